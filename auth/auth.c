@@ -1,0 +1,329 @@
+/*
+ * Open, reload, close: from settings to a working struct ocs_auth. Touches the private folder, the
+ * secret, auth.tdb and (through the sources) the account file.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "auth/codec.h"
+#include "auth/internal.h"
+
+#define CHALLENGE_TTL      60
+#define TOKEN_TTL          3600
+#define FAILED_LOGINS      10
+#define FAILURE_WINDOW     300
+#define PENDING_CHALLENGES 4096
+#define LIMITER_ENTRIES    65536
+#define REVOKED_MOST       1000000
+#define HASH_QUEUE         64   /* PLAIN logins that may wait for a slot ... */
+#define HASH_WAIT_MS       3000 /* ... and how long */
+
+static const struct {
+	const char *name;
+	enum ocs_mechanism bit;
+} mechanisms[] = {
+        {"SCRAM-SHA-256", OCS_MECHANISM_SCRAM},
+        {"SSHA", OCS_MECHANISM_SSHA},
+        {"PLAIN", OCS_MECHANISM_PLAIN},
+};
+
+#define MECHANISMS (sizeof(mechanisms) / sizeof(mechanisms[0]))
+
+static void report(const struct ocs_auth_settings *settings, const char *text)
+{
+	if (settings->report)
+		settings->report(settings->report_arg, text);
+}
+
+/* One name of a comma-separated list, without case. */
+static unsigned mechanism_bit(const char *name, size_t len)
+{
+	for (size_t i = 0; i < MECHANISMS; i++)
+		if (strlen(mechanisms[i].name) == len &&
+		    strncasecmp(mechanisms[i].name, name, len) == 0)
+			return mechanisms[i].bit;
+	return 0;
+}
+
+static int parse_mechanisms(const char *list, unsigned *bits_r, struct ocs_error *error)
+{
+	*bits_r = 0;
+	if (!list) {
+		*bits_r = OCS_MECHANISM_SCRAM | OCS_MECHANISM_SSHA | OCS_MECHANISM_PLAIN;
+		return 0;
+	}
+	while (true) {
+		list += strspn(list, " \t");
+		size_t len = strcspn(list, ", \t");
+		unsigned bit = mechanism_bit(list, len);
+
+		if (!bit)
+			return ocs_error_set(error,
+			                     "mechanisms: '%.*s' is none of SCRAM-SHA-256, "
+			                     "SSHA, PLAIN",
+			                     len < 64 ? (int)len : 64, list);
+		*bits_r |= bit;
+		list += len;
+		list += strspn(list, " \t");
+		if (!*list)
+			return 0;
+		if (*list == ',')
+			list++;
+	}
+}
+
+static unsigned or_default(unsigned value, unsigned fallback)
+{
+	return value ? value : fallback;
+}
+
+static int view_free(struct ocs_auth_view *view)
+{
+	/* it may hold a plain password; the accounts wipe themselves */
+	talloc_free(view->accounts);
+	view->accounts = NULL;
+	return 0;
+}
+
+static struct ocs_auth_view *view_new(const struct ocs_auth_settings *settings,
+                                      const struct ocs_auth_secret *secret, struct ocs_error *error)
+{
+	struct ocs_auth_view *view = talloc_zero(NULL, struct ocs_auth_view);
+
+	if (!view) {
+		ocs_error_set(error, "out of memory");
+		return NULL;
+	}
+	atomic_init(&view->holders, 1);
+	talloc_set_destructor(view, view_free);
+	view->challenge_ttl = or_default(settings->challenge_ttl, CHALLENGE_TTL);
+	view->token_ttl = or_default(settings->token_ttl, TOKEN_TTL);
+	view->pending_challenges = or_default(settings->pending_challenges, PENDING_CHALLENGES);
+	view->rule.failures = or_default(settings->failed_logins, FAILED_LOGINS);
+	view->rule.window = or_default(settings->failure_window, FAILURE_WINDOW);
+	if (parse_mechanisms(settings->mechanisms, &view->mechanisms, error) < 0 ||
+	    ocs_accounts_load(NULL, settings, secret, &view->accounts, error) < 0) {
+		talloc_free(view);
+		return NULL;
+	}
+	return view;
+}
+
+struct ocs_auth_view *ocs_auth_view_hold(struct ocs_auth *auth)
+{
+	pthread_rwlock_rdlock(&auth->lock);
+	struct ocs_auth_view *view = auth->view;
+	atomic_fetch_add(&view->holders, 1);
+	pthread_rwlock_unlock(&auth->lock);
+	return view;
+}
+
+void ocs_auth_view_release(struct ocs_auth_view *view)
+{
+	if (view && atomic_fetch_sub(&view->holders, 1) == 1)
+		talloc_free(view);
+}
+
+static int make_folder(const char *path, struct ocs_error *error)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	/* it may stand in a folder that others write to: what is there must be ours */
+	if (lstat(path, &st) < 0)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return ocs_error_set(error, "%s: not a folder", path);
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return ocs_error_set(error, "%s: belongs to uid %u, must belong to root or uid %u",
+		                     path, (unsigned)st.st_uid, (unsigned)geteuid());
+	if (st.st_mode & 077)
+		return ocs_error_set(error, "%s: mode %04o is too open, must be 0700", path,
+		                     (unsigned)st.st_mode & 07777);
+	return 0;
+}
+
+/* Rotates first and repairs second: killed in between, the next start rotates once more, while the
+ * other order would forget the revocations and keep the tokens. */
+static int replace_secret(struct ocs_auth *auth, const struct ocs_auth_settings *settings,
+                          const char *secret_path, const char *why, struct ocs_error *error)
+{
+	char text[OCS_ERROR_MAX + 200];
+
+	if (ocs_auth_secret_rotate(secret_path, &auth->secret, error) < 0)
+		return -1;
+	snprintf(text, sizeof(text),
+	         "the logged-out tokens cannot be read (%.300s): the secret was replaced, every "
+	         "session token has ended",
+	         why);
+	report(settings, text);
+	return 0;
+}
+
+/*
+ * The secret, then the revocations. A missing auth.tdb beside a secret of our own means that it
+ * was lost; beside a shared secret_file it is what a new node looks like.
+ */
+static int open_private(struct ocs_auth *auth, const struct ocs_auth_settings *settings,
+                        struct ocs_error *error)
+{
+	char secret_path[PATH_MAX], revoked_path[PATH_MAX];
+	bool created, shared = settings->secret_file && *settings->secret_file;
+	int64_t now = ocs_auth_wall_ms(&auth->clock);
+
+	if (!settings->private_folder || !*settings->private_folder)
+		return ocs_error_set(error, "no private folder given");
+	if (snprintf(revoked_path, sizeof(revoked_path), "%s/auth.tdb", settings->private_folder) >=
+	            (int)sizeof(revoked_path) ||
+	    snprintf(secret_path, sizeof(secret_path), "%s%s",
+	             shared ? settings->secret_file : settings->private_folder,
+	             shared ? "" : "/secret") >= (int)sizeof(secret_path))
+		return ocs_error_set(error, "%s: path too long", settings->private_folder);
+	if (make_folder(settings->private_folder, error) < 0 ||
+	    ocs_auth_secret_load(secret_path, &auth->secret, &created, error) < 0)
+		return -1;
+
+	struct ocs_error why = {""};
+	enum ocs_revoked_open rc = ocs_revoked_open(revoked_path, created || shared, false,
+	                                            REVOKED_MOST, now, &auth->revoked, &why);
+	if (rc == OCS_REVOKED_DAMAGED || rc == OCS_REVOKED_MISSING) {
+		if (replace_secret(auth, settings, secret_path, why.text, error) < 0)
+			return -1;
+		rc = ocs_revoked_open(revoked_path, true, true, REVOKED_MOST, now, &auth->revoked,
+		                      &why);
+	}
+	if (rc != OCS_REVOKED_OK)
+		return ocs_error_set(error, "%s", why.text);
+	return 0;
+}
+
+static unsigned cores(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 ? (unsigned)n : 1;
+}
+
+static int make_parts(struct ocs_auth *auth, const struct ocs_auth_settings *settings,
+                      struct ocs_error *error)
+{
+	auth->sasl = ocs_sasl_new();
+	auth->challenges = ocs_challenges_new();
+	auth->limiter = ocs_limiter_new(LIMITER_ENTRIES);
+	auth->hashing =
+	        ocs_slots_new(or_default(settings->hash_slots, cores()), HASH_QUEUE, HASH_WAIT_MS);
+	if (!auth->sasl || !auth->challenges || !auth->limiter || !auth->hashing)
+		return ocs_error_set(error, "out of memory");
+	return 0;
+}
+
+int ocs_auth_open(const struct ocs_auth_settings *settings, struct ocs_auth **auth_r,
+                  struct ocs_error *error)
+{
+	struct ocs_auth *auth = calloc(1, sizeof(*auth));
+	pthread_rwlockattr_t attr;
+
+	*auth_r = NULL;
+	if (!auth || pthread_rwlockattr_init(&attr) != 0) {
+		free(auth);
+		return ocs_error_set(error, "out of memory");
+	}
+	/* readers come without a pause; a reload must get in between them */
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	int rc = pthread_rwlock_init(&auth->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	if (rc != 0) {
+		free(auth);
+		return ocs_error_set(error, "cannot make a lock: %s", strerror(rc));
+	}
+	auth->clock.now = settings->now;
+	auth->clock.arg = settings->now_arg;
+
+	/* what can be wrong in the ini first, so that a bad one changes nothing on disk; what there
+	 * is to report comes with the second reading */
+	struct ocs_auth_settings quiet = *settings;
+	quiet.report = NULL;
+	if (ocs_auth_validate(&quiet, error) < 0 || make_parts(auth, settings, error) < 0 ||
+	    open_private(auth, settings, error) < 0 ||
+	    !(auth->view = view_new(settings, &auth->secret, error))) {
+		ocs_auth_close(auth);
+		return -1;
+	}
+	*auth_r = auth;
+	return 0;
+}
+
+int ocs_auth_reload(struct ocs_auth *auth, const struct ocs_auth_settings *settings,
+                    struct ocs_error *error)
+{
+	struct ocs_auth_view *view = view_new(settings, &auth->secret, error);
+
+	if (!view)
+		return -1;
+	pthread_rwlock_wrlock(&auth->lock);
+	struct ocs_auth_view *old = auth->view;
+	auth->view = view;
+	pthread_rwlock_unlock(&auth->lock);
+	ocs_auth_view_release(old);
+	return 0;
+}
+
+int ocs_auth_validate(const struct ocs_auth_settings *settings, struct ocs_error *error)
+{
+	uint8_t key[OCS_AUTH_SECRET_BYTES] = {0};
+	struct ocs_auth_secret any;
+
+	ocs_auth_secret_set(&any, key);
+	struct ocs_auth_view *view = view_new(settings, &any, error);
+	if (!view)
+		return -1;
+	ocs_auth_view_release(view);
+	return 0;
+}
+
+void ocs_auth_close(struct ocs_auth *auth)
+{
+	if (!auth)
+		return;
+	ocs_auth_view_release(auth->view);
+	ocs_revoked_close(auth->revoked);
+	ocs_slots_free(auth->hashing);
+	ocs_limiter_free(auth->limiter);
+	ocs_challenges_free(auth->challenges);
+	ocs_sasl_free(auth->sasl);
+	pthread_rwlock_destroy(&auth->lock);
+	explicit_bzero(auth, sizeof(*auth));
+	free(auth);
+}
+
+size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3])
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	size_t count = 0;
+
+	for (size_t i = 0; i < MECHANISMS; i++)
+		if (view->mechanisms & mechanisms[i].bit)
+			names_r[count++] = mechanisms[i].name;
+	ocs_auth_view_release(view);
+	return count;
+}
+
+void ocs_auth_count(struct ocs_auth *auth, struct ocs_auth_counts *counts_r)
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+
+	counts_r->accounts = view->accounts->count;
+	counts_r->pending_challenges =
+	        ocs_challenges_count(auth->challenges, ocs_auth_steady_ms(&auth->clock));
+	counts_r->revoked_tokens = ocs_revoked_count(auth->revoked);
+	ocs_auth_view_release(view);
+}

@@ -1,0 +1,180 @@
+/*
+ * Authentication without a transport: who may log in, the two-step logins, session tokens.
+ *
+ * The HTTP service takes texts out of the XML and values out of cookies, calls one function a
+ * step, and turns the reply into XML, headers and Set-Cookie lines. Nothing here knows of HTTP.
+ *
+ * Threads: one struct ocs_auth serves any number of threads; only open and close are for one.
+ * Times: calls marked SLOW belong on a worker thread:
+ *   - ocs_auth_plain() hashes (yescrypt: about 20 ms each, and it may queue for a free slot);
+ *   - ocs_auth_logout() commits with a sync (about 1 ms, an fsync on a busy disk);
+ *   - ocs_auth_open(), ocs_auth_reload() read files.
+ * All others take microseconds and only short locks; ocs_auth_check_token() is for each request.
+ *
+ * Texts that come in are UTF-8 without white space around them, NUL-terminated, at most 64 KiB;
+ * NULL or "" means that the element or cookie was absent. Nothing in a reply is allocated.
+ */
+#ifndef OCS_AUTH_AUTH_H
+#define OCS_AUTH_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "store/error.h"
+
+#define OCS_AUTH_NAME_MAX    128 /* bytes in an account name */
+#define OCS_AUTH_NAME_SIZE   (OCS_AUTH_NAME_MAX + 1)
+#define OCS_AUTH_COOKIE_SIZE 40   /* a cookie value and its NUL */
+#define OCS_AUTH_SALT_SIZE   96   /* base64 of a salt and its NUL */
+#define OCS_AUTH_SASL_SIZE   2048 /* base64 of a server's SASL message and its NUL */
+#define OCS_AUTH_TOKEN_SIZE  288  /* a session token and its NUL */
+
+#define OCS_AUTH_COOKIE_SESSION "ocsmanager" /* names of the two cookies */
+#define OCS_AUTH_COOKIE_TOKEN   "token"
+
+/* One to one the error names of the protocol. */
+enum ocs_auth_result {
+	OCS_AUTH_OK = 0,
+	OCS_AUTH_INVALID_CREDENTIALS, /* 401 */
+	OCS_AUTH_TOKEN_EXPIRED,       /* 401 */
+	OCS_AUTH_TOKEN_INVALID,       /* 401, also: none given, revoked, account gone or changed */
+	OCS_AUTH_INVALID_SESSION,     /* 403, no, unknown, expired, spent or foreign challenge */
+	OCS_AUTH_ACCESS_FORBIDDEN,    /* 403, mechanism switched off, PLAIN on an open line */
+	OCS_AUTH_MISSING_PARAMETER,   /* 422 */
+	OCS_AUTH_INVALID_PARAMETER,   /* 422 */
+	OCS_AUTH_TOO_MANY_ATTEMPTS,   /* 429, with retry_after */
+	OCS_AUTH_INTERNAL,            /* 500 */
+	OCS_AUTH_OVERLOADED,          /* 503, with retry_after */
+};
+
+/* "INVALID_CREDENTIALS", 401 and so on; "OK", 200. */
+const char *ocs_auth_result_name(enum ocs_auth_result result);
+unsigned ocs_auth_result_status(enum ocs_auth_result result);
+
+/* Milliseconds; wall is since 1970 (it dates tokens), else any steady clock. For tests. */
+typedef int64_t ocs_auth_now_fn(void *arg, bool wall);
+/* Takes what an admin should read (one line, no secrets), during open and reload only. */
+typedef void ocs_auth_report_fn(void *arg, const char *text);
+
+/* The ini as auth sees it. Copied: nothing is kept after the call returns. Paths are absolute. */
+struct ocs_auth_settings {
+	const char *backend;  /* [main] auth: "single" or "file" */
+	const char *username; /* [auth:single] */
+	const char *password;
+	const char *config_file; /* where the password stands, for error texts; may be NULL */
+	unsigned password_line;
+	const char *file;       /* [auth:file] file */
+	const char *mechanisms; /* comma-separated; NULL: all */
+	const char
+	        *private_folder; /* REGISTRY/private; created 0700 if missing, its parent is not */
+	const char *secret_file; /* NULL: private_folder/secret */
+	unsigned challenge_ttl;  /* seconds; 0 takes the default, here and below */
+	unsigned token_ttl;
+	unsigned failed_logins;
+	unsigned failure_window; /* seconds */
+	unsigned pending_challenges;
+	unsigned hash_slots;  /* PLAIN logins hashed at the same time; default: the cores */
+	ocs_auth_now_fn *now; /* NULL: the clocks of the system */
+	void *now_arg;
+	ocs_auth_report_fn *report; /* may be NULL */
+	void *report_arg;
+};
+
+struct ocs_auth;
+
+/* SLOW. Reads accounts, secret and revocations; what cannot be trusted is refused with a text
+ * (FILE:LINE: ...) and -1. If the revocations cannot be read, the secret is replaced and that is
+ * reported. At most one ocs_auth per private folder in a process. */
+int ocs_auth_open(const struct ocs_auth_settings *settings, struct ocs_auth **auth_r,
+                  struct ocs_error *error);
+/* SLOW. Accounts, mechanisms, times and limits anew; on -1 all stays as it was. The secret and the
+ * private folder stay in any case. Tokens of removed or changed accounts end here. */
+int ocs_auth_reload(struct ocs_auth *auth, const struct ocs_auth_settings *settings,
+                    struct ocs_error *error);
+/* Like open and reload, reading the accounts but changing and creating nothing (for -t). */
+int ocs_auth_validate(const struct ocs_auth_settings *settings, struct ocs_error *error);
+void ocs_auth_close(struct ocs_auth *auth);
+
+/* What a step answers. Which members are set stands at each step, the others are empty. */
+struct ocs_auth_reply {
+	unsigned retry_after; /* seconds, at least 1: with TOO_MANY_ATTEMPTS and OVERLOADED */
+	unsigned ttl;         /* seconds */
+	char text[160];       /* on any failure: for people, safe to send to the client */
+	char account[OCS_AUTH_NAME_SIZE]; /* who (claims to) log in, for the log; also on failures
+	                                   */
+	char cookie_session[OCS_AUTH_COOKIE_SIZE]; /* value of cookie "ocsmanager" */
+	char cookie_token[OCS_AUTH_COOKIE_SIZE];   /* value of cookie "token" */
+	char token_salt[32];                       /* base64 */
+	char salt[OCS_AUTH_SALT_SIZE];             /* base64 */
+	char sasl[OCS_AUTH_SASL_SIZE];             /* base64 */
+	char token[OCS_AUTH_TOKEN_SIZE];
+};
+
+/* Values of the two cookies of a request. */
+struct ocs_auth_cookies {
+	const char *session;
+	const char *token;
+};
+
+/* peer: the remote address (AF_INET, AF_INET6; anything else and NULL count as loopback). It is
+ * used for counting only: IPv6 by its /64, IPv4 in IPv6 as IPv4. */
+
+/* Names of the mechanisms offered, in the order of GET /authenticate. Returns how many. */
+size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3]);
+/* Whether it is loopback (as the rule for PLAIN means it); NULL is. */
+bool ocs_auth_is_loopback(const struct sockaddr *peer);
+
+/* POST /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl (challenge_ttl). */
+enum ocs_auth_result ocs_auth_ssha_start(struct ocs_auth *auth, const struct sockaddr *peer,
+                                         const char *login, struct ocs_auth_reply *reply);
+/* POST /authenticate/login with <token>. OK: account, token, ttl (token_ttl). */
+enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct sockaddr *peer,
+                                         const struct ocs_auth_cookies *cookies, const char *hex,
+                                         struct ocs_auth_reply *reply);
+/* POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*, sasl, ttl
+ * (challenge_ttl). A mechanism other than SCRAM-SHA-256 is MISSING_PARAMETER (none) or
+ * INVALID_PARAMETER. */
+enum ocs_auth_result ocs_auth_scram_start(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const char *mechanism, const char *client_first,
+                                          struct ocs_auth_reply *reply);
+/* POST /authenticate/login with <sasl> (no mechanism, or SCRAM-SHA-256). OK: account, sasl, token,
+ * ttl (token_ttl). */
+enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const struct ocs_auth_cookies *cookies,
+                                          const char *client_final, struct ocs_auth_reply *reply);
+/* SLOW. POST /authenticate/login with <sasl mechanism="PLAIN">. private_line: TLS, or the peer is
+ * loopback; without it the answer is ACCESS_FORBIDDEN at once. OK: account, token, ttl. */
+enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr *peer,
+                                    bool private_line, const char *message,
+                                    struct ocs_auth_reply *reply);
+
+/* The fast path: OK and the account, TOKEN_INVALID (also for NULL and ""), or TOKEN_EXPIRED. */
+enum ocs_auth_result ocs_auth_check_token(struct ocs_auth *auth, const char *token,
+                                          char account_r[OCS_AUTH_NAME_SIZE]);
+/* SLOW. Ends a token; once this returns OK, it is invalid after any restart as well. OK: account.
+ */
+enum ocs_auth_result ocs_auth_logout(struct ocs_auth *auth, const char *token,
+                                     struct ocs_auth_reply *reply);
+
+/* For the metrics. */
+struct ocs_auth_counts {
+	size_t accounts;
+	size_t pending_challenges;
+	size_t revoked_tokens;
+};
+void ocs_auth_count(struct ocs_auth *auth, struct ocs_auth_counts *counts_r);
+
+/* For ocsctl passwd (needs no struct ocs_auth). SLOW. */
+#define OCS_AUTH_HASH_SIZE 512
+/* scheme: "SSHA", "SCRAM-SHA-256" or "CRYPT" (yescrypt), braces allowed, any case; NULL: CRYPT. */
+int ocs_auth_make_hash(const char *scheme, const char *password, char hash_r[OCS_AUTH_HASH_SIZE],
+                       struct ocs_error *error);
+/* Puts NAME:HASH into an account file, in place of NAME's line or at the end. Replaced in one
+ * step (a reader sees the old or the new file) and synced; created 0600 if missing; comments and
+ * other lines stay. A file that does not parse is left alone. */
+int ocs_auth_file_set(const char *path, const char *name, const char *hash,
+                      struct ocs_error *error);
+
+#endif

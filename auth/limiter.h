@@ -1,0 +1,39 @@
+/*
+ * Failed logins, counted per address and account together, and per address.
+ *
+ * A window opens with the first failure and lasts failure_window; once `failed_logins` failures
+ * fell into it, every further attempt is refused until it ends. An address has ten times that,
+ * except loopback, where one host speaks for many users. Known and unknown accounts count alike.
+ * Both tables are bounded; when one is full, its oldest window is forgotten.
+ *
+ * Any thread; one short lock.
+ */
+#ifndef OCS_AUTH_LIMITER_H
+#define OCS_AUTH_LIMITER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/peer.h"
+
+#define OCS_LIMITER_ADDRESS_FACTOR 10
+
+struct ocs_limiter;
+
+struct ocs_limiter_rule {
+	unsigned failures;
+	unsigned window; /* seconds */
+};
+
+/* entries: most windows kept of each kind. NULL when out of memory. */
+struct ocs_limiter *ocs_limiter_new(size_t entries);
+void ocs_limiter_free(struct ocs_limiter *limiter);
+
+/* Seconds to wait before an attempt, 0: go ahead. now in milliseconds of one steady clock. */
+unsigned ocs_limiter_wait(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
+                          const struct ocs_peer *peer, const char *account, int64_t now);
+/* Counts a failure. */
+void ocs_limiter_failed(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
+                        const struct ocs_peer *peer, const char *account, int64_t now);
+
+#endif

@@ -1,0 +1,337 @@
+/*
+ * The steps of the logins: checks in the order the protocol gives them, then one of three
+ * mechanisms, then the same end for all. Memory only.
+ */
+#include <string.h>
+
+#include <nettle/memops.h>
+
+#include "auth/codec.h"
+#include "auth/internal.h"
+
+#define TEXT_OFF         "this mechanism is switched off"
+#define TEXT_CREDENTIALS "invalid credentials"
+#define TEXT_SESSION     "no pending login belongs to these cookies"
+#define TEXT_ATTEMPTS    "too many failed logins"
+#define TEXT_LOGINS      "too many logins are pending"
+
+/* What one step works with. */
+struct step {
+	struct ocs_auth *auth;
+	struct ocs_auth_view *view;
+	struct ocs_peer peer;
+	struct ocs_auth_reply *reply;
+};
+
+static void begin(struct step *step, struct ocs_auth *auth, const struct sockaddr *peer,
+                  struct ocs_auth_reply *reply)
+{
+	memset(reply, 0, sizeof(*reply));
+	step->auth = auth;
+	step->view = ocs_auth_view_hold(auth);
+	step->reply = reply;
+	ocs_peer_from(peer, &step->peer);
+}
+
+static enum ocs_auth_result end(struct step *step, enum ocs_auth_result result)
+{
+	ocs_auth_view_release(step->view);
+	return result;
+}
+
+static enum ocs_auth_result fail(struct step *step, enum ocs_auth_result result, const char *text)
+{
+	return ocs_auth_fail(step->reply, result, text);
+}
+
+static bool offered(const struct step *step, enum ocs_mechanism mechanism)
+{
+	return (step->view->mechanisms & mechanism) != 0;
+}
+
+/* Puts the challenge among the pending ones; the reply gets cookies and ttl. */
+static enum ocs_auth_result ask(struct step *step, struct ocs_challenge *challenge)
+{
+	const struct ocs_auth_view *view = step->view;
+	enum ocs_auth_result result = ocs_challenges_put(
+	        step->auth->challenges, challenge, &step->peer, view->pending_challenges,
+	        view->challenge_ttl, ocs_auth_steady_ms(&step->auth->clock), step->reply);
+
+	if (result == OCS_AUTH_OK)
+		step->reply->ttl = view->challenge_ttl;
+	else
+		fail(step, result, result == OCS_AUTH_OVERLOADED ? TEXT_LOGINS : "out of memory");
+	return result;
+}
+
+/* Takes the challenge; result says why there is none. Whatever follows, it is spent. */
+static struct ocs_challenge *answer(struct step *step, const struct ocs_auth_cookies *cookies,
+                                    enum ocs_challenge_kind kind)
+{
+	struct ocs_challenge *challenge = ocs_challenges_take(
+	        step->auth->challenges, cookies, ocs_auth_steady_ms(&step->auth->clock));
+
+	if (challenge && challenge->kind != kind) {
+		ocs_challenge_free(challenge);
+		challenge = NULL;
+	}
+	if (challenge)
+		strcpy(step->reply->account, challenge->account);
+	return challenge;
+}
+
+static enum ocs_auth_result may_try(struct step *step, const char *account)
+{
+	step->reply->retry_after =
+	        ocs_limiter_wait(step->auth->limiter, &step->view->rule, &step->peer, account,
+	                         ocs_auth_steady_ms(&step->auth->clock));
+	return step->reply->retry_after ? fail(step, OCS_AUTH_TOO_MANY_ATTEMPTS, TEXT_ATTEMPTS)
+	                                : OCS_AUTH_OK;
+}
+
+static enum ocs_auth_result wrong(struct step *step, const char *account)
+{
+	ocs_limiter_failed(step->auth->limiter, &step->view->rule, &step->peer, account,
+	                   ocs_auth_steady_ms(&step->auth->clock));
+	return fail(step, OCS_AUTH_INVALID_CREDENTIALS, TEXT_CREDENTIALS);
+}
+
+/* What the login step compares with: the account's own, or made up. real_r: it may succeed. */
+static void ssha_of(const struct step *step, const char *name, struct ocs_ssha *ssha,
+                    const struct ocs_account **real_r)
+{
+	const struct ocs_account *account = ocs_accounts_find(step->view->accounts, name);
+
+	ocs_accounts_fake_ssha(step->view->accounts, &step->auth->secret, name, ssha);
+	*real_r = account && account->has_ssha ? account : NULL;
+	if (*real_r)
+		*ssha = account->ssha;
+}
+
+static enum ocs_auth_result ssha_start(struct step *step, const char *login)
+{
+	const struct ocs_account *real;
+	struct ocs_ssha ssha;
+
+	if (!offered(step, OCS_MECHANISM_SSHA))
+		return fail(step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF);
+	if (!login || !*login)
+		return fail(step, OCS_AUTH_MISSING_PARAMETER, "login is missing");
+	if (!ocs_account_name_valid(login))
+		return fail(step, OCS_AUTH_INVALID_PARAMETER,
+		            "login has 1 to 128 of A-Z a-z 0-9 _ . @ -");
+	strcpy(step->reply->account, login);
+
+	struct ocs_challenge *challenge = ocs_challenge_new();
+	if (!challenge)
+		return fail(step, OCS_AUTH_INTERNAL, "out of memory");
+	challenge->kind = OCS_CHALLENGE_SSHA;
+	strcpy(challenge->account, login);
+	if (ocs_auth_random(challenge->token_salt, OCS_CHALLENGE_SALT) < 0) {
+		ocs_challenge_free(challenge);
+		return fail(step, OCS_AUTH_INTERNAL, "no random bytes to be had");
+	}
+	ssha_of(step, login, &ssha, &real);
+	ocs_auth_b64_encode(step->reply->salt, ssha.salt, ssha.salt_len);
+	ocs_auth_b64_encode(step->reply->token_salt, challenge->token_salt, OCS_CHALLENGE_SALT);
+
+	enum ocs_auth_result result = ask(step, challenge);
+	if (result != OCS_AUTH_OK)
+		step->reply->salt[0] = step->reply->token_salt[0] = '\0';
+	return result;
+}
+
+enum ocs_auth_result ocs_auth_ssha_start(struct ocs_auth *auth, const struct sockaddr *peer,
+                                         const char *login, struct ocs_auth_reply *reply)
+{
+	struct step step;
+
+	begin(&step, auth, peer, reply);
+	return end(&step, ssha_start(&step, login));
+}
+
+static enum ocs_auth_result ssha_login(struct step *step, const struct ocs_challenge *challenge,
+                                       const char *hex)
+{
+	uint8_t expected[OCS_SSHA_DIGEST], given[OCS_SSHA_DIGEST] = {0};
+	const struct ocs_account *real;
+	struct ocs_ssha ssha;
+	enum ocs_auth_result result = may_try(step, challenge->account);
+
+	if (result != OCS_AUTH_OK)
+		return result;
+	ssha_of(step, challenge->account, &ssha, &real);
+	ocs_ssha_answer(challenge->account, &ssha, challenge->token_salt, OCS_CHALLENGE_SALT,
+	                expected);
+	bool right = ocs_auth_hex_decode(hex, given, sizeof(given)) == 0;
+	right &= memeql_sec(expected, given, sizeof(given)) != 0;
+	if (!right || !real)
+		return wrong(step, challenge->account);
+	return ocs_auth_grant(step->auth, step->view, real, step->reply);
+}
+
+enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct sockaddr *peer,
+                                         const struct ocs_auth_cookies *cookies, const char *hex,
+                                         struct ocs_auth_reply *reply)
+{
+	struct step step;
+
+	begin(&step, auth, peer, reply);
+	if (!offered(&step, OCS_MECHANISM_SSHA))
+		return end(&step, fail(&step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF));
+	if (!hex || !*hex)
+		return end(&step, fail(&step, OCS_AUTH_MISSING_PARAMETER, "token is missing"));
+	struct ocs_challenge *challenge = answer(&step, cookies, OCS_CHALLENGE_SSHA);
+	if (!challenge)
+		return end(&step, fail(&step, OCS_AUTH_INVALID_SESSION, TEXT_SESSION));
+	enum ocs_auth_result result = ssha_login(&step, challenge, hex);
+	ocs_challenge_free(challenge);
+	return end(&step, result);
+}
+
+struct scram_lookup {
+	const struct step *step;
+	struct ocs_challenge *challenge;
+};
+
+static void scram_of(void *arg, const char *name, struct ocs_scram_keys *keys)
+{
+	struct scram_lookup *lookup = arg;
+	const struct step *step = lookup->step;
+	const struct ocs_account *account = ocs_accounts_find(step->view->accounts, name);
+
+	ocs_accounts_fake_scram(step->view->accounts, &step->auth->secret, name, keys);
+	if (account && account->has_scram) {
+		*keys = account->scram;
+		memcpy(lookup->challenge->account_mac, account->mac, OCS_ACCOUNT_MAC);
+	}
+	strcpy(lookup->challenge->account, name);
+	strcpy(step->reply->account, name);
+}
+
+static enum ocs_auth_result scram_start(struct step *step, const char *mechanism,
+                                        const char *client_first)
+{
+	if (!mechanism || !*mechanism)
+		return fail(step, OCS_AUTH_MISSING_PARAMETER, "sasl has no mechanism");
+	if (strcmp(mechanism, "SCRAM-SHA-256") != 0)
+		return fail(step, OCS_AUTH_INVALID_PARAMETER,
+		            "the only mechanism of two steps is SCRAM-SHA-256");
+	if (!offered(step, OCS_MECHANISM_SCRAM))
+		return fail(step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF);
+	if (!client_first || !*client_first)
+		return fail(step, OCS_AUTH_MISSING_PARAMETER, "sasl is empty");
+
+	struct ocs_challenge *challenge = ocs_challenge_new();
+	if (!challenge)
+		return fail(step, OCS_AUTH_INTERNAL, "out of memory");
+	challenge->kind = OCS_CHALLENGE_SCRAM;
+	struct scram_lookup lookup = {step, challenge};
+	enum ocs_auth_result result = ocs_scram_start(step->auth->sasl, client_first, scram_of,
+	                                              &lookup, &challenge->scram, step->reply);
+	if (result != OCS_AUTH_OK) {
+		ocs_challenge_free(challenge);
+		return fail(step, result, "not a client-first message of SCRAM-SHA-256");
+	}
+	result = ask(step, challenge);
+	if (result != OCS_AUTH_OK)
+		step->reply->sasl[0] = '\0';
+	return result;
+}
+
+enum ocs_auth_result ocs_auth_scram_start(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const char *mechanism, const char *client_first,
+                                          struct ocs_auth_reply *reply)
+{
+	struct step step;
+
+	begin(&step, auth, peer, reply);
+	return end(&step, scram_start(&step, mechanism, client_first));
+}
+
+static enum ocs_auth_result scram_login(struct step *step, const struct ocs_challenge *challenge,
+                                        const char *client_final)
+{
+	enum ocs_auth_result result = may_try(step, challenge->account);
+
+	if (result != OCS_AUTH_OK)
+		return result;
+	result = ocs_scram_finish(challenge->scram, client_final, step->reply);
+	/* the account may have gone or changed since it was asked; made-up keys have no MAC */
+	const struct ocs_account *account =
+	        ocs_accounts_find(step->view->accounts, challenge->account);
+	if (result == OCS_AUTH_OK && account &&
+	    memeql_sec(account->mac, challenge->account_mac, OCS_ACCOUNT_MAC))
+		return ocs_auth_grant(step->auth, step->view, account, step->reply);
+	step->reply->sasl[0] = '\0';
+	return wrong(step, challenge->account);
+}
+
+enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const struct ocs_auth_cookies *cookies,
+                                          const char *client_final, struct ocs_auth_reply *reply)
+{
+	struct step step;
+
+	begin(&step, auth, peer, reply);
+	if (!offered(&step, OCS_MECHANISM_SCRAM))
+		return end(&step, fail(&step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF));
+	if (!client_final || !*client_final)
+		return end(&step, fail(&step, OCS_AUTH_MISSING_PARAMETER, "sasl is empty"));
+	struct ocs_challenge *challenge = answer(&step, cookies, OCS_CHALLENGE_SCRAM);
+	if (!challenge)
+		return end(&step, fail(&step, OCS_AUTH_INVALID_SESSION, TEXT_SESSION));
+	enum ocs_auth_result result = scram_login(&step, challenge, client_final);
+	ocs_challenge_free(challenge);
+	return end(&step, result);
+}
+
+/* Within a slot, so that attempts that come together cannot overshoot the limit by more than the
+ * slots there are. */
+static enum ocs_auth_result plain_check(struct step *step, const char *name, const char *password)
+{
+	if (!ocs_slots_take(step->auth->hashing)) {
+		step->reply->retry_after = 1;
+		return fail(step, OCS_AUTH_OVERLOADED, "too many passwords are being checked");
+	}
+	enum ocs_auth_result result = may_try(step, name);
+	if (result == OCS_AUTH_OK) {
+		const struct ocs_account *account =
+		        ocs_accounts_check_password(step->view->accounts, name, password);
+
+		result = account ? ocs_auth_grant(step->auth, step->view, account, step->reply)
+		                 : wrong(step, name);
+	}
+	ocs_slots_give(step->auth->hashing);
+	return result;
+}
+
+static enum ocs_auth_result plain(struct step *step, const char *message)
+{
+	char password[OCS_HASH_PASSWORD_MAX + 1], name[OCS_AUTH_NAME_SIZE];
+
+	if (!message || !*message)
+		return fail(step, OCS_AUTH_MISSING_PARAMETER, "sasl is empty");
+	enum ocs_auth_result result = ocs_plain_parse(step->auth->sasl, message, name, password);
+	if (result != OCS_AUTH_OK)
+		return fail(step, result, "not a PLAIN message: NUL user NUL password");
+	strcpy(step->reply->account, name);
+	result = plain_check(step, name, password);
+	explicit_bzero(password, sizeof(password));
+	return result;
+}
+
+enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr *peer,
+                                    bool private_line, const char *message,
+                                    struct ocs_auth_reply *reply)
+{
+	struct step step;
+
+	begin(&step, auth, peer, reply);
+	if (!offered(&step, OCS_MECHANISM_PLAIN))
+		return end(&step, fail(&step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF));
+	if (!private_line)
+		return end(&step, fail(&step, OCS_AUTH_ACCESS_FORBIDDEN,
+		                       "PLAIN needs TLS or a connection from this host"));
+	return end(&step, plain(&step, message));
+}

@@ -1,0 +1,31 @@
+/*
+ * The names and HTTP codes of results, as the protocol has them. Pure functions.
+ */
+#include "auth/auth.h"
+
+static const struct {
+	const char *name;
+	unsigned status;
+} results[] = {
+        [OCS_AUTH_OK] = {"OK", 200},
+        [OCS_AUTH_INVALID_CREDENTIALS] = {"INVALID_CREDENTIALS", 401},
+        [OCS_AUTH_TOKEN_EXPIRED] = {"TOKEN_EXPIRED", 401},
+        [OCS_AUTH_TOKEN_INVALID] = {"TOKEN_INVALID", 401},
+        [OCS_AUTH_INVALID_SESSION] = {"INVALID_SESSION", 403},
+        [OCS_AUTH_ACCESS_FORBIDDEN] = {"ACCESS_FORBIDDEN", 403},
+        [OCS_AUTH_MISSING_PARAMETER] = {"MISSING_PARAMETER", 422},
+        [OCS_AUTH_INVALID_PARAMETER] = {"INVALID_PARAMETER", 422},
+        [OCS_AUTH_TOO_MANY_ATTEMPTS] = {"TOO_MANY_ATTEMPTS", 429},
+        [OCS_AUTH_INTERNAL] = {"INTERNAL", 500},
+        [OCS_AUTH_OVERLOADED] = {"OVERLOADED", 503},
+};
+
+const char *ocs_auth_result_name(enum ocs_auth_result result)
+{
+	return results[result].name;
+}
+
+unsigned ocs_auth_result_status(enum ocs_auth_result result)
+{
+	return results[result].status;
+}

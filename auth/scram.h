@@ -1,0 +1,45 @@
+/*
+ * SASL messages through libgsasl: the SCRAM-SHA-256 server, and taking a PLAIN message apart.
+ *
+ * struct ocs_sasl is shared by all threads; a struct ocs_scram is used by one at a time.
+ */
+#ifndef OCS_AUTH_SCRAM_H
+#define OCS_AUTH_SCRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "auth/auth.h"
+#include "auth/hash.h"
+#include "auth/scramkeys.h"
+
+#define OCS_SCRAM_MESSAGE_MAX 1024 /* bytes of a message from a client */
+
+struct ocs_sasl;
+struct ocs_scram;
+
+struct ocs_sasl *ocs_sasl_new(void);
+void ocs_sasl_free(struct ocs_sasl *sasl);
+
+/* The keys a name is to be asked with: real ones, or made-up ones that fit no password. */
+typedef void ocs_scram_lookup_fn(void *arg, const char *name, struct ocs_scram_keys *keys);
+
+/* Reads base64 client-first, calls lookup once with the name in it, writes base64 server-first to
+ * reply->sasl. INVALID_PARAMETER: not a client-first message, a bad name, another user to act for,
+ * channel binding asked. lookup is not kept. */
+enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, const char *client_first,
+                                     ocs_scram_lookup_fn *lookup, void *arg,
+                                     struct ocs_scram **scram_r, struct ocs_auth_reply *reply);
+/* Reads base64 client-final: OK and base64 server-final in reply->sasl, else INVALID_CREDENTIALS.
+ */
+enum ocs_auth_result ocs_scram_finish(struct ocs_scram *scram, const char *client_final,
+                                      struct ocs_auth_reply *reply);
+void ocs_scram_free(struct ocs_scram *scram);
+
+/* A PLAIN message (RFC 4616) taken apart; wipe the password after use. INVALID_PARAMETER: it is
+ * none, a bad name, another user to act for, a password over OCS_HASH_PASSWORD_MAX bytes. */
+enum ocs_auth_result ocs_plain_parse(struct ocs_sasl *sasl, const char *message,
+                                     char name_r[OCS_AUTH_NAME_SIZE],
+                                     char password_r[OCS_HASH_PASSWORD_MAX + 1]);
+
+#endif

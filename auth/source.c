@@ -1,0 +1,105 @@
+/*
+ * Where accounts come from: one row for each value of `[main] auth`. A row whose source must be
+ * asked at each login (a directory) would bring its check of a PLAIN password along with it.
+ * Touches the account file.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <talloc.h>
+
+#include "auth/account_file.h"
+#include "auth/accounts.h"
+
+static void report(const struct ocs_auth_settings *settings, const char *text)
+{
+	if (settings->report)
+		settings->report(settings->report_arg, text);
+}
+
+static int load_single(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
+                       const struct ocs_auth_secret *secret, struct ocs_error *error)
+{
+	char where[300] = "[auth:single]", text[600];
+	struct ocs_error why;
+	struct stat st;
+
+	if (settings->config_file)
+		snprintf(where, sizeof(where), "%s:%u: [auth:single]", settings->config_file,
+		         settings->password_line);
+	if (!settings->username || !*settings->username)
+		return ocs_error_set(error, "%s: username is missing", where);
+	if (!settings->password || !*settings->password)
+		return ocs_error_set(error, "%s: password is missing", where);
+	if (ocs_accounts_add(accounts, settings->username, settings->password, true, secret, &why) <
+	    0)
+		return ocs_error_set(error, "%s: %.150s", where, why.text);
+
+	if (accounts->table->hash.kind == OCS_HASH_PLAIN) {
+		snprintf(text, sizeof(text),
+		         "%s: the password is plain text; use a hash "
+		         "(ocsctl passwd makes one)",
+		         where);
+		report(settings, text);
+	}
+	if (settings->config_file && stat(settings->config_file, &st) == 0 &&
+	    (st.st_mode & 007) != 0) {
+		snprintf(text, sizeof(text),
+		         "%s: the file is open to every user of the system "
+		         "(mode %04o) and holds a password",
+		         where, (unsigned)st.st_mode & 07777);
+		report(settings, text);
+	}
+	return 0;
+}
+
+static int load_file(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
+                     const struct ocs_auth_secret *secret, struct ocs_error *error)
+{
+	char text[600];
+
+	if (!settings->file || !*settings->file)
+		return ocs_error_set(error, "[auth:file]: file is missing");
+	if (ocs_account_file_load(accounts, settings->file, secret, error) < 0)
+		return -1;
+	if (accounts->count == 0) {
+		snprintf(text, sizeof(text), "%.500s: holds no account: nobody can log in",
+		         settings->file);
+		report(settings, text);
+	}
+	return 0;
+}
+
+static const struct account_source {
+	const char *name;
+	int (*load)(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
+	            const struct ocs_auth_secret *secret, struct ocs_error *error);
+} sources[] = {
+        {"single", load_single},
+        {"file", load_file},
+};
+
+int ocs_accounts_load(const void *mem_ctx, const struct ocs_auth_settings *settings,
+                      const struct ocs_auth_secret *secret, struct ocs_accounts **accounts_r,
+                      struct ocs_error *error)
+{
+	const char *name = settings->backend ? settings->backend : "";
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
+		if (strcmp(sources[i].name, name) != 0)
+			continue;
+		struct ocs_accounts *accounts = ocs_accounts_new(mem_ctx);
+		if (!accounts)
+			return ocs_error_set(error, "out of memory");
+		if (sources[i].load(accounts, settings, secret, error) < 0) {
+			talloc_free(accounts);
+			return -1;
+		}
+		*accounts_r = accounts;
+		return 0;
+	}
+	if (strcmp(name, "ldap") == 0)
+		return ocs_error_set(error, "auth = ldap is not in this version");
+	return ocs_error_set(error, "auth = '%.64s' is none of single, file", name);
+}

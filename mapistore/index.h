@@ -1,0 +1,110 @@
+/*
+ * The identifier index: index.tdb in the registry folder, shared by daemon and library.
+ *
+ * Gives folders and messages their 64-bit identifiers (16-bit replica id, 48-bit counter: unique in
+ * the whole system, never used twice) at first sight and keeps them both ways.
+ *
+ *   H                          the high-water mark of the counter
+ *   R<user>                    the user's root: FID
+ *   N<user><backend><b.user>   the node under which that mail store's top-level folders hang
+ *   F<node><name>              a folder under a node: FID, own node, message series, uid validity
+ *   M<series><message id>      a message of a folder: MID, whether it was announced
+ *   I<id>                      back: what an identifier names
+ *
+ * Folders hang together as a tree of nodes, so that a rename moves a whole subtree, and deleting a
+ * folder (or a changed uid validity) retires all registrations below it, in one record each.
+ *
+ * Threads, transactions: as store/store.h. All names are already canonical (ocs_index_canonical).
+ */
+#ifndef OCS_MAPISTORE_INDEX_H
+#define OCS_MAPISTORE_INDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "store/error.h"
+#include "store/store.h"
+
+struct ocs_index;
+
+struct ocs_index_folder {
+	uint64_t fid, parent_fid;
+	uint64_t node;   /* under which its subfolders hang */
+	uint64_t series; /* under which its messages are registered */
+	bool has_uid_validity;
+	uint32_t uid_validity;
+};
+
+struct ocs_index_message {
+	uint64_t mid;
+	bool announced; /* a newmail, created, moved or copied for it was done */
+};
+
+/* folder: the registry folder. Refuses (OCS_STORE_CORRUPT) an index that is gone or damaged
+ * although identifiers of this replica id were given: they could repeat. The text says what to do.
+ */
+int ocs_index_open(const char *folder, uint16_t replica_id, bool create, struct ocs_index **index_r,
+                   struct ocs_error *error);
+void ocs_index_close(struct ocs_index *index);
+struct ocs_store *ocs_index_store(struct ocs_index *index);
+
+/* Lower-cases a backend name; INBOX as first component in capitals; strips nothing else. In place.
+ */
+void ocs_index_canonical_backend(char *backend);
+void ocs_index_canonical_folder(char *folder);
+
+int ocs_index_begin(struct ocs_index *index, struct ocs_error *error);
+int ocs_index_commit(struct ocs_index *index, struct ocs_error *error); /* always synced */
+void ocs_index_cancel(struct ocs_index *index);
+
+/* Gives a FID fixed by the user map for (user, backend, backend user, folder), 0 if none. */
+typedef uint64_t ocs_index_fixed_fn(void *arg, const char *user, const char *backend,
+                                    const char *backend_user, const char *folder);
+void ocs_index_set_fixed(struct ocs_index *index, ocs_index_fixed_fn *fixed, void *arg);
+
+/* Looks a folder up. Without create a folder that is not there is OCS_STORE_MISSING; with it
+ * (transaction) it and its missing parents are made. The empty folder is the user's root (FID
+ * only). Returns an ocs_store_result. */
+int ocs_index_folder(struct ocs_index *index, const char *user, const char *backend,
+                     const char *backend_user, const char *folder, bool create,
+                     struct ocs_index_folder *out, struct ocs_error *error);
+/* (transaction) A new uid validity: a new series, so that older registrations count no more. */
+int ocs_index_folder_set_uid_validity(struct ocs_index *index, const char *user,
+                                      const char *backend, const char *backend_user,
+                                      const char *folder, uint32_t uid_validity,
+                                      struct ocs_index_folder *out, struct ocs_error *error);
+/* (transaction) The folder with all below it is gone; a later one of that name starts afresh. */
+int ocs_index_folder_delete(struct ocs_index *index, const char *user, const char *backend,
+                            const char *backend_user, const char *folder, struct ocs_error *error);
+/* (transaction) Renames; keeps the FID. What was registered under the new name is retired. */
+int ocs_index_folder_rename(struct ocs_index *index, const char *user, const char *backend,
+                            const char *backend_user, const char *old_folder,
+                            const char *new_folder, struct ocs_index_folder *out,
+                            struct ocs_error *error);
+
+int ocs_index_message(struct ocs_index *index, uint64_t series, const char *message_id,
+                      struct ocs_index_message *out, struct ocs_error *error);
+/* (transaction) */
+int ocs_index_message_put(struct ocs_index *index, const struct ocs_index_folder *folder,
+                          const char *message_id, const struct ocs_index_message *message,
+                          struct ocs_error *error);
+int ocs_index_message_delete(struct ocs_index *index, uint64_t series, const char *message_id,
+                             struct ocs_error *error);
+
+/* (transaction) n identifiers at once, the first in *first_r, the others by ocs_index_id_next. The
+ * mark is on the disk when the transaction is; what a killed process had taken is never given
+ * again. */
+int ocs_index_reserve(struct ocs_index *index, unsigned n, uint64_t *first_r,
+                      struct ocs_error *error);
+uint64_t ocs_index_id_next(uint64_t id);
+
+/* What an identifier names: path components joined by `/`, allocated on mem_ctx. message_id NULL
+ * for a folder. */
+struct ocs_index_name {
+	char *user, *backend, *backend_user, *folder, *message_id;
+};
+int ocs_index_lookup(struct ocs_index *index, const void *mem_ctx, uint64_t id,
+                     struct ocs_index_name *out, struct ocs_error *error);
+
+#endif

@@ -1,0 +1,373 @@
+/*
+ * Folders of the identifier index: a tree of nodes, one record F<node><name> a folder, so that a
+ * rename, a deletion or a new uid validity is one record, whatever lies below. See index.h.
+ */
+#include "mapistore/index_internal.h"
+
+#include <string.h>
+
+#include <talloc.h>
+
+#include "store/bytes.h"
+
+/* FID 64, node 64, series 64, whether there is a uid validity 8, uid validity 32 */
+#define FOLDER_SIZE 29
+#define NAME_MAX_   1024
+#define KEY_MAX     (3 * (NAME_MAX_ + 1) + 1)
+
+struct place {
+	const char *user, *backend, *backend_user;
+	uint64_t parent_node;
+	uint64_t parent_fid;    /* as the user sees it: the root's for a top-level folder */
+	uint64_t parent_folder; /* 0 for a top-level folder */
+	const char *name;       /* last component */
+};
+
+static size_t folder_key(uint8_t key[9 + NAME_MAX_], uint64_t node, const char *name)
+{
+	size_t len = strlen(name);
+
+	key[0] = 'F';
+	ocs_put64(key + 1, node);
+	memcpy(key + 9, name, len);
+	return 9 + len;
+}
+
+static int folder_get(struct ocs_index *index, uint64_t node, const char *name,
+                      struct ocs_index_folder *out, struct ocs_error *error)
+{
+	uint8_t key[9 + NAME_MAX_], *data;
+	size_t len;
+	int ret =
+	        ocs_index_fetch(index, index, key, folder_key(key, node, name), &data, &len, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	if (len == FOLDER_SIZE) {
+		out->fid = ocs_get64(data);
+		out->node = ocs_get64(data + 8);
+		out->series = ocs_get64(data + 16);
+		out->has_uid_validity = data[24] != 0;
+		out->uid_validity = ocs_get32(data + 25);
+	} else {
+		ret = OCS_STORE_MISSING;
+	}
+	talloc_free(data);
+	return ret;
+}
+
+static int folder_put(struct ocs_index *index, uint64_t node, const char *name,
+                      const struct ocs_index_folder *folder, struct ocs_error *error)
+{
+	uint8_t key[9 + NAME_MAX_], data[FOLDER_SIZE];
+	size_t key_len = folder_key(key, node, name);
+
+	ocs_put64(data, folder->fid);
+	ocs_put64(data + 8, folder->node);
+	ocs_put64(data + 16, folder->series);
+	data[24] = folder->has_uid_validity;
+	ocs_put32(data + 25, folder->uid_validity);
+	return ocs_store_put(index->store, key, key_len, data, sizeof(data), error);
+}
+
+/* The way back from a FID to its place. */
+static int folder_name_put(struct ocs_index *index, const struct place *place, uint64_t fid,
+                           struct ocs_error *error)
+{
+	uint8_t data[8 + 4 * (NAME_MAX_ + 1)];
+	const char *parts[] = {place->user, place->backend, place->backend_user, place->name};
+	size_t len = 8;
+
+	ocs_put64(data, place->parent_folder);
+	for (size_t i = 0; i < 4; i++) {
+		size_t n = strlen(parts[i]) + 1;
+
+		memcpy(data + len, parts[i], n);
+		len += n;
+	}
+	return ocs_index_name_put(index, fid, OCS_KIND_FOLDER, data, len - 1, error);
+}
+
+static int new_ids(struct ocs_index *index, uint64_t *ids, unsigned n, struct ocs_error *error)
+{
+	int ret = ocs_index_reserve(index, n, &ids[0], error);
+
+	for (unsigned i = 1; i < n; i++)
+		ids[i] = ocs_index_id_next(ids[i - 1]);
+	return ret;
+}
+
+/* A record whose payload is one id, made at first sight: roots (R) and top nodes (N). */
+static int single_id(struct ocs_index *index, const uint8_t *key, size_t key_len, bool create,
+                     uint64_t *id_r, bool *made_r, struct ocs_error *error)
+{
+	uint8_t *data, fresh[8];
+	size_t len;
+	int ret = ocs_index_fetch(index, index, key, key_len, &data, &len, error);
+
+	*made_r = false;
+	if (ret == OCS_STORE_OK && len == 8) {
+		*id_r = ocs_get64(data);
+		talloc_free(data);
+		return ret;
+	}
+	talloc_free(data);
+	if (ret != OCS_STORE_OK && ret != OCS_STORE_MISSING)
+		return ret;
+	if (!create)
+		return OCS_STORE_MISSING;
+	ret = new_ids(index, id_r, 1, error);
+	if (ret != OCS_STORE_OK)
+		return ret;
+	*made_r = true;
+	ocs_put64(fresh, *id_r);
+	return ocs_store_put(index->store, key, key_len, fresh, sizeof(fresh), error);
+}
+
+static int root_fid(struct ocs_index *index, const char *user, bool create, uint64_t *fid_r,
+                    struct ocs_error *error)
+{
+	uint8_t key[1 + NAME_MAX_];
+	size_t len = strlen(user);
+	bool made;
+	int ret;
+
+	key[0] = 'R';
+	memcpy(key + 1, user, len);
+	ret = single_id(index, key, 1 + len, create, fid_r, &made, error);
+	if (ret == OCS_STORE_OK && made)
+		ret = ocs_index_name_put(index, *fid_r, OCS_KIND_ROOT, user, len, error);
+	return ret;
+}
+
+static int top_node(struct ocs_index *index, const struct place *place, bool create,
+                    uint64_t *node_r, struct ocs_error *error)
+{
+	const char *parts[] = {place->user, place->backend, place->backend_user};
+	uint8_t key[KEY_MAX];
+	size_t len = 1;
+	bool made;
+
+	key[0] = 'N';
+	for (size_t i = 0; i < 3; i++) {
+		size_t n = strlen(parts[i]) + 1;
+
+		memcpy(key + len, parts[i], n);
+		len += n;
+	}
+	return single_id(index, key, len, create, node_r, &made, error);
+}
+
+static int make_folder(struct ocs_index *index, const struct place *place,
+                       struct ocs_index_folder *out, struct ocs_error *error)
+{
+	uint64_t ids[3];
+	int ret = new_ids(index, ids, 3, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	*out = (struct ocs_index_folder){.fid = ids[0], .node = ids[1], .series = ids[2]};
+	ret = folder_put(index, place->parent_node, place->name, out, error);
+	return ret == OCS_STORE_OK ? folder_name_put(index, place, out->fid, error) : ret;
+}
+
+/* The user map's FID wins over the folder's own; both lead back to the folder. */
+static int apply_fixed(struct ocs_index *index, const struct place *place, const char *path,
+                       bool create, struct ocs_index_folder *folder, struct ocs_error *error)
+{
+	uint64_t fid = index->fixed == NULL
+	                       ? 0
+	                       : index->fixed(index->fixed_arg, place->user, place->backend,
+	                                      place->backend_user, path);
+
+	if (fid == 0)
+		return OCS_STORE_OK;
+	folder->fid = fid;
+	if (!create || ocs_index_name_known(index, fid))
+		return OCS_STORE_OK;
+	return folder_name_put(index, place, fid, error);
+}
+
+/* Walks down to a folder. *place_r is filled up to the last component whether it is there or not.
+ */
+static int walk(struct ocs_index *index, const char *user, const char *backend,
+                const char *backend_user, char *path, bool create, bool create_last,
+                struct place *place, struct ocs_index_folder *out, struct ocs_error *error)
+{
+	char *component = path, *slash;
+	int ret;
+
+	*place = (struct place){.user = user, .backend = backend, .backend_user = backend_user};
+	ret = root_fid(index, user, create, &place->parent_fid, error);
+	if (ret == OCS_STORE_OK)
+		ret = top_node(index, place, create, &place->parent_node, error);
+	while (ret == OCS_STORE_OK) {
+		slash = strchr(component, '/');
+		if (slash != NULL)
+			*slash = '\0'; /* path is now the folder so far */
+		place->name = component;
+		ret = folder_get(index, place->parent_node, component, out, error);
+		if (ret == OCS_STORE_MISSING && (slash == NULL ? create_last : create))
+			ret = make_folder(index, place, out, error);
+		if (ret == OCS_STORE_OK)
+			ret = apply_fixed(index, place, path, create, out, error);
+		if (slash == NULL)
+			break;
+		*slash = '/';
+		if (ret == OCS_STORE_OK) {
+			place->parent_node = out->node;
+			place->parent_fid = out->fid;
+			place->parent_folder = out->fid;
+			component = slash + 1;
+		}
+	}
+	out->parent_fid = place->parent_fid;
+	return ret;
+}
+
+static int check_names(const char *user, const char *backend, const char *backend_user,
+                       const char *folder, struct ocs_error *error)
+{
+	if (user[0] == '\0' || strlen(user) > NAME_MAX_ || strlen(backend) > NAME_MAX_ ||
+	    strlen(backend_user) > NAME_MAX_ || strlen(folder) > NAME_MAX_)
+		return ocs_error_set(error, "a name has more than %d bytes, or the user none",
+		                     NAME_MAX_);
+	return 0;
+}
+
+int ocs_index_folder(struct ocs_index *index, const char *user, const char *backend,
+                     const char *backend_user, const char *folder, bool create,
+                     struct ocs_index_folder *out, struct ocs_error *error)
+{
+	char path[NAME_MAX_ + 1];
+	struct place place;
+
+	memset(out, 0, sizeof(*out));
+	if (check_names(user, backend, backend_user, folder, error) != 0)
+		return OCS_STORE_ERROR;
+	if (folder[0] == '\0')
+		return root_fid(index, user, create, &out->fid, error);
+	strcpy(path, folder);
+	return walk(index, user, backend, backend_user, path, create, create, &place, out, error);
+}
+
+int ocs_index_folder_set_uid_validity(struct ocs_index *index, const char *user,
+                                      const char *backend, const char *backend_user,
+                                      const char *folder, uint32_t uid_validity,
+                                      struct ocs_index_folder *out, struct ocs_error *error)
+{
+	struct ocs_index_folder record;
+	char path[NAME_MAX_ + 1];
+	struct place place;
+	int ret;
+
+	if (check_names(user, backend, backend_user, folder, error) != 0 || folder[0] == '\0')
+		return OCS_STORE_ERROR;
+	strcpy(path, folder);
+	ret = walk(index, user, backend, backend_user, path, true, true, &place, out, error);
+	if (ret == OCS_STORE_OK) /* again: out has the FID of the user map */
+		ret = folder_get(index, place.parent_node, place.name, &record, error);
+	if (ret != OCS_STORE_OK)
+		return ret;
+	if (record.has_uid_validity && record.uid_validity != uid_validity)
+		ret = new_ids(index, &record.series, 1, error);
+	record.has_uid_validity = true;
+	record.uid_validity = uid_validity;
+	if (ret == OCS_STORE_OK)
+		ret = folder_put(index, place.parent_node, place.name, &record, error);
+	out->series = record.series;
+	out->has_uid_validity = true;
+	out->uid_validity = uid_validity;
+	return ret;
+}
+
+static int delete_at(struct ocs_index *index, uint64_t node, const char *name,
+                     struct ocs_error *error)
+{
+	uint8_t key[9 + NAME_MAX_];
+	struct ocs_index_folder folder;
+	int ret = folder_get(index, node, name, &folder, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
+	ret = ocs_index_name_delete(index, folder.fid, error);
+	if (ret != OCS_STORE_OK)
+		return ret;
+	return ocs_store_delete(index->store, key, folder_key(key, node, name), error);
+}
+
+int ocs_index_folder_delete(struct ocs_index *index, const char *user, const char *backend,
+                            const char *backend_user, const char *folder, struct ocs_error *error)
+{
+	struct ocs_index_folder unused;
+	char path[NAME_MAX_ + 1];
+	struct place place;
+	int ret;
+
+	if (check_names(user, backend, backend_user, folder, error) != 0 || folder[0] == '\0')
+		return OCS_STORE_ERROR;
+	strcpy(path, folder);
+	ret = walk(index, user, backend, backend_user, path, false, false, &place, &unused, error);
+	if (ret != OCS_STORE_OK)
+		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
+	return delete_at(index, place.parent_node, place.name, error);
+}
+
+int ocs_index_folder_rename(struct ocs_index *index, const char *user, const char *backend,
+                            const char *backend_user, const char *old_folder,
+                            const char *new_folder, struct ocs_index_folder *out,
+                            struct ocs_error *error)
+{
+	char old_path[NAME_MAX_ + 1], new_path[NAME_MAX_ + 1];
+	struct ocs_index_folder moved, there;
+	struct place from, to;
+	uint8_t key[9 + NAME_MAX_];
+	int ret;
+
+	if (check_names(user, backend, backend_user, old_folder, error) != 0 ||
+	    check_names(user, backend, backend_user, new_folder, error) != 0 ||
+	    old_folder[0] == '\0' || new_folder[0] == '\0')
+		return OCS_STORE_ERROR;
+	strcpy(old_path, old_folder);
+	strcpy(new_path, new_folder);
+	ret = walk(index, user, backend, backend_user, old_path, true, true, &from, &moved, error);
+	if (ret == OCS_STORE_OK) /* again: moved has the FID of the user map */
+		ret = folder_get(index, from.parent_node, from.name, &moved, error);
+	if (ret == OCS_STORE_OK) {
+		ret = walk(index, user, backend, backend_user, new_path, true, false, &to, &there,
+		           error);
+		if (ret == OCS_STORE_MISSING)
+			ret = OCS_STORE_OK;
+	}
+	if (ret != OCS_STORE_OK)
+		return ret;
+	if (from.parent_node == to.parent_node && strcmp(from.name, to.name) == 0)
+		return ocs_index_folder(index, user, backend, backend_user, new_folder, true, out,
+		                        error);
+	ret = delete_at(index, to.parent_node, to.name, error);
+	if (ret == OCS_STORE_OK && strcmp(old_folder, "INBOX") == 0) {
+		/* RFC 3501 6.3.5: renaming INBOX moves its messages and leaves it, with its
+		 * subfolders, where it is. */
+		struct ocs_index_folder fresh;
+		uint64_t series = moved.series;
+
+		ret = make_folder(index, &to, &fresh, error);
+		moved.series = fresh.series;
+		moved.has_uid_validity = false;
+		fresh.series = series;
+		if (ret == OCS_STORE_OK)
+			ret = folder_put(index, to.parent_node, to.name, &fresh, error);
+		if (ret == OCS_STORE_OK)
+			ret = folder_put(index, from.parent_node, from.name, &moved, error);
+	} else if (ret == OCS_STORE_OK) {
+		ret = ocs_store_delete(index->store, key,
+		                       folder_key(key, from.parent_node, from.name), error);
+		if (ret == OCS_STORE_OK)
+			ret = folder_put(index, to.parent_node, to.name, &moved, error);
+		if (ret == OCS_STORE_OK)
+			ret = folder_name_put(index, &to, moved.fid, error);
+	}
+	if (ret != OCS_STORE_OK)
+		return ret;
+	return ocs_index_folder(index, user, backend, backend_user, new_folder, true, out, error);
+}

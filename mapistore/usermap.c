@@ -1,0 +1,187 @@
+/* The user map: see usermap.h. Reads one text file; what it returns never changes. */
+#include "mapistore/usermap.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <talloc.h>
+
+#include "mapistore/index.h"
+#include "mqueue/name.h"
+
+#define LINE_MAX_  8192
+#define FIELD_MAX_ 1024
+
+struct map_line {
+	char *backend, *backend_user, *folder, *user; /* NULL: any; user NULL: the backend user */
+	uint64_t fid;                                 /* 0: none */
+};
+
+struct ocs_usermap {
+	struct map_line *lines;
+	size_t n;
+};
+
+static char *field(const void *mem_ctx, const char *text, const char *any, bool *failed)
+{
+	char *copy;
+
+	if (strcmp(text, any) == 0)
+		return NULL;
+	copy = talloc_strdup(mem_ctx, text);
+	if (copy == NULL)
+		*failed = true;
+	return copy;
+}
+
+/* Returns what is wrong with the line, or NULL. */
+static const char *parse_line(struct ocs_usermap *map, char *text)
+{
+	char *fields[5], *p = text;
+	struct map_line *grown, *line;
+	bool failed = false;
+
+	for (size_t i = 0; i < 5; i++) {
+		fields[i] = strsep(&p, "\t");
+		if (fields[i] == NULL)
+			return "five fields separated by tabs are needed: backend, backend user, "
+			       "folder, groupware user, FID or -";
+		if (fields[i][0] == '\0')
+			return "an empty field";
+		if (strlen(fields[i]) > FIELD_MAX_)
+			return "a field of more than 1024 bytes";
+	}
+	if (p != NULL)
+		return "more than five fields";
+	grown = talloc_realloc(map, map->lines, struct map_line, map->n + 1);
+	if (grown == NULL)
+		return "out of memory";
+	map->lines = grown;
+	line = &grown[map->n];
+	memset(line, 0, sizeof(*line));
+	if (strcmp(fields[4], "-") != 0 &&
+	    (ocs_folder_from_word(fields[4], &line->fid) != 0 || line->fid == OCS_FOLDER_STORE))
+		return "the FID is neither 16 hex digits nor -";
+	if (line->fid != 0 && (strcmp(fields[2], "*") == 0 || strcmp(fields[1], "*") == 0))
+		return "a FID needs a backend user and a folder, not *: one FID names one folder";
+	ocs_index_canonical_backend(fields[0]);
+	ocs_index_canonical_folder(fields[2]);
+	line->backend = field(map, fields[0], "*", &failed);
+	line->backend_user = field(map, fields[1], "*", &failed);
+	line->folder = field(map, fields[2], "*", &failed);
+	line->user = field(map, fields[3], "=", &failed);
+	if (failed)
+		return "out of memory";
+	map->n++;
+	return NULL;
+}
+
+int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_fn *report,
+                     void *arg, struct ocs_usermap **map_r, struct ocs_error *error)
+{
+	struct ocs_usermap *map = talloc_zero(mem_ctx, struct ocs_usermap);
+	unsigned number = 0, bad = 0;
+	char text[LINE_MAX_];
+	FILE *file;
+
+	*map_r = NULL;
+	if (map == NULL)
+		return ocs_error_set(error, "out of memory");
+	file = fopen(path, "re");
+	if (file == NULL) {
+		ocs_error_set(error, "%s: %s", path, strerror(errno));
+		talloc_free(map);
+		return -1;
+	}
+	while (fgets(text, sizeof(text), file) != NULL) {
+		size_t len = strlen(text);
+		const char *wrong;
+
+		number++;
+		if (len == sizeof(text) - 1 && text[len - 1] != '\n') {
+			wrong = "a line of more than 8190 bytes";
+			for (int c = 0; c != '\n' && c != EOF;)
+				c = fgetc(file);
+		} else {
+			text[strcspn(text, "\r\n")] = '\0';
+			if (text[0] == '\0' || text[0] == '#')
+				continue;
+			wrong = parse_line(map, text);
+		}
+		if (wrong != NULL) {
+			char *message = talloc_asprintf(map, "%s:%u: %s", path, number, wrong);
+
+			bad++;
+			if (report != NULL && message != NULL)
+				report(arg, message);
+			talloc_free(message);
+		}
+	}
+	if (ferror(file))
+		bad++;
+	fclose(file);
+	if (bad != 0) {
+		ocs_error_set(error, "%s: %u bad line%s", path, bad, bad == 1 ? "" : "s");
+		talloc_free(map);
+		return -1;
+	}
+	*map_r = map;
+	return 0;
+}
+
+static bool line_matches(const struct map_line *line, const char *backend, const char *backend_user,
+                         const char *folder)
+{
+	return (line->backend == NULL || strcmp(line->backend, backend) == 0) &&
+	       (line->backend_user == NULL || strcmp(line->backend_user, backend_user) == 0) &&
+	       (line->folder == NULL || strcmp(line->folder, folder) == 0);
+}
+
+static const char *line_user(const struct map_line *line, const char *backend_user)
+{
+	return line->user != NULL ? line->user : backend_user;
+}
+
+size_t ocs_usermap_match(const struct ocs_usermap *map, const char *backend,
+                         const char *backend_user, const char *folder, ocs_usermap_each_fn *each,
+                         void *arg)
+{
+	size_t found = 0;
+
+	if (map == NULL) {
+		each(arg, backend_user, 0);
+		return 1;
+	}
+	for (size_t i = 0; i < map->n; i++) {
+		const char *user;
+		size_t earlier;
+
+		if (!line_matches(&map->lines[i], backend, backend_user, folder))
+			continue;
+		user = line_user(&map->lines[i], backend_user);
+		for (earlier = 0; earlier < i; earlier++)
+			if (line_matches(&map->lines[earlier], backend, backend_user, folder) &&
+			    strcmp(line_user(&map->lines[earlier], backend_user), user) == 0)
+				break;
+		if (earlier < i)
+			continue;
+		each(arg, user, ocs_usermap_fid(map, user, backend, backend_user, folder));
+		found++;
+	}
+	return found;
+}
+
+uint64_t ocs_usermap_fid(const struct ocs_usermap *map, const char *user, const char *backend,
+                         const char *backend_user, const char *folder)
+{
+	if (map == NULL)
+		return 0;
+	for (size_t i = 0; i < map->n; i++)
+		if (map->lines[i].fid != 0 &&
+		    line_matches(&map->lines[i], backend, backend_user, folder) &&
+		    strcmp(line_user(&map->lines[i], backend_user), user) == 0)
+			return map->lines[i].fid;
+	return 0;
+}

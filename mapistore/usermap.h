@@ -1,0 +1,37 @@
+/*
+ * The user map: which groupware users see a backend user's folder, and its FID there.
+ *
+ * A text file, a line each, fields separated by tabs: backend, backend user, folder, groupware
+ * user, FID or `-`; `*` in the first three is any, `=` as groupware user is the backend user, `#`
+ * starts a comment line. Every line that matches counts; the first FID of a user wins. Immutable
+ * once loaded: any number of threads may read it.
+ */
+#ifndef OCS_MAPISTORE_USERMAP_H
+#define OCS_MAPISTORE_USERMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/error.h"
+
+struct ocs_usermap;
+
+typedef void ocs_usermap_report_fn(void *arg, const char *text); /* "file:line: what is wrong" */
+
+/* Reports every bad line; returns -1 (and no map) if there was any. talloc object on mem_ctx. */
+int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_fn *report,
+                     void *arg, struct ocs_usermap **map_r, struct ocs_error *error);
+
+/* The groupware users of a backend user's folder, each once: calls each() with the user and the
+ * fixed FID (0: none). map NULL: the backend user itself. Returns how many. backend and folder
+ * canonical. */
+typedef void ocs_usermap_each_fn(void *arg, const char *user, uint64_t fid);
+size_t ocs_usermap_match(const struct ocs_usermap *map, const char *backend,
+                         const char *backend_user, const char *folder, ocs_usermap_each_fn *each,
+                         void *arg);
+/* The fixed FID of a folder for one groupware user, 0 if none. */
+uint64_t ocs_usermap_fid(const struct ocs_usermap *map, const char *user, const char *backend,
+                         const char *backend_user, const char *folder);
+
+#endif

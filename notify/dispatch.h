@@ -1,0 +1,85 @@
+/*
+ * Dispatch: takes validated, authorised notifications, finds who subscribed, writes one entry to
+ * each queue that matches. Knows nothing of HTTP or XML.
+ *
+ * Threads: submit may be called from any thread. What needs no change on disk is done at once in
+ * the caller's thread; the rest goes to the one store thread, which commits for many requests
+ * together and then calls done(). Nothing here waits on a full queue, a lock or the disk in the
+ * caller's thread.
+ */
+#ifndef OCS_NOTIFY_DISPATCH_H
+#define OCS_NOTIFY_DISPATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "notify/notification.h"
+#include "store/error.h"
+
+struct ocs_dispatch;
+struct ocs_registry;
+struct ocs_index;
+struct ocs_usermap;
+
+enum ocs_sync { OCS_SYNC_INTERVAL, OCS_SYNC_ALWAYS, OCS_SYNC_NEVER };
+
+/* Settings that a reload may change; copied. */
+struct ocs_dispatch_settings {
+	enum ocs_sync sync;
+	unsigned dedupe_window;    /* seconds */
+	unsigned request_deadline; /* seconds; past it done() gets REGISTRY_UNAVAILABLE */
+	unsigned spill_max;        /* entries a queue */
+	unsigned spill_total;      /* entries over all queues */
+	unsigned descriptors;      /* queue descriptors kept open */
+	char *const *backends;     /* names, NULL-terminated */
+};
+
+/* How things went since start; read with relaxed atomics. */
+struct ocs_dispatch_counters {
+	uint64_t received; /* notifications submitted */
+	uint64_t queued, nosubscriber, duplicate,
+	        refused; /* their ends; the sum reaches received */
+	uint64_t entries_kernel, entries_spilled, entries_dropped, entries_collapsed;
+	uint64_t commits, commit_failures, queue_open_failures, wakeups;
+	uint64_t sessions_reaped, queues_reaped;
+	uint64_t last_success_us; /* when a notification last ended well, microseconds since 1970 */
+	uint64_t damaged_records;
+};
+
+typedef void ocs_log_fn(int priority, const char *text); /* syslog priorities; any thread */
+
+/* One request: 1 to n notifications of one account, in order. Allocated with talloc by the caller
+ * together with all it points to; submit takes ownership of it. */
+struct ocs_request {
+	const char *account;
+	size_t count;
+	const struct ocs_notification *items;
+	struct ocs_result
+	        *results; /* count of them; an item already refused (status set) is left alone */
+	/* Called exactly once, in the caller's thread inside submit or later in another one;
+	 * results are valid during the call only. Must not block. */
+	void (*done)(void *owner, const struct ocs_result *results, size_t count);
+	void *owner;
+};
+
+/* folder: the registry folder; the private subfolder is made by the caller. map may be NULL. The
+ * registry and index handles are used by the store thread alone from here on. */
+int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct ocs_index *index,
+                       struct ocs_usermap *map, const struct ocs_dispatch_settings *settings,
+                       ocs_log_fn *log, struct ocs_dispatch **out, struct ocs_error *error);
+/* Finishes what was submitted (within the deadline), stops the threads, frees. */
+void ocs_dispatch_stop(struct ocs_dispatch *dispatch);
+
+/* Takes over settings and a new user map (ownership of map passes; NULL for none). Any thread. */
+void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
+                         const struct ocs_dispatch_settings *settings, struct ocs_usermap *map);
+
+void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *request);
+
+void ocs_dispatch_counters(struct ocs_dispatch *dispatch, struct ocs_dispatch_counters *out);
+/* 0 while it can deliver; -1 with the reason (a commit stuck: names the process that holds the
+ * lock). */
+int ocs_dispatch_health(struct ocs_dispatch *dispatch, struct ocs_error *reason);
+
+#endif

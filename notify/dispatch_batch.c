@@ -1,0 +1,430 @@
+/*
+ * What the store thread does with the notifications that the fast path left: in groups, so that
+ * many share a commit. A group goes through the same steps as a single one:
+ *
+ *   resolve     names to identifiers; what is new is committed as assigned
+ *   send        entries into the kernel queues
+ *   spill       what they did not take, into the registry; committed, then the owners are woken
+ *   register    what is done now is committed: from here on a repetition is a duplicate
+ *
+ * Killed between any two steps, a notification that is reported again is dispatched again with the
+ * same identifiers. A group ends before a notification that depends on what the group has not yet
+ * registered: the same id, the same message, or a folder that goes.
+ */
+#include "notify/dispatch_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <nettle/sha2.h>
+#include <talloc.h>
+
+#include "notify/fault.h"
+#include "store/bytes.h"
+
+#define GROUP_MAX 512
+
+struct touched {
+	UT_hash_handle hh;
+	char key[];
+};
+
+struct group {
+	struct ocs_dispatch *dispatch;
+	struct dispatch_config *config;
+	struct job *jobs[GROUP_MAX];
+	struct item *items[GROUP_MAX];
+	size_t n;
+	struct touched *touched;
+	void *mem_ctx;
+	uint64_t now; /* seconds since 1970 */
+};
+
+/* ---- what a group has touched ---- */
+
+/* Adds a key; true if it was there. Out of memory counts as there: the group ends early. */
+static bool touch(struct group *group, const char *a, const char *b, const char *c)
+{
+	struct touched *touched;
+	char *key = talloc_asprintf(group->mem_ctx, "%s/%zu/%s/%s", a, strlen(b), b, c);
+	size_t len;
+
+	if (key == NULL)
+		return true;
+	HASH_FIND_STR(group->touched, key, touched);
+	if (touched != NULL)
+		return true;
+	len = strlen(key) + 1;
+	touched = talloc_zero_size(group->mem_ctx, sizeof(*touched) + len);
+	if (touched == NULL)
+		return true;
+	memcpy(touched->key, key, len);
+	HASH_ADD_STR(group->touched, key, touched);
+	return false;
+}
+
+static bool changes_folder(const struct ocs_notification *notification)
+{
+	return notification->message_id == NULL && notification->category != OCS_MODIFIED &&
+	       notification->category != OCS_SEARCH_COMPLETED;
+}
+
+/* Whether an item must wait until the group is registered. Notes what it touches itself. */
+static bool conflicts(struct group *group, const struct job *job, const struct item *item)
+{
+	const struct ocs_notification *notification = item->notification;
+	bool conflict = group->n == GROUP_MAX;
+
+	if (item->state == ITEM_SENT)
+		return conflict;
+	if (changes_folder(notification))
+		return true;
+	if (notification->id != NULL)
+		conflict |= touch(group, "id", job->request->account, notification->id);
+	if (notification->message_id != NULL)
+		conflict |= touch(group, "message", notification->backend_user,
+		                  notification->message_id);
+	if (notification->old_message_id != NULL)
+		conflict |= touch(group, "message", notification->backend_user,
+		                  notification->old_message_id);
+	return conflict;
+}
+
+static void forget_touched(struct group *group)
+{
+	HASH_CLEAR(hh, group->touched);
+	talloc_free_children(group->mem_ctx);
+}
+
+/* ---- steps ---- */
+
+static void refuse_all(struct group *group, const char *why)
+{
+	ocs_dispatch_log(group->dispatch, LOG_ERR, "%s", why);
+	OCS_COUNT(group->dispatch, commit_failures, 1);
+	for (size_t i = 0; i < group->n; i++) {
+		if (group->items[i]->state == ITEM_ENDED)
+			continue;
+		ocs_result_refuse(group->items[i]->result, 503, "REGISTRY_UNAVAILABLE",
+		                  "the registry cannot be written; try again");
+		group->items[i]->state = ITEM_ENDED;
+	}
+	/* The caches may know what was not committed. */
+	ocs_dispatch_cache_free(group->dispatch);
+	group->dispatch->range_left = 0;
+}
+
+static void cancel_all(struct group *group)
+{
+	ocs_index_cancel(group->dispatch->index);
+	ocs_recent_cancel(group->dispatch->recent);
+	ocs_registry_cancel(group->dispatch->registry);
+}
+
+static int commit_index(struct group *group, struct ocs_error *error)
+{
+	struct ocs_index *index = group->dispatch->index;
+
+	if (!ocs_store_in_transaction(ocs_index_store(index)))
+		return 0;
+	OCS_COUNT(group->dispatch, commits, 1);
+	return ocs_index_commit(index, error);
+}
+
+static int commit_recent(struct group *group, struct ocs_error *error)
+{
+	return ocs_recent_commit(group->dispatch->recent, group->now,
+	                         group->config->settings.dedupe_window, error);
+}
+
+static void hash_id(const struct job *job, struct item *item)
+{
+	struct sha256_ctx sha;
+	const char *account = job->request->account;
+
+	sha256_init(&sha);
+	sha256_update(&sha, strlen(account) + 1, (const uint8_t *)account);
+	sha256_update(&sha, strlen(item->notification->id),
+	              (const uint8_t *)item->notification->id);
+	sha256_digest(&sha, sizeof(item->id_hash), item->id_hash);
+}
+
+static int resolve_group(struct group *group, struct resolve *resolve)
+{
+	for (size_t i = 0; i < group->n; i++) {
+		struct item *item = group->items[i];
+		int ret;
+
+		if (item->state != ITEM_NEW)
+			continue;
+		if (!ocs_dispatch_has_backend(group->config, item->notification->backend)) {
+			ocs_result_refuse(item->result, 422, "UNKNOWN_BACKEND",
+			                  "no backend '%.100s' is configured",
+			                  item->notification->backend);
+			item->state = ITEM_ENDED;
+			continue;
+		}
+		if (item->notification->id != NULL) {
+			hash_id(group->jobs[i], item);
+			if (ocs_recent_done(group->dispatch->recent, item->id_hash, group->now,
+			                    group->config->settings.dedupe_window)) {
+				item->result->status = OCS_STATUS_DUPLICATE;
+				item->state = ITEM_ENDED;
+				continue;
+			}
+		}
+		ret = ocs_dispatch_resolve(resolve, group->jobs[i], item);
+		if (ret < 0)
+			return -1;
+		if (ret > 0)
+			item->state = ITEM_ENDED;
+	}
+	if (commit_index(group, &resolve->error) != 0)
+		return -1;
+	return commit_recent(group, &resolve->error);
+}
+
+/* A queue whose spill list its owner has emptied takes entries again. */
+static int look_at_spills(struct group *group, struct dispatch_snapshot *snapshot,
+                          struct ocs_error *error)
+{
+	for (size_t i = 0; i < snapshot->n_queues; i++) {
+		struct dispatch_queue *queue = snapshot->queues[i].queue;
+		struct ocs_spill_state state;
+
+		if (queue->spill_only || !queue->spilling || queue->in_group > 0)
+			continue;
+		if (ocs_registry_spill_state(group->dispatch->registry, queue->id, &state, error) !=
+		    OCS_STORE_OK)
+			return -1;
+		if (state.count > 0)
+			continue;
+		pthread_mutex_lock(&queue->lock);
+		queue->spilling = false;
+		pthread_mutex_unlock(&queue->lock);
+	}
+	return 0;
+}
+
+static void count_in(struct item *item)
+{
+	for (; item->n_counted < item->n_pending; item->n_counted++)
+		item->pending[item->n_counted].queue->in_group++;
+}
+
+static void count_out(struct item *item)
+{
+	while (item->n_counted > 0)
+		item->pending[--item->n_counted].queue->in_group--;
+}
+
+static int send_group(struct group *group, struct ocs_error *error)
+{
+	for (size_t i = 0; i < group->n; i++)
+		if (group->items[i]->state == ITEM_SENT)
+			count_in(group->items[i]);
+	for (size_t i = 0; i < group->n; i++) {
+		struct item *item = group->items[i];
+
+		if (item->state != ITEM_NEW)
+			continue;
+		for (size_t t = 0; t < item->n_targets; t++) {
+			const struct target *target = &item->targets[t];
+			struct dispatch_snapshot *snapshot;
+			bool ok;
+
+			if (target->duplicate)
+				continue;
+			snapshot = ocs_dispatch_snapshot_read(group->dispatch, target->user, error);
+			if (snapshot == NULL)
+				return -1;
+			ok = look_at_spills(group, snapshot, error) == 0 &&
+			     ocs_dispatch_deliver(group->dispatch, group->jobs[i], item, target,
+			                          snapshot);
+			count_in(item);
+			ocs_dispatch_snapshot_put(group->dispatch, snapshot);
+			if (!ok)
+				return -1;
+		}
+		item->state = ITEM_SENT;
+	}
+	return 0;
+}
+
+static int append_pending(struct group *group, const struct item *item, struct ocs_error *error)
+{
+	const struct ocs_dispatch_settings *settings = &group->config->settings;
+	struct ocs_dispatch *dispatch = group->dispatch;
+
+	for (size_t i = 0; i < item->n_pending; i++) {
+		const struct pending_entry *pending = &item->pending[i];
+		enum ocs_spill_outcome outcome;
+
+		if (ocs_registry_spill_append(dispatch->registry, pending->queue->id,
+		                              pending->queue->table, pending->entry, pending->len,
+		                              settings->spill_max, settings->spill_total, &outcome,
+		                              error) != OCS_STORE_OK)
+			return -1;
+		OCS_COUNT(dispatch, entries_spilled, 1);
+		if (outcome == OCS_SPILL_DROPPED_OLDEST)
+			OCS_COUNT(dispatch, entries_dropped, 1);
+		else if (outcome == OCS_SPILL_COLLAPSED)
+			OCS_COUNT(dispatch, entries_collapsed, 1);
+	}
+	return 0;
+}
+
+static void wake(struct ocs_dispatch *dispatch, const struct dispatch_queue *queue)
+{
+	struct sockaddr_un address;
+	uint8_t data[8];
+
+	ocs_put64(data, queue->id);
+	if (ocs_registry_wake_address(dispatch->registry, queue->context, &address) != 0)
+		return;
+	/* A full socket is a waking one; a refusing one is the janitor's business. */
+	if (sendto(dispatch->wake_socket, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL,
+	           (struct sockaddr *)&address, sizeof(address)) == sizeof(data))
+		OCS_COUNT(dispatch, wakeups, 1);
+}
+
+static int spill_group(struct group *group, struct ocs_error *error)
+{
+	struct ocs_dispatch *dispatch = group->dispatch;
+	const struct dispatch_queue *woken = NULL;
+	size_t n = 0;
+	int ret;
+
+	for (size_t i = 0; i < group->n; i++)
+		n += group->items[i]->n_counted;
+	if (n == 0)
+		return 0;
+	ret = ocs_registry_begin(dispatch->registry, error);
+	for (size_t i = 0; i < group->n && ret == 0; i++)
+		if (group->items[i]->state == ITEM_SENT)
+			ret = append_pending(group, group->items[i], error);
+	if (ret == 0) {
+		OCS_COUNT(dispatch, commits, 1);
+		ret = ocs_registry_commit(dispatch->registry,
+		                          group->config->settings.sync == OCS_SYNC_ALWAYS, error);
+		dispatch->unsynced = true;
+	}
+	for (size_t i = 0; i < group->n; i++)
+		count_out(group->items[i]);
+	if (ret != 0)
+		return -1;
+	ocs_fault_point("spill-committed");
+	for (size_t i = 0; i < group->n; i++) {
+		struct item *item = group->items[i];
+
+		for (size_t p = 0; item->state == ITEM_SENT && p < item->n_pending; p++) {
+			if (item->pending[p].queue == woken)
+				continue;
+			woken = item->pending[p].queue;
+			wake(dispatch, woken);
+		}
+	}
+	return 0;
+}
+
+static int register_group(struct group *group, struct resolve *resolve)
+{
+	for (size_t i = 0; i < group->n; i++) {
+		struct item *item = group->items[i];
+
+		if (item->state != ITEM_SENT)
+			continue;
+		if (ocs_dispatch_register(resolve, item) != 0)
+			return -1;
+		if (item->notification->id != NULL &&
+		    ocs_recent_add(group->dispatch->recent, item->id_hash, group->now,
+		                   &resolve->error) != 0)
+			return -1;
+	}
+	if (commit_index(group, &resolve->error) != 0)
+		return -1;
+	return commit_recent(group, &resolve->error);
+}
+
+static void run_group(struct group *group)
+{
+	struct resolve resolve = {.dispatch = group->dispatch, .config = group->config};
+	int ret;
+
+	if (group->n == 0)
+		return;
+	group->now = (uint64_t)time(NULL);
+	ocs_fault_point("newmail-accepted");
+	ret = resolve_group(group, &resolve);
+	if (ret == 0) {
+		ocs_fault_point("newmail-assigned");
+		ret = send_group(group, &resolve.error);
+		/* Also after a failure: what was counted in is counted out, what can be kept is. */
+		if (spill_group(group, &resolve.error) != 0)
+			ret = -1;
+	}
+	if (ret == 0) {
+		ocs_fault_point("newmail-sent");
+		ret = register_group(group, &resolve);
+	}
+	if (ret == 0) {
+		ocs_fault_point("newmail-done");
+		for (size_t i = 0; i < group->n; i++)
+			if (group->items[i]->state == ITEM_SENT)
+				ocs_dispatch_item_end(group->items[i]);
+	} else {
+		cancel_all(group);
+		refuse_all(group, resolve.error.text);
+	}
+	group->n = 0;
+	forget_touched(group);
+}
+
+static uint64_t fixed_fid(void *arg, const char *user, const char *backend,
+                          const char *backend_user, const char *folder)
+{
+	return ocs_usermap_fid(arg, user, backend, backend_user, folder);
+}
+
+void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t n)
+{
+	struct group *group = talloc_zero(NULL, struct group);
+
+	if (group == NULL) {
+		for (size_t j = 0; j < n; j++)
+			for (size_t i = 0; i < jobs[j]->request->count; i++)
+				if (jobs[j]->items[i].state != ITEM_ENDED)
+					ocs_result_refuse(jobs[j]->items[i].result, 500, "INTERNAL",
+					                  "out of memory");
+		return;
+	}
+	group->dispatch = dispatch;
+	group->config = ocs_dispatch_config_get(dispatch);
+	group->mem_ctx = talloc_new(group);
+	ocs_index_set_fixed(dispatch->index, group->config->map != NULL ? fixed_fid : NULL,
+	                    group->config->map);
+	for (size_t j = 0; j < n; j++) {
+		for (size_t i = 0; i < jobs[j]->request->count; i++) {
+			struct item *item = &jobs[j]->items[i];
+
+			if (item->state == ITEM_ENDED)
+				continue;
+			if (conflicts(group, jobs[j], item)) {
+				run_group(group);
+				/* What it touches belongs to the new group. */
+				(void)conflicts(group, jobs[j], item);
+			}
+			group->jobs[group->n] = jobs[j];
+			group->items[group->n++] = item;
+			if (item->state == ITEM_NEW && changes_folder(item->notification))
+				run_group(group);
+		}
+	}
+	run_group(group);
+	ocs_index_set_fixed(dispatch->index, NULL, NULL);
+	ocs_dispatch_config_put(dispatch, group->config);
+	talloc_free(group);
+}

@@ -1,0 +1,186 @@
+/*
+ * The fast path: a notification that changes nothing on disk, about a folder and message whose
+ * identifiers are in memory, for users whose queues are in memory, is done in the caller's thread.
+ * Anything else is left to the store thread, and so is all that follows it in the same request,
+ * so that order holds.
+ */
+#include "notify/dispatch_internal.h"
+
+#include <string.h>
+
+#include <talloc.h>
+
+#include "notify/match.h"
+
+#define FAST_TARGETS_MAX 16
+
+void ocs_dispatch_item_end(struct item *item)
+{
+	item->result->status = item->queues > 0 ? OCS_STATUS_QUEUED : OCS_STATUS_NOSUBSCRIBER;
+	item->result->queues = item->queues;
+	item->state = ITEM_ENDED;
+}
+
+static bool add_pending(struct job *job, struct item *item, struct dispatch_queue *queue,
+                        struct dispatch_snapshot *snapshot, const uint8_t *entry, size_t len)
+{
+	struct pending_entry *grown = talloc_realloc(job->request, item->pending,
+	                                             struct pending_entry, item->n_pending + 1);
+
+	if (grown == NULL)
+		return false;
+	item->pending = grown;
+	grown = &grown[item->n_pending++];
+	grown->queue = queue;
+	grown->snapshot = snapshot;
+	grown->len = len;
+	memcpy(grown->entry, entry, len);
+	return true;
+}
+
+static bool queue_wants(const struct snapshot_queue *queue, const struct ocs_entry *entry)
+{
+	for (size_t i = 0; i < queue->n_matchers; i++)
+		if (ocs_match_entry(entry, queue->queue->table, queue->matchers[i].types,
+		                    queue->folder, queue->matchers[i].mid))
+			return true;
+	return false;
+}
+
+bool ocs_dispatch_deliver(struct ocs_dispatch *dispatch, struct job *job, struct item *item,
+                          const struct target *target, struct dispatch_snapshot *snapshot)
+{
+	struct ocs_fanout_item items[OCS_FANOUT_MAX];
+	uint8_t encoded[OCS_FANOUT_MAX][OCS_ENTRY_SIZE_MAX];
+	size_t lengths[OCS_FANOUT_MAX] = {0};
+	size_t n, kept = 0;
+	bool ok = true;
+
+	if (snapshot->n_queues == 0)
+		return true;
+	n = ocs_fanout(item->notification, &target->ids, items);
+	for (size_t q = 0; q < snapshot->n_queues && ok; q++) {
+		struct snapshot_queue *to = &snapshot->queues[q];
+		bool wrote = false;
+
+		for (size_t i = 0; i < n; i++) {
+			if (items[i].table != to->queue->table || !queue_wants(to, &items[i].entry))
+				continue;
+			if (lengths[i] == 0)
+				lengths[i] = ocs_entry_encode(&items[i].entry, encoded[i]);
+			if (lengths[i] == 0)
+				continue; /* cannot be: every field was checked */
+			wrote = true;
+			if (ocs_dispatch_send(dispatch, to->queue, encoded[i], lengths[i]) ==
+			    SEND_DONE)
+				continue;
+			ok = add_pending(job, item, to->queue, snapshot, encoded[i], lengths[i]);
+			if (!ok)
+				break;
+			kept++;
+		}
+		if (wrote)
+			item->queues++;
+	}
+	if (kept > 0) {
+		pthread_mutex_lock(&dispatch->queues_lock);
+		snapshot->refs += (unsigned)kept;
+		pthread_mutex_unlock(&dispatch->queues_lock);
+	}
+	return ok;
+}
+
+/* Identifiers of one user's view from memory alone. */
+static bool resolve_from_memory(struct ocs_dispatch *dispatch, const struct job *job,
+                                const struct item *item, const char *user, struct target *target)
+{
+	const struct ocs_notification *notification = item->notification;
+
+	memset(target, 0, sizeof(*target));
+	target->user = user;
+	if (!ocs_dispatch_cache_folder(dispatch, user, notification->backend,
+	                               notification->backend_user, notification->folder,
+	                               &target->folder))
+		return false;
+	if (notification->has_uid_validity &&
+	    (!target->folder.has_uid_validity ||
+	     target->folder.uid_validity != notification->uid_validity))
+		return false;
+	if (notification->message_id != NULL && notification->category == OCS_MODIFIED &&
+	    !ocs_dispatch_cache_message(dispatch, target->folder.series, notification->message_id,
+	                                &target->ids.mid))
+		return false;
+	target->ids.fid = target->folder.fid;
+	target->ids.parent_fid = target->folder.parent_fid;
+	target->ids.mid_known = true;
+	target->ids.accepted_at = job->accepted_at;
+	target->ids.sequence = item->sequence;
+	return true;
+}
+
+/* true: the item has ended. false: the store thread goes on with it. */
+static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *config,
+                      struct job *job, struct item *item)
+{
+	const struct ocs_notification *notification = item->notification;
+	struct dispatch_snapshot *snapshots[FAST_TARGETS_MAX];
+	struct target targets[FAST_TARGETS_MAX];
+	const char **users = NULL, *own = notification->backend_user;
+	size_t n_users = 1, ready = 0;
+	bool ended = false;
+
+	if (!ocs_dispatch_has_backend(config, notification->backend)) {
+		ocs_result_refuse(item->result, 422, "UNKNOWN_BACKEND",
+		                  "no backend '%.100s' is configured", notification->backend);
+		item->state = ITEM_ENDED;
+		return true;
+	}
+	if ((notification->category != OCS_MODIFIED &&
+	     notification->category != OCS_SEARCH_COMPLETED) ||
+	    notification->id != NULL)
+		return false;
+	if (config->map != NULL) {
+		users = ocs_dispatch_users(config, job->request, notification, &n_users);
+		if (users == NULL || n_users == 0 || n_users > FAST_TARGETS_MAX)
+			return false;
+	}
+	for (; ready < n_users; ready++) {
+		const char *user = users != NULL ? users[ready] : own;
+
+		if (!resolve_from_memory(dispatch, job, item, user, &targets[ready]))
+			break;
+		snapshots[ready] = ocs_dispatch_snapshot_get(dispatch, user);
+		if (snapshots[ready] == NULL)
+			break;
+	}
+	if (ready == n_users) {
+		item->state = ITEM_SENT;
+		ended = true;
+		for (size_t i = 0; i < n_users; i++)
+			ended = ocs_dispatch_deliver(dispatch, job, item, &targets[i],
+			                             snapshots[i]) &&
+			        ended;
+		if (!ended) {
+			ocs_result_refuse(item->result, 500, "INTERNAL", "out of memory");
+			item->state = ITEM_ENDED;
+		} else if (item->n_pending == 0) {
+			ocs_dispatch_item_end(item);
+		}
+	}
+	for (size_t i = 0; i < ready; i++)
+		ocs_dispatch_snapshot_put(dispatch, snapshots[i]);
+	return item->state == ITEM_ENDED;
+}
+
+bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job)
+{
+	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
+	size_t i;
+
+	for (i = 0; i < job->request->count; i++)
+		if (job->items[i].state != ITEM_ENDED &&
+		    !fast_item(dispatch, config, job, &job->items[i]))
+			break;
+	ocs_dispatch_config_put(dispatch, config);
+	return i == job->request->count;
+}

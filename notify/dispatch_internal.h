@@ -1,0 +1,245 @@
+/*
+ * Shared by the dispatch files only.
+ *
+ *   dispatch.c          submit, the store thread's loop, deadlines, reload, counters, health
+ *   dispatch_fast.c     what can be done in the caller's thread
+ *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
+ *   dispatch_resolve.c  names to users and identifiers
+ *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
+ *   dispatch_cache.c    identifiers in memory, for the fast path
+ *   janitor.c           what the dead have left
+ *
+ * Which thread may touch what: registry, index, recent belong to the store thread. The caches, the
+ * queue table and the settings have mutexes of their own, held for a lookup or one mq_send only.
+ */
+#ifndef OCS_NOTIFY_DISPATCH_INTERNAL_H
+#define OCS_NOTIFY_DISPATCH_INTERNAL_H
+
+#include <mqueue.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <uthash.h>
+
+#include "mapistore/index.h"
+#include "mapistore/usermap.h"
+#include "notify/dispatch.h"
+#include "notify/fanout.h"
+#include "notify/recent.h"
+#include "notify/registry.h"
+
+/* ---- settings: replaced as a whole by a reload, kept by whoever still uses them ---- */
+
+struct dispatch_config {
+	unsigned refs; /* under dispatch->config_lock */
+	struct ocs_dispatch_settings settings;
+	char **backends; /* canonical, NULL-terminated */
+	struct ocs_usermap *map;
+};
+
+struct dispatch_config *ocs_dispatch_config_get(struct ocs_dispatch *dispatch);
+void ocs_dispatch_config_put(struct ocs_dispatch *dispatch, struct dispatch_config *config);
+bool ocs_dispatch_has_backend(const struct dispatch_config *config, const char *backend);
+
+/* ---- queues ---- */
+
+/* A queue as the daemon knows it. */
+struct dispatch_queue {
+	uint64_t id, context;
+	enum ocs_table table;
+	bool spill_only;
+	char name[OCS_QUEUE_NAME_MAX];
+	unsigned refs; /* snapshots that hold it; under queues_lock */
+	UT_hash_handle hh;
+	pthread_mutex_t lock; /* for what follows */
+	mqd_t descriptor;     /* (mqd_t)-1: not open */
+	bool spilling;     /* entries go to the spill list until the store thread finds it empty */
+	unsigned in_group; /* spilled by the group in work, not yet committed (store thread only) */
+	bool open_failed;  /* said so already */
+	atomic_uint_fast64_t last_used;
+};
+
+struct snapshot_queue {
+	struct dispatch_queue *queue;
+	uint64_t folder;
+	uint16_t n_matchers;
+	struct ocs_matcher *matchers;
+};
+
+/* The queues of one user at one state of the registry. Never changes once it is in the table. */
+struct dispatch_snapshot {
+	unsigned refs; /* under queues_lock */
+	uint32_t seqnum;
+	size_t n_queues;
+	struct snapshot_queue *queues;
+	UT_hash_handle hh;
+	char user[];
+};
+
+/* The valid snapshot of a user, or NULL: the store thread must read the registry. Any thread. */
+struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch,
+                                                    const char *user);
+/* The same, read from the registry where needed. Store thread. NULL with error: it failed. */
+struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispatch,
+                                                     const char *user, struct ocs_error *error);
+void ocs_dispatch_snapshot_put(struct ocs_dispatch *dispatch, struct dispatch_snapshot *snapshot);
+
+enum send_result { SEND_DONE, SEND_SPILL };
+/* One entry into one kernel queue, if it is not spilling. Any thread. */
+enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
+                                   const uint8_t *entry, size_t len);
+void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch);
+void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
+
+/* ---- identifiers in memory ---- */
+
+/* Both: true if known. Any thread. */
+bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const char *user, const char *backend,
+                               const char *backend_user, const char *folder,
+                               struct ocs_index_folder *out);
+bool ocs_dispatch_cache_message(struct ocs_dispatch *dispatch, uint64_t series,
+                                const char *message_id, uint64_t *mid);
+/* Store thread. */
+void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch, const char *user,
+                                   const char *backend, const char *backend_user,
+                                   const char *folder, const struct ocs_index_folder *record);
+void ocs_dispatch_cache_message_add(struct ocs_dispatch *dispatch, uint64_t series,
+                                    const char *message_id, uint64_t mid);
+void ocs_dispatch_cache_message_drop(struct ocs_dispatch *dispatch, uint64_t series,
+                                     const char *message_id);
+void ocs_dispatch_cache_folders_clear(struct ocs_dispatch *dispatch);
+void ocs_dispatch_cache_free(struct ocs_dispatch *dispatch);
+
+/* ---- requests on their way ---- */
+
+/* An entry that a kernel queue did not take. The snapshot keeps the queue alive. */
+struct pending_entry {
+	struct dispatch_queue *queue;
+	struct dispatch_snapshot *snapshot; /* a reference of its own */
+	size_t len;
+	uint8_t entry[OCS_ENTRY_SIZE_MAX];
+};
+
+/* One groupware user that sees what a notification is about. */
+struct target {
+	const char *user;
+	struct ocs_index_folder folder, old_folder;
+	struct ocs_fanout_ids ids;
+	bool duplicate;                    /* a newmail this user knows already */
+	bool was_assigned;                 /* an identifier is in recent */
+	bool put_message, put_old_message; /* to be registered when done */
+	bool announce;
+	bool delete_message, delete_old_message, delete_folder;
+};
+
+enum item_state {
+	ITEM_NEW,   /* nothing done */
+	ITEM_SENT,  /* resolved and sent by the fast path, pending entries left over */
+	ITEM_ENDED, /* its result is final */
+};
+
+struct item {
+	const struct ocs_notification *notification;
+	struct ocs_result *result;
+	enum item_state state;
+	uint64_t sequence;
+	uint8_t id_hash[16];
+	struct target *targets;
+	size_t n_targets;
+	struct pending_entry *pending; /* talloc array */
+	size_t n_pending;
+	size_t n_counted; /* of them, counted in their queues' in_group */
+	unsigned queues;  /* that took an entry so far */
+};
+
+struct job {
+	struct job *next, *previous;         /* waiting for the store thread */
+	struct job *all_next, *all_previous; /* every one not yet answered */
+	struct ocs_request *request;
+	struct item *items;
+	uint64_t accepted_at;
+	uint64_t deadline;      /* CLOCK_MONOTONIC, ns */
+	bool running, answered; /* under dispatch->lock */
+};
+
+struct ocs_dispatch {
+	char *folder;
+	struct ocs_registry *registry;
+	struct ocs_index *index;
+	struct ocs_recent *recent;
+	ocs_log_fn *log;
+	int wake_socket;
+
+	pthread_mutex_t config_lock;
+	struct dispatch_config *config;
+
+	pthread_mutex_t queues_lock;
+	struct dispatch_queue *queues;
+	struct dispatch_snapshot *snapshots;
+	unsigned open_descriptors;
+
+	pthread_mutex_t cache_lock;
+	struct cache_folder *cache_folders;
+	struct cache_message *cache_messages;
+
+	pthread_mutex_t lock; /* for the lists of jobs and stopping */
+	pthread_cond_t work, finished;
+	struct job *first, *last;
+	struct job *all;
+	bool stopping;
+	pthread_t store_thread, deadline_thread;
+	bool store_thread_runs, deadline_thread_runs;
+
+	atomic_uint_fast64_t sequence;
+	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
+	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
+	uint64_t last_sync, last_janitor;
+	bool unsynced;
+
+	struct {
+		atomic_uint_fast64_t received, queued, nosubscriber, duplicate, refused;
+		atomic_uint_fast64_t entries_kernel, entries_spilled, entries_dropped,
+		        entries_collapsed;
+		atomic_uint_fast64_t commits, commit_failures, queue_open_failures, wakeups;
+		atomic_uint_fast64_t sessions_reaped, queues_reaped, last_success_us;
+	} counters;
+};
+
+#define OCS_COUNT(dispatch, name, n)                                                               \
+	atomic_fetch_add_explicit(&(dispatch)->counters.name, (n), memory_order_relaxed)
+
+void ocs_dispatch_log(struct ocs_dispatch *dispatch, int priority, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+uint64_t ocs_dispatch_now(void); /* CLOCK_MONOTONIC, ns */
+
+/* dispatch_fast.c: does what it can; true if every item has ended. Caller's thread. */
+bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job);
+/* Sends what a resolved target makes; what does not go into the kernel is added to item->pending.
+ * false: out of memory. snapshot is valid for the user. Any thread. */
+bool ocs_dispatch_deliver(struct ocs_dispatch *dispatch, struct job *job, struct item *item,
+                          const struct target *target, struct dispatch_snapshot *snapshot);
+void ocs_dispatch_item_end(struct item *item);
+
+/* dispatch_batch.c: all items of the jobs, in order, to their end. Store thread. */
+void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t n);
+
+/* dispatch_resolve.c. Store thread. */
+struct resolve {
+	struct ocs_dispatch *dispatch;
+	struct dispatch_config *config;
+	struct ocs_error error;
+};
+/* Fills item->targets. May change the index (its transaction is begun when first needed). 0: go on,
+ * 1: the item has ended (refused, duplicate), -1: the store failed (resolve->error). */
+int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *item);
+/* What is to be written once the entries are sent. 0 or -1. */
+int ocs_dispatch_register(struct resolve *resolve, struct item *item);
+/* Users of a notification's folder (and old folder): a talloc array on mem_ctx. */
+const char **ocs_dispatch_users(const struct dispatch_config *config, const void *mem_ctx,
+                                const struct ocs_notification *notification, size_t *n_r);
+
+/* janitor.c. Store thread. */
+void ocs_dispatch_janitor(struct ocs_dispatch *dispatch);
+
+#endif

@@ -1,0 +1,291 @@
+/*
+ * The queues of users as the daemon keeps them in memory: snapshots of the registry, valid for one
+ * state of it, and under them the queues with their descriptors and spill flags.
+ *
+ * Locks: a queue's own lock is taken first, queues_lock inside it; another queue's lock inside that
+ * only by trying.
+ */
+#include "notify/dispatch_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <talloc.h>
+
+#include "mqueue/queue.h"
+
+#define SNAPSHOTS_MAX 65536
+#define IDLE_NS       (60 * 1000000000ULL) /* a descriptor unused for so long is closed */
+
+/* ---- references; queues_lock is held ---- */
+
+static void queue_unref(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
+{
+	if (--queue->refs > 0)
+		return;
+	HASH_DEL(dispatch->queues, queue);
+	if (queue->descriptor != (mqd_t)-1) {
+		ocs_queue_close(queue->descriptor);
+		dispatch->open_descriptors--;
+	}
+	pthread_mutex_destroy(&queue->lock);
+	free(queue);
+}
+
+static void snapshot_unref(struct ocs_dispatch *dispatch, struct dispatch_snapshot *snapshot)
+{
+	if (--snapshot->refs > 0)
+		return;
+	for (size_t i = 0; i < snapshot->n_queues; i++)
+		queue_unref(dispatch, snapshot->queues[i].queue);
+	talloc_free(snapshot);
+}
+
+static struct dispatch_queue *queue_ref(struct ocs_dispatch *dispatch,
+                                        const struct ocs_registry_queue *from)
+{
+	struct dispatch_queue *queue;
+
+	HASH_FIND(hh, dispatch->queues, &from->id, sizeof(from->id), queue);
+	if (queue == NULL) {
+		queue = calloc(1, sizeof(*queue));
+		if (queue == NULL)
+			return NULL;
+		queue->id = from->id;
+		queue->context = from->context;
+		queue->table = from->table;
+		queue->spill_only = from->spill_only;
+		memcpy(queue->name, from->name, sizeof(queue->name));
+		queue->descriptor = (mqd_t)-1;
+		/* Unknown yet: the store thread looks before the first entry goes in. */
+		queue->spilling = true;
+		pthread_mutex_init(&queue->lock, NULL);
+		HASH_ADD(hh, dispatch->queues, id, sizeof(queue->id), queue);
+	}
+	queue->refs++;
+	return queue;
+}
+
+/* ---- snapshots ---- */
+
+struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch, const char *user)
+{
+	uint32_t seqnum = ocs_registry_seqnum(dispatch->registry);
+	struct dispatch_snapshot *snapshot;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_FIND_STR(dispatch->snapshots, user, snapshot);
+	if (snapshot != NULL && snapshot->seqnum == seqnum)
+		snapshot->refs++;
+	else
+		snapshot = NULL;
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	return snapshot;
+}
+
+void ocs_dispatch_snapshot_put(struct ocs_dispatch *dispatch, struct dispatch_snapshot *snapshot)
+{
+	pthread_mutex_lock(&dispatch->queues_lock);
+	snapshot_unref(dispatch, snapshot);
+	pthread_mutex_unlock(&dispatch->queues_lock);
+}
+
+static struct dispatch_snapshot *
+snapshot_make(struct ocs_dispatch *dispatch, const struct ocs_registry_user *user, uint32_t seqnum)
+{
+	size_t name_size = strlen(user->user) + 1;
+	struct dispatch_snapshot *snapshot =
+	        talloc_zero_size(NULL, sizeof(struct dispatch_snapshot) + name_size);
+
+	if (snapshot == NULL)
+		return NULL;
+	snapshot->refs = 1;
+	snapshot->seqnum = seqnum;
+	memcpy(snapshot->user, user->user, name_size);
+	snapshot->queues = talloc_zero_array(snapshot, struct snapshot_queue, user->n_queues + 1);
+	for (size_t i = 0; snapshot->queues != NULL && i < user->n_queues; i++) {
+		const struct ocs_registry_queue *from = &user->queues[i];
+		struct snapshot_queue *to = &snapshot->queues[i];
+
+		to->queue = queue_ref(dispatch, from);
+		if (to->queue == NULL)
+			break;
+		snapshot->n_queues++;
+		to->folder = from->folder;
+		to->n_matchers = from->n_matchers;
+		to->matchers = talloc_memdup(snapshot->queues, from->matchers,
+		                             from->n_matchers * sizeof(from->matchers[0]));
+		if (to->matchers == NULL)
+			break;
+	}
+	if (snapshot->queues == NULL || snapshot->n_queues != user->n_queues ||
+	    (user->n_queues > 0 && snapshot->queues[user->n_queues - 1].matchers == NULL)) {
+		snapshot_unref(dispatch, snapshot);
+		return NULL;
+	}
+	return snapshot;
+}
+
+struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispatch,
+                                                     const char *name, struct ocs_error *error)
+{
+	struct dispatch_snapshot *snapshot = ocs_dispatch_snapshot_get(dispatch, name), *old;
+	struct ocs_registry_user *user;
+	uint32_t seqnum;
+
+	if (snapshot != NULL)
+		return snapshot;
+	/* Read before the record: a commit in between makes the snapshot stale, not wrong. */
+	seqnum = ocs_registry_seqnum(dispatch->registry);
+	if (ocs_registry_user_get(dispatch->registry, NULL, name, &user, error) != OCS_STORE_OK)
+		return NULL;
+	pthread_mutex_lock(&dispatch->queues_lock);
+	snapshot = snapshot_make(dispatch, user, seqnum);
+	if (snapshot != NULL) {
+		HASH_FIND_STR(dispatch->snapshots, name, old);
+		if (old == NULL && HASH_COUNT(dispatch->snapshots) >= SNAPSHOTS_MAX)
+			old = dispatch->snapshots; /* the first that came */
+		if (old != NULL) {
+			HASH_DEL(dispatch->snapshots, old);
+			snapshot_unref(dispatch, old);
+		}
+		HASH_ADD_STR(dispatch->snapshots, user, snapshot);
+		snapshot->refs++;
+	}
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	talloc_free(user);
+	if (snapshot == NULL)
+		ocs_error_set(error, "out of memory");
+	return snapshot;
+}
+
+/* ---- sending ---- */
+
+/* Closes what was not used since `before`. Another queue may be in use: then it is not idle. */
+static void close_unused(struct ocs_dispatch *dispatch, uint64_t before)
+{
+	struct dispatch_queue *queue, *next;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_ITER(hh, dispatch->queues, queue, next)
+	{
+		if (atomic_load(&queue->last_used) > before ||
+		    pthread_mutex_trylock(&queue->lock) != 0)
+			continue;
+		if (queue->descriptor != (mqd_t)-1) {
+			ocs_queue_close(queue->descriptor);
+			queue->descriptor = (mqd_t)-1;
+			dispatch->open_descriptors--;
+		}
+		pthread_mutex_unlock(&queue->lock);
+	}
+	pthread_mutex_unlock(&dispatch->queues_lock);
+}
+
+void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch)
+{
+	uint64_t now = ocs_dispatch_now();
+
+	if (now > IDLE_NS)
+		close_unused(dispatch, now - IDLE_NS);
+}
+
+/* Makes room: closes the less recently used half of what is open. */
+static void close_older_half(struct ocs_dispatch *dispatch)
+{
+	struct dispatch_queue *queue, *next;
+	uint64_t oldest = UINT64_MAX, now = ocs_dispatch_now();
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_ITER(hh, dispatch->queues, queue, next)
+	{
+		uint64_t used = atomic_load(&queue->last_used);
+
+		if (used != 0 && used < oldest)
+			oldest = used;
+	}
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	if (oldest < now)
+		close_unused(dispatch, oldest + (now - oldest) / 2);
+}
+
+static bool open_descriptor(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
+{
+	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
+	unsigned limit = config->settings.descriptors;
+	int ret;
+
+	ocs_dispatch_config_put(dispatch, config);
+	if (__atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) >= limit)
+		close_older_half(dispatch);
+	ret = ocs_queue_open_write(queue->name, &queue->descriptor);
+	if (ret == -EMFILE || ret == -ENFILE) {
+		close_older_half(dispatch);
+		ret = ocs_queue_open_write(queue->name, &queue->descriptor);
+	}
+	if (ret != 0) {
+		queue->descriptor = (mqd_t)-1;
+		OCS_COUNT(dispatch, queue_open_failures, 1);
+		if (!queue->open_failed)
+			ocs_dispatch_log(
+			        dispatch, LOG_WARNING,
+			        "cannot open queue %s: %s; its entries go to its spill list",
+			        queue->name, strerror(-ret));
+		queue->open_failed = true;
+		return false;
+	}
+	queue->open_failed = false;
+	pthread_mutex_lock(&dispatch->queues_lock);
+	dispatch->open_descriptors++;
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	return true;
+}
+
+enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
+                                   const uint8_t *entry, size_t len)
+{
+	enum send_result result = SEND_SPILL;
+	int ret = -EAGAIN;
+
+	if (queue->spill_only)
+		return SEND_SPILL;
+	pthread_mutex_lock(&queue->lock);
+	if (!queue->spilling) {
+		if (queue->descriptor != (mqd_t)-1 || open_descriptor(dispatch, queue))
+			ret = ocs_queue_send(queue->descriptor, entry, len);
+		if (ret == 0) {
+			result = SEND_DONE;
+		} else {
+			/* Full, gone, or not to be opened. From here on everything goes to the
+			 * spill list, so that order holds. */
+			queue->spilling = true;
+			if (ret != -EAGAIN && queue->descriptor != (mqd_t)-1) {
+				ocs_queue_close(queue->descriptor);
+				queue->descriptor = (mqd_t)-1;
+				pthread_mutex_lock(&dispatch->queues_lock);
+				dispatch->open_descriptors--;
+				pthread_mutex_unlock(&dispatch->queues_lock);
+			}
+		}
+		atomic_store(&queue->last_used, ocs_dispatch_now());
+	}
+	pthread_mutex_unlock(&queue->lock);
+	if (result == SEND_DONE)
+		OCS_COUNT(dispatch, entries_kernel, 1);
+	return result;
+}
+
+void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch)
+{
+	struct dispatch_snapshot *snapshot, *next;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_ITER(hh, dispatch->snapshots, snapshot, next)
+	{
+		HASH_DEL(dispatch->snapshots, snapshot);
+		snapshot_unref(dispatch, snapshot);
+	}
+	pthread_mutex_unlock(&dispatch->queues_lock);
+}

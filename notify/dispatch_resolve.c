@@ -1,0 +1,396 @@
+/*
+ * Names to users and identifiers, on the store thread: what a notification is about, for each
+ * groupware user that sees it; and what is registered once its entries are sent.
+ */
+#include "notify/dispatch_internal.h"
+
+#include <string.h>
+
+#include <talloc.h>
+
+#define RANGE 1024 /* identifiers reserved at once, so that most notifications reserve none */
+
+/* ---- users ---- */
+
+struct user_list {
+	const void *mem_ctx;
+	const char **users;
+	size_t n;
+	bool failed;
+};
+
+static void add_user(void *arg, const char *user, uint64_t fid)
+{
+	struct user_list *list = arg;
+	const char **grown;
+
+	(void)fid; /* the index asks the map itself */
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(list->users[i], user) == 0)
+			return;
+	grown = talloc_realloc(list->mem_ctx, list->users, const char *, list->n + 1);
+	if (grown == NULL) {
+		list->failed = true;
+		return;
+	}
+	list->users = grown;
+	grown[list->n++] = user;
+}
+
+const char **ocs_dispatch_users(const struct dispatch_config *config, const void *mem_ctx,
+                                const struct ocs_notification *notification, size_t *n_r)
+{
+	struct user_list list = {.mem_ctx = mem_ctx};
+
+	list.users = talloc_array(mem_ctx, const char *, 1);
+	if (list.users == NULL)
+		return NULL;
+	ocs_usermap_match(config->map, notification->backend, notification->backend_user,
+	                  notification->folder, add_user, &list);
+	if (notification->old_folder != NULL)
+		ocs_usermap_match(config->map, notification->backend, notification->backend_user,
+		                  notification->old_folder, add_user, &list);
+	*n_r = list.n;
+	if (list.failed)
+		TALLOC_FREE(list.users);
+	return list.users;
+}
+
+/* ---- the index ---- */
+
+static int need_transaction(struct resolve *resolve)
+{
+	struct ocs_index *index = resolve->dispatch->index;
+
+	return ocs_store_in_transaction(ocs_index_store(index))
+	               ? 0
+	               : ocs_index_begin(index, &resolve->error);
+}
+
+static int new_id(struct resolve *resolve, uint64_t *id_r)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+
+	if (dispatch->range_left == 0) {
+		if (need_transaction(resolve) != 0 ||
+		    ocs_index_reserve(dispatch->index, RANGE, &dispatch->range_next,
+		                      &resolve->error) != OCS_STORE_OK)
+			return -1;
+		dispatch->range_left = RANGE;
+	}
+	*id_r = dispatch->range_next;
+	dispatch->range_next = ocs_index_id_next(dispatch->range_next);
+	dispatch->range_left--;
+	return 0;
+}
+
+/* Without create, a folder that is not there is OCS_STORE_MISSING. */
+static int find_folder(struct resolve *resolve, const struct ocs_notification *notification,
+                       const char *user, const char *folder, bool create,
+                       struct ocs_index_folder *out)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+	const char *backend = notification->backend, *owner = notification->backend_user;
+	int ret;
+
+	if (ocs_dispatch_cache_folder(dispatch, user, backend, owner, folder, out))
+		return OCS_STORE_OK;
+	ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, false, out,
+	                       &resolve->error);
+	if (ret == OCS_STORE_MISSING && create) {
+		if (need_transaction(resolve) != 0)
+			return OCS_STORE_ERROR;
+		ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, true, out,
+		                       &resolve->error);
+	}
+	if (ret == OCS_STORE_OK)
+		ocs_dispatch_cache_folder_add(dispatch, user, backend, owner, folder, out);
+	return ret;
+}
+
+static int check_uid_validity(struct resolve *resolve, const struct ocs_notification *notification,
+                              struct target *target)
+{
+	struct ocs_index_folder *folder = &target->folder;
+
+	if (!notification->has_uid_validity ||
+	    (folder->has_uid_validity && folder->uid_validity == notification->uid_validity))
+		return 0;
+	if (need_transaction(resolve) != 0 ||
+	    ocs_index_folder_set_uid_validity(resolve->dispatch->index, target->user,
+	                                      notification->backend, notification->backend_user,
+	                                      notification->folder, notification->uid_validity,
+	                                      folder, &resolve->error) != OCS_STORE_OK)
+		return -1;
+	ocs_dispatch_cache_folder_add(resolve->dispatch, target->user, notification->backend,
+	                              notification->backend_user, notification->folder, folder);
+	return 0;
+}
+
+/* A message's identifier: the registered one, the one assigned before a crash, or a new one, which
+ * is written down as assigned before anything is sent. */
+static int assign_message(struct resolve *resolve, const struct ocs_index_folder *folder,
+                          const char *message_id, struct target *target, uint64_t *mid_r,
+                          bool *known_r, bool *announced_r)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+	struct ocs_index_message message;
+	int ret = ocs_index_message(dispatch->index, folder->series, message_id, &message,
+	                            &resolve->error);
+
+	*known_r = ret == OCS_STORE_OK;
+	*announced_r = *known_r && message.announced;
+	if (*known_r) {
+		*mid_r = message.mid;
+		return 0;
+	}
+	if (ret != OCS_STORE_MISSING)
+		return -1;
+	target->was_assigned = true;
+	*mid_r = ocs_recent_assigned(dispatch->recent, folder->series, message_id);
+	if (*mid_r != 0)
+		return 0;
+	if (new_id(resolve, mid_r) != 0)
+		return -1;
+	return ocs_recent_assign(dispatch->recent, folder->series, message_id, *mid_r,
+	                         &resolve->error);
+}
+
+/* The identifier of a message that goes: known if a client can have seen it. */
+static int leaving_message(struct resolve *resolve, const struct ocs_index_folder *folder,
+                           const char *message_id, uint64_t *mid_r, bool *known_r)
+{
+	struct ocs_index_message message;
+	int ret = ocs_index_message(resolve->dispatch->index, folder->series, message_id, &message,
+	                            &resolve->error);
+
+	*known_r = ret == OCS_STORE_OK;
+	if (*known_r) {
+		*mid_r = message.mid;
+		return 0;
+	}
+	return ret == OCS_STORE_MISSING ? new_id(resolve, mid_r) : -1;
+}
+
+/* ---- one user's view ---- */
+
+static int resolve_message(struct resolve *resolve, const struct ocs_notification *notification,
+                           struct target *target)
+{
+	const char *message_id = notification->message_id;
+	struct ocs_fanout_ids *ids = &target->ids;
+	bool announced;
+
+	if (notification->category == OCS_DELETED) {
+		target->delete_message = true;
+		return leaving_message(resolve, &target->folder, message_id, &ids->mid,
+		                       &ids->mid_known);
+	}
+	if (assign_message(resolve, &target->folder, message_id, target, &ids->mid, &ids->mid_known,
+	                   &announced) != 0)
+		return -1;
+	target->announce = announced || notification->category != OCS_MODIFIED;
+	target->put_message = !ids->mid_known || target->announce != announced;
+	if (notification->category == OCS_NEWMAIL)
+		target->duplicate = announced;
+	if (notification->category == OCS_MOVED) {
+		target->delete_old_message = true;
+		return leaving_message(resolve, &target->old_folder, notification->old_message_id,
+		                       &ids->old_mid, &ids->old_mid_known);
+	}
+	if (notification->category == OCS_COPIED) {
+		if (assign_message(resolve, &target->old_folder, notification->old_message_id,
+		                   target, &ids->old_mid, &ids->old_mid_known, &announced) != 0)
+			return -1;
+		target->put_old_message = !ids->old_mid_known;
+	}
+	return 0;
+}
+
+static int rename_folder(struct resolve *resolve, const struct ocs_notification *notification,
+                         struct target *target)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+	const char *old_name = notification->old_folder, *slash = strrchr(old_name, '/');
+	struct ocs_index_folder parent;
+	char path[OCS_NAME_MAX + 1];
+	size_t len = slash == NULL ? 0 : (size_t)(slash - old_name);
+	bool old_there, new_there;
+	int ret;
+
+	memcpy(path, old_name, len);
+	path[len] = '\0';
+	if (find_folder(resolve, notification, target->user, path, true, &parent) != OCS_STORE_OK)
+		return -1;
+	target->ids.old_parent_fid = parent.fid;
+	ret = find_folder(resolve, notification, target->user, old_name, false,
+	                  &target->old_folder);
+	if (ret != OCS_STORE_OK && ret != OCS_STORE_MISSING)
+		return -1;
+	old_there = ret == OCS_STORE_OK;
+	ret = find_folder(resolve, notification, target->user, notification->folder, false,
+	                  &target->folder);
+	if (ret != OCS_STORE_OK && ret != OCS_STORE_MISSING)
+		return -1;
+	new_there = ret == OCS_STORE_OK;
+	/* Reported again after this process was killed: the rename is done already. */
+	if (!old_there && new_there)
+		return 0;
+	if (need_transaction(resolve) != 0 ||
+	    ocs_index_folder_rename(dispatch->index, target->user, notification->backend,
+	                            notification->backend_user, old_name, notification->folder,
+	                            &target->folder, &resolve->error) != OCS_STORE_OK)
+		return -1;
+	ocs_dispatch_cache_folders_clear(dispatch);
+	return 0;
+}
+
+static int resolve_target(struct resolve *resolve, const struct job *job, const struct item *item,
+                          struct target *target)
+{
+	const struct ocs_notification *notification = item->notification;
+	struct ocs_fanout_ids *ids = &target->ids;
+	bool about_folder = notification->message_id == NULL;
+
+	if (about_folder && notification->category == OCS_MOVED) {
+		if (rename_folder(resolve, notification, target) != 0)
+			return -1;
+		ids->old_fid = target->folder.fid;
+	} else {
+		if (find_folder(resolve, notification, target->user, notification->folder, true,
+		                &target->folder) != OCS_STORE_OK)
+			return -1;
+		if (notification->old_folder != NULL) {
+			if (find_folder(resolve, notification, target->user,
+			                notification->old_folder, true,
+			                &target->old_folder) != OCS_STORE_OK)
+				return -1;
+			ids->old_fid = target->old_folder.fid;
+			ids->old_parent_fid = target->old_folder.parent_fid;
+		}
+	}
+	if (check_uid_validity(resolve, notification, target) != 0)
+		return -1;
+	ids->fid = target->folder.fid;
+	ids->parent_fid = target->folder.parent_fid;
+	ids->accepted_at = job->accepted_at;
+	ids->sequence = item->sequence;
+	memcpy(ids->id_hash, item->id_hash, sizeof(ids->id_hash));
+	target->delete_folder = about_folder && notification->category == OCS_DELETED;
+	if (about_folder || notification->category == OCS_SEARCH_COMPLETED)
+		return 0;
+	return resolve_message(resolve, notification, target);
+}
+
+static bool moves_into_itself(const struct ocs_notification *notification)
+{
+	size_t len;
+
+	if (notification->category != OCS_MOVED || notification->message_id != NULL)
+		return false;
+	len = strlen(notification->old_folder);
+	return strncmp(notification->folder, notification->old_folder, len) == 0 &&
+	       notification->folder[len] == '/';
+}
+
+int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *item)
+{
+	const struct ocs_notification *notification = item->notification;
+	const char **users;
+	size_t n_users, duplicates = 0;
+
+	if (moves_into_itself(notification)) {
+		ocs_result_refuse(item->result, 422, "INVALID_PARAMETER",
+		                  "a folder cannot move below itself");
+		return 1;
+	}
+	users = ocs_dispatch_users(resolve->config, job->request, notification, &n_users);
+	item->targets = talloc_zero_array(job->request, struct target, n_users + 1);
+	if (users == NULL || item->targets == NULL)
+		return ocs_error_set(&resolve->error, "out of memory");
+	if (n_users == 0) {
+		ocs_result_refuse(item->result, 422, "UNKNOWN_USER",
+		                  "no groupware user sees folder '%.60s' of '%.60s'",
+		                  notification->folder, notification->backend_user);
+		return 1;
+	}
+	for (size_t i = 0; i < n_users; i++) {
+		item->targets[i].user = users[i];
+		if (resolve_target(resolve, job, item, &item->targets[i]) != 0)
+			return -1;
+		item->n_targets++;
+		duplicates += item->targets[i].duplicate;
+	}
+	if (duplicates == n_users) {
+		item->result->status = OCS_STATUS_DUPLICATE;
+		return 1;
+	}
+	return 0;
+}
+
+/* ---- done ---- */
+
+static int put_message(struct resolve *resolve, const struct ocs_index_folder *folder,
+                       const char *message_id, uint64_t mid, bool announced)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+	struct ocs_index_message message = {.mid = mid, .announced = announced};
+
+	if (need_transaction(resolve) != 0 ||
+	    ocs_index_message_put(dispatch->index, folder, message_id, &message, &resolve->error) !=
+	            OCS_STORE_OK)
+		return -1;
+	ocs_dispatch_cache_message_add(dispatch, folder->series, message_id, mid);
+	return ocs_recent_unassign(dispatch->recent, folder->series, message_id, &resolve->error);
+}
+
+static int delete_message(struct resolve *resolve, const struct ocs_index_folder *folder,
+                          const char *message_id)
+{
+	if (need_transaction(resolve) != 0)
+		return -1;
+	ocs_dispatch_cache_message_drop(resolve->dispatch, folder->series, message_id);
+	return ocs_index_message_delete(resolve->dispatch->index, folder->series, message_id,
+	                                &resolve->error) == OCS_STORE_OK
+	               ? 0
+	               : -1;
+}
+
+static int register_target(struct resolve *resolve, const struct ocs_notification *notification,
+                           const struct target *target)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+
+	if (target->put_message && put_message(resolve, &target->folder, notification->message_id,
+	                                       target->ids.mid, target->announce) != 0)
+		return -1;
+	if (target->put_old_message &&
+	    put_message(resolve, &target->old_folder, notification->old_message_id,
+	                target->ids.old_mid, false) != 0)
+		return -1;
+	if (target->delete_message && target->ids.mid_known &&
+	    delete_message(resolve, &target->folder, notification->message_id) != 0)
+		return -1;
+	if (target->delete_old_message && target->ids.old_mid_known &&
+	    delete_message(resolve, &target->old_folder, notification->old_message_id) != 0)
+		return -1;
+	if (!target->delete_folder)
+		return 0;
+	if (need_transaction(resolve) != 0)
+		return -1;
+	ocs_dispatch_cache_folders_clear(dispatch);
+	return ocs_index_folder_delete(dispatch->index, target->user, notification->backend,
+	                               notification->backend_user, notification->folder,
+	                               &resolve->error) == OCS_STORE_OK
+	               ? 0
+	               : -1;
+}
+
+int ocs_dispatch_register(struct resolve *resolve, struct item *item)
+{
+	for (size_t i = 0; i < item->n_targets; i++)
+		if (!item->targets[i].duplicate &&
+		    register_target(resolve, item->notification, &item->targets[i]) != 0)
+			return -1;
+	return 0;
+}

@@ -1,0 +1,184 @@
+/* See fanout.h. */
+#include "notify/fanout.h"
+
+#include <string.h>
+
+struct fanout {
+	const struct ocs_notification *notification;
+	const struct ocs_fanout_ids *ids;
+	struct ocs_fanout_item *items;
+	size_t n;
+};
+
+static struct ocs_entry *add(struct fanout *fanout, enum ocs_table table, uint16_t flags,
+                             uint16_t table_event, uint64_t fid)
+{
+	const struct ocs_notification *notification = fanout->notification;
+	const char *message_class = notification->message_class;
+	struct ocs_fanout_item *item = &fanout->items[fanout->n++];
+	struct ocs_entry *entry = &item->entry;
+
+	memset(item, 0, sizeof(*item));
+	item->table = table;
+	entry->category = (uint8_t)notification->category;
+	entry->flags = flags;
+	entry->table_event = table_event;
+	entry->fid = fid;
+	entry->message_flags = notification->message_flags;
+	entry->accepted_at = fanout->ids->accepted_at;
+	entry->sequence = fanout->ids->sequence;
+	memcpy(entry->id_hash, fanout->ids->id_hash, sizeof(entry->id_hash));
+	strncpy(entry->message_class, message_class != NULL ? message_class : "IPM.Note",
+	        OCS_CLASS_MAX);
+	return entry;
+}
+
+/* ObjectModified of a folder, with the counts where they are known to be its own. */
+static void folder_modified(struct fanout *fanout, uint64_t fid, bool with_counts)
+{
+	const struct ocs_notification *notification = fanout->notification;
+	struct ocs_entry *entry = add(fanout, OCS_TABLE_OBJECT, OCS_NF_MODIFIED, OCS_TE_NONE, fid);
+
+	if (with_counts && notification->has_total) {
+		entry->flags |= OCS_NF_T;
+		entry->total = notification->total;
+	}
+	if (with_counts && notification->has_unread) {
+		entry->flags |= OCS_NF_U;
+		entry->unread = notification->unread;
+	}
+}
+
+static void contents(struct fanout *fanout, uint16_t table_event, uint64_t fid, uint64_t mid)
+{
+	struct ocs_entry *entry =
+	        add(fanout, OCS_TABLE_CONTENTS, OCS_NF_TABLE | OCS_NF_M, table_event, fid);
+
+	entry->mid = mid;
+}
+
+static void hierarchy(struct fanout *fanout, uint16_t table_event, uint64_t fid, uint64_t parent)
+{
+	struct ocs_entry *entry = add(fanout, OCS_TABLE_HIERARCHY, OCS_NF_TABLE, table_event, fid);
+
+	entry->parent_fid = parent;
+}
+
+static void message_event(struct fanout *fanout)
+{
+	const struct ocs_fanout_ids *ids = fanout->ids;
+	struct ocs_entry *entry;
+
+	switch (fanout->notification->category) {
+	case OCS_NEWMAIL:
+		add(fanout, OCS_TABLE_NEWMAIL, OCS_NF_NEWMAIL | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		        ->mid = ids->mid;
+		/* fallthrough: a new mail is a created message too */
+		__attribute__((fallthrough));
+	case OCS_CREATED:
+		add(fanout, OCS_TABLE_OBJECT, OCS_NF_CREATED | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		        ->mid = ids->mid;
+		folder_modified(fanout, ids->fid, true);
+		contents(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->mid);
+		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		break;
+	case OCS_DELETED:
+		add(fanout, OCS_TABLE_OBJECT, OCS_NF_DELETED | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		        ->mid = ids->mid;
+		folder_modified(fanout, ids->fid, true);
+		contents(fanout, ids->mid_known ? OCS_TE_ROW_DELETED : OCS_TE_CHANGED, ids->fid,
+		         ids->mid);
+		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		break;
+	case OCS_MODIFIED:
+		add(fanout, OCS_TABLE_OBJECT, OCS_NF_MODIFIED | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		        ->mid = ids->mid;
+		contents(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->mid);
+		if (fanout->notification->has_total || fanout->notification->has_unread)
+			hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		break;
+	case OCS_MOVED:
+	case OCS_COPIED: {
+		bool moved = fanout->notification->category == OCS_MOVED;
+		bool leaves = moved && ids->old_fid != ids->fid;
+
+		entry = add(fanout, OCS_TABLE_OBJECT,
+		            (moved ? OCS_NF_MOVED : OCS_NF_COPIED) | OCS_NF_M, OCS_TE_NONE,
+		            ids->fid);
+		entry->mid = ids->mid;
+		entry->old_fid = ids->old_fid;
+		entry->old_mid = ids->old_mid;
+		folder_modified(fanout, ids->fid, true);
+		if (leaves)
+			folder_modified(fanout, ids->old_fid, false);
+		if (moved)
+			contents(fanout, ids->old_mid_known ? OCS_TE_ROW_DELETED : OCS_TE_CHANGED,
+			         ids->old_fid, ids->old_mid);
+		contents(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->mid);
+		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		if (leaves)
+			hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->old_fid, ids->old_parent_fid);
+		break;
+	}
+	case OCS_SEARCH_COMPLETED:
+		break;
+	}
+}
+
+static void folder_event(struct fanout *fanout)
+{
+	const struct ocs_fanout_ids *ids = fanout->ids;
+	struct ocs_entry *entry;
+
+	switch (fanout->notification->category) {
+	case OCS_CREATED:
+	case OCS_NEWMAIL:
+		entry = add(fanout, OCS_TABLE_OBJECT, OCS_NF_CREATED, OCS_TE_NONE, ids->fid);
+		entry->parent_fid = ids->parent_fid;
+		hierarchy(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->parent_fid);
+		break;
+	case OCS_DELETED:
+		entry = add(fanout, OCS_TABLE_OBJECT, OCS_NF_DELETED, OCS_TE_NONE, ids->fid);
+		entry->parent_fid = ids->parent_fid;
+		hierarchy(fanout, OCS_TE_ROW_DELETED, ids->fid, ids->parent_fid);
+		break;
+	case OCS_MODIFIED:
+		folder_modified(fanout, ids->fid, true);
+		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		break;
+	case OCS_MOVED:
+	case OCS_COPIED: {
+		bool moved = fanout->notification->category == OCS_MOVED;
+
+		entry = add(fanout, OCS_TABLE_OBJECT, moved ? OCS_NF_MOVED : OCS_NF_COPIED,
+		            OCS_TE_NONE, ids->fid);
+		entry->parent_fid = ids->parent_fid;
+		entry->old_fid = ids->old_fid;
+		entry->old_mid = ids->old_parent_fid;
+		/* Renamed in place: its row changes; else it leaves one table and joins another. */
+		if (moved && ids->old_parent_fid == ids->parent_fid && ids->old_fid == ids->fid) {
+			hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+			break;
+		}
+		if (moved)
+			hierarchy(fanout, OCS_TE_ROW_DELETED, ids->old_fid, ids->old_parent_fid);
+		hierarchy(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->parent_fid);
+		break;
+	}
+	case OCS_SEARCH_COMPLETED:
+		add(fanout, OCS_TABLE_SEARCH, OCS_NF_SEARCH_COMPLETED, OCS_TE_NONE, ids->fid);
+		break;
+	}
+}
+
+size_t ocs_fanout(const struct ocs_notification *notification, const struct ocs_fanout_ids *ids,
+                  struct ocs_fanout_item items[OCS_FANOUT_MAX])
+{
+	struct fanout fanout = {notification, ids, items, 0};
+
+	if (notification->message_id != NULL && notification->category != OCS_SEARCH_COMPLETED)
+		message_event(&fanout);
+	else
+		folder_event(&fanout);
+	return fanout.n;
+}

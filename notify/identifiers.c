@@ -1,0 +1,79 @@
+/*
+ * Identifiers of folders, as the daemon gives them. See ocsnotify.h. Touches the index in the
+ * registry folder.
+ */
+#include "notify/lib_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <talloc.h>
+
+#include "notify/notification.h"
+
+static bool is_usable(const char *name)
+{
+	return strlen(name) <= OCS_NAME_MAX;
+}
+
+/* (locked) At first sight in a transaction, which puts it on the disk: it is never given again. */
+static int look_up(struct lib_shared *shared, const char *user, const char *backend,
+                   const char *backend_user, const char *folder, struct ocs_index_folder *out,
+                   struct ocs_error *error)
+{
+	int ret = ocs_index_folder(shared->index, user, backend, backend_user, folder, false, out,
+	                           error);
+
+	if (ret != OCS_STORE_MISSING)
+		return ret;
+	ret = ocs_index_begin(shared->index, error);
+	if (ret != OCS_STORE_OK)
+		return ret;
+	ret = ocs_index_folder(shared->index, user, backend, backend_user, folder, true, out,
+	                       error);
+	if (ret != OCS_STORE_OK) {
+		ocs_index_cancel(shared->index);
+		return ret;
+	}
+	return ocs_index_commit(shared->index, error);
+}
+
+int ocsnotify_folder_fid(struct ocsnotify *context, const char *user, const char *backend,
+                         const char *backend_user, const char *folder, uint64_t *folder_id_r)
+{
+	struct ocs_index_folder found = {0};
+	struct ocs_error error = {""};
+	char *own_backend, *own_folder;
+	int code, ret;
+
+	*folder_id_r = 0;
+	if (lib_forked(context))
+		return OCSNOTIFY_E_FORKED;
+	if (user[0] == '\0' || !is_usable(user) || !is_usable(backend) ||
+	    !is_usable(backend_user) || !is_usable(folder))
+		return lib_fail(context, OCSNOTIFY_E_INVALID,
+		                "a name has more than %d bytes, or the user none", OCS_NAME_MAX);
+	own_backend = strdup(backend);
+	own_folder = strdup(folder);
+	if (own_backend == NULL || own_folder == NULL) {
+		free(own_backend);
+		free(own_folder);
+		return lib_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");
+	}
+	ocs_index_canonical_backend(own_backend);
+	ocs_index_canonical_folder(own_folder);
+	lib_settings(context);
+	code = lib_enter(context);
+	if (code == OCSNOTIFY_OK) {
+		ret = lib_shared_index(context->shared, &context->settings, &error);
+		if (ret == OCS_STORE_OK)
+			ret = look_up(context->shared, user, own_backend, backend_user, own_folder,
+			              &found, &error);
+		code = lib_leave(context, ret, &error);
+	}
+	free(own_backend);
+	free(own_folder);
+	if (code == OCSNOTIFY_OK)
+		*folder_id_r = found.fid;
+	return code;
+}

@@ -1,0 +1,38 @@
+/*
+ * What the dead have left: contexts whose wake-up socket refuses or is gone lose their sessions,
+ * queues and spill lists; files in the wake folder that belong to no context are removed with the
+ * queues they name. Store thread.
+ */
+#include "notify/dispatch_internal.h"
+#include "notify/reap.h"
+
+#include <syslog.h>
+
+#include <talloc.h>
+
+static void reaped(void *arg, const struct ocs_reap_report *report)
+{
+	struct ocs_dispatch *dispatch = arg;
+
+	OCS_COUNT(dispatch, sessions_reaped, report->sessions);
+	OCS_COUNT(dispatch, queues_reaped, report->queues);
+	ocs_dispatch_log(dispatch, LOG_NOTICE,
+	                 "process %d is gone: removed its %u session%s and %u queue%s",
+	                 (int)report->pid, report->sessions, report->sessions == 1 ? "" : "s",
+	                 report->queues, report->queues == 1 ? "" : "s");
+	if (report->left > 0)
+		ocs_dispatch_log(
+		        dispatch, LOG_WARNING,
+		        "%u of them could only be emptied: removing a queue of another user "
+		        "takes CAP_FOWNER; it goes when its owner starts again",
+		        report->left);
+}
+
+void ocs_dispatch_janitor(struct ocs_dispatch *dispatch)
+{
+	struct ocs_error error;
+
+	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, reaped, dispatch, &error) != 0)
+		ocs_dispatch_log(dispatch, LOG_ERR, "looking for dead sessions: %s", error.text);
+	dispatch->unsynced = true;
+}

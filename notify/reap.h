@@ -1,0 +1,33 @@
+/*
+ * Removing what dead contexts left: sessions, queues, spill lists, sockets, journals. Used by the
+ * daemon for all and by the library for its own user id.
+ *
+ * Threads: uses the registry, so whoever serialises that calls it. The report is called inside.
+ */
+#ifndef OCS_NOTIFY_REAP_H
+#define OCS_NOTIFY_REAP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "notify/registry.h"
+
+struct ocs_reap_report {
+	pid_t pid;
+	unsigned sessions, queues;
+	unsigned left; /* queues that this user may not unlink: they were emptied */
+};
+typedef void ocs_reap_report_fn(void *arg, const struct ocs_reap_report *report);
+
+#define OCS_REAP_ALL ((uid_t)-1)
+
+/* owner: only what belongs to that user id; OCS_REAP_ALL: everything. 0 or a negative
+ * ocs_store_result; what is left is found the next time. */
+int ocs_reap(struct ocs_registry *registry, uid_t owner, ocs_reap_report_fn *report, void *arg,
+             struct ocs_error *error);
+
+/* Removes a context's socket and journal, and the queues that the journal names. Returns how many
+ * queues there were; *left_r (may be NULL): those that could only be emptied. */
+unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r);
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * The table of configuration keys. Data only; nothing outside is touched.
+ */
+#include "ocsmanager/config_keys.h"
+
+#include <limits.h>
+#include <syslog.h>
+
+#include "mqueue/entry.h"
+#include "ocsmanager/config.h"
+
+#ifndef OCS_LOCALSTATEDIR
+#define OCS_LOCALSTATEDIR "/var"
+#endif
+
+#define AT(member) .offset = offsetof(struct ocs_config, member)
+
+static const char *const auth_words[] = {"single", "file", "ldap", NULL};
+static const char *const level_words[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const sync_words[] = {"interval", "always", "never", NULL};
+static const char *const mechanism_words[] = {"SCRAM-SHA-256", "SSHA", "PLAIN", NULL};
+
+/* Sections in the order of the shipped file. */
+const struct ocs_key_section ocs_key_sections[] = {
+        {"main", "main", "The daemon as a whole."},
+        {"auth:single", "auth:single", "The one account there is with auth = single."},
+        {"auth:file", "auth:file", "The accounts with auth = file."},
+        {"auth:ldap", "auth:ldap", "Accounts of a directory: not in this version."},
+        {"server:main", "server:main", "The web service that remote systems report to."},
+        {"limits", "limits", "What one client may take."},
+        {"operations", "operations",
+         "Health check, metrics and status page. Anyone who reaches this address can read them."},
+        {"mqueue", "mqueue",
+         "Message queues between the daemon and the MAPI servers. The kernel charges max_messages "
+         "x (message_size + 96) bytes for a queue against the limit of its owner "
+         "(RLIMIT_MSGQUEUE), and has fs.mqueue.queues_max queues in all."},
+        {"push", "push", "UDP datagrams to clients with something pending."},
+        {"users", "users", "Who sees which folder."},
+        {"rabbitmq", "rabbitmq", "Several machines: not in this version."},
+        {"backend:", "backend:NAME",
+         "A mail store that reports, one section each; NAME is what it calls itself in <backend>, "
+         "compared without case. A notification of any other is refused."},
+        {"account:", "account:NAME",
+         "What the account NAME may report about. An account without a section may report "
+         "everything."},
+};
+const size_t ocs_n_key_sections = sizeof(ocs_key_sections) / sizeof(ocs_key_sections[0]);
+
+const struct ocs_key ocs_keys[] = {
+        {"main", "auth", OCS_KEY_WORD, AT(main.auth), .fallback = "single", .words = auth_words,
+         .reload = true,
+         .help = "Where the accounts are: single (one, in this file), file (an account file) or "
+                 "ldap (not in this version)."},
+        {"main", "registry", OCS_KEY_PATH, AT(main.registry),
+         .fallback = OCS_LOCALSTATEDIR "/lib/ocsmanager",
+         .help = "Folder of the registry, the identifier index and the secrets, shared with the "
+                 "MAPI servers through its group. Created with mode 3770 if missing. A relative "
+                 "path, here and in every other key, starts at the folder of this file."},
+        {"main", "log_level", OCS_KEY_WORD, AT(main.log_level), .fallback = "info",
+         .words = level_words, .word_base = LOG_ERR, .reload = true,
+         .help = "How much is logged: error, warning, notice, info or debug."},
+        {"main", "user", OCS_KEY_TEXT, AT(main.user), .example = "ocsmanager",
+         .help = "Started as root, the daemon continues as this user and keeps one capability, "
+                 "CAP_FOWNER, to remove the queues of dead MAPI servers. Not set: as who started "
+                 "it."},
+        {"main", "group", OCS_KEY_TEXT, AT(main.group), .example = "ocsmanager",
+         .help = "Group of the daemon and of the registry folder; the MAPI servers must be in it. "
+                 "Not set: the group of user, else of who started it."},
+        {"main", "secret_file", OCS_KEY_PATH, AT(main.secret_file),
+         .example = "/etc/ocsmanager.secret",
+         .help = "The secret that session tokens are signed with, made at the first start. Nodes "
+                 "that share it accept each other's tokens. Not set: private/secret in the "
+                 "registry."},
+        {"main", "dedupe_window", OCS_KEY_NUMBER, AT(main.dedupe_window), .fallback = "600",
+         .min = 1, .max = 86400, .reload = true,
+         .help = "Seconds in which a second notification with the same id is a duplicate."},
+        {"main", "challenge_ttl", OCS_KEY_NUMBER, AT(main.challenge_ttl), .fallback = "60",
+         .min = 1, .max = 3600, .reload = true,
+         .help = "Seconds a client has between the two steps of a login."},
+        {"main", "token_ttl", OCS_KEY_NUMBER, AT(main.token_ttl), .fallback = "3600", .min = 1,
+         .max = 31536000, .reload = true, .help = "Seconds a session token is good for."},
+        {"main", "mechanisms", OCS_KEY_WORDS, AT(main.mechanisms),
+         .fallback = "SCRAM-SHA-256, SSHA, PLAIN", .words = mechanism_words, .reload = true,
+         .help = "Ways to log in that are offered. SSHA is what old OCSManager clients use: leave "
+                 "it out if there are none, since a stolen {SSHA} value is as good as the "
+                 "password. PLAIN is accepted from loopback only."},
+        {"main", "replica_id", OCS_KEY_NUMBER, AT(main.replica_id), .fallback = "1", .min = 1,
+         .max = 65535,
+         .help = "Replica id of the identifiers this node gives out: another one on each node. "
+                 "Never change it back to one that another registry had."},
+        {"main", "sync", OCS_KEY_WORD, AT(main.sync), .fallback = "interval", .words = sync_words,
+         .reload = true,
+         .help = "When soft state (subscriptions, spilled entries) is put on the disk: interval "
+                 "(50 ms), always (before each answer) or never. Identifiers always are."},
+
+        {"auth:single", "username", OCS_KEY_TEXT, AT(auth_single.username), .example = "openchange",
+         .reload = true, .help = "Name of the account. Required."},
+        {"auth:single", "password", OCS_KEY_SECRET, AT(auth_single.password),
+         .example = "{SSHA}...", .reload = true,
+         .help = "Its password, hashed by `ocsctl passwd`: {SSHA}, {SCRAM-SHA-256} or crypt(3). "
+                 "Plain text is accepted with a warning. Required. Everything after the equal sign "
+                 "counts, except white space at both ends."},
+
+        {"auth:file", "file", OCS_KEY_PATH, AT(auth_file.file), .example = "/etc/ocsmanager.passwd",
+         .reload = true,
+         .help = "Account file: NAME:HASH a line. `ocsctl passwd` writes it. Required."},
+
+        {"auth:ldap", "host", OCS_KEY_UNUSED, .help = "Name of the LDAP server."},
+        {"auth:ldap", "port", OCS_KEY_UNUSED, .help = "Its port."},
+        {"auth:ldap", "bind_dn", OCS_KEY_UNUSED, .help = "Who the daemon searches as."},
+        {"auth:ldap", "bind_pw", OCS_KEY_UNUSED, .help = "And the password."},
+        {"auth:ldap", "basedn", OCS_KEY_UNUSED, .help = "Where the accounts are."},
+        {"auth:ldap", "filter", OCS_KEY_UNUSED, .help = "Filter that finds an account."},
+        {"auth:ldap", "attrs", OCS_KEY_UNUSED, .help = "Attributes to ask for."},
+
+        {"server:main", "host", OCS_KEY_HOST, AT(server.host), .fallback = "127.0.0.1",
+         .help = "Address to listen on. Without TLS, keep it on loopback or a network you trust."},
+        {"server:main", "port", OCS_KEY_NUMBER, AT(server.port), .fallback = "5000", .max = 65535,
+         .help = "TCP port; 0 is any free one, told in the log."},
+        {"server:main", "threads", OCS_KEY_NUMBER, AT(server.threads), .fallback = "0", .max = 256,
+         .help = "Threads that serve connections. 0 is the larger of 4 and the number of cores, "
+                 "and as many more as connection_limit needs."},
+        {"server:main", "connection_limit", OCS_KEY_NUMBER, AT(server.connection_limit),
+         .fallback = "400", .min = 1, .max = 30000,
+         .help = "Connections at the same time; more are closed at once. A thread serves less than "
+                 "120, so set both this and threads, and it may be at most 119 x threads. (Not "
+                 "set: 400, or that if it is less.)"},
+        {"server:main", "keepalive_timeout", OCS_KEY_NUMBER, AT(server.keepalive_timeout),
+         .fallback = "30", .min = 1, .max = 3600,
+         .help = "Seconds after which a connection on which nothing happens is closed."},
+        {"server:main", "max_body", OCS_KEY_NUMBER, AT(server.max_body), .fallback = "65536",
+         .min = 1024, .max = 16777216, .reload = true, .help = "Largest request body, in bytes."},
+        {"server:main", "max_batch", OCS_KEY_NUMBER, AT(server.max_batch), .fallback = "256",
+         .min = 1, .max = 10000, .reload = true, .help = "Notifications in one request."},
+        {"server:main", "tls_cert", OCS_KEY_LATER, .help = "TLS certificate: not in this version."},
+        {"server:main", "tls_key", OCS_KEY_LATER, .help = "Its key: not in this version."},
+
+        {"limits", "failed_logins", OCS_KEY_NUMBER, AT(limits.failed_logins), .fallback = "10",
+         .min = 1, .max = 1000000, .reload = true,
+         .help = "Failed logins of an account from one address within failure_window; then they "
+                 "are refused for a while. Ten times as many from one address, loopback excepted."},
+        {"limits", "failure_window", OCS_KEY_NUMBER, AT(limits.failure_window), .fallback = "300",
+         .min = 1, .max = 86400, .reload = true, .help = "Seconds in which failed logins count."},
+        {"limits", "request_deadline", OCS_KEY_NUMBER, AT(limits.request_deadline),
+         .fallback = "10", .min = 1, .max = 300, .reload = true,
+         .help = "Seconds a request may take, from its first byte to its answer."},
+        {"limits", "connections_per_address", OCS_KEY_NUMBER, AT(limits.connections_per_address),
+         .fallback = "256", .min = 1, .max = 30000,
+         .help = "Connections from one address at the same time."},
+        {"limits", "pending_challenges", OCS_KEY_NUMBER, AT(limits.pending_challenges),
+         .fallback = "4096", .min = 1, .max = 1000000, .reload = true,
+         .help = "Logins between their first and second step at the same time."},
+
+        {"operations", "host", OCS_KEY_HOST, AT(operations.host), .fallback = "127.0.0.1",
+         .help = "Address to listen on."},
+        {"operations", "port", OCS_KEY_NUMBER, AT(operations.port), .fallback = "5001",
+         .max = 65535, .help = "TCP port; 0 is any free one, told in the log."},
+
+        {"mqueue", "max_messages", OCS_KEY_NUMBER, AT(mqueue.max_messages), .fallback = "10",
+         .min = 1, .max = 65536,
+         .help = "Entries a queue holds. Above fs.mqueue.msg_max the kernel refuses."},
+        {"mqueue", "message_size", OCS_KEY_NUMBER, AT(mqueue.message_size), .fallback = "256",
+         .min = OCS_ENTRY_SIZE_MAX, .max = 16777216,
+         .help = "Bytes an entry may have, at least 224. Above fs.mqueue.msgsize_max the kernel "
+                 "refuses."},
+        {"mqueue", "spill_max", OCS_KEY_NUMBER, AT(mqueue.spill_max), .fallback = "10000", .min = 1,
+         .max = 100000000, .reload = true,
+         .help = "Entries that wait in the registry for one queue that is full or could not be "
+                 "made."},
+        {"mqueue", "spill_total", OCS_KEY_NUMBER, AT(mqueue.spill_total), .fallback = "1000000",
+         .min = 1, .max = 1000000000, .reload = true, .help = "The same over all queues."},
+        {"mqueue", "descriptors", OCS_KEY_NUMBER, AT(mqueue.descriptors), .fallback = "4096",
+         .min = 1, .max = 1000000, .reload = true, .help = "Queues the daemon keeps open."},
+
+        {"push", "interval", OCS_KEY_NUMBER, AT(push.interval), .fallback = "60", .min = 1,
+         .max = 86400,
+         .help = "Seconds after which a datagram is sent again while something is still pending."},
+
+        {"users", "map", OCS_KEY_PATH, AT(users.map), .example = "/etc/ocsmanager.users",
+         .help = "The user map, a text file with a line each and tabs between the fields: backend, "
+                 "backend user, folder, groupware user, FID. `*` in the first three is any, `=` as "
+                 "groupware user is the backend user, `-` as FID gives one at first sight. Without "
+                 "a map the groupware user is the backend user. SIGHUP reads the file again."},
+
+        {"rabbitmq", "uri", OCS_KEY_LATER, .help = "The broker: not in this version."},
+        {"rabbitmq", "node", OCS_KEY_UNUSED, .help = "Name of this node."},
+
+        {"backend:", "uri", OCS_KEY_URI, .offset = offsetof(struct ocs_config_backend, uri),
+         .example = "sogo://{user}@mail/{folder}/{message}", .reload = true,
+         .help = "Template of the URIs of its messages, made of {user}, {folder} and {message}. "
+                 "Required."},
+
+        {"account:", "backends", OCS_KEY_PATTERNS,
+         .offset = offsetof(struct ocs_config_account, backends), .example = "sogo, dovecot*",
+         .reload = true,
+         .help = "Backends, separated by commas; `*` is any run of characters. Not set: all; "
+                 "empty: none."},
+        {"account:", "users", OCS_KEY_PATTERNS,
+         .offset = offsetof(struct ocs_config_account, users), .example = "*@example.org",
+         .reload = true, .help = "Backend users, in the same way."},
+};
+const size_t ocs_n_keys = sizeof(ocs_keys) / sizeof(ocs_keys[0]);
+
+const struct ocs_old_key ocs_old_keys[] = {
+        {"DEFAULT", NULL, NULL},
+        {"main", "debug", "log_level = debug in [main]"},
+        {"main", "mapistore_root", "registry in [main]"},
+        {"main", "mapistore_data", "registry in [main]"},
+        {"server:main", "use", NULL},
+        {"server:main", "protocol_version", NULL},
+        {"server:main", "use_threadpool", NULL},
+        {"server:main", "threadpool_workers", "threads in [server:main]"},
+        {"server:main", "threadpool_options", NULL},
+        {"server:main", "request_queue_size", NULL},
+        {"server:main", "daemon_threads", NULL},
+        {"server:main", "socket_timeout", "keepalive_timeout in [server:main]"},
+        {"app:*", NULL, NULL},
+        {"composite:*", NULL, NULL},
+        {"filter:*", NULL, NULL},
+        {"filter-app:*", NULL, NULL},
+        {"pipeline:*", NULL, NULL},
+        {"loggers", NULL, "log_level in [main]"},
+        {"handlers", NULL, NULL},
+        {"formatters", NULL, NULL},
+        {"logger_*", NULL, "log_level in [main]"},
+        {"handler_*", NULL, NULL},
+        {"formatter_*", NULL, NULL},
+        {"rpcproxy:*", NULL, NULL},
+        {"ntlm*", NULL, NULL},
+        {"autodiscover*", NULL, NULL},
+        {"outofoffice", NULL, NULL},
+};
+const size_t ocs_n_old_keys = sizeof(ocs_old_keys) / sizeof(ocs_old_keys[0]);

@@ -1,0 +1,270 @@
+/*
+ * Start, reload and stop of the daemon's parts, in their order of dependence: who serves outlives
+ * who asks. Touches what the modules touch, through them.
+ */
+#include "ocsmanager/daemon.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <talloc.h>
+
+#include "auth/auth.h"
+#include "mapistore/index.h"
+#include "mapistore/usermap.h"
+#include "notify/dispatch.h"
+#include "notify/registry.h"
+#include "ocsmanager/log.h"
+#include "ocsmanager/service.h"
+
+struct ocs_daemon {
+	struct ocs_config *config;
+	const char *private_folder;
+	struct ocs_registry *registry;
+	struct ocs_index *index;
+	struct ocs_auth *auth;
+	struct ocs_dispatch *dispatch;
+	struct ocs_service *service;
+};
+
+struct reporter {
+	ocs_config_report_fn *report;
+	void *arg;
+};
+
+static void report_to_log(int priority, const char *text, void *arg)
+{
+	(void)arg;
+	ocs_log(priority, "%s", text);
+}
+
+static void auth_report(void *arg, const char *text)
+{
+	const struct reporter *reporter = arg;
+
+	reporter->report(LOG_WARNING, text, reporter->arg);
+}
+
+static void usermap_report(void *arg, const char *text)
+{
+	const struct reporter *reporter = arg;
+
+	reporter->report(LOG_ERR, text, reporter->arg);
+}
+
+static const struct reporter log_reporter = {report_to_log, NULL};
+
+static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
+                                              const char *private_folder,
+                                              const struct reporter *reporter)
+{
+	return (struct ocs_auth_settings){
+	        .backend = config->main.auth == OCS_CONFIG_AUTH_FILE ? "file" : "single",
+	        .username = config->auth_single.username,
+	        .password = config->auth_single.password,
+	        .config_file = config->path,
+	        .password_line = config->auth_single.password_line,
+	        .file = config->auth_file.file,
+	        .mechanisms = config->main.mechanisms,
+	        .private_folder = private_folder,
+	        .secret_file = config->main.secret_file,
+	        .challenge_ttl = config->main.challenge_ttl,
+	        .token_ttl = config->main.token_ttl,
+	        .failed_logins = config->limits.failed_logins,
+	        .failure_window = config->limits.failure_window,
+	        .pending_challenges = config->limits.pending_challenges,
+	        .report = auth_report,
+	        .report_arg = (void *)(uintptr_t)reporter,
+	};
+}
+
+static struct ocs_dispatch_settings dispatch_settings(const struct ocs_config *config)
+{
+	return (struct ocs_dispatch_settings){
+	        .sync = (enum ocs_sync)config->main.sync,
+	        .dedupe_window = config->main.dedupe_window,
+	        .request_deadline = config->limits.request_deadline,
+	        .spill_max = config->mqueue.spill_max,
+	        .spill_total = config->mqueue.spill_total,
+	        .descriptors = config->mqueue.descriptors,
+	        .backends = config->backend_names,
+	};
+}
+
+/* The words of the table are in the order of the enum. */
+_Static_assert(OCS_SYNC_INTERVAL == 0 && OCS_SYNC_ALWAYS == 1 && OCS_SYNC_NEVER == 2,
+               "[main] sync in config_keys.c follows enum ocs_sync");
+
+/* *map_r is NULL without a map. */
+static int load_usermap(const struct ocs_config *config, const struct reporter *reporter,
+                        struct ocs_usermap **map_r, struct ocs_error *error)
+{
+	*map_r = NULL;
+	if (config->users.map == NULL)
+		return 0;
+	return ocs_usermap_load(config->users.map, NULL, usermap_report,
+	                        (void *)(uintptr_t)reporter, map_r, error);
+}
+
+int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *report, void *arg)
+{
+	const struct reporter reporter = {report, arg};
+	char *folder = talloc_asprintf(NULL, "%s/private", config->main.registry);
+	struct ocs_auth_settings settings = auth_settings(config, folder, &reporter);
+	struct ocs_usermap *map = NULL;
+	struct ocs_error error = {""};
+	int result = 0;
+
+	if (folder == NULL || ocs_auth_validate(&settings, &error) < 0) {
+		report(LOG_ERR, folder != NULL ? error.text : "out of memory", arg);
+		result = -1;
+	}
+	if (load_usermap(config, &reporter, &map, &error) < 0) {
+		report(LOG_ERR, error.text, arg);
+		result = -1;
+	}
+	talloc_free(map);
+	talloc_free(folder);
+	return result;
+}
+
+/* The library in the MAPI servers has no ini: it reads this. */
+static int publish_settings(struct ocs_daemon *daemon, struct ocs_error *error)
+{
+	const struct ocs_config *config = daemon->config;
+	struct ocs_registry_settings settings = {
+	        .max_messages = config->mqueue.max_messages,
+	        .message_size = config->mqueue.message_size,
+	        .spill_max = config->mqueue.spill_max,
+	        .spill_total = config->mqueue.spill_total,
+	        .push_interval = config->push.interval,
+	        .replica_id = (uint16_t)config->main.replica_id,
+	};
+
+	if (config->users.map != NULL) {
+		if (strlen(config->users.map) >= sizeof(settings.usermap))
+			return ocs_error_set(error,
+			                     "[users] map: the path is longer than %zu bytes",
+			                     sizeof(settings.usermap) - 1);
+		strcpy(settings.usermap, config->users.map);
+	}
+	if (ocs_registry_begin(daemon->registry, error) < 0)
+		return -1;
+	if (ocs_registry_settings_put(daemon->registry, &settings, error) < 0) {
+		ocs_registry_cancel(daemon->registry);
+		return -1;
+	}
+	return ocs_registry_commit(daemon->registry, false, error) < 0 ? -1 : 0;
+}
+
+static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
+{
+	const struct ocs_config *config = daemon->config;
+	struct ocs_auth_settings auth =
+	        auth_settings(config, daemon->private_folder, &log_reporter);
+	struct ocs_dispatch_settings dispatch = dispatch_settings(config);
+	struct ocs_usermap *map = NULL;
+	bool moved = false;
+
+	if (ocs_auth_open(&auth, &daemon->auth, error) < 0)
+		return -1;
+	if (ocs_registry_open(config->main.registry, true, &daemon->registry, &moved, error) < 0)
+		return -1;
+	if (moved)
+		ocs_log(LOG_WARNING,
+		        "%s/registry.tdb was damaged and has been moved aside: clients subscribe "
+		        "anew",
+		        config->main.registry);
+	if (publish_settings(daemon, error) < 0)
+		return -1;
+	if (ocs_index_open(config->main.registry, (uint16_t)config->main.replica_id, true,
+	                   &daemon->index, error) < 0)
+		return -1;
+	if (load_usermap(config, &log_reporter, &map, error) < 0)
+		return -1;
+	if (ocs_dispatch_start(config->main.registry, daemon->registry, daemon->index, map,
+	                       &dispatch, ocs_log_text, &daemon->dispatch, error) < 0) {
+		talloc_free(map);
+		return -1;
+	}
+	return ocs_service_start(config, daemon->auth, daemon->dispatch, &daemon->service, error);
+}
+
+int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
+                     struct ocs_daemon **daemon_r, struct ocs_error *error)
+{
+	struct ocs_daemon *daemon = talloc_zero(NULL, struct ocs_daemon);
+
+	if (daemon == NULL)
+		return ocs_error_set(error, "out of memory");
+	daemon->config = config;
+	daemon->private_folder = talloc_strdup(daemon, private_folder);
+	if (daemon->private_folder == NULL) {
+		talloc_free(daemon);
+		return ocs_error_set(error, "out of memory");
+	}
+	if (start_parts(daemon, error) < 0) {
+		ocs_daemon_stop(daemon);
+		return -1;
+	}
+	talloc_steal(daemon, config);
+	*daemon_r = daemon;
+	return 0;
+}
+
+/* What can fail comes first, what an admin's mistake can make fail before what cannot be taken
+ * back: the service has nothing to fail at but a lack of memory. */
+static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded, struct ocs_usermap **map_r)
+{
+	struct ocs_auth_settings auth =
+	        auth_settings(loaded, daemon->private_folder, &log_reporter);
+	struct ocs_error error = {""};
+
+	if (load_usermap(loaded, &log_reporter, map_r, &error) < 0 ||
+	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
+	    ocs_service_reload(daemon->service, loaded, &error) < 0) {
+		ocs_log(LOG_ERR, "%s", error.text);
+		return -1;
+	}
+	return 0;
+}
+
+void ocs_daemon_reload(struct ocs_daemon *daemon)
+{
+	struct ocs_config *loaded = NULL;
+	struct ocs_usermap *map = NULL;
+
+	if (ocs_config_load(daemon->config->path, daemon, report_to_log, NULL, &loaded) < 0 ||
+	    reload(daemon, loaded, &map) < 0) {
+		ocs_log(LOG_ERR, "reload refused: the configuration stays as it was");
+		talloc_free(map);
+		talloc_free(loaded);
+		return;
+	}
+	struct ocs_dispatch_settings dispatch = dispatch_settings(loaded);
+
+	ocs_config_report_restart(daemon->config, loaded, report_to_log, NULL);
+	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
+	ocs_log_set_level((int)loaded->main.log_level);
+	talloc_free(daemon->config);
+	daemon->config = loaded;
+	ocs_log(LOG_NOTICE, "reloaded %s", loaded->path);
+}
+
+int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason)
+{
+	return ocs_dispatch_health(daemon->dispatch, reason);
+}
+
+void ocs_daemon_stop(struct ocs_daemon *daemon)
+{
+	ocs_service_stop(daemon->service);
+	if (daemon->dispatch != NULL)
+		ocs_dispatch_stop(daemon->dispatch);
+	if (daemon->index != NULL)
+		ocs_index_close(daemon->index);
+	if (daemon->registry != NULL)
+		ocs_registry_close(daemon->registry);
+	if (daemon->auth != NULL)
+		ocs_auth_close(daemon->auth);
+	talloc_free(daemon);
+}

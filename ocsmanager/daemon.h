@@ -1,0 +1,33 @@
+/*
+ * The daemon put together: registry, index, user map, authentication, dispatch, web service.
+ * All functions are for the main thread, with all signals blocked that main waits for.
+ */
+#ifndef OCS_OCSMANAGER_DAEMON_H
+#define OCS_OCSMANAGER_DAEMON_H
+
+#include "ocsmanager/config.h"
+#include "store/error.h"
+
+struct ocs_daemon;
+
+/* What `ocsmanager -t` looks at beyond the ini: account file, passwords, user map. Reports every
+ * problem; changes and creates nothing. -1 if one of them keeps the daemon from starting. */
+int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *report, void *arg);
+
+/* Starts everything; when it returns 0, clients are answered. private_folder as made by
+ * ocs_folder_private(). Takes the config over with talloc_steal(), on success only. What is wrong
+ * without keeping it from starting is logged. On -1 nothing is left running. */
+int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
+                     struct ocs_daemon **daemon_r, struct ocs_error *error);
+
+/* Reads the ini and what it names again and puts it into effect, all of it or nothing; logs every
+ * problem, and at the end how it went. */
+void ocs_daemon_reload(struct ocs_daemon *daemon);
+
+/* 0 while it can deliver, else -1 and why. */
+int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason);
+
+/* Answers what is in flight, stops all threads, frees. */
+void ocs_daemon_stop(struct ocs_daemon *daemon);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * Making, checking and locking the registry folder. Touches that folder, `private` and
+ * `ocsmanager.lock` in it, nothing else.
+ */
+#include "ocsmanager/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <talloc.h>
+#include <unistd.h>
+
+#define FOLDER_MODE 03770
+#define LOCK_MODE   0640
+
+/* A folder of ours is opened before it is looked at, so that what was checked is what is used. */
+static int open_folder(const char *path, struct stat *st, struct ocs_error *error)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (fstat(fd, st) < 0) {
+		ocs_error_set(error, "%s: %s", path, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_error *error)
+{
+	bool made = mkdir(folder, 0700) == 0;
+	struct stat st;
+	int fd, result = 0;
+
+	if (!made && errno != EEXIST)
+		return ocs_error_set(error, "[main] registry: %s cannot be made: %s", folder,
+		                     strerror(errno));
+	fd = open_folder(folder, &st, error);
+	if (fd < 0)
+		return -1;
+	/* Group first: chown() clears setgid. */
+	if (made &&
+	    ((st.st_uid != uid && fchown(fd, uid, (gid_t)-1) < 0) ||
+	     (st.st_gid != gid && fchown(fd, (uid_t)-1, gid) < 0) || fchmod(fd, FOLDER_MODE) < 0))
+		result = ocs_error_set(error, "[main] registry: %s: owner and mode: %s", folder,
+		                       strerror(errno));
+	else if (!made && st.st_uid != uid)
+		result = ocs_error_set(
+		        error,
+		        "[main] registry: %s belongs to uid %u, the daemon is uid %u: "
+		        "chown it, with all that is in it",
+		        folder, (unsigned)st.st_uid, (unsigned)uid);
+	else if (!made && (st.st_mode & S_IWOTH) != 0)
+		result = ocs_error_set(error,
+		                       "[main] registry: every user can write to %s: chmod %o it",
+		                       folder, FOLDER_MODE);
+	if (made && result < 0)
+		rmdir(folder);
+	close(fd);
+	return result;
+}
+
+int ocs_folder_private(const char *folder, const void *mem_ctx, const char **path_r,
+                       struct ocs_error *error)
+{
+	char *path = talloc_asprintf(mem_ctx, "%s/private", folder);
+	struct stat st;
+	int fd, result = 0;
+
+	if (path == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return ocs_error_set(error, "%s cannot be made: %s", path, strerror(errno));
+	fd = open_folder(path, &st, error);
+	if (fd < 0)
+		return -1;
+	if (st.st_uid != geteuid())
+		result = ocs_error_set(error, "%s belongs to uid %u, not to the daemon", path,
+		                       (unsigned)st.st_uid);
+	/* Also takes off the setgid bit that it has from the folder above. */
+	else if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700) < 0)
+		result = ocs_error_set(error, "%s: %s", path, strerror(errno));
+	close(fd);
+	*path_r = path;
+	return result;
+}
+
+static int locked_error(const char *path, int fd, struct ocs_error *error)
+{
+	char holder[32] = "";
+	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
+
+	holder[n > 0 ? n : 0] = '\0';
+	holder[strspn(holder, "0123456789")] = '\0';
+	return ocs_error_set(error, "%s: another ocsmanager (pid %s) serves this registry", path,
+	                     holder[0] != '\0' ? holder : "unknown");
+}
+
+int ocs_folder_lock(const char *folder, int *lock_r, struct ocs_error *error)
+{
+	char path[PATH_MAX], pid[16];
+	int n = snprintf(path, sizeof(path), "%s/ocsmanager.lock", folder);
+	int fd;
+
+	if (n < 0 || (size_t)n >= sizeof(path))
+		return ocs_error_set(error, "[main] registry: the path is too long");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE);
+	if (fd < 0)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK)
+			locked_error(path, fd, error);
+		else
+			ocs_error_set(error, "%s: %s", path, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n) {
+		ocs_error_set(error, "%s: %s", path, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	*lock_r = fd;
+	return 0;
+}

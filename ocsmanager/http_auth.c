@@ -1,0 +1,208 @@
+/* The /authenticate addresses: XML and cookies in, one step of auth/auth.h, XML and cookies out. */
+#include "ocsmanager/http_request.h"
+
+#include <string.h>
+
+#include <talloc.h>
+
+#include "ocsmanager/http_workers.h"
+#include "ocsmanager/log.h"
+
+static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result result,
+                         const struct ocs_auth_reply *reply)
+{
+	struct ocs_refusal refusal;
+
+	ocs_xml_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
+	               "%s", reply->text);
+	ocs_http_refuse(request, &refusal, reply->retry_after,
+	                reply->account[0] == '\0' ? NULL : reply->account);
+}
+
+static void count_login(struct ocs_http_request *request, enum ocs_metrics_mechanism mechanism,
+                        enum ocs_auth_result result)
+{
+	atomic_fetch_add(&request->server->metrics.logins[mechanism][result], 1);
+}
+
+static void log_login(struct ocs_http_request *request, const char *what,
+                      const struct ocs_auth_reply *reply)
+{
+	char id[OCS_HTTP_ID_SIZE], peer[OCS_HTTP_PEER_SIZE] = "?";
+
+	ocs_http_format_id(request, id);
+	ocs_http_format_address((struct sockaddr *)&request->peer->address, peer);
+	ocs_log(LOG_INFO, "request %s from %s as %s: %s", id, peer, reply->account, what);
+}
+
+static void write_ttl(struct ocs_xml_writer *body, unsigned ttl)
+{
+	ocs_xml_raw(body, "<ttl>");
+	ocs_xml_number(body, ttl);
+	ocs_xml_raw(body, "</ttl>");
+}
+
+static struct ocs_xml_auth *read_body(struct ocs_http_request *request)
+{
+	struct ocs_xml_auth *body;
+	struct ocs_refusal refusal;
+
+	if (ocs_xml_read_auth(NULL, request->body, request->body_len, &body, &refusal) != 0) {
+		ocs_http_refuse(request, &refusal, 0, NULL);
+		return NULL;
+	}
+	request->work_data = body;
+	return body;
+}
+
+static const struct sockaddr *peer_of(const struct ocs_http_request *request)
+{
+	return (const struct sockaddr *)&request->peer->address;
+}
+
+enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request)
+{
+	struct ocs_xml_writer *body = &request->reply.body;
+	const char *names[3];
+	size_t count = ocs_auth_mechanisms(request->server->auth, names);
+
+	request->reply.code = 200;
+	ocs_xml_begin(body);
+	for (size_t i = 0; i < count; i++)
+		ocs_xml_element(body, "mechanism", names[i]);
+	ocs_xml_finish(body);
+	return OCS_HTTP_READY;
+}
+
+/* The first step: a challenge. */
+enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
+{
+	struct ocs_xml_writer *body = &request->reply.body;
+	struct ocs_auth *auth = request->server->auth;
+	const struct ocs_xml_auth *asked = read_body(request);
+	struct ocs_auth_reply reply;
+	enum ocs_auth_result result;
+
+	if (asked == NULL)
+		return OCS_HTTP_READY;
+	if (asked->has_sasl)
+		result = ocs_auth_scram_start(auth, peer_of(request), asked->mechanism, asked->sasl,
+		                              &reply);
+	else
+		result = ocs_auth_ssha_start(auth, peer_of(request), asked->login, &reply);
+	if (result != OCS_AUTH_OK) {
+		count_login(request, asked->has_sasl ? OCS_METRICS_SCRAM : OCS_METRICS_SSHA,
+		            result);
+		refuse_login(request, result, &reply);
+		return OCS_HTTP_READY;
+	}
+	request->reply.code = 200;
+	memcpy(request->reply.cookie_session, reply.cookie_session, OCS_AUTH_COOKIE_SIZE);
+	memcpy(request->reply.cookie_token, reply.cookie_token, OCS_AUTH_COOKIE_SIZE);
+	ocs_xml_begin(body);
+	if (asked->has_sasl) {
+		ocs_xml_element(body, "sasl", reply.sasl);
+	} else {
+		ocs_xml_raw(body, "<token type=\"salt\">");
+		ocs_xml_text(body, reply.token_salt);
+		ocs_xml_raw(body, "</token>");
+		ocs_xml_element(body, "salt", reply.salt);
+	}
+	write_ttl(body, reply.ttl);
+	ocs_xml_finish(body);
+	return OCS_HTTP_READY;
+}
+
+/* The last step of every mechanism. */
+static void answer_login(struct ocs_http_request *request, enum ocs_metrics_mechanism mechanism,
+                         enum ocs_auth_result result, struct ocs_auth_reply *reply)
+{
+	struct ocs_xml_writer *body = &request->reply.body;
+
+	count_login(request, mechanism, result);
+	if (result != OCS_AUTH_OK) {
+		refuse_login(request, result, reply);
+		return;
+	}
+	log_login(request, "logged in", reply);
+	request->reply.code = 200;
+	ocs_xml_begin(body);
+	if (mechanism == OCS_METRICS_SCRAM)
+		ocs_xml_element(body, "sasl", reply->sasl);
+	ocs_xml_element(body, "token", reply->token);
+	write_ttl(body, reply->ttl);
+	ocs_xml_finish(body);
+	explicit_bzero(reply->token, sizeof(reply->token));
+}
+
+static void plain_login(struct ocs_http_request *request)
+{
+	const struct ocs_xml_auth *asked = request->work_data;
+	const struct sockaddr *peer = peer_of(request);
+	struct ocs_auth_reply reply;
+	enum ocs_auth_result result = ocs_auth_plain(
+	        request->server->auth, peer, ocs_auth_is_loopback(peer), asked->sasl, &reply);
+
+	if (asked->sasl != NULL)
+		explicit_bzero((char *)(uintptr_t)asked->sasl, strlen(asked->sasl));
+	answer_login(request, OCS_METRICS_PLAIN, result, &reply);
+}
+
+enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
+{
+	struct ocs_auth *auth = request->server->auth;
+	const struct ocs_xml_auth *asked = read_body(request);
+	struct ocs_auth_cookies cookies = {
+	        MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
+	                                    OCS_AUTH_COOKIE_SESSION),
+	        MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
+	                                    OCS_AUTH_COOKIE_TOKEN),
+	};
+	struct ocs_auth_reply reply;
+	enum ocs_auth_result result;
+
+	if (asked == NULL)
+		return OCS_HTTP_READY;
+	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0) {
+		/* On an open line it is refused before the password is looked at: no work. */
+		if (ocs_auth_is_loopback(peer_of(request)))
+			return ocs_http_workers_submit(request, plain_login);
+		plain_login(request);
+		return OCS_HTTP_READY;
+	}
+	if (asked->has_sasl) {
+		result =
+		        ocs_auth_scram_login(auth, peer_of(request), &cookies, asked->sasl, &reply);
+		answer_login(request, OCS_METRICS_SCRAM, result, &reply);
+	} else {
+		result =
+		        ocs_auth_ssha_login(auth, peer_of(request), &cookies, asked->token, &reply);
+		answer_login(request, OCS_METRICS_SSHA, result, &reply);
+	}
+	return OCS_HTTP_READY;
+}
+
+static void logout(struct ocs_http_request *request)
+{
+	const struct ocs_xml_auth *asked = request->work_data;
+	const char *token =
+	        asked == NULL || asked->token == NULL ? ocs_http_bearer(request) : asked->token;
+	struct ocs_auth_reply reply;
+	enum ocs_auth_result result = ocs_auth_logout(request->server->auth, token, &reply);
+
+	if (result != OCS_AUTH_OK) {
+		refuse_login(request, result, &reply);
+		return;
+	}
+	log_login(request, "logged out", &reply);
+	request->reply.code = 200;
+	ocs_xml_begin(&request->reply.body);
+	ocs_xml_finish(&request->reply.body);
+}
+
+enum ocs_http_action ocs_http_auth_logout(struct ocs_http_request *request)
+{
+	if (request->body_len != 0 && read_body(request) == NULL)
+		return OCS_HTTP_READY;
+	return ocs_http_workers_submit(request, logout);
+}

@@ -1,0 +1,303 @@
+/* See http_guard.h. Touches the sockets of connections only to read TCP_INFO, send a 408, shut
+ * down. */
+#include "ocsmanager/http_guard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "ocsmanager/log.h"
+#include "ocsmanager/metrics.h"
+
+#define TICK_MS 250
+/* A connection that has been between requests for this long is looked at: a client in the middle of
+ * a burst never pays for it. */
+#define IDLE_GRACE_MS 1000
+
+struct ocs_http_guard {
+	pthread_mutex_t lock; /* of the list, and of the sockets in it */
+	pthread_cond_t wake;
+	pthread_t sweeper;
+	bool stopping;
+	struct ocs_http_connection *first;
+	uint64_t count; /* connections ever */
+	struct ocs_metrics *metrics;
+	_Atomic unsigned deadline; /* seconds */
+};
+
+/* The coarse clock (some milliseconds) is enough here and costs next to nothing. */
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+		return 0;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE])
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+
+		if (inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host)) != NULL)
+			snprintf(out, OCS_HTTP_PEER_SIZE, "%s:%u", host, ntohs(in->sin_port));
+	} else if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+
+		if (inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host)) != NULL)
+			snprintf(out, OCS_HTTP_PEER_SIZE, "[%s]:%u", host, ntohs(in6->sin6_port));
+	} else {
+		snprintf(out, OCS_HTTP_PEER_SIZE, "?");
+	}
+}
+
+void ocs_http_send_refusal(int fd, int code, const char *phrase, const char *name, const char *text)
+{
+	char body[300], reply[600];
+	int len = snprintf(body, sizeof(body),
+	                   "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>"
+	                   "<error code=\"%d\" name=\"%s\">%s</error></ocsmanager>\n",
+	                   code, name, text);
+
+	len = snprintf(reply, sizeof(reply),
+	               "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: %d\r\n"
+	               "Content-Type: text/xml; charset=utf-8\r\n\r\n%s",
+	               code, phrase, len, body);
+	/* A fresh reply fits the socket's buffer; whether the client still listens is its affair.
+	 */
+	(void)!send(fd, reply, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *connection, int phase)
+{
+	char peer[OCS_HTTP_PEER_SIZE] = "?";
+
+	if (!atomic_compare_exchange_strong(&connection->phase, &phase, OCS_HTTP_EXPIRED))
+		return;
+	ocs_http_format_address((struct sockaddr *)&connection->address, peer);
+	if (phase == OCS_HTTP_SENDING) {
+		ocs_log(LOG_NOTICE, "%s: the answer was not read in time", peer);
+	} else {
+		ocs_http_send_refusal(connection->fd, 408, "Request Timeout", "REQUEST_TIMEOUT",
+		                      "the request took too long");
+		ocs_metrics_request(guard->metrics, 408);
+		ocs_metrics_refusal(guard->metrics, "REQUEST_TIMEOUT");
+		ocs_log(LOG_NOTICE, "%s: refused: 408 REQUEST_TIMEOUT", peer);
+	}
+	/* libmicrohttpd sees the end of the connection and closes it. ENOTCONN: it is gone. */
+	(void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* Bytes that came in on the connection so far. */
+static uint64_t bytes_received(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return 0;
+	return info.tcpi_bytes_received;
+}
+
+/* Nobody tells when the first byte of a request comes, so the sweeper looks whether bytes come
+ * while no request line is complete. */
+static bool drips(struct ocs_http_connection *connection, int64_t since, int64_t now,
+                  int64_t deadline)
+{
+	uint64_t bytes;
+
+	if (now - since < IDLE_GRACE_MS)
+		return false;
+	bytes = bytes_received(connection->fd);
+	if (connection->watched != since) {
+		connection->watched = since;
+		connection->bytes = connection->requests == 0 ? 0 : bytes;
+		connection->first_byte = 0;
+	}
+	if (connection->first_byte == 0 && bytes != connection->bytes)
+		connection->first_byte = connection->requests == 0 ? since : now;
+	return connection->first_byte != 0 && now - connection->first_byte >= deadline;
+}
+
+static void sweep(struct ocs_http_guard *guard)
+{
+	int64_t now = now_ms();
+	int64_t deadline = (int64_t)atomic_load(&guard->deadline) * 1000;
+
+	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
+		int phase = atomic_load(&c->phase);
+		int64_t since = atomic_load(&c->since);
+		bool late = false;
+
+		if (phase == OCS_HTTP_IDLE)
+			late = drips(c, since, now, deadline);
+		else if (phase == OCS_HTTP_READING || phase == OCS_HTTP_SENDING)
+			late = now - since >= deadline;
+		if (late)
+			expire(guard, c, phase);
+	}
+}
+
+static void *run_sweeper(void *arg)
+{
+	struct ocs_http_guard *guard = arg;
+
+	pthread_mutex_lock(&guard->lock);
+	while (!guard->stopping) {
+		struct timespec until;
+
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += TICK_MS * 1000000L;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_sec++;
+			until.tv_nsec -= 1000000000L;
+		}
+		pthread_cond_timedwait(&guard->wake, &guard->lock, &until);
+		sweep(guard);
+	}
+	pthread_mutex_unlock(&guard->lock);
+	return NULL;
+}
+
+int ocs_http_guard_start(struct ocs_metrics *metrics, unsigned deadline,
+                         struct ocs_http_guard **out, struct ocs_error *error)
+{
+	struct ocs_http_guard *guard = calloc(1, sizeof(*guard));
+	pthread_condattr_t attributes;
+	int result;
+
+	if (guard == NULL)
+		return ocs_error_set(error, "out of memory");
+	guard->metrics = metrics;
+	atomic_store(&guard->deadline, deadline);
+	pthread_mutex_init(&guard->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&guard->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	result = pthread_create(&guard->sweeper, NULL, run_sweeper, guard);
+	if (result != 0) {
+		pthread_cond_destroy(&guard->wake);
+		pthread_mutex_destroy(&guard->lock);
+		free(guard);
+		return ocs_error_set(error, "cannot start a thread: %s", strerror(result));
+	}
+	*out = guard;
+	return 0;
+}
+
+void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds)
+{
+	atomic_store(&guard->deadline, seconds);
+}
+
+void ocs_http_guard_stop(struct ocs_http_guard *guard)
+{
+	pthread_mutex_lock(&guard->lock);
+	guard->stopping = true;
+	pthread_cond_signal(&guard->wake);
+	pthread_mutex_unlock(&guard->lock);
+	pthread_join(guard->sweeper, NULL);
+	pthread_cond_destroy(&guard->wake);
+	pthread_mutex_destroy(&guard->lock);
+	free(guard);
+}
+
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd,
+                                                  const struct sockaddr *address)
+{
+	struct ocs_http_connection *connection = calloc(1, sizeof(*connection));
+
+	if (connection == NULL)
+		return NULL;
+	connection->guard = guard;
+	connection->fd = fd;
+	memcpy(&connection->address, address,
+	       address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+	                                      : sizeof(struct sockaddr_in));
+	atomic_store(&connection->since, now_ms());
+	pthread_mutex_lock(&guard->lock);
+	connection->number = ++guard->count;
+	connection->next = guard->first;
+	if (guard->first != NULL)
+		guard->first->previous = connection;
+	guard->first = connection;
+	pthread_mutex_unlock(&guard->lock);
+	atomic_fetch_add(&guard->metrics->connections, 1);
+	atomic_fetch_add(&guard->metrics->connections_total, 1);
+	return connection;
+}
+
+void ocs_http_guard_detach(struct ocs_http_connection *connection)
+{
+	struct ocs_http_guard *guard = connection->guard;
+
+	pthread_mutex_lock(&guard->lock);
+	if (connection->previous != NULL)
+		connection->previous->next = connection->next;
+	else
+		guard->first = connection->next;
+	if (connection->next != NULL)
+		connection->next->previous = connection->previous;
+	pthread_mutex_unlock(&guard->lock);
+	atomic_fetch_sub(&guard->metrics->connections, 1);
+	free(connection);
+}
+
+/* EXPIRED is final. */
+static bool enter(struct ocs_http_connection *connection, int phase)
+{
+	int before = atomic_load(&connection->phase);
+
+	atomic_store(&connection->since, now_ms());
+	while (before != OCS_HTTP_EXPIRED)
+		if (atomic_compare_exchange_weak(&connection->phase, &before, phase))
+			return true;
+	return false;
+}
+
+void ocs_http_begin(struct ocs_http_connection *connection)
+{
+	connection->requests++;
+	enter(connection, OCS_HTTP_READING);
+}
+
+bool ocs_http_work(struct ocs_http_connection *connection)
+{
+	return enter(connection, OCS_HTTP_WORKING);
+}
+
+void ocs_http_send(struct ocs_http_connection *connection)
+{
+	enter(connection, OCS_HTTP_SENDING);
+}
+
+void ocs_http_end(struct ocs_http_connection *connection)
+{
+	enter(connection, OCS_HTTP_IDLE);
+}
+
+unsigned ocs_http_guard_busy(struct ocs_http_guard *guard)
+{
+	unsigned busy = 0;
+
+	pthread_mutex_lock(&guard->lock);
+	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
+		int phase = atomic_load(&c->phase);
+
+		busy += phase == OCS_HTTP_WORKING || phase == OCS_HTTP_SENDING;
+	}
+	pthread_mutex_unlock(&guard->lock);
+	return busy;
+}

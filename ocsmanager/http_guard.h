@@ -1,0 +1,74 @@
+/*
+ * The open connections of a listener and the deadline that every request has: libmicrohttpd's
+ * inactivity timeout alone lets a client drip its headers or body for ever. A sweeper thread ends
+ * what is late: with 408 where an answer can still be sent, else by closing.
+ *
+ * Threads: attach and detach are libmicrohttpd's connection callback; the phase functions are
+ * called by the thread that serves the connection. The sweeper touches a socket only under the
+ * guard's lock, and detach comes before the socket is closed, so it never meets another
+ * connection's socket.
+ */
+#ifndef OCS_OCSMANAGER_HTTP_GUARD_H
+#define OCS_OCSMANAGER_HTTP_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "store/error.h"
+
+struct ocs_metrics;
+struct ocs_http_guard;
+
+#define OCS_HTTP_PEER_SIZE 64 /* "[IPv6]:PORT" and its NUL */
+
+enum ocs_http_phase {
+	OCS_HTTP_IDLE,    /* between requests, or reading a request line */
+	OCS_HTTP_READING, /* reading headers and body */
+	OCS_HTTP_WORKING, /* at work on it: dispatch and the workers have deadlines of their own */
+	OCS_HTTP_SENDING,
+	OCS_HTTP_EXPIRED, /* the sweeper ended it */
+};
+
+struct ocs_http_connection {
+	struct ocs_http_guard *guard;
+	struct ocs_http_connection *previous, *next;
+	int fd;
+	struct sockaddr_storage address;
+	uint64_t number;   /* counts the guard's connections */
+	uint64_t requests; /* of this connection, the present one included */
+	_Atomic int phase;
+	_Atomic int64_t since; /* of the phase; of a request for READING; milliseconds, steady */
+	/* The sweeper's own: */
+	int64_t watched, first_byte;
+	uint64_t bytes;
+};
+
+/* metrics: connections are counted there, and the requests that time out. */
+int ocs_http_guard_start(struct ocs_metrics *metrics, unsigned deadline,
+                         struct ocs_http_guard **out, struct ocs_error *error);
+void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds);
+/* After the listener has stopped: no connection is left. */
+void ocs_http_guard_stop(struct ocs_http_guard *guard);
+
+/* NULL when out of memory: nothing is served on such a connection. */
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd,
+                                                  const struct sockaddr *address);
+void ocs_http_guard_detach(struct ocs_http_connection *connection);
+
+void ocs_http_begin(struct ocs_http_connection *connection); /* a request line was read */
+/* The request is complete. false: it came too late, the connection is being ended. */
+bool ocs_http_work(struct ocs_http_connection *connection);
+void ocs_http_send(struct ocs_http_connection *connection);
+void ocs_http_end(struct ocs_http_connection *connection);
+
+/* The guard's connections that have a request at work or being answered. */
+unsigned ocs_http_guard_busy(struct ocs_http_guard *guard);
+
+/* ADDRESS:PORT or [ADDRESS]:PORT. */
+void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE]);
+/* Sends a refusal past libmicrohttpd, without waiting; the connection must be closed after it. */
+void ocs_http_send_refusal(int fd, int code, const char *phrase, const char *name,
+                           const char *text);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * PUT /notification: reads and checks the body, the token and the account's limits, hands what is
+ * left to dispatch, and writes what became of it. Nothing is waited for here.
+ */
+#include "ocsmanager/http_request.h"
+
+#include <string.h>
+
+#include <talloc.h>
+
+#include "notify/dispatch.h"
+#include "ocsmanager/log.h"
+
+/* Never reached dispatch, but came in: the sum of the counters must hold. */
+static void count_early(struct ocs_http_request *request, size_t count)
+{
+	atomic_fetch_add_explicit(&request->server->metrics.refused_early, count,
+	                          memory_order_relaxed);
+}
+
+static void write_results(struct ocs_http_request *request, const struct ocs_request *submitted)
+{
+	struct ocs_xml_writer *body = &request->reply.body;
+	const struct ocs_result *results = submitted->results;
+
+	if (submitted->count == 1 && results[0].status == OCS_STATUS_REFUSED) {
+		ocs_http_refuse(request, &results[0].refusal, 0, submitted->account);
+		return;
+	}
+	request->reply.code = 200;
+	ocs_xml_begin(body);
+	for (size_t i = 0; i < submitted->count; i++) {
+		if (results[i].status == OCS_STATUS_REFUSED)
+			ocs_http_note_refusal(request, &results[i].refusal, submitted->account);
+		ocs_xml_result(body, submitted->items[i].id, &results[i]);
+	}
+	ocs_xml_finish(body);
+}
+
+/* What dispatch is given, and where its answer goes; one talloc object. */
+struct submission {
+	struct ocs_request request; /* first: dispatch frees it, and the rest with it */
+	struct ocs_http_request *http;
+	char account[OCS_AUTH_NAME_SIZE];
+};
+
+static void done(void *owner, const struct ocs_result *results, size_t count)
+{
+	struct submission *submission = owner;
+	struct ocs_http_request *request = submission->http;
+
+	(void)results;
+	(void)count;
+	if (ocs_http_claim(request)) {
+		write_results(request, &submission->request);
+		ocs_http_finish(request);
+	}
+	ocs_http_release(request);
+}
+
+static void check_limits(struct ocs_http_request *request, const char *account,
+                         struct ocs_xml_notifications *body)
+{
+	for (size_t i = 0; i < body->count; i++) {
+		const struct ocs_notification *item = &body->items[i];
+		struct ocs_result *result = &body->results[i];
+
+		if (result->status == OCS_STATUS_REFUSED ||
+		    ocs_auth_limits_allow(request->settings->limits, account, item->backend,
+		                          item->backend_user))
+			continue;
+		result->status = OCS_STATUS_REFUSED;
+		ocs_xml_refuse(&result->refusal, 403, "ACCESS_FORBIDDEN",
+		               "the account may not report for this backend and user");
+	}
+}
+
+static bool all_refused(const struct ocs_xml_notifications *body)
+{
+	for (size_t i = 0; i < body->count; i++)
+		if (body->results[i].status != OCS_STATUS_REFUSED)
+			return false;
+	return true;
+}
+
+static int check_token(struct ocs_http_request *request, const struct ocs_xml_notifications *body,
+                       char account[OCS_AUTH_NAME_SIZE])
+{
+	const char *token = body->token == NULL ? ocs_http_bearer(request) : body->token;
+	enum ocs_auth_result result = ocs_auth_check_token(request->server->auth, token, account);
+
+	if (result == OCS_AUTH_OK)
+		return 0;
+	ocs_http_refuse_with(request, (int)ocs_auth_result_status(result),
+	                     ocs_auth_result_name(result),
+	                     result == OCS_AUTH_TOKEN_EXPIRED ? "the session token has expired"
+	                                                      : "a valid session token is needed");
+	return -1;
+}
+
+static enum ocs_http_action notify(struct ocs_http_request *request, bool newmail_only)
+{
+	struct submission *submission = talloc(NULL, struct submission);
+	struct ocs_xml_notifications *body;
+	struct ocs_refusal refusal;
+
+	if (submission == NULL) {
+		ocs_http_refuse_with(request, 500, "INTERNAL", "out of memory");
+		return OCS_HTTP_READY;
+	}
+	if (ocs_xml_read_notifications(submission, request->body, request->body_len,
+	                               request->settings->max_batch, newmail_only, &body,
+	                               &refusal) != 0) {
+		ocs_http_refuse(request, &refusal, 0, NULL);
+		talloc_free(submission);
+		return OCS_HTTP_READY;
+	}
+	if (check_token(request, body, submission->account) != 0) {
+		count_early(request, body->count);
+		talloc_free(submission);
+		return OCS_HTTP_READY;
+	}
+	if (body->refused) {
+		ocs_http_refuse(request, &body->refusal, 0, submission->account);
+		count_early(request, body->count);
+		talloc_free(submission);
+		return OCS_HTTP_READY;
+	}
+	check_limits(request, submission->account, body);
+	submission->http = request;
+	submission->request = (struct ocs_request){
+	        .account = submission->account,
+	        .count = body->count,
+	        .items = body->items,
+	        .results = body->results,
+	        .done = done,
+	        .owner = submission,
+	};
+	if (all_refused(body)) {
+		write_results(request, &submission->request);
+		count_early(request, body->count);
+		talloc_free(submission);
+		return OCS_HTTP_READY;
+	}
+	ocs_http_retain(request);
+	ocs_dispatch_submit(request->server->dispatch, &submission->request);
+	return OCS_HTTP_LATER;
+}
+
+enum ocs_http_action ocs_http_notification(struct ocs_http_request *request)
+{
+	return notify(request, false);
+}
+
+enum ocs_http_action ocs_http_newmail(struct ocs_http_request *request)
+{
+	return notify(request, true);
+}

@@ -1,0 +1,250 @@
+/* See http_request.h: the handler, the life of a request. Touches libmicrohttpd's connection. */
+#include "ocsmanager/http_request.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <talloc.h>
+
+#include "ocsmanager/http_rules.h"
+
+/* A chunked body that turns out to be too long is read on for so many bytes, so that the refusal is
+ * heard; past them the connection is cut. */
+#define DISCARD_MAX (1u << 20)
+#define BODY_FIRST  1024
+
+enum stage { READING, SUSPENDED, DONE };
+
+void ocs_http_retain(struct ocs_http_request *request)
+{
+	atomic_fetch_add(&request->references, 1);
+}
+
+void ocs_http_settings_release(struct ocs_http_settings *settings)
+{
+	if (atomic_fetch_sub(&settings->references, 1) == 1) {
+		talloc_free(settings->limits);
+		free(settings);
+	}
+}
+
+void ocs_http_release(struct ocs_http_request *request)
+{
+	if (atomic_fetch_sub(&request->references, 1) != 1)
+		return;
+	if (request->route != NULL && request->route->secret && request->body != NULL)
+		explicit_bzero(request->body, request->body_len);
+	talloc_free(request->work_data);
+	free(request->body);
+	free(request->reply.body.data);
+	ocs_http_settings_release(request->settings);
+	free(request);
+}
+
+bool ocs_http_claim(struct ocs_http_request *request)
+{
+	return !atomic_flag_test_and_set(&request->claimed);
+}
+
+static void list_add(struct ocs_http_request *request)
+{
+	struct ocs_http_server *server = request->server;
+
+	pthread_mutex_lock(&server->lock);
+	request->next = server->suspended;
+	if (request->next != NULL)
+		request->next->previous = request;
+	server->suspended = request;
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void list_remove(struct ocs_http_request *request)
+{
+	struct ocs_http_server *server = request->server;
+
+	pthread_mutex_lock(&server->lock);
+	if (request->previous != NULL)
+		request->previous->next = request->next;
+	else
+		server->suspended = request->next;
+	if (request->next != NULL)
+		request->next->previous = request->previous;
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* If the connection is suspended by now it is resumed here; if not yet, the handler finds DONE. */
+void ocs_http_finish(struct ocs_http_request *request)
+{
+	if (atomic_exchange(&request->stage, DONE) == SUSPENDED)
+		MHD_resume_connection(request->connection);
+}
+
+void ocs_http_abandon_all(struct ocs_http_server *server)
+{
+	struct ocs_http_request *request;
+
+	pthread_mutex_lock(&server->lock);
+	for (request = server->suspended; request != NULL; request = request->next) {
+		if (!ocs_http_claim(request))
+			continue;
+		ocs_http_refuse_with(request, 503, "OVERLOADED", "the server is stopping");
+		ocs_http_finish(request);
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+static struct ocs_http_request *new_request(struct ocs_http_server *server,
+                                            struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct ocs_http_request *request;
+
+	if (info == NULL || info->socket_context == NULL)
+		return NULL;
+	request = calloc(1, sizeof(*request));
+	if (request == NULL)
+		return NULL;
+	request->server = server;
+	request->connection = connection;
+	request->peer = info->socket_context;
+	request->number = request->peer->requests;
+	atomic_store(&request->references, 1);
+	pthread_mutex_lock(&server->lock);
+	request->settings = server->settings;
+	atomic_fetch_add(&request->settings->references, 1);
+	pthread_mutex_unlock(&server->lock);
+	return request;
+}
+
+/* The first call: all headers are known. An answer given now ends the connection where a body is
+ * still to come, so what can wait for the body does. */
+static enum MHD_Result begin(struct ocs_http_request *request, const char *url, const char *method)
+{
+	enum ocs_http_urgency urgency = ocs_http_check_headers(request, url, method);
+
+	if (urgency == OCS_HTTP_NOW) {
+		if (!ocs_http_work(request->peer))
+			return MHD_NO;
+		request->reply.close = true;
+		ocs_http_refuse(request, &request->early, 0, NULL);
+		return ocs_http_answer(request);
+	}
+	return MHD_YES;
+}
+
+/* Chunked bodies say their length only by ending. */
+static bool grow(struct ocs_http_request *request, size_t needed)
+{
+	size_t size = request->body_size == 0 ? BODY_FIRST : request->body_size * 2;
+	char *body;
+
+	if (size < needed)
+		size = needed;
+	if (request->body_size == 0 && request->lengths == 1)
+		size = (size_t)request->length > needed ? (size_t)request->length : needed;
+	body = realloc(request->body, size);
+	if (body == NULL)
+		return false;
+	request->body = body;
+	request->body_size = size;
+	return true;
+}
+
+static enum MHD_Result take_body(struct ocs_http_request *request, const char *data, size_t *size)
+{
+	if (request->early.code == 0 && request->body_len + *size > request->settings->max_body)
+		ocs_http_refuse_too_large(request);
+	if (request->early.code != 0) {
+		request->discarded += *size;
+		if (request->discarded > DISCARD_MAX) {
+			ocs_http_note_refusal(request, &request->early, NULL);
+			ocs_metrics_request(&request->server->metrics,
+			                    (unsigned)request->early.code);
+			if (ocs_http_work(request->peer))
+				ocs_http_send_refusal(request->peer->fd, request->early.code,
+				                      "Refused", request->early.name,
+				                      request->early.text);
+			return MHD_NO;
+		}
+	} else {
+		if (request->body_size - request->body_len < *size &&
+		    !grow(request, request->body_len + *size))
+			return MHD_NO;
+		memcpy(request->body + request->body_len, data, *size);
+		request->body_len += *size;
+	}
+	*size = 0;
+	return MHD_YES;
+}
+
+/* The request is complete. The order of the steps is what makes an answer from another thread safe:
+ * the connection is suspended before SUSPENDED can be seen, and whoever comes second, this thread
+ * or the one with the answer, resumes it. */
+static enum MHD_Result act(struct ocs_http_request *request)
+{
+	int expected = READING;
+
+	if (!ocs_http_work(request->peer))
+		return MHD_NO;
+	if (request->early.code == 0 && atomic_load(&request->server->stopping))
+		ocs_xml_refuse(&request->early, 503, "OVERLOADED", "the server is stopping");
+	if (request->early.code != 0) {
+		ocs_http_refuse(request, &request->early, 0, NULL);
+		return ocs_http_answer(request);
+	}
+	if (request->route->act(request) == OCS_HTTP_READY || atomic_load(&request->stage) == DONE)
+		return ocs_http_answer(request);
+	list_add(request);
+	MHD_suspend_connection(request->connection);
+	if (!atomic_compare_exchange_strong(&request->stage, &expected, SUSPENDED))
+		MHD_resume_connection(request->connection);
+	return MHD_YES;
+}
+
+enum MHD_Result ocs_http_handle(void *server, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **request_r)
+{
+	struct ocs_http_request *request = *request_r;
+
+	(void)version;
+	if (request == NULL) {
+		request = new_request(server, connection);
+		if (request == NULL)
+			return MHD_NO;
+		*request_r = request;
+		return begin(request, url, method);
+	}
+	if (*upload_size != 0)
+		return take_body(request, upload, upload_size);
+	if (atomic_load(&request->stage) == DONE) {
+		list_remove(request);
+		return ocs_http_answer(request);
+	}
+	return act(request);
+}
+
+void ocs_http_completed(void *server, struct MHD_Connection *connection, void **request_r,
+                        enum MHD_RequestTerminationCode why)
+{
+	struct ocs_http_request *request = *request_r;
+
+	(void)server;
+	(void)connection;
+	(void)why;
+	if (request == NULL)
+		return;
+	*request_r = NULL;
+	ocs_http_end(request->peer);
+	ocs_http_release(request);
+}
+
+void ocs_http_format_id(const struct ocs_http_request *request, char out[OCS_HTTP_ID_SIZE])
+{
+	snprintf(out, OCS_HTTP_ID_SIZE, "c%" PRIu64 ".%" PRIu64, request->peer->number,
+	         request->number);
+}

@@ -1,0 +1,152 @@
+/*
+ * One request of the web service, from its first header to its answer: routing, the rules of HTTP,
+ * the body, and the answer, which may come from another thread.
+ *
+ * Life: made at the first call of libmicrohttpd's handler, freed when libmicrohttpd is done with it
+ * and nobody else holds a reference. What has been routed here is acted on by the functions of
+ * http_auth.c and http_notify.c. An action either fills in the reply and returns OCS_HTTP_READY, or
+ * hands a reference to somebody else and returns OCS_HTTP_LATER; that one calls ocs_http_claim(),
+ * fills in the reply if it got the claim, ocs_http_finish() and ocs_http_release(), in any thread,
+ * even before the action returned.
+ */
+#ifndef OCS_OCSMANAGER_HTTP_REQUEST_H
+#define OCS_OCSMANAGER_HTTP_REQUEST_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <microhttpd.h>
+
+#include "auth/auth.h"
+#include "auth/limits.h"
+#include "notify/notification.h"
+#include "ocsmanager/http_guard.h"
+#include "ocsmanager/metrics.h"
+#include "ocsmanager/xml.h"
+
+struct ocs_dispatch;
+struct ocs_http_workers;
+
+/* What a reload may change. Each request keeps the one it began with. */
+struct ocs_http_settings {
+	atomic_uint references;
+	size_t max_body;
+	unsigned max_batch;
+	unsigned request_deadline;      /* seconds */
+	struct ocs_auth_limits *limits; /* talloc, freed with the settings */
+};
+
+void ocs_http_settings_release(struct ocs_http_settings *settings);
+
+/* What all requests share; belongs to the service. */
+struct ocs_http_server {
+	struct ocs_auth *auth;
+	struct ocs_dispatch *dispatch;
+	struct ocs_http_workers *workers;
+	struct ocs_http_guard *guard;
+	struct ocs_metrics metrics;
+	pthread_mutex_t lock;               /* of the two below */
+	struct ocs_http_settings *settings; /* for new requests */
+	struct ocs_http_request *suspended; /* list of those that wait for their answer */
+	atomic_bool stopping;               /* new requests are turned away */
+};
+
+enum ocs_http_action { OCS_HTTP_READY, OCS_HTTP_LATER };
+
+struct ocs_http_reply {
+	unsigned code; /* 0: not filled in */
+	struct ocs_xml_writer body;
+	bool close;                                /* the connection ends with it */
+	unsigned retry_after;                      /* seconds; 0: no such header */
+	char cookie_session[OCS_AUTH_COOKIE_SIZE]; /* "": none is set */
+	char cookie_token[OCS_AUTH_COOKIE_SIZE];
+};
+
+struct ocs_http_route;
+
+struct ocs_http_request {
+	struct ocs_http_server *server;
+	struct ocs_http_settings *settings;
+	struct ocs_http_connection *peer;
+	struct MHD_Connection *connection;
+	const struct ocs_http_route *route; /* NULL: none matches */
+	uint64_t number;                    /* of the connection's requests */
+
+	/* What the headers say; pointers of libmicrohttpd, good until it is done with the request.
+	 */
+	const char *content_type, *authorization;
+	unsigned lengths, encodings; /* how many such headers */
+	bool chunked, expects;
+	uint64_t length;
+	bool length_bad;
+
+	char *body;
+	size_t body_len, body_size;
+	uint64_t discarded;
+	struct ocs_refusal early; /* code 0: none; else the answer once the body is read */
+
+	struct ocs_http_reply reply;
+	atomic_uint references;
+	atomic_flag claimed; /* by who writes the reply */
+	atomic_int stage;
+	struct ocs_http_request *previous, *next; /* in the list of suspended ones */
+
+	/* For the worker that has it. */
+	void (*work)(struct ocs_http_request *request);
+	int64_t queued_at;
+	void *work_data; /* talloc, child of nothing; freed with the request */
+};
+
+enum MHD_Result ocs_http_handle(void *server, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **request);
+void ocs_http_completed(void *server, struct MHD_Connection *connection, void **request,
+                        enum MHD_RequestTerminationCode why);
+
+void ocs_http_retain(struct ocs_http_request *request);
+void ocs_http_release(struct ocs_http_request *request);
+/* true for the first that asks: it alone writes the reply. */
+bool ocs_http_claim(struct ocs_http_request *request);
+/* The reply is written: it goes out. Only after a claim. */
+void ocs_http_finish(struct ocs_http_request *request);
+/* Ends every request that still waits with 503. */
+void ocs_http_abandon_all(struct ocs_http_server *server);
+
+/* Replies. refuse replaces whatever was written before, counts and logs. `account` may be NULL. */
+void ocs_http_refuse(struct ocs_http_request *request, const struct ocs_refusal *refusal,
+                     unsigned retry_after, const char *account);
+void ocs_http_refuse_with(struct ocs_http_request *request, int code, const char *name,
+                          const char *text);
+/* Counts and logs a refusal that is only a part of the reply. */
+void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_refusal *refusal,
+                           const char *account);
+/* Hands the reply to libmicrohttpd. */
+enum MHD_Result ocs_http_answer(struct ocs_http_request *request);
+
+/* The session token of Authorization: Bearer; NULL if there is none. */
+const char *ocs_http_bearer(const struct ocs_http_request *request);
+/* "c12.3": the third request of connection 12. */
+#define OCS_HTTP_ID_SIZE 48
+void ocs_http_format_id(const struct ocs_http_request *request, char out[OCS_HTTP_ID_SIZE]);
+
+/* Actions (http_auth.c, http_notify.c). */
+enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request);
+enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request);
+enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request);
+enum ocs_http_action ocs_http_auth_logout(struct ocs_http_request *request);
+enum ocs_http_action ocs_http_notification(struct ocs_http_request *request);
+enum ocs_http_action ocs_http_newmail(struct ocs_http_request *request);
+
+struct ocs_http_route {
+	const char *path, *method, *allow;
+	enum ocs_http_action (*act)(struct ocs_http_request *request);
+	bool body;     /* takes one */
+	bool any_type; /* whatever Content-Type says: the old service did not look at it there */
+	bool optional; /* the body may be missing */
+	bool secret;   /* the body holds a password: wiped before it is freed */
+};
+
+#endif

@@ -1,0 +1,164 @@
+/* See http_rules.h. */
+#include "ocsmanager/http_rules.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define PUT  "PUT"
+#define POST "POST"
+#define GET  "GET"
+
+static const struct ocs_http_route routes[] = {
+        {"/notification", PUT, PUT, ocs_http_notification, .body = true},
+        {"/notification/newmail", PUT, PUT, ocs_http_newmail, .body = true},
+        {"/authenticate", GET, "GET, HEAD", ocs_http_mechanisms, .body = false},
+        {"/authenticate/token", POST, POST, ocs_http_auth_token, .body = true},
+        {"/authenticate/login", POST, POST, ocs_http_auth_login, .body = true, .any_type = true,
+         .secret = true},
+        {"/authenticate/logout", POST, POST, ocs_http_auth_logout, .body = true, .any_type = true,
+         .optional = true},
+};
+
+static bool read_length(const char *text, size_t len, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (len == 0)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || value > UINT64_MAX / 10 - 1)
+			return false;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	}
+	*out = value;
+	return true;
+}
+
+static enum MHD_Result read_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_len, const char *value, size_t value_len)
+{
+	struct ocs_http_request *request = arg;
+
+	(void)kind;
+	if (value == NULL)
+		return MHD_YES;
+	/* Lengths first: most headers are none of ours, and this is done for each of them. */
+	switch (name_len) {
+	case sizeof("Expect") - 1:
+		if (strcasecmp(name, "Expect") == 0)
+			request->expects = true;
+		break;
+	case sizeof("Content-Type") - 1:
+		if (strcasecmp(name, "Content-Type") == 0)
+			request->content_type = value;
+		break;
+	case sizeof("Authorization") - 1:
+		if (strcasecmp(name, "Authorization") == 0)
+			request->authorization = value;
+		break;
+	case sizeof("Content-Length") - 1:
+		if (strcasecmp(name, "Content-Length") == 0) {
+			request->lengths++;
+			if (!read_length(value, value_len, &request->length))
+				request->length_bad = true;
+		}
+		break;
+	case sizeof("Transfer-Encoding") - 1:
+		if (strcasecmp(name, "Transfer-Encoding") == 0) {
+			request->encodings++;
+			request->chunked = strcasecmp(value, "chunked") == 0;
+		}
+		break;
+	default:
+		break;
+	}
+	return MHD_YES;
+}
+
+/* `type` up to a parameter or the end. */
+static bool is_type(const char *value, const char *type)
+{
+	size_t len = strlen(type);
+
+	return strncasecmp(value, type, len) == 0 &&
+	       (value[len] == '\0' || value[len] == ';' || value[len] == ' ' || value[len] == '\t');
+}
+
+static bool is_xml(const char *value)
+{
+	return value != NULL && (is_type(value, "text/xml") || is_type(value, "application/xml"));
+}
+
+static int route(struct ocs_http_request *request, const char *url, const char *method)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (strcmp(routes[i].path, url) != 0)
+			continue;
+		request->route = &routes[i];
+		if (strcmp(routes[i].method, method) == 0 ||
+		    (!routes[i].body && strcmp(method, "HEAD") == 0))
+			return 0;
+		return ocs_xml_refuse(&request->early, 405, "METHOD_NOT_ALLOWED",
+		                      "%s does not take this method", routes[i].path);
+	}
+	return ocs_xml_refuse(&request->early, 404, "NOT_FOUND",
+	                      "there is nothing at this address");
+}
+
+void ocs_http_refuse_too_large(struct ocs_http_request *request)
+{
+	ocs_xml_refuse(&request->early, 413, "CONTENT_TOO_LARGE",
+	               "the body is longer than %zu bytes", request->settings->max_body);
+}
+
+/* How the body ends must be beyond doubt, or the next request is read from the wrong place. */
+static int check_framing(struct ocs_http_request *request)
+{
+	if (request->lengths > 1)
+		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
+		                      "Content-Length is given more than once");
+	if (request->length_bad)
+		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
+		                      "Content-Length is not a number");
+	if (request->encodings > 0 && request->lengths > 0)
+		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
+		                      "both Content-Length and Transfer-Encoding are given");
+	if (request->encodings > 1 || (request->encodings == 1 && !request->chunked))
+		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
+		                      "the transfer encoding is not chunked");
+	return 0;
+}
+
+static int check_body(struct ocs_http_request *request)
+{
+	const struct ocs_http_route *taken = request->route;
+
+	if (!taken->body)
+		return 0;
+	if (request->lengths == 0 && request->encodings == 0)
+		return taken->optional ? 0
+		                       : ocs_xml_refuse(&request->early, 411, "LENGTH_REQUIRED",
+		                                        "a body with a length is needed");
+	if (!taken->any_type && !is_xml(request->content_type))
+		return ocs_xml_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
+		                      "Content-Type is neither text/xml nor application/xml");
+	return 0;
+}
+
+enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, const char *url,
+                                             const char *method)
+{
+	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, read_header, request);
+	if (check_framing(request) != 0)
+		return OCS_HTTP_NOW;
+	if (route(request, url, method) == 0)
+		check_body(request);
+	if (request->length > request->settings->max_body) {
+		/* What is wrong besides is told first. */
+		if (request->early.code == 0)
+			ocs_http_refuse_too_large(request);
+		return OCS_HTTP_NOW;
+	}
+	/* Who asks before sending a body is told not to. */
+	return request->early.code != 0 && request->expects ? OCS_HTTP_NOW : OCS_HTTP_GO_ON;
+}

@@ -1,0 +1,20 @@
+/*
+ * What HTTP itself asks of a request before anybody looks into its body: route, method, framing,
+ * length, type. Called in the thread of the connection.
+ */
+#ifndef OCS_OCSMANAGER_HTTP_RULES_H
+#define OCS_OCSMANAGER_HTTP_RULES_H
+
+#include "ocsmanager/http_request.h"
+
+enum ocs_http_urgency {
+	OCS_HTTP_GO_ON, /* read the body; request->early may hold a refusal for its end */
+	OCS_HTTP_NOW,   /* refuse at once with request->early and end the connection */
+};
+
+/* Reads the headers into *request and routes it. */
+enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, const char *url,
+                                             const char *method);
+void ocs_http_refuse_too_large(struct ocs_http_request *request);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * A few threads for what takes too long for the threads of the connections: password hashing and
+ * synced commits. The queue is bounded; what does not fit is OVERLOADED.
+ */
+#ifndef OCS_OCSMANAGER_HTTP_WORKERS_H
+#define OCS_OCSMANAGER_HTTP_WORKERS_H
+
+#include "ocsmanager/http_request.h"
+
+int ocs_http_workers_start(unsigned threads, struct ocs_http_workers **out,
+                           struct ocs_error *error);
+/* Ends what is queued; the answers go nowhere if their connections are gone. */
+void ocs_http_workers_stop(struct ocs_http_workers *workers);
+
+/* Calls work(request) in a worker thread, which fills in the reply. Takes a reference. Returns what
+ * an action returns: READY with 503 in the reply when the queue is full. */
+enum ocs_http_action ocs_http_workers_submit(struct ocs_http_request *request,
+                                             void (*work)(struct ocs_http_request *request));
+
+#endif

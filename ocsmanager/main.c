@@ -1,0 +1,346 @@
+/*
+ * ocsmanager: the daemon's command line, start order and signals. What it does is in daemon.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <talloc.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+#include "ocsmanager/background.h"
+#include "ocsmanager/config.h"
+#include "ocsmanager/daemon.h"
+#include "ocsmanager/folder.h"
+#include "ocsmanager/log.h"
+#include "ocsmanager/privilege.h"
+
+enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+#define STOP_LIMIT 5 /* seconds a stop may take */
+
+struct options {
+	const char *ini;
+	bool foreground, test;
+};
+
+static const char usage_text[] =
+        "usage: ocsmanager [-c FILE] [-f] [-t]\n"
+        "  -c, --config FILE  the configuration (" OCS_SYSCONFDIR "/ocsmanager.ini)\n"
+        "  -f, --foreground   stay in the foreground and log to stderr\n"
+        "  -t, --test         check the configuration, say what is wrong, and exit\n"
+        "  -h, --help         show this and exit\n"
+        "      --version      show the version and exit\n"
+        "      --print-default-ini, --print-man-keys\n"
+        "                     print the shipped ini, or the key list of its man page, and exit\n";
+
+/* Goes on (-1) or is done with this exit status. */
+static int parse_options(int argc, char **argv, struct options *options)
+{
+	enum { VERSION = 256, PRINT_INI, PRINT_MAN };
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+	                                      {"foreground", no_argument, NULL, 'f'},
+	                                      {"test", no_argument, NULL, 't'},
+	                                      {"help", no_argument, NULL, 'h'},
+	                                      {"version", no_argument, NULL, VERSION},
+	                                      {"print-default-ini", no_argument, NULL, PRINT_INI},
+	                                      {"print-man-keys", no_argument, NULL, PRINT_MAN},
+	                                      {NULL, 0, NULL, 0}};
+	int option;
+
+	*options = (struct options){.ini = OCS_SYSCONFDIR "/ocsmanager.ini"};
+	while ((option = getopt_long(argc, argv, "c:fth", longs, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->ini = optarg;
+			break;
+		case 'f':
+			options->foreground = true;
+			break;
+		case 't':
+			options->test = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			return EXIT_FINE;
+		case VERSION:
+			puts("ocsmanager " OCS_VERSION);
+			return EXIT_FINE;
+		case PRINT_INI:
+			ocs_config_print_ini(stdout);
+			return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+		case PRINT_MAN:
+			ocs_config_print_man(stdout);
+			return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+		default:
+			fputs(usage_text, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "ocsmanager: what is '%s'?\n%s", argv[optind], usage_text);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+/* Before the log is open, and for -t. */
+static void report_to_stderr(int priority, const char *text, void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "%s: %s\n", priority <= LOG_ERR ? "error" : "warning", text);
+}
+
+static int test_config(const struct ocs_config *config, const char *path)
+{
+	if (ocs_daemon_check(config, report_to_stderr, NULL) < 0)
+		return EXIT_FAILED;
+	printf("%s: fine\n", path);
+	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+}
+
+/* File descriptors 0 to 2 exist, so that no queue or file can end up as one of them. */
+static int hold_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 ? close(fd) : -1;
+}
+
+static void log_limits(const struct ocs_config *config)
+{
+	unsigned long descriptors = ocs_privilege_raise_descriptors();
+	unsigned long charge =
+	        (unsigned long)config->mqueue.max_messages * (config->mqueue.message_size + 96);
+	struct rlimit bytes;
+	unsigned queues_max = 0;
+	FILE *file = fopen("/proc/sys/fs/mqueue/queues_max", "re");
+
+	if (file != NULL) {
+		if (fscanf(file, "%u", &queues_max) != 1)
+			queues_max = 0;
+		fclose(file);
+	}
+	if (getrlimit(RLIMIT_MSGQUEUE, &bytes) < 0)
+		bytes.rlim_cur = 0;
+	if (bytes.rlim_cur == RLIM_INFINITY)
+		ocs_log(LOG_INFO,
+		        "%lu descriptors; %lu bytes a queue, any number for each user "
+		        "(RLIMIT_MSGQUEUE); %u queues in all (fs.mqueue.queues_max)",
+		        descriptors, charge, queues_max);
+	else
+		ocs_log(LOG_INFO,
+		        "%lu descriptors; %lu bytes a queue, so %lu for each user (RLIMIT_MSGQUEUE "
+		        "%lu); %u queues in all (fs.mqueue.queues_max)",
+		        descriptors, charge, (unsigned long)bytes.rlim_cur / charge,
+		        (unsigned long)bytes.rlim_cur, queues_max);
+	if (descriptors != 0 &&
+	    descriptors < config->mqueue.descriptors + config->server.connection_limit + 64UL)
+		ocs_log(LOG_WARNING,
+		        "the limit of %lu descriptors (RLIMIT_NOFILE) is less than [mqueue] "
+		        "descriptors and [server:main] connection_limit together",
+		        descriptors);
+}
+
+static int become(const struct ocs_config *config, struct ocs_error *error)
+{
+	struct ocs_identity identity;
+	bool fowner = false;
+
+	if (ocs_privilege_lookup(config, &identity, error) < 0 ||
+	    ocs_folder_prepare(config->main.registry, identity.uid, identity.gid, error) < 0 ||
+	    ocs_privilege_drop(&identity, &fowner, error) < 0)
+		return -1;
+	if (geteuid() == 0)
+		ocs_log(LOG_WARNING, "runs as root: set [main] user to a user of its own");
+	else if (identity.user != NULL && !identity.drop)
+		ocs_log(LOG_INFO, "not started as root: [main] user has no effect");
+	if (!fowner)
+		ocs_log(LOG_INFO,
+		        "without CAP_FOWNER: queues of dead MAPI servers of other users are left "
+		        "to those users");
+	if (access(config->path, R_OK) < 0)
+		ocs_log(LOG_WARNING, "%s cannot be read by the daemon's user: SIGHUP will fail",
+		        config->path);
+	return 0;
+}
+
+static void notify_manager(const char *state)
+{
+#ifdef HAVE_SYSTEMD
+	sd_notify(0, state);
+#else
+	(void)state;
+#endif
+}
+
+/* Half of what the service manager allows; a day where there is none. */
+static struct timespec watchdog_interval(void)
+{
+	struct timespec interval = {.tv_sec = 86400};
+
+#ifdef HAVE_SYSTEMD
+	uint64_t us = 0;
+
+	if (sd_watchdog_enabled(0, &us) > 0 && us > 0) {
+		interval.tv_sec = (time_t)(us / 2000000);
+		interval.tv_nsec = (long)(us / 2 % 1000000) * 1000;
+	}
+#endif
+	return interval;
+}
+
+/* The health call takes the locks of the working threads: where they hang, it hangs, and the
+ * service manager restarts the daemon. Not healthy for a reason outside it is no reason to. */
+static void ping_watchdog(struct ocs_daemon *daemon)
+{
+	struct ocs_error reason = {""};
+	char state[OCS_ERROR_MAX + 64];
+
+	if (ocs_daemon_health(daemon, &reason) == 0)
+		snprintf(state, sizeof(state), "WATCHDOG=1\nSTATUS=delivers");
+	else
+		snprintf(state, sizeof(state), "WATCHDOG=1\nSTATUS=cannot deliver: %s",
+		         reason.text);
+	notify_manager(state);
+}
+
+static void reload(struct ocs_daemon *daemon)
+{
+	struct timespec now;
+	char state[80];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+	         (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	notify_manager(state);
+	ocs_daemon_reload(daemon);
+	notify_manager("READY=1");
+}
+
+static int serve(struct ocs_daemon *daemon, const sigset_t *signals)
+{
+	const struct timespec interval = watchdog_interval();
+
+	for (;;) {
+		siginfo_t info;
+		int signal_number = sigtimedwait(signals, &info, &interval);
+
+		switch (signal_number) {
+		case SIGHUP:
+			reload(daemon);
+			break;
+		case SIGTERM:
+		case SIGINT:
+			return signal_number;
+		default: /* EAGAIN, EINTR */
+			ping_watchdog(daemon);
+		}
+	}
+}
+
+/* What is acknowledged is on its way whatever happens here, so being killed loses nothing. */
+static void give_up(int signal_number)
+{
+	static const char text[] = "ocsmanager: the stop took too long\n";
+
+	(void)signal_number;
+	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+		_exit(EXIT_FAILED);
+	_exit(EXIT_FAILED);
+}
+
+/* Blocked before there is any other thread, so that all of them inherit it. */
+static void block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGHUP);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGALRM, give_up);
+}
+
+static int run(struct ocs_config *config, struct ocs_error *error)
+{
+	void *memory = talloc_new(NULL);
+	struct ocs_daemon *daemon = NULL;
+	const char *private_folder = NULL;
+	int lock = -1, result = -1;
+	sigset_t signals;
+
+	block_signals(&signals);
+	log_limits(config);
+	if (become(config, error) == 0 &&
+	    ocs_folder_lock(config->main.registry, &lock, error) == 0 &&
+	    ocs_folder_private(config->main.registry, memory, &private_folder, error) == 0 &&
+	    ocs_daemon_start(config, private_folder, &daemon, error) == 0) {
+		ocs_log_detach();
+		ocs_background_ready();
+		notify_manager("READY=1\nSTATUS=delivers");
+		int signal_number = serve(daemon, &signals);
+		notify_manager("STOPPING=1");
+		ocs_log(LOG_NOTICE, "stops (%s)", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
+		alarm(STOP_LIMIT);
+		ocs_daemon_stop(daemon);
+		alarm(0);
+		result = 0;
+	}
+	if (lock >= 0)
+		close(lock);
+	talloc_free(memory);
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct ocs_config *config = NULL;
+	struct ocs_error error = {""};
+	int status = parse_options(argc, argv, &options);
+
+	if (status >= 0)
+		return status;
+	if (hold_standard_streams() < 0) {
+		perror("ocsmanager: /dev/null");
+		return EXIT_FAILED;
+	}
+	umask(027);
+	if (ocs_config_load(options.ini, NULL, report_to_stderr, NULL, &config) < 0)
+		return EXIT_FAILED;
+	if (options.test) {
+		status = test_config(config, options.ini);
+		talloc_free(config);
+		return status;
+	}
+	if (!options.foreground && ocs_background_enter(&error) < 0) {
+		fprintf(stderr, "error: %s\n", error.text);
+		return EXIT_FAILED;
+	}
+	ocs_log_open("ocsmanager", options.foreground, (int)config->main.log_level);
+	ocs_log(LOG_INFO, "ocsmanager " OCS_VERSION ", %s", config->path);
+	if (run(config, &error) < 0) {
+		ocs_log(LOG_ERR, "%s", error.text);
+		talloc_free(config);
+		status = EXIT_FAILED;
+	} else {
+		ocs_log(LOG_NOTICE, "stopped");
+		status = EXIT_FINE;
+	}
+	ocs_log_close();
+	return status;
+}

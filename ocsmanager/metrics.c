@@ -1,0 +1,203 @@
+/* See metrics.h. Touches nothing but the counters it is given. */
+#include "ocsmanager/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const unsigned codes[OCS_METRICS_CODES] = {
+        200, 400, 401, 403, 404, 405, 408, 411, 413, 415, 422, 429, 500, 503, 0, 0,
+};
+
+static const char *const refusals[OCS_METRICS_REFUSALS] = {
+        "MALFORMED_XML",      "MALFORMED_REQUEST",
+        "FORBIDDEN_XML",      "INVALID_CREDENTIALS",
+        "TOKEN_EXPIRED",      "TOKEN_INVALID",
+        "INVALID_SESSION",    "ACCESS_FORBIDDEN",
+        "NOT_FOUND",          "METHOD_NOT_ALLOWED",
+        "REQUEST_TIMEOUT",    "LENGTH_REQUIRED",
+        "CONTENT_TOO_LARGE",  "UNSUPPORTED_MEDIA_TYPE",
+        "MISSING_PARAMETER",  "INVALID_PARAMETER",
+        "UNKNOWN_BACKEND",    "UNKNOWN_CATEGORY",
+        "UNKNOWN_USER",       "BATCH_TOO_LARGE",
+        "TOO_MANY_ATTEMPTS",  "INTERNAL",
+        "OVERLOADED",         "REGISTRY_UNAVAILABLE",
+        "BROKER_UNAVAILABLE",
+};
+
+static const char *const mechanisms[OCS_METRICS_MECHANISMS] = {"SSHA", "SCRAM-SHA-256", "PLAIN"};
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void add(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static int64_t steady_seconds(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		return 0;
+	return now.tv_sec;
+}
+
+void ocs_metrics_start(struct ocs_metrics *metrics)
+{
+	metrics->started = time(NULL);
+	metrics->started_steady = steady_seconds();
+}
+
+uint64_t ocs_metrics_uptime(const struct ocs_metrics *metrics)
+{
+	return (uint64_t)(steady_seconds() - metrics->started_steady);
+}
+
+void ocs_metrics_request(struct ocs_metrics *metrics, unsigned code)
+{
+	size_t i = 0;
+
+	while (i < OCS_METRICS_CODES - 1 && codes[i] != code)
+		i++;
+	add(&metrics->requests[i]);
+}
+
+void ocs_metrics_refusal(struct ocs_metrics *metrics, const char *name)
+{
+	size_t i = 0;
+
+	while (i < OCS_METRICS_REFUSALS - 1 &&
+	       (refusals[i] == NULL || strcmp(refusals[i], name) != 0))
+		i++;
+	add(&metrics->refusals[i]);
+}
+
+uint64_t ocs_metrics_received(const struct ocs_metrics_view *view)
+{
+	return view->dispatch.received + get(&view->metrics->refused_early);
+}
+
+uint64_t ocs_metrics_refused(const struct ocs_metrics_view *view)
+{
+	return view->dispatch.refused + get(&view->metrics->refused_early);
+}
+
+static void head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP ocsmanager_%s %s\n# TYPE ocsmanager_%s %s\n", name, help, name, type);
+}
+
+static void single(FILE *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	head(out, name, type, help);
+	fprintf(out, "ocsmanager_%s %" PRIu64 "\n", name, value);
+}
+
+static void labelled(FILE *out, const char *name, const char *label, const char *value,
+                     uint64_t number)
+{
+	fprintf(out, "ocsmanager_%s{%s=\"%s\"} %" PRIu64 "\n", name, label, value, number);
+}
+
+static void write_notifications(FILE *out, const struct ocs_metrics_view *view)
+{
+	const struct ocs_dispatch_counters *dispatch = &view->dispatch;
+
+	single(out, "notifications_received_total", "counter", "Notifications that came in.",
+	       ocs_metrics_received(view));
+	head(out, "notifications_total", "counter", "Notifications by how they ended.");
+	labelled(out, "notifications_total", "result", "queued", dispatch->queued);
+	labelled(out, "notifications_total", "result", "nosubscriber", dispatch->nosubscriber);
+	labelled(out, "notifications_total", "result", "duplicate", dispatch->duplicate);
+	labelled(out, "notifications_total", "result", "refused", ocs_metrics_refused(view));
+	head(out, "queue_entries_total", "counter", "Queue entries by where they went.");
+	labelled(out, "queue_entries_total", "way", "kernel", dispatch->entries_kernel);
+	labelled(out, "queue_entries_total", "way", "spilled", dispatch->entries_spilled);
+	labelled(out, "queue_entries_total", "way", "dropped", dispatch->entries_dropped);
+	labelled(out, "queue_entries_total", "way", "collapsed", dispatch->entries_collapsed);
+	single(out, "commits_total", "counter", "Commits of the registry and the index.",
+	       dispatch->commits);
+	single(out, "commit_failures_total", "counter", "Commits that failed.",
+	       dispatch->commit_failures);
+	single(out, "queue_open_failures_total", "counter", "Queues that could not be opened.",
+	       dispatch->queue_open_failures);
+	single(out, "wakeups_total", "counter", "Wake-ups sent to consumers.", dispatch->wakeups);
+	single(out, "sessions_reaped_total", "counter", "Sessions of dead consumers removed.",
+	       dispatch->sessions_reaped);
+	single(out, "queues_reaped_total", "counter", "Queues of dead consumers removed.",
+	       dispatch->queues_reaped);
+	single(out, "damaged_records_total", "counter", "Records that did not verify.",
+	       dispatch->damaged_records);
+	head(out, "last_success_timestamp_seconds", "gauge",
+	     "When a notification last ended well, 0 for never.");
+	fprintf(out, "ocsmanager_last_success_timestamp_seconds %" PRIu64 ".%06" PRIu64 "\n",
+	        dispatch->last_success_us / 1000000, dispatch->last_success_us % 1000000);
+}
+
+static void write_requests(FILE *out, const struct ocs_metrics *metrics)
+{
+	head(out, "requests_total", "counter", "Answers of the web service by HTTP code.");
+	for (size_t i = 0; i < OCS_METRICS_CODES; i++) {
+		char code[12];
+
+		if (codes[i] == 0 && i < OCS_METRICS_CODES - 1)
+			continue;
+		snprintf(code, sizeof(code), "%u", codes[i]);
+		labelled(out, "requests_total", "code", codes[i] == 0 ? "other" : code,
+		         get(&metrics->requests[i]));
+	}
+	head(out, "refusals_total", "counter", "Requests and notifications refused, by name.");
+	for (size_t i = 0; i < OCS_METRICS_REFUSALS; i++) {
+		if (refusals[i] == NULL && i < OCS_METRICS_REFUSALS - 1)
+			continue;
+		labelled(out, "refusals_total", "name", refusals[i] == NULL ? "OTHER" : refusals[i],
+		         get(&metrics->refusals[i]));
+	}
+	head(out, "logins_total", "counter", "Logins by mechanism and outcome.");
+	for (int mechanism = 0; mechanism < OCS_METRICS_MECHANISMS; mechanism++)
+		for (int outcome = 0; outcome < OCS_METRICS_OUTCOMES; outcome++)
+			fprintf(out,
+			        "ocsmanager_logins_total{mechanism=\"%s\",outcome=\"%s\"} %" PRIu64
+			        "\n",
+			        mechanisms[mechanism],
+			        ocs_auth_result_name((enum ocs_auth_result)outcome),
+			        get(&metrics->logins[mechanism][outcome]));
+}
+
+char *ocs_metrics_text(const struct ocs_metrics_view *view, size_t *len_r)
+{
+	const struct ocs_metrics *metrics = view->metrics;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len_r);
+	int failed;
+
+	if (out == NULL)
+		return NULL;
+	head(out, "build_info", "gauge", "The version that runs.");
+	labelled(out, "build_info", "version", OCS_VERSION, 1);
+	single(out, "start_time_seconds", "gauge", "When it was started, since 1970.",
+	       (uint64_t)metrics->started);
+	single(out, "uptime_seconds", "gauge", "How long it has been running.",
+	       ocs_metrics_uptime(metrics));
+	write_notifications(out, view);
+	write_requests(out, metrics);
+	single(out, "connections", "gauge", "Connections open now.", get(&metrics->connections));
+	single(out, "connections_total", "counter", "Connections accepted.",
+	       get(&metrics->connections_total));
+	single(out, "accounts", "gauge", "Accounts that may log in.", view->auth.accounts);
+	single(out, "pending_challenges", "gauge", "Logins begun and not ended.",
+	       view->auth.pending_challenges);
+	single(out, "revoked_tokens", "gauge", "Tokens that were logged out and not yet expired.",
+	       view->auth.revoked_tokens);
+	failed = ferror(out);
+	if (fclose(out) != 0 || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,240 @@
+/* See operations.h. */
+#include "ocsmanager/operations.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "notify/dispatch.h"
+#include "ocsmanager/http_request.h"
+
+#define PLAIN "text/plain; charset=utf-8"
+
+struct page {
+	unsigned code;
+	const char *type;
+	char *text; /* malloc()ed; NULL: out of memory */
+	size_t len;
+};
+
+static void set_text(struct page *page, unsigned code, const char *text)
+{
+	page->code = code;
+	page->type = PLAIN;
+	if (asprintf(&page->text, "%s\n", text) < 0)
+		page->text = NULL;
+	else
+		page->len = strlen(page->text);
+}
+
+static int health(struct ocs_http_server *server, struct ocs_error *reason)
+{
+	if (atomic_load(&server->stopping))
+		return ocs_error_set(reason, "the server is stopping");
+	return ocs_dispatch_health(server->dispatch, reason);
+}
+
+static void healthz(struct ocs_http_server *server, struct page *page)
+{
+	struct ocs_error reason = {{0}};
+
+	if (health(server, &reason) == 0)
+		set_text(page, 200, "ok");
+	else
+		set_text(page, 503, reason.text);
+}
+
+static void look(struct ocs_http_server *server, struct ocs_metrics_view *view)
+{
+	memset(view, 0, sizeof(*view));
+	view->metrics = &server->metrics;
+	ocs_dispatch_counters(server->dispatch, &view->dispatch);
+	ocs_auth_count(server->auth, &view->auth);
+}
+
+static void metrics(struct ocs_http_server *server, struct page *page)
+{
+	struct ocs_metrics_view view;
+
+	look(server, &view);
+	page->code = 200;
+	page->type = "text/plain; version=0.0.4; charset=utf-8";
+	page->text = ocs_metrics_text(&view, &page->len);
+}
+
+/* The reason of a bad health may quote names from outside. */
+static void write_escaped(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '<')
+			fputs("&lt;", out);
+		else if (*text == '&')
+			fputs("&amp;", out);
+		else
+			fputc(*text, out);
+	}
+}
+
+static void write_row(FILE *out, const char *name, uint64_t value)
+{
+	fprintf(out, "<tr><td>%s</td><td>%" PRIu64 "</td></tr>\n", name, value);
+}
+
+static void write_time(FILE *out, const char *name, time_t when)
+{
+	struct tm parts;
+	char text[40] = "never";
+
+	if (when != 0 && gmtime_r(&when, &parts) != NULL)
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &parts);
+	fprintf(out, "<tr><td>%s</td><td>%s</td></tr>\n", name, text);
+}
+
+static void write_status(FILE *out, struct ocs_http_server *server)
+{
+	struct ocs_error reason = {{0}};
+	struct ocs_metrics_view view;
+
+	look(server, &view);
+	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+	      "<title>OCSManager</title><style>body{font-family:sans-serif;margin:2em}"
+	      "td{padding:.1em 1em .1em 0}</style></head><body>\n<h1>OCSManager " OCS_VERSION
+	      "</h1>\n<p>",
+	      out);
+	if (health(server, &reason) == 0) {
+		fputs("It can deliver.", out);
+	} else {
+		fputs("<strong>It cannot deliver:</strong> ", out);
+		write_escaped(out, reason.text);
+	}
+	fputs("</p>\n<h2>Notifications</h2>\n<table>\n", out);
+	write_row(out, "came in", ocs_metrics_received(&view));
+	write_row(out, "queued", view.dispatch.queued);
+	write_row(out, "nobody waited for", view.dispatch.nosubscriber);
+	write_row(out, "duplicates", view.dispatch.duplicate);
+	write_row(out, "refused", ocs_metrics_refused(&view));
+	write_time(out, "last one that ended well",
+	           (time_t)(view.dispatch.last_success_us / 1000000));
+	fputs("</table>\n<h2>Queue entries</h2>\n<table>\n", out);
+	write_row(out, "into kernel queues", view.dispatch.entries_kernel);
+	write_row(out, "into spill lists", view.dispatch.entries_spilled);
+	write_row(out, "dropped past the limits", view.dispatch.entries_dropped);
+	write_row(out, "collapsed into one", view.dispatch.entries_collapsed);
+	write_row(out, "queues that could not be opened", view.dispatch.queue_open_failures);
+	fputs("</table>\n<h2>Server</h2>\n<table>\n", out);
+	write_time(out, "started", view.metrics->started);
+	write_row(out, "connections", atomic_load(&server->metrics.connections));
+	write_row(out, "accounts", view.auth.accounts);
+	write_row(out, "commits", view.dispatch.commits);
+	write_row(out, "failed commits", view.dispatch.commit_failures);
+	write_row(out, "sessions of dead consumers removed", view.dispatch.sessions_reaped);
+	write_row(out, "damaged records", view.dispatch.damaged_records);
+	fputs("</table>\n<p><a href=\"/metrics\">All counters</a></p>\n</body></html>\n", out);
+}
+
+static void status(struct ocs_http_server *server, struct page *page)
+{
+	FILE *out = open_memstream(&page->text, &page->len);
+	int failed;
+
+	page->code = 200;
+	page->type = "text/html; charset=utf-8";
+	if (out == NULL)
+		return;
+	write_status(out, server);
+	failed = ferror(out);
+	if (fclose(out) != 0 || failed) {
+		free(page->text);
+		page->text = NULL;
+	}
+}
+
+static const struct {
+	const char *path;
+	void (*make)(struct ocs_http_server *server, struct page *page);
+} pages[] = {{"/healthz", healthz}, {"/metrics", metrics}, {"/status", status}};
+
+static void make_page(struct ocs_http_server *server, const char *url, const char *method,
+                      struct page *page)
+{
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		if (strcmp(url, pages[i].path) != 0)
+			continue;
+		if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+			set_text(page, 405, "only GET and HEAD");
+		else
+			pages[i].make(server, page);
+		return;
+	}
+	set_text(page, 404, "try /healthz, /metrics or /status");
+}
+
+static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page)
+{
+	enum MHD_Result result = MHD_NO;
+	struct MHD_Response *response;
+
+	if (page->text == NULL)
+		return MHD_NO;
+	response = MHD_create_response_from_buffer(page->len, page->text, MHD_RESPMEM_MUST_FREE);
+	if (response == NULL) {
+		free(page->text);
+		return MHD_NO;
+	}
+	if (MHD_add_response_header(response, "Content-Type", page->type) == MHD_YES &&
+	    MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES &&
+	    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
+	    (page->code != 405 ||
+	     MHD_add_response_header(response, "Allow", "GET, HEAD") == MHD_YES))
+		result = MHD_queue_response(connection, page->code, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static struct ocs_http_connection *guarded(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info == NULL ? NULL : info->socket_context;
+}
+
+enum MHD_Result ocs_operations_handle(void *server, struct MHD_Connection *connection,
+                                      const char *url, const char *method, const char *version,
+                                      const char *upload, size_t *upload_size, void **state)
+{
+	struct ocs_http_connection *peer = guarded(connection);
+	struct page page = {0};
+
+	(void)version;
+	(void)upload;
+	if (peer == NULL)
+		return MHD_NO;
+	/* The first call is for the headers alone; bodies are read and ignored. */
+	if (*state == NULL) {
+		*state = server;
+		return MHD_YES;
+	}
+	if (*upload_size != 0) {
+		*upload_size = 0;
+		return MHD_YES;
+	}
+	if (!ocs_http_work(peer))
+		return MHD_NO;
+	make_page(server, url, method, &page);
+	ocs_http_send(peer);
+	return answer(connection, &page);
+}
+
+void ocs_operations_completed(void *server, struct MHD_Connection *connection, void **state,
+                              enum MHD_RequestTerminationCode why)
+{
+	struct ocs_http_connection *peer = guarded(connection);
+
+	(void)server;
+	(void)state;
+	(void)why;
+	if (peer != NULL)
+		ocs_http_end(peer);
+}

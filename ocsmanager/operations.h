@@ -1,0 +1,17 @@
+/*
+ * What the operations listener answers: /healthz, /metrics, /status. Its thread only reads counters
+ * and asks dispatch how it is.
+ */
+#ifndef OCS_OCSMANAGER_OPERATIONS_H
+#define OCS_OCSMANAGER_OPERATIONS_H
+
+#include <microhttpd.h>
+
+/* server: struct ocs_http_server. */
+enum MHD_Result ocs_operations_handle(void *server, struct MHD_Connection *connection,
+                                      const char *url, const char *method, const char *version,
+                                      const char *upload, size_t *upload_size, void **state);
+void ocs_operations_completed(void *server, struct MHD_Connection *connection, void **state,
+                              enum MHD_RequestTerminationCode why);
+
+#endif

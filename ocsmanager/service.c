@@ -1,0 +1,232 @@
+/* See service.h: puts the listeners, the guard, the workers together; start, reload, stop. */
+#include "ocsmanager/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <talloc.h>
+
+#include "ocsmanager/config.h"
+#include "ocsmanager/http_request.h"
+#include "ocsmanager/http_workers.h"
+#include "ocsmanager/log.h"
+#include "ocsmanager/operations.h"
+#include "ocsmanager/service_listen.h"
+
+#define WORKER_THREADS         2
+#define OPERATIONS_CONNECTIONS 64
+#define OPERATIONS_TIMEOUT     30 /* seconds */
+
+/* The parts of stopping that wait; with the closing of connections it all fits into 5 s. */
+#define STOP_ANSWERS_MS 3000
+#define STOP_SENDING_MS 500
+#define STOP_STEP_MS    5
+
+struct ocs_service {
+	struct ocs_http_server server;
+	struct ocs_http_guard *operations_guard;
+	struct ocs_listener web, operations;
+	/* What a reload cannot change, to say so. */
+	char *host, *operations_host;
+	unsigned port, operations_port, threads, connection_limit, connections_per_address,
+	        keepalive_timeout;
+};
+
+static struct ocs_http_settings *make_settings(const struct ocs_config *config,
+                                               struct ocs_error *error)
+{
+	struct ocs_http_settings *settings = calloc(1, sizeof(*settings));
+	bool made = true;
+
+	if (settings != NULL)
+		settings->limits = ocs_auth_limits_new(NULL);
+	if (settings == NULL || settings->limits == NULL) {
+		free(settings);
+		ocs_error_set(error, "out of memory");
+		return NULL;
+	}
+	atomic_store(&settings->references, 1);
+	settings->max_body = config->server.max_body;
+	settings->max_batch = config->server.max_batch;
+	settings->request_deadline = config->limits.request_deadline;
+	for (size_t i = 0; made && i < config->n_accounts; i++)
+		made = ocs_auth_limits_add(settings->limits, config->accounts[i].name,
+		                           config->accounts[i].backends, config->accounts[i].users,
+		                           error) == 0;
+	if (!made) {
+		talloc_free(settings->limits);
+		free(settings);
+		return NULL;
+	}
+	return settings;
+}
+
+static int start_listeners(struct ocs_service *service, const struct ocs_config *config,
+                           struct ocs_error *error)
+{
+	const struct ocs_listener_settings web = {
+	        .host = config->server.host,
+	        .port = config->server.port,
+	        .threads = config->server.threads,
+	        .connection_limit = config->server.connection_limit,
+	        .connections_per_address = config->limits.connections_per_address,
+	        .timeout = config->server.keepalive_timeout,
+	        .guard = service->server.guard,
+	        .handle = ocs_http_handle,
+	        .completed = ocs_http_completed,
+	        .arg = &service->server,
+	};
+	const struct ocs_listener_settings operations = {
+	        .host = config->operations.host,
+	        .port = config->operations.port,
+	        .threads = 1,
+	        .connection_limit = OPERATIONS_CONNECTIONS,
+	        .timeout = OPERATIONS_TIMEOUT,
+	        .guard = service->operations_guard,
+	        .handle = ocs_operations_handle,
+	        .completed = ocs_operations_completed,
+	        .arg = &service->server,
+	};
+
+	if (ocs_listener_start(&operations, &service->operations, error) != 0)
+		return -1;
+	return ocs_listener_start(&web, &service->web, error);
+}
+
+/* Frees what there is of a service whose listeners have stopped. */
+static void free_service(struct ocs_service *service)
+{
+	if (service->server.workers != NULL)
+		ocs_http_workers_stop(service->server.workers);
+	if (service->server.guard != NULL)
+		ocs_http_guard_stop(service->server.guard);
+	if (service->operations_guard != NULL)
+		ocs_http_guard_stop(service->operations_guard);
+	if (service->server.settings != NULL)
+		ocs_http_settings_release(service->server.settings);
+	pthread_mutex_destroy(&service->server.lock);
+	free(service->host);
+	free(service->operations_host);
+	free(service);
+}
+
+static int prepare(struct ocs_service *service, const struct ocs_config *config,
+                   struct ocs_error *error)
+{
+	unsigned deadline = config->limits.request_deadline;
+	struct ocs_http_server *server = &service->server;
+
+	service->host = strdup(config->server.host);
+	service->operations_host = strdup(config->operations.host);
+	if (service->host == NULL || service->operations_host == NULL)
+		return ocs_error_set(error, "out of memory");
+	service->port = config->server.port;
+	service->operations_port = config->operations.port;
+	service->threads = config->server.threads;
+	service->connection_limit = config->server.connection_limit;
+	service->connections_per_address = config->limits.connections_per_address;
+	service->keepalive_timeout = config->server.keepalive_timeout;
+	server->settings = make_settings(config, error);
+	if (server->settings == NULL ||
+	    ocs_http_guard_start(&server->metrics, deadline, &server->guard, error) != 0 ||
+	    ocs_http_guard_start(&server->metrics, deadline, &service->operations_guard, error) !=
+	            0 ||
+	    ocs_http_workers_start(WORKER_THREADS, &server->workers, error) != 0)
+		return -1;
+	return 0;
+}
+
+int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
+                      struct ocs_dispatch *dispatch, struct ocs_service **out,
+                      struct ocs_error *error)
+{
+	struct ocs_service *service = calloc(1, sizeof(*service));
+
+	if (service == NULL)
+		return ocs_error_set(error, "out of memory");
+	pthread_mutex_init(&service->server.lock, NULL);
+	service->server.auth = auth;
+	service->server.dispatch = dispatch;
+	ocs_metrics_start(&service->server.metrics);
+	if (prepare(service, config, error) != 0) {
+		free_service(service);
+		return -1;
+	}
+	if (start_listeners(service, config, error) != 0) {
+		if (service->operations.daemon != NULL)
+			ocs_listener_stop(&service->operations);
+		free_service(service);
+		return -1;
+	}
+	ocs_log(LOG_NOTICE, "operations on %s", service->operations.address);
+	ocs_log(LOG_NOTICE, "listening on %s", service->web.address);
+	*out = service;
+	return 0;
+}
+
+static bool needs_restart(const struct ocs_service *service, const struct ocs_config *config)
+{
+	return strcmp(service->host, config->server.host) != 0 ||
+	       strcmp(service->operations_host, config->operations.host) != 0 ||
+	       service->port != config->server.port ||
+	       service->operations_port != config->operations.port ||
+	       service->threads != config->server.threads ||
+	       service->connection_limit != config->server.connection_limit ||
+	       service->connections_per_address != config->limits.connections_per_address ||
+	       service->keepalive_timeout != config->server.keepalive_timeout;
+}
+
+int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
+                       struct ocs_error *error)
+{
+	struct ocs_http_settings *settings = make_settings(config, error), *old;
+
+	if (settings == NULL)
+		return -1;
+	pthread_mutex_lock(&service->server.lock);
+	old = service->server.settings;
+	service->server.settings = settings;
+	pthread_mutex_unlock(&service->server.lock);
+	ocs_http_settings_release(old);
+	ocs_http_guard_deadline(service->server.guard, config->limits.request_deadline);
+	ocs_http_guard_deadline(service->operations_guard, config->limits.request_deadline);
+	if (needs_restart(service, config))
+		ocs_log(LOG_WARNING, "changes of addresses, ports, threads, connection limits and "
+		                     "keepalive_timeout need a restart");
+	return 0;
+}
+
+uint16_t ocs_service_port(const struct ocs_service *service)
+{
+	return service->web.port;
+}
+
+uint16_t ocs_service_operations_port(const struct ocs_service *service)
+{
+	return service->operations.port;
+}
+
+/* Until no request is at work or being answered, or the time is over. */
+static void wait_until_quiet(struct ocs_service *service, int limit_ms)
+{
+	const struct timespec step = {0, STOP_STEP_MS * 1000000L};
+
+	for (int waited = 0; waited < limit_ms && ocs_http_guard_busy(service->server.guard) > 0;
+	     waited += STOP_STEP_MS)
+		nanosleep(&step, NULL);
+}
+
+void ocs_service_stop(struct ocs_service *service)
+{
+	if (service == NULL)
+		return;
+	atomic_store(&service->server.stopping, true);
+	ocs_listener_quiesce(&service->web);
+	wait_until_quiet(service, STOP_ANSWERS_MS);
+	ocs_http_abandon_all(&service->server);
+	wait_until_quiet(service, STOP_SENDING_MS);
+	ocs_listener_stop(&service->web);
+	ocs_listener_stop(&service->operations);
+	free_service(service);
+}

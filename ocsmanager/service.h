@@ -1,0 +1,44 @@
+/*
+ * The HTTP side of the daemon: the web service (authenticate, notification) and the operations
+ * listener (healthz, metrics, status), each a libmicrohttpd daemon with threads of its own.
+ *
+ * Everything here is called from the main thread only; the threads inside call auth and dispatch,
+ * which therefore must outlive the service: start them before it, stop them after it. What is
+ * needed of the configuration is copied. Texts go to ocs_log(); nothing else is printed.
+ */
+#ifndef OCS_OCSMANAGER_SERVICE_H
+#define OCS_OCSMANAGER_SERVICE_H
+
+#include <stdint.h>
+
+#include "store/error.h"
+
+struct ocs_auth;
+struct ocs_config;
+struct ocs_dispatch;
+struct ocs_service;
+
+/* Binds the addresses of [server:main] and [operations] and starts to answer; then logs
+ * 'listening on ADDRESS:PORT' and 'operations on ADDRESS:PORT' (IPv6 as [::1]:PORT) with the real
+ * ports. On -1 nothing is left running. */
+int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
+                      struct ocs_dispatch *dispatch, struct ocs_service **out,
+                      struct ocs_error *error);
+
+/* Takes over request_deadline, max_body, max_batch and the accounts' limits for requests that begin
+ * from now on. What needs a restart (addresses, ports, threads, connection limits,
+ * keepalive_timeout) is left as it is; a warning is logged where it differs. -1: nothing changed.
+ */
+int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
+                       struct ocs_error *error);
+
+/* The ports that are really bound. */
+uint16_t ocs_service_port(const struct ocs_service *service);
+uint16_t ocs_service_operations_port(const struct ocs_service *service);
+
+/* Accepts no more, answers what is in flight (3 s at most, then 503), stops all threads, frees.
+ * NULL is allowed. Requests still inside dispatch after that answer to nobody: stop dispatch next.
+ */
+void ocs_service_stop(struct ocs_service *service);
+
+#endif

@@ -1,0 +1,154 @@
+/* See service_listen.h. */
+#include "ocsmanager/service_listen.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ocsmanager/log.h"
+
+#define BACKLOG 1024
+/* Of a connection: request line and headers must fit into it beside the answer's. */
+#define CONNECTION_MEMORY (32 * 1024)
+
+static int bind_first(const struct addrinfo *address, struct ocs_error *error)
+{
+	const int on = 1, off = 0;
+	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    (address->ai_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0) ||
+	    bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+		ocs_error_set(error, "%s", strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int open_socket(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
+                       struct ocs_error *error)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	struct addrinfo *addresses = NULL;
+	struct sockaddr_storage bound = {0};
+	socklen_t len = sizeof(bound);
+	struct ocs_error why = {{0}};
+	char port[12];
+	int fd, result;
+
+	snprintf(port, sizeof(port), "%u", settings->port);
+	result = getaddrinfo(settings->host, port, &hints, &addresses);
+	if (result != 0)
+		return ocs_error_set(error, "host %s: %s", settings->host, gai_strerror(result));
+	fd = bind_first(addresses, &why);
+	freeaddrinfo(addresses);
+	if (fd < 0)
+		return ocs_error_set(error, "cannot listen on %s port %u: %s", settings->host,
+		                     settings->port, why.text);
+	if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0) {
+		ocs_error_set(error, "getsockname: %s", strerror(errno));
+		close(fd);
+		return -1;
+	}
+	/* sin_port and sin6_port lie at the same place. */
+	listener->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
+	ocs_http_format_address((struct sockaddr *)&bound, listener->address);
+	return fd;
+}
+
+/* What libmicrohttpd has to say is about single connections: for the curious. */
+static void log_library(void *arg, const char *format, va_list args)
+        __attribute__((format(printf, 2, 0)));
+
+static void log_library(void *arg, const char *format, va_list args)
+{
+	char text[300];
+
+	(void)arg;
+	if (vsnprintf(text, sizeof(text), format, args) < 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	ocs_log(LOG_DEBUG, "http: %s", text);
+}
+
+static void on_connection(void *guard, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+	const union MHD_ConnectionInfo *fd, *address;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (*context != NULL)
+			ocs_http_guard_detach(*context);
+		*context = NULL;
+		return;
+	}
+	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (fd != NULL && address != NULL)
+		*context = ocs_http_guard_attach(guard, fd->connect_fd, address->client_addr);
+}
+
+/* Called when a request line has been read. */
+static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	(void)arg;
+	(void)uri;
+	if (info != NULL && info->socket_context != NULL)
+		ocs_http_begin(info->socket_context);
+	return NULL;
+}
+
+int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
+                       struct ocs_error *error)
+{
+	int fd = open_socket(settings, listener, error);
+	struct MHD_OptionItem pool[] = {
+	        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)settings->threads, NULL},
+	        {MHD_OPTION_END, 0, NULL},
+	};
+
+	if (fd < 0)
+		return -1;
+	if (settings->threads < 2)
+		pool[0].option = MHD_OPTION_END; /* a pool of one is refused */
+	listener->daemon = MHD_start_daemon(
+	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+	        NULL, NULL, settings->handle, settings->arg, MHD_OPTION_EXTERNAL_LOGGER,
+	        log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+	        settings->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	        settings->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
+	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, settings->guard,
+	        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+	        settings->completed, settings->arg, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	if (listener->daemon == NULL) {
+		close(fd);
+		return ocs_error_set(error, "libmicrohttpd cannot serve %s", listener->address);
+	}
+	return 0;
+}
+
+void ocs_listener_quiesce(struct ocs_listener *listener)
+{
+	int fd = MHD_quiesce_daemon(listener->daemon);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+void ocs_listener_stop(struct ocs_listener *listener)
+{
+	MHD_stop_daemon(listener->daemon);
+	listener->daemon = NULL;
+}

@@ -1,0 +1,40 @@
+/*
+ * Listening sockets and libmicrohttpd daemons, for the web service and the operations listener.
+ */
+#ifndef OCS_OCSMANAGER_SERVICE_LISTEN_H
+#define OCS_OCSMANAGER_SERVICE_LISTEN_H
+
+#include <stdint.h>
+
+#include <microhttpd.h>
+
+#include "ocsmanager/http_guard.h"
+#include "store/error.h"
+
+struct ocs_listener {
+	struct MHD_Daemon *daemon;
+	uint16_t port;                    /* the real one */
+	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT" */
+};
+
+struct ocs_listener_settings {
+	const char *host; /* address or name; its first address is taken */
+	unsigned port;    /* 0: any free one */
+	unsigned threads;
+	unsigned connection_limit; /* over all threads */
+	unsigned connections_per_address;
+	unsigned timeout; /* seconds of silence */
+	struct ocs_http_guard *guard;
+	MHD_AccessHandlerCallback handle;
+	MHD_RequestCompletedCallback completed; /* may be NULL */
+	void *arg;
+};
+
+int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
+                       struct ocs_error *error);
+/* No new connections from here on. */
+void ocs_listener_quiesce(struct ocs_listener *listener);
+/* Closes all connections and ends the threads. No connection may be suspended. */
+void ocs_listener_stop(struct ocs_listener *listener);
+
+#endif

@@ -1,0 +1,425 @@
+/*
+ * Request bodies into plain data (xml.h): which elements count, and the rules for each value. The
+ * document is walked once; all strings of a request lie in one talloc chunk with the request.
+ */
+#include "ocsmanager/xml.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <talloc.h>
+
+#include "ocsmanager/xml_sax.h"
+
+/* Elements a request may hold apart from notifications, and those of one notification: the known
+ * ones and as many again that newer clients may send. */
+#define ELEMENTS_BASE             64
+#define ELEMENTS_PER_NOTIFICATION 32
+
+#define CATEGORY_SIZE 32 /* of the buffer; longer than every word */
+
+enum field {
+	BACKEND,
+	USERNAME,
+	FOLDER,
+	MESSAGE_ID,
+	UID_VALIDITY,
+	OLD_FOLDER,
+	OLD_MESSAGE_ID,
+	MESSAGE_CLASS,
+	MESSAGE_FLAGS,
+	TOTAL,
+	UNREAD,
+	N_FIELDS,
+};
+
+static const char *const field_names[N_FIELDS] = {
+        "backend",      "username",     "folder",       "messageID", "uidValidity", "oldFolder",
+        "oldMessageID", "messageClass", "messageFlags", "total",     "unread",
+};
+
+static enum field field_of(const char *name)
+{
+	int field = 0;
+
+	while (field < N_FIELDS && strcmp(field_names[field], name) != 0)
+		field++;
+	return (enum field)field;
+}
+
+struct reader {
+	struct ocs_xml_notifications *out;
+	size_t max; /* items there is room for */
+	bool newmail_only;
+	bool token_seen;
+	unsigned seen;  /* bits of the fields of the open notification */
+	enum field now; /* the field being collected */
+	char *ids;      /* room for the ids, OCS_ID_MAX + 1 each */
+};
+
+static struct ocs_notification *current(const struct reader *reader)
+{
+	return &reader->out->items[reader->out->count - 1];
+}
+
+/* The first rule that the open notification breaks stands. */
+static void refuse_item(const struct reader *reader, const char *name, const char *subject,
+                        const char *predicate)
+{
+	struct ocs_result *result = &reader->out->results[reader->out->count - 1];
+
+	if (result->status == OCS_STATUS_REFUSED)
+		return;
+	result->status = OCS_STATUS_REFUSED;
+	ocs_xml_refuse(&result->refusal, 422, name, "%s %s", subject, predicate);
+}
+
+static void refuse_request(struct reader *reader, const char *name, const char *text)
+{
+	if (!reader->out->refused)
+		ocs_xml_refuse(&reader->out->refusal, 422, name, "%s", text);
+	reader->out->refused = true;
+}
+
+/* Unicode's control characters: C0, DEL, C1 (the latter two bytes in UTF-8). */
+static bool has_control(const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
+		if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
+			return true;
+	return false;
+}
+
+static bool is_ascii(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text > 0x7e)
+			return false;
+	return true;
+}
+
+static bool read_number(const char *text, size_t len, uint32_t *out)
+{
+	uint64_t number = 0;
+
+	if (len == 0 || len > 10)
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		number = number * 10 + (uint64_t)(*text - '0');
+	}
+	if (number > UINT32_MAX)
+		return false;
+	*out = (uint32_t)number;
+	return true;
+}
+
+/* INBOX has no case, all other names do. */
+static void normalise_folder(char *folder)
+{
+	if (strncasecmp(folder, "INBOX", 5) == 0 && (folder[5] == '\0' || folder[5] == '/'))
+		memcpy(folder, "INBOX", 5);
+}
+
+static void lower_case(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text >= 'A' && *text <= 'Z')
+			*text = (char)(*text + ('a' - 'A'));
+}
+
+static bool set_field(struct ocs_notification *item, enum field field, char *text, size_t len)
+{
+	size_t max = field == MESSAGE_CLASS ? OCS_CLASS_MAX : OCS_NAME_MAX;
+
+	if (len == 0 || len > max || has_control(text))
+		return false;
+	switch (field) {
+	case BACKEND:
+		lower_case(text);
+		item->backend = text;
+		return true;
+	case USERNAME:
+		item->backend_user = text;
+		return true;
+	case FOLDER:
+		normalise_folder(text);
+		item->folder = text;
+		return true;
+	case MESSAGE_ID:
+		item->message_id = text;
+		return true;
+	case OLD_FOLDER:
+		normalise_folder(text);
+		item->old_folder = text;
+		return true;
+	case OLD_MESSAGE_ID:
+		item->old_message_id = text;
+		return true;
+	case MESSAGE_CLASS:
+		item->message_class = text;
+		return is_ascii(text);
+	case MESSAGE_FLAGS:
+		return read_number(text, len, &item->message_flags);
+	case UID_VALIDITY:
+		item->has_uid_validity = read_number(text, len, &item->uid_validity);
+		return item->has_uid_validity;
+	case TOTAL:
+		item->has_total = read_number(text, len, &item->total);
+		return item->has_total;
+	case UNREAD:
+		item->has_unread = read_number(text, len, &item->unread);
+		return item->has_unread;
+	case N_FIELDS:
+		break;
+	}
+	return false;
+}
+
+static void read_category(const struct reader *reader, const struct ocs_xml_attributes *attributes)
+{
+	char word[CATEGORY_SIZE];
+	long len = ocs_xml_attribute_get(attributes, "category", word, sizeof(word) - 1);
+
+	if (len < 0) {
+		refuse_item(reader, "MISSING_PARAMETER", "category", "is missing");
+		return;
+	}
+	word[len < CATEGORY_SIZE ? len : CATEGORY_SIZE - 1] = '\0';
+	if (len >= CATEGORY_SIZE || strlen(word) != (size_t)len ||
+	    ocs_category_from_word(word, &current(reader)->category) != 0)
+		refuse_item(reader, "UNKNOWN_CATEGORY", word, "is not a category");
+	else if (reader->newmail_only && current(reader)->category != OCS_NEWMAIL)
+		refuse_item(reader, "UNKNOWN_CATEGORY", word,
+		            "is not accepted here: only newmail is");
+}
+
+static void read_id(const struct reader *reader, const struct ocs_xml_attributes *attributes)
+{
+	char *id = reader->ids + (reader->out->count - 1) * (OCS_ID_MAX + 1);
+	char value[OCS_ID_MAX + 64]; /* white space around it does not count, within reason */
+	long len = ocs_xml_attribute_get(attributes, "id", value, sizeof(value));
+	char *begin = value, *end;
+
+	if (len < 0)
+		return;
+	end = value + (len < (long)sizeof(value) ? len : (long)sizeof(value));
+	while (begin < end && strchr(" \t\r\n", *begin) != NULL)
+		begin++;
+	while (end > begin && strchr(" \t\r\n", end[-1]) != NULL)
+		end--;
+	if (len <= (long)sizeof(value) && end > begin && end - begin <= OCS_ID_MAX) {
+		memcpy(id, begin, (size_t)(end - begin));
+		id[end - begin] = '\0';
+		if (!has_control(id)) {
+			current(reader)->id = id;
+			return;
+		}
+	}
+	refuse_item(reader, "INVALID_PARAMETER", "id",
+	            "is not 1 to 128 bytes without control characters");
+}
+
+static enum ocs_xml_visit start_notification(struct reader *reader,
+                                             const struct ocs_xml_attributes *attributes)
+{
+	if (reader->out->count == reader->max) {
+		refuse_request(reader, "BATCH_TOO_LARGE", "too many notifications in one request");
+		return OCS_XML_SKIP;
+	}
+	reader->out->count++;
+	reader->seen = 0;
+	read_category(reader, attributes);
+	read_id(reader, attributes);
+	return OCS_XML_ENTER;
+}
+
+static enum ocs_xml_visit notifications_start(void *arg, int depth, const char *name,
+                                              const struct ocs_xml_attributes *attributes)
+{
+	struct reader *reader = arg;
+
+	if (depth == 2) {
+		if (strcmp(name, "notification") == 0)
+			return start_notification(reader, attributes);
+		return strcmp(name, "token") == 0 ? OCS_XML_TEXT : OCS_XML_SKIP;
+	}
+	reader->now = field_of(name);
+	if (reader->now == N_FIELDS)
+		return OCS_XML_SKIP;
+	if (reader->seen & 1u << reader->now)
+		refuse_item(reader, "INVALID_PARAMETER", name, "is given twice");
+	reader->seen |= 1u << reader->now;
+	return OCS_XML_TEXT;
+}
+
+/* The rules between fields, once all are known: their order is free. */
+static void check_notification(const struct reader *reader)
+{
+	struct ocs_notification *item = current(reader);
+	bool moved = item->category == OCS_MOVED || item->category == OCS_COPIED;
+
+	for (int field = BACKEND; field <= FOLDER; field++)
+		if (!(reader->seen & 1u << field))
+			refuse_item(reader, "MISSING_PARAMETER", field_names[field], "is missing");
+	if (item->category == OCS_NEWMAIL && !(reader->seen & 1u << MESSAGE_ID))
+		refuse_item(reader, "MISSING_PARAMETER", "messageID", "is missing");
+	if (item->category == OCS_SEARCH_COMPLETED)
+		item->message_id = NULL;
+	if (!moved) {
+		item->old_folder = NULL;
+		item->old_message_id = NULL;
+		return;
+	}
+	if (!(reader->seen & 1u << OLD_FOLDER))
+		refuse_item(reader, "MISSING_PARAMETER", "oldFolder", "is missing");
+	if (item->message_id != NULL && !(reader->seen & 1u << OLD_MESSAGE_ID))
+		refuse_item(reader, "MISSING_PARAMETER", "oldMessageID", "is missing");
+	if (item->message_id == NULL && item->old_message_id != NULL)
+		refuse_item(reader, "MISSING_PARAMETER", "messageID", "is missing");
+}
+
+static void notifications_end(void *arg, int depth, const char *name, char *text, size_t len)
+{
+	struct reader *reader = arg;
+
+	(void)name;
+	if (depth == 3) {
+		if (!set_field(current(reader), reader->now, text, len))
+			refuse_item(reader, "INVALID_PARAMETER", field_names[reader->now],
+			            "is not valid");
+	} else if (text == NULL) {
+		check_notification(reader);
+	} else {
+		if (reader->token_seen)
+			refuse_request(reader, "INVALID_PARAMETER", "token is given twice");
+		reader->token_seen = true;
+		reader->out->token = len == 0 ? NULL : text;
+	}
+}
+
+/* How many notifications the document holds, or more: names and comments may fool it. */
+static size_t count_at_most(const char *data, size_t len, size_t max)
+{
+	static const char mark[] = "<notification";
+	const char *end = data + len;
+	size_t count = 0;
+
+	while (count < max &&
+	       (data = memmem(data, (size_t)(end - data), mark, sizeof(mark) - 1)) != NULL) {
+		data += sizeof(mark) - 1;
+		count++;
+	}
+	return count;
+}
+
+int ocs_xml_read_notifications(const void *mem_ctx, const char *data, size_t len,
+                               unsigned max_batch, bool newmail_only,
+                               struct ocs_xml_notifications **out, struct ocs_refusal *refusal)
+{
+	size_t max = count_at_most(data, len, max_batch);
+	size_t zeroed = sizeof(struct ocs_xml_notifications) +
+	                max * (sizeof(struct ocs_notification) + sizeof(struct ocs_result));
+	char *chunk = talloc_size(mem_ctx, zeroed + max * (OCS_ID_MAX + 1) + len + 1);
+	struct reader reader = {.max = max, .newmail_only = newmail_only};
+	struct ocs_xml_visitor visitor = {
+	        .start = notifications_start,
+	        .end = notifications_end,
+	        .arg = &reader,
+	        .elements_max = ELEMENTS_BASE + ELEMENTS_PER_NOTIFICATION * max_batch,
+	};
+
+	if (chunk == NULL)
+		return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
+	memset(chunk, 0, zeroed);
+	reader.out = (struct ocs_xml_notifications *)chunk;
+	reader.out->items = (struct ocs_notification *)(reader.out + 1);
+	reader.out->results = (struct ocs_result *)(reader.out->items + max);
+	reader.ids = chunk + zeroed;
+	visitor.arena = reader.ids + max * (OCS_ID_MAX + 1);
+	if (ocs_xml_walk(data, len, &visitor, refusal) != 0) {
+		talloc_free(chunk);
+		return -1;
+	}
+	if (reader.out->count == 0)
+		refuse_request(&reader, "MISSING_PARAMETER",
+		               "there is no notification in the request");
+	*out = reader.out;
+	return 0;
+}
+
+struct auth_reader {
+	struct ocs_xml_auth *out;
+	char *mechanism; /* room for one: MECHANISM_MAX + 1 */
+	bool twice;
+};
+
+#define MECHANISM_MAX 20 /* RFC 4422, 3.1 */
+
+static enum ocs_xml_visit auth_start(void *arg, int depth, const char *name,
+                                     const struct ocs_xml_attributes *attributes)
+{
+	struct auth_reader *reader = arg;
+
+	(void)depth;
+	if (strcmp(name, "sasl") == 0) {
+		long len = ocs_xml_attribute_get(attributes, "mechanism", reader->mechanism,
+		                                 MECHANISM_MAX);
+
+		if (len >= 0) {
+			/* A name too long to be one is cut to one that no server has. */
+			reader->mechanism[len <= MECHANISM_MAX ? len : 0] = '\0';
+			reader->out->mechanism = reader->mechanism;
+		}
+		return OCS_XML_TEXT;
+	}
+	return strcmp(name, "login") == 0 || strcmp(name, "token") == 0 ? OCS_XML_TEXT
+	                                                                : OCS_XML_SKIP;
+}
+
+static void auth_end(void *arg, int depth, const char *name, char *text, size_t len)
+{
+	struct auth_reader *reader = arg;
+	const char **value = *name == 'l'   ? &reader->out->login
+	                     : *name == 't' ? &reader->out->token
+	                                    : &reader->out->sasl;
+
+	(void)depth;
+	if (*value != NULL || (*name == 's' && reader->out->has_sasl))
+		reader->twice = true;
+	if (*name == 's')
+		reader->out->has_sasl = true;
+	*value = len == 0 ? NULL : text;
+}
+
+int ocs_xml_read_auth(const void *mem_ctx, const char *data, size_t len, struct ocs_xml_auth **out,
+                      struct ocs_refusal *refusal)
+{
+	char *chunk =
+	        talloc_size(mem_ctx, sizeof(struct ocs_xml_auth) + MECHANISM_MAX + 1 + len + 1);
+	struct auth_reader reader = {.out = (struct ocs_xml_auth *)chunk};
+	struct ocs_xml_visitor visitor = {
+	        .start = auth_start,
+	        .end = auth_end,
+	        .arg = &reader,
+	        .elements_max = ELEMENTS_BASE,
+	};
+
+	if (chunk == NULL)
+		return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
+	memset(chunk, 0, sizeof(*reader.out));
+	reader.mechanism = chunk + sizeof(*reader.out);
+	visitor.arena = reader.mechanism + MECHANISM_MAX + 1;
+	if (ocs_xml_walk(data, len, &visitor, refusal) != 0) {
+		talloc_free(chunk);
+		return -1;
+	}
+	if (reader.twice) {
+		talloc_free(chunk);
+		return ocs_xml_refuse(refusal, 422, "INVALID_PARAMETER",
+		                      "an element is given twice");
+	}
+	*out = reader.out;
+	return 0;
+}

@@ -1,0 +1,359 @@
+/* See xml_sax.h. libxml2's SAX2 interface; touches nothing but the caller's arena. */
+#include "ocsmanager/xml_sax.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+#include <libxml/SAX2.h>
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+
+#include "ocsmanager/xml.h"
+
+/* Names of a document stay in the dictionary of a parser context that is used again; they come from
+ * outside, so a context is replaced before they are many. */
+#define DICT_MAX 2000
+
+#define ROOT "ocsmanager"
+
+struct ocs_xml_attributes {
+	const xmlChar **values; /* five for each: local name, prefix, URI, value, end of value */
+	int count;
+};
+
+struct walk {
+	const struct ocs_xml_visitor *visitor;
+	struct ocs_refusal *refusal;
+	xmlParserCtxtPtr parser;
+	bool refused;
+	bool foreign; /* the root is not ours */
+	int depth;
+	int entered;    /* the deepest open level whose children are reported */
+	int collecting; /* the level whose text is collected, 0: none */
+	unsigned elements;
+	char *text; /* begin of the text being collected */
+	char *free; /* first unused byte of the arena */
+	char *last; /* its last byte: for a NUL */
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t parser_key;
+
+static void refuse(struct walk *walk, const char *name, const char *text)
+{
+	if (!walk->refused) {
+		walk->refused = true;
+		ocs_xml_refuse(walk->refusal, 400, name, "%s", text);
+	}
+	xmlStopParser(walk->parser);
+}
+
+/* Before the content is looked at; the declaration has been read by then. */
+static void on_start_document(void *ctx)
+{
+	struct walk *walk = ctx;
+	const xmlChar *declared = walk->parser->encoding;
+
+	if (walk->parser->input != NULL && walk->parser->input->encoding != NULL)
+		declared = walk->parser->input->encoding;
+	if (declared != NULL && strcasecmp((const char *)declared, "UTF-8") != 0)
+		refuse(walk, "MALFORMED_XML", "the encoding is not UTF-8");
+}
+
+static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external_id,
+                       const xmlChar *system_id)
+{
+	(void)name;
+	(void)external_id;
+	(void)system_id;
+	refuse(ctx, "FORBIDDEN_XML", "a document type declaration is not allowed");
+}
+
+/* Asked for each entity that XML itself does not define. */
+static xmlEntityPtr on_entity(void *ctx, const xmlChar *name)
+{
+	(void)name;
+	refuse(ctx, "FORBIDDEN_XML", "entities are not allowed");
+	return NULL;
+}
+
+static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                     int n_namespaces, const xmlChar **namespaces, int n_attributes,
+                     int n_defaulted, const xmlChar **values)
+{
+	struct walk *walk = ctx;
+	const struct ocs_xml_attributes attributes = {values, n_attributes};
+
+	(void)prefix;
+	(void)n_namespaces;
+	(void)namespaces;
+	(void)n_defaulted;
+	if (walk->refused)
+		return;
+	if (++walk->depth > OCS_XML_DEPTH_MAX) {
+		refuse(walk, "FORBIDDEN_XML", "elements are nested too deeply");
+		return;
+	}
+	if (++walk->elements > walk->visitor->elements_max) {
+		refuse(walk, "FORBIDDEN_XML", "too many elements");
+		return;
+	}
+	if (walk->depth == 1) {
+		/* A document that is cut has cut names too, so this is told at its end. */
+		walk->foreign = uri != NULL || strcmp((const char *)name, ROOT) != 0;
+		walk->entered = walk->foreign ? 0 : 1;
+		return;
+	}
+	if (walk->entered != walk->depth - 1 || uri != NULL)
+		return;
+	switch (walk->visitor->start(walk->visitor->arg, walk->depth, (const char *)name,
+	                             &attributes)) {
+	case OCS_XML_ENTER:
+		walk->entered = walk->depth;
+		break;
+	case OCS_XML_TEXT:
+		walk->collecting = walk->depth;
+		walk->text = walk->free;
+		break;
+	case OCS_XML_SKIP:
+		break;
+	}
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+{
+	struct walk *walk = ctx;
+	const struct ocs_xml_visitor *visitor = walk->visitor;
+
+	(void)prefix;
+	(void)uri;
+	if (walk->refused)
+		return;
+	if (walk->collecting == walk->depth) {
+		char *begin = walk->text, *end = walk->free;
+
+		while (begin < end && is_space(*begin))
+			begin++;
+		while (end > begin && is_space(end[-1]))
+			end--;
+		*end = '\0';
+		walk->free = end < walk->last ? end + 1 : end;
+		walk->collecting = 0;
+		visitor->end(visitor->arg, walk->depth, (const char *)name, begin,
+		             (size_t)(end - begin));
+	} else if (walk->entered == walk->depth) {
+		walk->entered--;
+		if (walk->depth > 1)
+			visitor->end(visitor->arg, walk->depth, (const char *)name, NULL, 0);
+	}
+	walk->depth--;
+}
+
+/* Text and CDATA of the element itself, not of its children. A text is never longer than its
+ * source, and the end tag has room for the NUL; that the arena holds does not depend on it, though.
+ */
+static void on_text(void *ctx, const xmlChar *text, int len)
+{
+	struct walk *walk = ctx;
+
+	if (walk->refused || walk->collecting != walk->depth || walk->depth == 0)
+		return;
+	if (len > walk->last - walk->free) {
+		refuse(walk, "MALFORMED_XML", "the body is not UTF-8 text");
+		return;
+	}
+	memcpy(walk->free, text, (size_t)len);
+	walk->free += len;
+}
+
+/* The context keeps the last error; nothing may be printed. */
+static void on_error(void *ctx, xmlErrorPtr error)
+{
+	(void)ctx;
+	(void)error;
+}
+
+static xmlParserInputPtr no_external_entity(const char *url, const char *id,
+                                            xmlParserCtxtPtr parser)
+{
+	(void)url;
+	(void)id;
+	(void)parser;
+	return NULL;
+}
+
+static void free_parser(void *parser)
+{
+	xmlFreeParserCtxt(parser);
+}
+
+static void init_once(void)
+{
+	xmlInitParser();
+	xmlSetExternalEntityLoader(no_external_entity);
+	if (pthread_key_create(&parser_key, free_parser) != 0)
+		__builtin_trap(); /* the first keys of a process are always to be had */
+}
+
+static const xmlSAXHandler handlers = {
+        .initialized = XML_SAX2_MAGIC,
+        .startDocument = on_start_document,
+        .internalSubset = on_doctype,
+        .getEntity = on_entity,
+        .getParameterEntity = on_entity,
+        .startElementNs = on_start,
+        .endElementNs = on_end,
+        .characters = on_text,
+        .ignorableWhitespace = on_text,
+        .cdataBlock = on_text,
+        .serror = on_error,
+};
+
+/* The parser context of this thread. */
+static xmlParserCtxtPtr thread_parser(void)
+{
+	xmlParserCtxtPtr parser;
+
+	pthread_once(&once, init_once);
+	parser = pthread_getspecific(parser_key);
+	if (parser != NULL && xmlDictSize(parser->dict) > DICT_MAX) {
+		xmlFreeParserCtxt(parser);
+		parser = NULL;
+		if (pthread_setspecific(parser_key, NULL) != 0)
+			return NULL;
+	}
+	if (parser == NULL) {
+		parser = xmlNewParserCtxt();
+		if (parser == NULL)
+			return NULL;
+		if (pthread_setspecific(parser_key, parser) != 0) {
+			xmlFreeParserCtxt(parser);
+			return NULL;
+		}
+	}
+	*parser->sax = handlers;
+	return parser;
+}
+
+/* The byte after the first `mark` at or after p; end if there is none (the parser will complain).
+ */
+static const char *skip_past(const char *p, const char *end, const char *mark)
+{
+	const char *found = memmem(p, (size_t)(end - p), mark, strlen(mark));
+
+	return found == NULL ? end : found + strlen(mark);
+}
+
+/* Parsing the attributes of an element takes libxml2 quadratic time (64 KB: 60 ms), before it tells
+ * anybody. So they are counted first: `=` outside quotes, between `<` and `>`. */
+static bool too_many_attributes(const char *p, const char *end)
+{
+	while ((p = memchr(p, '<', (size_t)(end - p))) != NULL) {
+		unsigned count = 0;
+
+		if (end - p >= 4 && memcmp(p, "<!--", 4) == 0) {
+			p = skip_past(p + 4, end, "-->");
+			continue;
+		}
+		if (end - p >= 9 && memcmp(p, "<![CDATA[", 9) == 0) {
+			p = skip_past(p + 9, end, "]]>");
+			continue;
+		}
+		if (end - p >= 2 && p[1] == '?') {
+			p = skip_past(p + 2, end, "?>");
+			continue;
+		}
+		while (++p < end && *p != '>') {
+			if (*p == '=' && ++count > OCS_XML_ATTRIBUTES_MAX)
+				return true;
+			if (*p == '"' || *p == '\'') {
+				p = memchr(p + 1, *p, (size_t)(end - p - 1));
+				if (p == NULL)
+					return false;
+			}
+		}
+	}
+	return false;
+}
+
+int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_visitor *visitor,
+                 struct ocs_refusal *refusal)
+{
+	struct walk walk = {
+	        .visitor = visitor,
+	        .refusal = refusal,
+	        .free = visitor->arena,
+	        .last = visitor->arena + len,
+	};
+	xmlParserCtxtPtr parser;
+	xmlDocPtr document;
+
+	if (len == 0)
+		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML", "the body is empty");
+	if (len > INT_MAX || memchr(data, '\0', len) != NULL)
+		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML", "the body is not UTF-8 text");
+	if (too_many_attributes(data, data + len))
+		return ocs_xml_refuse(refusal, 400, "FORBIDDEN_XML", "too many attributes");
+	parser = thread_parser();
+	if (parser == NULL)
+		return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
+
+	walk.parser = parser;
+	parser->userData = &walk;
+	document = xmlCtxtReadMemory(parser, data, (int)len, NULL, NULL,
+	                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	if (document != NULL)
+		xmlFreeDoc(document);
+	parser->myDoc = NULL;
+	parser->userData = NULL;
+
+	if (walk.refused)
+		return -1;
+	if (!parser->wellFormed || !parser->nsWellFormed) {
+		const xmlError *error = xmlCtxtGetLastError(parser);
+
+		if (error != NULL && error->code == XML_ERR_NO_MEMORY)
+			return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML",
+		                      "the body is not well-formed XML (line %d)",
+		                      error == NULL ? 1 : error->line);
+	}
+	if (walk.foreign)
+		return ocs_xml_refuse(refusal, 400, "MALFORMED_REQUEST",
+		                      "the root element is not <" ROOT ">");
+	return 0;
+}
+
+long ocs_xml_attribute_get(const struct ocs_xml_attributes *attributes, const char *name, char *out,
+                           size_t size)
+{
+	for (int i = 0; i < attributes->count; i++) {
+		const xmlChar **fields = attributes->values + 5 * i;
+		const char *p = (const char *)fields[3], *end = (const char *)fields[4];
+		size_t len = 0;
+
+		if (fields[2] != NULL || strcmp((const char *)fields[0], name) != 0)
+			continue;
+		while (p < end) {
+			char c = *p++;
+
+			/* libxml2 hands out an ampersand as "&#38;" unless it expands all entities.
+			 */
+			if (c == '&' && end - p >= 4 && memcmp(p, "#38;", 4) == 0)
+				p += 4;
+			if (len < size)
+				out[len] = c;
+			len++;
+		}
+		return (long)len;
+	}
+	return -1;
+}

@@ -1,0 +1,182 @@
+/* The replies of xml.h. Touches only the writer's own memory. */
+#include "ocsmanager/xml.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SIZE 512 /* a single result fits */
+
+int ocs_xml_refuse(struct ocs_refusal *refusal, int code, const char *name, const char *format, ...)
+{
+	va_list args;
+
+	refusal->code = code;
+	refusal->name = name;
+	va_start(args, format);
+	if (vsnprintf(refusal->text, sizeof(refusal->text), format, args) < 0)
+		refusal->text[0] = '\0';
+	va_end(args);
+	return -1;
+}
+
+/* Room for len more bytes, or NULL. */
+static char *reserve(struct ocs_xml_writer *writer, size_t len)
+{
+	if (writer->failed)
+		return NULL;
+	if (writer->size - writer->len < len) {
+		size_t size = writer->size == 0 ? FIRST_SIZE : writer->size;
+		char *data;
+
+		while (size - writer->len < len)
+			size *= 2;
+		data = realloc(writer->data, size);
+		if (data == NULL) {
+			writer->failed = true;
+			return NULL;
+		}
+		writer->data = data;
+		writer->size = size;
+	}
+	return writer->data + writer->len;
+}
+
+static void append(struct ocs_xml_writer *writer, const char *data, size_t len)
+{
+	char *out = reserve(writer, len);
+
+	if (out != NULL) {
+		memcpy(out, data, len);
+		writer->len += len;
+	}
+}
+
+void ocs_xml_raw(struct ocs_xml_writer *writer, const char *markup)
+{
+	append(writer, markup, strlen(markup));
+}
+
+/* The length of the UTF-8 sequence at p if it is a character that XML allows (XML 1.0, 2.2), else
+ * 0. Texts of errors quote what came from outside and are cut to fit, maybe inside a character. */
+static size_t sequence_length(const unsigned char *p)
+{
+	unsigned c = p[0];
+
+	if (c < 0x80)
+		return c >= 0x20 && c != 0x7f ? 1 : 0;
+	if (c >= 0xc2 && c <= 0xdf)
+		return (p[1] & 0xc0) == 0x80 ? 2 : 0;
+	if ((c & 0xf0) == 0xe0) {
+		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
+			return 0;
+		if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
+		    (c == 0xef && p[1] == 0xbf && p[2] > 0xbd))
+			return 0;
+		return 3;
+	}
+	if (c >= 0xf0 && c <= 0xf4) {
+		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 || (p[3] & 0xc0) != 0x80)
+			return 0;
+		if ((c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
+			return 0;
+		return 4;
+	}
+	return 0;
+}
+
+void ocs_xml_text(struct ocs_xml_writer *writer, const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	while (*p != '\0') {
+		size_t len = sequence_length(p);
+
+		if (len == 0)
+			ocs_xml_raw(writer, "?");
+		else if (*p == '<')
+			ocs_xml_raw(writer, "&lt;");
+		else if (*p == '>')
+			ocs_xml_raw(writer, "&gt;");
+		else if (*p == '&')
+			ocs_xml_raw(writer, "&amp;");
+		else if (*p == '"')
+			ocs_xml_raw(writer, "&quot;");
+		else
+			append(writer, (const char *)p, len);
+		p += len == 0 ? 1 : len;
+	}
+}
+
+void ocs_xml_number(struct ocs_xml_writer *writer, uint64_t number)
+{
+	char digits[20];
+	char *p = digits + sizeof(digits);
+
+	do {
+		*--p = (char)('0' + number % 10);
+		number /= 10;
+	} while (number != 0);
+	append(writer, p, (size_t)(digits + sizeof(digits) - p));
+}
+
+void ocs_xml_begin(struct ocs_xml_writer *writer)
+{
+	ocs_xml_raw(writer, "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>");
+}
+
+void ocs_xml_finish(struct ocs_xml_writer *writer)
+{
+	ocs_xml_raw(writer, "</ocsmanager>\n");
+}
+
+void ocs_xml_element(struct ocs_xml_writer *writer, const char *name, const char *text)
+{
+	ocs_xml_raw(writer, "<");
+	ocs_xml_raw(writer, name);
+	ocs_xml_raw(writer, ">");
+	ocs_xml_text(writer, text);
+	ocs_xml_raw(writer, "</");
+	ocs_xml_raw(writer, name);
+	ocs_xml_raw(writer, ">");
+}
+
+void ocs_xml_error(struct ocs_xml_writer *writer, const struct ocs_refusal *refusal)
+{
+	ocs_xml_raw(writer, "<error code=\"");
+	ocs_xml_number(writer, (uint64_t)refusal->code);
+	ocs_xml_raw(writer, "\" name=\"");
+	ocs_xml_raw(writer, refusal->name);
+	ocs_xml_raw(writer, "\">");
+	ocs_xml_text(writer, refusal->text);
+	ocs_xml_raw(writer, "</error>");
+}
+
+void ocs_xml_result(struct ocs_xml_writer *writer, const char *id, const struct ocs_result *result)
+{
+	ocs_xml_raw(writer, "<notification");
+	if (id != NULL) {
+		ocs_xml_raw(writer, " id=\"");
+		ocs_xml_text(writer, id);
+		ocs_xml_raw(writer, "\"");
+	}
+	switch (result->status) {
+	case OCS_STATUS_QUEUED:
+		ocs_xml_raw(writer, " status=\"queued\" queues=\"");
+		ocs_xml_number(writer, result->queues);
+		ocs_xml_raw(writer, "\"/>");
+		break;
+	case OCS_STATUS_NOSUBSCRIBER:
+		ocs_xml_raw(writer, " status=\"nosubscriber\"/>");
+		break;
+	case OCS_STATUS_DUPLICATE:
+		ocs_xml_raw(writer, " status=\"duplicate\"/>");
+		break;
+	case OCS_STATUS_REFUSED:
+		ocs_xml_raw(writer, " status=\"refused\">");
+		ocs_xml_error(writer, &result->refusal);
+		ocs_xml_raw(writer, "</notification>");
+		break;
+	}
+}

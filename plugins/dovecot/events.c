@@ -1,0 +1,400 @@
+/*
+ * Callbacks of Dovecot's notify plugin: collects what a transaction does and, once it is committed,
+ * hands it to report.c. Reads the mailbox's index; changes nothing but the flag that makes Dovecot
+ * tell the UIDs of saved mail.
+ */
+#include "lib.h"
+#include "array.h"
+#include "llist.h"
+#include "mail-index.h"
+#include "mail-namespace.h"
+#include "mailbox-list-private.h"
+#include "mail-storage-private.h"
+#include "mail-user.h"
+#include "notify-plugin.h"
+#include "seq-range-array.h"
+#include "str.h"
+
+#include "ocsmanager-plugin.h"
+#include "report.h"
+
+/* Past this many changed or expunged mails a transaction is one `modified` of the folder. */
+#define CHANGES_MAX 256
+
+/* A mail that was saved or copied; its UID is known at commit. */
+struct ocs_saved {
+	enum ocs_kind kind;
+	const char *old_folder; /* copied, moved */
+	uint32_t old_uid;
+};
+
+struct ocs_txn {
+	struct ocs_txn *prev, *next;
+	struct mailbox_transaction_context *t;
+	struct mailbox *box; /* t is gone when the commit is reported */
+	struct ocs_user *user;
+	pool_t pool; /* created with the first save */
+	ARRAY(struct ocs_saved) saved;
+	ARRAY_TYPE(seq_range) modified, expunged, moved_away;
+	unsigned int expunged_count, expunged_unseen; /* all of them, for the counts */
+};
+
+static struct notify_context *notify;
+/* Transactions that are open: a move touches two of them. */
+static struct ocs_txn *transactions;
+
+/* Folder names leave with / between their parts, whatever the namespace uses. */
+static const char *folder_name(struct mailbox *box)
+{
+	char *name = t_strdup_noconst(mailbox_get_vname(box)), *p;
+	char separator = mail_namespace_get_sep(box->list->ns);
+
+	if (separator != '/') {
+		for (p = name; *p != '\0'; p++)
+			if (*p == separator)
+				*p = '/';
+	}
+	return name;
+}
+
+static bool wanted(const struct ocs_user *user, enum ocs_kind kind)
+{
+	return (user->kinds & (1U << kind)) != 0;
+}
+
+static void *ocs_transaction_begin(struct mailbox_transaction_context *t)
+{
+	struct ocs_user *user = ocs_user_get(t->box->storage->user);
+	struct ocs_txn *txn;
+
+	if (user == NULL)
+		return NULL;
+	txn = i_new(struct ocs_txn, 1);
+	txn->t = t;
+	txn->box = t->box;
+	txn->user = user;
+	DLLIST_PREPEND(&transactions, txn);
+	return txn;
+}
+
+static void txn_free(struct ocs_txn *txn)
+{
+	DLLIST_REMOVE(&transactions, txn);
+	if (array_is_created(&txn->saved))
+		array_free(&txn->saved);
+	if (array_is_created(&txn->modified))
+		array_free(&txn->modified);
+	if (array_is_created(&txn->expunged))
+		array_free(&txn->expunged);
+	if (array_is_created(&txn->moved_away))
+		array_free(&txn->moved_away);
+	if (txn->pool != NULL)
+		pool_unref(&txn->pool);
+	i_free(txn);
+}
+
+static void add_uid(ARRAY_TYPE(seq_range) *uids, uint32_t uid)
+{
+	if (!array_is_created(uids))
+		i_array_init(uids, 8);
+	seq_range_array_add(uids, uid);
+}
+
+static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind)
+{
+	struct ocs_saved *saved;
+
+	if (txn->pool == NULL) {
+		txn->pool = pool_alloconly_create("ocsmanager transaction", 512);
+		i_array_init(&txn->saved, 4);
+	}
+	/* without it LMTP leaves the UID to a later sync whenever another delivery runs in parallel */
+	txn->t->flags |= MAILBOX_TRANSACTION_FLAG_ASSIGN_UIDS;
+	saved = array_append_space(&txn->saved);
+	saved->kind = kind;
+	return saved;
+}
+
+static void ocs_mail_save(void *context, struct mail *mail ATTR_UNUSED)
+{
+	struct ocs_txn *txn = context;
+
+	if (txn != NULL)
+		(void)add_saved(txn, txn->user->delivering ? OCS_NEWMAIL : OCS_CREATED);
+}
+
+static struct ocs_txn *txn_find(const struct mailbox_transaction_context *t)
+{
+	struct ocs_txn *txn;
+
+	for (txn = transactions; txn != NULL && txn->t != t; txn = txn->next)
+		;
+	return txn;
+}
+
+static void ocs_mail_copy(void *context, struct mail *src, struct mail *dst)
+{
+	struct ocs_txn *txn = context, *source;
+	struct ocs_saved *saved;
+	bool moving;
+
+	if (txn == NULL)
+		return;
+	moving = dst->transaction->save_ctx != NULL && dst->transaction->save_ctx->moving;
+	saved = add_saved(txn, moving ? OCS_MOVED : OCS_COPIED);
+	saved->old_folder = p_strdup(txn->pool, folder_name(src->box));
+	saved->old_uid = src->uid;
+	/* the expunge of the source that follows belongs to the move */
+	if (moving && wanted(txn->user, OCS_MOVED) &&
+	    (source = txn_find(src->transaction)) != NULL)
+		add_uid(&source->moved_away, src->uid);
+}
+
+static void ocs_mail_expunge(void *context, struct mail *mail)
+{
+	struct ocs_txn *txn = context;
+
+	/* a folder that is deleted is reported as one event */
+	if (txn == NULL || mail->box->deleting)
+		return;
+	if (txn->user->counts) {
+		txn->expunged_count++;
+		if ((mail_get_flags(mail) & MAIL_SEEN) == 0)
+			txn->expunged_unseen++;
+	}
+	if (array_is_created(&txn->moved_away) &&
+	    seq_range_exists(&txn->moved_away, mail->uid))
+		return;
+	if (wanted(txn->user, OCS_DELETED))
+		add_uid(&txn->expunged, mail->uid);
+}
+
+static void mail_modified(struct ocs_txn *txn, const struct mail *mail)
+{
+	/* flags of a mail that is being saved are part of its arrival */
+	if (txn != NULL && mail->uid != 0 && !mail->saving && wanted(txn->user, OCS_MODIFIED))
+		add_uid(&txn->modified, mail->uid);
+}
+
+static void ocs_mail_update_flags(void *context, struct mail *mail,
+				  enum mail_flags old_flags ATTR_UNUSED)
+{
+	mail_modified(context, mail);
+}
+
+static void ocs_mail_update_keywords(void *context, struct mail *mail,
+				     const char *const *old_keywords ATTR_UNUSED)
+{
+	mail_modified(context, mail);
+}
+
+/* The folder as it is after the commit. The open view still shows the state before it, and the index
+   counts an expunged mail until the sync that follows. */
+static void read_counts(struct ocs_txn *txn, struct ocs_report *event)
+{
+	const struct mail_index_header *header;
+	struct mail_index_view *view;
+
+	if (mail_index_refresh(txn->box->index) < 0)
+		return;
+	view = mail_index_view_open(txn->box->index);
+	header = mail_index_get_header(view);
+	if (header->messages_count >= txn->expunged_count &&
+	    header->messages_count >= header->seen_messages_count) {
+		uint32_t unread = header->messages_count - header->seen_messages_count;
+
+		event->counts = TRUE;
+		event->total = header->messages_count - txn->expunged_count;
+		event->unread = unread >= txn->expunged_unseen ? unread - txn->expunged_unseen : 0;
+	}
+	mail_index_view_close(&view);
+}
+
+static void report_saved(struct ocs_txn *txn, struct ocs_report *event,
+			 const struct mail_transaction_commit_changes *changes)
+{
+	static const char *const categories[] = {"newmail", "created", "copied", "moved"};
+	const struct ocs_saved *saved;
+	struct seq_range_iter iter;
+	unsigned int n = 0;
+	bool folder_reported = FALSE;
+
+	seq_range_array_iter_init(&iter, &changes->saved_uids);
+	array_foreach(&txn->saved, saved)
+	{
+		uint32_t uid;
+
+		if (!seq_range_array_iter_nth(&iter, n++, &uid))
+			uid = 0;
+		if (!wanted(txn->user, saved->kind))
+			continue;
+		event->uid = uid;
+		if (uid == 0) {
+			/* no message to name: the folder has changed */
+			if (folder_reported)
+				continue;
+			folder_reported = TRUE;
+			event->category = "modified";
+			event->old_folder = NULL;
+			event->old_uid = 0;
+		} else {
+			event->category = categories[saved->kind];
+			event->old_folder = saved->old_folder;
+			event->old_uid = saved->old_uid;
+		}
+		ocs_report_add(event);
+	}
+	event->old_folder = NULL;
+	event->old_uid = 0;
+}
+
+static unsigned int uids_count(const ARRAY_TYPE(seq_range) *uids)
+{
+	return array_is_created(uids) ? seq_range_count(uids) : 0;
+}
+
+static void report_uids(struct ocs_report *event, const char *category,
+			const ARRAY_TYPE(seq_range) *uids)
+{
+	struct seq_range_iter iter;
+	unsigned int n = 0;
+
+	if (!array_is_created(uids))
+		return;
+	event->category = category;
+	seq_range_array_iter_init(&iter, uids);
+	while (seq_range_array_iter_nth(&iter, n++, &event->uid))
+		ocs_report_add(event);
+}
+
+static void report_changes(struct ocs_txn *txn, struct ocs_report *event)
+{
+	if (uids_count(&txn->modified) + uids_count(&txn->expunged) <= CHANGES_MAX) {
+		report_uids(event, "modified", &txn->modified);
+		report_uids(event, "deleted", &txn->expunged);
+	} else {
+		event->category = "modified";
+		event->uid = 0;
+		ocs_report_add(event);
+	}
+}
+
+static void report_txn(struct ocs_txn *txn, const struct mail_transaction_commit_changes *changes)
+{
+	struct ocs_report event = {
+		.backend = txn->user->backend,
+		.username = txn->user->username,
+		.folder = folder_name(txn->box),
+		.uid_validity = changes->uid_validity,
+	};
+
+	if (event.uid_validity == 0) {
+		struct mailbox_status status;
+
+		mailbox_get_open_status(txn->box, STATUS_UIDVALIDITY, &status);
+		event.uid_validity = status.uidvalidity;
+	}
+	if (txn->user->counts)
+		read_counts(txn, &event);
+	if (array_is_created(&txn->saved))
+		report_saved(txn, &event, changes);
+	report_changes(txn, &event);
+}
+
+static void ocs_transaction_commit(void *context, struct mail_transaction_commit_changes *changes)
+{
+	struct ocs_txn *txn = context;
+
+	if (txn == NULL)
+		return;
+	if (array_is_created(&txn->saved) || uids_count(&txn->modified) > 0 ||
+	    uids_count(&txn->expunged) > 0) {
+		T_BEGIN
+		{
+			report_txn(txn, changes);
+		}
+		T_END;
+	}
+	txn_free(txn);
+}
+
+static void ocs_transaction_rollback(void *context)
+{
+	if (context != NULL)
+		txn_free(context);
+}
+
+/* -- folders */
+
+static void report_folder(struct mailbox *box, enum ocs_kind kind, const char *category,
+			  struct mailbox *old)
+{
+	struct ocs_user *user = ocs_user_get(box->storage->user);
+
+	if (user == NULL || !wanted(user, kind))
+		return;
+	T_BEGIN
+	{
+		struct ocs_report event = {
+			.category = category,
+			.backend = user->backend,
+			.username = user->username,
+			.folder = folder_name(box),
+			.old_folder = old == NULL ? NULL : folder_name(old),
+		};
+
+		if (box->opened) {
+			struct mailbox_status status;
+
+			mailbox_get_open_status(box, STATUS_UIDVALIDITY, &status);
+			event.uid_validity = status.uidvalidity;
+		}
+		ocs_report_add(&event);
+	}
+	T_END;
+}
+
+static void ocs_mailbox_create(struct mailbox *box)
+{
+	report_folder(box, OCS_FOLDER_CREATED, "created", NULL);
+}
+
+static void *ocs_mailbox_delete_begin(struct mailbox *box ATTR_UNUSED)
+{
+	return NULL;
+}
+
+static void ocs_mailbox_delete_commit(void *context ATTR_UNUSED, struct mailbox *box)
+{
+	report_folder(box, OCS_FOLDER_DELETED, "deleted", NULL);
+}
+
+static void ocs_mailbox_rename(struct mailbox *src, struct mailbox *dest)
+{
+	report_folder(dest, OCS_FOLDER_MOVED, "moved", src);
+}
+
+static const struct notify_vfuncs ocs_vfuncs = {
+	.mail_transaction_begin = ocs_transaction_begin,
+	.mail_save = ocs_mail_save,
+	.mail_copy = ocs_mail_copy,
+	.mail_expunge = ocs_mail_expunge,
+	.mail_update_flags = ocs_mail_update_flags,
+	.mail_update_keywords = ocs_mail_update_keywords,
+	.mail_transaction_commit = ocs_transaction_commit,
+	.mail_transaction_rollback = ocs_transaction_rollback,
+	.mailbox_create = ocs_mailbox_create,
+	.mailbox_delete_begin = ocs_mailbox_delete_begin,
+	.mailbox_delete_commit = ocs_mailbox_delete_commit,
+	.mailbox_rename = ocs_mailbox_rename,
+};
+
+void ocs_events_register(void)
+{
+	notify = notify_register(&ocs_vfuncs);
+}
+
+void ocs_events_unregister(void)
+{
+	notify_unregister(notify);
+}

@@ -1,0 +1,69 @@
+/*
+ * Entry points of the Dovecot plugin: loads, attaches the settings to each user, unloads.
+ * Nothing in the plugin may end the process or fail a user: what is wrong is logged once and
+ * switches the plugin off.
+ */
+#include "lib.h"
+#include "module-context.h"
+#include "module-dir.h"
+#include "mail-user.h"
+#include "mail-storage-hooks.h"
+
+#include "ocsmanager-plugin.h"
+#include "report.h"
+
+struct ocs_mail_user {
+	union mail_user_module_context module_ctx;
+	struct ocs_user *settings;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(ocs_user_module, &mail_user_module_register);
+
+const char *ocsmanager_plugin_version = DOVECOT_ABI_VERSION;
+const char *ocsmanager_plugin_dependencies[] = {"notify", NULL};
+
+static bool bad_settings_logged;
+
+struct ocs_user *ocs_user_get(struct mail_user *user)
+{
+	struct ocs_mail_user *ctx = MODULE_CONTEXT(user, ocs_user_module);
+
+	return ctx == NULL ? NULL : ctx->settings;
+}
+
+static void ocs_mail_user_created(struct mail_user *user)
+{
+	struct ocs_mail_user *ctx;
+	struct ocs_user *settings;
+	const char *error;
+
+	/* the "raw mail user" of a delivery and owners of shared folders are no sessions */
+	if (user->autocreated)
+		return;
+	if (ocs_settings_read(user, &settings, &error) < 0) {
+		if (!bad_settings_logged)
+			i_error("ocsmanager: %s; nothing is reported", error);
+		bad_settings_logged = TRUE;
+		return;
+	}
+	if (settings == NULL)
+		return;
+	ctx = p_new(user->pool, struct ocs_mail_user, 1);
+	ctx->settings = settings;
+	MODULE_CONTEXT_SET(user, ocs_user_module, ctx);
+}
+
+static struct mail_storage_hooks ocs_hooks = {.mail_user_created = ocs_mail_user_created};
+
+void ocsmanager_plugin_init(struct module *module)
+{
+	ocs_events_register();
+	mail_storage_hooks_add(module, &ocs_hooks);
+}
+
+void ocsmanager_plugin_deinit(void)
+{
+	mail_storage_hooks_remove(&ocs_hooks);
+	ocs_events_unregister();
+	ocs_report_deinit();
+}

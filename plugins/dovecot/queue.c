@@ -1,0 +1,221 @@
+/* The process's list of waiting events: see queue.h. */
+#include "lib.h"
+#include "hash.h"
+#include "hostpid.h"
+#include "ioloop.h"
+#include "llist.h"
+#include "str.h"
+#include "time-util.h"
+#include "unichar.h"
+
+#include "queue.h"
+
+#include <sys/time.h>
+
+#define FOLDERS_MAX 1000
+/* the web service's limit of a text, and of an id */
+#define TEXT_MAX 1024
+#define HOST_MAX 64
+
+static struct {
+	struct ocs_event *head, *tail;
+	unsigned int count, max;
+	HASH_TABLE(char *, char *) folders;
+	unsigned int lost;
+	char *id_prefix;
+	unsigned int id_counter;
+} queue;
+
+void ocs_queue_init(unsigned int max)
+{
+	struct timeval now;
+	string_t *prefix = t_str_new(128);
+	const char *p;
+
+	/* host, pid and start time: no other process, now or later, makes the same id */
+	i_gettimeofday(&now);
+	for (p = my_hostname; *p != '\0' && str_len(prefix) < HOST_MAX; p++)
+		str_append_c(prefix, i_isalnum(*p) || *p == '.' || *p == '-' ? *p : '_');
+	str_printfa(prefix, "-%s-%llx.%05lx-", my_pid, (unsigned long long)now.tv_sec,
+		    (unsigned long)now.tv_usec);
+	queue.id_prefix = i_strdup(str_c(prefix));
+	queue.max = max;
+	hash_table_create(&queue.folders, default_pool, 0, str_hash, strcmp);
+}
+
+void ocs_queue_deinit(void)
+{
+	struct hash_iterate_context *iter;
+	char *key, *value;
+
+	while (queue.head != NULL)
+		ocs_queue_drop(queue.head);
+	iter = hash_table_iterate_init(queue.folders);
+	while (hash_table_iterate(iter, queue.folders, &key, &value))
+		i_free(key);
+	hash_table_iterate_deinit(&iter);
+	hash_table_destroy(&queue.folders);
+	i_free(queue.id_prefix);
+}
+
+static void append_text(string_t *xml, const char *element, const char *text)
+{
+	str_printfa(xml, "<%s>", element);
+	for (; *text != '\0'; text++) {
+		switch (*text) {
+		case '<':
+			str_append(xml, "&lt;");
+			break;
+		case '>':
+			str_append(xml, "&gt;");
+			break;
+		case '&':
+			str_append(xml, "&amp;");
+			break;
+		default:
+			str_append_c(xml, *text);
+		}
+	}
+	str_printfa(xml, "</%s>", element);
+}
+
+static void append_number(string_t *xml, const char *element, uint32_t number)
+{
+	str_printfa(xml, "<%s>%u</%s>", element, number, element);
+}
+
+/* What the web service would refuse is not sent: one such name would cost its batch a retry. */
+static bool text_valid(const char *text)
+{
+	size_t length = strlen(text), i;
+
+	if (length == 0 || length > TEXT_MAX || !uni_utf8_str_is_valid(text))
+		return FALSE;
+	for (i = 0; i < length; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			return FALSE;
+	return TRUE;
+}
+
+static struct ocs_event *encode(const struct ocs_report *report)
+{
+	struct ocs_event *event = i_new(struct ocs_event, 1);
+	string_t *xml = t_str_new(512);
+
+	str_printfa(xml, "<notification category=\"%s\" id=\"%s%u\">", report->category,
+		    queue.id_prefix, ++queue.id_counter);
+	append_text(xml, "backend", report->backend);
+	append_text(xml, "username", report->username);
+	append_text(xml, "folder", report->folder);
+	if (report->uid != 0)
+		append_number(xml, "messageID", report->uid);
+	if (report->uid_validity != 0)
+		append_number(xml, "uidValidity", report->uid_validity);
+	if (report->old_folder != NULL)
+		append_text(xml, "oldFolder", report->old_folder);
+	if (report->old_uid != 0)
+		append_number(xml, "oldMessageID", report->old_uid);
+	if (report->counts) {
+		append_number(xml, "total", report->total);
+		append_number(xml, "unread", report->unread);
+	}
+	str_append(xml, "</notification>\n");
+	event->xml = i_strdup(str_c(xml));
+	return event;
+}
+
+static void remember_folder(const char *backend, const char *username, const char *folder)
+{
+	const char *key = t_strdup_printf("%s\n%s\n%s", backend, username, folder);
+	char *copy;
+
+	if (hash_table_lookup(queue.folders, key) != NULL)
+		return;
+	if (hash_table_count(queue.folders) >= FOLDERS_MAX) {
+		queue.lost++;
+		return;
+	}
+	copy = i_strdup(key);
+	hash_table_insert(queue.folders, copy, copy);
+}
+
+void ocs_queue_add(const struct ocs_report *report)
+{
+	if (!text_valid(report->username) || !text_valid(report->folder) ||
+	    (report->old_folder != NULL && !text_valid(report->old_folder))) {
+		i_debug("ocsmanager: a folder's or user's name cannot be reported");
+		return;
+	}
+	T_BEGIN
+	{
+		if (queue.count >= queue.max) {
+			remember_folder(report->backend, report->username, report->folder);
+			if (report->old_folder != NULL)
+				remember_folder(report->backend, report->username,
+						report->old_folder);
+		} else {
+			struct ocs_event *event = encode(report);
+
+			DLLIST2_APPEND(&queue.head, &queue.tail, event);
+			queue.count++;
+		}
+	}
+	T_END;
+}
+
+unsigned int ocs_queue_count(void)
+{
+	return queue.count;
+}
+
+struct ocs_event *ocs_queue_head(void)
+{
+	return queue.head;
+}
+
+void ocs_queue_drop(struct ocs_event *event)
+{
+	DLLIST2_REMOVE(&queue.head, &queue.tail, event);
+	queue.count--;
+	i_free(event->xml);
+	i_free(event);
+}
+
+unsigned int ocs_queue_folders(void)
+{
+	return hash_table_count(queue.folders);
+}
+
+unsigned int ocs_queue_lost(bool clear)
+{
+	unsigned int lost = queue.lost;
+
+	if (clear)
+		queue.lost = 0;
+	return lost;
+}
+
+void ocs_queue_refill(unsigned int max)
+{
+	struct hash_iterate_context *iter = hash_table_iterate_init(queue.folders);
+	char *key, *value;
+
+	while (max > 0 && queue.count < queue.max &&
+	       hash_table_iterate(iter, queue.folders, &key, &value)) {
+		T_BEGIN
+		{
+			const char *const *part = t_strsplit(key, "\n");
+			struct ocs_report report = {.category = "modified",
+						    .backend = part[0],
+						    .username = part[1],
+						    .folder = part[2]};
+
+			hash_table_remove(queue.folders, key);
+			i_free(key);
+			ocs_queue_add(&report);
+		}
+		T_END;
+		max--;
+	}
+	hash_table_iterate_deinit(&iter);
+}

@@ -1,0 +1,41 @@
+/*
+ * What waits to be reported: a bounded list of events in order, and, once that is full, the folders
+ * that had more (bounded too). Belongs to the process; uses memory only.
+ */
+#ifndef OCS_QUEUE_H
+#define OCS_QUEUE_H
+
+struct ocs_event {
+	struct ocs_event *prev, *next;
+	char *xml; /* <notification>...</notification>, with its id */
+};
+
+/* One report, before it is encoded. Texts are UTF-8 and are copied. */
+struct ocs_report {
+	const char *category; /* as the web service names it */
+	const char *backend, *username, *folder;
+	const char *old_folder;          /* or NULL */
+	uint32_t uid, old_uid;           /* 0: absent */
+	uint32_t uid_validity;           /* 0: unknown */
+	bool counts;
+	uint32_t total, unread;
+};
+
+void ocs_queue_init(unsigned int max);
+void ocs_queue_deinit(void);
+
+/* Encodes and appends; when the queue is full its folder is remembered instead. */
+void ocs_queue_add(const struct ocs_report *report);
+unsigned int ocs_queue_count(void);
+/* The oldest event, or NULL. */
+struct ocs_event *ocs_queue_head(void);
+/* Takes it out and frees it. */
+void ocs_queue_drop(struct ocs_event *event);
+
+/* Folders remembered, and events lost even of that (counted since the last call with clear). */
+unsigned int ocs_queue_folders(void);
+unsigned int ocs_queue_lost(bool clear);
+/* Queues up to max `modified` events for remembered folders, and forgets these folders. */
+void ocs_queue_refill(unsigned int max);
+
+#endif

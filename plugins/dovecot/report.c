@@ -1,0 +1,446 @@
+/*
+ * Queue, session and pace of the reports: see report.h. Touches the queue, the network through
+ * exchange.c, the credentials file and the log. One request is under way at a time and a batch leaves
+ * the queue only when it was answered, so events arrive in order and keep their ids over retries.
+ */
+#include "lib.h"
+#include "http-url.h"
+#include "ioloop.h"
+#include "randgen.h"
+#include "safe-memset.h"
+#include "str.h"
+#include "str-sanitize.h"
+#include "time-util.h"
+
+#include "answer.h"
+#include "credentials.h"
+#include "exchange.h"
+#include "report.h"
+
+/* The service takes 256 events and by default 64 KiB in one request. */
+#define BATCH_MAX           256
+#define BODY_MAX            (60 * 1024)
+#define BACKOFF_MIN_MSECS   500
+#define BACKOFF_MAX_MSECS   (60 * 1000)
+/* The service counts failed logins: wrong credentials are not tried again soon. */
+#define BACKOFF_LOGIN_MSECS (300 * 1000)
+#define RENEW_MAX_MSECS     (60 * 1000)
+#define REFUSED_LOG_SECS    300
+/* A lone event leaves at once; in a stream of deliveries a request each would cost each of them some 15 %,
+   so they are gathered for that long. */
+#define PACE_MSECS           10
+#define DEINIT_MSECS         1000
+#define DEINIT_ONESHOT_MSECS 250
+
+static struct {
+	bool initialized, off, finishing, oneshot;
+	char *url, *credentials;
+	enum ocs_mechanism mechanism;
+	struct ocs_login *login;
+
+	char *token;
+	long long token_end_msecs; /* when to renew; 0: never */
+	bool token_fresh;          /* no request was answered with it yet */
+
+	struct timeout *to_pump;
+	unsigned int sent;       /* events in the request under way */
+	long long sent_msecs;    /* when it left */
+	bool one_by_one;         /* the last batch was refused as a whole: find the culprit */
+	unsigned int culprits;   /* how many events still go one by one */
+	unsigned int backoff_msecs;
+	bool quick_retry_used;
+
+	time_t away_since; /* 0: the daemon answers */
+	unsigned int refused;
+	time_t refused_logged;
+} report;
+
+static void pump(void *context);
+
+static long long now_msecs(void)
+{
+	struct timeval now;
+
+	i_gettimeofday(&now);
+	return (long long)now.tv_sec * 1000 + now.tv_usec / 1000;
+}
+
+/* The delivery that calls is still under way; the root loop runs after its reply has left. */
+static void schedule(unsigned int msecs)
+{
+	struct ioloop *loop = report.finishing ? current_ioloop : io_loop_get_root();
+
+	timeout_remove(&report.to_pump);
+	report.to_pump = msecs == 0 ? timeout_add_short_to(loop, 0, pump, NULL) :
+				      timeout_add_to(loop, msecs, pump, NULL);
+}
+
+static void schedule_next(void)
+{
+	long long wait = report.sent_msecs + PACE_MSECS - now_msecs();
+
+	/* a clock that was set back must not stop us */
+	schedule(report.finishing || wait < 0 || wait > PACE_MSECS ? 0 : (unsigned int)wait);
+}
+
+static void stop_waiting(void)
+{
+	if (report.finishing)
+		io_loop_stop(current_ioloop);
+}
+
+static void forget_token(void)
+{
+	if (report.token != NULL)
+		safe_memset(report.token, 0, strlen(report.token));
+	i_free(report.token);
+}
+
+/* The daemon cannot be reported to now: say so once, come back later. */
+static void away(const char *reason, unsigned int at_least_msecs)
+{
+	unsigned int wait;
+
+	if (report.away_since == 0) {
+		report.away_since = ioloop_time;
+		i_warning("ocsmanager: %s: %s; mail is stored as ever, %u events are waiting to be "
+			  "reported",
+			  report.url, reason, ocs_queue_count());
+	}
+	if (report.finishing) {
+		stop_waiting();
+		return;
+	}
+	report.backoff_msecs = report.backoff_msecs == 0 ?
+				       BACKOFF_MIN_MSECS :
+				       I_MIN(report.backoff_msecs * 2, BACKOFF_MAX_MSECS);
+	/* spread, so that many processes do not come back together */
+	wait = I_MAX(report.backoff_msecs, at_least_msecs);
+	schedule(wait + i_rand_limit(wait / 4 + 1));
+}
+
+static void answered(void)
+{
+	unsigned int lost;
+
+	report.backoff_msecs = 0;
+	report.quick_retry_used = FALSE;
+	report.token_fresh = FALSE;
+	if (report.away_since == 0)
+		return;
+	lost = ocs_queue_lost(TRUE);
+	i_info("ocsmanager: %s answers again after %lld s: %u events were kept, %u folders are "
+	       "reported as modified, %u events were lost",
+	       report.url, (long long)(ioloop_time - report.away_since), ocs_queue_count(),
+	       ocs_queue_folders(), lost);
+	report.away_since = 0;
+}
+
+static void refused(unsigned int count, const char *name)
+{
+	report.refused += count;
+	if (report.refused_logged != 0 && ioloop_time - report.refused_logged < REFUSED_LOG_SECS)
+		return;
+	i_warning("ocsmanager: %s refused %u events, the last with %s", report.url, report.refused,
+		  name);
+	report.refused = 0;
+	report.refused_logged = ioloop_time;
+}
+
+/* -- login */
+
+static void login_failed(const char *error, unsigned int status)
+{
+	bool wrong = status == 401 || status == 403;
+
+	if (wrong)
+		error = t_strdup_printf("%s (wrong username= or password=, or the account cannot use "
+					"ocsmanager_mechanism)",
+					error);
+	away(error, wrong ? BACKOFF_LOGIN_MSECS : 0);
+}
+
+static const char *status_text(const struct ocs_reply *reply)
+{
+	struct ocs_answer answer;
+
+	if (reply->status == 0)
+		return str_sanitize(reply->reason, 200);
+	if (ocs_answer_parse(reply->body, reply->size, &answer) == 0 && *answer.error_name != '\0')
+		return t_strdup_printf("%u %s", reply->status, answer.error_name);
+	return t_strdup_printf("HTTP status %u", reply->status);
+}
+
+/* -1: the exchange did not work and this was dealt with. */
+static int check_transport(const struct ocs_reply *reply, const char *what)
+{
+	if (reply->status == 200)
+		return 0;
+	/* a server may close an idle connection just as it is used again */
+	if (reply->lost && !report.quick_retry_used) {
+		report.quick_retry_used = TRUE;
+		schedule(0);
+	} else {
+		away(t_strdup_printf("%s: %s", what, status_text(reply)),
+		     reply->retry_after * 1000);
+	}
+	return -1;
+}
+
+static void login_answered(const struct ocs_reply *reply)
+{
+	struct ocs_login_request request;
+	const char *token, *error;
+	unsigned int ttl;
+	int ret;
+
+	if (reply->status == 401 || reply->status == 403) {
+		login_failed(t_strdup_printf("login: %s", status_text(reply)), reply->status);
+		return;
+	}
+	if (check_transport(reply, "login") < 0)
+		return;
+	ret = ocs_login_next(report.login, reply->body, reply->size, &request, &token, &ttl,
+			     &error);
+	if (ret < 0) {
+		login_failed(error, 0);
+	} else if (ret == 0) {
+		ocs_exchange_send("POST", request.path, reply->cookies, NULL, request.body,
+				  login_answered);
+	} else {
+		forget_token();
+		report.token = i_strdup(token);
+		report.token_fresh = TRUE;
+		/* before its end, by a tenth of its life */
+		report.token_end_msecs =
+			ttl == 0 ? 0 :
+				   now_msecs() + (long long)ttl * 1000 -
+					   I_MIN((long long)ttl * 100, RENEW_MAX_MSECS);
+		pump(NULL);
+	}
+}
+
+static void login(void)
+{
+	struct ocs_login_request request;
+	struct ocs_credentials cred;
+	const char *error;
+
+	if (report.login == NULL) {
+		if (ocs_credentials_read(report.credentials, &cred, &error) < 0) {
+			i_error("ocsmanager: %s; nothing is reported", error);
+			report.off = TRUE;
+			stop_waiting();
+			return;
+		}
+		report.login = ocs_login_new(report.mechanism, &cred);
+		ocs_credentials_free(&cred);
+	}
+	ocs_login_start(report.login, &request);
+	ocs_exchange_send("POST", request.path, NULL, NULL, request.body, login_answered);
+}
+
+/* -- notifications */
+
+/* Takes the results of a batch; what is to come again stays at the head of the queue, in order. */
+static void take_results(const struct ocs_answer *answer)
+{
+	struct ocs_event *event = ocs_queue_head(), *next;
+	unsigned int i, refused_count = 0, later = 0;
+
+	for (i = 0; i < answer->result_count; i++, event = next) {
+		next = event->next;
+		if (answer->results[i] == OCS_RESULT_LATER) {
+			later++;
+			continue;
+		}
+		if (answer->results[i] == OCS_RESULT_REFUSED)
+			refused_count++;
+		ocs_queue_drop(event);
+	}
+	if (refused_count > 0)
+		refused(refused_count, answer->error_name);
+	if (later > 0) {
+		away(t_strdup_printf("%u events: %s", later, answer->error_name), 0);
+		return;
+	}
+	answered();
+	schedule_next();
+}
+
+/* 4xx for the request as a whole. */
+static void request_refused(const struct ocs_reply *reply)
+{
+	if (report.sent > 1) {
+		report.one_by_one = TRUE;
+		report.culprits = report.sent;
+		pump(NULL);
+		return;
+	}
+	ocs_queue_drop(ocs_queue_head());
+	refused(1, status_text(reply));
+	answered();
+	pump(NULL);
+}
+
+static void batch_answered(const struct ocs_reply *reply)
+{
+	struct ocs_answer answer;
+
+	if (report.one_by_one && --report.culprits == 0)
+		report.one_by_one = FALSE;
+
+	if (reply->status == 401) {
+		bool fresh = report.token_fresh;
+
+		forget_token();
+		if (fresh)
+			away(t_strdup_printf("a new session token is refused: %s",
+					     status_text(reply)),
+			     0);
+		else
+			pump(NULL);
+	} else if (reply->status == 400 || reply->status == 403 || reply->status == 413 ||
+		   reply->status == 422) {
+		if (ocs_answer_parse(reply->body, reply->size, &answer) < 0 ||
+		    answer.error_code != reply->status)
+			away(t_strdup_printf("HTTP status %u that is not OCSManager's",
+					     reply->status),
+			     0);
+		else
+			request_refused(reply);
+	} else if (check_transport(reply, "report") == 0) {
+		if (ocs_answer_parse(reply->body, reply->size, &answer) < 0 ||
+		    answer.error_code != 0 || answer.result_count != report.sent)
+			away("the answer is not OCSManager's", 0);
+		else
+			take_results(&answer);
+	}
+}
+
+static void send_batch(void)
+{
+	string_t *body = t_str_new(4096);
+	const struct ocs_event *event;
+	unsigned int max = report.one_by_one ? 1 : BATCH_MAX;
+
+	str_append(body, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<ocsmanager>\n");
+	report.sent = 0;
+	for (event = ocs_queue_head(); event != NULL && report.sent < max; event = event->next) {
+		if (report.sent > 0 && str_len(body) + strlen(event->xml) > BODY_MAX)
+			break;
+		str_append(body, event->xml);
+		report.sent++;
+	}
+	str_append(body, "</ocsmanager>\n");
+	report.sent_msecs = now_msecs();
+	ocs_exchange_send("PUT", "/notification", NULL, report.token, str_c(body), batch_answered);
+}
+
+/* Does the next thing there is to do, if none is under way. */
+static void pump(void *context ATTR_UNUSED)
+{
+	timeout_remove(&report.to_pump);
+	if (report.off || ocs_exchange_busy())
+		return;
+	if (ocs_queue_count() == 0)
+		ocs_queue_refill(BATCH_MAX);
+	if (ocs_queue_count() == 0) {
+		stop_waiting();
+		return;
+	}
+	T_BEGIN
+	{
+		if (report.token == NULL ||
+		    (report.token_end_msecs != 0 && now_msecs() >= report.token_end_msecs))
+			login();
+		else
+			send_batch();
+	}
+	T_END;
+}
+
+void ocs_report_add(const struct ocs_report *event)
+{
+	if (!report.initialized || report.off)
+		return;
+	ocs_queue_add(event);
+	if (report.to_pump == NULL && !ocs_exchange_busy())
+		schedule_next();
+}
+
+/* -- life */
+
+int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
+{
+	struct ocs_exchange_settings exchange = {
+		.url = set->url,
+		.timeout_msecs = set->timeout_msecs,
+		.ca_file = set->ca_file,
+		.dns_socket = set->dns_socket,
+	};
+
+	if (report.initialized)
+		return 0;
+	if (ocs_exchange_init(&exchange, error_r) < 0)
+		return -1;
+	i_zero(&report);
+	report.url = i_strdup(set->url);
+	report.credentials = i_strdup(set->credentials);
+	report.mechanism = set->mechanism;
+	report.oneshot = set->oneshot;
+	ocs_queue_init(set->queue_max);
+	report.initialized = TRUE;
+	return 0;
+}
+
+static void wait_over(struct ioloop *loop)
+{
+	io_loop_stop(loop);
+}
+
+static void finish_waiting(void)
+{
+	struct ioloop *previous = current_ioloop, *loop;
+	struct timeout *limit;
+
+	/* The daemon is away: what it did not take in all this time it will not take now. */
+	if (report.off || report.away_since != 0 ||
+	    (ocs_queue_count() == 0 && ocs_queue_folders() == 0))
+		return;
+	/* a loop of our own: the process's still listens for connections */
+	loop = io_loop_create();
+	ocs_exchange_switch_ioloop();
+	report.finishing = TRUE;
+	limit = timeout_add_to(loop, report.oneshot ? DEINIT_ONESHOT_MSECS : DEINIT_MSECS, wait_over,
+			       loop);
+	if (!ocs_exchange_busy())
+		schedule(0);
+	io_loop_run(loop);
+	timeout_remove(&limit);
+	timeout_remove(&report.to_pump);
+	io_loop_set_current(previous);
+	ocs_exchange_switch_ioloop();
+	io_loop_set_current(loop);
+	io_loop_destroy(&loop);
+}
+
+void ocs_report_deinit(void)
+{
+	if (!report.initialized)
+		return;
+	finish_waiting();
+	timeout_remove(&report.to_pump);
+	if (!report.off && (ocs_queue_count() > 0 || ocs_queue_folders() > 0))
+		i_warning("ocsmanager: the process ends with %u events and %u folders not reported "
+			  "to %s",
+			  ocs_queue_count(), ocs_queue_folders(), report.url);
+	ocs_exchange_deinit();
+	ocs_queue_deinit();
+	ocs_login_free(&report.login);
+	forget_token();
+	safe_memset(report.credentials, 0, strlen(report.credentials));
+	i_free(report.credentials);
+	i_free(report.url);
+	report.initialized = FALSE;
+}

@@ -1,0 +1,27 @@
+/*
+ * The process's one client of the daemon. ocs_report_add() copies and returns: logging in, sending,
+ * waiting and retrying happen in the process's root ioloop, after the delivery was answered.
+ */
+#ifndef OCS_REPORT_H
+#define OCS_REPORT_H
+
+#include "login.h"
+#include "queue.h"
+
+struct ocs_report_settings {
+	const char *url, *credentials;
+	enum ocs_mechanism mechanism;
+	unsigned int timeout_msecs; /* of each exchange */
+	unsigned int queue_max;
+	const char *ca_file, *dns_socket;
+	bool oneshot; /* the process exits to answer (LDA): its end may not be held up */
+};
+
+/* The first call of a process counts, later ones do nothing. Copies the settings. */
+int ocs_report_init(const struct ocs_report_settings *set, const char **error_r);
+/* Reports what is waiting, for a bounded time, and frees everything. */
+void ocs_report_deinit(void);
+
+void ocs_report_add(const struct ocs_report *report);
+
+#endif

@@ -1,0 +1,20 @@
+/*
+ * The text of an error, filled by the function that failed and logged by the caller who knows the
+ * context. No ownership: the caller has it on its stack. Every function that takes one accepts
+ * NULL.
+ */
+#ifndef OCS_STORE_ERROR_H
+#define OCS_STORE_ERROR_H
+
+#define OCS_ERROR_MAX 512
+
+struct ocs_error {
+	char text[OCS_ERROR_MAX];
+};
+
+/* Formats the text (cut to fit) and returns -1, so that a function can end with `return
+ * ocs_error_set(...)`. */
+int ocs_error_set(struct ocs_error *error, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * Checked records on disk: libtdb behind a version, a checksum and a quarantine.
+ *
+ * One store is one TDB file. Every record carries a format version and a checksum; a record that
+ * does not verify is never returned: it counts as damaged, and ocs_store_quarantine() moves it
+ * aside. All changes are transactions, so a killed process loses nothing it was told is committed.
+ *
+ * Threads: a store is not thread-safe; whoever owns it serialises the calls (the daemon uses one
+ * thread, the library a mutex). Only ocs_store_seqnum() may be called from any thread at any time.
+ * Processes: POSIX locks belong to the process, so a file may be open once in a process, and an
+ * open store must not be used in a forked child.
+ */
+#ifndef OCS_STORE_STORE_H
+#define OCS_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "store/error.h"
+
+struct ocs_store;
+
+/* Results of the functions below that are not simply 0 or -1. */
+enum ocs_store_result {
+	OCS_STORE_OK = 0,
+	OCS_STORE_ERROR = -1,   /* I/O error, lock lost, disk full; error text says which */
+	OCS_STORE_MISSING = -2, /* no such record (fetch), no such file (open without create) */
+	OCS_STORE_DAMAGED = -3, /* the record is there and does not verify */
+	OCS_STORE_CORRUPT = -4, /* the file is not a TDB or fails its check (open) */
+	OCS_STORE_BUSY = -5,    /* somebody holds the lock (try_begin) */
+};
+
+enum ocs_store_flags {
+	OCS_STORE_CREATE = 1, /* create the file if it is missing (never over an existing one) */
+	OCS_STORE_READ_ONLY = 2,
+	OCS_STORE_CHECK = 4, /* run the whole-file check (slow on large files) */
+	OCS_STORE_MOVE_CORRUPT =
+	        8, /* a corrupt file is renamed to NAME.corrupt-<time> and made anew */
+};
+
+/* mode: of a created file, regardless of umask. gid: of a created file, (gid_t)-1 to leave it.
+ * moved_r (may be NULL) is set when a corrupt file was moved aside. Returns an ocs_store_result. */
+int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode, gid_t gid,
+                   struct ocs_store **store_r, bool *moved_r, struct ocs_error *error);
+void ocs_store_close(struct ocs_store *store);
+const char *ocs_store_path(const struct ocs_store *store);
+
+/* Changes with every commit by any process that changed something. Any thread; takes no lock. */
+uint32_t ocs_store_seqnum(const struct ocs_store *store);
+
+/* begin waits for the lock; try_begin returns OCS_STORE_BUSY instead. Transactions do not nest.
+ * sync in commit: true returns only when the data are on the disk. A failed commit is cancelled.
+ * cancel without a transaction is allowed and does nothing. */
+int ocs_store_begin(struct ocs_store *store, struct ocs_error *error);
+int ocs_store_try_begin(struct ocs_store *store, struct ocs_error *error);
+int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error);
+void ocs_store_cancel(struct ocs_store *store);
+bool ocs_store_in_transaction(const struct ocs_store *store);
+/* Puts on the disk what commits without sync have left to the kernel. */
+int ocs_store_sync(struct ocs_store *store, struct ocs_error *error);
+
+/* Fetch returns a copy of the payload, allocated on mem_ctx (talloc); inside a transaction its own
+ * changes are seen. put and delete need a transaction. delete of a missing record is no error. */
+int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *key, size_t key_len,
+                    uint8_t **data_r, size_t *len_r, struct ocs_error *error);
+int ocs_store_put(struct ocs_store *store, const void *key, size_t key_len, const void *data,
+                  size_t len, struct ocs_error *error);
+int ocs_store_delete(struct ocs_store *store, const void *key, size_t key_len,
+                     struct ocs_error *error);
+
+/* Deletes every record, in the open transaction. */
+int ocs_store_wipe(struct ocs_store *store, struct ocs_error *error);
+
+/* Renames a damaged record out of the way of its readers (prefix 'Q'), in the open transaction. */
+int ocs_store_quarantine(struct ocs_store *store, const void *key, size_t key_len,
+                         struct ocs_error *error);
+
+/* Calls each() for every record whose key starts with the byte `prefix` (-1: all). data is NULL for
+ * a damaged record. each() must not change the store; a non-zero return stops and is returned. */
+typedef int ocs_store_each_fn(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                              void *arg);
+int ocs_store_each(struct ocs_store *store, int prefix, ocs_store_each_fn *each, void *arg,
+                   struct ocs_error *error);
+
+/* The process that holds a lock on the file that this one waits for, 0 if none. */
+pid_t ocs_store_lock_holder(const struct ocs_store *store);
+
+#endif

@@ -1,0 +1,4 @@
+"""What the service and live tests share: the daemon, the consumer, HTTP clients, listeners.
+
+Nothing here sleeps to be lucky: each wait is for a condition and has a limit.
+"""

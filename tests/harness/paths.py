@@ -1,0 +1,14 @@
+"""Where the built programs are."""
+
+import os
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.abspath(os.environ.get("OCS_BUILD", os.path.join(TREE, "build")))
+
+
+def program(name):
+    return os.path.join(BUILD, name)
+
+
+def have(name):
+    return os.access(program(name), os.X_OK)

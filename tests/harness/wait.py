@@ -1,0 +1,76 @@
+"""Waiting for conditions, and for lines of a program's output."""
+
+import threading
+import time
+
+LIMIT = 15.0  # seconds; what is fast is fast, this only bounds what never comes
+
+
+def wait_until(condition, limit=LIMIT, what="the condition"):
+    """Returns the first true value of condition(); AssertionError after limit seconds."""
+    end = time.monotonic() + limit
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {limit} s: {what}")
+        time.sleep(0.005)
+
+
+class Lines:
+    """The lines of a pipe, read by a thread so that the writer never blocks on us."""
+
+    def __init__(self, pipe, on_line=None):
+        self.lines = []
+        self.times = []
+        self.ended = False
+        self.changed = threading.Condition()
+        self._pipe, self._on_line = pipe, on_line
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        for raw in self._pipe:
+            line = raw.decode("utf-8", "replace").rstrip("\n")
+            with self.changed:
+                self.lines.append(line)
+                self.times.append(time.monotonic())
+                if self._on_line:
+                    self._on_line(line)
+                self.changed.notify_all()
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def join(self):
+        self._thread.join(5)
+        self._pipe.close()
+
+    def text(self):
+        with self.changed:
+            return "\n".join(self.lines)
+
+    def snapshot(self):
+        with self.changed:
+            return list(self.lines)
+
+    def wait(self, found, limit=LIMIT, what="a line"):
+        """found(lines) is called with all lines so far until it returns something true."""
+        end = time.monotonic() + limit
+        with self.changed:
+            while True:
+                value = found(self.lines)
+                if value:
+                    return value
+                left = end - time.monotonic()
+                if left <= 0 or self.ended:
+                    why = "the program ended" if self.ended else f"not within {limit} s"
+                    tail = "\n  ".join(self.lines[-40:])
+                    raise AssertionError(f"{why}: {what}; it said:\n  {tail}")
+                self.changed.wait(left)
+
+    def wait_text(self, text, limit=LIMIT, start=0):
+        """The first line at or after index start that contains text."""
+        return self.wait(lambda lines: next((l for l in lines[start:] if text in l), None), limit,
+                         f"a line with {text!r}")

@@ -1,0 +1,344 @@
+"""A real Dovecot for tests: started from a temporary folder, driven by LMTP, LDA and IMAP, stopped by pid.
+
+Needs the Debian packages dovecot-core, dovecot-imapd, dovecot-lmtpd (and dovecot-sieve for sieve=True).
+Works as root (mail belongs to nobody, as on a real server) and as any other user (everything
+belongs to that user). Listens on loopback only, on free ports. Every wait has a limit.
+
+    with Dovecot(plugin=".../lib90_ocsmanager_plugin.so",
+                 settings={"ocsmanager_url": "http://127.0.0.1:5000", ...}) as dovecot:
+        seconds = dovecot.deliver("alice")
+        imap = dovecot.imap("alice")
+"""
+
+import grp
+import imaplib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+STOCK_MODULES = "/usr/lib/dovecot/modules"
+DOVECOT = "/usr/sbin/dovecot"
+LDA = "/usr/lib/dovecot/dovecot-lda"
+DOVEADM = "/usr/bin/doveadm"
+
+MESSAGE = (
+    "From: Sender <sender@example.org>\r\nTo: {rcpt}\r\nSubject: {subject}\r\n"
+    "Message-ID: <{subject}@example.org>\r\n\r\nHello.\r\n"
+)
+
+
+def wait_until(condition, limit=10.0, what="condition"):
+    """Returns the first true value of condition(); TimeoutError after limit seconds."""
+    end = time.monotonic() + limit
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {limit} s: {what}")
+        time.sleep(0.005)
+
+
+def sanitizer(plugin, folder):
+    """Environment that a plugin built with AddressSanitizer needs in a Dovecot built without; empty for
+    a plain plugin. Findings go to files that Dovecot.findings() reads."""
+    if not plugin:
+        return {}
+    linked = subprocess.run(["/usr/bin/ldd", plugin], capture_output=True, text=True, check=True).stdout
+    libraries = [line.split()[2] for line in linked.splitlines() if "libasan" in line]
+    if not libraries:
+        return {}
+    options = f"detect_leaks=0:abort_on_error=0:log_path={folder}/sanitizer"
+    return {"LD_PRELOAD": libraries[0], "ASAN_OPTIONS": options,
+            "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={folder}/sanitizer"}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Lmtp:
+    """One LMTP connection (RFC 2033)."""
+
+    def __init__(self, port, limit=30):
+        self.sock = socket.create_connection(("127.0.0.1", port), limit)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.sock.makefile("rb")
+        self._expect("220")
+        self._command("LHLO test", "250")
+
+    def _expect(self, code):
+        while True:
+            line = self.file.readline().decode()
+            if not line.startswith(code):
+                raise RuntimeError(f"LMTP: expected {code}, got {line!r}")
+            if line[3:4] != "-":
+                return line
+
+    def _command(self, text, code):
+        self.sock.sendall(text.encode() + b"\r\n")
+        return self._expect(code)
+
+    def deliver(self, recipients, message):
+        """Seconds from the end of DATA to the last recipient's reply."""
+        self._command("MAIL FROM:<sender@example.org>", "250")
+        for recipient in recipients:
+            self._command(f"RCPT TO:<{recipient}>", "250")
+        self._command("DATA", "354")
+        start = time.perf_counter()
+        self.sock.sendall(message.encode() + b".\r\n")
+        for _ in recipients:
+            self._expect("250")
+        return time.perf_counter() - start
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+
+class Dovecot:
+    """plugin: path of the plugin's .so or None; settings: what goes into plugin { };
+    mail_plugins: what is loaded; users: name -> password; sieve: script text given to every user;
+    run_as: when root, run all of it as this user instead; extra: more configuration text."""
+
+    def __init__(self, plugin=None, settings=None, mail_plugins="notify ocsmanager", users=None,
+                 sieve=None, run_as=None, extra=""):
+        self.folder = tempfile.mkdtemp(prefix="ocs-dovecot-")
+        os.chmod(self.folder, 0o755)
+        self.plugin = plugin
+        self.settings = dict(settings or {})
+        self.mail_plugins = mail_plugins
+        self.users = users or {"alice": "pw", "bob": "pw", "carol@example.org": "pw"}
+        self.sieve = sieve
+        self.extra = extra
+        self.run_as = run_as if os.geteuid() == 0 else None
+        self.imap_port = free_port()
+        self.lmtp_port = free_port()
+        self.process = None
+        self.environment = {}
+        self.counter = 0
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(self, *_):
+        self.stop()
+
+    # -- configuration
+
+    def _path(self, name):
+        return os.path.join(self.folder, name)
+
+    @property
+    def config(self):
+        return self._path("dovecot.conf")
+
+    def _root(self):
+        return os.geteuid() == 0 and self.run_as is None
+
+    def _write(self, name, text, mode=0o644):
+        path = self._path(name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def _link_modules(self):
+        """mail_plugin_dir is one folder: ours beside the stock ones."""
+        folder = self._path("modules")
+        os.makedirs(folder, exist_ok=True)
+        for name in os.listdir(STOCK_MODULES):
+            if not os.path.lexists(os.path.join(folder, name)):
+                os.symlink(os.path.join(STOCK_MODULES, name), os.path.join(folder, name))
+        if self.plugin:
+            target = os.path.join(folder, os.path.basename(self.plugin))
+            if os.path.lexists(target):
+                os.unlink(target)
+            shutil.copy(self.plugin, target)
+        return folder
+
+    def _prepare(self):
+        self.environment = sanitizer(self.plugin, self.folder)
+        if self.run_as:
+            me = pwd.getpwnam(self.run_as)
+        else:
+            me = pwd.getpwuid(os.geteuid())
+        own_group = grp.getgrgid(me.pw_gid).gr_name
+        if self._root():
+            internal, group, login, mail_user = "dovecot", "dovecot", "dovenull", "nobody"
+        else:
+            internal, group, login, mail_user = me.pw_name, own_group, me.pw_name, me.pw_name
+        mail = pwd.getpwnam(mail_user)
+        mail_group = grp.getgrgid(mail.pw_gid).gr_name
+
+        os.makedirs(self._path("mail"), exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(self._path("mail"), mail.pw_uid, mail.pw_gid)
+        self._write("users", "".join(f"{u}:{{PLAIN}}{p}::::::\n" for u, p in self.users.items()))
+        modules = self._link_modules()
+
+        lines = [
+            f"base_dir = {self._path('run')}", f"state_dir = {self._path('state')}",
+            f"log_path = {self._path('log')}", "protocols = imap lmtp", "listen = 127.0.0.1",
+            "ssl = no", "disable_plaintext_auth = no", "first_valid_uid = 1", "first_valid_gid = 1",
+            f"default_internal_user = {internal}", f"default_internal_group = {group}",
+            f"default_login_user = {login}", f"mail_uid = {mail_user}", f"mail_gid = {mail_group}",
+            f"mail_home = {self._path('mail')}/%u", "mail_location = maildir:~/Maildir",
+            "mail_fsync = never", f"mail_plugin_dir = {modules}",
+            f"mail_plugins = {self.mail_plugins}",
+            "passdb {", " driver = passwd-file", f" args = {self._path('users')}", "}",
+            "userdb {", " driver = static",
+            f" args = uid={mail_user} gid={mail_group} home={self._path('mail')}/%u", "}",
+            "namespace inbox {", " inbox = yes", " separator = /", "}",
+            "service imap-login {", " inet_listener imap {", "  address = 127.0.0.1",
+            f"  port = {self.imap_port}", " }", " inet_listener imaps {", "  port = 0", " }", "}",
+            "service lmtp {", " inet_listener lmtp {", "  address = 127.0.0.1",
+            f"  port = {self.lmtp_port}", " }", "}",
+        ]
+        if not self._root():
+            for service in ("anvil", "stats", "imap-login", "ipc"):
+                lines += [f"service {service} {{", " chroot =", "}"]
+        settings = dict(self.settings)
+        if self.sieve is not None:
+            settings["sieve"] = self._write("script.sieve", self.sieve)
+            lines += [f"protocol lmtp {{\n mail_plugins = {self.mail_plugins} sieve\n}}"]
+            subprocess.run(["/usr/bin/sievec", settings["sieve"]], check=True, timeout=20)
+        if self.environment:
+            variables = " ".join(f"{k}={v}" for k, v in self.environment.items())
+            lines += [f"import_environment = {variables}"]
+        lines += ["plugin {", *(f" {k} = {v}" for k, v in settings.items()), "}", self.extra, ""]
+        self._write("dovecot.conf", "\n".join(lines), 0o600 if self._root() else 0o644)
+        if self.run_as:
+            subprocess.run(["/bin/chown", "-R", self.run_as, self.folder], check=True)
+
+    # -- life
+
+    def start(self):
+        self._prepare()
+        identity = {"user": self.run_as, "extra_groups": []} if self.run_as else {}
+        if self.run_as:
+            identity["group"] = pwd.getpwnam(self.run_as).pw_gid
+        with open(self._path("console"), "ab") as console:
+            self.process = subprocess.Popen(
+                [DOVECOT, "-F", "-c", self.config], stdin=subprocess.DEVNULL, stdout=console,
+                stderr=console, cwd="/", start_new_session=True, **identity)
+
+        def ready():
+            if self.process.poll() is not None:
+                raise RuntimeError("Dovecot ended: " + self.console() + self.log())
+            return answers(self.imap_port) and answers(self.lmtp_port)
+
+        wait_until(ready, 15, "Dovecot answers")
+        return self
+
+    def stop_processes(self, clean=True):
+        """clean: as an admin would, which takes a second; else at once, without the plugin's farewell."""
+        if self.process is None:
+            return
+        if clean and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                pass
+        # the session we made: workers that outlive the master, if any
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(5)
+        self.process = None
+
+    def stop(self):
+        self.stop_processes(clean=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- looking
+
+    def console(self):
+        try:
+            with open(self._path("console"), encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def log(self):
+        try:
+            with open(self._path("log"), encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def findings(self):
+        """What sanitizers wrote."""
+        text = ""
+        for name in os.listdir(self.folder) if os.path.isdir(self.folder) else []:
+            if name.startswith("sanitizer"):
+                with open(self._path(name), encoding="utf-8", errors="replace") as f:
+                    text += f.read()
+        return text
+
+    def wait_log(self, text, limit=10.0):
+        return wait_until(lambda: text in self.log() and self.log(), limit, f"log line {text!r}")
+
+    def uid_validity(self, user, folder):
+        connection = self.imap(user)
+        try:
+            answer = connection.status(f'"{folder}"', "(UIDVALIDITY)")[1][0].decode()
+            return int(answer.split("UIDVALIDITY ")[1].rstrip(")"))
+        finally:
+            connection.logout()
+
+    # -- driving
+
+    def lmtp(self):
+        return Lmtp(self.lmtp_port)
+
+    def message(self, rcpt="alice", subject=None):
+        self.counter += 1
+        return MESSAGE.format(rcpt=rcpt, subject=subject or f"mail-{self.counter}")
+
+    def deliver(self, *recipients, subject=None):
+        connection = self.lmtp()
+        try:
+            return connection.deliver(recipients, self.message(recipients[0], subject))
+        finally:
+            connection.close()
+
+    def lda(self, user, limit=30):
+        """Runs dovecot-lda; returns seconds. Raises if it refuses the mail."""
+        start = time.perf_counter()
+        identity = {"user": self.run_as, "extra_groups": []} if self.run_as else {}
+        subprocess.run([LDA, "-c", self.config, "-d", user], input=self.message(user).encode(),
+                       check=True, timeout=limit, cwd="/", capture_output=True,
+                       env={**os.environ, **self.environment}, **identity)
+        return time.perf_counter() - start
+
+    def doveadm(self, *arguments, limit=30):
+        return subprocess.run([DOVEADM, "-c", self.config, *arguments], timeout=limit, cwd="/",
+                              capture_output=True, text=True, check=False,
+                              env={**os.environ, **self.environment})
+
+    def imap(self, user):
+        connection = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=30)
+        connection.login(user, self.users[user])
+        return connection

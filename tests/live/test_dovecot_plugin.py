@@ -1,0 +1,703 @@
+"""The Dovecot plugin against a real Dovecot and a scripted daemon: what is reported for each event, and
+that no server, however bad, refuses, delays or loses a mail.
+
+OCS_BUILD is the folder of lib90_ocsmanager_plugin.so (default: build)."""
+
+import os
+import re
+import statistics
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from fakeserver import HANG, FakeServer, Raw, Slow, error  # noqa: E402
+from rig import Dovecot, wait_until  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PLUGIN = os.path.join(ROOT, os.environ.get("OCS_BUILD", "build"), "lib90_ocsmanager_plugin.so")
+PASSWORD = "secret=of <the> reporter"
+# What a delivery may take at most while a server hangs for seconds. The machine may be busy; a plugin
+# that waits would need the timeout of 1 to 3 s.
+PROMPT = 0.6
+MAIL = b"From: a@example.org\r\nSubject: appended\r\n\r\ntext\r\n"
+
+
+class Rig(unittest.TestCase):
+    """Dovecot and server are started by setup(), which every test calls with its settings."""
+
+    dovecot = None
+
+    def setup(self, behave=None, server=None, dovecot=None, **settings):
+        self.server = FakeServer(password=PASSWORD, **(server or {})).start()
+        self.addCleanup(self.server.stop)
+        self.server.behave = behave
+        self.dovecot = Dovecot(plugin=PLUGIN, **(dovecot or {}))
+        self.addCleanup(self.dovecot.stop)
+        self.credentials = os.path.join(self.dovecot.folder, "credentials")
+        self.write_credentials(self.server.username, PASSWORD)
+        self.dovecot.settings = {"ocsmanager_url": self.server.url,
+                                 "ocsmanager_credentials": "<" + self.credentials,
+                                 "ocsmanager_timeout": "1s"}
+        self.dovecot.settings.update({f"ocsmanager_{k}": v for k, v in settings.items()})
+        self.dovecot.start()
+        return self.dovecot
+
+    def write_credentials(self, username, password, mode=0o600):
+        with open(self.credentials, "w", encoding="utf-8") as f:
+            f.write(f"# who reports\nusername={username}\npassword={password}\n")
+        os.chmod(self.credentials, mode)
+
+    def tearDown(self):
+        if self.dovecot is None:
+            return
+        log = self.dovecot.log() + self.dovecot.console()
+        self.assertEqual(self.dovecot.findings(), "")
+        self.assertNotIn("Panic", log)
+        self.assertNotIn("killed with signal 6", log)
+        self.assertNotIn("killed with signal 11", log)
+        self.assertNotIn(PASSWORD, log)
+        for token in list(self.server.tokens):
+            self.assertNotIn(token, log)
+
+    def prepare(self, mails=0, folders=()):
+        """Mail and folders a test starts from; what they report is waited for and forgotten."""
+        for _ in range(mails):
+            self.dovecot.deliver("alice")
+        expected = mails + (1 if mails else 0)
+        if folders:
+            imap = self.dovecot.imap("alice")
+            for folder in folders:
+                imap.create(folder)
+            imap.logout()
+            expected += len(folders)
+        self.server.wait_accepted(expected)
+        self.server.accepted.clear()
+
+    def accepted(self, count):
+        """Exactly count notifications; ids are checked and taken out."""
+        self.server.wait_accepted(count)
+        time.sleep(0.1)  # for one too many
+        result = self.server.wait_accepted(count)
+        ids = [n.pop("id") for n in result]
+        self.assertEqual(len(set(ids)), len(ids), "an id was used twice")
+        for ident in ids:
+            self.assertRegex(ident, r"^[A-Za-z0-9_.-]{8,128}$")
+        self.assertEqual(len(result), count, result)
+        return result
+
+    def validity(self, folder="INBOX", user="alice"):
+        return str(self.dovecot.uid_validity(user, folder))
+
+
+class Events(Rig):
+    def message(self, category, folder, uid, total, unread, **more):
+        return {"category": category, "backend": "dovecot", "username": "alice", "folder": folder,
+                "messageID": str(uid), "uidValidity": self.validity(folder), "total": str(total),
+                "unread": str(unread), **more}
+
+    def folder(self, category, folder, **more):
+        return {"category": category, "backend": "dovecot", "username": "alice", "folder": folder,
+                **more}
+
+    def test_an_lmtp_delivery_is_newmail_after_the_creation_of_the_inbox(self):
+        self.setup().deliver("alice")
+        self.dovecot.deliver("alice")
+        got = self.accepted(3)
+        self.assertEqual(got, [self.folder("created", "INBOX"),
+                               self.message("newmail", "INBOX", 1, 1, 1),
+                               self.message("newmail", "INBOX", 2, 2, 2)])
+
+    def test_an_lmtp_delivery_to_two_recipients_is_newmail_for_each(self):
+        self.setup(events="newmail").deliver("alice", "bob")
+        self.assertEqual([n["username"] for n in self.accepted(2)], ["alice", "bob"])
+
+    def test_an_lda_delivery_is_newmail(self):
+        self.setup(events="newmail").lda("alice")
+        self.assertEqual(self.accepted(1), [self.message("newmail", "INBOX", 1, 1, 1)])
+
+    def test_parallel_deliveries_all_carry_their_uid(self):
+        self.setup(events="newmail")
+        connections = [self.dovecot.lmtp() for _ in range(6)]
+        import threading
+
+        def stream(connection):
+            for _ in range(10):
+                connection.deliver(["alice"], self.dovecot.message())
+
+        threads = [threading.Thread(target=stream, args=(c,)) for c in connections]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for connection in connections:
+            connection.close()
+        got = self.accepted(60)
+        self.assertEqual({n["messageID"] for n in got}, {str(i) for i in range(1, 61)})
+
+    def test_sieve_fileinto_is_newmail_in_the_created_folder(self):
+        self.setup(dovecot={"sieve": 'require ["fileinto", "mailbox", "copy"];\n'
+                                     'fileinto :create :copy "Lists/dev";\n'})
+        self.dovecot.deliver("alice")
+        self.assertEqual(self.accepted(3), [self.folder("created", "Lists/dev"),
+                                            self.message("newmail", "Lists/dev", 1, 1, 1),
+                                            self.message("newmail", "INBOX", 1, 1, 1)])
+
+    def test_an_append_is_created_with_its_flags_counted(self):
+        self.setup()
+        self.prepare(mails=1)
+        imap = self.dovecot.imap("alice")
+        imap.append("INBOX", r"(\Seen)", None, MAIL)
+        self.assertEqual(self.accepted(1), [self.message("created", "INBOX", 2, 2, 1)])
+        imap.logout()
+
+    def test_a_copy_names_source_and_target_of_each_message(self):
+        self.setup()
+        self.prepare(mails=2, folders=["Archive"])
+        imap = self.dovecot.imap("alice")
+        imap.select("INBOX")
+        imap.copy("1:2", "Archive")
+        self.assertEqual(self.accepted(2), [
+            self.message("copied", "Archive", 1, 2, 2, oldFolder="INBOX", oldMessageID="1"),
+            self.message("copied", "Archive", 2, 2, 2, oldFolder="INBOX", oldMessageID="2")])
+        imap.logout()
+
+    def test_a_move_is_one_event_without_a_deletion(self):
+        self.setup()
+        self.prepare(mails=2, folders=["Archive"])
+        imap = self.dovecot.imap("alice")
+        imap.select("INBOX")
+        imap.uid("MOVE", "2", "Archive")
+        self.assertEqual(self.accepted(1), [
+            self.message("moved", "Archive", 1, 1, 1, oldFolder="INBOX", oldMessageID="2")])
+        imap.logout()
+
+    def test_where_moves_are_not_wanted_the_deletion_still_is(self):
+        self.setup(events="deleted")
+        imap = self.dovecot.imap("alice")
+        imap.create("Archive")
+        imap.append("INBOX", None, None, MAIL)
+        imap.select("INBOX")
+        imap.uid("MOVE", "1", "Archive")
+        self.assertEqual(self.accepted(1), [self.message("deleted", "INBOX", 1, 0, 0)])
+        imap.logout()
+
+    def test_flags_and_keywords_are_modified_once_for_each_message_of_a_command(self):
+        self.setup()
+        self.prepare(mails=3)
+        imap = self.dovecot.imap("alice")
+        imap.select("INBOX")
+        imap.store("1:2", "+FLAGS", r"(\Seen Work)")
+        self.assertEqual(self.accepted(2), [self.message("modified", "INBOX", 1, 3, 1),
+                                            self.message("modified", "INBOX", 2, 3, 1)])
+        self.assertEqual(len(self.server.reports()[-1].notifications()), 2, "one batch")
+        imap.logout()
+
+    def test_an_expunge_is_deleted_with_the_counts_after_it(self):
+        self.setup(events="deleted newmail")
+        for _ in range(3):
+            self.dovecot.deliver("alice")
+        self.server.wait_accepted(3)
+        self.server.accepted.clear()
+        imap = self.dovecot.imap("alice")
+        imap.select("INBOX")
+        imap.store("1", "+FLAGS", r"(\Seen)")
+        imap.store("1:2", "+FLAGS", r"(\Deleted)")
+        imap.expunge()
+        self.assertEqual(self.accepted(2), [self.message("deleted", "INBOX", 1, 1, 1),
+                                            self.message("deleted", "INBOX", 2, 1, 1)])
+        imap.logout()
+
+    def test_a_transaction_with_more_than_256_changes_is_one_modified_folder(self):
+        self.setup(events="modified")
+        imap = self.dovecot.imap("alice")
+        for _ in range(257):
+            imap.append("INBOX", None, None, MAIL)
+        imap.select("INBOX")
+        imap.store("1:256", "+FLAGS", r"(\Seen)")
+        self.server.wait_accepted(256)
+        self.server.accepted.clear()
+        imap.store("1:257", "+FLAGS", r"(\Flagged)")
+        got = self.accepted(1)
+        self.assertEqual(got, [self.folder("modified", "INBOX", uidValidity=self.validity(),
+                                           total="257", unread="1")])
+        imap.logout()
+
+    def test_folders_are_created_moved_and_deleted(self):
+        self.setup()
+        imap = self.dovecot.imap("alice")
+        imap.create("A")
+        imap.append("A", None, None, MAIL)
+        validity = self.validity("A")
+        imap.rename("A", "B/C")
+        imap.delete("B/C")
+        got = self.accepted(4)
+        self.assertEqual(got[0], self.folder("created", "A"))
+        got[2].pop("uidValidity", None)
+        self.assertEqual(got[2], self.folder("moved", "B/C", oldFolder="A"))
+        self.assertEqual(got[1]["uidValidity"], validity)
+        self.assertEqual((got[3]["category"], got[3]["folder"], got[3].get("messageID")),
+                         ("deleted", "B/C", None), "the mails in it are no events of their own")
+        imap.logout()
+
+    def test_a_folder_that_was_made_anew_has_another_uid_validity(self):
+        self.setup(events="created")
+        imap = self.dovecot.imap("alice")
+        for _ in range(2):
+            imap.create("A")
+            imap.append("A", None, None, MAIL)
+            imap.delete("A")
+            time.sleep(1.1)  # Dovecot takes it from the clock
+        first, second = self.accepted(2)
+        self.assertNotEqual(first["uidValidity"], second["uidValidity"])
+        imap.logout()
+
+    def test_folder_names_leave_as_utf8_xml_with_slashes(self):
+        self.setup(dovecot={"extra": "namespace inbox {\n separator = .\n}\n"},
+                   events="folder-created")
+        imap = self.dovecot.imap("alice")
+        imap.create('"Gr&APw-n.<a> &- b"')
+        self.assertEqual([n["folder"] for n in self.accepted(1)], ["Grün/<a> & b"])
+        imap.logout()
+
+    def test_each_kind_can_be_switched_off(self):
+        self.setup(events="folder-deleted")
+        self.dovecot.deliver("alice")
+        imap = self.dovecot.imap("alice")
+        imap.create("A")
+        imap.append("A", None, None, MAIL)
+        imap.select("A")
+        imap.store("1", "+FLAGS", r"(\Seen)")
+        imap.copy("1", "INBOX")
+        imap.select("INBOX")
+        imap.rename("A", "B")
+        imap.delete("B")
+        got = self.accepted(1)
+        self.assertEqual((got[0]["category"], got[0]["folder"]), ("deleted", "B"))
+        imap.logout()
+
+    def test_counts_can_be_left_out(self):
+        self.setup(events="newmail", counts="no").deliver("alice")
+        self.assertNotIn("total", self.accepted(1)[0])
+
+    def test_the_user_can_be_reported_with_or_without_its_domain(self):
+        for form, expected in (("%u", "carol@example.org"), ("%n", "carol"), (None, "carol@example.org")):
+            with self.subTest(form=form):
+                more = {} if form is None else {"user_format": form}
+                self.setup(events="newmail", backend="sogo", **more).deliver("carol@example.org")
+                got = self.accepted(1)[0]
+                self.assertEqual((got["username"], got["backend"]), (expected, "sogo"))
+                self.doCleanups()
+
+
+class Session(Rig):
+    def test_scram_is_used_and_one_login_and_connection_serve_many_deliveries(self):
+        self.setup(events="newmail")
+        connection = self.dovecot.lmtp()
+        for i in range(10):
+            connection.deliver(["alice"], self.dovecot.message())
+            self.server.wait_accepted(i + 1)
+        connection.close()
+        self.assertEqual((self.server.logins, self.server.connections), (1, 1))
+        self.assertIn(b"SCRAM-SHA-256", self.server.requests[0].body)
+        self.assertNotIn(PASSWORD.encode(), b"".join(r.body for r in self.server.requests))
+
+    def test_the_other_mechanisms_log_in_too(self):
+        for mechanism in ("SSHA", "plain"):
+            with self.subTest(mechanism=mechanism):
+                self.setup(events="newmail", mechanism=mechanism).deliver("alice")
+                self.accepted(1)
+                self.doCleanups()
+
+    def test_an_expiring_token_is_renewed_before_its_end(self):
+        self.setup(server={"ttl": 1}, events="newmail")
+        end = time.monotonic() + 3.5
+        count = 0
+        connection = self.dovecot.lmtp()
+        while time.monotonic() < end:
+            connection.deliver(["alice"], self.dovecot.message())
+            count += 1
+            self.server.wait_accepted(count)
+            time.sleep(0.02)
+        connection.close()
+        self.assertGreaterEqual(self.server.logins, 3)
+        self.assertTrue(all(len(r.notifications()) == 1 for r in self.server.reports()))
+        self.assertEqual(len(self.server.reports()), count, "none was refused")
+
+    def test_a_refused_token_is_renewed_and_the_event_sent_again_with_its_id(self):
+        self.setup(events="newmail")
+        connection = self.dovecot.lmtp()
+        connection.deliver(["alice"], self.dovecot.message())
+        self.server.wait_accepted(1)
+        self.server.revoke()
+        connection.deliver(["alice"], self.dovecot.message())
+        self.accepted(2)
+        connection.close()
+        reports = self.server.reports()
+        self.assertEqual(reports[-1].body, reports[-2].body)
+        self.assertEqual(self.server.logins, 2)
+        self.assertNotIn("ocsmanager:", self.dovecot.log(), "nothing worth a log line")
+
+    def test_an_idle_connection_closed_by_the_server_costs_no_event(self):
+        self.setup(events="newmail")
+        connection = self.dovecot.lmtp()
+        connection.deliver(["alice"], self.dovecot.message())
+        self.server.wait_accepted(1)
+        self.server.stop()
+        self.server.start()
+        connection.deliver(["alice"], self.dovecot.message())
+        self.accepted(2)
+        connection.close()
+
+    def test_events_arrive_in_order_and_waiting_ones_in_batches(self):
+        self.setup(behave=lambda r: Slow(0.2) if r.method == "PUT" else None, events="newmail")
+        connection = self.dovecot.lmtp()
+        for _ in range(40):
+            connection.deliver(["alice"], self.dovecot.message())
+        connection.close()
+        got = self.accepted(40)
+        self.assertEqual([int(n["messageID"]) for n in got], list(range(1, 41)))
+        self.assertLess(len(self.server.reports()), 20)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_lmtp_reads_a_file_that_only_root_reads(self):
+        dovecot = self.setup(events="newmail")
+        dovecot.stop_processes()
+        dovecot.settings["ocsmanager_credentials"] = self.credentials
+        dovecot.start()
+        dovecot.deliver("alice")
+        self.accepted(1)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_all_of_it_works_without_root(self):
+        self.setup(events="newmail", dovecot={"run_as": "nobody"})
+        self.dovecot.deliver("alice")
+        self.accepted(1)
+
+    def test_a_host_name_is_looked_up(self):
+        dovecot = self.setup(events="newmail")
+        dovecot.stop_processes()
+        dovecot.settings["ocsmanager_url"] = f"http://localhost:{self.server.port}"
+        dovecot.start()
+        dovecot.deliver("alice")
+        self.accepted(1)
+
+
+class Faults(Rig):
+    """Each mail is taken at once and is in the mailbox afterwards, whatever the server does."""
+
+    connection = None
+
+    def deliver_many(self, count=12, limit=PROMPT, user="alice"):
+        """All over one connection, so by one process: each process reports, and complains, for itself."""
+        if self.connection is None:
+            self.connection = self.dovecot.lmtp()
+            self.addCleanup(self.hang_up)
+        times = [self.connection.deliver([user], self.dovecot.message()) for _ in range(count)]
+        self.assertLess(statistics.median(times), 0.1, times)
+        self.assertLess(max(times), limit, times)
+        return times
+
+    def hang_up(self):
+        self.connection.close()
+        self.connection = None
+
+    def lines(self, text="ocsmanager:"):
+        return [line for line in self.dovecot.log().splitlines() if text in line]
+
+    def mails(self):
+        imap = self.dovecot.imap("alice")
+        count = int(imap.select("INBOX")[1][0])
+        imap.logout()
+        return count
+
+    def outage(self, behave, recover=None, count=12):
+        """Deliveries during a fault, then recovery; returns what was accepted."""
+        self.setup(behave=behave, events="newmail")
+        self.deliver_many(count)
+        self.dovecot.wait_log("events are waiting to be reported")
+        self.deliver_many(count)
+        self.assertEqual(len(self.lines()), 1, "logged once")
+        self.assertEqual(self.mails(), 2 * count)
+        self.server.behave = recover
+        got = self.server.wait_accepted(2 * count, 30)
+        self.dovecot.wait_log("answers again")
+        uids = [int(n["messageID"]) for n in got]
+        self.assertEqual(list(dict.fromkeys(uids)), list(range(1, 2 * count + 1)))
+        return got
+
+    def test_a_server_that_is_down(self):
+        self.setup(events="newmail")
+        self.server.stop()
+        self.deliver_many()
+        self.dovecot.wait_log("events are waiting to be reported")
+        self.deliver_many()
+        self.assertEqual(len(self.lines()), 1)
+        self.server.start()
+        got = self.accepted(24)
+        self.assertEqual([int(n["messageID"]) for n in got], list(range(1, 25)))
+        self.dovecot.wait_log("answers again")
+
+    def test_a_server_that_hangs(self):
+        self.outage(lambda r: HANG)
+
+    def test_a_server_that_hangs_after_the_login(self):
+        self.outage(lambda r: HANG if r.method == "PUT" else None)
+
+    def test_a_server_that_drips_its_answer(self):
+        self.outage(lambda r: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<ocsmanager>" +
+                                  b" " * 1000, drip=0.05))
+
+    def test_a_server_that_drips_its_header(self):
+        self.outage(lambda r: Raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1000, drip=0.05))
+
+    def test_a_server_that_is_slow_is_no_outage(self):
+        self.setup(behave=lambda r: Slow(0.4), events="newmail")
+        self.deliver_many()
+        self.accepted(12)
+        self.assertEqual(self.lines(), [])
+
+    def test_a_server_that_answers_endlessly(self):
+        self.outage(lambda r: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n" +
+                                  b"x" * 3_000_000))
+
+    def test_a_server_that_does_not_speak_http(self):
+        self.outage(lambda r: Raw(b"SSH-2.0-OpenSSH_9.2\r\n"))
+
+    def test_a_server_that_hangs_up(self):
+        self.outage(lambda r: Raw(b""))
+
+    def test_a_server_that_is_something_else(self):
+        for name, answer in {
+                "not found": (404, {}, "<html>not here</html>"),
+                "redirect": (302, {"Location": "http://127.0.0.1:9/"}, ""),
+                "ok but html": (200, {}, "<html><body>Welcome</body></html>"),
+                "empty": (200, {}, ""),
+                "no results": (200, {}, "<ocsmanager/>"),
+                "doctype": (200, {}, '<!DOCTYPE a [<!ENTITY b "c">]><ocsmanager>&b;</ocsmanager>'),
+                "bad request": (400, {}, "<html/>"),
+                "odd token": (200, {}, "<ocsmanager><token>a\tb &lt;c</token><sasl>!!</sasl>"
+                                       "<ttl>9</ttl></ocsmanager>")}.items():
+            for when in ("POST", "PUT"):
+                with self.subTest(name=name, when=when):
+                    self.outage(lambda r, a=answer, w=when: a if r.method == w else None, count=3)
+                    self.doCleanups()
+
+    def test_too_many_results(self):
+        results = "<notification status='queued' queues='1'/>" * 1000
+        self.outage(lambda r: (200, {}, f"<ocsmanager>{results}</ocsmanager>")
+                    if r.method == "PUT" else None, count=3)
+
+    def test_a_server_that_cannot_prove_itself(self):
+        def false_server(request):
+            if request.path != "/authenticate/login":
+                return None
+            return 200, {}, ("<ocsmanager><sasl>dj1BQUFB</sasl><token>abc</token><ttl>60</ttl>"
+                             "</ocsmanager>")
+        self.outage(false_server, count=3)
+        self.assertIn("could not prove", self.dovecot.log())
+
+    def test_a_server_that_asks_for_endless_iterations(self):
+        self.setup(server={"iterations": 10_000_000}, events="newmail",
+                   behave=lambda r: HANG if r.path == "/authenticate/login" else None)
+        # the fake would need seconds itself: it answers the first step only
+        self.deliver_many()
+        self.dovecot.wait_log("SCRAM iterations")
+
+    def test_a_new_token_that_is_refused_again_and_again_is_no_loop(self):
+        self.setup(events="newmail",
+                   behave=lambda r: (401, {}, error(401, "TOKEN_INVALID")) if r.method == "PUT" else None)
+        self.deliver_many()
+        self.dovecot.wait_log("a new session token is refused: 401 TOKEN_INVALID")
+        time.sleep(2)
+        self.assertLess(len(self.server.requests), 30)
+        self.server.behave = None
+        self.accepted(12)
+
+    def test_wrong_credentials_are_said_once_and_tried_rarely(self):
+        self.setup(events="newmail",
+                   behave=lambda r: (401, {}, error(401, "INVALID_CREDENTIALS"))
+                   if r.path == "/authenticate/login" else None)
+        self.deliver_many()
+        self.dovecot.wait_log("wrong username= or password=")
+        time.sleep(1.5)
+        self.deliver_many()
+        self.assertEqual(len(self.lines()), 1)
+        self.assertEqual(len(self.server.requests), 2)
+
+    def test_retry_after_is_kept(self):
+        self.setup(events="newmail", behave=lambda r: (503, {"Retry-After": "3"}, error(503, "OVERLOADED"))
+                   if r.method == "PUT" else None)
+        start = time.monotonic()
+        self.deliver_many(3)
+        self.dovecot.wait_log("report: 503 OVERLOADED")
+        tries = len(self.server.reports())
+        self.server.behave = None
+        self.accepted(3)
+        self.assertGreaterEqual(time.monotonic() - start, 2)
+        self.assertEqual(len(self.server.reports()), tries + 1)
+
+    def test_a_refused_event_is_dropped_and_the_others_stand(self):
+        seen = []
+
+        def refuse_bob(request):
+            if request.method != "PUT":
+                return None
+            results = ""
+            for n in request.notifications():
+                if n["username"] == "bob":
+                    results += ('<notification status="refused"><error code="422" '
+                                'name="UNKNOWN_USER">no</error></notification>')
+                else:
+                    seen.append(n["username"])
+                    results += '<notification status="nosubscriber" queues="0"/>'
+            if request.body.count(b"<notification") == 1 and b">bob<" in request.body:
+                return 422, {}, error(422, "UNKNOWN_USER")
+            return 200, {}, f"<ocsmanager>{results}</ocsmanager>"
+
+        self.setup(events="newmail", behave=refuse_bob)
+        self.deliver_many(1)
+        for _ in range(4):
+            self.connection.deliver(["alice", "bob"], self.dovecot.message())
+        wait_until(lambda: len(seen) == 5, what="alice's five")
+        self.dovecot.wait_log("UNKNOWN_USER")
+        self.assertEqual(len(self.lines()), 1, "not once for each")
+
+    def test_what_is_refused_for_now_comes_again_with_its_id_and_the_rest_does_not(self):
+        def busy(request):
+            if request.method != "PUT":
+                return None
+            results = "".join(
+                '<notification status="refused"><error code="503" name="BROKER_UNAVAILABLE"/>'
+                "</notification>" if n["username"] == "bob" else
+                '<notification status="queued" queues="1"/>' for n in request.notifications())
+            return 200, {}, f"<ocsmanager>{results}</ocsmanager>"
+
+        self.setup(events="newmail", behave=busy)
+        self.dovecot.deliver("alice", "bob")
+        self.dovecot.wait_log("BROKER_UNAVAILABLE")
+        self.server.behave = None
+        self.assertEqual([n["username"] for n in self.server.wait_accepted(1)], ["bob"])
+        self.assertEqual(self.server.accepted[0]["id"],
+                         self.server.reports()[0].notifications()[1]["id"])
+
+    def test_a_batch_that_is_refused_as_a_whole_is_taken_apart(self):
+        def picky(request):
+            if request.method == "PUT" and b">bob<" in request.body:
+                return 400, {}, error(400, "MALFORMED_REQUEST")
+            return None
+
+        self.setup(events="newmail", behave=picky)
+        self.dovecot.deliver("alice", "bob", "carol@example.org")
+        self.assertEqual([n["username"] for n in self.accepted(2)], ["alice", "carol@example.org"])
+
+    def test_what_overflows_is_reported_as_one_modified_folder_each(self):
+        self.setup(events="newmail folder-created created", queue_max="5")
+        self.server.stop()
+        self.deliver_many(5)  # INBOX created, four mails: the queue is full
+        self.deliver_many(10)
+        self.deliver_many(3, user="bob")
+        self.server.start()
+        got = self.accepted(7)
+        self.assertEqual([(n["category"], n.get("messageID")) for n in got[:5]],
+                         [("created", None)] + [("newmail", str(i)) for i in range(1, 5)])
+        self.assertEqual(sorted((n["category"], n["username"], n["folder"], n.get("messageID"))
+                                for n in got[5:]),
+                         [("modified", "alice", "INBOX", None), ("modified", "bob", "INBOX", None)])
+        self.assertEqual(len(self.lines("Warning: ocsmanager:")), 1)
+        self.assertIn("2 folders are reported as modified", self.dovecot.wait_log("answers again"))
+        self.deliver_many(1)
+        self.assertEqual(self.server.wait_accepted(8)[-1]["messageID"], "16")
+
+    def test_imap_sessions_and_lda_end_in_bounded_time_with_a_server_that_hangs(self):
+        self.setup(behave=lambda r: HANG, events="newmail created", timeout="3s")
+        self.assertLess(self.dovecot.lda("alice"), 1.0)
+        imap = self.dovecot.imap("alice")
+        start = time.monotonic()
+        imap.append("INBOX", None, None, MAIL)
+        imap.logout()
+        self.assertLess(time.monotonic() - start, PROMPT)
+        wait_until(lambda: len(self.lines("not reported to")) == 2, 5, "both processes ended")
+
+
+class Settings(Rig):
+    def broken(self, expected, **settings):
+        """A setting that cannot be used: said, and mail goes on."""
+        self.setup(**settings)
+        self.dovecot.deliver("alice")
+        self.dovecot.deliver("alice")
+        imap = self.dovecot.imap("alice")
+        self.assertEqual(imap.select("INBOX")[1], [b"2"])
+        imap.logout()
+        self.dovecot.wait_log(expected)
+        self.assertEqual(self.server.requests, [])
+
+    def test_wrong_settings_switch_the_plugin_off(self):
+        for settings, expected in (({"events": "newmail typo"}, "unknown event 'typo'"),
+                                   ({"url": "ftp://x"}, "ocsmanager_url"),
+                                   ({"url": "http://127.0.0.1:1/path"}, "ocsmanager_url"),
+                                   ({"timeout": "never"}, "ocsmanager_timeout"),
+                                   ({"queue_max": "-1"}, "ocsmanager_queue_max"),
+                                   ({"mechanism": "GSSAPI"}, "ocsmanager_mechanism"),
+                                   ({"mechanism": "PLAIN", "url": "http://192.0.2.1:5000"}, "PLAIN"),
+                                   ({"credentials": ""}, "ocsmanager_credentials is not set"),
+                                   ({"credentials": "/nonexistent/file"}, "/nonexistent/file"),
+                                   ({"credentials": "nonsense"}, "credentials:"),
+                                   ({"credentials": "username=a"}, "password= is missing")):
+            with self.subTest(settings=settings):
+                self.broken(expected + "", **settings)
+                self.doCleanups()
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_unreadable_credentials_are_said_and_mail_goes_on(self):
+        self.setup(dovecot={"run_as": "nobody"}, credentials="/etc/shadow")
+        self.dovecot.deliver("alice")
+        self.dovecot.wait_log("cannot read /etc/shadow")
+        self.assertEqual(self.server.requests, [])
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_a_password_with_a_percent_sign_is_written_in_base64(self):
+        """Dovecot itself would expand it: in the form with < that fails every user."""
+        for line, works in (("password=100%u", False), ("password64=MTAwJXU=", True)):
+            with self.subTest(line=line):
+                dovecot = self.setup(events="newmail")
+                dovecot.stop_processes()
+                self.server.password = "100%u"
+                with open(self.credentials, "w", encoding="utf-8") as f:
+                    f.write(f"username={self.server.username}\n{line}\n")
+                dovecot.settings["ocsmanager_credentials"] = self.credentials
+                dovecot.start()
+                dovecot.deliver("alice")
+                if works:
+                    self.accepted(1)
+                else:
+                    self.assertNotIn("100%u", dovecot.wait_log("use password64="))
+                self.doCleanups()
+
+    def test_credentials_that_all_may_read_are_refused(self):
+        dovecot = self.setup()
+        dovecot.stop_processes()
+        os.chmod(self.credentials, 0o644)
+        dovecot.settings["ocsmanager_credentials"] = self.credentials
+        dovecot.start()
+        dovecot.deliver("alice")
+        dovecot.wait_log("open to all users")
+        self.assertEqual(self.server.requests, [])
+
+    def test_doveadm_loads_the_plugin_without_a_word(self):
+        dovecot = self.setup()
+        dovecot.deliver("alice")
+        result = dovecot.doveadm("mailbox", "list", "-u", "alice")
+        self.assertEqual((result.returncode, result.stdout.split(), result.stderr), (0, ["INBOX"], ""))
+
+    def test_only_the_entry_points_are_visible(self):
+        import subprocess
+        symbols = subprocess.run(["nm", "-D", "--defined-only", PLUGIN], check=True, text=True,
+                                 capture_output=True).stdout
+        self.assertEqual(set(re.findall(r" [A-Za-z] (\w+)", symbols)),
+                         {"ocsmanager_plugin_init", "ocsmanager_plugin_deinit",
+                          "ocsmanager_plugin_version", "ocsmanager_plugin_dependencies"})
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,304 @@
+#!/usr/bin/python3
+"""Runs every test against one or more build folders: what `make check` calls.
+
+    tests/run.py [-j JOBS] [-k PATTERN] [--unit|--service|--live] BUILD...
+
+A job is one unit test program (BUILD/tests/test_*, libcheck) or one Python module of tests/service
+or tests/live, which finds the build folder in the environment variable OCS_BUILD. Each job runs in a
+session and a temporary folder of its own and has a time limit. As root all of it runs in a new IPC
+namespace where that is allowed, so that the queues of others neither disturb nor are disturbed.
+
+At the end nothing may be left: no process, no queue, no file in the temporary folders. The last
+line is `N passed, N failed` and nothing else; the exit status is 1 if anything failed.
+"""
+
+import argparse
+import ctypes
+import fnmatch
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+UNIT_LIMIT = 180
+PYTHON_LIMIT = 600
+SANITIZER_FACTOR = 2
+
+CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+MS_REC_PRIVATE = 0x4000 | (1 << 18)
+PR_SET_CHILD_SUBREAPER = 36
+
+CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
+RAN_LINE = re.compile(r"^Ran (\d+) tests? in", re.M)
+ENDED_LINE = re.compile(r"^(?:OK|FAILED)(?: \((.*)\))?$", re.M)
+SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|runtime error:)")
+
+libc = ctypes.CDLL(None, use_errno=True)
+output_lock = threading.Lock()
+
+
+def say(text):
+    with output_lock:
+        print(text, flush=True)
+
+
+def isolate():
+    """A new IPC namespace with its own /dev/mqueue. Returns a note about what was possible."""
+    if os.geteuid() != 0:
+        return "not root: queues are shared with the rest of the machine"
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWIPC) != 0:
+        return f"no namespace of our own ({os.strerror(ctypes.get_errno())})"
+    libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
+    if libc.mount(b"ocs-tests", b"/dev/mqueue", b"mqueue", 0, None) != 0:
+        return f"/dev/mqueue cannot be mounted ({os.strerror(ctypes.get_errno())})"
+    return "queues in a namespace of their own"
+
+
+def our_queues():
+    try:
+        return {name for name in os.listdir("/dev/mqueue") if name.startswith("ocs.")}
+    except OSError:
+        return None
+
+
+def processes():
+    """pid -> (ppid, session, state, command) of all that can be seen."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as f:
+                text = f.read()
+        except OSError:
+            continue
+        command = text[text.index("(") + 1:text.rindex(")")]
+        state, ppid, _, session = text[text.rindex(")") + 2:].split()[:4]
+        found[int(name)] = (int(ppid), int(session), state, command)
+    return found
+
+
+def descendants(root):
+    table = processes()
+    found, grew = {root}, True
+    while grew:
+        grew = False
+        for pid, (ppid, _, _, _) in table.items():
+            if ppid in found and pid not in found:
+                found.add(pid)
+                grew = True
+    found.discard(root)
+    return {pid: table[pid] for pid in found if table[pid][2] != "Z"}
+
+
+def end_session(session):
+    """Ends what a job left running; returns a description of each. The sessions that a test made
+    inside its own are found as descendants: orphans come to us (PR_SET_CHILD_SUBREAPER)."""
+    left = {pid: p for pid, p in processes().items() if p[1] == session and p[2] != "Z"}
+    for pid in left:
+        try:
+            os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return [f"{p[3]} (pid {pid})" for pid, p in left.items()]
+
+
+class Job:
+    def __init__(self, build, name, command, limit, python):
+        self.build, self.name, self.command, self.python = build, name, command, python
+        self.limit = limit
+        self.passed = self.failed = self.skipped = 0
+        self.output = ""
+        self.notes = []
+        self.seconds = 0.0
+
+    @property
+    def title(self):
+        return f"{os.path.basename(self.build)}: {self.name}"
+
+    def fail(self, note):
+        self.failed += 1
+        self.notes.append(note)
+
+    def run(self, top):
+        # as short as can be: the path of a socket below it must fit into sockaddr_un
+        folder = tempfile.mkdtemp(prefix="j", dir=top)
+        os.chmod(folder, 0o755)
+        log = os.path.join(top, os.path.basename(folder) + ".log")
+        env = dict(os.environ, OCS_BUILD=self.build, TMPDIR=folder, PYTHONDONTWRITEBYTECODE="1",
+                   PYTHONUNBUFFERED="1", CK_DEFAULT_TIMEOUT="60", LC_ALL="C.UTF-8",
+                   ASAN_OPTIONS="detect_leaks=1:exitcode=99:allocator_may_return_null=1",
+                   UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:exitcode=99")
+        start = time.monotonic()
+        with open(log, "wb") as out:
+            process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out,
+                                       stderr=subprocess.STDOUT, cwd=os.path.dirname(HERE), env=env,
+                                       start_new_session=True)
+            try:
+                status = process.wait(self.limit)
+            except subprocess.TimeoutExpired:
+                status = None
+                if self.python:
+                    process.send_signal(signal.SIGABRT)  # faulthandler says where it hung
+                    try:
+                        process.wait(5)
+                    except subprocess.TimeoutExpired:
+                        pass
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+                process.wait()
+        self.seconds = time.monotonic() - start
+        with open(log, encoding="utf-8", errors="replace") as f:
+            self.output = f.read()
+        os.unlink(log)
+        self.judge(status)
+        for left in end_session(process.pid):
+            self.fail(f"left a process running: {left}")
+        names = os.listdir(folder)
+        if names and status is not None:
+            self.fail(f"left in its temporary folder: {', '.join(sorted(names)[:8])}")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def judge(self, status):
+        if self.python:
+            ran, ended = RAN_LINE.search(self.output), None
+            for ended in ENDED_LINE.finditer(self.output):
+                pass
+            counts = dict(re.findall(r"([a-z ]+)=(\d+)", ended.group(1) or "")) if ended else {}
+            counts = {k.strip(): int(v) for k, v in counts.items()}
+            bad = sum(counts.get(k, 0) for k in ("failures", "errors", "unexpected successes"))
+            self.skipped = counts.get("skipped", 0)
+            if ran:
+                self.failed += bad
+                self.passed += max(0, int(ran.group(1)) - bad - self.skipped)
+        else:
+            ran = None
+            for ran in CHECK_LINE.finditer(self.output):
+                checks, failures, errors = (int(n) for n in ran.groups())
+                self.passed += checks - failures - errors
+                self.failed += failures + errors
+        if SANITIZER.search(self.output) and not self.failed:
+            self.fail("a sanitizer reported an error")
+        if status is None:
+            self.fail(f"not finished within {self.limit} s")
+        elif not ran:
+            self.fail(f"no result (status {status})")
+        elif status != 0 and not self.failed:
+            self.fail(f"status {status}")
+
+    def report(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        verdict = "FAILED" if self.failed else "ok"
+        say(f"{verdict:6} {self.title}: {self.passed} passed, {self.failed} failed{skipped}"
+            f" ({self.seconds:.1f} s)")
+        if self.failed:
+            say("\n".join("       | " + line for line in self.output.splitlines()
+                          if not line.endswith(" ... ok")))
+        elif self.skipped:
+            for reason in sorted(set(re.findall(r"skipped ['\"](.*)['\"]$", self.output, re.M))):
+                say(f"         skipped: {reason}")
+        for note in self.notes:
+            say(f"         {note}")
+
+
+def find_jobs(build, kinds, pattern):
+    slow = SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
+    jobs = []
+    unit = os.path.join(build, "tests")
+    if "unit" in kinds:
+        if not os.path.isdir(unit):
+            raise SystemExit(f"{unit} is missing: build first")
+        for name in sorted(os.listdir(unit)):
+            path = os.path.join(unit, name)
+            if name.startswith("test_") and os.path.isfile(path) and os.access(path, os.X_OK):
+                jobs.append(Job(build, f"unit/{name}", [path], UNIT_LIMIT * slow, False))
+    for kind in ("service", "live"):
+        folder = os.path.join(HERE, kind)
+        if kind not in kinds or not os.path.isdir(folder):
+            continue
+        for name in sorted(os.listdir(folder)):
+            if name.startswith("test_") and name.endswith(".py"):
+                command = [sys.executable, "-X", "faulthandler", os.path.join(folder, name), "-v"]
+                jobs.append(Job(build, f"{kind}/{name}", command, PYTHON_LIMIT * slow, True))
+    return [j for j in jobs if not pattern or fnmatch.fnmatch(j.name, f"*{pattern}*")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="runs the tests")
+    parser.add_argument("builds", nargs="*", default=["build"], metavar="BUILD")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="jobs at a time (2)")
+    parser.add_argument("-k", "--pattern", help="only jobs whose name contains it (a glob)")
+    for kind in ("unit", "service", "live"):
+        parser.add_argument(f"--{kind}", dest="kinds", action="append_const", const=kind,
+                            help=f"only {kind} tests")
+    arguments = parser.parse_args()
+
+    jobs = []
+    for build in arguments.builds:
+        jobs += find_jobs(os.path.abspath(build), arguments.kinds or ("unit", "service", "live"),
+                          arguments.pattern)
+    if not jobs:
+        say("no test found")
+        say("0 passed, 1 failed")
+        return 1
+
+    say(f"{len(jobs)} jobs; {isolate()}")
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    queues_before = our_queues()
+    top = tempfile.mkdtemp(prefix="ocs")
+    os.chmod(top, 0o755)
+
+    work = queue.SimpleQueue()
+    for job in jobs:
+        work.put(job)
+
+    def worker():
+        while True:
+            try:
+                job = work.get_nowait()
+            except queue.Empty:
+                return
+            job.run(top)
+            job.report()
+
+    workers = [threading.Thread(target=worker) for _ in range(max(1, arguments.jobs))]
+    for thread in workers:
+        thread.start()
+    for thread in workers:
+        thread.join()
+
+    failed = sum(job.failed for job in jobs)
+    for pid, (_, _, _, command) in descendants(os.getpid()).items():
+        say(f"FAILED left running at the end: {command} (pid {pid})")
+        failed += 1
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    queues_after = our_queues()
+    if queues_before is None or queues_after is None:
+        say("note: /dev/mqueue cannot be read here, so queues left behind would not be seen")
+    elif queues_after - queues_before:
+        say("FAILED queues left at the end: " + ", ".join(sorted(queues_after - queues_before)[:8]))
+        failed += 1
+    if os.listdir(top):
+        say("FAILED files left at the end: " + ", ".join(sorted(os.listdir(top))[:8]))
+        failed += 1
+    shutil.rmtree(top, ignore_errors=True)
+
+    say(f"{sum(job.passed for job in jobs)} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

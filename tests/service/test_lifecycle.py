@@ -1,0 +1,413 @@
+"""Start, reload, stop, sudden death; the operations pages; many connections."""
+
+import os
+import signal
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness import paths
+from harness.case import ROOT, ServiceTest, SharedDaemonTest, unprivileged
+from harness.client import Client, document, logged_in, notification
+from harness.daemon import Daemon
+from harness.raw import Raw
+from harness.wait import wait_until
+
+
+class Starting(ServiceTest):
+    def test_it_runs_from_any_folder_as_an_ordinary_user(self):
+        user = unprivileged()
+        d = self.daemon(user=user, cwd="/usr")
+        consumer = self.consumer(d, run_as=user)
+        self.accepted(self.client(d).newmail("1"), "queued")
+        self.assertEqual(len(consumer.wait_events(1)), 1)
+        self.assertEqual(os.stat(d.registry).st_mode & 0o7777, 0o3770)
+        if user:
+            self.assertNotEqual(os.stat(d.registry).st_uid, 0)
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_started_as_root_it_becomes_the_user_of_the_ini_and_serves_a_consumer_of_its_group(self):
+        d = self.daemon({"main": {"user": "nobody", "group": "nogroup"}}, start=False)
+        os.chmod(d.folder, 0o755)
+        d.start()
+        with open(f"/proc/{d.pid}/status", encoding="ascii") as f:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+        self.assertNotIn("0", status["Uid"].split())
+        self.assertNotIn("0", status["Gid"].split())
+        consumer, c = self.consumer(d, "victim3"), self.client(d)  # another user's: root's
+        self.accepted(c.newmail("1", user="victim3"), "queued")
+        self.assertEqual(len(consumer.wait_events(1)), 1)
+        consumer.kill()  # its queue is removed although /dev/mqueue is sticky
+        if os.path.isdir("/dev/mqueue"):
+            wait_until(lambda: not [n for n in os.listdir("/dev/mqueue") if ".victim3." in n
+                                    or n.startswith("ocs.victim3.")], 32, "the queue is removed")
+
+    def test_a_second_daemon_on_the_same_registry_is_refused(self):
+        d = self.daemon()
+        second = self.daemon({"main": {"registry": d.registry}}, start=False)
+        second.start(ready=False)
+        self.assertEqual(second.wait_exit(), 1)
+        self.assertIn(d.registry, second.log())
+        self.accepted(self.client(d).newmail("1"), "nosubscriber")
+
+    def test_it_starts_again_at_once_after_a_kill(self):
+        d = self.daemon()
+        for n in range(5):
+            d.kill()
+            d.start()
+            self.accepted(self.client(d).newmail(str(n)), "nosubscriber")
+
+    def test_a_port_in_use_is_said_with_its_address(self):
+        d = self.daemon()
+        second = self.daemon({"server:main": {"port": str(d.port)}}, start=False)
+        second.start(ready=False)
+        self.assertEqual(second.wait_exit(), 1)
+        self.assertIn(str(d.port), second.log())
+
+    def test_an_ini_with_an_error_is_refused_with_its_line(self):
+        d = self.daemon({"server:main": {"max_batch": "many"}}, start=False)
+        d.start(ready=False)
+        self.assertEqual(d.wait_exit(), 1)
+        self.assertRegex(d.log(), r"ocsmanager\.ini:\d+")
+
+    def test_a_consumer_without_a_daemon_says_what_to_do(self):
+        d = self.daemon(start=False)
+        consumer = self.consumer(d, ready=False)
+        self.assertEqual(consumer.wait_exit(), 1)
+        self.assertIn("ocsmanager", consumer.err.text())
+
+    def test_wrong_usage_is_2(self):
+        for words in (["--what"], ["-c"], ["extra", "words"]):
+            status = subprocess.run([paths.program("ocsmanager"), *words], capture_output=True,
+                                    timeout=20, check=False).returncode
+            self.assertEqual(status, 2, words)
+
+
+class Stopping(ServiceTest):
+    def test_sigterm_and_sigint_stop_it_in_time_under_load(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            d = self.daemon()
+            self.consumer(d, tables=("newmail", "object"))
+            going, counts = True, []
+
+            def load(name):
+                count = 0
+                with logged_in(d) as c:
+                    while going:
+                        try:
+                            answer = c.put(*[notification("newmail", message=f"{name}-{count}-{n}")
+                                             for n in range(10)])
+                        except (OSError, Exception):
+                            break
+                        if answer.status != 200:
+                            break
+                        count += 1
+                counts.append(count)
+            threads = [threading.Thread(target=load, args=(n,)) for n in range(8)]
+            for t in threads:
+                t.start()
+            wait_until(lambda: d.metrics().get("ocsmanager_notifications_received_total") > 200)
+            d.process.send_signal(number)
+            start = time.monotonic()
+            self.assertEqual(d.wait_exit(5), 0)
+            self.assertLess(time.monotonic() - start, 5)
+            going = False
+            for t in threads:
+                t.join()
+            self.assertGreater(sum(counts), 0)
+
+    def test_idle_and_half_open_connections_do_not_hold_it(self):
+        d = self.daemon()
+        idle = [self.raw(d) for _ in range(20)]
+        for raw in idle[:10]:
+            raw.send("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
+        start = time.monotonic()
+        d.terminate()
+        self.assertLess(time.monotonic() - start, 5)
+
+    def test_an_accepted_notification_is_there_whatever_ends_the_daemon_next(self):
+        d = self.daemon()
+        consumer, c = self.consumer(d), self.client(d)
+        consumer.stop()
+        for n in range(40):
+            self.accepted(c.newmail(str(n), messageFlags=n), "queued")
+        d.kill()
+        consumer.go_on()
+        self.assertEqual([e["message_flags"] for e in consumer.wait_events(40)], list(range(40)))
+        d.start()
+        self.accepted(self.client(d).newmail("40", messageFlags=40), "queued")
+        self.assertEqual(len(consumer.wait_events(41)), 41)
+
+
+class Reloading(ServiceTest):
+    def test_a_good_ini_is_taken(self):
+        d = self.daemon()
+        c = self.client(d)
+        self.refused(c.newmail("1", backend="dovecot"), 422, "UNKNOWN_BACKEND")
+        d.reload({"backend:dovecot": {"uri": "imap://{user}@x/{folder}/{message}"},
+                  "server:main": {"max_batch": "1"}}, says="reloaded")
+        self.accepted(c.newmail("1", backend="dovecot"), "nosubscriber")
+        self.refused(c.put(notification("modified"), notification("modified")), 422,
+                     "BATCH_TOO_LARGE")
+
+    def test_a_bad_ini_changes_nothing(self):
+        d = self.daemon()
+        c = self.client(d)
+        line = d.reload({"backend:dovecot": {"uri": "imap://{user}@x/{folder}/{message}"},
+                         "server:main": {"max_batch": "none"}}, says="reload refused")
+        self.assertTrue(line)
+        self.assertRegex(d.log(), r"ocsmanager\.ini:\d+.*max_batch")
+        self.refused(c.newmail("1", backend="dovecot"), 422, "UNKNOWN_BACKEND")
+        self.accepted(c.put(notification("modified"), notification("modified")))
+        os.unlink(d.ini)
+        d.reload(says="reload refused")
+        self.accepted(c.put(notification("modified")))
+
+    def test_what_needs_a_restart_is_said(self):
+        d = self.daemon()
+        d.reload({"server:main": {"threads": "7"}}, says="reloaded")
+        self.assertRegex(d.log(), r"threads|restart")
+        self.assertTrue(d.alive())
+
+    def test_under_load_no_request_is_lost(self):
+        d = self.daemon()
+        bad, going = [], True
+
+        def load(name):
+            with logged_in(d) as c:
+                n = 0
+                while going:
+                    answer = c.newmail(f"{name}-{n}")
+                    n += 1
+                    if answer.status != 200:
+                        bad.append(answer)
+        threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
+        for t in threads:
+            t.start()
+        for n in range(10):
+            d.reload({"server:main": {"max_batch": str(100 + n)}}, says="reloaded")
+        going = False
+        for t in threads:
+            t.join()
+        self.assertEqual(bad, [])
+
+
+class SuddenDeath(ServiceTest):
+    """Killed between each two steps of a newmail: the sender sends it again, and the subscriber has
+    seen it, with one identifier."""
+
+    def killed_at(self, point, full=False):
+        self.assertTrue(paths.have("ocsmanager-faults"), "the daemon with kill points is not built")
+        overrides = {"mqueue": {"max_messages": "1"}} if full else {}
+        d = self.daemon(overrides, program="ocsmanager-faults")
+        consumer, c = self.consumer(d), self.client(d)
+        if full:
+            consumer.stop()
+            self.accepted(c.newmail("first"), "queued")
+        token = c.token
+        d.terminate()
+        d.env = {"OCS_FAULT_KILL": point}
+        d.start()
+        c = self.client(d, login=False)
+        with self.assertRaises(Exception):
+            c.put(notification("newmail", message="victim", id="victim", messageFlags=77), token=token)
+        self.assertEqual(d.wait_exit(), -signal.SIGKILL)
+        d.env = {}
+        d.start()
+        c = self.client(d, login=False)
+        answer = self.accepted(c.put(
+            notification("newmail", message="victim", id="victim", messageFlags=77), token=token))
+        self.assertIn(answer.statuses[0], ("queued", "duplicate"))
+        if full:
+            consumer.go_on()
+        self.accepted(c.put(notification("newmail", message="after", messageFlags=99), token=token),
+                      "queued")
+        consumer.wait_event(lambda e: e["message_flags"] == 99)
+        mids = [e.mid for e in consumer.events() if e["message_flags"] == 77]
+        self.assertGreaterEqual(len(mids), 1, "at least once")
+        self.assertEqual(len(set(mids)), 1, "with one identifier")
+        for again in (notification("newmail", message="victim", id="victim"),
+                      notification("newmail", message="victim", id="another")):
+            self.accepted(c.put(again, token=token), "duplicate")
+        after = [e.mid for e in consumer.events() if e["message_flags"] == 99]
+        self.assertNotEqual(after[0], mids[0])
+
+    def test_when_it_was_accepted(self):
+        self.killed_at("newmail-accepted")
+
+    def test_when_its_identifier_was_assigned(self):
+        self.killed_at("newmail-assigned")
+
+    def test_when_its_entries_were_sent(self):
+        self.killed_at("newmail-sent")
+
+    def test_when_it_was_done_and_not_yet_answered(self):
+        self.killed_at("newmail-done")
+
+    def test_when_its_entry_was_spilled(self):
+        self.killed_at("spill-committed", full=True)
+
+
+class Operations(ServiceTest):
+    def sum_holds(self, d):
+        m = d.metrics()
+        ends = m.get("ocsmanager_notifications_total")
+        self.assertEqual(m.get("ocsmanager_notifications_received_total"), ends)
+        return m
+
+    def test_what_came_in_is_the_sum_of_the_ways_it_ended(self):
+        d = self.daemon({"users": {"map": "users.map"}, "server:main": {"max_batch": "8"},
+                         "account:openchange": {"users": "j*"}}, start=False)
+        d.write("users.map", "sogo\tj*\t*\t=\t-\nsogo\tjdoe\t*\t=\t-\n")
+        d.start()
+        c = self.client(d)
+        consumer = self.consumer(d)
+        self.accepted(c.newmail("1", id="a"), "queued")
+        self.accepted(c.newmail("1"), "duplicate")
+        self.accepted(c.put(notification("modified", id="a")), "duplicate")
+        self.accepted(c.put(notification("modified")), "nosubscriber")
+        for bad in (notification(backend="none", message="1"), notification("bad", message="1"),
+                    notification(), notification(message="1", user=None),
+                    notification("modified", user="jane"), notification("modified", user="anna"),
+                    notification("modified", total="x")):
+            self.assertGreaterEqual(c.put(bad).status, 400)
+            self.accepted(c.put(bad, notification("modified")))
+        for body in ("<x", document(""), "<other/>"):
+            self.assertGreaterEqual(c.request("PUT", "/notification", body).status, 400)
+        c.put(notification("modified"), token="nonsense")
+        c.put(*[notification("modified")] * 9)
+        consumer.wait_events(1)
+        m = self.sum_holds(d)
+        end = lambda result: m.get("ocsmanager_notifications_total", result=result)
+        self.assertEqual((end("queued"), end("duplicate"), end("nosubscriber")), (1, 2, 8))
+        self.assertGreaterEqual(end("refused"), 14)
+
+    def test_it_holds_under_load_and_while_refusing(self):
+        d = self.daemon({"limits": {"request_deadline": "1"}})
+        self.consumer(d)
+        clients = [self.client(d) for _ in range(8)]
+
+        def load(c):
+            for n in range(50):
+                c.put(notification("newmail", message=str(n)), notification("newmail"),
+                      notification("modified", id=str(n)))
+        threads = [threading.Thread(target=load, args=(c,)) for c in clients]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(self.sum_holds(d).get("ocsmanager_notifications_received_total"),
+                         8 * 50 * 3)
+
+    def test_the_pages(self):
+        d = self.daemon()
+        self.assertEqual(d.operations("/healthz")[0], 200)
+        status, text = d.operations("/status")
+        self.assertEqual(status, 200)
+        self.assertIn("<html", text)
+        names = d.metrics().names()
+        for name in ("notifications_received_total", "notifications_total", "queue_entries_total",
+                     "requests_total"):
+            self.assertIn(f"ocsmanager_{name}", names)
+        self.assertEqual(d.operations("/nothing")[0], 404)
+        self.assertEqual(d.operations("/notification")[0], 404)
+
+    def test_refusals_are_counted_by_name_and_logged(self):
+        d = self.daemon()
+        c = self.client(d)
+        c.newmail("1", backend="nothere")
+        self.assertEqual(d.metrics().get("ocsmanager_refusals_total", name="UNKNOWN_BACKEND"), 1)
+        self.assertEqual(d.metrics().get("ocsmanager_requests_total", code="422"), 1)
+        self.assertIn("UNKNOWN_BACKEND", d.log())
+
+    def test_a_line_from_outside_cannot_forge_a_log_line(self):
+        d = self.daemon()
+        c = self.client(d)
+        c.newmail("1", backend="x&#10;forged")
+        c.put(notification(message="1", backend=None, raw="<backend>a&#13;&#10;forged line</backend>"))
+        self.assertFalse([l for l in d.log().splitlines() if l.startswith("forged")])
+
+
+class Connections(ServiceTest):
+    def stalls(self, n):
+        d = self.daemon({"limits": {"connections_per_address": "600"},
+                         "server:main": {"connection_limit": "400"}})
+        token = self.client(d).token
+        body = document(f"<token>{token}</token>" + notification("modified"))
+        request = ("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+        raws = [self.raw(d) for _ in range(n)]
+        for _ in range(10):
+            start = time.monotonic()
+            for raw in raws:  # all become ready together
+                raw.send(request)
+            for raw in raws:
+                self.assertEqual(raw.response()[0], 200)
+            self.assertLess(time.monotonic() - start, 2, f"a stall at {n} connections")
+        for raw in raws:
+            raw.socket.close()
+
+    def test_127_connections(self):
+        self.stalls(127)
+
+    def test_128_connections(self):
+        self.stalls(128)
+
+    def test_129_connections(self):
+        self.stalls(129)
+
+    def test_256_connections(self):
+        self.stalls(256)
+
+    def test_one_thread_with_all_it_may_have(self):
+        d = self.daemon({"server:main": {"threads": "1"}})
+        token = self.client(d).token
+        body = document(f"<token>{token}</token>" + notification("modified"))
+        request = ("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+        raws = [self.raw(d) for _ in range(110)]
+        for _ in range(5):
+            start = time.monotonic()
+            for raw in raws:
+                raw.send(request)
+            for raw in raws:
+                self.assertEqual(raw.response()[0], 200)
+            self.assertLess(time.monotonic() - start, 2)
+
+    def test_past_the_limit_of_an_address_others_are_still_served(self):
+        d = self.daemon({"limits": {"connections_per_address": "20"}})
+        greedy = [self.raw(d) for _ in range(40)]
+        served = 0
+        for raw in greedy:
+            try:
+                raw.send("GET /authenticate HTTP/1.1\r\nHost: x\r\n\r\n")
+                served += raw.response()[0] == 200
+            except OSError:
+                pass
+        self.assertEqual(served, 20)
+        with Client(d, source="127.0.0.3") as c:
+            self.assertEqual(c.login_plain().status, 200)
+        self.assertEqual(d.operations("/healthz")[0], 200)
+
+    def test_connections_that_come_and_go_leave_nothing(self):
+        d = self.daemon()
+        before = len(os.listdir(f"/proc/{d.pid}/fd"))
+        for _ in range(300):
+            with Raw(d) as raw:
+                raw.send("GET /authenticate HTTP/1.1\r\n")
+        for _ in range(100):
+            with Client(d) as c:
+                c.request("GET", "/authenticate")
+        wait_until(lambda: len(os.listdir(f"/proc/{d.pid}/fd")) <= before + 2, 10,
+                   "the descriptors are closed")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,94 @@
+"""UDP push: the datagram when something becomes pending, and its repetition until it is drained."""
+
+import os
+import socket
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness.case import ServiceTest
+
+
+class Push(ServiceTest):
+    CONTEXT = "0011223344556677"
+
+    def check(self, family):
+        d = self.daemon({"push": {"interval": "1"}})
+        udp, c = self.udp(family), self.client(d)
+        consumer = self.consumer(d, push=udp.address, context=self.CONTEXT, idle=4)
+        self.assertIsNone(udp.receive(0.2), "nothing is pending: nothing is sent")
+        self.accepted(c.newmail("1"), "queued")
+        consumer.wait_events(1)  # an idle call: the next one is 4 s away
+        drained = time.monotonic()
+        self.assertGreaterEqual(len(udp.drain()), 1)
+
+        start = time.monotonic()
+        self.accepted(c.newmail("2"), "queued")
+        times = []
+        while len(times) < 3:
+            found = udp.receive(4)
+            self.assertIsNotNone(found, "the datagram is repeated while it is pending")
+            self.assertEqual(found[0], bytes.fromhex(self.CONTEXT), "exactly the context")
+            times.append(found[1])
+        self.assertLess(times[0] - start, 0.5, "the first one goes at once")
+        self.assertEqual(len(consumer.events()), 1, "it is still pending")
+        for one, two in zip(times, times[1:]):
+            self.assertGreater(two - one, 0.8)
+            self.assertLess(two - one, 2)
+        consumer.wait_events(2)
+        self.assertGreater(time.monotonic() - drained, 3)
+        udp.drain()
+        self.assertIsNone(udp.receive(2.5), "drained: no more datagrams")
+        sent = consumer.udp()
+        self.assertTrue(all(payload == bytes.fromhex(self.CONTEXT) for _, payload in sent))
+        self.assertEqual({address for address, _ in sent}, {udp.address})
+
+    def test_ipv4(self):
+        self.check(socket.AF_INET)
+
+    def test_ipv6(self):
+        try:
+            self.udp(socket.AF_INET6)
+        except OSError:
+            self.skipTest("no IPv6 here")
+        self.check(socket.AF_INET6)
+
+    def test_more_news_while_something_is_pending_is_no_flood(self):
+        d = self.daemon()  # interval 60 s
+        udp, c = self.udp(), self.client(d)
+        consumer = self.consumer(d, push=udp.address, context="aa", idle=3)
+        self.accepted(c.newmail("first"), "queued")
+        consumer.wait_events(1)
+        udp.drain()
+        for n in range(100):
+            self.accepted(c.newmail(str(n)), "queued")
+        consumer.wait_events(101)
+        self.assertLessEqual(len(udp.drain()), 4, "one for each time that something became pending")
+
+    def test_a_push_address_that_refuses_disturbs_nothing(self):
+        d = self.daemon({"push": {"interval": "1"}})
+        udp, c = self.udp(), self.client(d)
+        address = udp.address
+        consumer = self.consumer(d, push=address, context="aa")
+        udp.close()  # the kernel answers with port unreachable from now on
+        for n in range(20):
+            self.accepted(c.newmail(str(n), messageFlags=n), "queued")
+            if n == 10:
+                consumer.wait_events(11)
+        self.assertEqual(len(consumer.wait_events(20)), 20)
+
+    def test_each_session_has_its_own_address_and_context(self):
+        d = self.daemon()
+        one, two, c = self.udp(), self.udp(), self.client(d)
+        first = self.consumer(d, push=one.address, context="01")
+        second = self.consumer(d, push=two.address, context="02")
+        self.accepted(c.newmail("1"), "queued")
+        self.assertEqual((one.receive(5)[0], two.receive(5)[0]), (b"\1", b"\2"))
+        first.wait_events(1)
+        second.wait_events(1)
+
+
+if __name__ == "__main__":
+    unittest.main()

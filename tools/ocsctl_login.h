@@ -1,0 +1,24 @@
+/*
+ * Logging in to the web service, as any of its clients would.
+ */
+#ifndef OCS_TOOLS_OCSCTL_LOGIN_H
+#define OCS_TOOLS_OCSCTL_LOGIN_H
+
+#include "tools/ocsctl.h"
+#include "tools/ocsctl_xml.h"
+
+struct ocsctl_login {
+	struct ocsctl_http *http;
+	const char *url;       /* base, without a slash at the end */
+	const char *mechanism; /* of ocsctl_login_mechanism() */
+	const char *user;
+	const char *password;
+};
+
+/* The mechanism as the protocol spells it, whatever the case; NULL if there is no such one. */
+const char *ocsctl_login_mechanism(const char *name);
+
+/* The session token, on mem_ctx; NULL with the reason. */
+char *ocsctl_login(const struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error);
+
+#endif

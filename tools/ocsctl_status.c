@@ -1,0 +1,284 @@
+/*
+ * ocsctl status: whether the daemon runs and delivers, what it counted, what waits, and how near
+ * the kernel's limits are.
+ */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <talloc.h>
+
+#include "tools/ocsctl_registry.h"
+
+#define QUEUE_OVERHEAD 96 /* bytes the kernel charges for a message beyond its size */
+
+struct facts {
+	struct ocsctl_daemon daemon;
+	bool answered;    /* the operations address did */
+	long health;      /* HTTP status of /healthz */
+	const char *text; /* its body, or why there was no answer */
+	char *metrics;    /* NULL: none */
+	size_t queues, spill_only;
+	uint64_t in_kernel, in_spill, dropped;
+	size_t contexts, dead, sessions;
+	long system_queues, queues_max, msg_max, msgsize_max; /* -1: not known */
+	uint64_t msgqueue; /* RLIMIT_MSGQUEUE, UINT64_MAX: unlimited */
+	uint64_t queue_cost;
+};
+
+static void ask_daemon(struct ocsctl *ctl, struct facts *facts)
+{
+	struct ocsctl_http *http = ocsctl_http_new(ctl);
+	struct ocsctl_reply reply;
+	struct ocs_error error;
+	char url[400];
+
+	ocsctl_daemon_find(ctl->config, &facts->daemon);
+	facts->text = "";
+	if (facts->daemon.operations[0] == '\0') {
+		facts->text = "its operations address is not known";
+		return;
+	}
+	if (http == NULL)
+		return;
+	snprintf(url, sizeof(url), "%s/healthz", facts->daemon.operations);
+	if (ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) < 0) {
+		facts->text = talloc_strdup(ctl, error.text);
+		return;
+	}
+	facts->answered = true;
+	facts->health = reply.status;
+	facts->text = talloc_strndup(ctl, reply.body, strcspn(reply.body, "\r\n"));
+	snprintf(url, sizeof(url), "%s/metrics", facts->daemon.operations);
+	if (ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) == 0 &&
+	    reply.status == 200)
+		facts->metrics = talloc_strdup(ctl, reply.body);
+}
+
+static void count_registry(const struct ocsctl_view *view, struct facts *facts)
+{
+	facts->contexts = view->n_contexts;
+	facts->sessions = view->n_sessions;
+	facts->queues = view->n_queues;
+	for (size_t i = 0; i < view->n_contexts; i++)
+		facts->dead += view->contexts[i].state == OCSCTL_OWNER_DEAD;
+	for (size_t i = 0; i < view->n_queues; i++) {
+		const struct ocsctl_queue *queue = &view->queues[i];
+
+		facts->spill_only += queue->r->spill_only;
+		if (queue->kernel_error == 0)
+			facts->in_kernel += (uint64_t)queue->kernel.messages;
+		facts->in_spill += queue->spill.count;
+		facts->dropped += queue->spill.dropped;
+	}
+}
+
+static long kernel_limit(const char *name)
+{
+	char path[64];
+	long value;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
+	stream = fopen(path, "re");
+	if (stream == NULL)
+		return -1;
+	if (fscanf(stream, "%ld", &value) != 1)
+		value = -1;
+	(void)fclose(stream);
+	return value;
+}
+
+static long count_system_queues(void)
+{
+	DIR *folder = opendir("/dev/mqueue");
+	struct dirent *entry;
+	long n = 0;
+
+	if (folder == NULL)
+		return -1;
+	while ((entry = readdir(folder)) != NULL)
+		n += entry->d_name[0] != '.';
+	(void)closedir(folder);
+	return n;
+}
+
+static void read_limits(const struct ocs_config *config, struct facts *facts)
+{
+	struct rlimit limit;
+
+	facts->system_queues = count_system_queues();
+	facts->queues_max = kernel_limit("queues_max");
+	facts->msg_max = kernel_limit("msg_max");
+	facts->msgsize_max = kernel_limit("msgsize_max");
+	facts->msgqueue = UINT64_MAX;
+	if (getrlimit(RLIMIT_MSGQUEUE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		facts->msgqueue = limit.rlim_cur;
+	facts->queue_cost = (uint64_t)config->mqueue.max_messages *
+	                    (config->mqueue.message_size + QUEUE_OVERHEAD);
+}
+
+/* Calls each() with every "name{labels}" and its value. */
+static void each_metric(const char *text, void (*each)(const char *name, double value, void *arg),
+                        void *arg)
+{
+	while (text != NULL && *text != '\0') {
+		size_t len = strcspn(text, "\n");
+		char line[300], *space;
+
+		if (text[0] != '#' && len > 0 && len < sizeof(line)) {
+			memcpy(line, text, len);
+			line[len] = '\0';
+			space = strrchr(line, ' ');
+			if (space != NULL) {
+				*space = '\0';
+				each(line, strtod(space + 1, NULL), arg);
+			}
+		}
+		text += len;
+		text += *text == '\n';
+	}
+}
+
+static void metric_to_json(const char *name, double value, void *arg)
+{
+	json_t *number = value >= 0 && value < 9e15 && value == (double)(int64_t)value
+	                         ? json_integer((json_int_t)value)
+	                         : json_real(value);
+
+	json_object_set_new(arg, name, number);
+}
+
+static void metric_to_table(const char *name, double value, void *arg)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%.15g", value);
+	ocsctl_table_row(arg, name, text);
+}
+
+static const char *state_word(const struct facts *facts)
+{
+	if (facts->answered)
+		return facts->health == 200 ? "running" : "running, cannot deliver";
+	return facts->daemon.pid != 0 ? "running, not answering" : "not running";
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? ocsctl_json_text(text) : json_null();
+}
+
+static json_t *limit_or_null(long value)
+{
+	return value >= 0 ? json_integer(value) : json_null();
+}
+
+static int print_json(const struct ocsctl *ctl, const struct facts *facts)
+{
+	json_t *counters = json_object(), *object;
+
+	each_metric(facts->metrics, metric_to_json, counters);
+	object = json_pack(
+	        "{s:{s:s, s:i, s:b, s:o, s:o, s:o}, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, "
+	        "s:I}, s:{s:o, s:o, s:o, s:o, s:o, s:I}, s:o}",
+	        "daemon", "state", state_word(facts), "pid", facts->daemon.pid, "healthy",
+	        (int)(facts->answered && facts->health == 200), "health", text_or_null(facts->text),
+	        "service", text_or_null(facts->daemon.service), "operations",
+	        text_or_null(facts->daemon.operations), "registry", ctl->config->main.registry,
+	        "sessions", "open", (json_int_t)facts->sessions, "contexts",
+	        (json_int_t)facts->contexts, "dead_contexts", (json_int_t)facts->dead, "queues",
+	        "registered", (json_int_t)facts->queues, "spill_only",
+	        (json_int_t)facts->spill_only, "kernel_entries", (json_int_t)facts->in_kernel,
+	        "spilled_entries", (json_int_t)facts->in_spill, "dropped_entries",
+	        (json_int_t)facts->dropped, "limits", "system_queues",
+	        limit_or_null(facts->system_queues), "queues_max", limit_or_null(facts->queues_max),
+	        "msg_max", limit_or_null(facts->msg_max), "msgsize_max",
+	        limit_or_null(facts->msgsize_max), "rlimit_msgqueue",
+	        facts->msgqueue == UINT64_MAX ? json_null()
+	                                      : json_integer((json_int_t)facts->msgqueue),
+	        "queue_bytes", (json_int_t)facts->queue_cost, "counters", counters);
+	return ocsctl_print_json(object);
+}
+
+static const char *figure(const void *mem_ctx, long value)
+{
+	return value >= 0 ? talloc_asprintf(mem_ctx, "%ld", value) : "?";
+}
+
+static void print_limits(struct ocsctl *ctl, const struct facts *facts)
+{
+	static const char *const heads[] = {"LIMIT", ">USED", ">ALLOWED", "HOW TO RAISE IT", NULL};
+	struct ocsctl_table *table = ocsctl_table_new(ctl, heads);
+	uint64_t bytes = (facts->queues - facts->spill_only) * facts->queue_cost;
+
+	ocsctl_table_row(table, "queues in the system", figure(ctl, facts->system_queues),
+	                 figure(ctl, facts->queues_max), "sysctl fs.mqueue.queues_max");
+	ocsctl_table_row(table, "max_messages of the ini",
+	                 figure(ctl, (long)ctl->config->mqueue.max_messages),
+	                 figure(ctl, facts->msg_max), "sysctl fs.mqueue.msg_max");
+	ocsctl_table_row(table, "message_size of the ini",
+	                 figure(ctl, (long)ctl->config->mqueue.message_size),
+	                 figure(ctl, facts->msgsize_max), "sysctl fs.mqueue.msgsize_max");
+	ocsctl_table_row(table, "bytes in queues, for each user of the system",
+	                 talloc_asprintf(ctl, "%" PRIu64, bytes),
+	                 facts->msgqueue == UINT64_MAX
+	                         ? "unlimited"
+	                         : talloc_asprintf(ctl, "%" PRIu64, facts->msgqueue),
+	                 "LimitMSGQUEUE= of the MAPI server, or ulimit -q");
+	ocsctl_table_print(table);
+}
+
+static void print_text(struct ocsctl *ctl, const struct facts *facts)
+{
+	static const char *const heads[] = {"COUNTER", ">VALUE", NULL};
+
+	printf("daemon      %s", state_word(facts));
+	if (facts->daemon.pid != 0)
+		printf(", process %d", facts->daemon.pid);
+	fputs("\nhealth      ", stdout);
+	ocsctl_print_safe(facts->text != NULL ? facts->text : "");
+	printf("\nservice     %s\noperations  %s\nregistry    %s\n",
+	       facts->daemon.service[0] != '\0' ? facts->daemon.service : "?",
+	       facts->daemon.operations[0] != '\0' ? facts->daemon.operations : "?",
+	       ctl->config->main.registry);
+	printf("sessions    %zu, of %zu library contexts (%zu dead)\n", facts->sessions,
+	       facts->contexts, facts->dead);
+	printf("queues      %zu, %zu of them without a kernel queue\n", facts->queues,
+	       facts->spill_only);
+	printf("waiting     %" PRIu64 " in the kernel, %" PRIu64 " spilled; %" PRIu64
+	       " dropped\n\n",
+	       facts->in_kernel, facts->in_spill, facts->dropped);
+	print_limits(ctl, facts);
+	if (facts->metrics != NULL) {
+		struct ocsctl_table *table = ocsctl_table_new(ctl, heads);
+
+		putchar('\n');
+		each_metric(facts->metrics, metric_to_table, table);
+		ocsctl_table_print(table);
+	}
+}
+
+int ocsctl_status(struct ocsctl *ctl)
+{
+	struct facts facts = {0};
+	struct ocsctl_view *view = ocsctl_view_load(ctl);
+	int status = OCSCTL_OK;
+
+	/* Without a registry the rest is still worth knowing. */
+	if (ctl->config == NULL)
+		return OCSCTL_FAILED;
+	ask_daemon(ctl, &facts);
+	if (view != NULL)
+		count_registry(view, &facts);
+	read_limits(ctl->config, &facts);
+	if (ctl->json)
+		status = print_json(ctl, &facts);
+	else
+		print_text(ctl, &facts);
+	if (view == NULL || !facts.answered || facts.health != 200)
+		status = OCSCTL_FAILED;
+	return status;
+}
