@@ -147,6 +147,9 @@ enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, const char *client_f
 
 	if (decode(client_first, bytes, sizeof(bytes), &len) < 0 || memchr(bytes, '\0', len))
 		return OCS_AUTH_INVALID_PARAMETER;
+	/* libgsasl takes a demand for channel binding here and fails it one step later */
+	if (len > 0 && bytes[0] == 'p')
+		return OCS_AUTH_INVALID_PARAMETER;
 	struct ocs_scram *scram = calloc(1, sizeof(*scram));
 	if (!scram)
 		return OCS_AUTH_INTERNAL;

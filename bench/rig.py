@@ -77,6 +77,7 @@ class Rig:
         self.users = f"bench-{secrets.token_hex(3)}-"
         self.port = self.operations_port = self.bare_port = 0
         self.token = ""
+        self.drain_logs = ""
         self.microhttpd = "libmicrohttpd"
 
     def __enter__(self):

@@ -162,8 +162,8 @@ def spilled(before, after):
 
 # ---- the run
 
-def measure_modified(bench, template):
-    rig = bench.rig
+def measure_modified(bench, templates):
+    rig, template = bench.rig, templates["modified"]
     before = rig.metrics()
     drain = rig.start_drain(MODIFIED_USERS, "o")
     # messages get their identifiers at first sight; what is measured is the steady state
@@ -186,8 +186,8 @@ def measure_modified(bench, template):
     print("  counters: " + spilled(before, rig.metrics()))
 
 
-def measure_newmail(bench, template):
-    rig = bench.rig
+def measure_newmail(bench, templates):
+    rig, template = bench.rig, templates["newmail"]
     before = rig.metrics()
     drain = rig.start_drain(NEWMAIL_USERS, "nohc")
     bench.load(template, NEWMAIL_USERS, count=NEWMAIL_USERS)
@@ -220,27 +220,36 @@ def measure_latency(bench, templates):
                                   f"errors {result['errors']}")
 
 
-def measure(rig):
+def item(rig, category, message):
+    more = "<messageFlags>1</messageFlags>" if category == "modified" else "<total>17</total><unread>3</unread>"
+    return ITEM.format(category=category, message=message, users=rig.users, more=more)
+
+
+def prepare(rig):
+    """Daemon, bare server and templates."""
     rig.start_daemon()
-    def item(category, message, more):
-        return ITEM.format(category=category, message=message, users=rig.users, more=more)
-    modified = rig.template("modified", item("modified", "message-{m}.eml", "<messageFlags>1</messageFlags>"))
-    counts = "<total>17</total><unread>3</unread>"
-    newmail = rig.template("newmail", item("newmail", "{n}.eml", counts))
+    templates = {"modified": rig.template("modified", item(rig, "modified", "message-{m}.eml")),
+                 "newmail": rig.template("newmail", item(rig, "newmail", "{n}.eml"))}
     # what ours answers, for the bare server to answer too; a subscriber makes it `queued`
     drain = rig.start_drain(1, "o")
     body = rig.log("modified").replace("\n---\n", "").replace("{u}", "0000").replace("{m}", "000000")
     rig.start_bare(rig.request("PUT", "/notification", body)[1])
     rig.end_drain(drain)
+    return templates
 
-    bench = Bench(rig)
-    print_settings(rig)
-    measure_modified(bench, modified)
-    measure_newmail(bench, newmail)
-    # latency has messages of its own: a registered one is no new mail
-    measure_latency(bench, {"newmail": rig.template("late", item("newmail", "late-{n}.eml", counts)),
-                            "modified": modified})
-    return bench.problems
+
+def measure(build):
+    """Each part with a daemon and registry of its own, so that none is shaped by the one before."""
+    problems = []
+    for part in (measure_modified, measure_newmail, measure_latency):
+        with Rig(build) as rig:
+            bench = Bench(rig)
+            templates = prepare(rig)
+            if part is measure_modified:
+                print_settings(rig)
+            part(bench, templates)
+            problems += bench.problems
+    return problems
 
 
 def out_of_time(*_):
@@ -253,14 +262,13 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.alarm(TIME_LIMIT)
     sys.stdout.reconfigure(line_buffering=True)
-    with Rig(os.environ.get("OCS_BUILD", "build")) as rig:
-        try:
-            problems = measure(rig)
-        except (BenchError, OSError, subprocess.TimeoutExpired) as error:
-            print(f"bench: {error}", file=sys.stderr)
-            return 2
-        finally:
-            signal.alarm(0)
+    try:
+        problems = measure(os.environ.get("OCS_BUILD", "build"))
+    except (BenchError, OSError, subprocess.TimeoutExpired) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    finally:
+        signal.alarm(0)
     print(f"\n{time.monotonic() - begin:.0f} s")
     for problem in problems:
         print("PROBLEM " + problem)

@@ -121,6 +121,7 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 	}
 	pthread_mutex_lock(&dispatch->config_lock);
 	old = dispatch->config;
+	config->generation = old->generation + 1;
 	dispatch->config = config;
 	pthread_mutex_unlock(&dispatch->config_lock);
 	ocs_dispatch_config_put(dispatch, old);
@@ -320,10 +321,43 @@ static void finish_jobs(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 	}
 }
 
+/* Tells the library what it needs of the ini. */
+static int publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
+{
+	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
+	int ret = ocs_registry_begin(dispatch->registry, error);
+
+	if (ret == OCS_STORE_OK) {
+		ret = ocs_registry_settings_put(dispatch->registry, &config->settings.published,
+		                                error);
+		if (ret == OCS_STORE_OK)
+			ret = ocs_registry_commit(dispatch->registry, false, error);
+		else
+			ocs_registry_cancel(dispatch->registry);
+	}
+	ocs_dispatch_config_put(dispatch, config);
+	return ret == OCS_STORE_OK ? 0 : -1;
+}
+
+static void take_new_settings(struct ocs_dispatch *dispatch)
+{
+	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
+	unsigned generation = config->generation;
+	struct ocs_error error;
+
+	ocs_dispatch_config_put(dispatch, config);
+	if (generation == dispatch->generation_seen)
+		return;
+	dispatch->generation_seen = generation;
+	ocs_dispatch_cache_folders_clear(dispatch);
+	if (publish(dispatch, &error) != 0)
+		ocs_dispatch_log(dispatch, LOG_ERR, "cannot publish the new settings: %s",
+		                 error.text);
+}
+
 static void *store_thread(void *arg)
 {
 	struct ocs_dispatch *dispatch = arg;
-	struct dispatch_config *seen = NULL;
 	struct job *jobs[BATCH_MAX];
 
 	for (;;) {
@@ -337,10 +371,7 @@ static void *store_thread(void *arg)
 		if (stop)
 			break;
 		atomic_store(&dispatch->busy_since, ocs_dispatch_now());
-		if (seen != __atomic_load_n(&dispatch->config, __ATOMIC_ACQUIRE)) {
-			seen = __atomic_load_n(&dispatch->config, __ATOMIC_ACQUIRE);
-			ocs_dispatch_cache_folders_clear(dispatch);
-		}
+		take_new_settings(dispatch);
 		if (n > 0)
 			ocs_dispatch_batch(dispatch, jobs, n);
 		finish_jobs(dispatch, jobs, n);
@@ -531,9 +562,10 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 		dispatch_free(dispatch);
 		return ocs_error_set(error, "out of memory");
 	}
-	if (open_parts(dispatch, error) != 0 || start_threads(dispatch, error) != 0) {
+	if (open_parts(dispatch, error) != 0 || publish(dispatch, error) != 0 ||
+	    start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)
-			ocs_dispatch_stop(dispatch);
+			(void)ocs_dispatch_stop(dispatch);
 		else
 			dispatch_free(dispatch);
 		return -1;
@@ -542,7 +574,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	return 0;
 }
 
-void ocs_dispatch_stop(struct ocs_dispatch *dispatch)
+int ocs_dispatch_stop(struct ocs_dispatch *dispatch)
 {
 	struct timespec until;
 	bool deadline_runs, hangs = false;
@@ -567,10 +599,11 @@ void ocs_dispatch_stop(struct ocs_dispatch *dispatch)
 		answer_overdue(dispatch);
 		ocs_dispatch_log(dispatch, LOG_ERR,
 		                 "stopping without the store thread, which hangs");
-		return;
+		return -1;
 	}
 	pthread_join(dispatch->store_thread, NULL);
 	dispatch_free(dispatch);
+	return 0;
 }
 
 /* ---- counters and health ---- */

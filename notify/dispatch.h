@@ -15,10 +15,10 @@
 #include <sys/types.h>
 
 #include "notify/notification.h"
+#include "notify/registry.h"
 #include "store/error.h"
 
 struct ocs_dispatch;
-struct ocs_registry;
 struct ocs_index;
 struct ocs_usermap;
 
@@ -33,6 +33,9 @@ struct ocs_dispatch_settings {
 	unsigned spill_total;      /* entries over all queues */
 	unsigned descriptors;      /* queue descriptors kept open */
 	char *const *backends;     /* names, NULL-terminated */
+	/* What the library reads of the ini: published in the registry at start and after a reload.
+	 */
+	struct ocs_registry_settings published;
 };
 
 /* How things went since start; read with relaxed atomics. */
@@ -68,8 +71,10 @@ struct ocs_request {
 int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct ocs_index *index,
                        struct ocs_usermap *map, const struct ocs_dispatch_settings *settings,
                        ocs_log_fn *log, struct ocs_dispatch **out, struct ocs_error *error);
-/* Finishes what was submitted (within the deadline), stops the threads, frees. */
-void ocs_dispatch_stop(struct ocs_dispatch *dispatch);
+/* Finishes what was submitted, stops the threads, frees; takes 3 s at most. -1: the store thread
+ * hangs on a lock that another process holds; whoever waited got REGISTRY_UNAVAILABLE, nothing is
+ * freed, and registry and index must stay open until the process ends. */
+int ocs_dispatch_stop(struct ocs_dispatch *dispatch);
 
 /* Takes over settings and a new user map (ownership of map passes; NULL for none). Any thread. */
 void ocs_dispatch_reload(struct ocs_dispatch *dispatch,

@@ -33,6 +33,7 @@
 
 struct dispatch_config {
 	unsigned refs; /* under dispatch->config_lock */
+	unsigned generation;
 	struct ocs_dispatch_settings settings;
 	char **backends; /* canonical, NULL-terminated */
 	struct ocs_usermap *map;
@@ -195,6 +196,7 @@ struct ocs_dispatch {
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
 	uint64_t last_sync, last_janitor;
+	unsigned generation_seen; /* of the settings (store thread) */
 	bool unsynced;
 
 	struct {

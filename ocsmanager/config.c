@@ -253,8 +253,8 @@ static int load(struct loader *loader, const char *path)
 	return list_backends(config);
 }
 
-int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
-                    struct ocs_config **config_r)
+static int load_and_report(const char *path, const void *mem_ctx, int missing,
+                           ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
 {
 	struct loader loader = {0};
 	int result = -1;
@@ -264,6 +264,7 @@ int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn 
 		return -1;
 	loader.problems = talloc_zero(loader.config, struct ocs_problems);
 	if (loader.problems != NULL) {
+		loader.problems->missing = missing;
 		if (load(&loader, path) < 0)
 			loader.problems->lost = true;
 		report_all(&loader, path, report, arg);
@@ -275,6 +276,18 @@ int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn 
 	else
 		talloc_free(loader.config);
 	return result;
+}
+
+int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
+                    struct ocs_config **config_r)
+{
+	return load_and_report(path, mem_ctx, LOG_ERR, report, arg, config_r);
+}
+
+int ocs_config_load_incomplete(const char *path, const void *mem_ctx, ocs_config_report_fn *report,
+                               void *arg, struct ocs_config **config_r)
+{
+	return load_and_report(path, mem_ctx, LOG_WARNING, report, arg, config_r);
 }
 
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,

@@ -117,6 +117,10 @@ typedef void ocs_config_report_fn(int priority, const char *text, void *arg);
 int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
                     struct ocs_config **config_r);
 
+/* The same, but a required key that is missing is a warning: for a tool that helps to set it. */
+int ocs_config_load_incomplete(const char *path, const void *mem_ctx, ocs_config_report_fn *report,
+                               void *arg, struct ocs_config **config_r);
+
 /* The account's limits, or NULL: no [account:NAME] section, so no limits. */
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,
                                                     const char *name);

@@ -59,7 +59,7 @@ static void require(const struct ocs_ini *ini, struct ocs_problems *problems, co
 	/* A key that is there with a bad value has its own error. */
 	if (set != NULL || ocs_ini_find(ini, section, key) != NULL)
 		return;
-	ocs_problem_add(problems, LOG_ERR, ocs_ini_section_line(ini, section),
+	ocs_problem_add(problems, problems->missing, ocs_ini_section_line(ini, section),
 	                "%s is missing%s: write `%s` in section [%s]", key, why, write, section);
 }
 

@@ -16,7 +16,8 @@ struct ocs_problem {
 struct ocs_problems { /* a talloc object */
 	size_t n, errors;
 	struct ocs_problem *list;
-	bool lost; /* out of memory: there are more */
+	int missing; /* priority of a required key that is missing */
+	bool lost;   /* out of memory: there are more */
 };
 
 void ocs_problem_add(struct ocs_problems *problems, int priority, unsigned line, const char *format,

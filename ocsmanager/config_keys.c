@@ -123,8 +123,8 @@ const struct ocs_key ocs_keys[] = {
         {"server:main", "connection_limit", OCS_KEY_NUMBER, AT(server.connection_limit),
          .fallback = "400", .min = 1, .max = 30000,
          .help = "Connections at the same time; more are closed at once. A thread serves less than "
-                 "120, so set both this and threads, and it may be at most 119 x threads. (Not "
-                 "set: 400, or that if it is less.)"},
+                 "120: with threads set, this is at most 119 x threads, and the default is that if "
+                 "it is less than 400."},
         {"server:main", "keepalive_timeout", OCS_KEY_NUMBER, AT(server.keepalive_timeout),
          .fallback = "30", .min = 1, .max = 3600,
          .help = "Seconds after which a connection on which nothing happens is closed."},

@@ -77,9 +77,10 @@ static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
 	};
 }
 
-static struct ocs_dispatch_settings dispatch_settings(const struct ocs_config *config)
+static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatch_settings *out,
+                             struct ocs_error *error)
 {
-	return (struct ocs_dispatch_settings){
+	*out = (struct ocs_dispatch_settings){
 	        .sync = (enum ocs_sync)config->main.sync,
 	        .dedupe_window = config->main.dedupe_window,
 	        .request_deadline = config->limits.request_deadline,
@@ -87,7 +88,23 @@ static struct ocs_dispatch_settings dispatch_settings(const struct ocs_config *c
 	        .spill_total = config->mqueue.spill_total,
 	        .descriptors = config->mqueue.descriptors,
 	        .backends = config->backend_names,
+	        .published =
+	                {
+	                        .max_messages = config->mqueue.max_messages,
+	                        .message_size = config->mqueue.message_size,
+	                        .spill_max = config->mqueue.spill_max,
+	                        .spill_total = config->mqueue.spill_total,
+	                        .push_interval = config->push.interval,
+	                        .replica_id = (uint16_t)config->main.replica_id,
+	                },
 	};
+	if (config->users.map == NULL)
+		return 0;
+	if (strlen(config->users.map) >= sizeof(out->published.usermap))
+		return ocs_error_set(error, "[users] map: the path is longer than %zu bytes",
+		                     sizeof(out->published.usermap) - 1);
+	strcpy(out->published.usermap, config->users.map);
+	return 0;
 }
 
 /* The words of the table are in the order of the enum. */
@@ -127,44 +144,17 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *repo
 	return result;
 }
 
-/* The library in the MAPI servers has no ini: it reads this. */
-static int publish_settings(struct ocs_daemon *daemon, struct ocs_error *error)
-{
-	const struct ocs_config *config = daemon->config;
-	struct ocs_registry_settings settings = {
-	        .max_messages = config->mqueue.max_messages,
-	        .message_size = config->mqueue.message_size,
-	        .spill_max = config->mqueue.spill_max,
-	        .spill_total = config->mqueue.spill_total,
-	        .push_interval = config->push.interval,
-	        .replica_id = (uint16_t)config->main.replica_id,
-	};
-
-	if (config->users.map != NULL) {
-		if (strlen(config->users.map) >= sizeof(settings.usermap))
-			return ocs_error_set(error,
-			                     "[users] map: the path is longer than %zu bytes",
-			                     sizeof(settings.usermap) - 1);
-		strcpy(settings.usermap, config->users.map);
-	}
-	if (ocs_registry_begin(daemon->registry, error) < 0)
-		return -1;
-	if (ocs_registry_settings_put(daemon->registry, &settings, error) < 0) {
-		ocs_registry_cancel(daemon->registry);
-		return -1;
-	}
-	return ocs_registry_commit(daemon->registry, false, error) < 0 ? -1 : 0;
-}
-
 static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 {
 	const struct ocs_config *config = daemon->config;
 	struct ocs_auth_settings auth =
 	        auth_settings(config, daemon->private_folder, &log_reporter);
-	struct ocs_dispatch_settings dispatch = dispatch_settings(config);
+	struct ocs_dispatch_settings dispatch;
 	struct ocs_usermap *map = NULL;
 	bool moved = false;
 
+	if (dispatch_settings(config, &dispatch, error) < 0)
+		return -1;
 	if (ocs_auth_open(&auth, &daemon->auth, error) < 0)
 		return -1;
 	if (ocs_registry_open(config->main.registry, true, &daemon->registry, &moved, error) < 0)
@@ -174,8 +164,6 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 		        "%s/registry.tdb was damaged and has been moved aside: clients subscribe "
 		        "anew",
 		        config->main.registry);
-	if (publish_settings(daemon, error) < 0)
-		return -1;
 	if (ocs_index_open(config->main.registry, (uint16_t)config->main.replica_id, true,
 	                   &daemon->index, error) < 0)
 		return -1;
@@ -213,13 +201,15 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
 
 /* What can fail comes first, what an admin's mistake can make fail before what cannot be taken
  * back: the service has nothing to fail at but a lack of memory. */
-static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded, struct ocs_usermap **map_r)
+static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
+                  struct ocs_dispatch_settings *dispatch, struct ocs_usermap **map_r)
 {
 	struct ocs_auth_settings auth =
 	        auth_settings(loaded, daemon->private_folder, &log_reporter);
 	struct ocs_error error = {""};
 
-	if (load_usermap(loaded, &log_reporter, map_r, &error) < 0 ||
+	if (dispatch_settings(loaded, dispatch, &error) < 0 ||
+	    load_usermap(loaded, &log_reporter, map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
 	    ocs_service_reload(daemon->service, loaded, &error) < 0) {
 		ocs_log(LOG_ERR, "%s", error.text);
@@ -230,18 +220,17 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded, struct o
 
 void ocs_daemon_reload(struct ocs_daemon *daemon)
 {
+	struct ocs_dispatch_settings dispatch;
 	struct ocs_config *loaded = NULL;
 	struct ocs_usermap *map = NULL;
 
 	if (ocs_config_load(daemon->config->path, daemon, report_to_log, NULL, &loaded) < 0 ||
-	    reload(daemon, loaded, &map) < 0) {
+	    reload(daemon, loaded, &dispatch, &map) < 0) {
 		ocs_log(LOG_ERR, "reload refused: the configuration stays as it was");
 		talloc_free(map);
 		talloc_free(loaded);
 		return;
 	}
-	struct ocs_dispatch_settings dispatch = dispatch_settings(loaded);
-
 	ocs_config_report_restart(daemon->config, loaded, report_to_log, NULL);
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
 	ocs_log_set_level((int)loaded->main.log_level);
@@ -258,8 +247,10 @@ int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason)
 void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
 	ocs_service_stop(daemon->service);
-	if (daemon->dispatch != NULL)
-		ocs_dispatch_stop(daemon->dispatch);
+	/* A store thread that hangs still uses what would be closed; the process is about to end.
+	 */
+	if (daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0)
+		return;
 	if (daemon->index != NULL)
 		ocs_index_close(daemon->index);
 	if (daemon->registry != NULL)

@@ -62,22 +62,24 @@ void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_P
 	}
 }
 
-void ocs_http_send_refusal(int fd, int code, const char *phrase, const char *name, const char *text)
+void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal)
 {
-	char body[300], reply[600];
+	char body[400], reply[700];
 	int len = snprintf(body, sizeof(body),
 	                   "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>"
 	                   "<error code=\"%d\" name=\"%s\">%s</error></ocsmanager>\n",
-	                   code, name, text);
+	                   refusal->code, refusal->name, refusal->text);
 
 	len = snprintf(reply, sizeof(reply),
-	               "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: %d\r\n"
+	               "HTTP/1.1 %d Refused\r\nConnection: close\r\nContent-Length: %d\r\n"
 	               "Content-Type: text/xml; charset=utf-8\r\n\r\n%s",
-	               code, phrase, len, body);
-	/* A fresh reply fits the socket's buffer; whether the client still listens is its affair.
-	 */
+	               refusal->code, len, body);
+	/* A reply fits the socket's buffer; whether the client still listens is its affair. */
 	(void)!send(fd, reply, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_WR);
 }
+
+static const struct ocs_refusal timeout = {408, "REQUEST_TIMEOUT", "the request took too long"};
 
 static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *connection, int phase)
 {
@@ -89,8 +91,7 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 	if (phase == OCS_HTTP_SENDING) {
 		ocs_log(LOG_NOTICE, "%s: the answer was not read in time", peer);
 	} else {
-		ocs_http_send_refusal(connection->fd, 408, "Request Timeout", "REQUEST_TIMEOUT",
-		                      "the request took too long");
+		ocs_http_send_refusal(connection->fd, &timeout);
 		ocs_metrics_request(guard->metrics, 408);
 		ocs_metrics_refusal(guard->metrics, "REQUEST_TIMEOUT");
 		ocs_log(LOG_NOTICE, "%s: refused: 408 REQUEST_TIMEOUT", peer);
@@ -269,7 +270,7 @@ static bool enter(struct ocs_http_connection *connection, int phase)
 
 void ocs_http_begin(struct ocs_http_connection *connection)
 {
-	connection->requests++;
+	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
 	enter(connection, OCS_HTTP_READING);
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "notify/notification.h"
 #include "store/error.h"
 
 struct ocs_metrics;
@@ -35,8 +36,8 @@ struct ocs_http_connection {
 	struct ocs_http_connection *previous, *next;
 	int fd;
 	struct sockaddr_storage address;
-	uint64_t number;   /* counts the guard's connections */
-	uint64_t requests; /* of this connection, the present one included */
+	uint64_t number;           /* counts the guard's connections */
+	_Atomic uint64_t requests; /* of this connection, the present one included */
 	_Atomic int phase;
 	_Atomic int64_t since; /* of the phase; of a request for READING; milliseconds, steady */
 	/* The sweeper's own: */
@@ -67,8 +68,8 @@ unsigned ocs_http_guard_busy(struct ocs_http_guard *guard);
 
 /* ADDRESS:PORT or [ADDRESS]:PORT. */
 void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE]);
-/* Sends a refusal past libmicrohttpd, without waiting; the connection must be closed after it. */
-void ocs_http_send_refusal(int fd, int code, const char *phrase, const char *name,
-                           const char *text);
+/* Sends a refusal past libmicrohttpd, without waiting, and ends the sending side; nothing else may
+ * be sent. The refusal's text is ours and needs no escaping. */
+void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal);
 
 #endif

@@ -11,10 +11,10 @@
 
 #include "ocsmanager/http_rules.h"
 
-/* A chunked body that turns out to be too long is read on for so many bytes, so that the refusal is
- * heard; past them the connection is cut. */
-#define DISCARD_MAX (1u << 20)
-#define BODY_FIRST  1024
+/* Of a body that is refused, so many bytes are read on, so that the refusal is heard; past them the
+ * connection is cut. */
+#define DRAIN_MAX  (4u << 20)
+#define BODY_FIRST 1024
 
 enum stage { READING, SUSPENDED, DONE };
 
@@ -120,13 +120,30 @@ static struct ocs_http_request *new_request(struct ocs_http_server *server,
 	return request;
 }
 
+/* Refuses a body that is being sent right now: the client is told at once, but the connection is
+ * not closed under its hands, or it would see a broken connection instead of the answer. */
+static enum MHD_Result refuse_and_drain(struct ocs_http_request *request)
+{
+	if (!ocs_http_work(request->peer))
+		return MHD_NO;
+	ocs_http_note_refusal(request, &request->early, NULL);
+	ocs_metrics_request(&request->server->metrics, (unsigned)request->early.code);
+	ocs_http_send(request->peer);
+	ocs_http_send_refusal(request->peer->fd, &request->early);
+	request->draining = true;
+	return MHD_YES;
+}
+
 /* The first call: all headers are known. An answer given now ends the connection where a body is
  * still to come, so what can wait for the body does. */
 static enum MHD_Result begin(struct ocs_http_request *request, const char *url, const char *method)
 {
-	enum ocs_http_urgency urgency = ocs_http_check_headers(request, url, method);
-
-	if (urgency == OCS_HTTP_NOW) {
+	switch (ocs_http_check_headers(request, url, method)) {
+	case OCS_HTTP_GO_ON:
+		break;
+	case OCS_HTTP_DRAIN:
+		return refuse_and_drain(request);
+	case OCS_HTTP_NOW:
 		if (!ocs_http_work(request->peer))
 			return MHD_NO;
 		request->reply.close = true;
@@ -156,20 +173,15 @@ static bool grow(struct ocs_http_request *request, size_t needed)
 
 static enum MHD_Result take_body(struct ocs_http_request *request, const char *data, size_t *size)
 {
-	if (request->early.code == 0 && request->body_len + *size > request->settings->max_body)
+	if (request->early.code == 0 && request->body_len + *size > request->settings->max_body) {
 		ocs_http_refuse_too_large(request);
-	if (request->early.code != 0) {
-		request->discarded += *size;
-		if (request->discarded > DISCARD_MAX) {
-			ocs_http_note_refusal(request, &request->early, NULL);
-			ocs_metrics_request(&request->server->metrics,
-			                    (unsigned)request->early.code);
-			if (ocs_http_work(request->peer))
-				ocs_http_send_refusal(request->peer->fd, request->early.code,
-				                      "Refused", request->early.name,
-				                      request->early.text);
+		if (refuse_and_drain(request) == MHD_NO)
 			return MHD_NO;
-		}
+	}
+	if (request->early.code != 0) {
+		request->drained += *size;
+		if (request->drained > DRAIN_MAX)
+			return MHD_NO;
 	} else {
 		if (request->body_size - request->body_len < *size &&
 		    !grow(request, request->body_len + *size))
@@ -188,7 +200,7 @@ static enum MHD_Result act(struct ocs_http_request *request)
 {
 	int expected = READING;
 
-	if (!ocs_http_work(request->peer))
+	if (request->draining || !ocs_http_work(request->peer))
 		return MHD_NO;
 	if (request->early.code == 0 && atomic_load(&request->server->stopping))
 		ocs_xml_refuse(&request->early, 503, "OVERLOADED", "the server is stopping");

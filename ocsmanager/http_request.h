@@ -85,7 +85,8 @@ struct ocs_http_request {
 
 	char *body;
 	size_t body_len, body_size;
-	uint64_t discarded;
+	uint64_t drained;         /* bytes of a refused body */
+	bool draining;            /* its answer is out, past libmicrohttpd */
 	struct ocs_refusal early; /* code 0: none; else the answer once the body is read */
 
 	struct ocs_http_reply reply;

@@ -157,7 +157,7 @@ enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, c
 		/* What is wrong besides is told first. */
 		if (request->early.code == 0)
 			ocs_http_refuse_too_large(request);
-		return OCS_HTTP_NOW;
+		return request->expects ? OCS_HTTP_NOW : OCS_HTTP_DRAIN;
 	}
 	/* Who asks before sending a body is told not to. */
 	return request->early.code != 0 && request->expects ? OCS_HTTP_NOW : OCS_HTTP_GO_ON;

@@ -9,6 +9,7 @@
 
 enum ocs_http_urgency {
 	OCS_HTTP_GO_ON, /* read the body; request->early may hold a refusal for its end */
+	OCS_HTTP_DRAIN, /* refuse at once, then read on what the client is sending */
 	OCS_HTTP_NOW,   /* refuse at once with request->early and end the connection */
 };
 

@@ -306,7 +306,7 @@ static size_t count_at_most(const char *data, size_t len, size_t max)
 	const char *end = data + len;
 	size_t count = 0;
 
-	while (count < max &&
+	while (len != 0 && count < max &&
 	       (data = memmem(data, (size_t)(end - data), mark, sizeof(mark) - 1)) != NULL) {
 		data += sizeof(mark) - 1;
 		count++;

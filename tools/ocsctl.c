@@ -69,7 +69,8 @@ static const struct command {
          "  --user NAME           account (default: username of [auth:single])\n"
          "  --password-file FILE  its first line is the password; others must not be able to read\n"
          "                        it. Without it the terminal is asked.\n"
-         "  --mechanism M         SCRAM-SHA-256 (default), SSHA or PLAIN"},
+         "  --mechanism M         SCRAM-SHA-256, SSHA or PLAIN (default: what the hash of\n"
+         "                        [auth:single] serves, else SCRAM-SHA-256)"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

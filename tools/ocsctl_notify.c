@@ -246,7 +246,22 @@ static int post_all(struct job *job)
 	return 0;
 }
 
-/* ---- where, and as whom ---- */
+/* ---- where, as whom, and how ---- */
+
+/* What the hash of the one account can serve; the daemon's strongest where that is not known. */
+static const char *default_mechanism(const struct ocsctl *ctl, const char *user)
+{
+	const struct ocs_config *config = ctl->config;
+
+	if (config != NULL && config->main.auth == OCS_CONFIG_AUTH_SINGLE &&
+	    strcmp(user, config->auth_single.username) == 0) {
+		if (strncmp(config->auth_single.password, "{SSHA}", 6) == 0)
+			return "SSHA";
+		if (config->auth_single.password[0] == '$')
+			return "PLAIN";
+	}
+	return "SCRAM-SHA-256";
+}
 
 static int find_service(struct job *job)
 {
@@ -296,6 +311,11 @@ static int log_in(struct job *job)
 	job->token = ocsctl_login(&job->login, ctl, &error);
 	if (job->token == NULL) {
 		ocsctl_error("%s", error.text);
+		if (ctl->mechanism == NULL)
+			ocsctl_error(
+			        "the login was by %s: if the account's hash serves another, say "
+			        "so with --mechanism",
+			        job->login.mechanism);
 		return -1;
 	}
 	return 0;
@@ -320,6 +340,8 @@ int ocsctl_notify(struct ocsctl *ctl)
 			return OCSCTL_FAILED;
 	if (find_service(&job) < 0)
 		return OCSCTL_FAILED;
+	job.login.mechanism = ocsctl_login_mechanism(
+	        ctl->mechanism != NULL ? ctl->mechanism : default_mechanism(ctl, job.login.user));
 	ret = ctl->password_file != NULL ? ocsctl_read_password_file(ctl->password_file, password)
 	                                 : ocsctl_read_password("password", false, false, password);
 	if (ret < 0)

@@ -138,9 +138,10 @@ int ocsctl_read_password_file(const char *path, char out[OCSCTL_PASSWORD_MAX + 1
 	int ret;
 
 	ret = ocs_privfile_read(path, true, 4096, &data, &len, &error);
+	if (ret == OCS_PRIVFILE_MISSING)
+		ocs_error_set(&error, "%s: there is no such file", path);
 	if (ret != OCS_PRIVFILE_OK) {
-		ocsctl_error("%s", ret == OCS_PRIVFILE_MISSING ? "the password file is missing"
-		                                               : error.text);
+		ocsctl_error("%s", error.text);
 		return -1;
 	}
 	line = strcspn(data, "\r\n");

@@ -151,10 +151,13 @@ static void metric_to_json(const char *name, double value, void *arg)
 	json_object_set_new(arg, name, number);
 }
 
+/* People look for what happened; scripts get the zeros too. */
 static void metric_to_table(const char *name, double value, void *arg)
 {
 	char text[40];
 
+	if (value == 0)
+		return;
 	snprintf(text, sizeof(text), "%.15g", value);
 	ocsctl_table_row(arg, name, text);
 }
@@ -233,7 +236,7 @@ static void print_limits(struct ocsctl *ctl, const struct facts *facts)
 
 static void print_text(struct ocsctl *ctl, const struct facts *facts)
 {
-	static const char *const heads[] = {"COUNTER", ">VALUE", NULL};
+	static const char *const heads[] = {"COUNTER (not 0)", ">VALUE", NULL};
 
 	printf("daemon      %s", state_word(facts));
 	if (facts->daemon.pid != 0)

@@ -30,7 +30,8 @@ static const char *error_name(const char *name)
 {
 	size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
 
-	return name[length] == '\0' && length > 0 && length <= 64 ? t_strdup(name) : "unnamed error";
+	return name[length] == '\0' && length > 0 && length <= 64 ? t_strdup(name)
+	                                                          : "unnamed error";
 }
 
 static void start_result(struct parser *p, const XML_Char **attributes)
@@ -44,10 +45,10 @@ static void start_result(struct parser *p, const XML_Char **attributes)
 	}
 	p->in_notification = TRUE;
 	answer->results[answer->result_count++] =
-		strcmp(status, "queued") == 0 || strcmp(status, "nosubscriber") == 0 ||
-				strcmp(status, "duplicate") == 0 ?
-			OCS_RESULT_DONE :
-			OCS_RESULT_REFUSED;
+	        strcmp(status, "queued") == 0 || strcmp(status, "nosubscriber") == 0 ||
+	                        strcmp(status, "duplicate") == 0
+	                ? OCS_RESULT_DONE
+	                : OCS_RESULT_REFUSED;
 }
 
 static void start_error(struct parser *p, const XML_Char **attributes)
@@ -112,8 +113,8 @@ static void text(void *context, const XML_Char *data, int length)
 }
 
 static void doctype(void *context, const XML_Char *name ATTR_UNUSED,
-		    const XML_Char *sysid ATTR_UNUSED, const XML_Char *pubid ATTR_UNUSED,
-		    int internal ATTR_UNUSED)
+                    const XML_Char *sysid ATTR_UNUSED, const XML_Char *pubid ATTR_UNUSED,
+                    int internal ATTR_UNUSED)
 {
 	struct parser *p = context;
 

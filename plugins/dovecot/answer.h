@@ -1,6 +1,6 @@
 /*
- * What the plugin reads from an answer of the web service. Answers come from outside: a document type
- * declaration, another root or broken XML is no answer at all.
+ * What the plugin reads from an answer of the web service. Answers come from outside: a document
+ * type declaration, another root or broken XML is no answer at all.
  */
 #ifndef OCS_ANSWER_H
 #define OCS_ANSWER_H
@@ -16,9 +16,9 @@ enum ocs_result {
 struct ocs_answer {
 	/* data stack strings; "" where the element is missing */
 	const char *token, *salt, *sasl;
-	unsigned int ttl;                         /* 0: missing */
-	unsigned int error_code;                  /* 0: no error element under the root */
-	const char *error_name;                   /* letters and _ only, of the first error anywhere */
+	unsigned int ttl;        /* 0: missing */
+	unsigned int error_code; /* 0: no error element under the root */
+	const char *error_name;  /* letters and _ only, of the first error anywhere */
 	enum ocs_result results[OCS_RESULTS_MAX]; /* one for each notification element, in order */
 	unsigned int result_count;
 };

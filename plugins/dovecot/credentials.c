@@ -23,8 +23,8 @@ static int read_file(const char *path, char *text, const char **error_r)
 
 	if (fd == -1) {
 		*error_r = t_strdup_printf(
-			"cannot read %s as uid %s: %m (see 'Credentials' in the manual)", path,
-			dec2str(geteuid()));
+		        "cannot read %s as uid %s: %m (see 'Credentials' in the manual)", path,
+		        dec2str(geteuid()));
 		return -1;
 	}
 	if (fstat(fd, &st) < 0)
@@ -52,7 +52,8 @@ static bool username_valid(const char *name)
 	size_t length = strlen(name);
 
 	return length >= 1 && length <= USERNAME_MAX &&
-	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@-") == length;
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@-") ==
+	               length;
 }
 
 /* "password64=": any password, and a text without % */
@@ -73,7 +74,7 @@ static int parse(char *text, struct ocs_credentials *cred, const char **error_r)
 
 	if (strchr(text, '%') != NULL) {
 		*error_r = "credentials: there is a %, which Dovecot takes for a variable: use "
-			   "password64=";
+		           "password64=";
 		return -1;
 	}
 	while ((line = strsep(&rest, "\r\n")) != NULL) {
@@ -95,7 +96,7 @@ static int parse(char *text, struct ocs_credentials *cred, const char **error_r)
 			base64 = TRUE;
 		} else {
 			*error_r = "credentials: a line is none of username=, password=, "
-				   "password64=";
+			           "password64=";
 			return -1;
 		}
 		if (*field != NULL) {
@@ -105,10 +106,11 @@ static int parse(char *text, struct ocs_credentials *cred, const char **error_r)
 		*field = base64 ? decode_password(value) : i_strdup(value);
 	}
 	if (cred->username == NULL || !username_valid(cred->username))
-		*error_r = "credentials: username= is missing, too long or has characters other than "
-			   "A-Z a-z 0-9 _ . @ -";
+		*error_r =
+		        "credentials: username= is missing, too long or has characters other than "
+		        "A-Z a-z 0-9 _ . @ -";
 	else if (cred->password == NULL || *cred->password == '\0' ||
-		 strlen(cred->password) > PASSWORD_MAX)
+	         strlen(cred->password) > PASSWORD_MAX)
 		*error_r = "credentials: password= is missing, empty or too long";
 	else
 		return 0;

@@ -3,12 +3,12 @@
  *
  * The setting ocsmanager_credentials is either an absolute path, read when the first login is due
  * (LMTP does that as root, so that only root needs to read it), or the text itself, which is what
- * Dovecot's "</path" makes of it: its config process reads the file as root and hands it to processes
- * that have no privileges any more (IMAP).
+ * Dovecot's "</path" makes of it: its config process reads the file as root and hands it to
+ * processes that have no privileges any more (IMAP).
  *
- * Format: lines "username=NAME" and "password=TEXT" (or "password64=BASE64"); empty lines and lines with #
- * are skipped. A % is refused anywhere: in the second form Dovecot would take it for a variable, and
- * fail every user with a log line that holds the whole text.
+ * Format: lines "username=NAME" and "password=TEXT" (or "password64=BASE64"); empty lines and lines
+ * with # are skipped. A % is refused anywhere: in the second form Dovecot would take it for a
+ * variable, and fail every user with a log line that holds the whole text.
  */
 #ifndef OCS_CREDENTIALS_H
 #define OCS_CREDENTIALS_H

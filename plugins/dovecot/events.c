@@ -93,7 +93,7 @@ static void txn_free(struct ocs_txn *txn)
 	i_free(txn);
 }
 
-static void add_uid(ARRAY_TYPE(seq_range) *uids, uint32_t uid)
+static void add_uid(ARRAY_TYPE(seq_range) * uids, uint32_t uid)
 {
 	if (!array_is_created(uids))
 		i_array_init(uids, 8);
@@ -108,7 +108,8 @@ static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind)
 		txn->pool = pool_alloconly_create("ocsmanager transaction", 512);
 		i_array_init(&txn->saved, 4);
 	}
-	/* without it LMTP leaves the UID to a later sync whenever another delivery runs in parallel */
+	/* without it LMTP leaves the UID to a later sync whenever another delivery runs in parallel
+	 */
 	txn->t->flags |= MAILBOX_TRANSACTION_FLAG_ASSIGN_UIDS;
 	saved = array_append_space(&txn->saved);
 	saved->kind = kind;
@@ -145,8 +146,7 @@ static void ocs_mail_copy(void *context, struct mail *src, struct mail *dst)
 	saved->old_folder = p_strdup(txn->pool, folder_name(src->box));
 	saved->old_uid = src->uid;
 	/* the expunge of the source that follows belongs to the move */
-	if (moving && wanted(txn->user, OCS_MOVED) &&
-	    (source = txn_find(src->transaction)) != NULL)
+	if (moving && wanted(txn->user, OCS_MOVED) && (source = txn_find(src->transaction)) != NULL)
 		add_uid(&source->moved_away, src->uid);
 }
 
@@ -162,8 +162,7 @@ static void ocs_mail_expunge(void *context, struct mail *mail)
 		if ((mail_get_flags(mail) & MAIL_SEEN) == 0)
 			txn->expunged_unseen++;
 	}
-	if (array_is_created(&txn->moved_away) &&
-	    seq_range_exists(&txn->moved_away, mail->uid))
+	if (array_is_created(&txn->moved_away) && seq_range_exists(&txn->moved_away, mail->uid))
 		return;
 	if (wanted(txn->user, OCS_DELETED))
 		add_uid(&txn->expunged, mail->uid);
@@ -177,19 +176,19 @@ static void mail_modified(struct ocs_txn *txn, const struct mail *mail)
 }
 
 static void ocs_mail_update_flags(void *context, struct mail *mail,
-				  enum mail_flags old_flags ATTR_UNUSED)
+                                  enum mail_flags old_flags ATTR_UNUSED)
 {
 	mail_modified(context, mail);
 }
 
 static void ocs_mail_update_keywords(void *context, struct mail *mail,
-				     const char *const *old_keywords ATTR_UNUSED)
+                                     const char *const *old_keywords ATTR_UNUSED)
 {
 	mail_modified(context, mail);
 }
 
-/* The folder as it is after the commit. The open view still shows the state before it, and the index
-   counts an expunged mail until the sync that follows. */
+/* The folder as it is after the commit. The open view still shows the state before it, and the
+   index counts an expunged mail until the sync that follows. */
 static void read_counts(struct ocs_txn *txn, struct ocs_report *event)
 {
 	const struct mail_index_header *header;
@@ -211,7 +210,7 @@ static void read_counts(struct ocs_txn *txn, struct ocs_report *event)
 }
 
 static void report_saved(struct ocs_txn *txn, struct ocs_report *event,
-			 const struct mail_transaction_commit_changes *changes)
+                         const struct mail_transaction_commit_changes *changes)
 {
 	static const char *const categories[] = {"newmail", "created", "copied", "moved"};
 	const struct ocs_saved *saved;
@@ -248,13 +247,13 @@ static void report_saved(struct ocs_txn *txn, struct ocs_report *event,
 	event->old_uid = 0;
 }
 
-static unsigned int uids_count(const ARRAY_TYPE(seq_range) *uids)
+static unsigned int uids_count(const ARRAY_TYPE(seq_range) * uids)
 {
 	return array_is_created(uids) ? seq_range_count(uids) : 0;
 }
 
 static void report_uids(struct ocs_report *event, const char *category,
-			const ARRAY_TYPE(seq_range) *uids)
+                        const ARRAY_TYPE(seq_range) * uids)
 {
 	struct seq_range_iter iter;
 	unsigned int n = 0;
@@ -282,10 +281,10 @@ static void report_changes(struct ocs_txn *txn, struct ocs_report *event)
 static void report_txn(struct ocs_txn *txn, const struct mail_transaction_commit_changes *changes)
 {
 	struct ocs_report event = {
-		.backend = txn->user->backend,
-		.username = txn->user->username,
-		.folder = folder_name(txn->box),
-		.uid_validity = changes->uid_validity,
+	        .backend = txn->user->backend,
+	        .username = txn->user->username,
+	        .folder = folder_name(txn->box),
+	        .uid_validity = changes->uid_validity,
 	};
 
 	if (event.uid_validity == 0) {
@@ -327,7 +326,7 @@ static void ocs_transaction_rollback(void *context)
 /* -- folders */
 
 static void report_folder(struct mailbox *box, enum ocs_kind kind, const char *category,
-			  struct mailbox *old)
+                          struct mailbox *old)
 {
 	struct ocs_user *user = ocs_user_get(box->storage->user);
 
@@ -336,11 +335,11 @@ static void report_folder(struct mailbox *box, enum ocs_kind kind, const char *c
 	T_BEGIN
 	{
 		struct ocs_report event = {
-			.category = category,
-			.backend = user->backend,
-			.username = user->username,
-			.folder = folder_name(box),
-			.old_folder = old == NULL ? NULL : folder_name(old),
+		        .category = category,
+		        .backend = user->backend,
+		        .username = user->username,
+		        .folder = folder_name(box),
+		        .old_folder = old == NULL ? NULL : folder_name(old),
 		};
 
 		if (box->opened) {
@@ -375,18 +374,18 @@ static void ocs_mailbox_rename(struct mailbox *src, struct mailbox *dest)
 }
 
 static const struct notify_vfuncs ocs_vfuncs = {
-	.mail_transaction_begin = ocs_transaction_begin,
-	.mail_save = ocs_mail_save,
-	.mail_copy = ocs_mail_copy,
-	.mail_expunge = ocs_mail_expunge,
-	.mail_update_flags = ocs_mail_update_flags,
-	.mail_update_keywords = ocs_mail_update_keywords,
-	.mail_transaction_commit = ocs_transaction_commit,
-	.mail_transaction_rollback = ocs_transaction_rollback,
-	.mailbox_create = ocs_mailbox_create,
-	.mailbox_delete_begin = ocs_mailbox_delete_begin,
-	.mailbox_delete_commit = ocs_mailbox_delete_commit,
-	.mailbox_rename = ocs_mailbox_rename,
+        .mail_transaction_begin = ocs_transaction_begin,
+        .mail_save = ocs_mail_save,
+        .mail_copy = ocs_mail_copy,
+        .mail_expunge = ocs_mail_expunge,
+        .mail_update_flags = ocs_mail_update_flags,
+        .mail_update_keywords = ocs_mail_update_keywords,
+        .mail_transaction_commit = ocs_transaction_commit,
+        .mail_transaction_rollback = ocs_transaction_rollback,
+        .mailbox_create = ocs_mailbox_create,
+        .mailbox_delete_begin = ocs_mailbox_delete_begin,
+        .mailbox_delete_commit = ocs_mailbox_delete_commit,
+        .mailbox_rename = ocs_mailbox_rename,
 };
 
 void ocs_events_register(void)

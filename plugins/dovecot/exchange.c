@@ -40,29 +40,29 @@ static struct {
 static void create_client(void)
 {
 	struct http_client_settings set = {
-		.dns_client_socket_path = exchange.set.dns_socket,
-		.user_agent = "ocsmanager-dovecot",
-		.max_idle_time_msecs = IDLE_MSECS,
-		.max_parallel_connections = 1,
-		.max_pipelined_requests = 1,
-		.no_auto_redirect = TRUE,
-		.no_auto_retry = TRUE,
-		/* retries, their order and their pace are report.c's */
-		.max_attempts = 1,
-		.max_connect_attempts = 1,
-		.connect_backoff_time_msecs = 1,
-		.connect_backoff_max_time_msecs = 1,
-		.request_timeout_msecs = exchange.set.timeout_msecs,
-		.request_absolute_timeout_msecs = exchange.set.timeout_msecs,
-		.connect_timeout_msecs = exchange.set.timeout_msecs,
-		.response_hdr_limits = {.max_size = 16 * 1024, .max_fields = 100},
+	        .dns_client_socket_path = exchange.set.dns_socket,
+	        .user_agent = "ocsmanager-dovecot",
+	        .max_idle_time_msecs = IDLE_MSECS,
+	        .max_parallel_connections = 1,
+	        .max_pipelined_requests = 1,
+	        .no_auto_redirect = TRUE,
+	        .no_auto_retry = TRUE,
+	        /* retries, their order and their pace are report.c's */
+	        .max_attempts = 1,
+	        .max_connect_attempts = 1,
+	        .connect_backoff_time_msecs = 1,
+	        .connect_backoff_max_time_msecs = 1,
+	        .request_timeout_msecs = exchange.set.timeout_msecs,
+	        .request_absolute_timeout_msecs = exchange.set.timeout_msecs,
+	        .connect_timeout_msecs = exchange.set.timeout_msecs,
+	        .response_hdr_limits = {.max_size = 16 * 1024, .max_fields = 100},
 	};
 	struct ssl_iostream_settings ssl = {
-		.ca_file = exchange.set.ca_file,
-		.ca_dir = exchange.set.ca_file == NULL ? "/etc/ssl/certs" : NULL,
-		.min_protocol = "TLSv1.2",
-		.verify_remote_cert = TRUE,
-		.skip_crl_check = TRUE,
+	        .ca_file = exchange.set.ca_file,
+	        .ca_dir = exchange.set.ca_file == NULL ? "/etc/ssl/certs" : NULL,
+	        .min_protocol = "TLSv1.2",
+	        .verify_remote_cert = TRUE,
+	        .skip_crl_check = TRUE,
 	};
 
 	if (exchange.url->have_ssl)
@@ -119,13 +119,13 @@ void ocs_exchange_deinit(void)
 static void done(void *context ATTR_UNUSED)
 {
 	struct ocs_reply reply = {
-		.status = exchange.status,
-		.reason = str_c(exchange.reason),
-		.retry_after = exchange.retry_after,
-		.cookies = str_len(exchange.cookies) > 0 ? str_c(exchange.cookies) : NULL,
-		.body = str_c(exchange.body),
-		.size = str_len(exchange.body),
-		.lost = exchange.lost && exchange.on_kept_connection,
+	        .status = exchange.status,
+	        .reason = str_c(exchange.reason),
+	        .retry_after = exchange.retry_after,
+	        .cookies = str_len(exchange.cookies) > 0 ? str_c(exchange.cookies) : NULL,
+	        .body = str_c(exchange.body),
+	        .size = str_len(exchange.body),
+	        .lost = exchange.lost && exchange.on_kept_connection,
 	};
 
 	timeout_remove(&exchange.to_done);
@@ -220,7 +220,8 @@ static void response_callback(const struct http_response *response, void *contex
 	exchange.status = response->status;
 	str_append(exchange.reason, response->reason == NULL ? "" : response->reason);
 	if (response->retry_after != (time_t)-1 && response->retry_after > ioloop_time)
-		exchange.retry_after = (unsigned int)I_MIN(response->retry_after - ioloop_time, 3600);
+		exchange.retry_after =
+		        (unsigned int)I_MIN(response->retry_after - ioloop_time, 3600);
 	keep_cookies(response);
 	if (response->payload == NULL) {
 		finish();
@@ -233,7 +234,7 @@ static void response_callback(const struct http_response *response, void *contex
 }
 
 void ocs_exchange_send(const char *method, const char *path, const char *cookies,
-		       const char *bearer, const char *body, ocs_exchange_callback_t *callback)
+                       const char *bearer, const char *body, ocs_exchange_callback_t *callback)
 {
 	i_assert(!exchange.busy);
 	if (exchange.client_broken)
@@ -252,18 +253,17 @@ void ocs_exchange_send(const char *method, const char *path, const char *cookies
 	str_truncate(exchange.body, 0);
 
 	exchange.request = http_client_request(exchange.client, method, exchange.url->host.name,
-					       path, response_callback, NULL);
+	                                       path, response_callback, NULL);
 	http_client_request_set_port(exchange.request, http_url_get_port(exchange.url));
 	http_client_request_set_ssl(exchange.request, exchange.url->have_ssl);
-	http_client_request_add_header(exchange.request, "Content-Type",
-				       "text/xml; charset=utf-8");
+	http_client_request_add_header(exchange.request, "Content-Type", "text/xml; charset=utf-8");
 	if (cookies != NULL)
 		http_client_request_add_header(exchange.request, "Cookie", cookies);
 	if (bearer != NULL)
 		http_client_request_add_header(exchange.request, "Authorization",
-					       t_strconcat("Bearer ", bearer, NULL));
+		                               t_strconcat("Bearer ", bearer, NULL));
 	http_client_request_set_payload_data(exchange.request, (const unsigned char *)body,
-					     strlen(body));
+	                                     strlen(body));
 	exchange.to_limit = timeout_add(exchange.set.timeout_msecs, limit_reached, NULL);
 	http_client_request_submit(exchange.request);
 }

@@ -66,7 +66,7 @@ void ocs_login_free(struct ocs_login **_login)
 static const char *sasl_body(const char *mechanism, const void *data, size_t size)
 {
 	return t_strdup_printf("<ocsmanager><sasl%s>%s</sasl></ocsmanager>\n", mechanism,
-			       str_c(t_base64url_encode(0, 0, data, size)));
+	                       str_c(t_base64url_encode(0, 0, data, size)));
 }
 
 static const char *plain_body(struct ocs_login *login)
@@ -90,11 +90,11 @@ void ocs_login_start(struct ocs_login *login, struct ocs_login_request *request_
 	case OCS_MECH_SCRAM_SHA_256:
 		message = ocs_scram_first(login->scram);
 		request_r->body =
-			sasl_body(" mechanism=\"SCRAM-SHA-256\"", message, strlen(message));
+		        sasl_body(" mechanism=\"SCRAM-SHA-256\"", message, strlen(message));
 		break;
 	case OCS_MECH_SSHA:
 		request_r->body = t_strdup_printf("<ocsmanager><login>%s</login></ocsmanager>\n",
-						  login->username);
+		                                  login->username);
 		break;
 	case OCS_MECH_PLAIN:
 		request_r->path = "/authenticate/login";
@@ -106,10 +106,11 @@ void ocs_login_start(struct ocs_login *login, struct ocs_login_request *request_
 /* Readers accept both base64 alphabets, with or without padding. */
 static buffer_t *decode64(const char *text)
 {
-	return t_base64url_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text))->used > 0 &&
-			       strpbrk(text, "+/") == NULL ?
-		       t_base64url_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text)) :
-		       t_base64_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text));
+	return t_base64url_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text))->used >
+	                               0 &&
+	                       strpbrk(text, "+/") == NULL
+	               ? t_base64url_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text))
+	               : t_base64_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text));
 }
 
 /* sha1(NAME ":" "{SSHA}" B64(sha1(password salt) salt) ":" token_salt  token_salt) in hex */
@@ -143,7 +144,7 @@ static int ssha_proof(struct ocs_login *login, const struct ocs_answer *answer, 
 }
 
 static int second_step(struct ocs_login *login, const struct ocs_answer *answer,
-		       struct ocs_login_request *request_r, const char **error_r)
+                       struct ocs_login_request *request_r, const char **error_r)
 {
 	const char *message;
 
@@ -154,7 +155,7 @@ static int second_step(struct ocs_login *login, const struct ocs_answer *answer,
 			return -1;
 		}
 		request_r->body =
-			t_strdup_printf("<ocsmanager><token>%s</token></ocsmanager>\n", message);
+		        t_strdup_printf("<ocsmanager><token>%s</token></ocsmanager>\n", message);
 		return 0;
 	}
 	message = ocs_scram_final(login->scram, str_c(decode64(answer->sasl)), error_r);
@@ -165,8 +166,8 @@ static int second_step(struct ocs_login *login, const struct ocs_answer *answer,
 }
 
 int ocs_login_next(struct ocs_login *login, const char *body, size_t size,
-		   struct ocs_login_request *request_r, const char **token_r, unsigned int *ttl_r,
-		   const char **error_r)
+                   struct ocs_login_request *request_r, const char **token_r, unsigned int *ttl_r,
+                   const char **error_r)
 {
 	struct ocs_answer answer;
 
@@ -176,7 +177,7 @@ int ocs_login_next(struct ocs_login *login, const char *body, size_t size,
 	}
 	if (answer.error_code != 0) {
 		*error_r = t_strdup_printf("login refused: %u %s", answer.error_code,
-					   answer.error_name);
+		                           answer.error_name);
 		return -1;
 	}
 	if (login->mechanism != OCS_MECH_PLAIN && login->step == 0) {
@@ -191,7 +192,7 @@ int ocs_login_next(struct ocs_login *login, const char *body, size_t size,
 	/* it goes into a header: nothing but what RFC 6750 allows there */
 	if (*answer.token == '\0' || strlen(answer.token) > TOKEN_MAX ||
 	    strspn(answer.token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-				 "-._~+/=") != strlen(answer.token)) {
+	                         "-._~+/=") != strlen(answer.token)) {
 		*error_r = "the server's session token is malformed";
 		return -1;
 	}

@@ -1,10 +1,11 @@
 /*
  * The conversation that gets a session token. Sends nothing itself: says what to send next.
  *
- * SCRAM-SHA-256 is the default: the password does not cross the wire, the server proves itself too, and
- * what the server stores cannot be used to log in. SSHA is for accounts stored as {SSHA}, PLAIN for those
- * whose secret the server must see; PLAIN is refused here unless the way there is TLS or loopback. There
- * is no automatic choice: each wrong try would count as a failed login at the server.
+ * SCRAM-SHA-256 is the default: the password does not cross the wire, the server proves itself too,
+ * and what the server stores cannot be used to log in. SSHA is for accounts stored as {SSHA}, PLAIN
+ * for those whose secret the server must see; PLAIN is refused here unless the way there is TLS or
+ * loopback. There is no automatic choice: each wrong try would count as a failed login at the
+ * server.
  */
 #ifndef OCS_LOGIN_H
 #define OCS_LOGIN_H
@@ -28,10 +29,10 @@ struct ocs_login_request {
 
 /* The first request (POST). */
 void ocs_login_start(struct ocs_login *login, struct ocs_login_request *request_r);
-/* Takes the body of a 200 answer. 1: *token_r (data stack) and *ttl_r in seconds; 0: send *request_r with
-   the cookies of that answer; -1: *error_r. */
+/* Takes the body of a 200 answer. 1: *token_r (data stack) and *ttl_r in seconds; 0: send
+   *request_r with the cookies of that answer; -1: *error_r. */
 int ocs_login_next(struct ocs_login *login, const char *body, size_t size,
-		   struct ocs_login_request *request_r, const char **token_r, unsigned int *ttl_r,
-		   const char **error_r);
+                   struct ocs_login_request *request_r, const char **token_r, unsigned int *ttl_r,
+                   const char **error_r);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What the parts of the Dovecot plugin share. One process, one thread, Dovecot's ioloop; nothing here
- * may wait, except ocs_report_deinit(), which waits for a bounded time.
+ * What the parts of the Dovecot plugin share. One process, one thread, Dovecot's ioloop; nothing
+ * here may wait, except ocs_report_deinit(), which waits for a bounded time.
  *
  * settings of a user (ocsmanager-plugin.c) -> events.c -> report.c -> queue.c
  *                                                            |-> login.c -> scram.c
@@ -29,11 +29,11 @@ enum ocs_kind {
 
 /* Settings of one user; strings live as long as the user. */
 struct ocs_user {
-	unsigned int kinds;    /* bit of each enum ocs_kind that is reported */
-	const char *backend;   /* [backend:NAME] of the daemon */
-	const char *username;  /* the backend's user, as ocsmanager_user_format made it */
-	bool counts;           /* send total and unread */
-	bool delivering;       /* the process is an LMTP or LDA delivery: saves are new mail */
+	unsigned int kinds;   /* bit of each enum ocs_kind that is reported */
+	const char *backend;  /* [backend:NAME] of the daemon */
+	const char *username; /* the backend's user, as ocsmanager_user_format made it */
+	bool counts;          /* send total and unread */
+	bool delivering;      /* the process is an LMTP or LDA delivery: saves are new mail */
 };
 
 /* The user's settings, or NULL where the plugin is off for it. */

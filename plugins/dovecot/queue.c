@@ -37,7 +37,7 @@ void ocs_queue_init(unsigned int max)
 	for (p = my_hostname; *p != '\0' && str_len(prefix) < HOST_MAX; p++)
 		str_append_c(prefix, i_isalnum(*p) || *p == '.' || *p == '-' ? *p : '_');
 	str_printfa(prefix, "-%s-%llx.%05lx-", my_pid, (unsigned long long)now.tv_sec,
-		    (unsigned long)now.tv_usec);
+	            (unsigned long)now.tv_usec);
 	queue.id_prefix = i_strdup(str_c(prefix));
 	queue.max = max;
 	hash_table_create(&queue.folders, default_pool, 0, str_hash, strcmp);
@@ -103,7 +103,7 @@ static struct ocs_event *encode(const struct ocs_report *report)
 	string_t *xml = t_str_new(512);
 
 	str_printfa(xml, "<notification category=\"%s\" id=\"%s%u\">", report->category,
-		    queue.id_prefix, ++queue.id_counter);
+	            queue.id_prefix, ++queue.id_counter);
 	append_text(xml, "backend", report->backend);
 	append_text(xml, "username", report->username);
 	append_text(xml, "folder", report->folder);
@@ -152,7 +152,7 @@ void ocs_queue_add(const struct ocs_report *report)
 			remember_folder(report->backend, report->username, report->folder);
 			if (report->old_folder != NULL)
 				remember_folder(report->backend, report->username,
-						report->old_folder);
+				                report->old_folder);
 		} else {
 			struct ocs_event *event = encode(report);
 
@@ -206,9 +206,9 @@ void ocs_queue_refill(unsigned int max)
 		{
 			const char *const *part = t_strsplit(key, "\n");
 			struct ocs_report report = {.category = "modified",
-						    .backend = part[0],
-						    .username = part[1],
-						    .folder = part[2]};
+			                            .backend = part[0],
+			                            .username = part[1],
+			                            .folder = part[2]};
 
 			hash_table_remove(queue.folders, key);
 			i_free(key);

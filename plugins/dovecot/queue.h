@@ -14,9 +14,9 @@ struct ocs_event {
 struct ocs_report {
 	const char *category; /* as the web service names it */
 	const char *backend, *username, *folder;
-	const char *old_folder;          /* or NULL */
-	uint32_t uid, old_uid;           /* 0: absent */
-	uint32_t uid_validity;           /* 0: unknown */
+	const char *old_folder; /* or NULL */
+	uint32_t uid, old_uid;  /* 0: absent */
+	uint32_t uid_validity;  /* 0: unknown */
 	bool counts;
 	uint32_t total, unread;
 };

@@ -1,7 +1,8 @@
 /*
  * Queue, session and pace of the reports: see report.h. Touches the queue, the network through
- * exchange.c, the credentials file and the log. One request is under way at a time and a batch leaves
- * the queue only when it was answered, so events arrive in order and keep their ids over retries.
+ * exchange.c, the credentials file and the log. One request is under way at a time and a batch
+ * leaves the queue only when it was answered, so events arrive in order and keep their ids over
+ * retries.
  */
 #include "lib.h"
 #include "http-url.h"
@@ -18,16 +19,16 @@
 #include "report.h"
 
 /* The service takes 256 events and by default 64 KiB in one request. */
-#define BATCH_MAX           256
-#define BODY_MAX            (60 * 1024)
-#define BACKOFF_MIN_MSECS   500
-#define BACKOFF_MAX_MSECS   (60 * 1000)
+#define BATCH_MAX         256
+#define BODY_MAX          (60 * 1024)
+#define BACKOFF_MIN_MSECS 500
+#define BACKOFF_MAX_MSECS (60 * 1000)
 /* The service counts failed logins: wrong credentials are not tried again soon. */
 #define BACKOFF_LOGIN_MSECS (300 * 1000)
 #define RENEW_MAX_MSECS     (60 * 1000)
 #define REFUSED_LOG_SECS    300
-/* A lone event leaves at once; in a stream of deliveries a request each would cost each of them some 15 %,
-   so they are gathered for that long. */
+/* A lone event leaves at once; in a stream of deliveries a request each would cost each of them
+   some 15 %, so they are gathered for that long. */
 #define PACE_MSECS           10
 #define DEINIT_MSECS         1000
 #define DEINIT_ONESHOT_MSECS 250
@@ -43,10 +44,10 @@ static struct {
 	bool token_fresh;          /* no request was answered with it yet */
 
 	struct timeout *to_pump;
-	unsigned int sent;       /* events in the request under way */
-	long long sent_msecs;    /* when it left */
-	bool one_by_one;         /* the last batch was refused as a whole: find the culprit */
-	unsigned int culprits;   /* how many events still go one by one */
+	unsigned int sent;     /* events in the request under way */
+	long long sent_msecs;  /* when it left */
+	bool one_by_one;       /* the last batch was refused as a whole: find the culprit */
+	unsigned int culprits; /* how many events still go one by one */
 	unsigned int backoff_msecs;
 	bool quick_retry_used;
 
@@ -71,8 +72,8 @@ static void schedule(unsigned int msecs)
 	struct ioloop *loop = report.finishing ? current_ioloop : io_loop_get_root();
 
 	timeout_remove(&report.to_pump);
-	report.to_pump = msecs == 0 ? timeout_add_short_to(loop, 0, pump, NULL) :
-				      timeout_add_to(loop, msecs, pump, NULL);
+	report.to_pump = msecs == 0 ? timeout_add_short_to(loop, 0, pump, NULL)
+	                            : timeout_add_to(loop, msecs, pump, NULL);
 }
 
 static void schedule_next(void)
@@ -104,16 +105,16 @@ static void away(const char *reason, unsigned int at_least_msecs)
 	if (report.away_since == 0) {
 		report.away_since = ioloop_time;
 		i_warning("ocsmanager: %s: %s; mail is stored as ever, %u events are waiting to be "
-			  "reported",
-			  report.url, reason, ocs_queue_count());
+		          "reported",
+		          report.url, reason, ocs_queue_count());
 	}
 	if (report.finishing) {
 		stop_waiting();
 		return;
 	}
-	report.backoff_msecs = report.backoff_msecs == 0 ?
-				       BACKOFF_MIN_MSECS :
-				       I_MIN(report.backoff_msecs * 2, BACKOFF_MAX_MSECS);
+	report.backoff_msecs = report.backoff_msecs == 0
+	                               ? BACKOFF_MIN_MSECS
+	                               : I_MIN(report.backoff_msecs * 2, BACKOFF_MAX_MSECS);
 	/* spread, so that many processes do not come back together */
 	wait = I_MAX(report.backoff_msecs, at_least_msecs);
 	schedule(wait + i_rand_limit(wait / 4 + 1));
@@ -142,7 +143,7 @@ static void refused(unsigned int count, const char *name)
 	if (report.refused_logged != 0 && ioloop_time - report.refused_logged < REFUSED_LOG_SECS)
 		return;
 	i_warning("ocsmanager: %s refused %u events, the last with %s", report.url, report.refused,
-		  name);
+	          name);
 	report.refused = 0;
 	report.refused_logged = ioloop_time;
 }
@@ -154,9 +155,10 @@ static void login_failed(const char *error, unsigned int status)
 	bool wrong = status == 401 || status == 403;
 
 	if (wrong)
-		error = t_strdup_printf("%s (wrong username= or password=, or the account cannot use "
-					"ocsmanager_mechanism)",
-					error);
+		error = t_strdup_printf(
+		        "%s (wrong username= or password=, or the account cannot use "
+		        "ocsmanager_mechanism)",
+		        error);
 	away(error, wrong ? BACKOFF_LOGIN_MSECS : 0);
 }
 
@@ -201,21 +203,21 @@ static void login_answered(const struct ocs_reply *reply)
 	if (check_transport(reply, "login") < 0)
 		return;
 	ret = ocs_login_next(report.login, reply->body, reply->size, &request, &token, &ttl,
-			     &error);
+	                     &error);
 	if (ret < 0) {
 		login_failed(error, 0);
 	} else if (ret == 0) {
 		ocs_exchange_send("POST", request.path, reply->cookies, NULL, request.body,
-				  login_answered);
+		                  login_answered);
 	} else {
 		forget_token();
 		report.token = i_strdup(token);
 		report.token_fresh = TRUE;
 		/* before its end, by a tenth of its life */
 		report.token_end_msecs =
-			ttl == 0 ? 0 :
-				   now_msecs() + (long long)ttl * 1000 -
-					   I_MIN((long long)ttl * 100, RENEW_MAX_MSECS);
+		        ttl == 0 ? 0
+		                 : now_msecs() + (long long)ttl * 1000 -
+		                           I_MIN((long long)ttl * 100, RENEW_MAX_MSECS);
 		pump(NULL);
 	}
 }
@@ -296,16 +298,16 @@ static void batch_answered(const struct ocs_reply *reply)
 		forget_token();
 		if (fresh)
 			away(t_strdup_printf("a new session token is refused: %s",
-					     status_text(reply)),
+			                     status_text(reply)),
 			     0);
 		else
 			pump(NULL);
 	} else if (reply->status == 400 || reply->status == 403 || reply->status == 413 ||
-		   reply->status == 422) {
+	           reply->status == 422) {
 		if (ocs_answer_parse(reply->body, reply->size, &answer) < 0 ||
 		    answer.error_code != reply->status)
 			away(t_strdup_printf("HTTP status %u that is not OCSManager's",
-					     reply->status),
+			                     reply->status),
 			     0);
 		else
 			request_refused(reply);
@@ -374,10 +376,10 @@ void ocs_report_add(const struct ocs_report *event)
 int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
 {
 	struct ocs_exchange_settings exchange = {
-		.url = set->url,
-		.timeout_msecs = set->timeout_msecs,
-		.ca_file = set->ca_file,
-		.dns_socket = set->dns_socket,
+	        .url = set->url,
+	        .timeout_msecs = set->timeout_msecs,
+	        .ca_file = set->ca_file,
+	        .dns_socket = set->dns_socket,
 	};
 
 	if (report.initialized)
@@ -412,8 +414,8 @@ static void finish_waiting(void)
 	loop = io_loop_create();
 	ocs_exchange_switch_ioloop();
 	report.finishing = TRUE;
-	limit = timeout_add_to(loop, report.oneshot ? DEINIT_ONESHOT_MSECS : DEINIT_MSECS, wait_over,
-			       loop);
+	limit = timeout_add_to(loop, report.oneshot ? DEINIT_ONESHOT_MSECS : DEINIT_MSECS,
+	                       wait_over, loop);
 	if (!ocs_exchange_busy())
 		schedule(0);
 	io_loop_run(loop);
@@ -433,8 +435,8 @@ void ocs_report_deinit(void)
 	timeout_remove(&report.to_pump);
 	if (!report.off && (ocs_queue_count() > 0 || ocs_queue_folders() > 0))
 		i_warning("ocsmanager: the process ends with %u events and %u folders not reported "
-			  "to %s",
-			  ocs_queue_count(), ocs_queue_folders(), report.url);
+		          "to %s",
+		          ocs_queue_count(), ocs_queue_folders(), report.url);
 	ocs_exchange_deinit();
 	ocs_queue_deinit();
 	ocs_login_free(&report.login);

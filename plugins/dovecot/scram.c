@@ -83,8 +83,8 @@ static int derive_key(struct ocs_scram *scram, const char *salt64, unsigned int 
 	salt = t_base64_decode_str(salt64);
 	if (salt->used == 0 || salt->used > SALT_MAX ||
 	    pkcs5_pbkdf(PKCS5_PBKDF2, &hash_method_sha256, (const unsigned char *)scram->password,
-			strlen(scram->password), salt->data, (uint32_t)salt->used, iterations,
-			SHA256_RESULTLEN, key) != 0 ||
+	                strlen(scram->password), salt->data, (uint32_t)salt->used, iterations,
+	                SHA256_RESULTLEN, key) != 0 ||
 	    key->used != SHA256_RESULTLEN)
 		return -1;
 	memcpy(scram->salted_password, key->data, SHA256_RESULTLEN);
@@ -97,7 +97,7 @@ static int derive_key(struct ocs_scram *scram, const char *salt64, unsigned int 
 
 /* server-first is "r=...,s=...,i=..." in this order (RFC 5802 section 7); extensions may follow. */
 static int parse_server_first(struct ocs_scram *scram, const char *message, const char **nonce_r,
-			      const char **salt_r, unsigned int *iterations_r)
+                              const char **salt_r, unsigned int *iterations_r)
 {
 	const char *const *part = t_strsplit(message, ",");
 
@@ -125,8 +125,8 @@ const char *ocs_scram_final(struct ocs_scram *scram, const char *server_first, c
 	}
 	if (iterations < ITERATIONS_MIN || iterations > ITERATIONS_MAX) {
 		*error_r = t_strdup_printf("the server asks for %u SCRAM iterations; %u to %u are "
-					   "accepted",
-					   iterations, ITERATIONS_MIN, ITERATIONS_MAX);
+		                           "accepted",
+		                           iterations, ITERATIONS_MIN, ITERATIONS_MAX);
 		return NULL;
 	}
 	if (derive_key(scram, salt, iterations) < 0) {
@@ -136,21 +136,20 @@ const char *ocs_scram_final(struct ocs_scram *scram, const char *server_first, c
 
 	/* "biws" is base64 of the header "n,,": no channel binding */
 	without_proof = t_strdup_printf("c=biws,r=%s", nonce);
-	auth_message =
-		t_strdup_printf("%s,%s,%s", scram->first_bare, server_first, without_proof);
+	auth_message = t_strdup_printf("%s,%s,%s", scram->first_bare, server_first, without_proof);
 	client_key = t_hmac_str(sha256, scram->salted_password, SHA256_RESULTLEN, "Client Key");
 	stored_key = t_hash_buffer(sha256, client_key);
 	signature = t_hmac_str(sha256, stored_key->data, stored_key->used, auth_message);
 	for (i = 0; i < SHA256_RESULTLEN; i++)
 		proof[i] = ((const unsigned char *)client_key->data)[i] ^
-			   ((const unsigned char *)signature->data)[i];
+		           ((const unsigned char *)signature->data)[i];
 	server_key = t_hmac_str(sha256, scram->salted_password, SHA256_RESULTLEN, "Server Key");
 	signature = t_hmac_str(sha256, server_key->data, server_key->used, auth_message);
 	i_free(scram->expected_final);
 	scram->expected_final = i_strdup_printf(
-		"v=%s", str_c(t_base64_encode(0, 0, signature->data, signature->used)));
+	        "v=%s", str_c(t_base64_encode(0, 0, signature->data, signature->used)));
 	return t_strdup_printf("%s,p=%s", without_proof,
-			       str_c(t_base64_encode(0, 0, proof, sizeof(proof))));
+	                       str_c(t_base64_encode(0, 0, proof, sizeof(proof))));
 }
 
 bool ocs_scram_verify(struct ocs_scram *scram, const char *server_final)

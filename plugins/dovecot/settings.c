@@ -15,8 +15,8 @@
 #define TIMEOUT_LIMIT_MSECS   60000
 
 static const char *const kind_names[OCS_KINDS] = {
-	"newmail", "created",        "copied",       "moved",          "modified",
-	"deleted", "folder-created", "folder-moved", "folder-deleted",
+        "newmail", "created",        "copied",       "moved",          "modified",
+        "deleted", "folder-created", "folder-moved", "folder-deleted",
 };
 
 static int parse_kinds(const char *value, unsigned int *kinds_r, const char **error_r)
@@ -46,8 +46,8 @@ static bool is_loopback(const struct http_url *url)
 		return TRUE;
 	if (net_addr2ip(url->host.name, &ip) < 0)
 		return FALSE;
-	return IPADDR_IS_V4(&ip) ? (ntohl(ip.u.ip4.s_addr) >> 24) == 127 :
-				   IN6_IS_ADDR_LOOPBACK(&ip.u.ip6);
+	return IPADDR_IS_V4(&ip) ? (ntohl(ip.u.ip4.s_addr) >> 24) == 127
+	                         : IN6_IS_ADDR_LOOPBACK(&ip.u.ip6);
 }
 
 static int check_url(const char *value, enum ocs_mechanism mechanism, const char **error_r)
@@ -74,9 +74,9 @@ static int check_url(const char *value, enum ocs_mechanism mechanism, const char
 static int read_connection(struct mail_user *user, const char **error_r)
 {
 	struct ocs_report_settings set = {
-		.queue_max = QUEUE_MAX_DEFAULT,
-		.timeout_msecs = TIMEOUT_DEFAULT_MSECS,
-		.mechanism = OCS_MECH_SCRAM_SHA_256,
+	        .queue_max = QUEUE_MAX_DEFAULT,
+	        .timeout_msecs = TIMEOUT_DEFAULT_MSECS,
+	        .mechanism = OCS_MECH_SCRAM_SHA_256,
 	};
 	const char *value, *error;
 
@@ -85,7 +85,7 @@ static int read_connection(struct mail_user *user, const char **error_r)
 		set.url = "http://127.0.0.1:5000";
 	/* as it stands in the file, so that a % is seen and refused */
 	set.credentials =
-		mail_user_set_plugin_getenv(user->unexpanded_set, "ocsmanager_credentials");
+	        mail_user_set_plugin_getenv(user->unexpanded_set, "ocsmanager_credentials");
 	if (set.credentials == NULL || *set.credentials == '\0') {
 		*error_r = "ocsmanager_credentials is not set";
 		return -1;
@@ -97,13 +97,13 @@ static int read_connection(struct mail_user *user, const char **error_r)
 	}
 	value = mail_user_plugin_getenv(user, "ocsmanager_queue_max");
 	if (value != NULL && (str_to_uint(value, &set.queue_max) < 0 || set.queue_max < 1 ||
-			      set.queue_max > QUEUE_MAX_LIMIT)) {
+	                      set.queue_max > QUEUE_MAX_LIMIT)) {
 		*error_r = t_strdup_printf("ocsmanager_queue_max: 1 to %u", QUEUE_MAX_LIMIT);
 		return -1;
 	}
 	value = mail_user_plugin_getenv(user, "ocsmanager_timeout");
 	if (value != NULL && (settings_get_time_msecs(value, &set.timeout_msecs, &error) < 0 ||
-			      set.timeout_msecs < 1 || set.timeout_msecs > TIMEOUT_LIMIT_MSECS)) {
+	                      set.timeout_msecs < 1 || set.timeout_msecs > TIMEOUT_LIMIT_MSECS)) {
 		*error_r = "ocsmanager_timeout: 1ms to 60s";
 		return -1;
 	}
@@ -136,8 +136,7 @@ int ocs_settings_read(struct mail_user *user, struct ocs_user **ctx_r, const cha
 	ctx->username = value == NULL || *value == '\0' ? user->username : value;
 	value = mail_user_plugin_getenv(user, "ocsmanager_counts");
 	ctx->counts = value == NULL || strcasecmp(value, "no") != 0;
-	ctx->delivering =
-		strcmp(user->service, "lmtp") == 0 || strcmp(user->service, "lda") == 0;
+	ctx->delivering = strcmp(user->service, "lmtp") == 0 || strcmp(user->service, "lda") == 0;
 	if (read_connection(user, error_r) < 0)
 		return -1;
 	*ctx_r = ctx;

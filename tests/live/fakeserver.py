@@ -15,6 +15,7 @@ import hmac
 import http.server
 import os
 import socket
+import ssl
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
@@ -139,7 +140,9 @@ class _Server(http.server.ThreadingHTTPServer):
 
 class FakeServer:
     def __init__(self, username="reporter", password="secret-of-the-reporter", ttl=3600,
-                 iterations=4096):
+                 iterations=4096, tls=None):
+        """tls: (certificate file, key file) for https."""
+        self.tls = tls
         self.username, self.password, self.ttl, self.iterations = username, password, ttl, iterations
         self.lock = threading.Lock()
         self.requests = []        # all, in order of arrival
@@ -162,12 +165,17 @@ class FakeServer:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def start(self):
         self.stopping.clear()
         self._server = _Server(("127.0.0.1", self.port or 0), _Handler)
         self._server.fake = self
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
+                                                      do_handshake_on_connect=False)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02},
                          daemon=True).start()

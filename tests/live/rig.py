@@ -224,7 +224,8 @@ class Dovecot:
             subprocess.run(["/usr/bin/sievec", settings["sieve"]], check=True, timeout=20)
         if self.environment:
             variables = " ".join(f"{k}={v}" for k, v in self.environment.items())
-            lines += [f"import_environment = {variables}"]
+            # the sanitizer's shadow memory is far larger than any limit
+            lines += [f"import_environment = {variables}", "default_vsz_limit = 0"]
         lines += ["plugin {", *(f" {k} = {v}" for k, v in settings.items()), "}", self.extra, ""]
         self._write("dovecot.conf", "\n".join(lines), 0o600 if self._root() else 0o644)
         if self.run_as:

@@ -43,6 +43,7 @@ static void start(void)
 	        .spill_total = 1000,
 	        .descriptors = 64,
 	        .backends = backends,
+	        .published = {.max_messages = 10, .message_size = 256, .replica_id = 1},
 	};
 
 	ck_assert_msg(ocs_registry_open(folder, true, &registry, NULL, &error) == OCS_STORE_OK,
