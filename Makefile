@@ -156,7 +156,7 @@ demo: deps
 	@$(PYTHON) tools/demo.py
 
 bench: deps all $(BENCHES)
-	$(PYTHON) bench/run.py
+	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py
 
 format:
 	clang-format -i $(wildcard */*.[ch] plugins/dovecot/*.[ch] tests/*/*.[ch])

@@ -85,6 +85,14 @@ int ocs_queue_state(mqd_t queue, struct ocs_queue_state *out)
 	return 0;
 }
 
+bool ocs_queue_unlinked(mqd_t queue)
+{
+	struct stat st;
+
+	/* On Linux a queue descriptor is a file descriptor. */
+	return fstat(queue, &st) == 0 && st.st_nlink == 0;
+}
+
 void ocs_queue_close(mqd_t queue)
 {
 	(void)mq_close(queue);

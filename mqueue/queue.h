@@ -27,6 +27,8 @@ int ocs_queue_send(mqd_t queue, const void *data, size_t len);
 /* buffer must hold message_size of the queue; *len_r is what came. */
 int ocs_queue_receive(mqd_t queue, void *buffer, size_t size, size_t *len_r);
 int ocs_queue_state(mqd_t queue, struct ocs_queue_state *out);
+/* Whether the queue's name is gone: the descriptor then only keeps its memory charged. */
+bool ocs_queue_unlinked(mqd_t queue);
 void ocs_queue_close(mqd_t queue);
 int ocs_queue_unlink(const char *name); /* -ENOENT is returned as 0 */
 

@@ -22,7 +22,9 @@
 #define SYNC_NS       (50 * 1000000ULL)
 #define JANITOR_NS    (5 * SECOND_NS) /* well within the 30 s that the dead are given */
 #define DEADLINE_STEP (50 * 1000000ULL)
-#define STUCK_NS      (2 * SECOND_NS) /* a store operation this long is reported as trouble */
+#define GONE_NS       (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
+#define GONE_AFTER_NS SECOND_NS          /* and for so long after the registry changed */
+#define STUCK_NS      (2 * SECOND_NS)    /* a store operation this long is reported as trouble */
 #define STOP_SECONDS  3
 
 /* ---- small things ---- */
@@ -242,6 +244,8 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 		job->all_next = dispatch->all;
 		if (dispatch->all != NULL)
 			dispatch->all->all_previous = job;
+		if (dispatch->all == NULL)
+			pthread_cond_signal(&dispatch->waiting);
 		dispatch->all = job;
 		pthread_cond_signal(&dispatch->work);
 	}
@@ -261,7 +265,10 @@ static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
 	size_t n = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += dispatch->unsynced ? (long)SYNC_NS : 500000000L;
+	until.tv_nsec += dispatch->unsynced ? (long)SYNC_NS
+	                 : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0
+	                         ? (long)GONE_NS
+	                         : 500000000L;
 	if (until.tv_nsec >= (long)SECOND_NS) {
 		until.tv_sec++;
 		until.tv_nsec -= (long)SECOND_NS;
@@ -296,6 +303,15 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		dispatch->last_sync = now;
 	}
 	ocs_dispatch_config_put(dispatch, config);
+	if (dispatch->seqnum_seen != ocs_registry_seqnum(dispatch->registry)) {
+		dispatch->seqnum_seen = ocs_registry_seqnum(dispatch->registry);
+		dispatch->last_change = now;
+	}
+	/* An owner unlinks a queue a moment after it took it out of the registry. */
+	if (now - dispatch->last_gone >= GONE_NS && now - dispatch->last_change <= GONE_AFTER_NS) {
+		ocs_dispatch_queues_close_gone(dispatch);
+		dispatch->last_gone = now;
+	}
 	if (now - dispatch->last_janitor >= JANITOR_NS) {
 		ocs_dispatch_janitor(dispatch);
 		ocs_dispatch_queues_close_idle(dispatch);
@@ -458,18 +474,19 @@ static void *deadline_thread(void *arg)
 {
 	struct ocs_dispatch *dispatch = arg;
 	struct timespec step = {.tv_nsec = DEADLINE_STEP};
+	bool runs = true;
 
-	for (;;) {
-		bool stop;
-
-		nanosleep(&step, NULL);
-		answer_overdue(dispatch);
+	while (runs) {
 		pthread_mutex_lock(&dispatch->lock);
-		stop = !dispatch->deadline_thread_runs;
+		while (dispatch->all == NULL && dispatch->deadline_thread_runs)
+			pthread_cond_wait(&dispatch->waiting, &dispatch->lock);
+		runs = dispatch->deadline_thread_runs;
 		pthread_mutex_unlock(&dispatch->lock);
-		if (stop)
-			return NULL;
+		answer_overdue(dispatch);
+		if (runs)
+			nanosleep(&step, NULL);
 	}
+	return NULL;
 }
 
 /* ---- start and stop ---- */
@@ -487,6 +504,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_mutex_destroy(&dispatch->cache_lock);
 	pthread_mutex_destroy(&dispatch->lock);
 	pthread_cond_destroy(&dispatch->work);
+	pthread_cond_destroy(&dispatch->waiting);
 	pthread_cond_destroy(&dispatch->finished);
 	talloc_free(dispatch);
 }
@@ -548,6 +566,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&dispatch->work, &monotonic);
+	pthread_cond_init(&dispatch->waiting, &monotonic);
 	pthread_cond_init(&dispatch->finished, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	dispatch->wake_socket = -1;
@@ -588,6 +607,7 @@ int ocs_dispatch_stop(struct ocs_dispatch *dispatch)
 		hangs = pthread_cond_timedwait(&dispatch->finished, &dispatch->lock, &until) != 0;
 	deadline_runs = dispatch->deadline_thread_runs;
 	dispatch->deadline_thread_runs = false;
+	pthread_cond_broadcast(&dispatch->waiting);
 	if (hangs) /* whoever still waits is answered now */
 		for (struct job *job = dispatch->all; job != NULL; job = job->all_next)
 			job->deadline = 0;
@@ -596,7 +616,6 @@ int ocs_dispatch_stop(struct ocs_dispatch *dispatch)
 		pthread_join(dispatch->deadline_thread, NULL);
 	if (hangs) {
 		/* It waits for a lock that another process holds; what it uses must stay. */
-		answer_overdue(dispatch);
 		ocs_dispatch_log(dispatch, LOG_ERR,
 		                 "stopping without the store thread, which hangs");
 		return -1;

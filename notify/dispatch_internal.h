@@ -90,6 +90,9 @@ enum send_result { SEND_DONE, SEND_SPILL };
 /* One entry into one kernel queue, if it is not spilling. Any thread. */
 enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
                                    const uint8_t *entry, size_t len);
+/* Closes the descriptors of queues whose owner has removed them: the kernel charges their memory to
+ * the owner until the last close, and new queues of that user would not be had. */
+void ocs_dispatch_queues_close_gone(struct ocs_dispatch *dispatch);
 void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch);
 void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
 
@@ -185,7 +188,8 @@ struct ocs_dispatch {
 	struct cache_message *cache_messages;
 
 	pthread_mutex_t lock; /* for the lists of jobs and stopping */
-	pthread_cond_t work, finished;
+	pthread_cond_t work, waiting,
+	        finished; /* for the store thread, the deadline thread, stop */
 	struct job *first, *last;
 	struct job *all;
 	bool stopping;
@@ -195,7 +199,8 @@ struct ocs_dispatch {
 	atomic_uint_fast64_t sequence;
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
-	uint64_t last_sync, last_janitor;
+	uint64_t last_sync, last_janitor, last_gone, last_change;
+	uint32_t seqnum_seen;     /* of the registry (store thread) */
 	unsigned generation_seen; /* of the settings (store thread) */
 	bool unsynced;
 

@@ -163,18 +163,20 @@ struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispat
 
 /* ---- sending ---- */
 
-/* Closes what was not used since `before`. Another queue may be in use: then it is not idle. */
-static void close_unused(struct ocs_dispatch *dispatch, uint64_t before)
+/* Closes what was not used since `before` or, with `gone`, what its owner removed. A
+ * queue in use at this moment is left for the next time. */
+static void close_some(struct ocs_dispatch *dispatch, uint64_t before, bool gone)
 {
 	struct dispatch_queue *queue, *next;
 
 	pthread_mutex_lock(&dispatch->queues_lock);
 	HASH_ITER(hh, dispatch->queues, queue, next)
 	{
-		if (atomic_load(&queue->last_used) > before ||
+		if ((!gone && atomic_load(&queue->last_used) > before) ||
 		    pthread_mutex_trylock(&queue->lock) != 0)
 			continue;
-		if (queue->descriptor != (mqd_t)-1) {
+		if (queue->descriptor != (mqd_t)-1 &&
+		    (!gone || ocs_queue_unlinked(queue->descriptor))) {
 			ocs_queue_close(queue->descriptor);
 			queue->descriptor = (mqd_t)-1;
 			dispatch->open_descriptors--;
@@ -184,12 +186,17 @@ static void close_unused(struct ocs_dispatch *dispatch, uint64_t before)
 	pthread_mutex_unlock(&dispatch->queues_lock);
 }
 
+void ocs_dispatch_queues_close_gone(struct ocs_dispatch *dispatch)
+{
+	close_some(dispatch, 0, true);
+}
+
 void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch)
 {
 	uint64_t now = ocs_dispatch_now();
 
 	if (now > IDLE_NS)
-		close_unused(dispatch, now - IDLE_NS);
+		close_some(dispatch, now - IDLE_NS, false);
 }
 
 /* Makes room: closes the less recently used half of what is open. */
@@ -208,7 +215,7 @@ static void close_older_half(struct ocs_dispatch *dispatch)
 	}
 	pthread_mutex_unlock(&dispatch->queues_lock);
 	if (oldest < now)
-		close_unused(dispatch, oldest + (now - oldest) / 2);
+		close_some(dispatch, oldest + (now - oldest) / 2, false);
 }
 
 static bool open_descriptor(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)

@@ -16,6 +16,7 @@
 
 struct facts {
 	struct ocsctl_daemon daemon;
+	bool asked;       /* the operations address is known */
 	bool answered;    /* the operations address did */
 	long health;      /* HTTP status of /healthz */
 	const char *text; /* its body, or why there was no answer */
@@ -38,9 +39,10 @@ static void ask_daemon(struct ocsctl *ctl, struct facts *facts)
 	ocsctl_daemon_find(ctl->config, &facts->daemon);
 	facts->text = "";
 	if (facts->daemon.operations[0] == '\0') {
-		facts->text = "its operations address is not known";
+		facts->text = "not known: [operations] port is 0 in the ini";
 		return;
 	}
+	facts->asked = true;
 	if (http == NULL)
 		return;
 	snprintf(url, sizeof(url), "%s/healthz", facts->daemon.operations);
@@ -166,7 +168,9 @@ static const char *state_word(const struct facts *facts)
 {
 	if (facts->answered)
 		return facts->health == 200 ? "running" : "running, cannot deliver";
-	return facts->daemon.pid != 0 ? "running, not answering" : "not running";
+	if (facts->daemon.pid == 0)
+		return "not running";
+	return facts->asked ? "running, not answering" : "running";
 }
 
 static json_t *text_or_null(const char *text)
@@ -281,7 +285,9 @@ int ocsctl_status(struct ocsctl *ctl)
 		status = print_json(ctl, &facts);
 	else
 		print_text(ctl, &facts);
-	if (view == NULL || !facts.answered || facts.health != 200)
+	/* Where nobody can be asked, the lock alone has to tell. */
+	if (view == NULL ||
+	    (facts.asked ? !facts.answered || facts.health != 200 : facts.daemon.pid == 0))
 		status = OCSCTL_FAILED;
 	return status;
 }

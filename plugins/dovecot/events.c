@@ -194,7 +194,7 @@ static void read_counts(struct ocs_txn *txn, struct ocs_report *event)
 	const struct mail_index_header *header;
 	struct mail_index_view *view;
 
-	if (mail_index_refresh(txn->box->index) < 0)
+	if (txn->box->index == NULL || mail_index_refresh(txn->box->index) < 0)
 		return;
 	view = mail_index_view_open(txn->box->index);
 	header = mail_index_get_header(view);

@@ -236,6 +236,8 @@ static void response_callback(const struct http_response *response, void *contex
 void ocs_exchange_send(const char *method, const char *path, const char *cookies,
                        const char *bearer, const char *body, ocs_exchange_callback_t *callback)
 {
+	struct http_url target = *exchange.url;
+
 	i_assert(!exchange.busy);
 	if (exchange.client_broken)
 		http_client_deinit(&exchange.client);
@@ -252,10 +254,9 @@ void ocs_exchange_send(const char *method, const char *path, const char *cookies
 	str_truncate(exchange.cookies, 0);
 	str_truncate(exchange.body, 0);
 
-	exchange.request = http_client_request(exchange.client, method, exchange.url->host.name,
-	                                       path, response_callback, NULL);
-	http_client_request_set_port(exchange.request, http_url_get_port(exchange.url));
-	http_client_request_set_ssl(exchange.request, exchange.url->have_ssl);
+	target.path = path;
+	exchange.request =
+	        http_client_request_url(exchange.client, method, &target, response_callback, NULL);
 	http_client_request_add_header(exchange.request, "Content-Type", "text/xml; charset=utf-8");
 	if (cookies != NULL)
 		http_client_request_add_header(exchange.request, "Cookie", cookies);

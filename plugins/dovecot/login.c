@@ -106,11 +106,11 @@ void ocs_login_start(struct ocs_login *login, struct ocs_login_request *request_
 /* Readers accept both base64 alphabets, with or without padding. */
 static buffer_t *decode64(const char *text)
 {
-	return t_base64url_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text))->used >
-	                               0 &&
-	                       strpbrk(text, "+/") == NULL
-	               ? t_base64url_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text))
-	               : t_base64_decode(BASE64_DECODE_FLAG_IGNORE_PADDING, text, strlen(text));
+	const struct base64_scheme *scheme =
+	        strpbrk(text, "+/") != NULL ? &base64_scheme : &base64url_scheme;
+
+	return t_base64_scheme_decode(scheme, BASE64_DECODE_FLAG_IGNORE_PADDING, text,
+	                              strlen(text));
 }
 
 /* sha1(NAME ":" "{SSHA}" B64(sha1(password salt) salt) ":" token_salt  token_salt) in hex */

@@ -30,7 +30,7 @@ struct ocs_login_request {
 /* The first request (POST). */
 void ocs_login_start(struct ocs_login *login, struct ocs_login_request *request_r);
 /* Takes the body of a 200 answer. 1: *token_r (data stack) and *ttl_r in seconds; 0: send
-   *request_r with the cookies of that answer; -1: *error_r. */
+ *request_r with the cookies of that answer; -1: *error_r. */
 int ocs_login_next(struct ocs_login *login, const char *body, size_t size,
                    struct ocs_login_request *request_r, const char **token_r, unsigned int *ttl_r,
                    const char **error_r);

@@ -4,6 +4,7 @@ that no server, however bad, refuses, delays or loses a mail.
 OCS_BUILD is the folder of lib90_ocsmanager_plugin.so (default: build)."""
 
 import os
+import pwd
 import re
 import shutil
 import statistics
@@ -16,7 +17,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fakeserver import HANG, FakeServer, Raw, Slow, error  # noqa: E402
-from rig import Dovecot, wait_until  # noqa: E402
+from rig import LDA, Dovecot, wait_until  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PLUGIN = os.path.join(ROOT, os.environ.get("OCS_BUILD", "build"), "lib90_ocsmanager_plugin.so")
@@ -403,9 +404,10 @@ class Session(Rig):
         self.accepted(1)
 
     def test_https_with_a_foreign_certificate_or_name_gets_nothing(self):
-        tls, other, name = self.certificate(), self.certificate(), self.certificate("127.0.0.9")
-        for used, trusted in ((tls, other), (name, name)):
-            with self.subTest(used=used):
+        for foreign_name in (False, True):
+            with self.subTest(foreign_name=foreign_name):
+                used = self.certificate("127.0.0.9" if foreign_name else "127.0.0.1")
+                trusted = used if foreign_name else self.certificate()
                 self.setup(server={"tls": used}, events="newmail", ca=trusted[0], mechanism="PLAIN")
                 self.dovecot.deliver("alice")
                 self.dovecot.wait_log("events are waiting to be reported")
@@ -709,6 +711,30 @@ class Settings(Rig):
                 else:
                     self.assertNotIn("100%u", dovecot.wait_log("use password64="))
                 self.doCleanups()
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_an_lda_that_may_not_read_the_credentials_delivers_all_the_same(self):
+        """As the manual says: the setting stands in a file of root's, taken in by !include_try."""
+        include = os.path.join(tempfile.mkdtemp(prefix="ocs-include-"), "credentials.conf")
+        self.addCleanup(shutil.rmtree, os.path.dirname(include))
+        dovecot = self.setup(dovecot={"extra": f"!include_try {include}"}, events="newmail")
+        dovecot.stop_processes()
+        del dovecot.settings["ocsmanager_credentials"]
+        with open(include, "w", encoding="utf-8") as f:
+            f.write(f"plugin {{\n ocsmanager_credentials = <{self.credentials}\n}}\n")
+        os.chmod(include, 0o600)
+        dovecot.start()
+        dovecot.deliver("alice")
+        self.accepted(1)
+        for path, mode in ((dovecot.config, 0o644), (f"{dovecot.folder}/run/auth-userdb", 0o666)):
+            os.chmod(path, mode)
+        result = subprocess.run([LDA, "-c", dovecot.config, "-o", "log_path=/dev/stderr", "-o",
+                                 "stats_writer_socket_path=", "-d", "alice"], text=True, cwd="/",
+                                input=dovecot.message(), capture_output=True, user="nobody",
+                                group=pwd.getpwnam("nobody").pw_gid, extra_groups=[],
+                                env={**os.environ, **dovecot.environment}, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("ocsmanager_credentials is not set", result.stderr)
 
     def test_credentials_that_all_may_read_are_refused(self):
         dovecot = self.setup()

@@ -102,7 +102,8 @@ START_TEST(no_flipped_bit_or_cut_or_longer_token_is_good)
 			bent[i] = (char)(bent[i] ^ 1 << bit);
 			ck_assert_int_eq(check(bent), OCS_AUTH_TOKEN_INVALID);
 		}
-		snprintf(bent, i + 1, "%s", token);
+		memcpy(bent, token, i);
+		bent[i] = '\0';
 		ck_assert_int_eq(check(bent), OCS_AUTH_TOKEN_INVALID);
 	}
 	snprintf(bent, sizeof(bent), "%sA", token);
@@ -224,12 +225,10 @@ static void garbage(void)
 	fclose(f);
 }
 
+/* Within the hash table: libtdb tolerates the loss of its free space at the end, and so do we. */
 static void cut(void)
 {
-	struct stat st;
-
-	ck_assert_int_eq(stat(tdb_path, &st), 0);
-	ck_assert_int_eq(truncate(tdb_path, st.st_size / 2), 0);
+	ck_assert_int_eq(truncate(tdb_path, 30000), 0);
 }
 
 static void empty(void)

@@ -146,8 +146,7 @@ START_TEST(two_sessions_of_one_user_each_hear_of_everything)
 	struct ocsnotify_session *other = rig_session(context, USER);
 
 	subscribe(1, OCSNOTIFY_NEWMAIL, INBOX, 0);
-	ck_assert_int_eq(
-	        ocsnotify_subscribe(other, 1, 0, OCSNOTIFY_NEWMAIL, false, INBOX, 0), 0);
+	ck_assert_int_eq(ocsnotify_subscribe(other, 1, 0, OCSNOTIFY_NEWMAIL, false, INBOX, 0), 0);
 	send_newmail(INBOX, MAIL_1, 2);
 	expect_event(session, 1, "newmail", MAIL_1);
 	expect_nothing(session);
@@ -168,8 +167,8 @@ START_TEST(events_of_different_queues_come_in_the_order_of_acceptance)
 
 	created.sequence = row.sequence = newmail.sequence;
 	subscribe(1, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_NEWMAIL, 0, 0);
-	ck_assert_int_eq(
-	        ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX), 0);
+	ck_assert_int_eq(ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX),
+	                 0);
 	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_CONTENTS, &row), 1);
 	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_OBJECT, &created), 1);
 	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &newmail), 1);
@@ -336,8 +335,8 @@ START_TEST(an_added_row_is_the_hosts_row_or_a_changed_table)
 {
 	struct ocs_ropnotify notify;
 
-	ck_assert_int_eq(
-	        ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX), 0);
+	ck_assert_int_eq(ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX),
+	                 0);
 	ck_assert_uint_eq(drain_row().table_event, OCS_TE_CHANGED);
 	ocsnotify_set_row_provider(session, give_row, NULL);
 	row_len = 0;

@@ -9,6 +9,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,8 +152,7 @@ static int rig_wake(struct ocs_registry *registry, const struct ocs_registry_que
 	if (fd < 0 || ocs_registry_wake_address(registry, queue->context, &address) != 0)
 		return -1;
 	ocs_put64(id, queue->id);
-	ret = sendto(fd, id, sizeof(id), 0, (const struct sockaddr *)&address,
-	             sizeof(address)) == 8
+	ret = sendto(fd, id, sizeof(id), 0, (const struct sockaddr *)&address, sizeof(address)) == 8
 	              ? 0
 	              : -errno;
 	close(fd);
