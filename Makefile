@@ -42,7 +42,8 @@ ALL_PKGS   := $(sort $(PKG_store) $(PKG_mqueue) $(PKG_mapistore) $(PKG_notify) $
 PKG_CFLAGS := $(shell pkg-config --cflags $(ALL_PKGS) 2>/dev/null)
 LIBS       := $(shell pkg-config --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
 
-CPPFLAGS  += -D_GNU_SOURCE -DOCS_VERSION='"$(VERSION)"' -DOCS_SYSCONFDIR='"$(SYSCONFDIR)"' -I. -Inotify $(PKG_CFLAGS)
+SYSTEMD   := $(shell pkg-config --exists libsystemd 2>/dev/null && echo -DHAVE_SYSTEMD)
+CPPFLAGS  += -D_GNU_SOURCE $(SYSTEMD) -DOCS_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'  -DOCS_VERSION='"$(VERSION)"' -DOCS_SYSCONFDIR='"$(SYSCONFDIR)"' -I. -Inotify $(PKG_CFLAGS)
 CFLAGS    += $(CSTD) $(OPT) $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
 
 MODULES := store mqueue mapistore notify auth ocsmanager
@@ -104,14 +105,14 @@ $(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in Makefile
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
 
-# ---- the Dovecot plugin: Dovecot's headers, nothing to link; never under a sanitizer, since the
+# ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; never under a sanitizer, since the
 # program that loads it is not ----
 PLUGIN_SRCS := $(wildcard plugins/dovecot/*.c)
 $(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h)
 	@mkdir -p $(@D)
 	@echo "  PLUGIN  $@"
 	@$(CC) -std=gnu11 $(OPT) -fPIC -shared -DHAVE_CONFIG_H -D_GNU_SOURCE -I. $(filter-out -Wformat=2 -Wvla,$(WARN)) \
-	    -fstack-protector-strong -fvisibility=hidden -isystem /usr/include/dovecot -Wl,-z,relro,-z,now -o $@ $(PLUGIN_SRCS)
+	    -fstack-protector-strong -fvisibility=hidden -isystem /usr/include/dovecot -Wl,-z,relro,-z,now -o $@ $(PLUGIN_SRCS) -lexpat
 
 # ---- the daemon with kill points, for the tests of sudden death ----
 FAULT_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/obj-faults/%,$(call objs,notify))

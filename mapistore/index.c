@@ -189,6 +189,9 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 		                     &index->store, NULL, &why);
 		if (ret == OCS_STORE_OK)
 			ret = start_counter(index, &why);
+	} else if (ret == OCS_STORE_OK && access(replicas, F_OK) != 0) {
+		/* Its maker was killed before the first mark: nothing was given from it. */
+		ret = start_counter(index, &why);
 	}
 	if (ret == OCS_STORE_OK && listed == 0 &&
 	    replica_add(replicas, index->replica_id, &why) != 0)

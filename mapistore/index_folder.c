@@ -299,7 +299,7 @@ static int delete_at(struct ocs_index *index, uint64_t node, const char *name,
 int ocs_index_folder_delete(struct ocs_index *index, const char *user, const char *backend,
                             const char *backend_user, const char *folder, struct ocs_error *error)
 {
-	struct ocs_index_folder unused;
+	struct ocs_index_folder as_seen;
 	char path[NAME_MAX_ + 1];
 	struct place place;
 	int ret;
@@ -307,9 +307,13 @@ int ocs_index_folder_delete(struct ocs_index *index, const char *user, const cha
 	if (check_names(user, backend, backend_user, folder, error) != 0 || folder[0] == '\0')
 		return OCS_STORE_ERROR;
 	strcpy(path, folder);
-	ret = walk(index, user, backend, backend_user, path, false, false, &place, &unused, error);
+	ret = walk(index, user, backend, backend_user, path, false, false, &place, &as_seen, error);
 	if (ret != OCS_STORE_OK)
 		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
+	/* The FID of the user map leads back too; delete_at() knows the folder's own only. */
+	ret = ocs_index_name_delete(index, as_seen.fid, error);
+	if (ret != OCS_STORE_OK)
+		return ret;
 	return delete_at(index, place.parent_node, place.name, error);
 }
 

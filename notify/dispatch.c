@@ -20,6 +20,8 @@
 #define SECOND_NS     1000000000ULL
 #define BATCH_MAX     256 /* requests taken at once by the store thread */
 #define SYNC_NS       (50 * 1000000ULL)
+#define APPLY_NS      SECOND_NS       /* registrations reach the index so soon */
+#define APPLY_MAX     8192            /* or when there are so many */
 #define JANITOR_NS    (5 * SECOND_NS) /* well within the 30 s that the dead are given */
 #define DEADLINE_STEP (50 * 1000000ULL)
 #define GONE_NS       (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
@@ -289,6 +291,21 @@ static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
 	return n;
 }
 
+static void report_damage(struct ocs_dispatch *dispatch)
+{
+	uint64_t damaged = ocs_registry_damaged(dispatch->registry);
+
+	if (damaged == dispatch->damaged_seen)
+		return;
+	ocs_dispatch_log(dispatch, LOG_ERR,
+	                 "%s: %llu damaged record%s skipped; the sessions concerned hear nothing "
+	                 "until they subscribe anew",
+	                 ocs_store_path(ocs_registry_store(dispatch->registry)),
+	                 (unsigned long long)(damaged - dispatch->damaged_seen),
+	                 damaged - dispatch->damaged_seen == 1 ? " was" : "s were");
+	dispatch->damaged_seen = damaged;
+}
+
 static void housekeeping(struct ocs_dispatch *dispatch)
 {
 	uint64_t now = ocs_dispatch_now();
@@ -303,6 +320,15 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		dispatch->last_sync = now;
 	}
 	ocs_dispatch_config_put(dispatch, config);
+	if (ocs_registrations_waiting(dispatch->registrations) >= APPLY_MAX ||
+	    (ocs_registrations_waiting(dispatch->registrations) > 0 &&
+	     now - dispatch->last_apply >= APPLY_NS)) {
+		OCS_COUNT(dispatch, commits, 1);
+		if (ocs_registrations_apply(dispatch->registrations, &error) != 0)
+			ocs_dispatch_log(dispatch, LOG_ERR, "%s; they stay in the journal",
+			                 error.text);
+		dispatch->last_apply = ocs_dispatch_now();
+	}
 	if (dispatch->seqnum_seen != ocs_registry_seqnum(dispatch->registry)) {
 		dispatch->seqnum_seen = ocs_registry_seqnum(dispatch->registry);
 		dispatch->last_change = now;
@@ -312,6 +338,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		ocs_dispatch_queues_close_gone(dispatch);
 		dispatch->last_gone = now;
 	}
+	report_damage(dispatch);
 	if (now - dispatch->last_janitor >= JANITOR_NS) {
 		ocs_dispatch_janitor(dispatch);
 		ocs_dispatch_queues_close_idle(dispatch);
@@ -496,6 +523,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	ocs_dispatch_queues_free(dispatch);
 	ocs_dispatch_cache_free(dispatch);
 	ocs_recent_close(dispatch->recent);
+	ocs_registrations_close(dispatch->registrations);
 	if (dispatch->wake_socket >= 0)
 		close(dispatch->wake_socket);
 	talloc_free(dispatch->config);
@@ -512,17 +540,26 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	char *folder = talloc_asprintf(dispatch, "%s/private", dispatch->folder);
-	bool moved = false;
+	uint64_t cut;
 
 	if (folder == NULL)
 		return ocs_error_set(error, "out of memory");
-	if (ocs_recent_open(folder, &dispatch->recent, &moved, error) != 0)
+	if (ocs_recent_open(folder, &dispatch->recent, &cut, error) != 0)
 		return -1;
-	if (moved)
+	if (cut > 0)
 		ocs_dispatch_log(dispatch, LOG_WARNING,
-		                 "%s/recent.tdb was damaged and is moved aside: ids of the last "
-		                 "minutes are forgotten, repeated reports may come through",
-		                 folder);
+		                 "%s/recent.log: a torn end of %llu bytes was cut off: repeated "
+		                 "reports of these may come through",
+		                 folder, (unsigned long long)cut);
+	if (ocs_registrations_open(folder, dispatch->index, &dispatch->registrations, &cut,
+	                           error) != 0)
+		return -1;
+	if (cut > 0)
+		ocs_dispatch_log(
+		        dispatch, LOG_WARNING,
+		        "%s/messages.log: a torn end of %llu bytes was cut off; nothing of "
+		        "it was acknowledged",
+		        folder, (unsigned long long)cut);
 	talloc_free(folder);
 	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (dispatch->wake_socket < 0)

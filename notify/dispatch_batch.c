@@ -120,7 +120,7 @@ static void refuse_all(struct group *group, const char *why)
 static void cancel_all(struct group *group)
 {
 	ocs_index_cancel(group->dispatch->index);
-	ocs_recent_cancel(group->dispatch->recent);
+	ocs_registrations_revert(group->dispatch->registrations);
 	ocs_registry_cancel(group->dispatch->registry);
 }
 
@@ -132,12 +132,6 @@ static int commit_index(struct group *group, struct ocs_error *error)
 		return 0;
 	OCS_COUNT(group->dispatch, commits, 1);
 	return ocs_index_commit(index, error);
-}
-
-static int commit_recent(struct group *group, struct ocs_error *error)
-{
-	return ocs_recent_commit(group->dispatch->recent, group->now,
-	                         group->config->settings.dedupe_window, error);
 }
 
 static void hash_id(const struct job *job, struct item *item)
@@ -184,7 +178,9 @@ static int resolve_group(struct group *group, struct resolve *resolve)
 	}
 	if (commit_index(group, &resolve->error) != 0)
 		return -1;
-	return commit_recent(group, &resolve->error);
+	/* Not synced: a power cut also takes the queues, and a killed process leaves what it wrote.
+	 */
+	return ocs_registrations_flush(group->dispatch->registrations, false, &resolve->error);
 }
 
 /* A queue whose spill list its owner has emptied takes entries again. */
@@ -344,9 +340,11 @@ static int register_group(struct group *group, struct resolve *resolve)
 		                   &resolve->error) != 0)
 			return -1;
 	}
-	if (commit_index(group, &resolve->error) != 0)
+	if (commit_index(group, &resolve->error) != 0 ||
+	    ocs_registrations_flush(group->dispatch->registrations, true, &resolve->error) != 0)
 		return -1;
-	return commit_recent(group, &resolve->error);
+	return ocs_recent_flush(group->dispatch->recent, group->now,
+	                        group->config->settings.dedupe_window, &resolve->error);
 }
 
 static void run_group(struct group *group)

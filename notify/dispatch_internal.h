@@ -9,8 +9,9 @@
  *   dispatch_cache.c    identifiers in memory, for the fast path
  *   janitor.c           what the dead have left
  *
- * Which thread may touch what: registry, index, recent belong to the store thread. The caches, the
- * queue table and the settings have mutexes of their own, held for a lookup or one mq_send only.
+ * Which thread may touch what: registry, index, registrations, recent belong to the store thread.
+ * The caches, the queue table and the settings have mutexes of their own, held for a lookup or one
+ * mq_send only.
  */
 #ifndef OCS_NOTIFY_DISPATCH_INTERNAL_H
 #define OCS_NOTIFY_DISPATCH_INTERNAL_H
@@ -27,6 +28,7 @@
 #include "notify/dispatch.h"
 #include "notify/fanout.h"
 #include "notify/recent.h"
+#include "notify/registrations.h"
 #include "notify/registry.h"
 
 /* ---- settings: replaced as a whole by a reload, kept by whoever still uses them ---- */
@@ -172,6 +174,7 @@ struct ocs_dispatch {
 	struct ocs_registry *registry;
 	struct ocs_index *index;
 	struct ocs_recent *recent;
+	struct ocs_registrations *registrations;
 	ocs_log_fn *log;
 	int wake_socket;
 
@@ -199,8 +202,9 @@ struct ocs_dispatch {
 	atomic_uint_fast64_t sequence;
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
-	uint64_t last_sync, last_janitor, last_gone, last_change;
+	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply;
 	uint32_t seqnum_seen;     /* of the registry (store thread) */
+	uint64_t damaged_seen;
 	unsigned generation_seen; /* of the settings (store thread) */
 	bool unsynced;
 

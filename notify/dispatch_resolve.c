@@ -8,7 +8,7 @@
 
 #include <talloc.h>
 
-#define RANGE 1024 /* identifiers reserved at once, so that most notifications reserve none */
+#define RANGE 16384 /* identifiers reserved at once, so that most notifications reserve none */
 
 /* ---- users ---- */
 
@@ -130,13 +130,12 @@ static int check_uid_validity(struct resolve *resolve, const struct ocs_notifica
 /* A message's identifier: the registered one, the one assigned before a crash, or a new one, which
  * is written down as assigned before anything is sent. */
 static int assign_message(struct resolve *resolve, const struct ocs_index_folder *folder,
-                          const char *message_id, struct target *target, uint64_t *mid_r,
-                          bool *known_r, bool *announced_r)
+                          const char *message_id, uint64_t *mid_r, bool *known_r, bool *announced_r)
 {
 	struct ocs_dispatch *dispatch = resolve->dispatch;
 	struct ocs_index_message message;
-	int ret = ocs_index_message(dispatch->index, folder->series, message_id, &message,
-	                            &resolve->error);
+	int ret = ocs_registrations_get(dispatch->registrations, folder->series, message_id,
+	                                &message, &resolve->error);
 
 	*known_r = ret == OCS_STORE_OK;
 	*announced_r = *known_r && message.announced;
@@ -146,14 +145,13 @@ static int assign_message(struct resolve *resolve, const struct ocs_index_folder
 	}
 	if (ret != OCS_STORE_MISSING)
 		return -1;
-	target->was_assigned = true;
-	*mid_r = ocs_recent_assigned(dispatch->recent, folder->series, message_id);
+	*mid_r = ocs_registrations_assigned(dispatch->registrations, folder->series, message_id);
 	if (*mid_r != 0)
 		return 0;
 	if (new_id(resolve, mid_r) != 0)
 		return -1;
-	return ocs_recent_assign(dispatch->recent, folder->series, message_id, *mid_r,
-	                         &resolve->error);
+	return ocs_registrations_assign(dispatch->registrations, folder->series, message_id, *mid_r,
+	                                &resolve->error);
 }
 
 /* The identifier of a message that goes: known if a client can have seen it. */
@@ -161,8 +159,8 @@ static int leaving_message(struct resolve *resolve, const struct ocs_index_folde
                            const char *message_id, uint64_t *mid_r, bool *known_r)
 {
 	struct ocs_index_message message;
-	int ret = ocs_index_message(resolve->dispatch->index, folder->series, message_id, &message,
-	                            &resolve->error);
+	int ret = ocs_registrations_get(resolve->dispatch->registrations, folder->series,
+	                                message_id, &message, &resolve->error);
 
 	*known_r = ret == OCS_STORE_OK;
 	if (*known_r) {
@@ -186,7 +184,7 @@ static int resolve_message(struct resolve *resolve, const struct ocs_notificatio
 		return leaving_message(resolve, &target->folder, message_id, &ids->mid,
 		                       &ids->mid_known);
 	}
-	if (assign_message(resolve, &target->folder, message_id, target, &ids->mid, &ids->mid_known,
+	if (assign_message(resolve, &target->folder, message_id, &ids->mid, &ids->mid_known,
 	                   &announced) != 0)
 		return -1;
 	target->announce = announced || notification->category != OCS_MODIFIED;
@@ -200,7 +198,7 @@ static int resolve_message(struct resolve *resolve, const struct ocs_notificatio
 	}
 	if (notification->category == OCS_COPIED) {
 		if (assign_message(resolve, &target->old_folder, notification->old_message_id,
-		                   target, &ids->old_mid, &ids->old_mid_known, &announced) != 0)
+		                   &ids->old_mid, &ids->old_mid_known, &announced) != 0)
 			return -1;
 		target->put_old_message = !ids->old_mid_known;
 	}
@@ -336,24 +334,17 @@ static int put_message(struct resolve *resolve, const struct ocs_index_folder *f
 	struct ocs_dispatch *dispatch = resolve->dispatch;
 	struct ocs_index_message message = {.mid = mid, .announced = announced};
 
-	if (need_transaction(resolve) != 0 ||
-	    ocs_index_message_put(dispatch->index, folder, message_id, &message, &resolve->error) !=
-	            OCS_STORE_OK)
-		return -1;
 	ocs_dispatch_cache_message_add(dispatch, folder->series, message_id, mid);
-	return ocs_recent_unassign(dispatch->recent, folder->series, message_id, &resolve->error);
+	return ocs_registrations_put(dispatch->registrations, folder, message_id, &message,
+	                             &resolve->error);
 }
 
 static int delete_message(struct resolve *resolve, const struct ocs_index_folder *folder,
                           const char *message_id)
 {
-	if (need_transaction(resolve) != 0)
-		return -1;
 	ocs_dispatch_cache_message_drop(resolve->dispatch, folder->series, message_id);
-	return ocs_index_message_delete(resolve->dispatch->index, folder->series, message_id,
-	                                &resolve->error) == OCS_STORE_OK
-	               ? 0
-	               : -1;
+	return ocs_registrations_delete(resolve->dispatch->registrations, folder->series,
+	                                message_id, &resolve->error);
 }
 
 static int register_target(struct resolve *resolve, const struct ocs_notification *notification,

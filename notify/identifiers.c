@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <talloc.h>
-
 #include "notify/notification.h"
 
 static bool is_usable(const char *name)

@@ -174,7 +174,8 @@ struct ocsnotify_event {
 	                         "search", "table" */
 	const char *queue;    /* name of the queue it came by */
 	uint16_t flags;       /* NotificationFlags */
-	uint16_t table_event; /* TableEventType, 0 unless a table event */
+	uint16_t table_event; /* TableEventType as the daemon knows it, 0 unless a table event; the
+	                         response says TableChanged where the host gives no row */
 	uint64_t folder_id, message_id, old_folder_id, old_message_id, parent_folder_id,
 	        old_parent_folder_id;
 	uint32_t total, unread; /* valid with 0x1000, 0x2000 in flags */

@@ -1,7 +1,7 @@
 /*
- * What was done lately: the sender ids within the dedupe window, and the identifiers that were
- * assigned to new mail whose delivery is not yet known to be done. private/recent.tdb, the daemon's
- * alone, so that no other process can hold it up; in memory while it runs. Soft state.
+ * The sender ids done lately, within the dedupe window: in memory, and in two journals of the
+ * daemon's own (private/recent.log and recent.old.log, changed over when the newer one spans a
+ * window), so that no other process can hold it up. Soft state.
  *
  * Threads: the store thread alone.
  */
@@ -15,27 +15,20 @@
 
 struct ocs_recent;
 
-/* folder: the private one. A damaged file is moved aside (*moved_r). */
-int ocs_recent_open(const char *folder, struct ocs_recent **recent_r, bool *moved_r,
+/* folder: the private one. *cut_r: bytes of torn ends that were lost. */
+int ocs_recent_open(const char *folder, struct ocs_recent **recent_r, uint64_t *cut_r,
                     struct ocs_error *error);
 void ocs_recent_close(struct ocs_recent *recent);
 
 /* Whether an id was done within the last `window` seconds. now in seconds since 1970. */
 bool ocs_recent_done(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_t now,
                      unsigned window);
-/* The identifier assigned to a message of a series before, 0 if none. */
-uint64_t ocs_recent_assigned(struct ocs_recent *recent, uint64_t series, const char *message_id);
 
-/* Changes are collected, then committed together; commit with nothing collected costs nothing. */
-int ocs_recent_assign(struct ocs_recent *recent, uint64_t series, const char *message_id,
-                      uint64_t mid, struct ocs_error *error);
-int ocs_recent_unassign(struct ocs_recent *recent, uint64_t series, const char *message_id,
-                        struct ocs_error *error);
+/* Adding is seen at once and in the file after flush, which also forgets what has left the window.
+ * It is not synced: a power cut also loses the queues. */
 int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_t now,
                    struct ocs_error *error);
-/* Also forgets what has left the window. */
-int ocs_recent_commit(struct ocs_recent *recent, uint64_t now, unsigned window,
-                      struct ocs_error *error);
-void ocs_recent_cancel(struct ocs_recent *recent);
+int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
+                     struct ocs_error *error);
 
 #endif

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <talloc.h>
-
 #define EC_ERROR 0x80004005u
 
 /* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing past U+10FFFF; and no control

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,9 +19,9 @@
 #include "ocsmanager/metrics.h"
 
 #define TICK_MS 250
-/* A connection that has been between requests for this long is looked at: a client in the middle of
- * a burst never pays for it. */
-#define IDLE_GRACE_MS 1000
+/* A connection that waits for its client for this long is looked at: one in the middle of a burst
+ * never pays for it. */
+#define GRACE_MS 1000
 
 struct ocs_http_guard {
 	pthread_mutex_t lock; /* of the list, and of the sockets in it */
@@ -111,16 +112,22 @@ static uint64_t bytes_received(int fd)
 	return info.tcpi_bytes_received;
 }
 
+/* When the last bytes of a client and its end arrive together, libmicrohttpd 0.9.75 in epoll mode
+ * takes the bytes and misses the end: the connection would stay until the inactivity timeout. */
+static bool is_gone(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 /* Nobody tells when the first byte of a request comes, so the sweeper looks whether bytes come
  * while no request line is complete. */
 static bool drips(struct ocs_http_connection *connection, int64_t since, int64_t now,
                   int64_t deadline)
 {
-	uint64_t bytes;
+	uint64_t bytes = bytes_received(connection->fd);
 
-	if (now - since < IDLE_GRACE_MS)
-		return false;
-	bytes = bytes_received(connection->fd);
 	if (connection->watched != since) {
 		connection->watched = since;
 		connection->bytes = connection->requests == 0 ? 0 : bytes;
@@ -139,14 +146,19 @@ static void sweep(struct ocs_http_guard *guard)
 	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
 		int phase = atomic_load(&c->phase);
 		int64_t since = atomic_load(&c->since);
+		bool waiting = phase == OCS_HTTP_IDLE || phase == OCS_HTTP_READING;
 		bool late = false;
 
+		if (waiting && now - since < GRACE_MS)
+			continue;
 		if (phase == OCS_HTTP_IDLE)
 			late = drips(c, since, now, deadline);
 		else if (phase == OCS_HTTP_READING || phase == OCS_HTTP_SENDING)
 			late = now - since >= deadline;
 		if (late)
 			expire(guard, c, phase);
+		else if (waiting && is_gone(c->fd))
+			(void)shutdown(c->fd, SHUT_RDWR);
 	}
 }
 

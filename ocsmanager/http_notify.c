@@ -18,10 +18,11 @@ static void count_early(struct ocs_http_request *request, size_t count)
 	                          memory_order_relaxed);
 }
 
-static void write_results(struct ocs_http_request *request, const struct ocs_request *submitted)
+/* results: as done() gets them, which need not be those of the request. */
+static void write_results(struct ocs_http_request *request, const struct ocs_request *submitted,
+                          const struct ocs_result *results)
 {
 	struct ocs_xml_writer *body = &request->reply.body;
-	const struct ocs_result *results = submitted->results;
 
 	if (submitted->count == 1 && results[0].status == OCS_STATUS_REFUSED) {
 		ocs_http_refuse(request, &results[0].refusal, 0, submitted->account);
@@ -49,10 +50,11 @@ static void done(void *owner, const struct ocs_result *results, size_t count)
 	struct submission *submission = owner;
 	struct ocs_http_request *request = submission->http;
 
-	(void)results;
-	(void)count;
 	if (ocs_http_claim(request)) {
-		write_results(request, &submission->request);
+		if (count == submission->request.count)
+			write_results(request, &submission->request, results);
+		else
+			ocs_http_refuse_with(request, 500, "INTERNAL", "out of memory");
 		ocs_http_finish(request);
 	}
 	ocs_http_release(request);
@@ -137,7 +139,7 @@ static enum ocs_http_action notify(struct ocs_http_request *request, bool newmai
 	        .owner = submission,
 	};
 	if (all_refused(body)) {
-		write_results(request, &submission->request);
+		write_results(request, &submission->request, body->results);
 		count_early(request, body->count);
 		talloc_free(submission);
 		return OCS_HTTP_READY;

@@ -29,7 +29,7 @@
 struct ocs_store {
 	struct tdb_context *tdb;
 	char *path;
-	const volatile uint32_t *seqnum;
+	const uint32_t *seqnum;
 	void *header;
 	bool in_transaction;
 	char log[160]; /* what libtdb last complained about */
@@ -141,13 +141,13 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 		ocs_error_set(error, "%s: cannot map: %s", store->path, strerror(errno));
 		return OCS_STORE_ERROR;
 	}
-	store->seqnum = (const volatile uint32_t *)((const uint8_t *)store->header + SEQNUM_OFFSET);
+	store->seqnum = (const uint32_t *)(void *)((uint8_t *)store->header + SEQNUM_OFFSET);
 	do {
 		/* Another process may commit between the two reads. */
-		seqnum = *store->seqnum;
+		seqnum = ocs_store_seqnum(store);
 		if ((uint32_t)tdb_get_seqnum(store->tdb) == seqnum)
 			return OCS_STORE_OK;
-	} while (seqnum != *store->seqnum);
+	} while (seqnum != ocs_store_seqnum(store));
 	ocs_error_set(error, "%s: this libtdb keeps its sequence number elsewhere", store->path);
 	return OCS_STORE_ERROR;
 }
@@ -217,10 +217,7 @@ const char *ocs_store_path(const struct ocs_store *store)
 
 uint32_t ocs_store_seqnum(const struct ocs_store *store)
 {
-	uint32_t seqnum = *store->seqnum;
-
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return seqnum;
+	return __atomic_load_n(store->seqnum, __ATOMIC_ACQUIRE);
 }
 
 int ocs_store_begin(struct ocs_store *store, struct ocs_error *error)

@@ -49,8 +49,7 @@ uri = imap://{user}@localhost/{folder}/{message}
 WHY = {
     0x8002: "the client may say 'you have new mail'",
     0x8004: "a message is in the folder that was not there",
-    0x3010: "the folder shows other numbers now",
-    0x0010: "the folder changed",
+    0x0010: "the folder shows other numbers now",
     0x8100: "an open list of the folder's messages must be read again",
     0x0100: "an open list of folders must be read again",
 }
@@ -61,8 +60,11 @@ MEANING = {
     "LogonId": "the mailbox it is about, in this connection",
     "TotalMessageCount": "messages in the folder",
     "UnreadMessageCount": "of them unread",
-    "MessageFlags": "PidTagMessageFlags",
-    "UnicodeFlag": "0: the class is plain ASCII",
+    "MessageFlags": "PidTagMessageFlags: not read, no attachment",
+    "UnicodeFlag": "the next field is plain ASCII",
+    "MessageClass": "an ordinary mail",
+    "TableRowFolderID": "the folder",
+    "TableRowMessageID": "the message",
     "TagCount": "no list of changed properties",
     "FolderId": "the folder",
     "MessageId": "the message",
@@ -133,7 +135,8 @@ def explain(story, number, data, when):
     """One RopNotify: its bytes, and each field of it."""
     fields, rest = decode(data)
     flags = next(value for name, _, value in fields if name == "NotificationFlags")
-    story.tell(f"RopNotify {number}: {KINDS[flags]} ({WHY.get(flags, '')}), {len(data)} bytes\n"
+    kind = KINDS[flags & 0x8FFF]
+    story.tell(f"RopNotify {number}: {kind} ({WHY[flags & 0x8FFF]}), {len(data)} bytes\n"
                f"{data.hex()}", when)
     for name, raw, value in fields:
         if name.endswith(("FolderId", "FolderID", "MessageId", "MessageID")):
@@ -146,10 +149,10 @@ def explain(story, number, data, when):
         if name == "NotificationFlags":
             bits = [word for bit, word in ((0x8000, "about a message"), (0x1000, "total follows"),
                                            (0x2000, "unread follows")) if flags & bit]
-            note = ", ".join([KINDS[flags], *bits])
+            note = ", ".join([kind, *bits])
         elif name == "TableEventType":
             note = TABLE_EVENTS.get(value, "")
-        print(f"{'':15}{raw.hex():18} {name:20} {shown}" + (f"   {note}" if note else ""))
+        print(f"{'':15}{raw.hex():18} {name:20} {shown!s:18} {note}".rstrip())
     if rest:
         raise RuntimeError("bytes left over after a RopNotify")
 
@@ -165,9 +168,9 @@ def demo(build, folder, cleanup):
     print("""\
    Dovecot (a mail server) gets a mail. Its ocsmanager plugin tells the daemon over HTTP.
    ocsmanager (the daemon) looks up who subscribed, and writes an entry into each of their queues.
-   ocsconsumer stands for a MAPI server: it links libocsnotify, which owns the queues, sends the
-   client its UDP datagram ("come and ask"), and turns entries into RopNotify responses when the
-   client makes its next idle call.
+   ocsconsumer stands for a MAPI server (what Outlook talks to): it links libocsnotify, which owns
+   the queues, sends the client a UDP datagram ("come and ask"), and when the client makes its next
+   idle call turns the entries into RopNotify responses, which tell the client what happened.
    This script is the client's ear: it listens for the datagram.""")
 
     story.title("1. Everything starts")
@@ -221,7 +224,9 @@ def demo(build, folder, cleanup):
     cleanup.append(lambda: end(consumer, events, notes))
     notes.wait(lambda lines: any(line.startswith("subscribed") for line in lines),
                what="'subscribed'")
-    story.tell(f"ocsconsumer subscribed for {USER}: {', '.join(tables)}; an idle call every {IDLE} s;\n"
+    handles = ", ".join(f"{number} {table}" for number, table in enumerate(tables, 1))
+    story.tell(f"ocsconsumer subscribed for {USER}'s whole store: {handles}\n"
+               f"(the numbers are the handles that the answers will carry); an idle call every {IDLE} s;\n"
                f"its UDP datagrams go to {address} and carry {CONTEXT.hex()}")
 
     story.title("2. A mail is delivered (times from here on count from this moment)")
@@ -240,19 +245,19 @@ def demo(build, folder, cleanup):
     story.tell("authenticated: the delivery process logged in by SCRAM-SHA-256. The daemon's log:\n"
                + re.sub(r"^\S+ ", "", line), when)
     wait_until(lambda: metric("notifications_total", result="queued") >= 1, 10, "it is queued")
-    story.tell("accepted: PUT /notification, one 'newmail' of folder INBOX: status \"queued\"",
-               udp_time)
+    story.tell("accepted: its PUT /notification (one newmail, folder INBOX) got the status \"queued\",\n"
+               "as /metrics on the operations address counts it", udp_time)
 
-    story.title("4. The entries are in the queues")
-    names = waiting_queues(os.path.join(build, "ocsctl"), ini)
-    story.tell("queued: `ocsctl queues` (a queue is named /ocs.USER.FOLDER.TABLE.PIPE):\n"
-               + "\n".join(f"{waiting} waiting in {name}" for name, waiting in names))
-
-    story.title("5. The client is told that something waits")
+    story.title("4. The client is told that something waits")
     if payload != CONTEXT:
         raise RuntimeError(f"the datagram carries {payload.hex()}")
     story.tell(f"UDP received: {payload.hex()} at {address}. It says no more than 'come and ask',\n"
                "and would be repeated every 60 s until the client has asked", udp_time)
+
+    story.title("5. Until it asks, the entries wait in its queues")
+    names = waiting_queues(os.path.join(build, "ocsctl"), ini)
+    story.tell("queued: `ocsctl queues` shows (each name is /ocs.USER.FOLDER.TABLE.PIPE)\n"
+               + "\n".join(f"{waiting} waiting in {name}" for name, waiting in names))
 
     story.title(f"6. The next idle call (every {IDLE} s here; a client comes at once after the datagram)")
     expected = sum(waiting for _, waiting in names)
@@ -283,8 +288,8 @@ def main():
     cleanup = []
     try:
         demo(build, folder, cleanup)
-    except (AssertionError, OSError, RuntimeError, TimeoutError) as problem:
-        print(f"\nThe demo failed: {problem}", file=sys.stderr)
+    except Exception as problem:  # pylint: disable=broad-except
+        print(f"\nThe demo failed: {type(problem).__name__}: {problem}", file=sys.stderr)
         return 1
     finally:
         while cleanup:

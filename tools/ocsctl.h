@@ -37,7 +37,7 @@ int ocsctl_config(struct ocsctl *ctl);
 int ocsctl_print_json(json_t *json);
 /* A 64-bit identifier: 16 hex digits. JSON numbers do not carry 64 bits everywhere. */
 json_t *ocsctl_json_id(uint64_t id);
-/* Like json_string(), but with U+FFFD for what is not UTF-8. */
+/* Like json_string(), but with `?` for every byte beyond ASCII where the text is not UTF-8. */
 json_t *ocsctl_json_text(const char *text);
 /* UTC, as in 2026-01-31T12:00:00.123456Z; talloc. */
 char *ocsctl_time(const void *mem_ctx, uint64_t microseconds);
@@ -57,7 +57,7 @@ struct ocsctl_table;
 
 /* heads is NULL-terminated; a head that begins with '>' has its column aligned right. */
 struct ocsctl_table *ocsctl_table_new(const void *mem_ctx, const char *const *heads);
-/* One string for each column; talloc_steal()s nothing, copies all. */
+/* One string for each column (NULL shows as nothing); copied. */
 void ocsctl_table_row(struct ocsctl_table *table, ...);
 void ocsctl_table_print(const struct ocsctl_table *table);
 /* To stdout with control characters made visible: the text is not the terminal's to obey. */
@@ -95,7 +95,7 @@ struct ocsctl_reply {
 
 /* One connection that is kept, with cookies. mem_ctx frees it. */
 struct ocsctl_http *ocsctl_http_new(const void *mem_ctx);
-/* body NULL: GET. -1: no answer, with the reason. token may be NULL. */
+/* body NULL: GET. -1: no answer, with the reason. */
 int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char *url,
                         const char *body, size_t len, struct ocsctl_reply *reply,
                         struct ocs_error *error);

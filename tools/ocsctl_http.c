@@ -51,6 +51,23 @@ static int http_destroy(struct ocsctl_http *http)
 	return 0;
 }
 
+/* What holds for every request. Set once: curl_easy_reset() of 7.88 leaks the cookie file. */
+static bool set_up(struct ocsctl_http *http)
+{
+	CURL *curl = http->curl;
+
+	return curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->error) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "") == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_TIMEOUT, TOTAL_SECONDS) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "ocsctl/" OCS_VERSION) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, http) == CURLE_OK;
+}
+
 struct ocsctl_http *ocsctl_http_new(const void *mem_ctx)
 {
 	struct ocsctl_http *http;
@@ -67,34 +84,24 @@ struct ocsctl_http *ocsctl_http_new(const void *mem_ctx)
 	/* An empty Expect: spares the wait for 100-continue. */
 	http->headers = curl_slist_append(NULL, "Content-Type: text/xml; charset=utf-8");
 	if (http->curl == NULL || http->headers == NULL ||
-	    curl_slist_append(http->headers, "Expect:") == NULL) {
+	    curl_slist_append(http->headers, "Expect:") == NULL || !set_up(http)) {
 		talloc_free(http);
 		return NULL;
 	}
 	return http;
 }
 
-static bool set_up(struct ocsctl_http *http, const char *method, const char *url, const char *body,
-                   size_t len)
+static bool prepare(struct ocsctl_http *http, const char *method, const char *url, const char *body,
+                    size_t len)
 {
 	CURL *curl = http->curl;
 
-	/* reset keeps connection and cookies */
-	curl_easy_reset(curl);
-	if (curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, http->error) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_PROXY, "") != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "") != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_TIMEOUT, TOTAL_SECONDS) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_USERAGENT, "ocsctl/" OCS_VERSION) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) != CURLE_OK ||
-	    curl_easy_setopt(curl, CURLOPT_WRITEDATA, http) != CURLE_OK)
+	if (curl_easy_setopt(curl, CURLOPT_URL, url) != CURLE_OK)
 		return false;
 	if (body == NULL)
-		return true;
+		return curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK &&
+		       curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL) == CURLE_OK &&
+		       curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK;
 	return curl_easy_setopt(curl, CURLOPT_HTTPHEADER, http->headers) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) == CURLE_OK &&
@@ -109,7 +116,7 @@ int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char
 
 	http->len = 0;
 	http->error[0] = '\0';
-	if (!set_up(http, method, url, body, len))
+	if (!prepare(http, method, url, body, len))
 		return ocs_error_set(error, "%s: cannot prepare the request", url);
 	code = curl_easy_perform(http->curl);
 	if (code != CURLE_OK)

@@ -19,9 +19,15 @@ struct ocsctl_table {
 	char **cells; /* rows x columns, NULL where memory ran out */
 };
 
-static bool is_control(unsigned char c)
+/* C0 and DEL in one byte, C1 in the two of UTF-8: how many bytes, 0 if it is none. */
+static unsigned control_bytes(const char *text)
 {
-	return c < 0x20 || c == 0x7f;
+	unsigned char c = (unsigned char)text[0], next;
+
+	if (c < 0x20 || c == 0x7f)
+		return 1;
+	next = (unsigned char)text[1];
+	return c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
 }
 
 /* What ocsctl_print_safe() takes on the screen; a continuation byte of UTF-8 takes nothing. */
@@ -29,26 +35,28 @@ static size_t shown_width(const char *text)
 {
 	size_t width = 0;
 
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+	while (*text != '\0') {
+		unsigned control = control_bytes(text);
 
-		if (is_control(c))
+		if (control > 0)
 			width += 4;
-		else if ((c & 0xc0) != 0x80)
+		else if (((unsigned char)*text & 0xc0) != 0x80)
 			width++;
+		text += control > 0 ? control : 1;
 	}
 	return width;
 }
 
 void ocsctl_print_safe(const char *text)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+	while (*text != '\0') {
+		unsigned control = control_bytes(text);
 
-		if (is_control(c))
-			printf("\\x%02x", c);
+		if (control > 0)
+			printf("\\x%02x", (unsigned char)text[control - 1]);
 		else
-			putchar(c);
+			putchar((unsigned char)*text);
+		text += control > 0 ? control : 1;
 	}
 }
 

@@ -48,6 +48,10 @@ class Event(dict):
         return number(self.get("old_mid") or 0)
 
     @property
+    def old_parent_fid(self):
+        return number(self.get("old_parent_fid") or 0)
+
+    @property
     def parent_fid(self):
         return number(self.get("parent_fid") or 0)
 
@@ -66,7 +70,7 @@ class Consumer:
     before the program's (prlimit ...)."""
 
     def __init__(self, daemon, user, tables=(), folder=None, types=None, push=None, context=None,
-                 idle=1, count=None, form="json", run_as=None, wrapper=(), ready=True, env=None):
+                 idle=0.05, count=None, form="json", run_as=None, wrapper=(), ready=True, env=None):
         words = [*wrapper, paths.program("ocsconsumer"), "-c", daemon.ini, "-u", user,
                  "--format", form, "--idle", str(idle)]
         if folder is not None:

@@ -196,7 +196,7 @@ class Daemon:
         assert status == 200, text
         return metrics.parse(text)
 
-    def wait_metric(self, name, value, limit=LIMIT, **labels):
+    def wait_metric(self, name, value, limit=LIMIT, /, **labels):
         return wait_until(lambda: self.metrics().get(name, **labels) >= value, limit,
                           f"{name}{labels} reaches {value}")
 

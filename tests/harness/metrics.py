@@ -9,7 +9,7 @@ LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
 class Metrics(dict):
     """{(name, ((label, value), ...)): number}"""
 
-    def get(self, name, default=0, **labels):
+    def get(self, name, default=0, /, **labels):
         """The sum of the samples of that name that have these labels."""
         found = [v for (n, l), v in self.items() if n == name and labels.items() <= dict(l).items()]
         return sum(found) if found else default

@@ -3,6 +3,7 @@ that no server, however bad, refuses, delays or loses a mail.
 
 OCS_BUILD is the folder of lib90_ocsmanager_plugin.so (default: build)."""
 
+import base64
 import os
 import pwd
 import re
@@ -449,12 +450,15 @@ class Faults(Rig):
         imap.logout()
         return count
 
-    def outage(self, behave, recover=None, count=12):
-        """Deliveries during a fault, then recovery; returns what was accepted."""
+    def outage(self, behave, recover=None, count=12, tries=0):
+        """Deliveries during a fault that lasts for so many tries more, then recovery; returns what was
+        accepted."""
         self.setup(behave=behave, events="newmail")
         self.deliver_many(count)
         self.dovecot.wait_log("events are waiting to be reported")
         self.deliver_many(count)
+        enough = len(self.server.requests) + tries
+        wait_until(lambda: len(self.server.requests) >= enough, 30, "it is tried again")
         self.assertEqual(len(self.lines()), 1, "logged once")
         self.assertEqual(self.mails(), 2 * count)
         self.server.behave = recover
@@ -477,7 +481,7 @@ class Faults(Rig):
         self.dovecot.wait_log("answers again")
 
     def test_a_server_that_hangs(self):
-        self.outage(lambda r: HANG)
+        self.outage(lambda r: HANG, tries=3)
 
     def test_a_server_that_hangs_after_the_login(self):
         self.outage(lambda r: HANG if r.method == "PUT" else None)
@@ -498,6 +502,7 @@ class Faults(Rig):
     def test_a_server_that_answers_endlessly(self):
         self.outage(lambda r: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n" +
                                   b"x" * 3_000_000))
+        self.assertIn("the answer is too large", self.dovecot.log())
 
     def test_a_server_that_does_not_speak_http(self):
         self.outage(lambda r: Raw(b"SSH-2.0-OpenSSH_9.2\r\n"))
@@ -530,7 +535,8 @@ class Faults(Rig):
         def false_server(request):
             if request.path != "/authenticate/login":
                 return None
-            return 200, {}, ("<ocsmanager><sasl>dj1BQUFB</sasl><token>abc</token><ttl>60</ttl>"
+            proof = base64.b64encode(b"v=" + base64.b64encode(bytes(32))).decode()
+            return 200, {}, (f"<ocsmanager><sasl>{proof}</sasl><token>abc</token><ttl>60</ttl>"
                              "</ocsmanager>")
         self.outage(false_server, count=3)
         self.assertIn("could not prove", self.dovecot.log())

@@ -209,7 +209,7 @@ class Fanout(ServiceTest):
         event = next(e for e in events if e.table == "object")
         self.assertEqual((event.flags, event.fid, event.parent_fid, event.old_fid),
                          (0x0020, moved, new, moved))
-        self.assertEqual(event.old_mid, old, "for folders old_mid is the old parent")
+        self.assertEqual(event.old_parent_fid, old)
         rows = [e for e in events if e.table == "hierarchy"]
         self.assertTrue(rows)
         self.assertTrue(all(e.flags == 0x0100 for e in rows))
@@ -220,7 +220,7 @@ class Fanout(ServiceTest):
         events = self.probe.send(self.note("copied", "B/x", oldFolder="A/x"))
         event = next(e for e in events if e.table == "object")
         self.expect(events, obj=[(0x0040, event.fid)], hierarchy=[(ROW_ADDED, event.fid)])
-        self.assertEqual((event.parent_fid, event.old_fid, event.old_mid), (new, source, old))
+        self.assertEqual((event.parent_fid, event.old_fid, event.old_parent_fid), (new, source, old))
         self.assertNotIn(event.fid, (0, source))
 
     def test_search_completed(self):

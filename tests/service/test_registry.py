@@ -1,5 +1,6 @@
 """The files on disk when others hold their locks, damage them, or take them away."""
 
+import http.client
 import os
 import sys
 import threading
@@ -36,10 +37,12 @@ class StoppedProcess(ServiceTest):
             found["answer"], found["seconds"] = blocked(), time.monotonic() - start
         thread = threading.Thread(target=ask)
         thread.start()
-        for _ in range(20):  # meanwhile: what needs no commit is answered
+        seen = len(self.o.events())
+        for n in range(1, 9):  # meanwhile: what needs no commit is answered
             start = time.monotonic()
             self.accepted(self.other.put(notification("modified")), "queued")
             self.assertLess(time.monotonic() - start, 0.5)
+            self.o.wait_events(seen + n)
         thread.join(20)
         answer = self.refused(found["answer"], 503, "REGISTRY_UNAVAILABLE")
         self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
@@ -81,7 +84,9 @@ class StoppedProcess(ServiceTest):
         full.stop()
         for _ in range(10):
             self.accepted(self.c.put(notification("modified", user="full")), "queued")
-        # what becomes of the first spilled entry is committed while nobody holds anything
+        seen = len(self.o.events())
+        self.accepted(self.c.put(notification("modified")), "queued")  # known again after the change
+        self.o.wait_events(seen + 1)
         return full
 
     def test_a_transaction_in_the_registry(self):
@@ -100,7 +105,14 @@ class StoppedProcess(ServiceTest):
 
     def test_sigterm_ends_the_daemon_in_time_even_so(self):
         holder = self.hold("index.tdb", "write")
-        thread = threading.Thread(target=lambda: self.assertIn(self.newmail().status, (200, 503)))
+
+        def ask():
+            try:
+                self.assertEqual(self.newmail().status, 503)
+            except (OSError, http.client.HTTPException):
+                pass  # it came when the daemon had stopped listening
+
+        thread = threading.Thread(target=ask)
         thread.start()
         self.d.terminate()
         thread.join()
@@ -161,7 +173,7 @@ class Damage(ServiceTest):
         with open(path, "r+b") as f:
             f.write(os.urandom(4096))
         d.start()
-        self.assertIn("corrupt", d.log())
+        self.assertIn("moved aside", d.log())
         self.assertTrue([n for n in os.listdir(d.registry) if n.startswith("registry.tdb.corrupt-")])
         self.accepted(self.client(d).newmail("1"), "nosubscriber")
 
@@ -187,7 +199,7 @@ class Damage(ServiceTest):
 
     def test_a_truncated_index_is_refused(self):
         d, path = self.used()
-        os.truncate(path, os.path.getsize(path) // 2)
+        os.truncate(path, os.path.getsize(path) * 3 // 10)  # the last tenths may be free space
         self.refuses_to_start(d)
 
     def test_an_empty_index_is_refused(self):

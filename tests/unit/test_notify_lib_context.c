@@ -1,10 +1,10 @@
 /* Opening, closing, dying, forking, and doing without kernel queues. */
 #include "test_notify_lib_rig.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
-#define USER  "t-context"
 #define INBOX 0x0000000000010001ULL
 #define MAIL  0x0000000001010001ULL
 
@@ -61,13 +61,13 @@ START_TEST(closing_removes_everything)
 {
 	struct ocsnotify *context = rig_open(), *other = rig_open();
 
-	subscribe_all(rig_session(context, USER));
-	ck_assert_int_eq(rig_count_queues(USER), 2);
-	ck_assert_uint_eq(registered_queues(other, USER), 2);
+	subscribe_all(rig_session(context, rig_user));
+	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	ck_assert_uint_eq(registered_queues(other, rig_user), 2);
 	ck_assert_uint_eq(registered_contexts(other), 2);
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
-	ck_assert_uint_eq(registered_queues(other, USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
+	ck_assert_uint_eq(registered_queues(other, rig_user), 0);
 	ck_assert_uint_eq(registered_contexts(other), 1);
 	ck_assert_int_eq(rig_count_wake_files(), 2);
 	ocsnotify_close(other);
@@ -79,16 +79,16 @@ END_TEST
 START_TEST(closing_a_session_leaves_the_others)
 {
 	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *first = rig_session(context, USER);
-	struct ocsnotify_session *second = rig_session(context, USER);
+	struct ocsnotify_session *first = rig_session(context, rig_user);
+	struct ocsnotify_session *second = rig_session(context, rig_user);
 
 	subscribe_all(first);
 	subscribe_all(second);
-	ck_assert_int_eq(rig_count_queues(USER), 4);
+	ck_assert_int_eq(rig_count_queues(rig_user), 4);
 	ocsnotify_session_close(first);
 	ocsnotify_session_close(NULL);
-	ck_assert_int_eq(rig_count_queues(USER), 2);
-	ck_assert_uint_eq(registered_queues(context, USER), 2);
+	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	ck_assert_uint_eq(registered_queues(context, rig_user), 2);
 	ocsnotify_close(context);
 }
 END_TEST
@@ -127,7 +127,7 @@ static void die_with_queues(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		subscribe_all(rig_session(rig_open(), USER));
+		subscribe_all(rig_session(rig_open(), rig_user));
 		kill(getpid(), SIGKILL);
 		_exit(1);
 	}
@@ -139,14 +139,14 @@ START_TEST(what_a_killed_process_left_is_swept_by_the_next_open)
 {
 	struct ocsnotify *alive = rig_open(), *context;
 
-	subscribe_all(rig_session(alive, USER));
+	subscribe_all(rig_session(alive, rig_user));
 	die_with_queues();
-	ck_assert_int_eq(rig_count_queues(USER), 4);
-	ck_assert_uint_eq(registered_queues(alive, USER), 4);
+	ck_assert_int_eq(rig_count_queues(rig_user), 4);
+	ck_assert_uint_eq(registered_queues(alive, rig_user), 4);
 	ck_assert_int_eq(rig_count_wake_files(), 4);
 	context = rig_open();
-	ck_assert_int_eq(rig_count_queues(USER), 2);
-	ck_assert_uint_eq(registered_queues(alive, USER), 2);
+	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	ck_assert_uint_eq(registered_queues(alive, rig_user), 2);
 	ck_assert_uint_eq(registered_contexts(alive), 2);
 	ck_assert_int_eq(rig_count_wake_files(), 4);
 	ocsnotify_close(context);
@@ -156,7 +156,7 @@ END_TEST
 
 START_TEST(a_queue_that_never_was_registered_is_swept_by_its_journal)
 {
-	char journal[160], socket_path[160];
+	char journal[160], socket_path[160], queue[64];
 	struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
 	struct ocsnotify *context;
 	FILE *file;
@@ -167,18 +167,17 @@ START_TEST(a_queue_that_never_was_registered_is_swept_by_its_journal)
 	ocsnotify_close(rig_open());
 	file = fopen(journal, "w");
 	ck_assert_ptr_nonnull(file);
-	fprintf(file, "/ocs.%s.store.newmail.0000abcd\n/ocs.bad\n", USER);
+	snprintf(queue, sizeof(queue), "/ocs.%s.store.newmail.0000abcd", rig_user);
+	fprintf(file, "%s\n/ocs.bad\n", queue);
 	fclose(file);
-	ck_assert_int_eq(
-	        ocs_queue_create("/ocs." USER ".store.newmail.0000abcd", 10, 256, (gid_t)-1, &mq),
-	        0);
+	ck_assert_int_eq(ocs_queue_create(queue, 10, 256, (gid_t)-1, &mq), 0);
 	ocs_queue_close(mq);
 	/* It might be about to register: left alone while it is young. */
 	ocsnotify_close(rig_open());
-	ck_assert_int_eq(rig_count_queues(USER), 1);
+	ck_assert_int_eq(rig_count_queues(rig_user), 1);
 	ck_assert_int_eq(utimensat(AT_FDCWD, journal, old, 0), 0);
 	context = rig_open();
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 	ck_assert_int_ne(access(journal, F_OK), 0);
 	ck_assert_int_ne(access(socket_path, F_OK), 0);
 	ocsnotify_close(context);
@@ -188,7 +187,7 @@ END_TEST
 START_TEST(a_forked_child_may_do_nothing_but_close_and_open_anew)
 {
 	struct ocsnotify *context = rig_open(), *own;
-	struct ocsnotify_session *session = rig_session(context, USER), *unused;
+	struct ocsnotify_session *session = rig_session(context, rig_user), *unused;
 	uint8_t buffer[8];
 	size_t used;
 	bool more;
@@ -202,7 +201,7 @@ START_TEST(a_forked_child_may_do_nothing_but_close_and_open_anew)
 		uint64_t fid;
 
 		ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), OCSNOTIFY_E_FORKED);
-		ck_assert_int_eq(ocsnotify_session_open(context, USER, NULL, &unused),
+		ck_assert_int_eq(ocsnotify_session_open(context, rig_user, NULL, &unused),
 		                 OCSNOTIFY_E_FORKED);
 		ck_assert_int_eq(ocsnotify_subscribe(session, 9, 0, 2, true, 0, 0),
 		                 OCSNOTIFY_E_FORKED);
@@ -213,22 +212,54 @@ START_TEST(a_forked_child_may_do_nothing_but_close_and_open_anew)
 		ck_assert_int_eq(ocsnotify_next_event(session, &event), OCSNOTIFY_E_FORKED);
 		ck_assert_int_eq(ocsnotify_drain(session, buffer, 8, &used, &more),
 		                 OCSNOTIFY_E_FORKED);
-		ck_assert_int_eq(ocsnotify_folder_fid(context, USER, "b", "u", "f", &fid),
+		ck_assert_int_eq(ocsnotify_folder_fid(context, rig_user, "b", "u", "f", &fid),
 		                 OCSNOTIFY_E_FORKED);
 		ck_assert_uint_eq(ocsnotify_set_push(session, buffer, 8, buffer, 8), 0x80004005);
 		own = rig_open();
-		ck_assert_uint_eq(registered_queues(own, USER), 2);
-		subscribe_all(rig_session(own, USER));
+		ck_assert_uint_eq(registered_queues(own, rig_user), 2);
+		subscribe_all(rig_session(own, rig_user));
 		ocsnotify_close(context);
 		ocsnotify_close(own);
 		exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	ck_assert_int_eq(rig_count_queues(USER), 2);
-	ck_assert_uint_eq(registered_queues(context, USER), 2);
+	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	ck_assert_uint_eq(registered_queues(context, rig_user), 2);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
 	ocsnotify_close(context);
+}
+END_TEST
+
+static bool stop_opening;
+
+static void *open_and_close(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&stop_opening, __ATOMIC_RELAXED))
+		ocsnotify_close(rig_open());
+	return NULL;
+}
+
+START_TEST(a_fork_in_the_middle_of_another_threads_call_leaves_the_child_usable)
+{
+	pthread_t thread;
+	int status;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, open_and_close, NULL), 0);
+	for (int i = 0; i < 50; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			alarm(10); /* would wait for ever for a lock that nobody holds */
+			ocsnotify_close(rig_open());
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+	}
+	__atomic_store_n(&stop_opening, true, __ATOMIC_RELAXED);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 }
 END_TEST
 
@@ -252,19 +283,19 @@ static void without_queues(void (*body)(void))
 static void live_on_spill_lists(void)
 {
 	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, USER);
+	struct ocsnotify_session *session = rig_session(context, rig_user);
 	struct ocsnotify_event event;
 	const char *once;
 
 	subscribe_all(session);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 	once = strstr(rig_warnings, "RLIMIT_MSGQUEUE");
 	ck_assert_ptr_nonnull(once);
 	ck_assert_ptr_null(strstr(once + 1, "RLIMIT_MSGQUEUE"));
 	for (uint64_t i = 1; i <= 50; i++) {
 		struct ocs_entry entry = rig_newmail(INBOX, i << 16 | 1);
 
-		ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 1);
+		ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
 	}
 	ck_assert(rig_readable(context, RIG_WAIT_MS));
 	ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), 1);
@@ -286,8 +317,8 @@ END_TEST
 START_TEST(a_new_registry_file_is_noticed_and_registered_in)
 {
 	struct ocsnotify *context = rig_open(), *second = rig_open();
-	struct ocsnotify_session *session = rig_session(context, USER);
-	struct ocsnotify_session *other = rig_session(second, USER);
+	struct ocsnotify_session *session = rig_session(context, rig_user);
+	struct ocsnotify_session *other = rig_session(second, rig_user);
 	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
 	struct ocsnotify_event event;
 	char path[128], aside[128];
@@ -302,19 +333,19 @@ START_TEST(a_new_registry_file_is_noticed_and_registered_in)
 	ck_assert_int_eq(ocsnotify_next_event(other, &event), 0);
 	ck_assert_ptr_nonnull(strstr(rig_warnings, "registered again"));
 	ck_assert_uint_eq(registered_contexts(context), 2);
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 2);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 2);
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
 	ck_assert_int_eq(ocsnotify_next_event(other, &event), 1);
 	ocsnotify_close(context);
 	ocsnotify_close(second);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 }
 END_TEST
 
 START_TEST(a_new_registry_folder_is_noticed_too)
 {
 	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, USER);
+	struct ocsnotify_session *session = rig_session(context, rig_user);
 	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
 	struct ocsnotify_event event;
 
@@ -326,20 +357,20 @@ START_TEST(a_new_registry_folder_is_noticed_too)
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
 	ck_assert_int_eq(rig_count_wake_files(), 2);
 	for (int i = 0; i < 12; i++)
-		ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 1);
+		ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
 	ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), 1);
 	for (int i = 0; i < 12; i++)
 		ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
 	ocsnotify_close(context);
 	ck_assert_int_eq(rig_count_wake_files(), 0);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 }
 END_TEST
 
 START_TEST(a_journal_does_not_grow_for_ever)
 {
 	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, USER);
+	struct ocsnotify_session *session = rig_session(context, rig_user);
 	char path[160];
 	struct stat st;
 
@@ -353,7 +384,7 @@ START_TEST(a_journal_does_not_grow_for_ever)
 	ck_assert_int_lt(st.st_size, 100000);
 	ck_assert_int_eq(ocsnotify_subscribe_table(session, 3, 0, OCSNOTIFY_HIERARCHY_TABLE, 0), 0);
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 	ck_assert_int_eq(rig_count_wake_files(), 0);
 }
 END_TEST
@@ -380,6 +411,7 @@ int main(void)
 	tcase_add_test(t, what_a_killed_process_left_is_swept_by_the_next_open);
 	tcase_add_test(t, a_queue_that_never_was_registered_is_swept_by_its_journal);
 	tcase_add_test(t, a_forked_child_may_do_nothing_but_close_and_open_anew);
+	tcase_add_test(t, a_fork_in_the_middle_of_another_threads_call_leaves_the_child_usable);
 	tcase_add_test(t, without_kernel_queues_everything_goes_through_the_registry);
 	tcase_add_test(t, a_new_registry_file_is_noticed_and_registered_in);
 	tcase_add_test(t, a_new_registry_folder_is_noticed_too);

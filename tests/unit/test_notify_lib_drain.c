@@ -1,13 +1,18 @@
 /* What a session hears, and in which order: subscriptions, queues, spill lists, RopNotify. */
 #include "test_notify_lib_rig.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "notify/ropnotify.h"
 
-#define USER   "t-drain"
 #define INBOX  0x0000000000010001ULL
 #define DRAFTS 0x0000000000020001ULL
 #define MAIL_1 0x0000000001010001ULL
 #define MAIL_2 0x0000000001020001ULL
+
+/* Enough that emptying the list needs a larger recovery area than the file has. */
+#define MANY 3000
 
 static struct ocsnotify *context;
 static struct ocsnotify_session *session;
@@ -16,13 +21,13 @@ static void setup(void)
 {
 	rig_setup();
 	context = rig_open();
-	session = rig_session(context, USER);
+	session = rig_session(context, rig_user);
 }
 
 static void teardown(void)
 {
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 	ck_assert_int_eq(rig_count_wake_files(), 0);
 	rig_teardown();
 }
@@ -37,14 +42,14 @@ static void send_newmail(uint64_t fid, uint64_t mid, int queues)
 {
 	struct ocs_entry entry = rig_newmail(fid, mid);
 
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &entry), queues);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), queues);
 }
 
 static void send_object(uint16_t type, uint64_t fid, uint64_t mid, int queues)
 {
 	struct ocs_entry entry = rig_object(type, fid, mid);
 
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_OBJECT, &entry), queues);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_OBJECT, &entry), queues);
 }
 
 static void expect_event(struct ocsnotify_session *from, uint32_t handle, const char *event,
@@ -106,7 +111,7 @@ START_TEST(more_messages_than_matchers_are_still_told_apart)
 {
 	for (uint32_t i = 0; i < 40; i++)
 		subscribe(i, OCSNOTIFY_OBJECT_DELETED, INBOX, MAIL_1 + i * 0x10000);
-	ck_assert_int_eq(rig_count_queues(USER), 1);
+	ck_assert_int_eq(rig_count_queues(rig_user), 1);
 	send_object(OCS_NF_DELETED, INBOX, MAIL_1 + 39 * 0x10000, 1);
 	send_object(OCS_NF_DELETED, INBOX, MAIL_1 + 40 * 0x10000, 1);
 	expect_event(session, 39, "deleted", MAIL_1 + 39 * 0x10000);
@@ -118,7 +123,7 @@ START_TEST(handles_of_one_folder_share_a_queue_and_each_gets_the_event)
 {
 	subscribe(7, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_OBJECT_DELETED, INBOX, 0);
 	subscribe(3, OCSNOTIFY_OBJECT_DELETED, INBOX, 0);
-	ck_assert_int_eq(rig_count_queues(USER), 1);
+	ck_assert_int_eq(rig_count_queues(rig_user), 1);
 	send_object(OCS_NF_CREATED, INBOX, MAIL_1, 1);
 	send_object(OCS_NF_DELETED, INBOX, MAIL_2, 1);
 	expect_event(session, 7, "created", MAIL_1);
@@ -143,7 +148,7 @@ END_TEST
 
 START_TEST(two_sessions_of_one_user_each_hear_of_everything)
 {
-	struct ocsnotify_session *other = rig_session(context, USER);
+	struct ocsnotify_session *other = rig_session(context, rig_user);
 
 	subscribe(1, OCSNOTIFY_NEWMAIL, INBOX, 0);
 	ck_assert_int_eq(ocsnotify_subscribe(other, 1, 0, OCSNOTIFY_NEWMAIL, false, INBOX, 0), 0);
@@ -169,10 +174,10 @@ START_TEST(events_of_different_queues_come_in_the_order_of_acceptance)
 	subscribe(1, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_NEWMAIL, 0, 0);
 	ck_assert_int_eq(ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX),
 	                 0);
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_CONTENTS, &row), 1);
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_OBJECT, &created), 1);
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &newmail), 1);
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &later), 1);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_CONTENTS, &row), 1);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_OBJECT, &created), 1);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &newmail), 1);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &later), 1);
 	expect_event(session, 1, "newmail", MAIL_1);
 	expect_event(session, 1, "created", MAIL_1);
 	expect_event(session, 2, "table", MAIL_1);
@@ -210,7 +215,7 @@ START_TEST(an_unsubscribed_handle_is_silent_at_once)
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 2), OCSNOTIFY_OK);
 	expect_nothing(session);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 	send_newmail(INBOX, MAIL_2, 0);
 	expect_nothing(session);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_E_NOT_FOUND);
@@ -324,7 +329,7 @@ static struct ocs_ropnotify drain_row(void)
 	size_t used;
 	bool more;
 
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_CONTENTS, &row), 1);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_CONTENTS, &row), 1);
 	ck_assert_int_eq(ocsnotify_drain(session, buffer, sizeof(buffer), &used, &more), 0);
 	ck_assert(!more);
 	ck_assert_uint_eq(ocs_ropnotify_decode(buffer, used, &notify), used);
@@ -363,9 +368,9 @@ START_TEST(a_table_subscription_by_type_hears_of_both_tables)
 	struct ocs_entry hierarchy = rig_row(OCS_TE_ROW_MODIFIED, INBOX, 0);
 
 	subscribe(1, OCSNOTIFY_TABLE_MODIFIED, 0, 0);
-	ck_assert_int_eq(rig_count_queues(USER), 2);
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_CONTENTS, &contents), 1);
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_HIERARCHY, &hierarchy), 1);
+	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_CONTENTS, &contents), 1);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_HIERARCHY, &hierarchy), 1);
 	expect_event(session, 1, "table", MAIL_1);
 	expect_event(session, 1, "table", 0);
 	expect_nothing(session);
@@ -410,6 +415,97 @@ START_TEST(a_failed_commit_loses_nothing)
 }
 END_TEST
 
+START_TEST(a_commit_that_fails_after_the_reading_loses_and_doubles_nothing)
+{
+	struct ocsnotify_event event;
+	struct rlimit limit;
+	char path[128];
+	struct stat st;
+
+	subscribe(1, OCSNOTIFY_NEWMAIL, INBOX, 0);
+	for (uint64_t i = 1; i <= MANY; i++)
+		send_newmail(INBOX, i << 16 | 1, 1);
+	snprintf(path, sizeof(path), "%s/registry.tdb", rig_folder);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = (rlim_t)st.st_size;
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (uint64_t i = 1; i <= 10; i++)
+		expect_event(session, 1, "newmail", i << 16 | 1);
+	ck_assert_int_eq(ocsnotify_next_event(session, &event), OCSNOTIFY_E_REGISTRY);
+	ck_assert_str_ne(ocsnotify_last_error(context), "");
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (uint64_t i = 11; i <= MANY; i++)
+		expect_event(session, 1, "newmail", i << 16 | 1);
+	expect_nothing(session);
+}
+END_TEST
+
+/* Other clients of the user, up to one queue short of the limit. */
+static void fill_up_the_user(void)
+{
+	struct ocs_registry_user *user;
+
+	lib_lock();
+	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
+	ck_assert_int_eq(
+	        ocs_registry_user_get(context->shared->registry, NULL, rig_user, &user, NULL), 0);
+	user->n_queues = OCS_USER_QUEUES_MAX - 1;
+	user->queues = talloc_zero_array(user, struct ocs_registry_queue, user->n_queues);
+	for (size_t i = 0; i < user->n_queues; i++)
+		user->queues[i] = (struct ocs_registry_queue){
+		        .id = i + 1,
+		        .session = 1,
+		        .context = 1,
+		        .spill_only = true,
+		        .name = "/ocs.other",
+		        .n_matchers = 1,
+		        .matchers = {{.types = OCS_NF_COPIED}},
+		};
+	ck_assert_int_eq(ocs_registry_user_put(context->shared->registry, user, NULL), 0);
+	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
+	lib_unlock();
+	talloc_free(user);
+}
+
+START_TEST(a_subscription_that_cannot_be_had_whole_leaves_nothing)
+{
+	fill_up_the_user();
+	ck_assert_int_eq(ocsnotify_subscribe(session, 1, 0,
+	                                     OCSNOTIFY_NEWMAIL | OCSNOTIFY_OBJECT_CREATED, true, 0,
+	                                     0),
+	                 OCSNOTIFY_E_LIMIT);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
+	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_E_NOT_FOUND);
+	subscribe(1, OCSNOTIFY_NEWMAIL, 0, 0);
+	send_newmail(INBOX, MAIL_1, 1);
+	expect_event(session, 1, "newmail", MAIL_1);
+}
+END_TEST
+
+START_TEST(an_unsubscription_that_fails_changes_nothing)
+{
+	subscribe(1, OCSNOTIFY_NEWMAIL | OCSNOTIFY_OBJECT_CREATED, INBOX, 0);
+	subscribe(2, OCSNOTIFY_NEWMAIL, INBOX, 0);
+	lib_lock();
+	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
+	lib_unlock();
+	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_E_REGISTRY);
+	lib_lock();
+	ocs_registry_cancel(context->shared->registry);
+	lib_unlock();
+	send_newmail(INBOX, MAIL_1, 1);
+	send_object(OCS_NF_CREATED, INBOX, MAIL_1, 1);
+	expect_event(session, 1, "newmail", MAIL_1);
+	expect_event(session, 2, "newmail", MAIL_1);
+	expect_event(session, 1, "created", MAIL_1);
+	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
+	ck_assert_int_eq(rig_count_queues(rig_user), 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("libocsnotify: what a session hears");
@@ -435,6 +531,9 @@ int main(void)
 	tcase_add_test(t, a_table_subscription_by_type_hears_of_both_tables);
 	tcase_add_test(t, an_entry_that_is_not_valid_is_skipped_with_a_warning);
 	tcase_add_test(t, a_failed_commit_loses_nothing);
+	tcase_add_test(t, a_commit_that_fails_after_the_reading_loses_and_doubles_nothing);
+	tcase_add_test(t, a_subscription_that_cannot_be_had_whole_leaves_nothing);
+	tcase_add_test(t, an_unsubscription_that_fails_changes_nothing);
 	suite_add_tcase(suite, t);
 	return rig_run(suite);
 }

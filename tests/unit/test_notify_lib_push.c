@@ -3,7 +3,6 @@
 
 #include <netinet/in.h>
 
-#define USER  "t-push"
 #define INBOX 0x0000000000010001ULL
 #define MAIL  0x0000000001010001ULL
 
@@ -19,7 +18,7 @@ static void start(uint32_t interval)
 	rig_settings.push_interval = interval;
 	rig_make_registry();
 	context = rig_open();
-	session = rig_session(context, USER);
+	session = rig_session(context, rig_user);
 	ck_assert_int_eq(ocsnotify_subscribe(session, 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
 	calls = 0;
 }
@@ -37,7 +36,7 @@ static void setup_fast(void)
 static void teardown(void)
 {
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(rig_count_queues(rig_user), 0);
 	rig_teardown();
 }
 
@@ -58,7 +57,7 @@ static void send_newmail(void)
 {
 	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
 
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 1);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
 }
 
 static int drain_all(void)
@@ -352,9 +351,9 @@ START_TEST(a_flood_of_wake_ups_hides_no_session)
 
 	/* More than the socket holds: the later datagrams are lost. */
 	for (int i = 0; i < 40; i++) {
-		char user[32];
+		char user[64];
 
-		snprintf(user, sizeof(user), "%s-%d", USER, i);
+		snprintf(user, sizeof(user), "%s-%d", rig_user, i);
 		others[i] = rig_session(context, user);
 		ck_assert_int_eq(
 		        ocsnotify_subscribe(others[i], 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);

@@ -327,12 +327,14 @@ END_TEST
 
 START_TEST(lines_that_are_no_ini_are_errors_with_their_line)
 {
-	load_with("nonsense\n= 5\n[unclosed\n[]\n[limits] # trailing\n[push]\ninterval = 2\n");
+	load_with("nonsense\n= 5\n[unclosed\n[]\n[limits] # trailing\n[push]\ninterval = 2\n/* no "
+	          "comment\n");
 	says("E", 12, "neither a [section] nor a `key = value`");
 	says("E", 13, "there is no key before the equal sign");
 	says("E", 14, "the section name has no closing bracket");
 	says("E", 15, "the section has no name");
 	says("E", 16, "nothing may follow the closing bracket");
+	says("E", 19, "neither a [section] nor a `key = value`");
 }
 END_TEST
 

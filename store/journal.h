@@ -1,0 +1,43 @@
+/*
+ * A journal: checksummed records appended to one file, many of them with one write and, where
+ * asked, one fdatasync. What a killed process had written is there; what was synced survives a
+ * power cut. A torn tail is cut off at the first record that does not verify.
+ *
+ * Threads: not thread-safe; one process has a journal open at a time (its owner sees to that).
+ */
+#ifndef OCS_STORE_JOURNAL_H
+#define OCS_STORE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/error.h"
+
+struct ocs_journal;
+
+#define OCS_JOURNAL_RECORD_MAX 65536
+
+/* Called for each record of an existing file, oldest first. Non-zero ends the opening with -1. */
+typedef int ocs_journal_replay_fn(void *arg, const uint8_t *data, size_t len);
+
+/* Opens or creates (mode 0600). *cut_r (may be NULL): bytes of a torn tail that were cut off. */
+int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
+                     struct ocs_journal **journal_r, uint64_t *cut_r, struct ocs_error *error);
+void ocs_journal_close(struct ocs_journal *journal); /* what was not written is dropped */
+
+/* Collects a record; nothing is written yet. */
+int ocs_journal_add(struct ocs_journal *journal, const void *data, size_t len,
+                    struct ocs_error *error);
+/* Writes what was collected; sync: returns only when it is on the disk. On failure the file is as
+ * it was before and what was collected is dropped. Nothing collected: costs nothing. */
+int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *error);
+void ocs_journal_discard(struct ocs_journal *journal);
+
+/* Replaces the file by one that holds only what is collected now, synced: for when the rest is kept
+ * elsewhere. On failure the old file stays. */
+int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error);
+
+uint64_t ocs_journal_size(const struct ocs_journal *journal); /* bytes in the file */
+
+#endif

@@ -1,0 +1,234 @@
+/* The user map: who sees which folder, under which FID. */
+#include "test_core_rig.h"
+
+#include "mapistore/usermap.h"
+
+static struct ocs_usermap *map;
+static char seen[1024], reports[4096];
+
+static void setup(void)
+{
+	rig_make_folder();
+	seen[0] = reports[0] = '\0';
+}
+
+static void teardown(void)
+{
+	TALLOC_FREE(map);
+	rig_remove_folder();
+}
+
+static void report(void *arg, const char *text)
+{
+	(void)arg;
+	strcat(reports, text);
+	strcat(reports, "\n");
+}
+
+static int load_bytes(const char *text, size_t len)
+{
+	FILE *file = fopen(rig_path("map"), "w");
+
+	fwrite(text, 1, len, file);
+	fclose(file);
+	TALLOC_FREE(map);
+	return ocs_usermap_load(rig_path("map"), NULL, report, NULL, &map, &rig_error);
+}
+
+static int load(const char *text)
+{
+	return load_bytes(text, strlen(text));
+}
+
+static void each(void *arg, const char *user, uint64_t fid)
+{
+	size_t len = strlen(seen);
+
+	(void)arg;
+	snprintf(seen + len, sizeof(seen) - len, "%s:%llx ", user, (unsigned long long)fid);
+}
+
+/* "user:fid " for each who sees the folder */
+static const char *users(const char *backend, const char *backend_user, const char *folder)
+{
+	size_t n, spaces = 0;
+
+	seen[0] = '\0';
+	n = ocs_usermap_match(map, backend, backend_user, folder, each, NULL);
+	for (const char *p = seen; *p != '\0'; p++)
+		spaces += *p == ' ';
+	ck_assert_uint_eq(n, spaces);
+	return seen;
+}
+
+START_TEST(without_a_map_the_backend_user_is_the_groupware_user)
+{
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "john:0 ");
+	ck_assert_uint_eq(ocs_usermap_fid(NULL, "john", "sogo", "john", "INBOX"), 0);
+}
+END_TEST
+
+START_TEST(a_star_in_the_first_three_fields_is_any)
+{
+	ck_assert_ok(load("*\tjohn\tINBOX\ta\t-\n"
+	                  "sogo\t*\tINBOX\tb\t-\n"
+	                  "sogo\tjohn\t*\tc\t-\n"
+	                  "*\t*\t*\td\t-\n"));
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "a:0 b:0 c:0 d:0 ");
+	ck_assert_str_eq(users("other", "john", "INBOX"), "a:0 d:0 ");
+	ck_assert_str_eq(users("sogo", "mary", "INBOX"), "b:0 d:0 ");
+	ck_assert_str_eq(users("sogo", "john", "x"), "c:0 d:0 ");
+}
+END_TEST
+
+START_TEST(an_equals_sign_is_the_backend_user)
+{
+	ck_assert_ok(load("sogo\t*\t*\t=\t-\nsogo\tteam\tINBOX\tmary\t-\n"));
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "john:0 ");
+	ck_assert_str_eq(users("sogo", "team", "INBOX"), "team:0 mary:0 ");
+}
+END_TEST
+
+START_TEST(every_line_that_matches_counts_and_each_user_once)
+{
+	ck_assert_ok(load("sogo\tteam\tINBOX\tmary\t-\n"
+	                  "sogo\tteam\t*\tmary\t-\n"
+	                  "sogo\tteam\tINBOX\tmary\t00ab000000000001\n"
+	                  "sogo\tteam\tINBOX\tmary\t00ff000000000001\n"
+	                  "sogo\tteam\tINBOX\tjohn\t-\n"));
+	ck_assert_str_eq(users("sogo", "team", "INBOX"), "mary:ab000000000001 john:0 ");
+	ck_assert_uint_eq(ocs_usermap_fid(map, "mary", "sogo", "team", "INBOX"),
+	                  0x00ab000000000001);
+	ck_assert_uint_eq(ocs_usermap_fid(map, "john", "sogo", "team", "INBOX"), 0);
+	ck_assert_uint_eq(ocs_usermap_fid(map, "mary", "sogo", "team", "x"), 0);
+	ck_assert_str_eq(users("sogo", "team", "x"), "mary:0 ");
+}
+END_TEST
+
+START_TEST(who_is_in_no_line_is_nobody)
+{
+	ck_assert_ok(load("sogo\tjohn\tINBOX\tjohn\t-\n"));
+	ck_assert_str_eq(users("sogo", "mary", "INBOX"), "");
+	ck_assert_str_eq(users("sogo", "john", "INBOX/x"), "");
+	ck_assert_str_eq(users("sogo", "john", "inbox2"), "");
+	ck_assert_ok(load(""));
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "");
+}
+END_TEST
+
+START_TEST(comments_empty_lines_and_carriage_returns_are_fine)
+{
+	ck_assert_ok(load("# a comment\tof\tsome\tfields\n\nsogo\tjohn\tINBOX\tj\t-\r\n#end"));
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "j:0 ");
+	ck_assert_ok(load("sogo\tjohn\tINBOX\tlast\t-"));
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "last:0 ");
+}
+END_TEST
+
+START_TEST(backend_and_folder_are_made_canonical)
+{
+	ck_assert_ok(load("SoGo\tJohn\tinbox/Sub\tj\t-\n"));
+	ck_assert_str_eq(users("sogo", "John", "INBOX/Sub"), "j:0 ");
+	ck_assert_str_eq(users("sogo", "john", "INBOX/Sub"), "");
+}
+END_TEST
+
+START_TEST(a_fid_is_16_hex_digits_also_with_0x)
+{
+	ck_assert_ok(load("s\tj\tf\tu\t0x00AB000000000001\n"));
+	ck_assert_str_eq(users("s", "j", "f"), "u:ab000000000001 ");
+}
+END_TEST
+
+START_TEST(every_bad_line_is_reported_with_file_and_line)
+{
+	static const char *const bad[] = {
+	        "one",
+	        "sogo\tjohn\tINBOX\tj",
+	        "sogo\tjohn\tINBOX\tj\t-\textra",
+	        "sogo\t\tINBOX\tj\t-",
+	        "sogo\tjohn\tINBOX\tj\t",
+	        "sogo\tjohn\tINBOX\t\t-",
+	        "sogo\tjohn\tINBOX\tj\t12",
+	        "sogo\tjohn\tINBOX\tj\txyz",
+	        "sogo\tjohn\tINBOX\tj\tstore",
+	        "sogo\tjohn\tINBOX\tj\t0000000000000000",
+	        "sogo\tjohn\t*\tj\t00ab000000000001",
+	        "sogo\t*\tINBOX\tj\t00ab000000000001",
+	        "sogo john INBOX j -",
+	        " # no comment",
+	};
+	char text[2048] = "# first\n", where[300];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		strcat(text, bad[i]);
+		strcat(text, "\nsogo\tjohn\tINBOX\tj\t-\n");
+	}
+	ck_assert_int_eq(load(text), -1);
+	ck_assert_ptr_null(map);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(where, sizeof(where), "%s:%zu: ", rig_path("map"), 2 + 2 * i);
+		ck_assert_msg(strstr(reports, where) != NULL, "'%s' was taken: %s", bad[i],
+		              reports);
+		snprintf(where, sizeof(where), "%s:%zu: ", rig_path("map"), 3 + 2 * i);
+		ck_assert_ptr_null(strstr(reports, where));
+	}
+	ck_assert_ptr_nonnull(strstr(rig_error.text, "14 bad lines"));
+}
+END_TEST
+
+START_TEST(long_fields_and_lines_are_bad_and_the_next_line_keeps_its_number)
+{
+	static char text[20000];
+	char where[300];
+
+	strcpy(text, "sogo\t");
+	memset(text + 5, 'x', 1025);
+	strcat(text, "\tf\tu\t-\n");
+	memset(text + strlen(text), 'y', 9000);
+	strcat(text, "\nbad\n");
+	ck_assert_int_eq(load(text), -1);
+	for (int i = 1; i <= 3; i++) {
+		snprintf(where, sizeof(where), "%s:%d: ", rig_path("map"), i);
+		ck_assert_ptr_nonnull(strstr(reports, where));
+	}
+}
+END_TEST
+
+START_TEST(a_line_with_a_nul_byte_is_bad)
+{
+	static const char text[] = "sogo\tjohn\tINBOX\tj\t-\0\tmore\n";
+
+	ck_assert_int_eq(load_bytes(text, sizeof(text) - 1), -1);
+}
+END_TEST
+
+START_TEST(a_missing_file_is_an_error_that_names_it)
+{
+	ck_assert_int_eq(ocs_usermap_load(rig_path("none"), NULL, report, NULL, &map, &rig_error),
+	                 -1);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, rig_path("none")));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("usermap");
+	TCase *tcase = tcase_create("usermap");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, without_a_map_the_backend_user_is_the_groupware_user);
+	tcase_add_test(tcase, a_star_in_the_first_three_fields_is_any);
+	tcase_add_test(tcase, an_equals_sign_is_the_backend_user);
+	tcase_add_test(tcase, every_line_that_matches_counts_and_each_user_once);
+	tcase_add_test(tcase, who_is_in_no_line_is_nobody);
+	tcase_add_test(tcase, comments_empty_lines_and_carriage_returns_are_fine);
+	tcase_add_test(tcase, backend_and_folder_are_made_canonical);
+	tcase_add_test(tcase, a_fid_is_16_hex_digits_also_with_0x);
+	tcase_add_test(tcase, every_bad_line_is_reported_with_file_and_line);
+	tcase_add_test(tcase, long_fields_and_lines_are_bad_and_the_next_line_keeps_its_number);
+	tcase_add_test(tcase, a_line_with_a_nul_byte_is_bad);
+	tcase_add_test(tcase, a_missing_file_is_an_error_that_names_it);
+	suite_add_tcase(suite, tcase);
+	return rig_run(suite);
+}
