@@ -288,6 +288,11 @@ OCSEMSMDB_API uint32_t ocsemsmdb_register_push(struct ocsemsmdb_session *session
                                                const uint8_t *context, size_t context_len,
                                                const uint8_t *address, size_t address_len);
 
+/* EcDoAsyncConnectEx: the session's asynchronous handle (ACXH), zero bytes on failure: ecRejected
+ * where settings.async is false. */
+OCSEMSMDB_API uint32_t ocsemsmdb_async_connect(struct ocsemsmdb_session *session,
+                                               uint8_t acxh[OCSEMSMDB_HANDLE_SIZE]);
+
 enum ocsemsmdb_wait_kind {
 	OCSEMSMDB_WAIT_ASYNC, /* EcDoAsyncWaitEx: time counts as settings.wait_from_call says */
 	OCSEMSMDB_WAIT_HTTP,  /* NotificationWait: time counts from the call */

@@ -104,6 +104,8 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 			wrong = "a line of more than 8190 bytes";
 			for (int c = 0; c != '\n' && c != EOF;)
 				c = fgetc(file);
+		} else if ((len == 0 || text[len - 1] != '\n') && !feof(file)) {
+			wrong = "a NUL byte";
 		} else {
 			text[strcspn(text, "\r\n")] = '\0';
 			if (text[0] == '\0' || text[0] == '#')

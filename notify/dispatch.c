@@ -27,7 +27,7 @@
 #define GONE_NS       (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
 #define GONE_AFTER_NS SECOND_NS          /* and for so long after the registry changed */
 #define STUCK_NS      (2 * SECOND_NS)    /* a store operation this long is reported as trouble */
-#define STOP_SECONDS  3
+#define STOP_SECONDS  1                  /* the service has waited for what is in flight before */
 
 /* ---- small things ---- */
 

@@ -18,6 +18,7 @@
 #include <syslog.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <nettle/sha2.h>
 #include <talloc.h>
@@ -273,17 +274,35 @@ static int append_pending(struct group *group, const struct item *item, struct o
 	return 0;
 }
 
+static bool send_wake(int fd, const struct sockaddr_un *address, uint64_t queue)
+{
+	uint8_t data[8];
+
+	ocs_put64(data, queue);
+	return sendto(fd, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL,
+	              (const struct sockaddr *)address, sizeof(*address)) == sizeof(data);
+}
+
 static void wake(struct ocs_dispatch *dispatch, const struct dispatch_queue *queue)
 {
 	struct sockaddr_un address;
-	uint8_t data[8];
+	bool sent;
+	int fd;
 
-	ocs_put64(data, queue->id);
 	if (ocs_registry_wake_address(dispatch->registry, queue->context, &address) != 0)
 		return;
-	/* A full socket is a waking one; a refusing one is the janitor's business. */
-	if (sendto(dispatch->wake_socket, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL,
-	           (struct sockaddr *)&address, sizeof(address)) == sizeof(data))
+	sent = send_wake(dispatch->wake_socket, &address, queue->id);
+	if (!sent && errno == EAGAIN) {
+		/* Either its queue is full, and then it is being woken; or ours is, by datagrams
+		 * that a stopped process has not read: those are charged to the socket that sent
+		 * them. */
+		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd >= 0) {
+			sent = send_wake(fd, &address, queue->id);
+			close(fd);
+		}
+	}
+	if (sent)
 		OCS_COUNT(dispatch, wakeups, 1);
 }
 

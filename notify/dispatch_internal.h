@@ -203,7 +203,7 @@ struct ocs_dispatch {
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
 	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply;
-	uint32_t seqnum_seen;     /* of the registry (store thread) */
+	uint32_t seqnum_seen; /* of the registry (store thread) */
 	uint64_t damaged_seen;
 	unsigned generation_seen; /* of the settings (store thread) */
 	bool unsynced;

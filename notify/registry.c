@@ -317,6 +317,25 @@ static int ids_change(struct ocs_registry *registry, const void *key, size_t key
 	return ret;
 }
 
+/* Appends to a talloc array of names that starts as NULL, 0. */
+static int add_name(const void *mem_ctx, const char *name, char ***names_r, size_t *n_r,
+                    struct ocs_error *error)
+{
+	char **names = talloc_realloc(mem_ctx, *names_r, char *, *n_r + 1);
+
+	if (names == NULL)
+		return ocs_error_set(error, "out of memory");
+	*names_r = names;
+	names[*n_r] = talloc_strdup(names, name);
+	if (names[*n_r] == NULL)
+		return ocs_error_set(error, "out of memory");
+	(*n_r)++;
+	return OCS_STORE_OK;
+}
+
+static int session_get(struct ocs_registry *registry, uint64_t id, struct ocs_registry_session *out,
+                       struct ocs_error *error);
+
 /* ---- contexts: C<id> is pid, uid, started, then the ids of its sessions ---- */
 
 #define CONTEXT_HEADER 16
@@ -338,10 +357,62 @@ int ocs_registry_context_add(struct ocs_registry *registry,
 	return ret;
 }
 
+struct session_list {
+	struct ocs_registry_session *list;
+	size_t n;
+};
+
+static int session_each(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                        void *arg);
+
+/* The long way, for when the records that lead to a context's queues are damaged or gone: looks at
+ * every session and every user. */
+static int sweep_context(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
+                         char ***queues_r, size_t *n_queues_r, struct ocs_error *error)
+{
+	struct session_list sessions = {NULL, 0};
+	struct ocs_registry_user **users;
+	uint8_t key[OCS_ID_KEY_SIZE];
+	size_t n_users;
+	int ret = ocs_registry_user_list(registry, registry, &users, &n_users, error);
+
+	for (size_t u = 0; u < n_users && ret == OCS_STORE_OK; u++) {
+		size_t kept = 0, had = users[u]->n_queues;
+
+		for (size_t q = 0; q < had && ret == OCS_STORE_OK; q++) {
+			struct ocs_registry_queue *queue = &users[u]->queues[q];
+
+			if (queue->context != id) {
+				users[u]->queues[kept++] = *queue;
+				continue;
+			}
+			ret = ocs_registry_spill_forget(registry, queue->id, error);
+			if (ret == OCS_STORE_OK && queues_r != NULL && !queue->spill_only)
+				ret = add_name(mem_ctx, queue->name, queues_r, n_queues_r, error);
+		}
+		users[u]->n_queues = kept;
+		if (ret == OCS_STORE_OK && kept != had)
+			ret = ocs_registry_user_put(registry, users[u], error);
+	}
+	talloc_free(users);
+	if (ret == OCS_STORE_OK &&
+	    ocs_store_each(registry->store, 'S', session_each, &sessions, error) != 0)
+		ret = OCS_STORE_ERROR;
+	for (size_t i = 0; i < sessions.n && ret == OCS_STORE_OK; i++) {
+		if (sessions.list[i].context != id)
+			continue;
+		ocs_registry_id_key(key, 'S', sessions.list[i].id);
+		ret = ocs_store_delete(registry->store, key, sizeof(key), error);
+	}
+	talloc_free(sessions.list);
+	return ret;
+}
+
 int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
                                 char ***queues_r, size_t *n_queues_r, struct ocs_error *error)
 {
 	uint8_t key[OCS_ID_KEY_SIZE], *data;
+	bool damaged = false;
 	size_t len, i;
 	int ret;
 
@@ -354,7 +425,10 @@ int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, cons
 	if (ret == OCS_STORE_OK) {
 		for (i = CONTEXT_HEADER; i < len && ret == OCS_STORE_OK; i += 8) {
 			uint64_t session = ocs_get64(data + i);
+			struct ocs_registry_session unused;
 
+			if (session_get(registry, session, &unused, error) != OCS_STORE_OK)
+				damaged = true;
 			if (queues_r != NULL)
 				ret = ocs_registry_session_queues(registry, session, mem_ctx,
 				                                  queues_r, n_queues_r, error);
@@ -366,7 +440,10 @@ int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, cons
 			ret = ocs_store_delete(registry->store, key, sizeof(key), error);
 	} else if (ret == OCS_STORE_MISSING) {
 		ret = OCS_STORE_OK;
+		damaged = true;
 	}
+	if (ret == OCS_STORE_OK && damaged)
+		ret = sweep_context(registry, id, mem_ctx, queues_r, n_queues_r, error);
 	if (ret == OCS_STORE_OK)
 		ret = ids_change(registry, key_contexts, sizeof(key_contexts), 0, id, false, error);
 	return ret;
@@ -549,26 +626,11 @@ int ocs_registry_session_queues(struct ocs_registry *registry, uint64_t id, cons
 	ret = ocs_registry_user_get(registry, mem_ctx, session.user, &user, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	for (size_t i = 0; i < user->n_queues; i++) {
-		char **names;
-
-		if (user->queues[i].session != id || user->queues[i].spill_only)
-			continue;
-		names = talloc_realloc(mem_ctx, *queues_r, char *, *n_queues_r + 1);
-		if (names == NULL) {
-			talloc_free(user);
-			return ocs_error_set(error, "out of memory");
-		}
-		*queues_r = names;
-		names[*n_queues_r] = talloc_strdup(names, user->queues[i].name);
-		if (names[*n_queues_r] == NULL) {
-			talloc_free(user);
-			return ocs_error_set(error, "out of memory");
-		}
-		(*n_queues_r)++;
-	}
+	for (size_t i = 0; i < user->n_queues && ret == OCS_STORE_OK; i++)
+		if (user->queues[i].session == id && !user->queues[i].spill_only)
+			ret = add_name(mem_ctx, user->queues[i].name, queues_r, n_queues_r, error);
 	talloc_free(user);
-	return OCS_STORE_OK;
+	return ret;
 }
 
 int ocs_registry_session_remove(struct ocs_registry *registry, uint64_t id, struct ocs_error *error)
@@ -604,11 +666,6 @@ int ocs_registry_session_remove(struct ocs_registry *registry, uint64_t id, stru
 	ocs_registry_id_key(key, 'S', id);
 	return ocs_store_delete(registry->store, key, sizeof(key), error);
 }
-
-struct session_list {
-	struct ocs_registry_session *list;
-	size_t n;
-};
 
 static int session_each(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
 {

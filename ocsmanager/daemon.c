@@ -239,6 +239,13 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 	ocs_log(LOG_NOTICE, "reloaded %s", loaded->path);
 }
 
+char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx)
+{
+	return talloc_asprintf(mem_ctx, "listening on %s\noperations on %s\n",
+	                       ocs_service_address(daemon->service),
+	                       ocs_service_operations_address(daemon->service));
+}
+
 int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason)
 {
 	return ocs_dispatch_health(daemon->dispatch, reason);

@@ -24,6 +24,10 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
  * problem, and at the end how it went. */
 void ocs_daemon_reload(struct ocs_daemon *daemon);
 
+/* Where it answers: "listening on ADDRESS:PORT\noperations on ADDRESS:PORT\n", on mem_ctx. NULL:
+ * out of memory. */
+char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx);
+
 /* 0 while it can deliver, else -1 and why. */
 int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason);
 

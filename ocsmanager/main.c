@@ -275,6 +275,16 @@ static void block_signals(sigset_t *signals)
 	signal(SIGALRM, give_up);
 }
 
+/* Into the lock file, for ocsctl: the ini does not tell where it says port 0. */
+static void publish_addresses(const struct ocs_daemon *daemon, int lock)
+{
+	char *text = ocs_daemon_addresses(daemon, NULL);
+
+	if (text == NULL || dprintf(lock, "%ld\n%s", (long)getpid(), text) < 0)
+		ocs_log(LOG_WARNING, "cannot write the addresses to the lock file");
+	talloc_free(text);
+}
+
 static int run(struct ocs_config *config, struct ocs_error *error)
 {
 	void *memory = talloc_new(NULL);
@@ -289,6 +299,7 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 	    ocs_folder_lock(config->main.registry, &lock, error) == 0 &&
 	    ocs_folder_private(config->main.registry, memory, &private_folder, error) == 0 &&
 	    ocs_daemon_start(config, private_folder, &daemon, error) == 0) {
+		publish_addresses(daemon, lock);
 		ocs_log_detach();
 		ocs_background_ready();
 		notify_manager("READY=1\nSTATUS=delivers");

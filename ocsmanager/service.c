@@ -165,18 +165,6 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 	return 0;
 }
 
-static bool needs_restart(const struct ocs_service *service, const struct ocs_config *config)
-{
-	return strcmp(service->host, config->server.host) != 0 ||
-	       strcmp(service->operations_host, config->operations.host) != 0 ||
-	       service->port != config->server.port ||
-	       service->operations_port != config->operations.port ||
-	       service->threads != config->server.threads ||
-	       service->connection_limit != config->server.connection_limit ||
-	       service->connections_per_address != config->limits.connections_per_address ||
-	       service->keepalive_timeout != config->server.keepalive_timeout;
-}
-
 int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
                        struct ocs_error *error)
 {
@@ -191,20 +179,17 @@ int ocs_service_reload(struct ocs_service *service, const struct ocs_config *con
 	ocs_http_settings_release(old);
 	ocs_http_guard_deadline(service->server.guard, config->limits.request_deadline);
 	ocs_http_guard_deadline(service->operations_guard, config->limits.request_deadline);
-	if (needs_restart(service, config))
-		ocs_log(LOG_WARNING, "changes of addresses, ports, threads, connection limits and "
-		                     "keepalive_timeout need a restart");
 	return 0;
 }
 
-uint16_t ocs_service_port(const struct ocs_service *service)
+const char *ocs_service_address(const struct ocs_service *service)
 {
-	return service->web.port;
+	return service->web.address;
 }
 
-uint16_t ocs_service_operations_port(const struct ocs_service *service)
+const char *ocs_service_operations_address(const struct ocs_service *service)
 {
-	return service->operations.port;
+	return service->operations.address;
 }
 
 /* Until no request is at work or being answered, or the time is over. */

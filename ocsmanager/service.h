@@ -32,9 +32,9 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
                        struct ocs_error *error);
 
-/* The ports that are really bound. */
-uint16_t ocs_service_port(const struct ocs_service *service);
-uint16_t ocs_service_operations_port(const struct ocs_service *service);
+/* The addresses that are really bound, as logged. */
+const char *ocs_service_address(const struct ocs_service *service);
+const char *ocs_service_operations_address(const struct ocs_service *service);
 
 /* Accepts no more, answers what is in flight (3 s at most, then 503), stops all threads, frees.
  * NULL is allowed. Requests still inside dispatch after that answer to nobody: stop dispatch next.

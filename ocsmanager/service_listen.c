@@ -120,6 +120,7 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 
 	if (fd < 0)
 		return -1;
+	listener->quiesced = -1;
 	if (settings->threads < 2)
 		pool[0].option = MHD_OPTION_END; /* a pool of one is refused */
 	listener->daemon = MHD_start_daemon(
@@ -139,16 +140,19 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	return 0;
 }
 
+/* The threads of libmicrohttpd may be at the socket still, so it is shut down here, which turns new
+ * connections away, and closed once they have ended. */
 void ocs_listener_quiesce(struct ocs_listener *listener)
 {
-	int fd = MHD_quiesce_daemon(listener->daemon);
-
-	if (fd >= 0)
-		close(fd);
+	listener->quiesced = MHD_quiesce_daemon(listener->daemon);
+	if (listener->quiesced >= 0)
+		(void)shutdown(listener->quiesced, SHUT_RDWR);
 }
 
 void ocs_listener_stop(struct ocs_listener *listener)
 {
 	MHD_stop_daemon(listener->daemon);
 	listener->daemon = NULL;
+	if (listener->quiesced >= 0)
+		close(listener->quiesced);
 }

@@ -13,6 +13,7 @@
 
 struct ocs_listener {
 	struct MHD_Daemon *daemon;
+	int quiesced;                     /* the socket, once no more is accepted; else -1 */
 	uint16_t port;                    /* the real one */
 	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT" */
 };

@@ -154,6 +154,14 @@ START_TEST(every_category_is_known)
 }
 END_TEST
 
+START_TEST(a_finished_search_is_about_its_folder)
+{
+	ck_assert_ptr_null(read_one(NOTE("category='search-completed'", BODY ID))->message_id);
+	ck_assert_ptr_null(
+	        read_one(NOTE("category='created'", BODY "<oldFolder>x</oldFolder>"))->old_folder);
+}
+END_TEST
+
 START_TEST(only_an_inbox_at_the_first_component_loses_its_case)
 {
 	static const char *const cases[][2] = {
@@ -325,8 +333,9 @@ END_TEST
 
 START_TEST(numbers_are_decimal_and_32_bits)
 {
-	static const char *const bad[] = {"-1",          "+1", "0x10", "1.5", "4294967296",
-	                                  "99999999999", "",   "1 2",  "ten", "1a"};
+	static const char *const bad[] = {
+	        "-1", "+1",  "0x10", "1.5", "4294967296", "99999999999", "18446744073709551621",
+	        "",   "1 2", "ten",  "1a"};
 	static const char *const names[] = {"total", "unread", "uidValidity", "messageFlags"};
 
 	for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
@@ -733,6 +742,7 @@ int main(void)
 	tcase_add_test(tcase, a_notification_is_read_with_all_its_elements);
 	tcase_add_test(tcase, what_a_legacy_client_sends_is_read);
 	tcase_add_test(tcase, every_category_is_known);
+	tcase_add_test(tcase, a_finished_search_is_about_its_folder);
 	tcase_add_test(tcase, only_an_inbox_at_the_first_component_loses_its_case);
 	tcase_add_test(tcase, the_text_of_an_element_is_all_its_text_nodes_trimmed);
 	tcase_add_test(tcase, unknown_elements_and_attributes_are_ignored);
