@@ -63,6 +63,8 @@ PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency)
 
+# Objects that only a test or a bench needs are kept all the same.
+.SECONDARY:
 .PHONY: all tests deps check check-fast demo bench install clean format ini
 all: $(PROGRAMS) $(LIBRARIES) $(PLUGIN)
 

@@ -86,7 +86,9 @@ static uint32_t check(const struct ocsemsmdb *server, const struct ocsemsmdb_cal
 		return OCSEMSMDB_EC_NOT_ENCRYPTED;
 	if ((connect->flags & ADMINISTRATOR) != 0)
 		return OCSEMSMDB_EC_LOGIN_PERM;
-	if (server->exiting || server->stats.sessions >= settings->sessions_max)
+	if (server->exiting)
+		return OCSEMSMDB_EC_EXITING;
+	if (server->stats.sessions >= settings->sessions_max)
 		return OCSEMSMDB_EC_SERVER_OOM;
 	if (settings->check_dn == NULL)
 		return OCSEMSMDB_EC_NONE;
@@ -135,6 +137,10 @@ uint32_t ocsemsmdb_connect(struct ocsemsmdb *server, const struct ocsemsmdb_call
 	HASH_ADD(by_cxh, server->by_cxh, cxh, OCSEMSMDB_HANDLE_SIZE, session);
 	HASH_ADD(by_index, server->by_index, index, sizeof(session->index), session);
 	server->stats.sessions++;
+	if (session->by_cxh.tbl == NULL || session->by_index.tbl == NULL) {
+		emsmdb_session_free(session, true);
+		return OCSEMSMDB_EC_SERVER_OOM;
+	}
 	link_to(session, connect);
 	*connected_r = (struct ocsemsmdb_connected){
 	        .index = session->index,
@@ -151,8 +157,10 @@ void emsmdb_session_free(struct ocsemsmdb_session *session, bool silent)
 	struct ocsemsmdb *server = session->server;
 	uint32_t flags, result;
 
-	HASH_DELETE(by_cxh, server->by_cxh, session);
-	HASH_DELETE(by_index, server->by_index, session);
+	if (session->by_cxh.tbl != NULL)
+		HASH_DELETE(by_cxh, server->by_cxh, session);
+	if (session->by_index.tbl != NULL)
+		HASH_DELETE(by_index, server->by_index, session);
 	if (session->by_acxh.tbl != NULL)
 		HASH_DELETE(by_acxh, server->by_acxh, session);
 	server->stats.sessions--;
@@ -211,6 +219,8 @@ uint32_t ocsemsmdb_async_connect(struct ocsemsmdb_session *session,
 		if (!random_bytes(session->acxh, sizeof(session->acxh)))
 			return OCSEMSMDB_EC_SERVER_OOM;
 		HASH_ADD(by_acxh, server->by_acxh, acxh, OCSEMSMDB_HANDLE_SIZE, session);
+		if (session->by_acxh.tbl == NULL)
+			return OCSEMSMDB_EC_SERVER_OOM;
 	}
 	memcpy(acxh, session->acxh, OCSEMSMDB_HANDLE_SIZE);
 	return OCSEMSMDB_EC_NONE;

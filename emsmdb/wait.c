@@ -30,8 +30,9 @@ void emsmdb_wait_end(struct ocsemsmdb_session *session, uint32_t flags, uint32_t
 
 static bool is_pending(const struct ocsemsmdb_session *session)
 {
-	/* An error shows to the client as news: it finds out in its next EcDoRpcExt2. */
-	return ocsnotify_pending(session->notify) != 0;
+	/* On an error the wait goes on: told of news, the client would come back at once, for ever.
+	 */
+	return ocsnotify_pending(session->notify) == 1;
 }
 
 void emsmdb_wait_check(struct ocsemsmdb_session *session)

@@ -156,6 +156,17 @@ static int start_counter(struct ocs_index *index, struct ocs_error *error)
 	return ocs_index_commit(index, error);
 }
 
+static bool has_high_water(struct ocs_index *index)
+{
+	uint8_t *data;
+	size_t len;
+	int ret = ocs_store_fetch(index->store, index, key_high_water, sizeof(key_high_water),
+	                          &data, &len, NULL);
+
+	talloc_free(data);
+	return ret == OCS_STORE_OK && len == 8;
+}
+
 static int open_store(struct ocs_index *index, const char *folder, const char *path, bool create,
                       struct ocs_error *error)
 {
@@ -173,8 +184,12 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 	listed = replica_listed(replicas, index->replica_id, error);
 	if (listed < 0)
 		return OCS_STORE_ERROR;
-	ret = ocs_store_open(path, HASH_SIZE, OCS_STORE_CHECK, 0, (gid_t)-1, &index->store, NULL,
-	                     &why);
+	ret = ocs_store_open(path, HASH_SIZE, OCS_STORE_CHECK | OCS_STORE_SALVAGE, 0660, st.st_gid,
+	                     &index->store, &index->salvaged, &why);
+	if (ret == OCS_STORE_OK && index->salvaged && !has_high_water(index)) {
+		ocs_error_set(&why, "%s: damaged, its high-water mark is lost", path);
+		ret = OCS_STORE_CORRUPT;
+	}
 	if (ret == OCS_STORE_CORRUPT || (ret == OCS_STORE_MISSING && listed == 1)) {
 		ocs_error_set(
 		        error,
@@ -228,6 +243,11 @@ int ocs_index_open(const char *folder, uint16_t replica_id, bool create, struct 
 void ocs_index_close(struct ocs_index *index)
 {
 	talloc_free(index);
+}
+
+bool ocs_index_salvaged(const struct ocs_index *index)
+{
+	return index->salvaged;
 }
 
 struct ocs_store *ocs_index_store(struct ocs_index *index)

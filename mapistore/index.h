@@ -8,6 +8,7 @@
  *   R<user>                    the user's root: FID
  *   N<user><backend><b.user>   the node under which that mail store's top-level folders hang
  *   F<node><name>              a folder under a node: FID, own node, message series, uid validity
+ *   S<series>                  the folder whose messages that series has: FID
  *   M<series><message id>      a message of a folder: MID, whether it was announced
  *   I<id>                      back: what an identifier names
  *
@@ -47,6 +48,8 @@ struct ocs_index_message {
 int ocs_index_open(const char *folder, uint16_t replica_id, bool create, struct ocs_index **index_r,
                    struct ocs_error *error);
 void ocs_index_close(struct ocs_index *index);
+/* Whether open found it damaged and kept what verified, the high-water mark included. */
+bool ocs_index_salvaged(const struct ocs_index *index);
 struct ocs_store *ocs_index_store(struct ocs_index *index);
 
 /* Lower-cases a backend name; INBOX as first component in capitals; strips nothing else. In place.

@@ -168,6 +168,8 @@ static int make_folder(struct ocs_index *index, const struct place *place,
 		return ret;
 	*out = (struct ocs_index_folder){.fid = ids[0], .node = ids[1], .series = ids[2]};
 	ret = folder_put(index, place->parent_node, place->name, out, error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_index_series_put(index, out->series, out->fid, error);
 	return ret == OCS_STORE_OK ? folder_name_put(index, place, out->fid, error) : ret;
 }
 
@@ -241,6 +243,7 @@ int ocs_index_folder(struct ocs_index *index, const char *user, const char *back
 {
 	char path[NAME_MAX_ + 1];
 	struct place place;
+	int ret;
 
 	memset(out, 0, sizeof(*out));
 	if (check_names(user, backend, backend_user, folder, error) != 0)
@@ -248,7 +251,12 @@ int ocs_index_folder(struct ocs_index *index, const char *user, const char *back
 	if (folder[0] == '\0')
 		return root_fid(index, user, create, &out->fid, error);
 	strcpy(path, folder);
-	return walk(index, user, backend, backend_user, path, create, create, &place, out, error);
+	ret = walk(index, user, backend, backend_user, path, create, create, &place, out, error);
+	/* The map fixed its FID after it was made: who may write completes the way back. */
+	if (ret == OCS_STORE_OK && !create && index->fixed != NULL &&
+	    !ocs_index_name_known(index, out->fid))
+		ret = OCS_STORE_MISSING;
+	return ret;
 }
 
 int ocs_index_folder_set_uid_validity(struct ocs_index *index, const char *user,
@@ -269,8 +277,11 @@ int ocs_index_folder_set_uid_validity(struct ocs_index *index, const char *user,
 		ret = folder_get(index, place.parent_node, place.name, &record, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (record.has_uid_validity && record.uid_validity != uid_validity)
+	if (record.has_uid_validity && record.uid_validity != uid_validity) {
 		ret = new_ids(index, &record.series, 1, error);
+		if (ret == OCS_STORE_OK)
+			ret = ocs_index_series_put(index, record.series, record.fid, error);
+	}
 	record.has_uid_validity = true;
 	record.uid_validity = uid_validity;
 	if (ret == OCS_STORE_OK)
@@ -359,6 +370,10 @@ int ocs_index_folder_rename(struct ocs_index *index, const char *user, const cha
 		moved.series = fresh.series;
 		moved.has_uid_validity = false;
 		fresh.series = series;
+		if (ret == OCS_STORE_OK)
+			ret = ocs_index_series_put(index, fresh.series, fresh.fid, error);
+		if (ret == OCS_STORE_OK)
+			ret = ocs_index_series_put(index, moved.series, moved.fid, error);
 		if (ret == OCS_STORE_OK)
 			ret = folder_put(index, to.parent_node, to.name, &fresh, error);
 		if (ret == OCS_STORE_OK)

@@ -61,7 +61,7 @@ int ocs_index_message_put(struct ocs_index *index, const struct ocs_index_folder
                           const char *message_id, const struct ocs_index_message *message,
                           struct ocs_error *error)
 {
-	uint8_t key[9 + NAME_MAX_], data[MESSAGE_SIZE], name[16 + NAME_MAX_];
+	uint8_t key[9 + NAME_MAX_], data[MESSAGE_SIZE], name[8 + NAME_MAX_];
 	size_t len = strnlen(message_id, NAME_MAX_);
 	int ret;
 
@@ -71,10 +71,9 @@ int ocs_index_message_put(struct ocs_index *index, const struct ocs_index_folder
 	                    sizeof(data), error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	ocs_put64(name, folder->fid);
-	ocs_put64(name + 8, folder->series);
-	memcpy(name + 16, message_id, len);
-	return ocs_index_name_put(index, message->mid, OCS_KIND_MESSAGE, name, 16 + len, error);
+	ocs_put64(name, folder->series);
+	memcpy(name + 8, message_id, len);
+	return ocs_index_name_put(index, message->mid, OCS_KIND_MESSAGE, name, 8 + len, error);
 }
 
 int ocs_index_message_delete(struct ocs_index *index, uint64_t series, const char *message_id,
@@ -93,6 +92,35 @@ int ocs_index_message_delete(struct ocs_index *index, uint64_t series, const cha
 }
 
 /* ---- names ---- */
+
+int ocs_index_series_put(struct ocs_index *index, uint64_t series, uint64_t fid,
+                         struct ocs_error *error)
+{
+	uint8_t key[9], data[8];
+
+	key[0] = 'S';
+	ocs_put64(key + 1, series);
+	ocs_put64(data, fid);
+	return ocs_store_put(index->store, key, sizeof(key), data, sizeof(data), error);
+}
+
+int ocs_index_series_get(struct ocs_index *index, uint64_t series, uint64_t *fid_r,
+                         struct ocs_error *error)
+{
+	uint8_t key[9], *data;
+	size_t len;
+	int ret;
+
+	key[0] = 'S';
+	ocs_put64(key + 1, series);
+	ret = ocs_index_fetch(index, index, key, sizeof(key), &data, &len, error);
+	if (ret == OCS_STORE_OK && len != 8)
+		ret = OCS_STORE_MISSING;
+	if (ret == OCS_STORE_OK)
+		*fid_r = ocs_get64(data);
+	talloc_free(data);
+	return ret;
+}
 
 static void name_key(uint8_t key[9], uint64_t id)
 {
@@ -203,14 +231,17 @@ int ocs_index_lookup(struct ocs_index *index, const void *mem_ctx, uint64_t id,
 	ret = ocs_index_fetch(index, index, key, sizeof(key), &data, &len, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (len > 17 && data[0] == OCS_KIND_MESSAGE) {
-		fid = ocs_get64(data + 1);
-		out->message_id = talloc_strndup(mem_ctx, (const char *)data + 17, len - 17);
+	if (len > 9 && data[0] == OCS_KIND_MESSAGE) {
+		const char *message_id = (const char *)data + 9;
+		uint64_t series = ocs_get64(data + 1);
+
+		out->message_id = talloc_strdup(mem_ctx, message_id);
 		/* A retired registration leads nowhere. */
-		ret = ocs_index_message(index, ocs_get64(data + 9), (const char *)data + 17,
-		                        &message, error);
+		ret = ocs_index_message(index, series, message_id, &message, error);
 		if (ret == OCS_STORE_OK && message.mid != id)
 			ret = OCS_STORE_MISSING;
+		if (ret == OCS_STORE_OK)
+			ret = ocs_index_series_get(index, series, &fid, error);
 	}
 	talloc_free(data);
 	for (int depth = 0; ret == OCS_STORE_OK && fid != 0 && depth < DEPTH_MAX; depth++)

@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "notify/reap.h"
 #include "store/bytes.h"
 
 /* What one process() takes from the kernel at most; the rest keeps the descriptor readable. */
@@ -321,7 +322,7 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
 	if (code != OCSNOTIFY_OK) {
 		if (context->wake >= 0) {
 			lib_lock();
-			lib_journal_clean(context->shared->registry, context->r.id);
+			(void)ocs_reap_files(context->shared->registry, context->r.id, NULL);
 			lib_unlock();
 		}
 		free_context(context);
@@ -371,7 +372,7 @@ void ocsnotify_close(struct ocsnotify *context)
 	if (ours) {
 		lib_lock();
 		if (context->shared->registry != NULL)
-			lib_journal_clean(context->shared->registry, context->r.id);
+			(void)ocs_reap_files(context->shared->registry, context->r.id, NULL);
 		lib_unlock();
 	}
 	free_context(context);

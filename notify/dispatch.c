@@ -540,26 +540,25 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	char *folder = talloc_asprintf(dispatch, "%s/private", dispatch->folder);
-	uint64_t cut;
+	struct ocs_journal_damage ids = {0}, messages = {0};
 
 	if (folder == NULL)
 		return ocs_error_set(error, "out of memory");
-	if (ocs_recent_open(folder, &dispatch->recent, &cut, error) != 0)
-		return -1;
-	if (cut > 0)
-		ocs_dispatch_log(dispatch, LOG_WARNING,
-		                 "%s/recent.log: a torn end of %llu bytes was cut off: repeated "
-		                 "reports of these may come through",
-		                 folder, (unsigned long long)cut);
-	if (ocs_registrations_open(folder, dispatch->index, &dispatch->registrations, &cut,
+	if (ocs_recent_open(folder, &dispatch->recent, &ids, error) != 0 ||
+	    ocs_registrations_open(folder, dispatch->index, &dispatch->registrations, &messages,
 	                           error) != 0)
 		return -1;
-	if (cut > 0)
+	if (ids.cut > 0 || messages.cut > 0)
 		ocs_dispatch_log(
-		        dispatch, LOG_WARNING,
-		        "%s/messages.log: a torn end of %llu bytes was cut off; nothing of "
-		        "it was acknowledged",
-		        folder, (unsigned long long)cut);
+		        dispatch, LOG_NOTICE,
+		        "%s: the last writes of an earlier process were cut short; nothing "
+		        "of them was acknowledged",
+		        folder);
+	if (ids.skipped > 0 || messages.skipped > 0)
+		ocs_dispatch_log(dispatch, LOG_ERR,
+		                 "%s: %u ids and %u registrations are damaged and skipped: if they "
+		                 "are reported again, they come through twice",
+		                 folder, ids.skipped, messages.skipped);
 	talloc_free(folder);
 	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (dispatch->wake_socket < 0)

@@ -122,6 +122,7 @@ static void cancel_all(struct group *group)
 {
 	ocs_index_cancel(group->dispatch->index);
 	ocs_registrations_revert(group->dispatch->registrations);
+	ocs_recent_revert(group->dispatch->recent);
 	ocs_registry_cancel(group->dispatch->registry);
 }
 
@@ -192,7 +193,7 @@ static int look_at_spills(struct group *group, struct dispatch_snapshot *snapsho
 		struct dispatch_queue *queue = snapshot->queues[i].queue;
 		struct ocs_spill_state state;
 
-		if (queue->spill_only || !queue->spilling || queue->in_group > 0)
+		if (queue->spill_only || !atomic_load(&queue->spilling) || queue->in_group > 0)
 			continue;
 		if (ocs_registry_spill_state(group->dispatch->registry, queue->id, &state, error) !=
 		    OCS_STORE_OK)
@@ -200,7 +201,7 @@ static int look_at_spills(struct group *group, struct dispatch_snapshot *snapsho
 		if (state.count > 0)
 			continue;
 		pthread_mutex_lock(&queue->lock);
-		queue->spilling = false;
+		atomic_store(&queue->spilling, false);
 		pthread_mutex_unlock(&queue->lock);
 	}
 	return 0;

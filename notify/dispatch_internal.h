@@ -57,7 +57,8 @@ struct dispatch_queue {
 	UT_hash_handle hh;
 	pthread_mutex_t lock; /* for what follows */
 	mqd_t descriptor;     /* (mqd_t)-1: not open */
-	bool spilling;     /* entries go to the spill list until the store thread finds it empty */
+	atomic_bool spilling; /* written under lock: entries go to the spill list until the store
+	                         thread finds it empty */
 	unsigned in_group; /* spilled by the group in work, not yet committed (store thread only) */
 	bool open_failed;  /* said so already */
 	atomic_uint_fast64_t last_used;

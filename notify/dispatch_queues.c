@@ -60,7 +60,7 @@ static struct dispatch_queue *queue_ref(struct ocs_dispatch *dispatch,
 		memcpy(queue->name, from->name, sizeof(queue->name));
 		queue->descriptor = (mqd_t)-1;
 		/* Unknown yet: the store thread looks before the first entry goes in. */
-		queue->spilling = true;
+		atomic_store(&queue->spilling, true);
 		pthread_mutex_init(&queue->lock, NULL);
 		HASH_ADD(hh, dispatch->queues, id, sizeof(queue->id), queue);
 	}
@@ -259,7 +259,7 @@ enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatc
 	if (queue->spill_only)
 		return SEND_SPILL;
 	pthread_mutex_lock(&queue->lock);
-	if (!queue->spilling) {
+	if (!atomic_load(&queue->spilling)) {
 		if (queue->descriptor != (mqd_t)-1 || open_descriptor(dispatch, queue))
 			ret = ocs_queue_send(queue->descriptor, entry, len);
 		if (ret == 0) {
@@ -267,7 +267,7 @@ enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatc
 		} else {
 			/* Full, gone, or not to be opened. From here on everything goes to the
 			 * spill list, so that order holds. */
-			queue->spilling = true;
+			atomic_store(&queue->spilling, true);
 			if (ret != -EAGAIN && queue->descriptor != (mqd_t)-1) {
 				ocs_queue_close(queue->descriptor);
 				queue->descriptor = (mqd_t)-1;

@@ -253,7 +253,10 @@ static int resolve_target(struct resolve *resolve, const struct job *job, const 
 	if (about_folder && notification->category == OCS_MOVED) {
 		if (rename_folder(resolve, notification, target) != 0)
 			return -1;
+		/* INBOX stays where it is; its messages have moved to a new folder. */
 		ids->old_fid = target->folder.fid;
+		if (strcmp(notification->old_folder, "INBOX") == 0 && target->old_folder.fid != 0)
+			ids->old_fid = target->old_folder.fid;
 	} else {
 		if (find_folder(resolve, notification, target->user, notification->folder, true,
 		                &target->folder) != OCS_STORE_OK)
@@ -335,7 +338,7 @@ static int put_message(struct resolve *resolve, const struct ocs_index_folder *f
 	struct ocs_index_message message = {.mid = mid, .announced = announced};
 
 	ocs_dispatch_cache_message_add(dispatch, folder->series, message_id, mid);
-	return ocs_registrations_put(dispatch->registrations, folder, message_id, &message,
+	return ocs_registrations_put(dispatch->registrations, folder->series, message_id, &message,
 	                             &resolve->error);
 }
 

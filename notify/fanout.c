@@ -160,8 +160,12 @@ static void folder_event(struct fanout *fanout)
 			hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
 			break;
 		}
-		if (moved)
-			hierarchy(fanout, OCS_TE_ROW_DELETED, ids->old_fid, ids->old_parent_fid);
+		if (moved) /* a folder that moved keeps its FID; INBOX stays and gives its messages
+		              away */
+			hierarchy(fanout,
+			          ids->old_fid == ids->fid ? OCS_TE_ROW_DELETED
+			                                   : OCS_TE_ROW_MODIFIED,
+			          ids->old_fid, ids->old_parent_fid);
 		hierarchy(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->parent_fid);
 		break;
 	}

@@ -228,8 +228,6 @@ int lib_registration_all(struct ocsnotify *context, struct ocs_error *error);
 
 int lib_journal_open(struct ocsnotify *context, struct ocs_error *error);
 int lib_journal_add(struct ocsnotify *context, const char *name);
-/* Unlinks the queues that a journal names, the journal and the socket. (locked) */
-void lib_journal_clean(const struct ocs_registry *registry, uint64_t context);
 /* Removes what dead contexts of this user left. Takes the lock itself. */
 void lib_sweep(struct ocsnotify *context);
 

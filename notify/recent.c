@@ -9,7 +9,6 @@
 #include <uthash.h>
 
 #include "store/bytes.h"
-#include "store/journal.h"
 
 #define DONE_MAX    1000000 /* ids kept at most; past it the oldest go first */
 #define RECORD_SIZE 24      /* id hash, time 64 */
@@ -56,7 +55,7 @@ static int replay(void *arg, const uint8_t *data, size_t len)
 	return remember(recent, data, ocs_get64(data + 16));
 }
 
-static int recent_destroy(struct ocs_recent *recent)
+static void forget_all(struct ocs_recent *recent)
 {
 	struct done *done, *next;
 
@@ -65,16 +64,37 @@ static int recent_destroy(struct ocs_recent *recent)
 		HASH_DEL(recent->done, done);
 		talloc_free(done);
 	}
+	recent->since = 0;
+}
+
+static int recent_destroy(struct ocs_recent *recent)
+{
+	forget_all(recent);
 	ocs_journal_close(recent->journal);
 	return 0;
 }
 
-int ocs_recent_open(const char *folder, struct ocs_recent **recent_r, uint64_t *cut_r,
-                    struct ocs_error *error)
+/* The older file, then the newer one, which stays open. */
+static int load(struct ocs_recent *recent, struct ocs_journal_damage *damage,
+                struct ocs_error *error)
+{
+	struct ocs_journal *journal;
+
+	if (ocs_journal_open(recent->old_path, replay, recent, &journal, damage, error) != 0)
+		return -1;
+	ocs_journal_close(journal);
+	recent->since = 0;
+	if (ocs_journal_open(recent->path, replay, recent, &journal, damage, error) != 0)
+		return -1;
+	ocs_journal_close(recent->journal);
+	recent->journal = journal;
+	return 0;
+}
+
+int ocs_recent_open(const char *folder, struct ocs_recent **recent_r,
+                    struct ocs_journal_damage *damage, struct ocs_error *error)
 {
 	struct ocs_recent *recent = talloc_zero(NULL, struct ocs_recent);
-	struct ocs_journal *old;
-	uint64_t cut = 0;
 
 	*recent_r = NULL;
 	if (recent == NULL)
@@ -82,23 +102,24 @@ int ocs_recent_open(const char *folder, struct ocs_recent **recent_r, uint64_t *
 	talloc_set_destructor(recent, recent_destroy);
 	recent->path = talloc_asprintf(recent, "%s/recent.log", folder);
 	recent->old_path = talloc_asprintf(recent, "%s/recent.old.log", folder);
-	if (recent->path == NULL || recent->old_path == NULL) {
-		talloc_free(recent);
-		return ocs_error_set(error, "out of memory");
-	}
-	if (ocs_journal_open(recent->old_path, replay, recent, &old, cut_r, error) != 0) {
+	if (recent->path == NULL || recent->old_path == NULL)
+		ocs_error_set(error, "out of memory");
+	if (recent->path == NULL || recent->old_path == NULL || load(recent, damage, error) != 0) {
 		talloc_free(recent);
 		return -1;
 	}
-	ocs_journal_close(old);
-	recent->since = 0;
-	if (ocs_journal_open(recent->path, replay, recent, &recent->journal, &cut, error) != 0) {
-		talloc_free(recent);
-		return -1;
-	}
-	*cut_r += cut;
 	*recent_r = recent;
 	return 0;
+}
+
+void ocs_recent_revert(struct ocs_recent *recent)
+{
+
+	ocs_journal_discard(recent->journal);
+	forget_all(recent);
+	/* What cannot be read is forgotten: a repeated report then comes through, which is better
+	 * than one that never did being taken for a repetition. */
+	(void)load(recent, NULL, NULL);
 }
 
 void ocs_recent_close(struct ocs_recent *recent)
@@ -136,20 +157,19 @@ int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_
 }
 
 /* The newer journal becomes the older one; what that held is out of the window. */
-static int change_over(struct ocs_recent *recent, uint64_t *cut_r, struct ocs_error *error)
+static int change_over(struct ocs_recent *recent, struct ocs_error *error)
 {
 	if (rename(recent->path, recent->old_path) != 0)
 		return ocs_error_set(error, "%s: cannot rename: %s", recent->path, strerror(errno));
 	ocs_journal_close(recent->journal);
 	recent->since = 0;
-	return ocs_journal_open(recent->path, replay, recent, &recent->journal, cut_r, error);
+	return ocs_journal_open(recent->path, replay, recent, &recent->journal, NULL, error);
 }
 
 int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
                      struct ocs_error *error)
 {
 	struct done *done, *next;
-	uint64_t cut;
 
 	HASH_ITER(hh, recent->done, done, next)
 	{
@@ -161,6 +181,6 @@ int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
 	if (ocs_journal_write(recent->journal, false, error) != 0)
 		return -1;
 	if (recent->since != 0 && !within(recent->since, now, window))
-		return change_over(recent, &cut, error);
+		return change_over(recent, error);
 	return 0;
 }

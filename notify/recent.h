@@ -12,12 +12,13 @@
 #include <stdint.h>
 
 #include "store/error.h"
+#include "store/journal.h"
 
 struct ocs_recent;
 
-/* folder: the private one. *cut_r: bytes of torn ends that were lost. */
-int ocs_recent_open(const char *folder, struct ocs_recent **recent_r, uint64_t *cut_r,
-                    struct ocs_error *error);
+/* folder: the private one. damage as of ocs_journal_open(). */
+int ocs_recent_open(const char *folder, struct ocs_recent **recent_r,
+                    struct ocs_journal_damage *damage, struct ocs_error *error);
 void ocs_recent_close(struct ocs_recent *recent);
 
 /* Whether an id was done within the last `window` seconds. now in seconds since 1970. */
@@ -30,5 +31,7 @@ int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_
                    struct ocs_error *error);
 int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
                      struct ocs_error *error);
+/* Back to what is in the files: after a failure. */
+void ocs_recent_revert(struct ocs_recent *recent);
 
 #endif

@@ -7,7 +7,6 @@
 #include <uthash.h>
 
 #include "store/bytes.h"
-#include "store/journal.h"
 
 #define NAME_MAX_ 1024
 #define KEY_MAX   (8 + NAME_MAX_)
@@ -18,8 +17,8 @@ enum state {
 	DELETED,
 };
 
-/* Record: state 8, flags 8, MID 64, FID 64, then the key: series 64, message id. */
-#define RECORD_HEADER  18
+/* Record: state 8, flags 8, MID 64, then the key: series 64, message id. */
+#define RECORD_HEADER  10
 #define FLAG_ANNOUNCED 1
 #define FLAG_STALE     2
 
@@ -27,7 +26,7 @@ struct registration {
 	enum state state;
 	bool announced;
 	bool stale; /* ASSIGNED over a deletion that the index has not seen yet */
-	uint64_t mid, fid;
+	uint64_t mid;
 	UT_hash_handle hh;
 	size_t key_len;
 	uint8_t key[];
@@ -87,7 +86,6 @@ static int remember(struct ocs_registrations *registrations, const uint8_t *key,
 	entry->announced = what->announced;
 	entry->stale = what->stale;
 	entry->mid = what->mid;
-	entry->fid = what->fid;
 	if (waits(entry))
 		registrations->waiting++;
 	return 0;
@@ -104,7 +102,6 @@ static int replay(void *arg, const uint8_t *data, size_t len)
 	what.announced = (data[1] & FLAG_ANNOUNCED) != 0;
 	what.stale = (data[1] & FLAG_STALE) != 0;
 	what.mid = ocs_get64(data + 2);
-	what.fid = ocs_get64(data + 10);
 	return remember(arg, data + RECORD_HEADER, len - RECORD_HEADER, &what);
 }
 
@@ -115,7 +112,6 @@ static size_t encode(uint8_t record[RECORD_HEADER + KEY_MAX], const struct regis
 	record[1] =
 	        (uint8_t)((what->announced ? FLAG_ANNOUNCED : 0) | (what->stale ? FLAG_STALE : 0));
 	ocs_put64(record + 2, what->mid);
-	ocs_put64(record + 10, what->fid);
 	memcpy(record + RECORD_HEADER, key, key_len);
 	return RECORD_HEADER + key_len;
 }
@@ -154,7 +150,8 @@ static int registrations_destroy(struct ocs_registrations *registrations)
 }
 
 int ocs_registrations_open(const char *folder, struct ocs_index *index,
-                           struct ocs_registrations **out, uint64_t *cut_r, struct ocs_error *error)
+                           struct ocs_registrations **out, struct ocs_journal_damage *damage,
+                           struct ocs_error *error)
 {
 	struct ocs_registrations *registrations = talloc_zero(NULL, struct ocs_registrations);
 
@@ -168,7 +165,7 @@ int ocs_registrations_open(const char *folder, struct ocs_index *index,
 		ocs_error_set(error, "out of memory");
 	if (registrations->path == NULL ||
 	    ocs_journal_open(registrations->path, replay, registrations, &registrations->journal,
-	                     cut_r, error) != 0 ||
+	                     damage, error) != 0 ||
 	    ocs_registrations_apply(registrations, error) != 0) {
 		talloc_free(registrations);
 		return -1;
@@ -227,16 +224,14 @@ int ocs_registrations_assign(struct ocs_registrations *registrations, uint64_t s
 	return change(registrations, series, message_id, &what, error);
 }
 
-int ocs_registrations_put(struct ocs_registrations *registrations,
-                          const struct ocs_index_folder *folder, const char *message_id,
-                          const struct ocs_index_message *message, struct ocs_error *error)
+int ocs_registrations_put(struct ocs_registrations *registrations, uint64_t series,
+                          const char *message_id, const struct ocs_index_message *message,
+                          struct ocs_error *error)
 {
-	const struct registration what = {.state = REGISTERED,
-	                                  .announced = message->announced,
-	                                  .mid = message->mid,
-	                                  .fid = folder->fid};
+	const struct registration what = {
+	        .state = REGISTERED, .announced = message->announced, .mid = message->mid};
 
-	return change(registrations, folder->series, message_id, &what, error);
+	return change(registrations, series, message_id, &what, error);
 }
 
 int ocs_registrations_delete(struct ocs_registrations *registrations, uint64_t series,
@@ -276,7 +271,7 @@ unsigned ocs_registrations_waiting(const struct ocs_registrations *registrations
 static int apply_one(struct ocs_registrations *registrations, const struct registration *entry,
                      struct ocs_error *error)
 {
-	struct ocs_index_folder folder = {.fid = entry->fid, .series = ocs_get64(entry->key)};
+	struct ocs_index_folder folder = {.series = ocs_get64(entry->key)};
 	struct ocs_index_message message = {.mid = entry->mid, .announced = entry->announced};
 	char message_id[NAME_MAX_ + 1];
 	size_t len = entry->key_len - 8;

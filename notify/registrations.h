@@ -17,13 +17,14 @@
 
 #include "mapistore/index.h"
 #include "store/error.h"
+#include "store/journal.h"
 
 struct ocs_registrations;
 
-/* folder: the private one. What an earlier process left is applied to the index. *cut_r: bytes of a
- * torn end that were lost (not acknowledged by anybody). */
+/* folder: the private one. What an earlier process left is applied to the index. damage as
+ * of ocs_journal_open(). */
 int ocs_registrations_open(const char *folder, struct ocs_index *index,
-                           struct ocs_registrations **out, uint64_t *cut_r,
+                           struct ocs_registrations **out, struct ocs_journal_damage *damage,
                            struct ocs_error *error);
 /* Applies what is left, unless the index is not to be had; frees. */
 void ocs_registrations_close(struct ocs_registrations *registrations);
@@ -39,9 +40,9 @@ uint64_t ocs_registrations_assigned(struct ocs_registrations *registrations, uin
 /* Changes are seen at once and on the disk after flush. */
 int ocs_registrations_assign(struct ocs_registrations *registrations, uint64_t series,
                              const char *message_id, uint64_t mid, struct ocs_error *error);
-int ocs_registrations_put(struct ocs_registrations *registrations,
-                          const struct ocs_index_folder *folder, const char *message_id,
-                          const struct ocs_index_message *message, struct ocs_error *error);
+int ocs_registrations_put(struct ocs_registrations *registrations, uint64_t series,
+                          const char *message_id, const struct ocs_index_message *message,
+                          struct ocs_error *error);
 int ocs_registrations_delete(struct ocs_registrations *registrations, uint64_t series,
                              const char *message_id, struct ocs_error *error);
 int ocs_registrations_flush(struct ocs_registrations *registrations, bool sync,

@@ -129,10 +129,11 @@ int ocs_registry_open(const char *folder, bool create, struct ocs_registry **reg
 		ocs_error_set(error, "%s: %s", folder, strerror(errno));
 		ret = errno == ENOENT ? OCS_STORE_MISSING : OCS_STORE_ERROR;
 	} else {
-		ret = ocs_store_open(
-		        path, HASH_SIZE,
-		        create ? OCS_STORE_CREATE | OCS_STORE_CHECK | OCS_STORE_MOVE_CORRUPT : 0,
-		        0660, st.st_gid, &registry->store, moved_r, error);
+		ret = ocs_store_open(path, HASH_SIZE,
+		                     create ? OCS_STORE_CREATE | OCS_STORE_CHECK |
+		                                      OCS_STORE_SALVAGE | OCS_STORE_MOVE_CORRUPT
+		                            : 0,
+		                     0660, st.st_gid, &registry->store, moved_r, error);
 	}
 	if (ret == OCS_STORE_OK)
 		ret = make_wake_folder(registry, &st, create, error);

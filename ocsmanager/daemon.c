@@ -161,12 +161,18 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 		return -1;
 	if (moved)
 		ocs_log(LOG_WARNING,
-		        "%s/registry.tdb was damaged and has been moved aside: clients subscribe "
-		        "anew",
+		        "%s/registry.tdb was damaged and has been moved aside; what verified of it "
+		        "is kept, MAPI servers register the rest again",
 		        config->main.registry);
 	if (ocs_index_open(config->main.registry, (uint16_t)config->main.replica_id, true,
 	                   &daemon->index, error) < 0)
 		return -1;
+	if (ocs_index_salvaged(daemon->index))
+		ocs_log(LOG_ERR,
+		        "%s/index.tdb was damaged and has been moved aside; what verified of it, "
+		        "the "
+		        "high-water mark of the identifiers among it, is kept",
+		        config->main.registry);
 	if (load_usermap(config, &log_reporter, &map, error) < 0)
 		return -1;
 	if (ocs_dispatch_start(config->main.registry, daemon->registry, daemon->index, map,

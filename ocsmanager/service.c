@@ -27,10 +27,6 @@ struct ocs_service {
 	struct ocs_http_server server;
 	struct ocs_http_guard *operations_guard;
 	struct ocs_listener web, operations;
-	/* What a reload cannot change, to say so. */
-	char *host, *operations_host;
-	unsigned port, operations_port, threads, connection_limit, connections_per_address,
-	        keepalive_timeout;
 };
 
 static struct ocs_http_settings *make_settings(const struct ocs_config *config,
@@ -106,8 +102,6 @@ static void free_service(struct ocs_service *service)
 	if (service->server.settings != NULL)
 		ocs_http_settings_release(service->server.settings);
 	pthread_mutex_destroy(&service->server.lock);
-	free(service->host);
-	free(service->operations_host);
 	free(service);
 }
 
@@ -117,16 +111,6 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 	unsigned deadline = config->limits.request_deadline;
 	struct ocs_http_server *server = &service->server;
 
-	service->host = strdup(config->server.host);
-	service->operations_host = strdup(config->operations.host);
-	if (service->host == NULL || service->operations_host == NULL)
-		return ocs_error_set(error, "out of memory");
-	service->port = config->server.port;
-	service->operations_port = config->operations.port;
-	service->threads = config->server.threads;
-	service->connection_limit = config->server.connection_limit;
-	service->connections_per_address = config->limits.connections_per_address;
-	service->keepalive_timeout = config->server.keepalive_timeout;
 	server->settings = make_settings(config, error);
 	if (server->settings == NULL ||
 	    ocs_http_guard_start(&server->metrics, deadline, &server->guard, error) != 0 ||

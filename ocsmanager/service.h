@@ -27,7 +27,7 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 
 /* Takes over request_deadline, max_body, max_batch and the accounts' limits for requests that begin
  * from now on. What needs a restart (addresses, ports, threads, connection limits,
- * keepalive_timeout) is left as it is; a warning is logged where it differs. -1: nothing changed.
+ * keepalive_timeout) is left as it is. -1: nothing changed.
  */
 int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
                        struct ocs_error *error);

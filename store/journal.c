@@ -57,9 +57,10 @@ static ssize_t read_all(int fd, uint8_t *out, size_t len, uint64_t at)
 	return (ssize_t)done;
 }
 
-/* Stops, without an error, at the first record that is not whole. */
+/* Stops, without an error, at the first record that is not whole. Where a length is damaged, all
+ * that follows is taken for a torn end. */
 static int replay_file(struct ocs_journal *journal, ocs_journal_replay_fn *replay, void *arg,
-                       struct ocs_error *error)
+                       struct ocs_journal_damage *damage, struct ocs_error *error)
 {
 	uint8_t header[RECORD_HEADER], *data = talloc_size(journal, OCS_JOURNAL_RECORD_MAX);
 	int ret = 0;
@@ -79,11 +80,15 @@ static int replay_file(struct ocs_journal *journal, ocs_journal_replay_fn *repla
 			                    strerror(errno));
 			break;
 		}
-		if ((size_t)n != len || ocs_get32(header + 4) != checksum(data, len))
+		if ((size_t)n != len)
 			break;
-		ret = replay(arg, data, len);
-		if (ret != 0)
-			ocs_error_set(error, "%s: cannot take in a record", journal->path);
+		if (ocs_get32(header + 4) != checksum(data, len)) {
+			damage->skipped++;
+		} else {
+			ret = replay(arg, data, len);
+			if (ret != 0)
+				ocs_error_set(error, "%s: cannot take in a record", journal->path);
+		}
 		journal->size += RECORD_HEADER + len;
 	}
 	talloc_free(data);
@@ -91,14 +96,16 @@ static int replay_file(struct ocs_journal *journal, ocs_journal_replay_fn *repla
 }
 
 int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
-                     struct ocs_journal **journal_r, uint64_t *cut_r, struct ocs_error *error)
+                     struct ocs_journal **journal_r, struct ocs_journal_damage *damage,
+                     struct ocs_error *error)
 {
+	struct ocs_journal_damage ignored = {0};
 	struct ocs_journal *journal = talloc_zero(NULL, struct ocs_journal);
 	struct stat st;
 
 	*journal_r = NULL;
-	if (cut_r != NULL)
-		*cut_r = 0;
+	if (damage == NULL)
+		damage = &ignored;
 	if (journal == NULL)
 		return ocs_error_set(error, "out of memory");
 	journal->fd = -1;
@@ -113,11 +120,10 @@ int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
 		ocs_error_set(error, "%s: cannot open: %s", path, strerror(errno));
 		goto failed;
 	}
-	if (replay_file(journal, replay, arg, error) != 0)
+	if (replay_file(journal, replay, arg, damage, error) != 0)
 		goto failed;
 	if ((uint64_t)st.st_size > journal->size) {
-		if (cut_r != NULL)
-			*cut_r = (uint64_t)st.st_size - journal->size;
+		damage->cut += (uint64_t)st.st_size - journal->size;
 		if (ftruncate(journal->fd, (off_t)journal->size) != 0) {
 			ocs_error_set(error, "%s: cannot cut off its torn end: %s", path,
 			              strerror(errno));

@@ -21,9 +21,15 @@ struct ocs_journal;
 /* Called for each record of an existing file, oldest first. Non-zero ends the opening with -1. */
 typedef int ocs_journal_replay_fn(void *arg, const uint8_t *data, size_t len);
 
-/* Opens or creates (mode 0600). *cut_r (may be NULL): bytes of a torn tail that were cut off. */
+struct ocs_journal_damage {
+	uint64_t cut; /* bytes of a torn end: written by nobody to the end, so never acknowledged */
+	unsigned skipped; /* whole records that did not verify: lost */
+};
+
+/* Opens or creates (mode 0600). *damage (may be NULL) is added to. */
 int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
-                     struct ocs_journal **journal_r, uint64_t *cut_r, struct ocs_error *error);
+                     struct ocs_journal **journal_r, struct ocs_journal_damage *damage,
+                     struct ocs_error *error);
 void ocs_journal_close(struct ocs_journal *journal); /* what was not written is dropped */
 
 /* Collects a record; nothing is written yet. */

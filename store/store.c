@@ -20,6 +20,7 @@
 
 #define RECORD_VERSION 1
 #define RECORD_HEADER  5 /* version, checksum */
+#define RECOVERY_SIZE  (2 * 1024 * 1024)
 
 /* Where the sequence number stands in a TDB file: after the 32-byte magic and four 32-bit words.
  * Reading it there takes no lock and no part in libtdb's remapping, so that any thread may do it;
@@ -70,6 +71,34 @@ static struct tdb_context *open_tdb(struct ocs_store *store, const char *path, u
 	                   mode, &logging, NULL);
 }
 
+/* libtdb allocates the area it recovers from outside of any recovery: killed in that moment, it
+ * leaves a file that works and fails the check. So the area is made while nobody can see the file,
+ * larger than all but the largest transactions need it. Written twice: only what was there is
+ * recovered. */
+static int make_recovery_area(struct tdb_context *tdb)
+{
+	TDB_DATA key = {.dptr = (unsigned char *)(uintptr_t) "recovery", .dsize = 8};
+	TDB_DATA data = {.dptr = calloc(1, RECOVERY_SIZE), .dsize = RECOVERY_SIZE};
+	int ret = data.dptr == NULL ? -1 : 0;
+
+	tdb_add_flags(tdb, TDB_NOSYNC);
+	for (int i = 1; i <= 2 && ret == 0; i++) {
+		memset(data.dptr, i, data.dsize);
+		ret = tdb_transaction_start(tdb);
+		if (ret == 0 && tdb_store(tdb, key, data, TDB_REPLACE) != 0) {
+			tdb_transaction_cancel(tdb);
+			ret = -1;
+		} else if (ret == 0) {
+			ret = tdb_transaction_commit(tdb);
+		}
+	}
+	free(data.dptr);
+	if (ret == 0)
+		ret = tdb_delete(tdb, key);
+	tdb_remove_flags(tdb, TDB_NOSYNC);
+	return ret;
+}
+
 /* Made under another name and renamed, so that a killed process leaves no half-made file. */
 static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode, gid_t gid,
                        struct ocs_error *error)
@@ -85,6 +114,12 @@ static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode,
 	tdb = open_tdb(store, temporary, hash_size, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (tdb == NULL)
 		return ocs_error_set(error, "%s: cannot create: %s", temporary, strerror(errno));
+	if (make_recovery_area(tdb) != 0) {
+		ocs_error_set(error, "%s: cannot write: %s", temporary, tdb_errorstr(tdb));
+		tdb_close(tdb);
+		unlink(temporary);
+		return OCS_STORE_ERROR;
+	}
 	fd = tdb_fd(tdb);
 	if ((gid != (gid_t)-1 && fchown(fd, (uid_t)-1, gid) != 0) || fchmod(fd, mode) != 0 ||
 	    fsync(fd) != 0) {
@@ -152,6 +187,59 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 	return OCS_STORE_ERROR;
 }
 
+static bool verify(const void *key, size_t key_len, const uint8_t *record, size_t size);
+
+static int salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *into)
+{
+	(void)tdb;
+	if (!verify(key.dptr, key.dsize, record.dptr, record.dsize))
+		return 0;
+	return tdb_store(into, key, record, TDB_INSERT);
+}
+
+/* Copies every record that verifies from the file at `aside` into the new one at the store's path.
+ */
+static int copy_records(struct ocs_store *store, const char *aside)
+{
+	struct tdb_context *from = open_tdb(store, aside, 0, O_RDWR, 0);
+	struct tdb_context *into = open_tdb(store, store->path, 0, O_RDWR, 0);
+	int ret = -1;
+
+	if (from != NULL && into != NULL && tdb_transaction_start(into) == 0) {
+		if (tdb_traverse_read(from, salvage_record, into) >= 0)
+			ret = tdb_transaction_commit(into);
+		else
+			tdb_transaction_cancel(into);
+	}
+	if (from != NULL)
+		tdb_close(from);
+	if (into != NULL)
+		tdb_close(into);
+	return ret;
+}
+
+/* A corrupt file: moved aside, and what verifies of it, or nothing, in a new one.
+ * OCS_STORE_CORRUPT: it is where it was, as it was. */
+static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flags, mode_t mode,
+                           gid_t gid, struct ocs_error *error)
+{
+	char *aside = talloc_asprintf(store, "%s.corrupt-%lld", store->path, (long long)time(NULL));
+	bool salvaged = false;
+
+	if (aside == NULL || rename(store->path, aside) != 0)
+		return ocs_error_set(error, "%s: damaged, and cannot be moved aside: %s",
+		                     store->path, strerror(errno));
+	if (create_file(store, hash_size, mode, gid, error) != OCS_STORE_OK)
+		return OCS_STORE_ERROR;
+	if ((flags & OCS_STORE_SALVAGE) != 0)
+		salvaged = copy_records(store, aside) == 0;
+	if (salvaged || (flags & OCS_STORE_MOVE_CORRUPT) != 0)
+		return open_existing(store, 0, error);
+	if (rename(aside, store->path) != 0)
+		return ocs_error_set(error, "%s: damaged; it is now %s", store->path, aside);
+	return OCS_STORE_CORRUPT;
+}
+
 static int store_destroy(struct ocs_store *store)
 {
 	if (store->header != NULL)
@@ -176,18 +264,11 @@ int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode,
 	}
 	talloc_set_destructor(store, store_destroy);
 	ret = open_existing(store, flags, error);
-	if (ret == OCS_STORE_CORRUPT && (flags & OCS_STORE_MOVE_CORRUPT) != 0) {
-		char *aside =
-		        talloc_asprintf(store, "%s.corrupt-%lld", path, (long long)time(NULL));
-
-		if (aside == NULL || rename(path, aside) != 0) {
-			talloc_free(store);
-			return ocs_error_set(error, "%s: damaged, and cannot be moved aside: %s",
-			                     path, strerror(errno));
-		}
+	if (ret == OCS_STORE_CORRUPT &&
+	    (flags & (OCS_STORE_MOVE_CORRUPT | OCS_STORE_SALVAGE)) != 0) {
+		ret = replace_corrupt(store, hash_size, flags, mode, gid, error);
 		if (moved_r != NULL)
-			*moved_r = true;
-		ret = OCS_STORE_MISSING;
+			*moved_r = ret == OCS_STORE_OK;
 	}
 	if (ret == OCS_STORE_MISSING && (flags & OCS_STORE_CREATE) != 0) {
 		ret = create_file(store, hash_size, mode, gid, error);

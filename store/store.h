@@ -36,12 +36,16 @@ enum ocs_store_flags {
 	OCS_STORE_CREATE = 1, /* create the file if it is missing (never over an existing one) */
 	OCS_STORE_READ_ONLY = 2,
 	OCS_STORE_CHECK = 4, /* run the whole-file check (slow on large files) */
-	OCS_STORE_MOVE_CORRUPT =
-	        8, /* a corrupt file is renamed to NAME.corrupt-<time> and made anew */
+	/* A corrupt file is renamed to NAME.corrupt-<time> and made anew, ... */
+	OCS_STORE_MOVE_CORRUPT = 8,
+	/* ... with all records in it that verify; without the flag above, one that cannot even be
+	 * read through stays where it is. */
+	OCS_STORE_SALVAGE = 16,
 };
 
 /* mode: of a created file, regardless of umask. gid: of a created file, (gid_t)-1 to leave it.
- * moved_r (may be NULL) is set when a corrupt file was moved aside. Returns an ocs_store_result. */
+ * moved_r (may be NULL) is set when a corrupt file was moved aside, salvaged or not. Returns an
+ * ocs_store_result. */
 int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode, gid_t gid,
                    struct ocs_store **store_r, bool *moved_r, struct ocs_error *error);
 void ocs_store_close(struct ocs_store *store);

@@ -62,8 +62,11 @@ def isolate():
 
 
 def our_queues():
+    """Names of the queues that this user made; None if that cannot be seen."""
     try:
-        return {name for name in os.listdir("/dev/mqueue") if name.startswith("ocs.")}
+        with os.scandir("/dev/mqueue") as entries:
+            return {e.name for e in entries
+                    if e.name.startswith("ocs.") and e.stat().st_uid == os.geteuid()}
     except OSError:
         return None
 

@@ -1,12 +1,12 @@
 """Start, reload, stop, sudden death; the operations pages; many connections."""
 
+import http.client
+import itertools
 import os
+import random
 import signal
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
@@ -14,9 +14,8 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import paths
-from harness.case import ROOT, ServiceTest, SharedDaemonTest, unprivileged
+from harness.case import ROOT, ServiceTest, unprivileged
 from harness.client import Client, document, logged_in, notification
-from harness.daemon import Daemon
 from harness.raw import Raw
 from harness.wait import wait_until
 
@@ -253,6 +252,46 @@ class SuddenDeath(ServiceTest):
 
     def test_when_its_entry_was_spilled(self):
         self.killed_at("spill-committed", full=True)
+
+
+    def test_killed_at_any_moment_of_a_load_it_starts_again_and_knows_what_it_accepted(self):
+        d = self.daemon()
+        consumer = self.consumer(d)
+        token, accepted = self.client(d).token, []
+        for round_ in range(15):
+            stop = threading.Event()
+
+            def load(name):
+                with Client(d) as c:
+                    for n in itertools.count():
+                        batch = [f"{round_}-{name}-{n}-{k}" * 4 for k in range(10)]
+                        try:
+                            answer = c.put(*[notification("newmail", message=m) for m in batch],
+                                           token=token)
+                        except (OSError, http.client.HTTPException):
+                            return
+                        if answer.status == 200:
+                            accepted.extend(batch)
+                        if stop.is_set():
+                            return
+            threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
+            for t in threads:
+                t.start()
+            before, more = len(accepted), random.randrange(40, 400)
+            wait_until(lambda: len(accepted) >= before + more, 20)
+            d.kill()
+            stop.set()
+            for t in threads:
+                t.join()
+            d.start()
+        c = self.client(d)
+        for start in range(0, len(accepted), 100):
+            answer = c.put(*[notification("newmail", message=m)
+                             for m in accepted[start:start + 100]])
+            self.assertEqual(set(self.accepted(answer).statuses), {"duplicate"})
+        self.accepted(c.newmail("end", messageClass="IPM.End"), "queued")
+        consumer.wait_event(lambda e: e["message_class"] == "IPM.End", 30)
+        self.assertGreaterEqual(len({e.mid for e in consumer.events()}), len(accepted) + 1)
 
 
 class Operations(ServiceTest):

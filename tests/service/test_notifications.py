@@ -67,6 +67,20 @@ class Statuses(ServiceTest):
         self.assertEqual([e["total"] for e in events if e.flags == 0x3010], list(range(100)))
 
 
+    def test_a_drain_sorts_the_queues_of_a_session_by_acceptance(self):
+        consumer = self.consumer(self.d, tables=("newmail", "object", "contents", "hierarchy"))
+        consumer.stop()  # so that all is drained at once
+        for n in range(4):
+            self.accepted(self.c.put(notification("modified", total=n, unread=0)), "queued")
+            self.accepted(self.c.newmail(str(n), folder="Other", messageFlags=n), "queued")
+        consumer.go_on()
+        events = consumer.wait_events(4 * (2 + 5))
+        self.assertEqual([e["sequence"] for e in events], sorted(e["sequence"] for e in events))
+        story = [(e.flags, e["total"] if e.flags == 0x3010 else e["message_flags"])
+                 for e in events if e.flags in (0x3010, 0x8002)]
+        self.assertEqual(story, [pair for n in range(4) for pair in ((0x3010, n), (0x8002, n))])
+
+
 class Duplicates(ServiceTest):
     def test_the_same_account_and_id_within_the_window(self):
         d = self.daemon({"main": {"dedupe_window": "1"}})

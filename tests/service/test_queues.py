@@ -43,6 +43,45 @@ class Full(ServiceTest):
         self.assertEqual(flags_of(consumer.wait_events(5001)), list(range(5001)))
         self.assertGreater(d.metrics().get("ocsmanager_queue_entries_total", way="spilled"), 100)
 
+    def test_the_same_where_nothing_but_a_full_queue_needs_a_commit(self):
+        d = self.daemon()
+        consumer, c = self.consumer(d, tables=("object",), idle=0.01), self.client(d)
+        raw = self.raw(d)
+        # pipelined: the next one is on its way while an entry is being spilled
+        requests = []
+        for n in range(4000):
+            body = c.body([notification("modified", total=n, unread=0)])
+            requests.append("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+                            f"Content-Length: {len(body)}\r\n\r\n{body}".encode())
+        for start in range(0, 4000, 50):
+            raw.send(b"".join(requests[start:start + 50]))
+            for _ in range(50):
+                self.assertIn(b'"queued"', raw.response()[2])
+        totals = [e["total"] for e in consumer.wait_events(4000, 60)]
+        self.assertEqual(totals, list(range(4000)))
+        entries = lambda way: d.metrics().get("ocsmanager_queue_entries_total", way=way)
+        self.assertGreater(entries("spilled"), 50)
+        self.assertGreater(entries("kernel"), 50)
+
+    def test_the_order_of_acceptance_holds_from_drain_to_drain(self):
+        d = self.daemon()
+        consumer = self.consumer(d, tables=("object",), idle=0.01)
+        clients = [self.client(d) for _ in range(8)]
+
+        def send(number, client):
+            for n in range(400):
+                client.put(notification("modified", total=number * 1000 + n, unread=0))
+        threads = [threading.Thread(target=send, args=pair) for pair in enumerate(clients)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        events = consumer.wait_events(3200, 60)
+        sequence = [e["sequence"] for e in events]
+        self.assertEqual(sequence, sorted(sequence))
+        self.assertEqual(len(set(sequence)), 3200)
+        self.assertEqual(len({e["total"] for e in events}), 3200)
+
     def test_many_senders_at_once_lose_and_double_nothing(self):
         d = self.daemon()
         consumer = self.consumer(d)

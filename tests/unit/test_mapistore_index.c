@@ -672,7 +672,7 @@ START_TEST(a_damaged_folder_record_is_set_aside_and_the_folder_starts_afresh)
 	uint8_t bytes[8];
 
 	ck_assert_ok(find("a folder to be hit"));
-	ocs_put64(bytes, f.series);
+	ocs_put64(bytes, f.node); /* nothing below it: only its own record has it */
 	ocs_index_close(idx);
 	idx = NULL;
 	rig_flip(rig_path("index.tdb"), bytes, 8);

@@ -169,7 +169,7 @@ START_TEST(sequence_and_identifiers_go_on_after_a_restart)
 	struct ocs_registry_queue queue;
 	struct ocs_entry entry;
 	uint64_t last = 0, mids[6];
-	char id[8];
+	char id[16];
 	mqd_t mq;
 
 	queue = rig_queue(1, OCS_TABLE_NEWMAIL, OCS_FOLDER_STORE, 0x02, 0, &mq);

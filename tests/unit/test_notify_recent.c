@@ -5,11 +5,12 @@
 
 static struct ocs_recent *recent;
 static const uint8_t id_a[16] = {1}, id_b[16] = {2};
-static uint64_t cut;
+static struct ocs_journal_damage damage;
 
 static void open_it(void)
 {
-	ck_assert_ok(ocs_recent_open(rig_folder, &recent, &cut, &rig_error));
+	damage = (struct ocs_journal_damage){0};
+	ck_assert_ok(ocs_recent_open(rig_folder, &recent, &damage, &rig_error));
 }
 
 static void reopen(void)
@@ -69,7 +70,7 @@ START_TEST(what_was_flushed_survives_a_restart)
 	flush(1000);
 	add(2, 1001); /* not flushed */
 	reopen();
-	ck_assert_uint_eq(cut, 0);
+	ck_assert_uint_eq(damage.cut, 0);
 	ck_assert(done(1, 1010));
 	ck_assert(!done(2, 1010));
 }
@@ -109,13 +110,13 @@ START_TEST(a_torn_end_is_cut_and_the_rest_stands)
 	ck_assert_int_eq(stat(rig_path("recent.log"), &st), 0);
 	ck_assert_int_eq(truncate(rig_path("recent.log"), st.st_size - 3), 0);
 	open_it();
-	ck_assert_uint_gt(cut, 0);
+	ck_assert_uint_gt(damage.cut, 0);
 	ck_assert(done(1, 1000));
 	ck_assert(!done(2, 1000));
 	add(3, 1000);
 	flush(1000);
 	reopen();
-	ck_assert_uint_eq(cut, 0);
+	ck_assert_uint_eq(damage.cut, 0);
 	ck_assert(done(1, 1000) && done(3, 1000));
 }
 END_TEST
@@ -130,7 +131,7 @@ START_TEST(garbage_does_not_stop_the_start)
 		fputc(i * 7 & 0xff, file);
 	fclose(file);
 	open_it();
-	ck_assert_uint_eq(cut, 3000);
+	ck_assert_uint_eq(damage.cut, 3000);
 	add(1, 1000);
 	flush(1000);
 	reopen();

@@ -1,0 +1,242 @@
+"""A real Samba for tests: an AD DC from a temporary folder with the plugin in it, and clients.
+
+Needs the Debian packages samba, samba-ad-dc, samba-ad-provision, python3-samba, python3-impacket; root;
+and Linux namespaces. prepare() gives this process mounts and a network of its own, with a loopback
+device only: Samba's module folder gets the plugin laid over it, port 135 is ours alone, nothing under
+/usr changes, and all of it is gone with the process.
+
+    prepare()
+    with Dc(registry="...") as dc:
+        client = Client(dc, "alice")
+        session = client.connect()
+"""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness import paths
+from harness.wait import Lines, wait_until
+
+MODULES = "/usr/lib/x86_64-linux-gnu/samba"
+SAMBA, SAMBA_TOOL = "/usr/sbin/samba", "/usr/bin/samba-tool"
+PLUGIN = "ocsmanager_samba.so"
+DOMAIN, REALM = "EX", "EX.TEST"
+PASSWORD = "Passw0rd.1"
+
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+MS_RDONLY, MS_REC, MS_PRIVATE = 1, 0x4000, 1 << 18
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+EMSMDB = ("a4f1db00-ca47-1067-b31f-00dd010662da", "0.81")
+ASYNC = ("5261574a-4572-206e-b268-6b199213b4e4", "0.1")
+
+# -- a place of our own
+
+_prepared = None
+
+
+class Unprepared(AssertionError):
+    pass
+
+
+def _libc(what, *arguments):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, what)(*arguments) != 0:
+        raise Unprepared(f"{what}: {os.strerror(ctypes.get_errno())}")
+
+
+def become_root():
+    """Runs the program again under sudo where that needs no password. The tests fail (they are not
+    skipped) where it does not work: prepare() says so."""
+    if os.geteuid() != 0 and shutil.which("sudo"):
+        if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
+            names = ("OCS_BUILD", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
+            kept = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
+            os.execvp("sudo", ["sudo", "-n", "env", *kept, sys.executable, *sys.argv])
+
+
+def prepare():
+    """Once in a process. Unprepared with the reason if it cannot be done."""
+    global _prepared
+    if isinstance(_prepared, Unprepared):
+        raise _prepared
+    if _prepared:
+        return
+    try:
+        if os.geteuid() != 0:
+            raise Unprepared("PRECONDITION: the Samba tests need root (or sudo without a password): "
+                             "mounts, port 135")
+        for path in (SAMBA, SAMBA_TOOL, paths.program(PLUGIN)):
+            if not os.path.exists(path):
+                raise Unprepared(f"PRECONDITION: {path} is missing")
+        _libc("unshare", CLONE_NEWNS | CLONE_NEWNET)
+        _libc("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        with socket.socket() as s:
+            request = struct.pack("16sH14x", b"lo", 0)
+            flags = struct.unpack("16sH14x", fcntl.ioctl(s, SIOCGIFFLAGS, request))[1]
+            fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+        _prepared = True
+    except Unprepared as why:
+        _prepared = why
+        raise
+
+
+def overlay(folder):
+    """Lays folder over Samba's module folder, read-only; the mount ends with this process, or by
+    uncover()."""
+    options = f"lowerdir={folder}:{MODULES}".encode()
+    _libc("mount", b"ocs-tests", MODULES.encode(), b"overlay", MS_RDONLY, options)
+
+
+def uncover():
+    _libc("umount2", MODULES.encode(), 2)  # MNT_DETACH
+
+
+# -- the server
+
+def run(*words, limit=60):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=limit, check=False,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
+    return done.stdout
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Domain:
+    """A provisioned domain; copied for each server, since provisioning takes seconds."""
+
+    def __init__(self, users):
+        self.folder = tempfile.mkdtemp(prefix="s")
+        try:
+            self._provision(users)
+        except BaseException:
+            self.close()
+            raise
+
+    def _provision(self, users):
+        config = f"--configfile={self.folder}/etc/smb.conf"
+        run(SAMBA_TOOL, "domain", "provision", f"--targetdir={self.folder}", f"--realm={REALM}",
+            f"--domain={DOMAIN}", "--host-name=mx1", "--host-ip=127.0.0.1", "--server-role=dc",
+            "--use-rfc2307", "--dns-backend=NONE", f"--adminpass={PASSWORD}",
+            "--option=interfaces=lo", "--option=bind interfaces only=yes", limit=120)
+        for user in users:
+            run(SAMBA_TOOL, "user", "create", user, PASSWORD, "-H",
+                f"{self.folder}/private/sam.ldb", config)
+
+    def close(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Dc:
+    """options: lines of [global] more; model: single or prefork."""
+
+    def __init__(self, domain, registry, options=(), model="single"):
+        self.folder = tempfile.mkdtemp(prefix="d")
+        self.domain, self.registry, self.options, self.model = domain, registry, options, model
+        self.port = free_port()
+        self.process = self.out = None
+        self.covered = False
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_):
+        self.close()
+
+    @property
+    def config(self):
+        return os.path.join(self.folder, "smb.conf")
+
+    def _write(self):
+        for name in ("private", "state"):
+            if not os.path.isdir(f"{self.folder}/{name}"):
+                shutil.copytree(f"{self.domain.folder}/{name}", f"{self.folder}/{name}")
+        for name in ("cache", "lock", "pid", "ncalrpc", "modules/dcerpc_server"):
+            os.makedirs(f"{self.folder}/{name}", mode=0o755, exist_ok=True)
+        os.chmod(f"{self.folder}/modules", 0o755)
+        os.chmod(self.folder, 0o755)
+        shutil.copy(paths.program(PLUGIN), f"{self.folder}/modules/dcerpc_server/ocsmanager.so")
+        lines = [
+            "[global]", f"workgroup = {DOMAIN}", f"realm = {REALM}", "netbios name = MX1",
+            "server role = active directory domain controller", "server services = rpc",
+            "dcerpc endpoint servers = epmapper, ocsmanager", "interfaces = lo",
+            "bind interfaces only = yes", f"private dir = {self.folder}/private",
+            f"state directory = {self.folder}/state", f"cache directory = {self.folder}/cache",
+            f"lock directory = {self.folder}/lock", f"pid directory = {self.folder}/pid",
+            f"ncalrpc dir = {self.folder}/ncalrpc", f"log file = {self.folder}/log",
+            "log level = 1", "prefork children = 1", f"rpc server port:exchange_emsmdb = {self.port}",
+            f"rpc server port:exchange_asyncemsmdb = {self.port}",
+            f"ocsmanager:registry = {self.registry}", "exchange_emsmdb:backend = sogo",
+            *self.options, "",
+        ]
+        with open(self.config, "w", encoding="ascii") as f:
+            f.write("\n".join(lines))
+
+    def start(self, ready=True):
+        self._write()
+        overlay(f"{self.folder}/modules")
+        self.covered = True
+        self.process = subprocess.Popen(
+            [SAMBA, "-i", "-M", self.model, f"--configfile={self.config}", "--debug-stdout"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/",
+            start_new_session=True)
+        self.out = Lines(self.process.stdout)
+        if ready:
+            wait_until(self._answers, 20, "Samba answers; it said:\n" + self.out.text()[-3000:])
+        return self
+
+    def _answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError("Samba ended:\n" + self.out.text()[-3000:])
+        for port in (135, self.port):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+            except OSError:
+                return False
+        return True
+
+    def log(self):
+        return self.out.text() if self.out else ""
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def close(self):
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.terminate()
+                try:
+                    self.process.wait(5)
+                except subprocess.TimeoutExpired:
+                    pass
+            try:  # the session we made: workers that outlive the first process
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.process.wait(5)
+            self.out.join()
+            self.process = None
+        if self.covered:
+            uncover()
+            self.covered = False
+        shutil.rmtree(self.folder, ignore_errors=True)
