@@ -46,13 +46,13 @@ SYSTEMD   := $(shell pkg-config --exists libsystemd 2>/dev/null && echo -DHAVE_S
 CPPFLAGS  += -D_GNU_SOURCE $(SYSTEMD) -DOCS_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'  -DOCS_VERSION='"$(VERSION)"' -DOCS_SYSCONFDIR='"$(SYSCONFDIR)"' -I. -Inotify $(PKG_CFLAGS)
 CFLAGS    += $(CSTD) $(OPT) $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
 
-MODULES := store mqueue mapistore notify auth ocsmanager
+MODULES := store mqueue mapistore notify emsmdb auth ocsmanager
 objs     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 
 # What a program links: our libraries from the top of the dependency order to its bottom.
 lib       = $(BUILD)/lib$(1).a
 LIB_BASE := $(call lib,notify) $(call lib,mapistore) $(call lib,mqueue) $(call lib,store)
-LIB_ALL  := $(call lib,ocsmanager) $(call lib,auth) $(LIB_BASE)
+LIB_ALL  := $(call lib,ocsmanager) $(call lib,auth) $(call lib,emsmdb) $(LIB_BASE)
 
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
 CTL_OBJS     := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsctl*.c))

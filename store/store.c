@@ -17,15 +17,22 @@
 #include <tdb.h>
 
 #include "store/bytes.h"
+#include "store/fault.h"
 
 #define RECORD_VERSION 1
 #define RECORD_HEADER  5 /* version, checksum */
-#define RECOVERY_SIZE  (2 * 1024 * 1024)
+
+/* Of the area that libtdb recovers from, made at creation: for large databases, and for others. */
+#define LARGE_HASH          100000
+#define LARGE_RECOVERY_SIZE (2 * 1024 * 1024)
+#define RECOVERY_SIZE       (256 * 1024)
 
 /* Where the sequence number stands in a TDB file: after the 32-byte magic and four 32-bit words.
  * Reading it there takes no lock and no part in libtdb's remapping, so that any thread may do it;
  * open checks it against tdb_get_seqnum(). */
 #define SEQNUM_OFFSET 48
+
+int (*ocs_store_tdb_commit)(struct tdb_context *tdb) = tdb_transaction_commit;
 
 struct ocs_store {
 	struct tdb_context *tdb;
@@ -75,10 +82,10 @@ static struct tdb_context *open_tdb(struct ocs_store *store, const char *path, u
  * leaves a file that works and fails the check. So the area is made while nobody can see the file,
  * larger than all but the largest transactions need it. Written twice: only what was there is
  * recovered. */
-static int make_recovery_area(struct tdb_context *tdb)
+static int make_recovery_area(struct tdb_context *tdb, size_t size)
 {
 	TDB_DATA key = {.dptr = (unsigned char *)(uintptr_t) "recovery", .dsize = 8};
-	TDB_DATA data = {.dptr = calloc(1, RECOVERY_SIZE), .dsize = RECOVERY_SIZE};
+	TDB_DATA data = {.dptr = calloc(1, size), .dsize = size};
 	int ret = data.dptr == NULL ? -1 : 0;
 
 	tdb_add_flags(tdb, TDB_NOSYNC);
@@ -114,7 +121,8 @@ static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode,
 	tdb = open_tdb(store, temporary, hash_size, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (tdb == NULL)
 		return ocs_error_set(error, "%s: cannot create: %s", temporary, strerror(errno));
-	if (make_recovery_area(tdb) != 0) {
+	if (make_recovery_area(tdb, hash_size >= LARGE_HASH ? LARGE_RECOVERY_SIZE
+	                                                    : RECOVERY_SIZE) != 0) {
 		ocs_error_set(error, "%s: cannot write: %s", temporary, tdb_errorstr(tdb));
 		tdb_close(tdb);
 		unlink(temporary);
@@ -333,7 +341,7 @@ int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error
 		tdb_remove_flags(store->tdb, TDB_NOSYNC);
 	else
 		tdb_add_flags(store->tdb, TDB_NOSYNC);
-	ret = tdb_transaction_commit(store->tdb);
+	ret = ocs_store_tdb_commit(store->tdb);
 	return ret == 0 ? OCS_STORE_OK : store_error(store, "commit", error);
 }
 

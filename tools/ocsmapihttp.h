@@ -137,6 +137,7 @@ struct mapihttp_request {
 
 	uint8_t *body;
 	size_t body_len, body_size;
+	uint64_t length;   /* Content-Length, 0 without */
 	uint64_t received; /* bytes of the body, those not kept included */
 	bool too_large;
 

@@ -116,6 +116,9 @@ static enum MHD_Result check_headers(struct mapihttp_request *request)
 	if (!is_request_id(id))
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
 		                       "X-RequestId is not GUID:COUNTER");
+	if (header(request, "Transfer-Encoding") != NULL)
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
+		                       "Content-Length is needed, not Transfer-Encoding");
 	if (info != NULL && !is_printable(info))
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
 		                       "X-ClientInfo has control characters");
@@ -183,6 +186,7 @@ static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connec
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct mapihttp_request *request;
+	const char *length;
 
 	if (info == NULL || info->socket_context == NULL)
 		return NULL;
@@ -193,6 +197,10 @@ static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connec
 	request->connection = connection;
 	request->peer = info->socket_context;
 	request->type = MAPIHTTP_TYPES;
+	length = header(request, "Content-Length");
+	/* Of a chunked body the length is not known; check_headers() refuses it. */
+	if (length != NULL && header(request, "Transfer-Encoding") == NULL)
+		request->length = strtoull(length, NULL, 10); /* checked by libmicrohttpd */
 	request->began_ms = mapihttp_now();
 	clock_gettime(CLOCK_REALTIME, &request->began);
 	server->busy++;
@@ -215,16 +223,18 @@ enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, co
 		mapihttp_login_check(server->login, request);
 		return MHD_YES;
 	}
-	/* libmicrohttpd may go on with the round in which a connection was suspended. What is not
-	 * taken now comes again. */
 	if (request->checking)
-		return MHD_YES;
+		return MHD_YES; /* what is not taken now comes again */
 	if (*upload_size > 0) {
 		size_t len = *upload_size;
 
 		*upload_size = 0;
 		return take_body(request, upload, len);
 	}
+	/* Once a connection goes on that was suspended at its first call, libmicrohttpd makes that
+	 * call again, before the body. */
+	if (request->received < request->length)
+		return MHD_YES;
 	if (!ocs_http_work(request->peer))
 		return MHD_NO; /* it came too late */
 	return act(request, url, method);

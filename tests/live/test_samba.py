@@ -1,7 +1,12 @@
-"""EMSMDB by the plugin for Samba, with clients that nobody here wrote."""
+"""EMSMDB by the plugin for Samba: stock Samba, a real daemon, and clients that nobody here wrote."""
 
 import os
+import signal
+import socket
+import struct
+import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -9,50 +14,20 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import samba_rig
 from harness.case import ServiceTest
+from harness.wait import LIMIT, wait_until
 
-USERS = ["alice", "bob"]
+try:
+    import samba_client
+    from impacket.dcerpc.v5 import rpcrt
+    from samba_client import Client, Connection, Fault
+except ImportError as why:
+    raise SystemExit(f"PRECONDITION: {why}: install python3-impacket") from None
 
-
-class SambaTest(ServiceTest):
-    options = ()
-    model = "single"
-
-    @classmethod
-    def setUpClass(cls):
-        samba_rig.prepare()
-
-    def setUp(self):
-        global samba_client
-        import samba_client
-        self.d = self.daemon()
-        self.dc = samba_rig.Dc(the_domain(), self.d.registry, self.options, self.model)
-        self.addCleanup(self.dc.close)
-        self.dc.start()
-        self.http = self.client(self.d)
-        self.mails = 0
-
-    def mapi(self, user="alice", **more):
-        client = samba_client.Client(self.dc, user, **more)
-        self.addCleanup(client.close)
-        return client
-
-    def mail(self, user="alice"):
-        self.mails += 1
-        self.accepted(self.http.newmail(str(self.mails), user=user))
-
-
-class TheWay(SambaTest):
-    def test_mail_completes_the_wait_and_idle_brings_it(self):
-        client = self.mapi()
-        handle = client.subscribe()
-        wait = client.wait()
-        self.assertTrue(wait.parked)
-        self.mail()
-        self.assertEqual(wait.result(), (1, 0))
-        events = client.idle()
-        self.assertEqual([e["NotificationFlags"] for e in events], [0x8002])
-        self.assertEqual(events[0]["NotificationHandle"], handle)
-
+USERS = ["alice", "bob", "Carol"]
+PENDING, NOTHING, REJECTED, EXITING = (1, 0), (0, 0), (0, 0x7EE), (0, 0x3ED)
+NOT_ENCRYPTED, ERROR, NOT_SUPPORTED = 0x970, 0x80004005, 0x80040102
+NEWMAIL = 0x8002
+PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samba_peer.py")
 
 _domain = None
 
@@ -63,6 +38,388 @@ def the_domain():
         _domain = samba_rig.Domain(USERS)
         unittest.addModuleCleanup(_domain.close)
     return _domain
+
+
+def sockaddr(port):
+    """AF_INET as Windows sends it."""
+    return struct.pack("<H", 2) + struct.pack(">H", port) + bytes((127, 0, 0, 1)) + bytes(8)
+
+
+def queues():
+    return [name for name in os.listdir("/dev/mqueue") if name.startswith("ocs.")]
+
+
+class SambaTest(ServiceTest):
+    @classmethod
+    def setUpClass(cls):
+        samba_rig.prepare()
+
+    def samba(self, *options, model="single", daemon=True, **more):
+        self.d = self.daemon(start=daemon)
+        self.http = self.client(self.d) if daemon else None
+        self.dc = samba_rig.Dc(the_domain(), self.d.registry, options, model)
+        self.addCleanup(self.end)
+        self.dc.start(**more)
+        self.mails = 0
+
+    def end(self):
+        log = self.dc.log()
+        self.dc.close()
+        for word in ("PANIC", "INTERNAL ERROR", "Sanitizer", "runtime error"):
+            self.assertNotIn(word, log)
+        self.assertNotIn(samba_rig.PASSWORD, log)
+
+    def mapi(self, user="alice", **more):
+        client = Client(self.dc, user, **more)
+        self.addCleanup(client.close)
+        return client
+
+    def connection(self, *arguments, **more):
+        connection = Connection(self.dc, *arguments, **more)
+        self.addCleanup(connection.close)
+        return connection
+
+    def mail(self, user="alice"):
+        self.mails += 1
+        self.accepted(self.http.newmail(str(self.mails), user=user))
+
+    def kinds(self, client):
+        return [(e["NotificationHandle"], e["NotificationFlags"]) for e in client.idle()]
+
+    def denied(self, word, function, *arguments):
+        with self.assertRaises(Fault) as caught:
+            function(*arguments)
+        self.assertIn(word, str(caught.exception).lower())
+
+    def the_whole_way(self, client):
+        handle = client.subscribe()
+        wait = client.wait()
+        self.assertEqual(client.idle(), [])  # other calls run while it is parked
+        self.assertTrue(wait.parked)
+        self.mail(client.user)
+        self.assertEqual(wait.result(), PENDING)
+        self.assertEqual(self.kinds(client), [(handle, NEWMAIL)])
+        self.assertEqual(self.kinds(client), [])
+
+
+class Calls(SambaTest):
+    def test_mail_completes_the_wait_and_the_idle_call_brings_it(self):
+        self.samba()
+        self.the_whole_way(self.mapi())
+
+    def test_the_same_in_the_prefork_model(self):
+        self.samba(model="prefork")
+        first, second = self.mapi(), self.mapi("bob")
+        self.the_whole_way(first)
+        self.the_whole_way(second)
+
+    def test_the_endpoint_mapper_knows_both_interfaces(self):
+        self.samba()
+        client = self.mapi(mapped=True)
+        client.subscribe()
+        client.waits = self.connection(samba_rig.ASYNC, "alice", mapped=True)
+        wait = client.wait()
+        self.mail()
+        self.assertEqual(wait.result(), PENDING)
+
+    def test_connect_tells_what_the_settings_say(self):
+        self.samba("exchange_emsmdb:poll interval = 30", "exchange_emsmdb:version = 2016")
+        client = self.mapi(connect=False)
+        answer = client.connect()
+        self.assertEqual(answer["pcmsPollsMax"], 30000)
+        self.assertEqual(answer["szDisplayName"], "alice\0")
+        self.assertEqual(answer["rgwServerVersion"][:2], b"\1\x0f")  # 15.1
+        self.assertFalse(client.cxh.null())
+
+    def test_disconnect_zeroes_the_handle_and_ends_the_wait(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        wait = client.wait()
+        answer = client.disconnect()
+        self.assertEqual(answer["ErrorCode"], 0)
+        self.assertTrue(answer["pcxh"].null())
+        self.assertEqual(wait.result(), REJECTED)  # 2010; later versions say pending
+        again = client.execute_raw(samba_client.rop_buffer())
+        self.assertEqual((again["ErrorCode"], again["pcxh"].null()), (ERROR, True))
+
+    def test_what_is_pending_already_ends_the_wait_at_once(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        self.mail()
+        self.assertEqual(client.wait().result(), PENDING)
+        self.assertEqual(client.wait().result(), PENDING)
+
+    def test_a_second_wait_is_rejected_and_the_first_stays(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        first = client.wait()
+        second = client.wait(self.connection(samba_rig.ASYNC, "alice"))
+        self.assertEqual(second.result(), REJECTED)
+        self.assertTrue(first.parked)
+        self.mail()
+        self.assertEqual(first.result(), PENDING)
+
+    def test_a_wait_ends_when_its_time_is_over(self):
+        self.samba("exchange_emsmdb:wait time = 1", "exchange_emsmdb:version = 2007")
+        client = self.mapi()
+        client.subscribe()
+        start = time.monotonic()
+        self.assertEqual(client.wait().result(), NOTHING)
+        self.assertGreater(time.monotonic() - start, 0.9)
+
+    def test_a_datagram_goes_to_the_registered_address(self):
+        self.samba("exchange_emsmdb:version = 2007")
+        client, udp = self.mapi(), self.udp()
+        handle = client.subscribe()
+        answer = client.register_push(sockaddr(udp.port), b"8 bytes!")
+        self.assertEqual(answer["ErrorCode"], 0)
+        self.assertNotEqual(answer["hNotification"], 0)
+        self.mail()
+        self.assertEqual(udp.receive()[0], b"8 bytes!")
+        self.assertEqual(self.kinds(client), [(handle, NEWMAIL)])
+
+    def test_later_versions_do_not_push(self):
+        self.samba()
+        answer = self.mapi().register_push(sockaddr(9))
+        self.assertEqual((answer["ErrorCode"], answer["hNotification"]), (NOT_SUPPORTED, 0))
+
+    def test_twenty_parked_sessions_are_all_woken(self):
+        self.samba()
+        clients = [self.mapi() for _ in range(20)]
+        handles = [client.subscribe() for client in clients]
+        waits = [client.wait() for client in clients]
+        wait_until(lambda: all(wait.parked for wait in waits), 1, "all are parked")
+        self.mail()
+        self.assertEqual([wait.result() for wait in waits], [PENDING] * 20)
+        self.assertEqual([self.kinds(c) for c in clients], [[(h, NEWMAIL)] for h in handles])
+
+    def test_broken_stubs_and_unknown_calls_are_faults(self):
+        self.samba()
+        client = self.mapi()
+        rpc = client.emsmdb.rpc
+
+        def raw(opnum, stub):
+            rpc.call(opnum, stub)
+            try:
+                return rpc.recv()
+            except rpcrt.DCERPCException as why:
+                raise Fault(str(why)) from None
+
+        self.denied("op_rng_error", raw, 2, b"")
+        self.denied("op_rng_error", raw, 99, b"")
+        self.denied("bad_stub_data", raw, 10, b"")
+        self.denied("bad_stub_data", raw, 11, os.urandom(37))
+        self.assertEqual(raw(6, b""), bytes(4))
+        self.assertEqual(client.idle(), [])
+
+
+class WhoCalls(SambaTest):
+    def test_anonymous_is_refused(self):
+        self.samba()
+        for interface, request in ((samba_rig.EMSMDB, samba_client.connect_request()),
+                                   (samba_rig.ASYNC, self.any_wait())):
+            self.denied("access_denied", self.connection(interface, None).call, request)
+
+    def any_wait(self):
+        request = samba_client.EcDoAsyncWaitEx()
+        request["acxh"] = samba_client.HANDLE()
+        request["acxh"]["Attributes"] = 0
+        request["acxh"]["Uuid"] = bytes(16)
+        request["ulFlagsIn"] = 0
+        return request
+
+    def test_a_connection_that_is_not_private_is_refused(self):
+        self.samba()
+        for level in (rpcrt.RPC_C_AUTHN_LEVEL_CONNECT, rpcrt.RPC_C_AUTHN_LEVEL_PKT_INTEGRITY):
+            client = self.mapi(connect=False, level=level)
+            answer = client.connect()
+            self.assertEqual(answer["ErrorCode"], NOT_ENCRYPTED)
+            self.assertTrue(answer["pcxh"].null())
+            waits = self.connection(samba_rig.ASYNC, "alice", level=level)
+            self.denied("access_denied", waits.call, self.any_wait())
+
+    def test_unless_the_configuration_allows_it(self):
+        self.samba("exchange_emsmdb:require privacy = no")
+        client = self.mapi(level=rpcrt.RPC_C_AUTHN_LEVEL_PKT_INTEGRITY)
+        client.subscribe()
+        self.mail()
+        self.assertEqual(len(client.idle()), 1)
+
+    def test_a_handle_is_good_on_its_own_connection_only(self):
+        self.samba()
+        client, other = self.mapi(), self.connection(samba_rig.EMSMDB, "alice")
+        call = lambda: client.execute_raw(samba_client.rop_buffer(), connection=other)
+        self.denied("context_mismatch", call)
+        self.assertEqual(client.idle(), [])
+
+    def test_a_handle_is_its_users_only(self):
+        self.samba()
+        alice, bob = self.mapi(), self.mapi("bob")
+        alice.subscribe()
+        alice.async_connect()
+        answer = bob.execute_raw(samba_client.rop_buffer(), cxh=alice.cxh)
+        self.assertEqual((answer["ErrorCode"], answer["pcxh"].null()), (ERROR, True))
+        self.mail()
+        waits = self.connection(samba_rig.ASYNC, "bob")
+        self.assertEqual(samba_client.Wait(waits, alice.acxh).result(), REJECTED)
+
+    def test_the_wait_is_good_on_any_connection_of_the_user(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        client.async_connect()
+        for _ in range(2):
+            self.mail()
+            waits = self.connection(samba_rig.ASYNC, "alice")
+            self.assertEqual(samba_client.Wait(waits, client.acxh).result(), PENDING)
+
+    def test_users_are_named_as_the_configuration_says(self):
+        self.samba("exchange_emsmdb:user format = %U@%R")
+        client = self.mapi("Carol")
+        client.subscribe()
+        wait = client.wait()
+        self.mail("Carol@EX.TEST")
+        self.mail("carol")
+        self.assertTrue(wait.parked)
+        self.mail("carol@ex.test")
+        self.assertEqual(wait.result(), PENDING)
+        self.assertEqual(len(client.idle()), 1)
+
+    def test_or_exactly_as_the_directory_has_them(self):
+        self.samba("exchange_emsmdb:user format = %D+%U", "exchange_emsmdb:lower case users = no")
+        client = self.mapi("carol")
+        client.subscribe()
+        self.mail("EX+Carol")
+        self.assertEqual(len(client.idle()), 1)
+
+
+class Ends(SambaTest):
+    def connections(self):
+        """What the kernel has on Samba's port, listeners aside: {state: number}."""
+        found = {}
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            for line in f.readlines()[1:]:
+                _, local, _, state = line.split()[:4]
+                if int(local.split(":")[1], 16) == self.dc.port and state != "0A":
+                    found[state] = found.get(state, 0) + 1
+        return found
+
+    def test_a_client_that_vanishes_does_not_block_its_next_wait(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        client.wait()
+        client.waits.close()
+        close_wait = "08"
+        wait_until(lambda: "01" in self.connections(), 5, "connected")
+        client.waits = None
+        wait = client.wait()
+        self.mail()
+        self.assertEqual(wait.result(), PENDING)
+        wait_until(lambda: close_wait not in self.connections(), 10, "Samba has let go of it")
+
+    def test_the_sessions_of_a_client_that_vanishes_end(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        client.wait()
+        self.assertTrue(queues())
+        client.close()
+        wait_until(lambda: not queues(), 10, "the queues are gone")
+
+    def test_the_session_ends_with_its_connection_and_the_wait_elsewhere_with_it(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        wait = client.wait()
+        client.emsmdb.close()
+        self.assertEqual(wait.result(), REJECTED)
+        wait_until(lambda: not queues(), 10, "the queues are gone")
+
+    def ends_with_samba(self, model):
+        self.samba(model=model)
+        clients = [self.mapi() for _ in range(3)]
+        for client in clients:
+            client.subscribe()
+        waits = [client.wait() for client in clients]
+        self.dc.terminate()
+        self.assertEqual([wait.result() for wait in waits], [EXITING] * 3)
+        self.dc.process.wait(LIMIT)
+        wait_until(lambda: not queues(), 5, "the queues are gone")
+
+    def test_parked_waits_are_told_that_samba_ends(self):
+        self.ends_with_samba("single")
+
+    def test_parked_waits_are_told_that_samba_ends_in_the_prefork_model(self):
+        self.ends_with_samba("prefork")
+
+    def test_samba_may_start_before_the_daemon(self):
+        self.samba(daemon=False)
+        early = self.connection(samba_rig.EMSMDB, "alice")
+        self.denied("0x6bb", early.call, samba_client.connect_request())
+        self.assertIn("cannot be opened", self.dc.log())
+        self.d.start()
+        self.http = self.client(self.d)
+
+        def session():
+            try:
+                return self.mapi()
+            except Fault:
+                return None
+
+        self.the_whole_way(wait_until(session, 10, "a session"))
+
+    def test_a_wrong_option_is_an_error_and_no_default(self):
+        for option, word in (("exchange_emsmdb:require privacy = maybe", "require privacy"),
+                             ("exchange_emsmdb:user format = alice", "user format"),
+                             ("exchange_emsmdb:user format = %U%x", "user format"),
+                             ("exchange_emsmdb:version = 97", "version"),
+                             ("exchange_emsmdb:wait time = 0", "wait time"),
+                             ("exchange_emsmdb:sessions max = 1e3", "sessions max")):
+            with self.subTest(option):
+                self.samba(option, daemon=False, ready=False)
+                self.dc.out.wait_text(word)
+                self.dc.process.wait(LIMIT)
+                self.dc.close()
+
+
+class PythonSamba(SambaTest):
+    def setUp(self):
+        self.samba()
+        self.peer = subprocess.Popen(
+            [sys.executable, PEER, str(self.dc.port), self.dc.config, "alice", samba_rig.PASSWORD],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.stop)
+
+    def stop(self):
+        self.peer.stdin.close()
+        self.peer.stdout.close()
+        self.assertEqual(self.peer.wait(LIMIT), 0)
+
+    def call(self, request, interface="emsmdb"):
+        self.peer.stdin.write(f"{interface} {request.opnum} {request.getData().hex()}\n")
+        self.peer.stdin.flush()
+        answer = self.peer.stdout.readline().strip()
+        self.assertNotIn("error", answer)
+        return getattr(samba_client, type(request).__name__ + "Response")(bytes.fromhex(answer))
+
+    def test_the_whole_way_by_spnego(self):
+        client = self.mapi(connect=False)
+        client.emsmdb.call = self.call
+        self.assertEqual(client.connect()["ErrorCode"], 0)
+        handle = client.subscribe()
+        self.assertEqual(client.async_connect()["ErrorCode"], 0)
+        request = samba_client.EcDoAsyncWaitEx()
+        request["acxh"] = client.acxh
+        request["ulFlagsIn"] = 0
+        self.mail()
+        answer = self.call(request, "async")
+        self.assertEqual((answer["pulFlagsOut"], answer["ErrorCode"]), PENDING)
+        self.assertEqual(self.kinds(client), [(handle, NEWMAIL)])
+        self.assertEqual(client.disconnect()["ErrorCode"], 0)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.case import ServiceTest
-from harness.client import logged_in, notification
+from harness.client import notification
 from harness.wait import wait_until
 
 

@@ -10,7 +10,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.case import ServiceTest
-from harness.client import logged_in, notification
+from harness.client import notification
 from harness.tdb import StoppedHolder, Tdb
 from harness.wait import wait_until
 
@@ -59,6 +59,9 @@ class StoppedProcess(ServiceTest):
         wait_until(lambda: self.d.operations("/healthz")[0] == 200, 10, "it recovers")
         answer = wait_until(lambda: (lambda a: a.status == 200 and a)(blocked()), 10)
         self.assertIn(answer.statuses[0], ("queued", "duplicate"))
+        metrics = self.d.metrics()
+        self.assertEqual(metrics.get("ocsmanager_notifications_received_total"),
+                         metrics.get("ocsmanager_notifications_total"))
 
     def newmail(self):
         return self.c.newmail("blocked", id="blocked")

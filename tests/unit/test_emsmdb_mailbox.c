@@ -427,7 +427,7 @@ int main(void)
 	Suite *suite = suite_create("the built-in mailbox");
 	TCase *tcase = tcase_create("ROPs");
 
-	tcase_add_checked_fixture(tcase, rig_setup, rig_teardown);
+	tcase_add_checked_fixture(tcase, rig_setup_all, rig_teardown);
 	tcase_add_test(tcase, the_vectors_of_a_registration_fit_a_logon);
 	tcase_add_test(tcase, an_idle_call_is_answered_by_nothing);
 	tcase_add_test(tcase, logon_tells_the_special_folders);

@@ -87,6 +87,26 @@ __attribute__((unused)) static struct ocsemsmdb *rig_server(struct ocsnotify *co
 	return server;
 }
 
+/* A registry with an index, as the daemon makes it in a process of its own. */
+__attribute__((unused)) static void rig_setup_all(void)
+{
+	int status;
+	pid_t pid;
+
+	rig_setup();
+	pid = fork();
+	if (pid == 0) {
+		struct ocs_index *index;
+
+		if (ocs_index_open(rig_folder, 1, true, &index, NULL) != OCS_STORE_OK)
+			_exit(1);
+		ocs_index_close(index);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
 /* A session of the user, made over no connection. */
 __attribute__((unused)) static struct ocsemsmdb_session *rig_connect(struct ocsemsmdb *server,
                                                                      const char *user)

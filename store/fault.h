@@ -1,0 +1,12 @@
+/*
+ * The seam for tests: calls of libtdb that a test may replace to fail the nth time. Nothing else
+ * may touch it.
+ */
+#ifndef OCS_STORE_FAULT_H
+#define OCS_STORE_FAULT_H
+
+struct tdb_context;
+
+extern int (*ocs_store_tdb_commit)(struct tdb_context *tdb); /* tdb_transaction_commit() */
+
+#endif

@@ -1,0 +1,174 @@
+"""The operations pages, and many connections."""
+
+import os
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness.case import ServiceTest
+from harness.client import Client, document, notification
+from harness.raw import Raw
+from harness.wait import wait_until
+
+
+class Operations(ServiceTest):
+    def sum_holds(self, d):
+        m = d.metrics()
+        ends = m.get("ocsmanager_notifications_total")
+        self.assertEqual(m.get("ocsmanager_notifications_received_total"), ends)
+        return m
+
+    def test_what_came_in_is_the_sum_of_the_ways_it_ended(self):
+        d = self.daemon({"users": {"map": "users.map"}, "server:main": {"max_batch": "8"},
+                         "account:openchange": {"users": "j*"}}, start=False)
+        d.write("users.map", "sogo\tj*\t*\t=\t-\nsogo\tjdoe\t*\t=\t-\n")
+        d.start()
+        c = self.client(d)
+        consumer = self.consumer(d)
+        self.accepted(c.newmail("1", id="a"), "queued")
+        self.accepted(c.newmail("1"), "duplicate")
+        self.accepted(c.put(notification("modified", id="a")), "duplicate")
+        self.accepted(c.put(notification("modified")), "nosubscriber")
+        for bad in (notification(backend="none", message="1"), notification("bad", message="1"),
+                    notification(), notification(message="1", user=None),
+                    notification("modified", user="jane"), notification("modified", user="anna"),
+                    notification("modified", total="x")):
+            self.assertGreaterEqual(c.put(bad).status, 400)
+            self.accepted(c.put(bad, notification("modified")))
+        for body in ("<x", document(""), "<other/>"):
+            self.assertGreaterEqual(c.request("PUT", "/notification", body).status, 400)
+        c.put(notification("modified"), token="nonsense")
+        c.put(*[notification("modified")] * 9)
+        consumer.wait_events(1)
+        m = self.sum_holds(d)
+        end = lambda result: m.get("ocsmanager_notifications_total", result=result)
+        self.assertEqual((end("queued"), end("duplicate"), end("nosubscriber")), (1, 2, 8))
+        self.assertGreaterEqual(end("refused"), 14)
+
+    def test_it_holds_under_load_and_while_refusing(self):
+        d = self.daemon({"limits": {"request_deadline": "1"}})
+        self.consumer(d)
+        clients = [self.client(d) for _ in range(8)]
+
+        def load(c):
+            for n in range(50):
+                c.put(notification("newmail", message=str(n)), notification("newmail"),
+                      notification("modified", id=str(n)))
+        threads = [threading.Thread(target=load, args=(c,)) for c in clients]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(self.sum_holds(d).get("ocsmanager_notifications_received_total"),
+                         8 * 50 * 3)
+
+    def test_the_pages(self):
+        d = self.daemon()
+        self.assertEqual(d.operations("/healthz")[0], 200)
+        status, text = d.operations("/status")
+        self.assertEqual(status, 200)
+        self.assertIn("<html", text)
+        names = d.metrics().names()
+        for name in ("notifications_received_total", "notifications_total", "queue_entries_total",
+                     "requests_total"):
+            self.assertIn(f"ocsmanager_{name}", names)
+        self.assertEqual(d.operations("/nothing")[0], 404)
+        self.assertEqual(d.operations("/notification")[0], 404)
+
+    def test_refusals_are_counted_by_name_and_logged(self):
+        d = self.daemon()
+        c = self.client(d)
+        c.newmail("1", backend="nothere")
+        self.assertEqual(d.metrics().get("ocsmanager_refusals_total", name="UNKNOWN_BACKEND"), 1)
+        self.assertEqual(d.metrics().get("ocsmanager_requests_total", code="422"), 1)
+        self.assertIn("UNKNOWN_BACKEND", d.log())
+
+    def test_a_line_from_outside_cannot_forge_a_log_line(self):
+        d = self.daemon()
+        c = self.client(d)
+        c.newmail("1", backend="x&#10;forged")
+        c.put(notification(message="1", backend=None, raw="<backend>a&#13;&#10;forged line</backend>"))
+        self.assertFalse([l for l in d.log().splitlines() if l.startswith("forged")])
+
+
+class Connections(ServiceTest):
+    def stalls(self, n):
+        d = self.daemon({"limits": {"connections_per_address": "600"},
+                         "server:main": {"connection_limit": "400"}})
+        token = self.client(d).token
+        body = document(f"<token>{token}</token>" + notification("modified"))
+        request = ("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+        raws = [self.raw(d) for _ in range(n)]
+        for _ in range(10):
+            start = time.monotonic()
+            for raw in raws:  # all become ready together
+                raw.send(request)
+            for raw in raws:
+                self.assertEqual(raw.response()[0], 200)
+            self.assertLess(time.monotonic() - start, 2, f"a stall at {n} connections")
+        for raw in raws:
+            raw.socket.close()
+
+    def test_127_connections(self):
+        self.stalls(127)
+
+    def test_128_connections(self):
+        self.stalls(128)
+
+    def test_129_connections(self):
+        self.stalls(129)
+
+    def test_256_connections(self):
+        self.stalls(256)
+
+    def test_one_thread_with_all_it_may_have(self):
+        d = self.daemon({"server:main": {"threads": "1"}})
+        token = self.client(d).token
+        body = document(f"<token>{token}</token>" + notification("modified"))
+        request = ("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
+                   f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+        raws = [self.raw(d) for _ in range(110)]
+        for _ in range(5):
+            start = time.monotonic()
+            for raw in raws:
+                raw.send(request)
+            for raw in raws:
+                self.assertEqual(raw.response()[0], 200)
+            self.assertLess(time.monotonic() - start, 2)
+
+    def test_past_the_limit_of_an_address_others_are_still_served(self):
+        d = self.daemon({"limits": {"connections_per_address": "20"}})
+        greedy = [self.raw(d) for _ in range(40)]
+        served = 0
+        for raw in greedy:
+            try:
+                raw.send("GET /authenticate HTTP/1.1\r\nHost: x\r\n\r\n")
+                served += raw.response()[0] == 200
+            except OSError:
+                pass
+        self.assertEqual(served, 20)
+        with Client(d, source="127.0.0.3") as c:
+            self.assertEqual(c.login_plain().status, 200)
+        self.assertEqual(d.operations("/healthz")[0], 200)
+
+    def test_connections_that_come_and_go_leave_nothing(self):
+        d = self.daemon({"limits": {"request_deadline": "1"}})
+        before = len(os.listdir(f"/proc/{d.pid}/fd"))
+        closed = lambda: len(os.listdir(f"/proc/{d.pid}/fd")) <= before + 2
+        for _ in range(3):
+            for _ in range(150):
+                with Raw(d) as raw:
+                    raw.send("GET /authenticate HTTP/1.1\r\n")
+            wait_until(closed, 10, "the descriptors are closed")
+        for _ in range(100):
+            with Client(d) as c:
+                c.request("GET", "/authenticate")
+        wait_until(closed, 10, "the descriptors are closed")
+
+
+if __name__ == "__main__":
+    unittest.main()
