@@ -11,6 +11,7 @@
 #include "store/bytes.h"
 
 #define PENDING_SIZE 3
+#define REQUEST_MIN  3 /* RopId, LogonId, a handle index */
 
 /* Takes out what may not go to this client; how many bytes of the len remain. */
 static size_t filter(const struct ocsemsmdb_session *session, uint8_t *notifies, size_t len)
@@ -113,7 +114,7 @@ bool ocsemsmdb_is_too_small(const uint8_t *request, size_t request_len, const ui
 	for (size_t n = 1; n + 2 <= asked && n + 2 + 3 <= answered; n++) {
 		if (request[asked - n] != response[answered - n])
 			break;
-		if (response[answered - n - 3] == OCS_ROP_BUFFER_TOO_SMALL)
+		if (n >= REQUEST_MIN && response[answered - n - 3] == OCS_ROP_BUFFER_TOO_SMALL)
 			return true;
 	}
 	return false;

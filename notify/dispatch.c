@@ -160,9 +160,11 @@ static void count_results(struct ocs_dispatch *dispatch, const struct ocs_result
 
 static void job_free(struct ocs_dispatch *dispatch, struct job *job)
 {
-	for (size_t i = 0; i < job->request->count; i++)
+	for (size_t i = 0; i < job->request->count; i++) {
+		ocs_dispatch_pending_end(&job->items[i]);
 		for (size_t p = 0; p < job->items[i].n_pending; p++)
 			ocs_dispatch_snapshot_put(dispatch, job->items[i].pending[p].snapshot);
+	}
 	talloc_free(job->request); /* and with it the job */
 }
 

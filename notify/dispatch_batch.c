@@ -193,37 +193,25 @@ static int look_at_spills(struct group *group, struct dispatch_snapshot *snapsho
 		struct dispatch_queue *queue = snapshot->queues[i].queue;
 		struct ocs_spill_state state;
 
-		if (queue->spill_only || !atomic_load(&queue->spilling) || queue->in_group > 0)
+		if (queue->spill_only || !atomic_load(&queue->spilling) ||
+		    atomic_load(&queue->waiting) > 0)
 			continue;
 		if (ocs_registry_spill_state(group->dispatch->registry, queue->id, &state, error) !=
 		    OCS_STORE_OK)
 			return -1;
 		if (state.count > 0)
 			continue;
+		/* Not past an entry that another thread was just told to spill: it came before. */
 		pthread_mutex_lock(&queue->lock);
-		atomic_store(&queue->spilling, false);
+		if (atomic_load(&queue->waiting) == 0)
+			atomic_store(&queue->spilling, false);
 		pthread_mutex_unlock(&queue->lock);
 	}
 	return 0;
 }
 
-static void count_in(struct item *item)
-{
-	for (; item->n_counted < item->n_pending; item->n_counted++)
-		item->pending[item->n_counted].queue->in_group++;
-}
-
-static void count_out(struct item *item)
-{
-	while (item->n_counted > 0)
-		item->pending[--item->n_counted].queue->in_group--;
-}
-
 static int send_group(struct group *group, struct ocs_error *error)
 {
-	for (size_t i = 0; i < group->n; i++)
-		if (group->items[i]->state == ITEM_SENT)
-			count_in(group->items[i]);
 	for (size_t i = 0; i < group->n; i++) {
 		struct item *item = group->items[i];
 
@@ -242,7 +230,6 @@ static int send_group(struct group *group, struct ocs_error *error)
 			ok = look_at_spills(group, snapshot, error) == 0 &&
 			     ocs_dispatch_deliver(group->dispatch, group->jobs[i], item, target,
 			                          snapshot);
-			count_in(item);
 			ocs_dispatch_snapshot_put(group->dispatch, snapshot);
 			if (!ok)
 				return -1;
@@ -315,7 +302,7 @@ static int spill_group(struct group *group, struct ocs_error *error)
 	int ret;
 
 	for (size_t i = 0; i < group->n; i++)
-		n += group->items[i]->n_counted;
+		n += group->items[i]->state == ITEM_SENT ? group->items[i]->n_pending : 0;
 	if (n == 0)
 		return 0;
 	ret = ocs_registry_begin(dispatch->registry, error);
@@ -329,7 +316,7 @@ static int spill_group(struct group *group, struct ocs_error *error)
 		dispatch->unsynced = true;
 	}
 	for (size_t i = 0; i < group->n; i++)
-		count_out(group->items[i]);
+		ocs_dispatch_pending_end(group->items[i]);
 	if (ret != 0)
 		return -1;
 	ocs_fault_point("spill-committed");

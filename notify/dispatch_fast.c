@@ -21,6 +21,15 @@ void ocs_dispatch_item_end(struct item *item)
 	item->state = ITEM_ENDED;
 }
 
+void ocs_dispatch_pending_end(struct item *item)
+{
+	if (item->pending_done)
+		return;
+	for (size_t i = 0; i < item->n_pending; i++)
+		atomic_fetch_sub(&item->pending[i].queue->waiting, 1);
+	item->pending_done = true;
+}
+
 static bool add_pending(struct job *job, struct item *item, struct dispatch_queue *queue,
                         struct dispatch_snapshot *snapshot, const uint8_t *entry, size_t len)
 {
@@ -75,8 +84,10 @@ bool ocs_dispatch_deliver(struct ocs_dispatch *dispatch, struct job *job, struct
 			    SEND_DONE)
 				continue;
 			ok = add_pending(job, item, to->queue, snapshot, encoded[i], lengths[i]);
-			if (!ok)
+			if (!ok) {
+				atomic_fetch_sub(&to->queue->waiting, 1);
 				break;
+			}
 			kept++;
 		}
 		if (wrote)

@@ -59,8 +59,8 @@ struct dispatch_queue {
 	mqd_t descriptor;     /* (mqd_t)-1: not open */
 	atomic_bool spilling; /* written under lock: entries go to the spill list until the store
 	                         thread finds it empty */
-	unsigned in_group; /* spilled by the group in work, not yet committed (store thread only) */
-	bool open_failed;  /* said so already */
+	atomic_uint waiting;  /* entries on their way to the spill list; raised under lock */
+	bool open_failed;     /* said so already */
 	atomic_uint_fast64_t last_used;
 };
 
@@ -90,7 +90,8 @@ struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispat
 void ocs_dispatch_snapshot_put(struct ocs_dispatch *dispatch, struct dispatch_snapshot *snapshot);
 
 enum send_result { SEND_DONE, SEND_SPILL };
-/* One entry into one kernel queue, if it is not spilling. Any thread. */
+/* One entry into one kernel queue, if it is not spilling; else it counts as waiting for the spill
+ * list until ocs_dispatch_pending_end(). Any thread. */
 enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
                                    const uint8_t *entry, size_t len);
 /* Closes the descriptors of queues whose owner has removed them: the kernel charges their memory to
@@ -156,8 +157,8 @@ struct item {
 	size_t n_targets;
 	struct pending_entry *pending; /* talloc array */
 	size_t n_pending;
-	size_t n_counted; /* of them, counted in their queues' in_group */
-	unsigned queues;  /* that took an entry so far */
+	bool pending_done; /* they are in the spill list, or given up */
+	unsigned queues;   /* that took an entry so far */
 };
 
 struct job {
@@ -232,6 +233,8 @@ bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job);
 bool ocs_dispatch_deliver(struct ocs_dispatch *dispatch, struct job *job, struct item *item,
                           const struct target *target, struct dispatch_snapshot *snapshot);
 void ocs_dispatch_item_end(struct item *item);
+/* Its pending entries wait no longer. May be called again. */
+void ocs_dispatch_pending_end(struct item *item);
 
 /* dispatch_batch.c: all items of the jobs, in order, to their end. Store thread. */
 void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t n);

@@ -256,8 +256,10 @@ enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatc
 	enum send_result result = SEND_SPILL;
 	int ret = -EAGAIN;
 
-	if (queue->spill_only)
+	if (queue->spill_only) {
+		atomic_fetch_add(&queue->waiting, 1);
 		return SEND_SPILL;
+	}
 	pthread_mutex_lock(&queue->lock);
 	if (!atomic_load(&queue->spilling)) {
 		if (queue->descriptor != (mqd_t)-1 || open_descriptor(dispatch, queue))
@@ -278,6 +280,8 @@ enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatc
 		}
 		atomic_store(&queue->last_used, ocs_dispatch_now());
 	}
+	if (result == SEND_SPILL)
+		atomic_fetch_add(&queue->waiting, 1);
 	pthread_mutex_unlock(&queue->lock);
 	if (result == SEND_DONE)
 		OCS_COUNT(dispatch, entries_kernel, 1);

@@ -114,7 +114,6 @@ int ocs_recent_open(const char *folder, struct ocs_recent **recent_r,
 
 void ocs_recent_revert(struct ocs_recent *recent)
 {
-
 	ocs_journal_discard(recent->journal);
 	forget_all(recent);
 	/* What cannot be read is forgotten: a repeated report then comes through, which is better
@@ -159,11 +158,16 @@ int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_
 /* The newer journal becomes the older one; what that held is out of the window. */
 static int change_over(struct ocs_recent *recent, struct ocs_error *error)
 {
+	struct ocs_journal *journal;
+
 	if (rename(recent->path, recent->old_path) != 0)
 		return ocs_error_set(error, "%s: cannot rename: %s", recent->path, strerror(errno));
-	ocs_journal_close(recent->journal);
 	recent->since = 0;
-	return ocs_journal_open(recent->path, replay, recent, &recent->journal, NULL, error);
+	if (ocs_journal_open(recent->path, replay, recent, &journal, NULL, error) != 0)
+		return -1; /* the open one goes on, under its new name, until revert */
+	ocs_journal_close(recent->journal);
+	recent->journal = journal;
+	return 0;
 }
 
 int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,

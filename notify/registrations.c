@@ -254,13 +254,14 @@ void ocs_registrations_revert(struct ocs_registrations *registrations)
 
 	ocs_journal_discard(registrations->journal);
 	forget_all(registrations);
-	/* Without the table a message could be announced twice, which is allowed; lost it is not.
-	 */
-	if (ocs_journal_open(registrations->path, replay, registrations, &journal, NULL, NULL) ==
-	    0) {
-		ocs_journal_close(registrations->journal);
-		registrations->journal = journal;
-	}
+	/* Without the table nothing is looked up, added or applied: the next apply would take what
+	 * the file alone knows out of it. */
+	registrations->broken = ocs_journal_open(registrations->path, replay, registrations,
+	                                         &journal, NULL, NULL) != 0;
+	if (registrations->broken)
+		return;
+	ocs_journal_close(registrations->journal);
+	registrations->journal = journal;
 }
 
 unsigned ocs_registrations_waiting(const struct ocs_registrations *registrations)

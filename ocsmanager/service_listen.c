@@ -109,6 +109,15 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
 	return NULL;
 }
 
+static enum MHD_Result accept_policy(void *arg, const struct sockaddr *peer, socklen_t len)
+{
+	struct ocs_listener *listener = arg;
+
+	(void)peer;
+	(void)len;
+	return atomic_load(&listener->closed) ? MHD_NO : MHD_YES;
+}
+
 int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
                        struct ocs_error *error)
 {
@@ -120,15 +129,16 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 
 	if (fd < 0)
 		return -1;
-	listener->quiesced = -1;
+	atomic_store(&listener->closed, false);
 	if (settings->threads < 2)
 		pool[0].option = MHD_OPTION_END; /* a pool of one is refused */
 	listener->daemon = MHD_start_daemon(
 	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-	        NULL, NULL, settings->handle, settings->arg, MHD_OPTION_EXTERNAL_LOGGER,
-	        log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-	        settings->connection_limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-	        settings->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
+	        accept_policy, listener, settings->handle, settings->arg,
+	        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+	        MHD_OPTION_CONNECTION_LIMIT, settings->connection_limit,
+	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
+	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, settings->guard,
 	        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
@@ -140,19 +150,15 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	return 0;
 }
 
-/* The threads of libmicrohttpd may be at the socket still, so it is shut down here, which turns new
- * connections away, and closed once they have ended. */
+/* Not MHD_quiesce_daemon(): with epoll and a pool of threads, 0.9.75 can abort in it when a thread
+ * wakes up at the wrong moment. */
 void ocs_listener_quiesce(struct ocs_listener *listener)
 {
-	listener->quiesced = MHD_quiesce_daemon(listener->daemon);
-	if (listener->quiesced >= 0)
-		(void)shutdown(listener->quiesced, SHUT_RDWR);
+	atomic_store(&listener->closed, true);
 }
 
 void ocs_listener_stop(struct ocs_listener *listener)
 {
 	MHD_stop_daemon(listener->daemon);
 	listener->daemon = NULL;
-	if (listener->quiesced >= 0)
-		close(listener->quiesced);
 }

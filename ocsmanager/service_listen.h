@@ -4,6 +4,7 @@
 #ifndef OCS_OCSMANAGER_SERVICE_LISTEN_H
 #define OCS_OCSMANAGER_SERVICE_LISTEN_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <microhttpd.h>
@@ -13,7 +14,7 @@
 
 struct ocs_listener {
 	struct MHD_Daemon *daemon;
-	int quiesced;                     /* the socket, once no more is accepted; else -1 */
+	atomic_bool closed;               /* new connections are turned away */
 	uint16_t port;                    /* the real one */
 	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT" */
 };
@@ -31,6 +32,7 @@ struct ocs_listener_settings {
 	void *arg;
 };
 
+/* The listener must stay where it is until it is stopped. */
 int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
                        struct ocs_error *error);
 /* No new connections from here on. */

@@ -232,17 +232,21 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 		return ocs_error_set(error, "out of memory");
 	fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || write_all(fd, journal->buffer, len, 0) != 0 || fdatasync(fd) != 0 ||
-	    rename(fresh, journal->path) != 0 || sync_folder(journal->path) != 0) {
+	    rename(fresh, journal->path) != 0) {
 		ocs_error_set(error, "%s: cannot start anew: %s", journal->path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		talloc_free(fresh);
 		return -1;
 	}
+	/* From here on the new file is the one that a later open finds. */
 	close(journal->fd);
 	journal->fd = fd;
 	journal->size = len;
 	talloc_free(fresh);
+	if (sync_folder(journal->path) != 0)
+		return ocs_error_set(error, "%s: cannot sync its folder: %s", journal->path,
+		                     strerror(errno));
 	return 0;
 }
 

@@ -41,7 +41,8 @@ int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *
 void ocs_journal_discard(struct ocs_journal *journal);
 
 /* Replaces the file by one that holds only what is collected now, synced: for when the rest is kept
- * elsewhere. On failure the old file stays. */
+ * elsewhere. On failure either file is there, whole: the old one, or, if only syncing its folder
+ * failed, the new one. */
 int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error);
 
 uint64_t ocs_journal_size(const struct ocs_journal *journal); /* bytes in the file */

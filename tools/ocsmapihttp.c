@@ -194,10 +194,28 @@ static void reload(struct mapihttp *server)
 	talloc_free(config);
 }
 
+/* libocsemsmdb looks at every session for its deadline, so it is asked only when one is reached:
+ * what begins after now ends no sooner than the shorter of both times from now. */
+static void tick(struct mapihttp *server)
+{
+	const struct mapihttp_options *options = server->options;
+	uint64_t now = mapihttp_now(), due;
+
+	if (now < server->tick_due)
+		return;
+	ocsemsmdb_tick(server->emsmdb);
+	server->tick_due =
+	        now + (options->wait_limit < options->session_idle ? options->wait_limit
+	                                                           : options->session_idle);
+	due = ocsemsmdb_deadline(server->emsmdb);
+	if (due < server->tick_due)
+		server->tick_due = due;
+}
+
 /* Milliseconds until something is due without an event; -1: never. */
 static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t stop_due)
 {
-	uint64_t now = mapihttp_now(), due = ocsemsmdb_deadline(server->emsmdb), left;
+	uint64_t now = mapihttp_now(), due = server->tick_due, left;
 	MHD_UNSIGNED_LONG_LONG http;
 
 	if (tags_due < due)
@@ -264,8 +282,7 @@ static int run(struct mapihttp *server, int signals, struct ocs_error *error)
 			return ocs_error_set(error, "epoll: %s", strerror(errno));
 		for (int i = 0; i < n; i++)
 			take_event(server, events[i].data.ptr, signals, &stop_due);
-		if (ocsemsmdb_deadline(server->emsmdb) <= mapihttp_now())
-			ocsemsmdb_tick(server->emsmdb);
+		tick(server);
 		tags_due = mapihttp_wait_tags(server, mapihttp_now());
 		if (MHD_run(server->daemon) != MHD_YES)
 			return ocs_error_set(error, "libmicrohttpd cannot go on");

@@ -69,6 +69,7 @@ struct mapihttp {
 	struct ocs_http_guard *guard;
 	struct ocs_metrics metrics;  /* the guard counts there */
 	struct mapihttp_waits waits; /* parked requests in the order of their next PENDING */
+	uint64_t tick_due;           /* when libocsemsmdb has something to do, ms */
 	unsigned busy;               /* requests between their first header and their end */
 	int epoll;                   /* of the loop; parked connections are watched in it */
 	bool tls, stopping;

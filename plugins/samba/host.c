@@ -239,8 +239,13 @@ void ocs_samba_wait_parked(struct ocs_samba_wait *wait)
 	schedule(wait->host, UINT64_MAX);
 }
 
-/* Samba ends with _exit() in its own handler, which runs after this one. What it queues to be
- * written would be lost: the loop runs here until it is written. */
+/* In libtevent, for event loops made elsewhere, but in none of its installed headers: runs one
+ * scheduled immediate event, false if there is none. */
+bool tevent_common_loop_immediate(struct tevent_context *event_ctx);
+
+/* Samba ends with _exit() in its own handler, which runs right after this one, and what it has
+ * queued to be written would be lost. Writing is tried in immediate events; the loop itself cannot
+ * run here, since it would call the signal's handlers again. */
 static void on_sigterm(struct tevent_context *event_ctx, struct tevent_signal *signal, int number,
                        int count, void *info, void *arg)
 {
@@ -253,9 +258,8 @@ static void on_sigterm(struct tevent_context *event_ctx, struct tevent_signal *s
 	(void)info;
 	ocsemsmdb_shutdown(host->server);
 	answer_all(host);
-	schedule(host, GOODBYE_MSECS); /* so that the loop turns */
 	while (the_host == host && host->waits[WAIT_ANSWERED] != NULL && now_msecs(NULL) < until &&
-	       tevent_loop_once(event_ctx) == 0)
+	       tevent_common_loop_immediate(event_ctx))
 		continue;
 	ocs_samba_host_close();
 }
@@ -271,6 +275,7 @@ static int host_destructor(struct ocs_samba_host *host)
 		wait->host = NULL;
 	}
 	the_host = NULL;
+	TALLOC_FREE(host->news); /* before its descriptor is closed */
 	ocsemsmdb_close(host->server);
 	ocsnotify_close(host->context);
 	return 0;

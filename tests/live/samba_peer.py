@@ -1,6 +1,8 @@
-"""A client made of python3-samba, as a program: SPNEGO at connect, then sealed requests.
+"""A client made of python3-samba, as a program.
 
-    samba_peer.py PORT CONFIG USER PASSWORD
+    samba_peer.py PORT CONFIG USER PASSWORD SECURITY
+
+SECURITY is what Samba's binding strings take, "spnego,seal".
 
 Reads lines `emsmdb OPNUM HEX` or `async OPNUM HEX` and answers each with the response's stub in hex,
 or with `error TEXT`.
@@ -18,7 +20,7 @@ INTERFACES = {"emsmdb": ("a4f1db00-ca47-1067-b31f-00dd010662da", 0x00510000),
 
 
 def main():
-    port, config, user, password = sys.argv[1:]
+    port, config, user, password, security = sys.argv[1:]
     lp = LoadParm()
     lp.load(config)
     credentials = Credentials()
@@ -26,7 +28,7 @@ def main():
     credentials.set_username(user)
     credentials.set_password(password)
     credentials.set_kerberos_state(DONT_USE_KERBEROS)
-    binding = f"ncacn_ip_tcp:127.0.0.1[{port},spnego,seal]"
+    binding = f"ncacn_ip_tcp:127.0.0.1[{port},{security}]"
     # an interface that the module does not know needs a connection of one that it knows
     known = mgmt.mgmt(binding, lp, credentials)
     connections = {name: ClientConnection(binding, syntax, lp_ctx=lp, credentials=credentials,

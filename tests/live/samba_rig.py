@@ -1,8 +1,8 @@
 """A real Samba for tests: an AD DC from a temporary folder with the plugin in it, and clients.
 
 Needs the Debian packages samba, samba-ad-dc, samba-ad-provision, python3-samba, python3-impacket; root;
-and Linux namespaces. prepare() gives this process mounts and a network of its own, with a loopback
-device only: Samba's module folder gets the plugin laid over it, port 135 is ours alone, nothing under
+and Linux namespaces. prepare() gives this process mounts, queues and a network of its own, with a
+loopback device only: Samba's module folder gets the plugin laid over it, port 135 is ours alone, nothing under
 /usr changes, and all of it is gone with the process.
 
     prepare()
@@ -26,6 +26,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import paths
+from rig import sanitizer
 from harness.wait import Lines, wait_until
 
 MODULES = "/usr/lib/x86_64-linux-gnu/samba"
@@ -34,8 +35,8 @@ PLUGIN = "ocsmanager_samba.so"
 DOMAIN, REALM = "EX", "EX.TEST"
 PASSWORD = "Passw0rd.1"
 
-CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
-MS_RDONLY, MS_REC, MS_PRIVATE = 1, 0x4000, 1 << 18
+CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWNET = 0x00020000, 0x08000000, 0x40000000
+MS_RDONLY, MS_REC, MS_PRIVATE, MNT_DETACH = 1, 0x4000, 1 << 18, 2
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 EMSMDB = ("a4f1db00-ca47-1067-b31f-00dd010662da", "0.81")
@@ -80,8 +81,9 @@ def prepare():
         for path in (SAMBA, SAMBA_TOOL, paths.program(PLUGIN)):
             if not os.path.exists(path):
                 raise Unprepared(f"PRECONDITION: {path} is missing")
-        _libc("unshare", CLONE_NEWNS | CLONE_NEWNET)
+        _libc("unshare", CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
         _libc("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        _libc("mount", b"ocs-tests", b"/dev/mqueue", b"mqueue", 0, None)
         with socket.socket() as s:
             request = struct.pack("16sH14x", b"lo", 0)
             flags = struct.unpack("16sH14x", fcntl.ioctl(s, SIOCGIFFLAGS, request))[1]
@@ -90,17 +92,6 @@ def prepare():
     except Unprepared as why:
         _prepared = why
         raise
-
-
-def overlay(folder):
-    """Lays folder over Samba's module folder, read-only; the mount ends with this process, or by
-    uncover()."""
-    options = f"lowerdir={folder}:{MODULES}".encode()
-    _libc("mount", b"ocs-tests", MODULES.encode(), b"overlay", MS_RDONLY, options)
-
-
-def uncover():
-    _libc("umount2", MODULES.encode(), 2)  # MNT_DETACH
 
 
 # -- the server
@@ -119,15 +110,27 @@ def free_port():
 
 
 class Domain:
-    """A provisioned domain; copied for each server, since provisioning takes seconds."""
+    """A provisioned domain, copied for each server since provisioning takes seconds; and the plugin
+    over Samba's module folder, read-only, until close()."""
 
     def __init__(self, users):
         self.folder = tempfile.mkdtemp(prefix="s")
+        self.covered = False
         try:
+            self._cover()
             self._provision(users)
         except BaseException:
             self.close()
             raise
+
+    def _cover(self):
+        modules = f"{self.folder}/modules"
+        os.chmod(self.folder, 0o755)
+        os.makedirs(f"{modules}/dcerpc_server")
+        shutil.copy(paths.program(PLUGIN), f"{modules}/dcerpc_server/ocsmanager.so")
+        _libc("mount", b"ocs-tests", MODULES.encode(), b"overlay", MS_RDONLY,
+              f"lowerdir={modules}:{MODULES}".encode())
+        self.covered = True
 
     def _provision(self, users):
         config = f"--configfile={self.folder}/etc/smb.conf"
@@ -140,6 +143,9 @@ class Domain:
                 f"{self.folder}/private/sam.ldb", config)
 
     def close(self):
+        if self.covered:
+            _libc("umount2", MODULES.encode(), MNT_DETACH)
+            self.covered = False
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -151,7 +157,6 @@ class Dc:
         self.domain, self.registry, self.options, self.model = domain, registry, options, model
         self.port = free_port()
         self.process = self.out = None
-        self.covered = False
 
     def __enter__(self):
         try:
@@ -171,11 +176,9 @@ class Dc:
         for name in ("private", "state"):
             if not os.path.isdir(f"{self.folder}/{name}"):
                 shutil.copytree(f"{self.domain.folder}/{name}", f"{self.folder}/{name}")
-        for name in ("cache", "lock", "pid", "ncalrpc", "modules/dcerpc_server"):
+        for name in ("cache", "lock", "pid", "ncalrpc"):
             os.makedirs(f"{self.folder}/{name}", mode=0o755, exist_ok=True)
-        os.chmod(f"{self.folder}/modules", 0o755)
         os.chmod(self.folder, 0o755)
-        shutil.copy(paths.program(PLUGIN), f"{self.folder}/modules/dcerpc_server/ocsmanager.so")
         lines = [
             "[global]", f"workgroup = {DOMAIN}", f"realm = {REALM}", "netbios name = MX1",
             "server role = active directory domain controller", "server services = rpc",
@@ -194,12 +197,13 @@ class Dc:
 
     def start(self, ready=True):
         self._write()
-        overlay(f"{self.folder}/modules")
-        self.covered = True
         self.process = subprocess.Popen(
             [SAMBA, "-i", "-M", self.model, f"--configfile={self.config}", "--debug-stdout"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/",
-            start_new_session=True)
+            start_new_session=True,
+            # AddressSanitizer stops at a dlopen with RTLD_DEEPBIND, which LDB uses without the variable
+            env={**os.environ, **sanitizer(paths.program(PLUGIN), self.folder),
+                 "LDB_MODULES_DISABLE_DEEPBIND": "1"})
         self.out = Lines(self.process.stdout)
         if ready:
             wait_until(self._answers, 20, "Samba answers; it said:\n" + self.out.text()[-3000:])
@@ -218,25 +222,39 @@ class Dc:
     def log(self):
         return self.out.text() if self.out else ""
 
+    def findings(self):
+        """What sanitizers wrote."""
+        text = ""
+        for name in os.listdir(self.folder) if os.path.isdir(self.folder) else []:
+            if name.startswith("sanitizer"):
+                with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as f:
+                    text += f.read()
+        return text
+
     def terminate(self):
-        self.process.send_signal(signal.SIGTERM)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        """SIGTERM, which ends it in time; its log stays."""
+        if self.process is None:
+            return
+        self.terminate()
+        try:
+            status = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            status = "not ended by SIGTERM"
+        try:  # the session we made: workers that outlive the first process
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(5)
+        self.process = None
+        self.out.join()
+        assert status in (0, 1, 127, -signal.SIGTERM), f"{status}:\n{self.log()[-3000:]}"
 
     def close(self):
-        if self.process is not None:
-            if self.process.poll() is None:
-                self.terminate()
-                try:
-                    self.process.wait(5)
-                except subprocess.TimeoutExpired:
-                    pass
-            try:  # the session we made: workers that outlive the first process
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            self.process.wait(5)
-            self.out.join()
-            self.process = None
-        if self.covered:
-            uncover()
-            self.covered = False
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)

@@ -63,9 +63,11 @@ class SambaTest(ServiceTest):
         self.mails = 0
 
     def end(self):
-        log = self.dc.log()
+        self.dc.stop()
+        log, findings = self.dc.log(), self.dc.findings()
         self.dc.close()
-        for word in ("PANIC", "INTERNAL ERROR", "Sanitizer", "runtime error"):
+        self.assertEqual(findings, "")
+        for word in ("PANIC", "INTERNAL ERROR"):
             self.assertNotIn(word, log)
         self.assertNotIn(samba_rig.PASSWORD, log)
 
@@ -233,13 +235,16 @@ class WhoCalls(SambaTest):
 
     def test_a_connection_that_is_not_private_is_refused(self):
         self.samba()
-        for level in (rpcrt.RPC_C_AUTHN_LEVEL_CONNECT, rpcrt.RPC_C_AUTHN_LEVEL_PKT_INTEGRITY):
-            client = self.mapi(connect=False, level=level)
-            answer = client.connect()
-            self.assertEqual(answer["ErrorCode"], NOT_ENCRYPTED)
-            self.assertTrue(answer["pcxh"].null())
-            waits = self.connection(samba_rig.ASYNC, "alice", level=level)
-            self.denied("access_denied", waits.call, self.any_wait())
+        level = rpcrt.RPC_C_AUTHN_LEVEL_PKT_INTEGRITY
+        client = self.mapi(connect=False, level=level)
+        answer = client.connect()
+        self.assertEqual(answer["ErrorCode"], NOT_ENCRYPTED)
+        self.assertTrue(answer["pcxh"].null())
+        request = samba_client.EcDoAsyncConnectEx()
+        request["cxh"] = client.cxh
+        self.denied("access_denied", client.emsmdb.call, request)
+        waits = self.connection(samba_rig.ASYNC, "alice", level=level)
+        self.denied("access_denied", waits.call, self.any_wait())
 
     def test_unless_the_configuration_allows_it(self):
         self.samba("exchange_emsmdb:require privacy = no")
@@ -359,7 +364,7 @@ class Ends(SambaTest):
     def test_samba_may_start_before_the_daemon(self):
         self.samba(daemon=False)
         early = self.connection(samba_rig.EMSMDB, "alice")
-        self.denied("0x6bb", early.call, samba_client.connect_request())
+        self.denied("000006bb", early.call, samba_client.connect_request())
         self.assertIn("cannot be opened", self.dc.log())
         self.d.start()
         self.http = self.client(self.d)
@@ -381,17 +386,17 @@ class Ends(SambaTest):
                              ("exchange_emsmdb:sessions max = 1e3", "sessions max")):
             with self.subTest(option):
                 self.samba(option, daemon=False, ready=False)
-                self.dc.out.wait_text(word)
-                self.dc.process.wait(LIMIT)
+                self.dc.out.wait_text("smb.conf: exchange_emsmdb:" + word)
+                self.assertRaises(OSError, socket.create_connection, ("127.0.0.1", self.dc.port))
                 self.dc.close()
 
 
 class PythonSamba(SambaTest):
-    def setUp(self):
+    def start(self, security="spnego,seal"):
         self.samba()
         self.peer = subprocess.Popen(
-            [sys.executable, PEER, str(self.dc.port), self.dc.config, "alice", samba_rig.PASSWORD],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [sys.executable, PEER, str(self.dc.port), self.dc.config, "alice", samba_rig.PASSWORD,
+             security], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.stop)
 
     def stop(self):
@@ -406,7 +411,13 @@ class PythonSamba(SambaTest):
         self.assertNotIn("error", answer)
         return getattr(samba_client, type(request).__name__ + "Response")(bytes.fromhex(answer))
 
+    def test_a_connection_without_protection_is_refused(self):
+        self.start("spnego,connect")
+        answer = self.call(samba_client.connect_request())
+        self.assertEqual((answer["ErrorCode"], answer["pcxh"].null()), (NOT_ENCRYPTED, True))
+
     def test_the_whole_way_by_spnego(self):
+        self.start()
         client = self.mapi(connect=False)
         client.emsmdb.call = self.call
         self.assertEqual(client.connect()["ErrorCode"], 0)

@@ -159,10 +159,11 @@ class Connections(ServiceTest):
         d = self.daemon({"limits": {"request_deadline": "1"}})
         before = len(os.listdir(f"/proc/{d.pid}/fd"))
         closed = lambda: len(os.listdir(f"/proc/{d.pid}/fd")) <= before + 2
-        for _ in range(3):
+        for round_ in range(1, 4):
             for _ in range(150):
                 with Raw(d) as raw:
                     raw.send("GET /authenticate HTTP/1.1\r\n")
+            d.wait_metric("ocsmanager_connections_total", 150 * round_)  # none waits in the backlog
             wait_until(closed, 10, "the descriptors are closed")
         for _ in range(100):
             with Client(d) as c:

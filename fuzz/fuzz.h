@@ -1,0 +1,22 @@
+/*
+ * Fuzz targets: each is one file with LLVMFuzzerTestOneInput(), for libFuzzer (clang
+ * -fsanitize=fuzzer,address,undefined) or with driver.c as a plain program that runs the vectors,
+ * the files given to it, and a fixed number of mutations of both, the same in each run.
+ */
+#ifndef OCS_FUZZ_H
+#define OCS_FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What must hold for any input: a crash that says where. */
+#define FUZZ_CHECK(condition)                                                                      \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
+	} while (0)
+
+#endif
