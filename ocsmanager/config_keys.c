@@ -157,10 +157,11 @@ const struct ocs_key ocs_keys[] = {
          .max = 65535, .help = "TCP port; 0 is any free one, told in the log."},
 
         {"mqueue", "max_messages", OCS_KEY_NUMBER, AT(mqueue.max_messages), .fallback = "10",
-         .min = 1, .max = 65536,
-         .help = "Entries a queue holds. Above fs.mqueue.msg_max the kernel refuses."},
+         .min = 1, .max = 65536, .reload = true,
+         .help = "Entries a queue holds. Above fs.mqueue.msg_max the kernel refuses. A change "
+                 "concerns queues made from then on."},
         {"mqueue", "message_size", OCS_KEY_NUMBER, AT(mqueue.message_size), .fallback = "256",
-         .min = OCS_ENTRY_SIZE_MAX, .max = 16777216,
+         .min = OCS_ENTRY_SIZE_MAX, .max = 16777216, .reload = true,
          .help = "Bytes an entry may have, at least 224. Above fs.mqueue.msgsize_max the kernel "
                  "refuses."},
         {"mqueue", "spill_max", OCS_KEY_NUMBER, AT(mqueue.spill_max), .fallback = "10000", .min = 1,
@@ -173,10 +174,10 @@ const struct ocs_key ocs_keys[] = {
          .min = 1, .max = 1000000, .reload = true, .help = "Queues the daemon keeps open."},
 
         {"push", "interval", OCS_KEY_NUMBER, AT(push.interval), .fallback = "60", .min = 1,
-         .max = 86400,
+         .max = 86400, .reload = true,
          .help = "Seconds after which a datagram is sent again while something is still pending."},
 
-        {"users", "map", OCS_KEY_PATH, AT(users.map), .example = "/etc/ocsmanager.users",
+        {"users", "map", OCS_KEY_PATH, AT(users.map), .example = "/etc/ocsmanager.users", .reload = true,
          .help = "The user map, a text file with a line each and tabs between the fields: backend, "
                  "backend user, folder, groupware user, FID. `*` in the first three is any, `=` as "
                  "groupware user is the backend user, `-` as FID gives one at first sight. Without "

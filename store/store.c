@@ -106,38 +106,47 @@ static int make_recovery_area(struct tdb_context *tdb, size_t size)
 	return ret;
 }
 
-/* Made under another name and renamed, so that a killed process leaves no half-made file. */
-static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode, gid_t gid,
-                       struct ocs_error *error)
+/* Makes an empty file under that name, whatever was there before. */
+static int make_file(struct ocs_store *store, const char *path, unsigned hash_size, mode_t mode,
+                     gid_t gid, struct ocs_error *error)
 {
-	char *temporary = talloc_asprintf(store, "%s.new", store->path);
 	struct tdb_context *tdb;
 	int fd;
 
-	if (temporary == NULL)
-		return ocs_error_set(error, "out of memory");
-	if (unlink(temporary) != 0 && errno != ENOENT)
-		return ocs_error_set(error, "%s: cannot remove: %s", temporary, strerror(errno));
-	tdb = open_tdb(store, temporary, hash_size, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (unlink(path) != 0 && errno != ENOENT)
+		return ocs_error_set(error, "%s: cannot remove: %s", path, strerror(errno));
+	tdb = open_tdb(store, path, hash_size, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (tdb == NULL)
-		return ocs_error_set(error, "%s: cannot create: %s", temporary, strerror(errno));
+		return ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
 	if (make_recovery_area(tdb, hash_size >= LARGE_HASH ? LARGE_RECOVERY_SIZE
 	                                                    : RECOVERY_SIZE) != 0) {
-		ocs_error_set(error, "%s: cannot write: %s", temporary, tdb_errorstr(tdb));
+		ocs_error_set(error, "%s: cannot write: %s", path, tdb_errorstr(tdb));
 		tdb_close(tdb);
-		unlink(temporary);
+		unlink(path);
 		return OCS_STORE_ERROR;
 	}
 	fd = tdb_fd(tdb);
 	if ((gid != (gid_t)-1 && fchown(fd, (uid_t)-1, gid) != 0) || fchmod(fd, mode) != 0 ||
 	    fsync(fd) != 0) {
-		ocs_error_set(error, "%s: cannot set group and mode: %s", temporary,
-		              strerror(errno));
+		ocs_error_set(error, "%s: cannot set group and mode: %s", path, strerror(errno));
 		tdb_close(tdb);
-		unlink(temporary);
+		unlink(path);
 		return OCS_STORE_ERROR;
 	}
 	tdb_close(tdb);
+	return OCS_STORE_OK;
+}
+
+/* Made under another name and renamed, so that a killed process leaves no half-made file. */
+static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode, gid_t gid,
+                       struct ocs_error *error)
+{
+	char *temporary = talloc_asprintf(store, "%s.new", store->path);
+
+	if (temporary == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (make_file(store, temporary, hash_size, mode, gid, error) != OCS_STORE_OK)
+		return OCS_STORE_ERROR;
 	if (rename(temporary, store->path) != 0) {
 		ocs_error_set(error, "%s: cannot rename: %s", temporary, strerror(errno));
 		unlink(temporary);
@@ -197,55 +206,73 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 
 static bool verify(const void *key, size_t key_len, const uint8_t *record, size_t size);
 
-static int salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *into)
+struct salvage {
+	struct tdb_context *into;
+	bool failed; /* ending a traversal early is no error of its own */
+};
+
+static int salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *arg)
 {
+	struct salvage *salvage = arg;
+
 	(void)tdb;
 	if (!verify(key.dptr, key.dsize, record.dptr, record.dsize))
 		return 0;
-	return tdb_store(into, key, record, TDB_INSERT);
+	/* Where chains have grown together a record comes by twice. */
+	if (tdb_store(salvage->into, key, record, TDB_INSERT) != 0 &&
+	    tdb_error(salvage->into) != TDB_ERR_EXISTS)
+		salvage->failed = true;
+	return salvage->failed;
 }
 
-/* Copies every record that verifies from the file at `aside` into the new one at the store's path.
- */
-static int copy_records(struct ocs_store *store, const char *aside)
+/* Copies every record that verifies from the store's file, which is closed, into another. */
+static int copy_records(struct ocs_store *store, const char *to)
 {
-	struct tdb_context *from = open_tdb(store, aside, 0, O_RDWR, 0);
-	struct tdb_context *into = open_tdb(store, store->path, 0, O_RDWR, 0);
+	struct tdb_context *from = open_tdb(store, store->path, 0, O_RDWR, 0);
+	struct salvage salvage = {.into = open_tdb(store, to, 0, O_RDWR, 0)};
 	int ret = -1;
 
-	if (from != NULL && into != NULL && tdb_transaction_start(into) == 0) {
-		if (tdb_traverse_read(from, salvage_record, into) >= 0)
-			ret = tdb_transaction_commit(into);
+	if (from != NULL && salvage.into != NULL && tdb_transaction_start(salvage.into) == 0) {
+		if (tdb_traverse_read(from, salvage_record, &salvage) >= 0 && !salvage.failed)
+			ret = tdb_transaction_commit(salvage.into);
 		else
-			tdb_transaction_cancel(into);
+			tdb_transaction_cancel(salvage.into);
 	}
 	if (from != NULL)
 		tdb_close(from);
-	if (into != NULL)
-		tdb_close(into);
+	if (salvage.into != NULL)
+		tdb_close(salvage.into);
 	return ret;
 }
 
-/* A corrupt file: moved aside, and what verifies of it, or nothing, in a new one.
- * OCS_STORE_CORRUPT: it is where it was, as it was. */
+/* A corrupt file: moved aside, and what verifies of it, or nothing, in a new one. The new one is
+ * whole before it takes the name, so that a killed process leaves one or the other there. On
+ * failure the file is where it was, as it was. */
 static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flags, mode_t mode,
                            gid_t gid, struct ocs_error *error)
 {
 	char *aside = talloc_asprintf(store, "%s.corrupt-%lld", store->path, (long long)time(NULL));
+	char *fresh = talloc_asprintf(store, "%s.new", store->path);
 	bool salvaged = false;
 
-	if (aside == NULL || rename(store->path, aside) != 0)
-		return ocs_error_set(error, "%s: damaged, and cannot be moved aside: %s",
-		                     store->path, strerror(errno));
-	if (create_file(store, hash_size, mode, gid, error) != OCS_STORE_OK)
+	if (aside == NULL || fresh == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (make_file(store, fresh, hash_size, mode, gid, error) != OCS_STORE_OK)
 		return OCS_STORE_ERROR;
 	if ((flags & OCS_STORE_SALVAGE) != 0)
-		salvaged = copy_records(store, aside) == 0;
-	if (salvaged || (flags & OCS_STORE_MOVE_CORRUPT) != 0)
-		return open_existing(store, 0, error);
-	if (rename(aside, store->path) != 0)
-		return ocs_error_set(error, "%s: damaged; it is now %s", store->path, aside);
-	return OCS_STORE_CORRUPT;
+		salvaged = copy_records(store, fresh) == 0;
+	if (!salvaged && (flags & OCS_STORE_MOVE_CORRUPT) == 0) {
+		unlink(fresh);
+		return OCS_STORE_CORRUPT;
+	}
+	if ((link(store->path, aside) != 0 && rename(store->path, aside) != 0) ||
+	    rename(fresh, store->path) != 0) {
+		ocs_error_set(error, "%s: damaged, and cannot be moved aside: %s", store->path,
+		              strerror(errno));
+		unlink(fresh);
+		return OCS_STORE_ERROR;
+	}
+	return open_existing(store, 0, error);
 }
 
 static int store_destroy(struct ocs_store *store)

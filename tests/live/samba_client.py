@@ -119,6 +119,7 @@ class Connection:
             if mapped else f"ncacn_ip_tcp:127.0.0.1[{dc.port}]"
         way = transport.DCERPCTransportFactory(binding)
         way.set_connect_timeout(LIMIT)
+        way.recv = self._recv  # impacket's own turns for ever when the server has closed
         if user is not None:
             way.set_credentials(user, PASSWORD, DOMAIN)
         self.rpc = way.get_dce_rpc()
@@ -127,7 +128,20 @@ class Connection:
         self.rpc.connect()
         self.socket = way.get_socket()
         self.socket.settimeout(LIMIT)
-        self.rpc.bind(uuidtup_to_bin(interface))
+        try:
+            self.rpc.bind(uuidtup_to_bin(interface))
+        except BaseException:
+            self.close()
+            raise
+
+    def _recv(self, force=0, count=0):
+        data = b""
+        while len(data) < count or not data:
+            more = self.socket.recv((count - len(data)) or 8192)
+            if not more:
+                raise ConnectionError("the server has closed the connection")
+            data += more
+        return data
 
     def call(self, request):
         self.send(request)
@@ -185,9 +199,11 @@ class Client:
         self.waits = None
         self.acxh = self.cxh = None
         self.emsmdb = Connection(dc, EMSMDB, user, **more)
-        if connect:
-            answer = self.connect()
-            assert answer["ErrorCode"] == 0, hex(answer["ErrorCode"])
+        try:
+            assert not connect or self.connect()["ErrorCode"] == 0
+        except BaseException:
+            self.close()
+            raise
 
     def close(self):
         for connection in (self.emsmdb, self.waits):

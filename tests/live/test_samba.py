@@ -88,6 +88,13 @@ class SambaTest(ServiceTest):
     def kinds(self, client):
         return [(e["NotificationHandle"], e["NotificationFlags"]) for e in client.idle()]
 
+    def parked(self, client):
+        """A wait that the server has parked for certain."""
+        wait = client.wait()
+        proof = client.wait(self.connection(samba_rig.ASYNC, client.user))
+        self.assertEqual(proof.result(), REJECTED)
+        return wait
+
     def denied(self, word, function, *arguments):
         with self.assertRaises(Fault) as caught:
             function(*arguments)
@@ -157,9 +164,7 @@ class Calls(SambaTest):
         self.samba()
         client = self.mapi()
         client.subscribe()
-        first = client.wait()
-        second = client.wait(self.connection(samba_rig.ASYNC, "alice"))
-        self.assertEqual(second.result(), REJECTED)
+        first = self.parked(client)
         self.assertTrue(first.parked)
         self.mail()
         self.assertEqual(first.result(), PENDING)
@@ -192,8 +197,7 @@ class Calls(SambaTest):
         self.samba()
         clients = [self.mapi() for _ in range(20)]
         handles = [client.subscribe() for client in clients]
-        waits = [client.wait() for client in clients]
-        wait_until(lambda: all(wait.parked for wait in waits), 1, "all are parked")
+        waits = [self.parked(client) for client in clients]
         self.mail()
         self.assertEqual([wait.result() for wait in waits], [PENDING] * 20)
         self.assertEqual([self.kinds(c) for c in clients], [[(h, NEWMAIL)] for h in handles])
@@ -316,7 +320,7 @@ class Ends(SambaTest):
         self.samba()
         client = self.mapi()
         client.subscribe()
-        client.wait()
+        self.parked(client)
         client.waits.close()
         close_wait = "08"
         wait_until(lambda: "01" in self.connections(), 5, "connected")
@@ -330,7 +334,7 @@ class Ends(SambaTest):
         self.samba()
         client = self.mapi()
         client.subscribe()
-        client.wait()
+        self.parked(client)
         self.assertTrue(queues())
         client.close()
         wait_until(lambda: not queues(), 10, "the queues are gone")
@@ -349,7 +353,7 @@ class Ends(SambaTest):
         clients = [self.mapi() for _ in range(3)]
         for client in clients:
             client.subscribe()
-        waits = [client.wait() for client in clients]
+        waits = [self.parked(client) for client in clients]
         self.dc.terminate()
         self.assertEqual([wait.result() for wait in waits], [EXITING] * 3)
         self.dc.process.wait(LIMIT)
