@@ -156,7 +156,7 @@ check-fast: all tests
 demo: deps
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
-	@$(PYTHON) tools/demo.py
+	@$(PYTHON) tools/demo.py $(BUILD)
 
 bench: deps all $(BENCHES)
 	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py

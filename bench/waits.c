@@ -56,6 +56,7 @@ struct bench {
 	struct bench_request request;
 	const char *port;
 	unsigned mails, rate;
+	uint64_t first; /* number of the first mail */
 	int http, done; /* done: an eventfd */
 	atomic_bool sender_done;
 	_Atomic uint64_t sent, send_errors;
@@ -99,8 +100,7 @@ static int execute(struct slot *slot, const uint8_t *rops, size_t rops_len, cons
 /* RopLogon to the own mailbox and RopRegisterNotification of new mail in the whole store. */
 static int subscribe(struct slot *slot)
 {
-	static const uint8_t log_on[] = {0xfe, 0, 0, 0x01, 0, 0,   0,   0x01, 0,
-	                                 0,    0, 0, 5,    0, '/', 'c', 'n',  0};
+	static const uint8_t log_on[] = "\xfe\0\0\x01\0\0\0\x01\0\0\0\0\x04\0/cn";
 	static const uint8_t subscription[] = {0x29, 0, 0, 1, 0x02, 0x00, 1};
 	uint32_t handles[2] = {0xffffffff, 0xffffffff};
 	uint8_t out[OCSEMSMDB_EXT_MAX];
@@ -225,24 +225,24 @@ static void *run_sender(void *arg)
 {
 	struct bench *bench = arg;
 	char *reply = malloc(REPLY);
-	uint64_t next = 0, due = bench_now();
+	uint64_t next = bench->first, due = bench_now();
 	const uint64_t one = 1;
 
-	while (reply != NULL && next < bench->mails) {
-		uint64_t first = next, now;
+	while (reply != NULL && next < bench->first + bench->mails) {
+		uint64_t begin = next, now;
 
 		if (bench->rate > 0)
 			sleep_until(due += SECOND * bench->request.batch / bench->rate);
 		bench_request_fill(&bench->request, bench->request.bytes, &next);
 		now = bench_now();
-		for (uint64_t i = first; i < next; i++)
+		for (uint64_t i = begin; i < next; i++)
 			atomic_store(&bench->slots[i % bench->count].sent, now);
 		if (send_all(bench->http, bench->request.bytes, bench->request.len) != 0 ||
 		    await_answer(bench, reply) != 0) {
 			atomic_fetch_add(&bench->send_errors, 1);
 			break;
 		}
-		atomic_fetch_add(&bench->sent, next - first);
+		atomic_fetch_add(&bench->sent, next - begin);
 	}
 	free(reply);
 	atomic_store(&bench->sender_done, true);
@@ -367,7 +367,7 @@ int main(int argc, char **argv)
 	uint64_t memory;
 	int option, result = -1;
 
-	while ((option = getopt(argc, argv, "b:f:n:p:r:R:u:U:")) != -1) {
+	while ((option = getopt(argc, argv, "b:f:n:o:p:r:R:u:U:")) != -1) {
 		switch (option) {
 		case 'b':
 			shape.batch = (unsigned)strtoul(optarg, NULL, 10);
@@ -377,6 +377,9 @@ int main(int argc, char **argv)
 			break;
 		case 'n':
 			bench.mails = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'o':
+			bench.first = strtoull(optarg, NULL, 10);
 			break;
 		case 'p':
 			bench.port = optarg;

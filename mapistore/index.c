@@ -156,6 +156,7 @@ static int start_counter(struct ocs_index *index, struct ocs_error *error)
 	return ocs_index_commit(index, error);
 }
 
+/* One that is there and damaged counts too: reserve explains. */
 static bool has_high_water(struct ocs_index *index)
 {
 	uint8_t *data;
@@ -164,7 +165,7 @@ static bool has_high_water(struct ocs_index *index)
 	                          &data, &len, NULL);
 
 	talloc_free(data);
-	return ret == OCS_STORE_OK && len == 8;
+	return ret != OCS_STORE_MISSING;
 }
 
 static int open_store(struct ocs_index *index, const char *folder, const char *path, bool create,
@@ -186,7 +187,9 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 		return OCS_STORE_ERROR;
 	ret = ocs_store_open(path, HASH_SIZE, OCS_STORE_CHECK | OCS_STORE_SALVAGE, 0660, st.st_gid,
 	                     &index->store, &index->salvaged, &why);
-	if (ret == OCS_STORE_OK && index->salvaged && !has_high_water(index)) {
+	/* Without the list of replica ids its maker was killed before the first mark. */
+	if (ret == OCS_STORE_OK && (index->salvaged || access(replicas, F_OK) == 0) &&
+	    !has_high_water(index)) {
 		ocs_error_set(&why, "%s: damaged, its high-water mark is lost", path);
 		ret = OCS_STORE_CORRUPT;
 	}

@@ -18,6 +18,20 @@ static void count_early(struct ocs_http_request *request, size_t count)
 	                          memory_order_relaxed);
 }
 
+/* So that one report can be followed: by its id, or by what it is about. */
+static void log_accepted(struct ocs_http_request *request, const char *account,
+                         const struct ocs_notification *what, const struct ocs_result *result)
+{
+	static const char *const words[] = {"queued", "nosubscriber", "duplicate"};
+	char id[OCS_HTTP_ID_SIZE];
+
+	ocs_http_format_id(request, id);
+	ocs_log(LOG_DEBUG, "request %s as %s: %s id=%s %s %s %s %s: %s, %u queues", id, account,
+	        ocs_category_word(what->category), what->id != NULL ? what->id : "-", what->backend,
+	        what->backend_user, what->folder, what->message_id != NULL ? what->message_id : "-",
+	        words[result->status], result->queues);
+}
+
 /* results: as done() gets them, which need not be those of the request. */
 static void write_results(struct ocs_http_request *request, const struct ocs_request *submitted,
                           const struct ocs_result *results)
@@ -33,6 +47,9 @@ static void write_results(struct ocs_http_request *request, const struct ocs_req
 	for (size_t i = 0; i < submitted->count; i++) {
 		if (results[i].status == OCS_STATUS_REFUSED)
 			ocs_http_note_refusal(request, &results[i].refusal, submitted->account);
+		else if (ocs_log_wanted(LOG_DEBUG))
+			log_accepted(request, submitted->account, &submitted->items[i],
+			             &results[i]);
 		ocs_xml_result(body, submitted->items[i].id, &results[i]);
 	}
 	ocs_xml_finish(body);

@@ -41,6 +41,11 @@ void ocs_log_detach(void)
 		openlog(name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
+bool ocs_log_wanted(int priority)
+{
+	return priority <= atomic_load(&least);
+}
+
 void ocs_log_set_level(int level)
 {
 	atomic_store(&least, level);

@@ -21,6 +21,9 @@ void ocs_log_detach(void);
 void ocs_log_set_level(int level); /* any time, any thread */
 void ocs_log_close(void);
 
+/* Whether a line of that priority would be logged: for lines that cost something to make. */
+bool ocs_log_wanted(int priority);
+
 /* priority: LOG_ERR to LOG_DEBUG. */
 void ocs_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The form that modules below the daemon are given (ocs_log_fn of notify/dispatch.h). */

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import random
 import sys
 import threading
 import time
@@ -13,6 +14,11 @@ from harness.case import ServiceTest
 from harness.client import notification
 from harness.tdb import StoppedHolder, Tdb
 from harness.wait import wait_until
+
+
+def garbage(size):
+    """The same bytes each time, so that a failure can be repeated."""
+    return random.Random(size).randbytes(size)
 
 
 class StoppedProcess(ServiceTest):
@@ -144,7 +150,7 @@ class Damage(ServiceTest):
         hurt, well, c = self.consumer(d, "hurt"), self.consumer(d, "well"), self.client(d)
         with Tdb(os.path.join(d.registry, "registry.tdb")) as tdb:
             key = self.user_key(tdb, "hurt")
-            tdb.store(key, os.urandom(len(tdb.records()[key])))
+            tdb.store(key, garbage(len(tdb.records()[key])))
         answer = self.accepted(c.newmail("1", user="hurt"))
         self.assertIn(answer.statuses[0], ("nosubscriber", "refused"))
         self.accepted(c.newmail("1", user="well"), "queued")
@@ -174,7 +180,7 @@ class Damage(ServiceTest):
         d.terminate()
         path = os.path.join(d.registry, "registry.tdb")
         with open(path, "r+b") as f:
-            f.write(os.urandom(4096))
+            f.write(garbage(4096))
         d.start()
         self.assertIn("moved aside", d.log())
         self.assertTrue([n for n in os.listdir(d.registry) if n.startswith("registry.tdb.corrupt-")])
@@ -197,7 +203,7 @@ class Damage(ServiceTest):
         d, path = self.used()
         size = os.path.getsize(path)
         with open(path, "wb") as f:
-            f.write(os.urandom(size))
+            f.write(garbage(size))
         self.assertRegex(self.refuses_to_start(d), r"replica_id|restore|backup")
 
     def test_a_truncated_index_is_refused(self):

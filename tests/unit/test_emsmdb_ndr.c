@@ -177,6 +177,9 @@ START_TEST(a_name_must_begin_at_0_and_end_in_its_only_nul)
 	stub[8]++; /* actual count over the maximum */
 	ck_assert(!ocs_ndr_pull_connect(stub, len, &in));
 	stub[8]--;
+	stub[0]--; /* the maximum below the actual count */
+	ck_assert(!ocs_ndr_pull_connect(stub, len, &in));
+	stub[0]++;
 	stub[12 + 0x4c] = 'x'; /* the NUL */
 	ck_assert(!ocs_ndr_pull_connect(stub, len, &in));
 	stub[12 + 0x4c] = 0;

@@ -118,6 +118,39 @@ START_TEST(a_call_that_could_not_drain_wakes_the_waiter)
 }
 END_TEST
 
+START_TEST(a_call_whose_buffer_was_too_small_wakes_the_waiter)
+{
+	struct rig_rops b;
+
+	begin(OCSEMSMDB_2016);
+	ck_assert(park(&first));
+	rig_mail(context, USER);
+	rig_begin(&b);
+	for (int i = 0; i < 5; i++)
+		rig_rop(&b, "490000");
+	rig_handle(&b, 0xffffffff);
+	ck_assert_uint_eq(rig_execute(session, &b, 8 + 45), 0);
+	ck_assert_uint_eq(b.data[8], 0xff);
+	expect_done(&first, 1, 0);
+	end();
+}
+END_TEST
+
+START_TEST(a_processor_that_appends_by_itself_wakes_the_waiter_as_well)
+{
+	uint8_t payload[16] = {2, 0};
+	size_t len = 2;
+
+	begin(OCSEMSMDB_2016);
+	ck_assert(park(&first));
+	rig_mail(context, USER);
+	ck_assert_uint_eq(ocsemsmdb_append(session, payload, &len, sizeof(payload)), 0);
+	ck_assert_uint_eq(len, 5); /* RopPending */
+	expect_done(&first, 1, 0);
+	end();
+}
+END_TEST
+
 START_TEST(a_call_that_drained_all_leaves_the_waiter_alone)
 {
 	begin(OCSEMSMDB_2016);
@@ -331,6 +364,23 @@ START_TEST(a_session_does_not_expire_while_it_waits)
 }
 END_TEST
 
+START_TEST(a_wait_longer_than_the_idle_time_keeps_its_session)
+{
+	struct ocsemsmdb_settings settings = rig_emsmdb_settings(OCSEMSMDB_2016);
+
+	context = rig_open();
+	settings.session_idle = MINUTES;
+	ck_assert_int_eq(ocsemsmdb_open(context, &settings, &server), OCSNOTIFY_OK);
+	session = rig_connect(server, USER);
+	ck_assert(park(&first));
+	rig_now += 4 * MINUTES;
+	ocsemsmdb_tick(server);
+	ck_assert_uint_eq(rig_ended, 0);
+	ck_assert_uint_eq(parked(), 1);
+	end();
+}
+END_TEST
+
 START_TEST(each_of_many_waits_is_woken_by_its_own_mail_alone)
 {
 	static int calls[200];
@@ -371,6 +421,8 @@ int main(void)
 	tcase_add_test(tcase, news_end_a_parked_wait);
 	tcase_add_test(tcase, news_that_came_while_nobody_waited_are_not_lost);
 	tcase_add_test(tcase, a_call_that_could_not_drain_wakes_the_waiter);
+	tcase_add_test(tcase, a_call_whose_buffer_was_too_small_wakes_the_waiter);
+	tcase_add_test(tcase, a_processor_that_appends_by_itself_wakes_the_waiter_as_well);
 	tcase_add_test(tcase, a_call_that_drained_all_leaves_the_waiter_alone);
 	tcase_add_test(tcase, a_second_wait_is_rejected_and_the_first_stays);
 	tcase_add_test(tcase, a_client_that_vanished_gives_its_place_up);
@@ -386,6 +438,7 @@ int main(void)
 	tcase_add_test(tcase, a_cancelled_wait_is_not_called_back);
 	tcase_add_test(tcase, a_wait_goes_with_its_connection_and_leaves_the_session_of_another);
 	tcase_add_test(tcase, a_session_does_not_expire_while_it_waits);
+	tcase_add_test(tcase, a_wait_longer_than_the_idle_time_keeps_its_session);
 	tcase_add_test(tcase, each_of_many_waits_is_woken_by_its_own_mail_alone);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);
