@@ -11,6 +11,8 @@ LOCALSTATEDIR ?= /var
 LIBDIR        ?= $(PREFIX)/lib
 BUILD         ?= build
 PYTHON        ?= /usr/bin/python3
+# Where Dovecot looks for plugins, whatever our prefix is.
+DOVECOTDIR    ?= $(shell sed -n 's/^dovecot_moduledir=//p' /usr/lib/dovecot/dovecot-config 2>/dev/null)
 
 CC        ?= gcc
 CSTD      := -std=gnu11
@@ -103,7 +105,9 @@ $(BUILD)/$(SONAME): $(NOTIFY_OBJS) notify/ocsnotify.map
 	    -Wl,--version-script=notify/ocsnotify.map -o $@ $(NOTIFY_OBJS) $(NOTIFY_LIBS)
 $(BUILD)/libocsnotify.so: $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $@
-$(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in Makefile
+# Always anew: the prefix may be another one than the last time.
+.PHONY: $(BUILD)/ocsnotify.pc
+$(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
 
@@ -132,7 +136,14 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^ $(LIBS) $(CHECK_LIBS)
-tests: $(UNIT_TESTS) $(BUILD)/ocsmanager-faults
+
+# ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
+FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
+$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(call lib,emsmdb)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^
+tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(BUILD)/ocsmanager-faults
 
 # ---- bench ----
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(LIB_BASE)
@@ -167,7 +178,7 @@ format:
 MANS := $(wildcard doc/*.[1358])
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig \
-	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR) $(DESTDIR)$(LIBDIR)/dovecot/modules
+	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR) $(DESTDIR)$(DOVECOTDIR)
 	install -m 755 $(BUILD)/ocsmanager $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(BUILD)/libocsnotify.a $(DESTDIR)$(LIBDIR)/
@@ -175,7 +186,7 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libocsnotify.so
 	install -m 644 $(BUILD)/ocsnotify.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	install -m 644 notify/ocsnotify.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(PLUGIN) $(DESTDIR)$(LIBDIR)/dovecot/modules/
+	install -m 644 $(PLUGIN) $(DESTDIR)$(DOVECOTDIR)/
 	test -e $(DESTDIR)$(SYSCONFDIR)/ocsmanager.ini || install -m 640 ocsmanager.ini $(DESTDIR)$(SYSCONFDIR)/
 	for page in $(MANS); do \
 	    section=$${page##*.}; \

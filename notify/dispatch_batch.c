@@ -148,6 +148,26 @@ static void hash_id(const struct job *job, struct item *item)
 	sha256_digest(&sha, sizeof(item->id_hash), item->id_hash);
 }
 
+/* Now that they are committed, the fast path may know them. */
+static void remember_folders(struct ocs_dispatch *dispatch, const struct item *item)
+{
+	const struct ocs_notification *what = item->notification;
+
+	for (size_t i = 0; i < item->n_targets; i++) {
+		const struct target *target = &item->targets[i];
+
+		if (target->folder.fid != 0)
+			ocs_dispatch_cache_folder_add(dispatch, target->user, what->backend,
+			                              what->backend_user, what->folder,
+			                              &target->folder);
+		if (what->message_id != NULL && what->old_folder != NULL &&
+		    target->old_folder.fid != 0)
+			ocs_dispatch_cache_folder_add(dispatch, target->user, what->backend,
+			                              what->backend_user, what->old_folder,
+			                              &target->old_folder);
+	}
+}
+
 static int resolve_group(struct group *group, struct resolve *resolve)
 {
 	for (size_t i = 0; i < group->n; i++) {
@@ -180,6 +200,8 @@ static int resolve_group(struct group *group, struct resolve *resolve)
 	}
 	if (commit_index(group, &resolve->error) != 0)
 		return -1;
+	for (size_t i = 0; i < group->n; i++)
+		remember_folders(group->dispatch, group->items[i]);
 	/* Not synced: a power cut also takes the queues, and a killed process leaves what it wrote.
 	 */
 	return ocs_registrations_flush(group->dispatch->registrations, false, &resolve->error);

@@ -135,6 +135,25 @@ void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch, const char *us
 	pthread_mutex_unlock(&dispatch->cache_lock);
 }
 
+void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch, const char *user,
+                                    const char *backend, const char *backend_user,
+                                    const char *folder)
+{
+	struct cache_folder *entry;
+	char key[KEY_MAX];
+	size_t len = folder_key(key, user, backend, backend_user, folder);
+
+	if (len == 0)
+		return;
+	pthread_mutex_lock(&dispatch->cache_lock);
+	HASH_FIND(hh, dispatch->cache_folders, key, len, entry);
+	if (entry != NULL) {
+		HASH_DEL(dispatch->cache_folders, entry);
+		free(entry);
+	}
+	pthread_mutex_unlock(&dispatch->cache_lock);
+}
+
 void ocs_dispatch_cache_message_add(struct ocs_dispatch *dispatch, uint64_t series,
                                     const char *message_id, uint64_t mid)
 {

@@ -103,7 +103,8 @@ static int find_folder(struct resolve *resolve, const struct ocs_notification *n
 		ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, true, out,
 		                       &resolve->error);
 	}
-	if (ret == OCS_STORE_OK)
+	/* What is not committed may never be: no other thread may see it. */
+	if (ret == OCS_STORE_OK && !ocs_store_in_transaction(ocs_index_store(dispatch->index)))
 		ocs_dispatch_cache_folder_add(dispatch, user, backend, owner, folder, out);
 	return ret;
 }
@@ -122,8 +123,8 @@ static int check_uid_validity(struct resolve *resolve, const struct ocs_notifica
 	                                      notification->folder, notification->uid_validity,
 	                                      folder, &resolve->error) != OCS_STORE_OK)
 		return -1;
-	ocs_dispatch_cache_folder_add(resolve->dispatch, target->user, notification->backend,
-	                              notification->backend_user, notification->folder, folder);
+	ocs_dispatch_cache_folder_drop(resolve->dispatch, target->user, notification->backend,
+	                               notification->backend_user, notification->folder);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  */
 #include "ocsmanager/daemon.h"
 
-#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <talloc.h>
 
@@ -259,14 +259,14 @@ int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason)
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
+	bool hangs;
+
 	ocs_service_stop(daemon->service);
-	/* A store thread that hangs still uses what would be closed; the process is about to end.
-	 */
-	if (daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0)
-		return;
-	if (daemon->index != NULL)
+	/* A store thread that hangs still uses what would be closed; the process is about to end. */
+	hangs = daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0;
+	if (daemon->index != NULL && !hangs)
 		ocs_index_close(daemon->index);
-	if (daemon->registry != NULL)
+	if (daemon->registry != NULL && !hangs)
 		ocs_registry_close(daemon->registry);
 	if (daemon->auth != NULL)
 		ocs_auth_close(daemon->auth);

@@ -344,7 +344,7 @@ static int serve(const struct mapihttp_options *options, const struct ocs_config
 
 int main(int argc, char **argv)
 {
-	struct mapihttp_options options;
+	static struct mapihttp_options options; /* as long as the program runs, with its paths */
 	struct ocs_config *config = NULL;
 	struct ocs_error error = {""};
 	int status;

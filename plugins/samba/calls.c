@@ -114,8 +114,11 @@ static NTSTATUS dispatch(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
 	uint16_t opnum = call->pkt.u.request.opnum;
 
 	if (caller.user == NULL) {
-		DBG_NOTICE("%s: refused: no user that the groupware knows\n",
-		           call->context->iface->name);
+		const struct auth_user_info *info = dcesrv_call_session_info(call)->info;
+
+		DBG_NOTICE("%s: %s\\%s is no user of the groupware\n", call->context->iface->name,
+		           info == NULL || info->domain_name == NULL ? "" : info->domain_name,
+		           info == NULL || info->account_name == NULL ? "" : info->account_name);
 		return fault(call, OCSEMSMDB_FAULT_ACCESS_DENIED);
 	}
 	/* One connection can carry calls of several levels. */

@@ -1,5 +1,6 @@
 """EMSMDB by python3-impacket: its DCERPC, NTLM and NDR engine, the calls declared from MS-OXCRPC."""
 
+import socket
 import struct
 import sys
 import threading
@@ -161,6 +162,10 @@ class Connection:
         return response
 
     def close(self):
+        try:  # a thread that still reads would keep the connection open
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.socket.close()
 
 

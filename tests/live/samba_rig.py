@@ -150,12 +150,13 @@ class Domain:
 
 
 class Dc:
-    """options: lines of [global] more; model: single or prefork."""
+    """options: lines of [global] more; model: single or prefork; fixed_port: else Samba takes one, and
+    only the endpoint mapper knows it."""
 
-    def __init__(self, domain, registry, options=(), model="single"):
+    def __init__(self, domain, registry, options=(), model="single", fixed_port=True):
         self.folder = tempfile.mkdtemp(prefix="d")
         self.domain, self.registry, self.options, self.model = domain, registry, options, model
-        self.port = free_port()
+        self.port = free_port() if fixed_port else None
         self.process = self.out = None
 
     def __enter__(self):
@@ -187,11 +188,13 @@ class Dc:
             f"state directory = {self.folder}/state", f"cache directory = {self.folder}/cache",
             f"lock directory = {self.folder}/lock", f"pid directory = {self.folder}/pid",
             f"ncalrpc dir = {self.folder}/ncalrpc", f"log file = {self.folder}/log",
-            "log level = 1", "prefork children = 1", f"rpc server port:exchange_emsmdb = {self.port}",
-            f"rpc server port:exchange_asyncemsmdb = {self.port}",
+            "log level = 1", "prefork children = 1",
             f"ocsmanager:registry = {self.registry}", "exchange_emsmdb:backend = sogo",
             *self.options, "",
         ]
+        if self.port:
+            lines[-1:] = [f"rpc server port:exchange_emsmdb = {self.port}",
+                          f"rpc server port:exchange_asyncemsmdb = {self.port}", ""]
         with open(self.config, "w", encoding="ascii") as f:
             f.write("\n".join(lines))
 
@@ -212,7 +215,7 @@ class Dc:
     def _answers(self):
         if self.process.poll() is not None:
             raise AssertionError("Samba ended:\n" + self.out.text()[-3000:])
-        for port in (135, self.port):
+        for port in (135, self.port or 135):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
             except OSError:

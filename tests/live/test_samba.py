@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -51,10 +52,10 @@ class SambaTest(ServiceTest):
     def setUpClass(cls):
         samba_rig.prepare()
 
-    def samba(self, *options, model="single", daemon=True, **more):
+    def samba(self, *options, model="single", daemon=True, fixed_port=True, **more):
         self.d = self.daemon(start=daemon)
         self.http = self.client(self.d) if daemon else None
-        self.dc = samba_rig.Dc(the_domain(), self.d.registry, options, model)
+        self.dc = samba_rig.Dc(the_domain(), self.d.registry, options, model, fixed_port)
         self.addCleanup(self.end)
         self.dc.start(**more)
         self.mails = 0
@@ -82,7 +83,7 @@ class SambaTest(ServiceTest):
         """What the admin sees."""
         done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "--json", "sessions"],
                               capture_output=True, text=True, timeout=LIMIT, check=True)
-        return json.loads(done.stdout)["sessions"]
+        return json.loads(done.stdout)
 
     def mail(self, user="alice"):
         self.mails += 1
@@ -111,8 +112,10 @@ class SambaTest(ServiceTest):
         wait = client.wait()
         self.assertEqual(client.idle(), [])  # other calls run while it is parked
         self.assertTrue(wait.parked)
+        start = time.monotonic()
         self.mail(client.user)
         self.assertEqual(wait.result(), PENDING)
+        self.assertLess(time.monotonic() - start, 2)  # by the descriptor, not by some timer
         self.assertEqual(self.kinds(client), [(handle, NEWMAIL)])
         self.assertEqual(self.kinds(client), [])
 
@@ -129,7 +132,7 @@ class Calls(SambaTest):
         self.the_whole_way(second)
 
     def test_the_endpoint_mapper_knows_both_interfaces(self):
-        self.samba()
+        self.samba(fixed_port=False)
         client = self.mapi(mapped=True)
         client.subscribe()
         client.waits = self.connection(samba_rig.ASYNC, "alice", mapped=True)
@@ -368,6 +371,20 @@ class Ends(SambaTest):
 
     def test_parked_waits_are_told_that_samba_ends_in_the_prefork_model(self):
         self.ends_with_samba("prefork")
+
+    def test_clients_come_back_after_the_sudden_death_of_the_worker(self):
+        self.samba(model="prefork")
+        client = self.mapi()
+        client.subscribe()
+        os.kill(self.sessions()[0]["pid"], signal.SIGKILL)
+
+        def session():
+            try:
+                return self.mapi()
+            except (Fault, OSError, rpcrt.DCERPCException):  # refused, or cut
+                return None
+
+        self.the_whole_way(wait_until(session, 20, "a session"))
 
     def test_samba_may_start_before_the_daemon(self):
         self.samba(daemon=False)

@@ -511,6 +511,24 @@ START_TEST(renaming_inbox_moves_its_messages_and_leaves_it_there)
 }
 END_TEST
 
+START_TEST(the_messages_of_a_renamed_inbox_are_named_where_they_are_now)
+{
+	uint64_t one = put_message("INBOX", "1"), two, three;
+
+	ck_assert_str_eq(name_of(one), "jdoe|sogo|john|INBOX|1");
+	rename_folder("INBOX", "old mail");
+	ck_assert_str_eq(name_of(one), "jdoe|sogo|john|old mail|1");
+	two = put_message("INBOX", "2");
+	three = put_message("old mail", "3");
+	reopen();
+	ck_assert_str_eq(name_of(one), "jdoe|sogo|john|old mail|1");
+	ck_assert_str_eq(name_of(two), "jdoe|sogo|john|INBOX|2");
+	ck_assert_str_eq(name_of(three), "jdoe|sogo|john|old mail|3");
+	rename_folder("old mail", "archive/older");
+	ck_assert_str_eq(name_of(one), "jdoe|sogo|john|archive/older|1");
+}
+END_TEST
+
 START_TEST(a_deleted_folder_retires_what_is_below)
 {
 	uint64_t a = make("a"), b = make("a/b"), mid = put_message("a/b", "1"), got;
@@ -634,6 +652,27 @@ START_TEST(a_fixed_fid_for_a_folder_known_before_leads_back_too)
 }
 END_TEST
 
+START_TEST(a_folder_known_before_its_fid_was_fixed_can_be_deleted)
+{
+	uint64_t own = make(fixed_folder), mid = put_message(fixed_folder, "1"),
+	         below = make("Shared/Team/below"), got;
+
+	ck_assert_str_ne(name_of(own), "");
+	ocs_index_set_fixed(idx, fixed, fixed_folder);
+	delete_folder(_i == 0 ? fixed_folder : "Shared");
+	ck_assert_int_eq(find(fixed_folder), OCS_STORE_MISSING);
+	ck_assert_int_eq(find("Shared/Team/below"), OCS_STORE_MISSING);
+	ocs_index_set_fixed(idx, NULL, NULL);
+	ck_assert_int_eq(find(fixed_folder), OCS_STORE_MISSING);
+	ck_assert_int_eq(find("Shared/Team/below"), OCS_STORE_MISSING);
+	ck_assert_str_eq(name_of(own), "");
+	ck_assert_str_eq(name_of(mid), "");
+	ck_assert_str_eq(name_of(below), "");
+	ck_assert_uint_ne(make(fixed_folder), own);
+	ck_assert_int_eq(get_message(fixed_folder, "1", &got), OCS_STORE_MISSING);
+}
+END_TEST
+
 START_TEST(a_uid_validity_keeps_a_fixed_fid_and_the_folders_own)
 {
 	uint64_t own = make("Shared/Team");
@@ -713,11 +752,13 @@ int main(void)
 	tcase_add_test(tcase, a_rename_over_an_existing_folder_retires_that_one);
 	tcase_add_test(tcase, a_rename_to_its_own_name_changes_nothing);
 	tcase_add_test(tcase, renaming_inbox_moves_its_messages_and_leaves_it_there);
+	tcase_add_test(tcase, the_messages_of_a_renamed_inbox_are_named_where_they_are_now);
 	tcase_add_test(tcase, a_deleted_folder_retires_what_is_below);
 	tcase_add_test(tcase, a_new_uid_validity_retires_the_messages_and_keeps_the_folder);
 	tcase_add_test(tcase, messages_are_put_changed_and_deleted);
 	tcase_add_test(tcase, a_fixed_fid_wins_and_leads_back);
 	tcase_add_test(tcase, a_fixed_fid_for_a_folder_known_before_leads_back_too);
+	tcase_add_loop_test(tcase, a_folder_known_before_its_fid_was_fixed_can_be_deleted, 0, 2);
 	tcase_add_test(tcase, a_uid_validity_keeps_a_fixed_fid_and_the_folders_own);
 	tcase_add_test(tcase, a_deleted_folder_with_a_fixed_fid_leads_nowhere);
 	tcase_add_test(tcase, a_damaged_folder_record_is_set_aside_and_the_folder_starts_afresh);

@@ -1,6 +1,8 @@
 /* The sender ids done lately: within the window, and across a restart. */
 #include "test_core_rig.h"
 
+#include <sys/resource.h>
+
 #include "notify/recent.h"
 
 static struct ocs_recent *recent;
@@ -139,6 +141,30 @@ START_TEST(garbage_does_not_stop_the_start)
 }
 END_TEST
 
+START_TEST(a_change_over_that_fails_is_made_up_for_after_the_revert)
+{
+	struct rlimit limit, none;
+	int ret;
+
+	add(1, 1000);
+	flush(1000);
+	add(2, 1059);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0; /* the new file cannot be opened */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ret = ocs_recent_flush(recent, 1070, 60, &rig_error);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(ret, -1);
+	ocs_recent_revert(recent);
+	add(3, 1070);
+	flush(1070);
+	reopen();
+	ck_assert(done(2, 1080));
+	ck_assert(done(3, 1080));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("recent");
@@ -151,6 +177,7 @@ int main(void)
 	tcase_add_test(tcase, the_files_stay_small_and_no_id_within_the_window_is_lost);
 	tcase_add_test(tcase, a_torn_end_is_cut_and_the_rest_stands);
 	tcase_add_test(tcase, garbage_does_not_stop_the_start);
+	tcase_add_test(tcase, a_change_over_that_fails_is_made_up_for_after_the_revert);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);
 }

@@ -24,8 +24,8 @@ static void fill(void)
 
 		snprintf(key, sizeof(key), "K%d", i);
 		snprintf(data, sizeof(data), "the data of record %d.", i);
-		ck_assert_ok(ocs_store_put(store, key, strlen(key), data, strlen(data),
-		                           &rig_error));
+		ck_assert_ok(
+		        ocs_store_put(store, key, strlen(key), data, strlen(data), &rig_error));
 	}
 	ck_assert_ok(ocs_store_commit(store, true, &rig_error));
 	ocs_store_close(store);
@@ -40,8 +40,8 @@ static void setup(void)
 
 static int open_it(int flags, struct ocs_store **store, bool *moved)
 {
-	return ocs_store_open(path, BUCKETS, OCS_STORE_CHECK | flags, 0640, (gid_t)-1, store,
-	                      moved, &rig_error);
+	return ocs_store_open(path, BUCKETS, OCS_STORE_CHECK | flags, 0640, (gid_t)-1, store, moved,
+	                      &rig_error);
 }
 
 /* How many records are there with the right data; the others are not there at all. */
@@ -251,8 +251,8 @@ static uint64_t make_folder(const char *name)
 	struct ocs_index_folder folder;
 
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder(idx, "jdoe", "sogo", "jdoe", name, true, &folder,
-	                              &rig_error));
+	ck_assert_ok(
+	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", name, true, &folder, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 	return folder.fid;
 }
