@@ -17,17 +17,18 @@
 
 #include <talloc.h>
 
-#define SECOND_NS     1000000000ULL
-#define BATCH_MAX     256 /* requests taken at once by the store thread */
-#define SYNC_NS       (50 * 1000000ULL)
-#define APPLY_NS      SECOND_NS       /* registrations reach the index so soon */
-#define APPLY_MAX     8192            /* or when there are so many */
-#define JANITOR_NS    (5 * SECOND_NS) /* well within the 30 s that the dead are given */
-#define DEADLINE_STEP (50 * 1000000ULL)
-#define GONE_NS       (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
-#define GONE_AFTER_NS SECOND_NS          /* and for so long after the registry changed */
-#define STUCK_NS      (2 * SECOND_NS)    /* a store operation this long is reported as trouble */
-#define STOP_SECONDS  1                  /* the service has waited for what is in flight before */
+#define SECOND_NS      1000000000ULL
+#define BATCH_MAX      256 /* requests taken at once by the store thread */
+#define SYNC_NS        (50 * 1000000ULL)
+#define APPLY_NS       SECOND_NS       /* registrations reach the index so soon */
+#define APPLY_MAX      8192            /* or when there are so many */
+#define JANITOR_NS     (5 * SECOND_NS) /* well within the 30 s that the dead are given */
+#define DEADLINE_STEP  (50 * 1000000ULL)
+#define GONE_NS        (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
+#define GONE_AFTER_NS  SECOND_NS          /* and for so long after the registry changed */
+#define STUCK_NS       (2 * SECOND_NS) /* a store operation this long is reported as trouble */
+#define START_PATIENCE 10              /* seconds that the start waits for the registry's lock */
+#define STOP_SECONDS   1               /* the service has waited for what is in flight before */
 
 /* ---- small things ---- */
 
@@ -314,9 +315,9 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
 	struct ocs_error error;
 
-	if (dispatch->unsynced && config->settings.sync == OCS_SYNC_INTERVAL &&
-	    now - dispatch->last_sync >= SYNC_NS) {
-		if (ocs_store_sync(ocs_registry_store(dispatch->registry), &error) != 0)
+	if (dispatch->unsynced && now - dispatch->last_sync >= SYNC_NS) {
+		if (config->settings.sync == OCS_SYNC_INTERVAL &&
+		    ocs_store_sync(ocs_registry_store(dispatch->registry), &error) != 0)
 			ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
 		dispatch->unsynced = false;
 		dispatch->last_sync = now;
@@ -366,11 +367,28 @@ static void finish_jobs(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 	}
 }
 
+/* At start: says whom it waits for, and gives up in the end. */
+static int begin_patiently(struct ocs_dispatch *dispatch, struct ocs_error *error)
+{
+	const struct timespec step = {.tv_nsec = 100000000};
+	struct ocs_store *store = ocs_registry_store(dispatch->registry);
+	int ret = ocs_store_try_begin(store, error);
+
+	for (int i = 0; i < START_PATIENCE * 10 && ret == OCS_STORE_BUSY; i++) {
+		if (i == 10)
+			ocs_dispatch_log(dispatch, LOG_WARNING, "%s: waiting", error->text);
+		nanosleep(&step, NULL);
+		ret = ocs_store_try_begin(store, error);
+	}
+	return ret;
+}
+
 /* Tells the library what it needs of the ini. */
 static int publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
-	int ret = ocs_registry_begin(dispatch->registry, error);
+	int ret = dispatch->store_thread_runs ? ocs_registry_begin(dispatch->registry, error)
+	                                      : begin_patiently(dispatch, error);
 
 	if (ret == OCS_STORE_OK) {
 		ret = ocs_registry_settings_put(dispatch->registry, &config->settings.published,
@@ -393,11 +411,15 @@ static void take_new_settings(struct ocs_dispatch *dispatch)
 	ocs_dispatch_config_put(dispatch, config);
 	if (generation == dispatch->generation_seen)
 		return;
-	dispatch->generation_seen = generation;
 	ocs_dispatch_cache_folders_clear(dispatch);
-	if (publish(dispatch, &error) != 0)
-		ocs_dispatch_log(dispatch, LOG_ERR, "cannot publish the new settings: %s",
-		                 error.text);
+	if (publish(dispatch, &error) == 0) {
+		dispatch->generation_seen = generation;
+		dispatch->publish_failed = false;
+	} else if (!dispatch->publish_failed) {
+		ocs_dispatch_log(dispatch, LOG_ERR,
+		                 "cannot publish the new settings, trying again: %s", error.text);
+		dispatch->publish_failed = true;
+	}
 }
 
 static void *store_thread(void *arg)
@@ -595,8 +617,10 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	pthread_condattr_t monotonic;
 
 	*out = NULL;
-	if (dispatch == NULL)
+	if (dispatch == NULL) {
+		talloc_free(map);
 		return ocs_error_set(error, "out of memory");
+	}
 	pthread_mutex_init(&dispatch->config_lock, NULL);
 	pthread_mutex_init(&dispatch->queues_lock, NULL);
 	pthread_mutex_init(&dispatch->cache_lock, NULL);
@@ -616,6 +640,8 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	dispatch->folder = talloc_strdup(dispatch, folder);
 	dispatch->config = config_make(settings, map);
 	if (dispatch->folder == NULL || dispatch->config == NULL) {
+		if (dispatch->config == NULL)
+			talloc_free(map);
 		dispatch_free(dispatch);
 		return ocs_error_set(error, "out of memory");
 	}

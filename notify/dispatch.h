@@ -66,8 +66,9 @@ struct ocs_request {
 	void *owner;
 };
 
-/* folder: the registry folder; the private subfolder is made by the caller. map may be NULL. The
- * registry and index handles are used by the store thread alone from here on. */
+/* folder: the registry folder; the private subfolder is made by the caller. map may be NULL;
+ * it is taken over, also on failure. The registry and index handles are used by the store thread
+ * alone from here on. */
 int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct ocs_index *index,
                        struct ocs_usermap *map, const struct ocs_dispatch_settings *settings,
                        ocs_log_fn *log, struct ocs_dispatch **out, struct ocs_error *error);

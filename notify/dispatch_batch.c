@@ -151,10 +151,9 @@ static void hash_id(const struct job *job, struct item *item)
 /* Now that they are committed, the fast path may know them. */
 static void remember_folders(struct ocs_dispatch *dispatch, const struct item *item)
 {
-	const struct ocs_notification *what = item->notification;
-
 	for (size_t i = 0; i < item->n_targets; i++) {
 		const struct target *target = &item->targets[i];
+		const struct ocs_notification *what = target->notification;
 
 		if (target->folder.fid != 0)
 			ocs_dispatch_cache_folder_add(dispatch, target->user, what->backend,
@@ -261,6 +260,25 @@ static int send_group(struct group *group, struct ocs_error *error)
 	return 0;
 }
 
+/* Whether the queue is registered still, in the open transaction: 1, 0 or -1. What is put on the
+ * spill list of one that its owner or the janitor has removed stays there for ever. */
+static int is_registered(struct ocs_dispatch *dispatch, const struct pending_entry *pending,
+                         struct ocs_error *error)
+{
+	struct dispatch_snapshot *now;
+	int found = 0;
+
+	if (pending->snapshot->seqnum == ocs_registry_seqnum(dispatch->registry))
+		return 1;
+	now = ocs_dispatch_snapshot_read(dispatch, pending->snapshot->user, error);
+	if (now == NULL)
+		return -1;
+	for (size_t i = 0; i < now->n_queues && found == 0; i++)
+		found = now->queues[i].queue == pending->queue;
+	ocs_dispatch_snapshot_put(dispatch, now);
+	return found;
+}
+
 static int append_pending(struct group *group, const struct item *item, struct ocs_error *error)
 {
 	const struct ocs_dispatch_settings *settings = &group->config->settings;
@@ -269,7 +287,12 @@ static int append_pending(struct group *group, const struct item *item, struct o
 	for (size_t i = 0; i < item->n_pending; i++) {
 		const struct pending_entry *pending = &item->pending[i];
 		enum ocs_spill_outcome outcome;
+		int registered = is_registered(dispatch, pending, error);
 
+		if (registered < 0)
+			return -1;
+		if (registered == 0)
+			continue;
 		if (ocs_registry_spill_append(dispatch->registry, pending->queue->id,
 		                              pending->queue->table, pending->entry, pending->len,
 		                              settings->spill_max, settings->spill_total, &outcome,

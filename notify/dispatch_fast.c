@@ -67,7 +67,7 @@ bool ocs_dispatch_deliver(struct ocs_dispatch *dispatch, struct job *job, struct
 
 	if (snapshot->n_queues == 0)
 		return true;
-	n = ocs_fanout(item->notification, &target->ids, items);
+	n = ocs_fanout(target->notification, &target->ids, items);
 	for (size_t q = 0; q < snapshot->n_queues && ok; q++) {
 		struct snapshot_queue *to = &snapshot->queues[q];
 		bool wrote = false;
@@ -109,6 +109,7 @@ static bool resolve_from_memory(struct ocs_dispatch *dispatch, const struct job 
 
 	memset(target, 0, sizeof(*target));
 	target->user = user;
+	target->notification = notification;
 	if (!ocs_dispatch_cache_folder(dispatch, user, notification->backend,
 	                               notification->backend_user, notification->folder,
 	                               &target->folder))

@@ -135,6 +135,8 @@ struct pending_entry {
 /* One groupware user that sees what a notification is about. */
 struct target {
 	const char *user;
+	const struct ocs_notification *notification; /* as this user sees it */
+	bool sees;                                   /* for make_view() */
 	struct ocs_index_folder folder, old_folder;
 	struct ocs_fanout_ids ids;
 	bool duplicate;                    /* a newmail this user knows already */
@@ -210,6 +212,7 @@ struct ocs_dispatch {
 	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply;
 	uint32_t seqnum_seen; /* of the registry (store thread) */
 	uint64_t damaged_seen;
+	bool publish_failed;
 	unsigned generation_seen; /* of the settings (store thread) */
 	bool unsynced;
 

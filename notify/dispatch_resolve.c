@@ -232,8 +232,9 @@ static int rename_folder(struct resolve *resolve, const struct ocs_notification 
 	if (ret != OCS_STORE_OK && ret != OCS_STORE_MISSING)
 		return -1;
 	new_there = ret == OCS_STORE_OK;
-	/* Reported again after this process was killed: the rename is done already. */
-	if (!old_there && new_there)
+	/* Reported again after this process was killed: the rename is done already. INBOX is there
+	 * all the same. */
+	if (new_there && (!old_there || strcmp(old_name, "INBOX") == 0))
 		return 0;
 	if (need_transaction(resolve) != 0 ||
 	    ocs_index_folder_rename(dispatch->index, target->user, notification->backend,
@@ -247,7 +248,7 @@ static int rename_folder(struct resolve *resolve, const struct ocs_notification 
 static int resolve_target(struct resolve *resolve, const struct job *job, const struct item *item,
                           struct target *target)
 {
-	const struct ocs_notification *notification = item->notification;
+	const struct ocs_notification *notification = target->notification;
 	struct ocs_fanout_ids *ids = &target->ids;
 	bool about_folder = notification->message_id == NULL;
 
@@ -295,6 +296,54 @@ static bool moves_into_itself(const struct ocs_notification *notification)
 	       notification->folder[len] == '/';
 }
 
+static void note_user(void *arg, const char *user, uint64_t fid)
+{
+	struct target *target = arg;
+
+	(void)fid;
+	target->sees = target->sees || strcmp(user, target->user) == 0;
+}
+
+static bool sees(const struct dispatch_config *config, const struct ocs_notification *notification,
+                 const char *folder, struct target *target)
+{
+	target->sees = false;
+	ocs_usermap_match(config->map, notification->backend, notification->backend_user, folder,
+	                  note_user, target);
+	return target->sees;
+}
+
+/* What a move or copy is to a user whom the map shows only one of the two folders: something came,
+ * or something went. 0: as it is; 1: nothing at all; -1: out of memory. */
+static int make_view(const struct dispatch_config *config, const void *mem_ctx,
+                     const struct ocs_notification *notification, struct target *target)
+{
+	struct ocs_notification *view;
+	bool source, destination;
+
+	target->notification = notification;
+	if (config->map == NULL || notification->old_folder == NULL)
+		return 0;
+	source = sees(config, notification, notification->old_folder, target);
+	destination = sees(config, notification, notification->folder, target);
+	if (source && destination)
+		return 0;
+	if (!destination && notification->category == OCS_COPIED)
+		return 1;
+	view = talloc_memdup(mem_ctx, notification, sizeof(*notification));
+	if (view == NULL)
+		return -1;
+	view->category = destination ? OCS_CREATED : OCS_DELETED;
+	if (!destination) { /* counts and uid validity are the destination's */
+		view->folder = notification->old_folder;
+		view->message_id = notification->old_message_id;
+		view->has_total = view->has_unread = view->has_uid_validity = false;
+	}
+	view->old_folder = view->old_message_id = NULL;
+	target->notification = view;
+	return 0;
+}
+
 int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *item)
 {
 	const struct ocs_notification *notification = item->notification;
@@ -317,13 +366,21 @@ int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *
 		return 1;
 	}
 	for (size_t i = 0; i < n_users; i++) {
-		item->targets[i].user = users[i];
-		if (resolve_target(resolve, job, item, &item->targets[i]) != 0)
+		struct target *target = &item->targets[item->n_targets];
+		int ret;
+
+		target->user = users[i];
+		ret = make_view(resolve->config, job->request, notification, target);
+		if (ret < 0)
+			return ocs_error_set(&resolve->error, "out of memory");
+		if (ret > 0)
+			continue;
+		if (resolve_target(resolve, job, item, target) != 0)
 			return -1;
 		item->n_targets++;
-		duplicates += item->targets[i].duplicate;
+		duplicates += target->duplicate;
 	}
-	if (duplicates == n_users) {
+	if (duplicates > 0 && duplicates == item->n_targets) {
 		item->result->status = OCS_STATUS_DUPLICATE;
 		return 1;
 	}
@@ -385,7 +442,7 @@ int ocs_dispatch_register(struct resolve *resolve, struct item *item)
 {
 	for (size_t i = 0; i < item->n_targets; i++)
 		if (!item->targets[i].duplicate &&
-		    register_target(resolve, item->notification, &item->targets[i]) != 0)
+		    register_target(resolve, item->targets[i].notification, &item->targets[i]) != 0)
 			return -1;
 	return 0;
 }

@@ -176,10 +176,8 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	if (load_usermap(config, &log_reporter, &map, error) < 0)
 		return -1;
 	if (ocs_dispatch_start(config->main.registry, daemon->registry, daemon->index, map,
-	                       &dispatch, ocs_log_text, &daemon->dispatch, error) < 0) {
-		talloc_free(map);
+	                       &dispatch, ocs_log_text, &daemon->dispatch, error) < 0)
 		return -1;
-	}
 	return ocs_service_start(config, daemon->auth, daemon->dispatch, &daemon->service, error);
 }
 
@@ -262,7 +260,8 @@ void ocs_daemon_stop(struct ocs_daemon *daemon)
 	bool hangs;
 
 	ocs_service_stop(daemon->service);
-	/* A store thread that hangs still uses what would be closed; the process is about to end. */
+	/* A store thread that hangs still uses what would be closed; the process is about to end.
+	 */
 	hangs = daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0;
 	if (daemon->index != NULL && !hangs)
 		ocs_index_close(daemon->index);

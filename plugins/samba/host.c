@@ -188,7 +188,7 @@ static void schedule(struct ocs_samba_host *host, uint64_t at_most)
 
 	if (host->waits[WAIT_PARKED] != NULL && at_most > SWEEP_MSECS)
 		at_most = SWEEP_MSECS;
-	delay = deadline > now ? deadline - now : 0;
+	delay = deadline == UINT64_MAX ? UINT64_MAX : deadline > now ? deadline - now : 0;
 	if (delay > at_most)
 		delay = at_most;
 	TALLOC_FREE(host->timer);

@@ -330,11 +330,19 @@ class Ends(SambaTest):
         client = self.mapi()
         client.subscribe()
         self.parked(client).connection.close()
-        close_wait = "08"
         client.waits = None
         wait = client.wait()
         self.mail()
         self.assertEqual(wait.result(), PENDING)
+
+    def test_the_connection_of_a_client_that_vanishes_is_let_go(self):
+        self.samba()
+        client = self.mapi()
+        client.subscribe()
+        self.parked(client).connection.close()
+        # Samba has read the end, and nobody sends it anything any more
+        close_wait = "08"
+        wait_until(lambda: close_wait in self.connections(), 5, "Samba knows")
         wait_until(lambda: close_wait not in self.connections(), 10, "Samba has let go of it")
 
     def test_the_sessions_of_a_client_that_vanishes_end(self):

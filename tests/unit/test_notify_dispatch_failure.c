@@ -174,6 +174,46 @@ START_TEST(no_identifier_is_seen_before_its_commit)
 }
 END_TEST
 
+/* ---- an owner that goes ---- */
+
+static struct rig_waiter late = RIG_WAITER;
+
+/* Between a spilled entry and its commit the session is removed, as by its owner or the janitor. */
+static int remove_session_once(struct tdb_context *tdb)
+{
+	struct ocs_registry_user nobody = {.user = (char *)(uintptr_t) "jdoe"};
+	struct ocs_notification change = rig_event(OCS_MODIFIED, "INBOX", NULL);
+
+	ocs_store_tdb_commit = tdb_transaction_commit;
+	rig_submit(&late, &change);
+	ck_assert_ok(ocs_registry_begin(registry, &rig_error));
+	ck_assert_ok(ocs_registry_user_put(registry, &nobody, &rig_error));
+	ck_assert_ok(ocs_registry_spill_forget(registry, queue.id, &rig_error));
+	ck_assert_ok(ocs_registry_commit(registry, false, &rig_error));
+	return tdb_transaction_commit(tdb);
+}
+
+START_TEST(nothing_is_spilled_for_a_queue_that_is_gone)
+{
+	struct ocs_notification fresh = rig_event(OCS_CREATED, "Fresh", "1"),
+	                        change = rig_event(OCS_MODIFIED, "INBOX", NULL);
+	struct ocs_spill_state state;
+	uint64_t total;
+
+	for (int i = 0; i < 9; i++) /* with the first one full */
+		ck_assert_int_eq(rig_report(&change).status, OCS_STATUS_QUEUED);
+	ocs_store_tdb_commit = remove_session_once;
+	rig_report(&fresh);
+	rig_wait(&late);
+	ck_assert_int_eq(ocs_dispatch_stop(dispatch), 0);
+	dispatch = NULL;
+	ck_assert_ok(ocs_registry_spill_state(registry, queue.id, &state, &rig_error));
+	ck_assert_uint_eq(state.count, 0);
+	ck_assert_ok(ocs_registry_spill_total(registry, &total, &rig_error));
+	ck_assert_uint_eq(total, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("dispatch failure");
@@ -186,6 +226,7 @@ int main(void)
 	        a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_identifier, 0,
 	        4);
 	tcase_add_loop_test(tcase, no_identifier_is_seen_before_its_commit, 0, 2);
+	tcase_add_test(tcase, nothing_is_spilled_for_a_queue_that_is_gone);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);
 }
