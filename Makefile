@@ -59,7 +59,8 @@ LIB_ALL  := $(call lib,ocsmanager) $(call lib,auth) $(call lib,emsmdb) $(LIB_BAS
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
 CTL_OBJS     := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsctl*.c))
 CONS_OBJS    := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsconsumer*.c))
-PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer
+MAPIHTTP_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsmapihttp*.c))
+PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
 LIBRARIES    := $(BUILD)/libocsnotify.a $(BUILD)/$(SONAME) $(BUILD)/libocsnotify.so $(BUILD)/ocsnotify.pc
 PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
@@ -87,6 +88,7 @@ $(foreach m,$(MODULES),$(eval $(call module_library,$(m))))
 $(BUILD)/ocsmanager: $(DAEMON_OBJS) $(LIB_ALL)
 $(BUILD)/ocsctl: $(CTL_OBJS) $(LIB_ALL)
 $(BUILD)/ocsconsumer: $(CONS_OBJS) $(LIB_ALL)
+$(BUILD)/ocsmapihttp: $(MAPIHTTP_OBJS) $(LIB_ALL)
 $(PROGRAMS):
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pie $(LDHARDEN) -o $@ $^ $(LIBS)

@@ -109,7 +109,7 @@ class SambaTest(ServiceTest):
 
     def the_whole_way(self, client):
         handle = client.subscribe()
-        wait = client.wait()
+        wait = self.parked(client)
         self.assertEqual(client.idle(), [])  # other calls run while it is parked
         self.assertTrue(wait.parked)
         start = time.monotonic()

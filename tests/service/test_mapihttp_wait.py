@@ -81,7 +81,9 @@ class Waits(WaitTest):
 
         def more_until(found):
             nonlocal data
+            end = time.monotonic() + LIMIT
             while not found(data):
+                self.assertLess(time.monotonic(), end, data)
                 got = connection.recv(65536)
                 self.assertTrue(got, data)
                 data += got
