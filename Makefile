@@ -11,7 +11,8 @@ LOCALSTATEDIR ?= /var
 LIBDIR        ?= $(PREFIX)/lib
 BUILD         ?= build
 PYTHON        ?= /usr/bin/python3
-# Where Dovecot looks for plugins, whatever our prefix is.
+# Where Dovecot and Samba look for plugins, whatever our prefix is.
+SAMBADIR      ?= /usr/lib/$(shell gcc -print-multiarch)/samba/dcerpc_server
 DOVECOTDIR    ?= $(shell sed -n 's/^dovecot_moduledir=//p' /usr/lib/dovecot/dovecot-config 2>/dev/null)
 
 CC        ?= gcc
@@ -63,13 +64,14 @@ MAPIHTTP_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsmapihttp*.c
 PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
 LIBRARIES    := $(BUILD)/libocsnotify.a $(BUILD)/$(SONAME) $(BUILD)/libocsnotify.so $(BUILD)/ocsnotify.pc
 PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
+SAMBA_PLUGIN := $(BUILD)/ocsmanager_samba.so
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency)
+BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits)
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-fast demo bench install clean format ini
-all: $(PROGRAMS) $(LIBRARIES) $(PLUGIN)
+.PHONY: all tests deps check check-fast demo demo-outlook bench install clean format ini
+all: $(PROGRAMS) $(LIBRARIES) $(PLUGIN) $(SAMBA_PLUGIN)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -94,7 +96,7 @@ $(PROGRAMS):
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pie $(LDHARDEN) -o $@ $^ $(LIBS)
 
 # ---- libocsnotify: notify, mqueue, and the identifiers of mapistore ----
-DAEMON_ONLY := $(patsubst %,$(BUILD)/obj/notify/%.o,dispatch dispatch_batch dispatch_cache dispatch_fast dispatch_queues dispatch_resolve janitor recent)
+DAEMON_ONLY := $(patsubst %,$(BUILD)/obj/notify/%.o,dispatch dispatch_batch dispatch_cache dispatch_fast dispatch_queues dispatch_resolve dispatch_store janitor recent registrations)
 NOTIFY_OBJS := $(filter-out $(DAEMON_ONLY),$(foreach m,store mqueue mapistore notify,$(call objs,$(m))))
 NOTIFY_LIBS := $(shell pkg-config --libs tdb talloc nettle 2>/dev/null) -lrt -lpthread
 $(BUILD)/libocsnotify.a: $(NOTIFY_OBJS)
@@ -122,6 +124,16 @@ $(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h)
 	@$(CC) -std=gnu11 $(OPT) -fPIC -shared -DHAVE_CONFIG_H -D_GNU_SOURCE -I. $(filter-out -Wformat=2 -Wvla,$(WARN)) \
 	    -fstack-protector-strong -fvisibility=hidden -isystem /usr/include/dovecot -Wl,-z,relro,-z,now -o $@ $(PLUGIN_SRCS) -lexpat
 
+# ---- the Samba plugin: one module that brings our libraries along and exports one symbol ----
+SAMBA_PKGS := dcerpc_server samba-hostconfig tevent
+SAMBA_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/samba/*.c))
+$(SAMBA_OBJS): CPPFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(SAMBA_PKGS) 2>/dev/null))
+$(SAMBA_PLUGIN): $(SAMBA_OBJS) $(call lib,emsmdb) $(BUILD)/libocsnotify.a plugins/samba/plugin.map
+	@echo "  PLUGIN  $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -shared -Wl,--version-script=plugins/samba/plugin.map \
+	    -o $@ $(SAMBA_OBJS) $(call lib,emsmdb) $(BUILD)/libocsnotify.a \
+	    $(shell pkg-config --libs $(SAMBA_PKGS) 2>/dev/null) -ldcerpc-server-core -lsamba-errors $(NOTIFY_LIBS)
+
 # ---- the daemon with kill points, for the tests of sudden death ----
 FAULT_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/obj-faults/%,$(call objs,notify))
 $(BUILD)/obj-faults/%.o: %.c
@@ -141,14 +153,14 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
-$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(call lib,emsmdb)
+$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/tools/ocsmapihttp_body.o $(call lib,emsmdb)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^
 tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(BUILD)/ocsmanager-faults
 
 # ---- bench ----
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(LIB_BASE)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call lib,emsmdb) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^ $(LIBS)
@@ -166,10 +178,10 @@ check: deps
 check-fast: all tests
 	$(PYTHON) tests/run.py $(BUILD)
 
-demo: deps
+demo demo-outlook: deps
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
-	@$(PYTHON) tools/demo.py $(BUILD)
+	@$(PYTHON) tools/$(subst -,_,$@).py $(BUILD)
 
 bench: deps all $(BENCHES)
 	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py
@@ -189,6 +201,11 @@ install: all
 	install -m 644 $(BUILD)/ocsnotify.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
 	install -m 644 notify/ocsnotify.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(PLUGIN) $(DESTDIR)$(DOVECOTDIR)/
+	install -d $(DESTDIR)$(SAMBADIR)
+	install -m 644 $(SAMBA_PLUGIN) $(DESTDIR)$(SAMBADIR)/ocsmanager.so
+	install -m 644 $(call lib,emsmdb) $(DESTDIR)$(LIBDIR)/libocsemsmdb.a
+	install -m 644 emsmdb/ocsemsmdb.h $(DESTDIR)$(PREFIX)/include/
+	install -m 755 $(BUILD)/ocsmapihttp $(DESTDIR)$(PREFIX)/sbin/
 	test -e $(DESTDIR)$(SYSCONFDIR)/ocsmanager.ini || install -m 640 ocsmanager.ini $(DESTDIR)$(SYSCONFDIR)/
 	for page in $(MANS); do \
 	    section=$${page##*.}; \

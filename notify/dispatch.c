@@ -17,18 +17,9 @@
 
 #include <talloc.h>
 
-#define SECOND_NS      1000000000ULL
-#define BATCH_MAX      256 /* requests taken at once by the store thread */
-#define SYNC_NS        (50 * 1000000ULL)
-#define APPLY_NS       SECOND_NS       /* registrations reach the index so soon */
-#define APPLY_MAX      8192            /* or when there are so many */
-#define JANITOR_NS     (5 * SECOND_NS) /* well within the 30 s that the dead are given */
-#define DEADLINE_STEP  (50 * 1000000ULL)
-#define GONE_NS        (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
-#define GONE_AFTER_NS  SECOND_NS          /* and for so long after the registry changed */
-#define STUCK_NS       (2 * SECOND_NS) /* a store operation this long is reported as trouble */
-#define START_PATIENCE 10              /* seconds that the start waits for the registry's lock */
-#define STOP_SECONDS   1               /* the service has waited for what is in flight before */
+#define DEADLINE_STEP (50 * 1000000ULL)
+#define STUCK_NS      (2 * SECOND_NS) /* a store operation this long is reported as trouble */
+#define STOP_SECONDS  1               /* the service has waited for what is in flight before */
 
 /* ---- small things ---- */
 
@@ -159,7 +150,7 @@ static void count_results(struct ocs_dispatch *dispatch, const struct ocs_result
 	}
 }
 
-static void job_free(struct ocs_dispatch *dispatch, struct job *job)
+void ocs_dispatch_job_free(struct ocs_dispatch *dispatch, struct job *job)
 {
 	for (size_t i = 0; i < job->request->count; i++) {
 		ocs_dispatch_pending_end(&job->items[i]);
@@ -170,7 +161,7 @@ static void job_free(struct ocs_dispatch *dispatch, struct job *job)
 }
 
 /* lock is held */
-static void unlist(struct ocs_dispatch *dispatch, struct job *job)
+void ocs_dispatch_job_unlist(struct ocs_dispatch *dispatch, struct job *job)
 {
 	if (job->all_next != NULL)
 		job->all_next->all_previous = job->all_previous;
@@ -180,13 +171,13 @@ static void unlist(struct ocs_dispatch *dispatch, struct job *job)
 		dispatch->all = job->all_next;
 }
 
-static void job_finish(struct ocs_dispatch *dispatch, struct job *job)
+void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job)
 {
 	struct ocs_request *request = job->request;
 
 	count_results(dispatch, request->results, request->count);
 	request->done(request->owner, request->results, request->count);
-	job_free(dispatch, job);
+	ocs_dispatch_job_free(dispatch, job);
 }
 
 /* Answers instead of the store thread: all that has not ended is refused. */
@@ -231,7 +222,7 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 			job->items[i].state = ITEM_ENDED;
 	}
 	if (ocs_dispatch_fast(dispatch, job)) {
-		job_finish(dispatch, job);
+		ocs_dispatch_job_finish(dispatch, job);
 		return;
 	}
 	config = ocs_dispatch_config_get(dispatch);
@@ -257,199 +248,8 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 	pthread_mutex_unlock(&dispatch->lock);
 	if (stopping) {
 		answer_for(dispatch, request, 503, "OVERLOADED", "the service is stopping");
-		job_free(dispatch, job);
+		ocs_dispatch_job_free(dispatch, job);
 	}
-}
-
-/* ---- the store thread ---- */
-
-/* lock is held; waits for work, at most until the next housekeeping. */
-static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
-{
-	struct timespec until;
-	size_t n = 0;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += dispatch->unsynced ? (long)SYNC_NS
-	                 : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0
-	                         ? (long)GONE_NS
-	                         : 500000000L;
-	if (until.tv_nsec >= (long)SECOND_NS) {
-		until.tv_sec++;
-		until.tv_nsec -= (long)SECOND_NS;
-	}
-	while (dispatch->first == NULL && !dispatch->stopping)
-		if (pthread_cond_timedwait(&dispatch->work, &dispatch->lock, &until) != 0)
-			break;
-	while (dispatch->first != NULL && n < BATCH_MAX) {
-		jobs[n] = dispatch->first;
-		dispatch->first = jobs[n]->next;
-		if (dispatch->first != NULL)
-			dispatch->first->previous = NULL;
-		else
-			dispatch->last = NULL;
-		jobs[n]->next = NULL;
-		jobs[n++]->running = true;
-	}
-	return n;
-}
-
-static void report_damage(struct ocs_dispatch *dispatch)
-{
-	uint64_t damaged = ocs_registry_damaged(dispatch->registry);
-
-	if (damaged == dispatch->damaged_seen)
-		return;
-	ocs_dispatch_log(dispatch, LOG_ERR,
-	                 "%s: %llu damaged record%s skipped; the sessions concerned hear nothing "
-	                 "until they subscribe anew",
-	                 ocs_store_path(ocs_registry_store(dispatch->registry)),
-	                 (unsigned long long)(damaged - dispatch->damaged_seen),
-	                 damaged - dispatch->damaged_seen == 1 ? " was" : "s were");
-	dispatch->damaged_seen = damaged;
-}
-
-static void housekeeping(struct ocs_dispatch *dispatch)
-{
-	uint64_t now = ocs_dispatch_now();
-	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
-	struct ocs_error error;
-
-	if (dispatch->unsynced && now - dispatch->last_sync >= SYNC_NS) {
-		if (config->settings.sync == OCS_SYNC_INTERVAL &&
-		    ocs_store_sync(ocs_registry_store(dispatch->registry), &error) != 0)
-			ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
-		dispatch->unsynced = false;
-		dispatch->last_sync = now;
-	}
-	ocs_dispatch_config_put(dispatch, config);
-	if (ocs_registrations_waiting(dispatch->registrations) >= APPLY_MAX ||
-	    (ocs_registrations_waiting(dispatch->registrations) > 0 &&
-	     now - dispatch->last_apply >= APPLY_NS)) {
-		OCS_COUNT(dispatch, commits, 1);
-		if (ocs_registrations_apply(dispatch->registrations, &error) != 0)
-			ocs_dispatch_log(dispatch, LOG_ERR, "%s; they stay in the journal",
-			                 error.text);
-		dispatch->last_apply = ocs_dispatch_now();
-	}
-	if (dispatch->seqnum_seen != ocs_registry_seqnum(dispatch->registry)) {
-		dispatch->seqnum_seen = ocs_registry_seqnum(dispatch->registry);
-		dispatch->last_change = now;
-	}
-	/* An owner unlinks a queue a moment after it took it out of the registry. */
-	if (now - dispatch->last_gone >= GONE_NS && now - dispatch->last_change <= GONE_AFTER_NS) {
-		ocs_dispatch_queues_close_gone(dispatch);
-		dispatch->last_gone = now;
-	}
-	report_damage(dispatch);
-	if (now - dispatch->last_janitor >= JANITOR_NS) {
-		ocs_dispatch_janitor(dispatch);
-		ocs_dispatch_queues_close_idle(dispatch);
-		dispatch->last_janitor = ocs_dispatch_now();
-	}
-}
-
-static void finish_jobs(struct ocs_dispatch *dispatch, struct job **jobs, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		bool answered;
-
-		pthread_mutex_lock(&dispatch->lock);
-		answered = jobs[i]->answered;
-		if (!answered)
-			unlist(dispatch, jobs[i]);
-		jobs[i]->answered = true;
-		pthread_mutex_unlock(&dispatch->lock);
-		if (answered)
-			job_free(dispatch, jobs[i]);
-		else
-			job_finish(dispatch, jobs[i]);
-	}
-}
-
-/* At start: says whom it waits for, and gives up in the end. */
-static int begin_patiently(struct ocs_dispatch *dispatch, struct ocs_error *error)
-{
-	const struct timespec step = {.tv_nsec = 100000000};
-	struct ocs_store *store = ocs_registry_store(dispatch->registry);
-	int ret = ocs_store_try_begin(store, error);
-
-	for (int i = 0; i < START_PATIENCE * 10 && ret == OCS_STORE_BUSY; i++) {
-		if (i == 10)
-			ocs_dispatch_log(dispatch, LOG_WARNING, "%s: waiting", error->text);
-		nanosleep(&step, NULL);
-		ret = ocs_store_try_begin(store, error);
-	}
-	return ret;
-}
-
-/* Tells the library what it needs of the ini. */
-static int publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
-{
-	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
-	int ret = dispatch->store_thread_runs ? ocs_registry_begin(dispatch->registry, error)
-	                                      : begin_patiently(dispatch, error);
-
-	if (ret == OCS_STORE_OK) {
-		ret = ocs_registry_settings_put(dispatch->registry, &config->settings.published,
-		                                error);
-		if (ret == OCS_STORE_OK)
-			ret = ocs_registry_commit(dispatch->registry, false, error);
-		else
-			ocs_registry_cancel(dispatch->registry);
-	}
-	ocs_dispatch_config_put(dispatch, config);
-	return ret == OCS_STORE_OK ? 0 : -1;
-}
-
-static void take_new_settings(struct ocs_dispatch *dispatch)
-{
-	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
-	unsigned generation = config->generation;
-	struct ocs_error error;
-
-	ocs_dispatch_config_put(dispatch, config);
-	if (generation == dispatch->generation_seen)
-		return;
-	ocs_dispatch_cache_folders_clear(dispatch);
-	if (publish(dispatch, &error) == 0) {
-		dispatch->generation_seen = generation;
-		dispatch->publish_failed = false;
-	} else if (!dispatch->publish_failed) {
-		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "cannot publish the new settings, trying again: %s", error.text);
-		dispatch->publish_failed = true;
-	}
-}
-
-static void *store_thread(void *arg)
-{
-	struct ocs_dispatch *dispatch = arg;
-	struct job *jobs[BATCH_MAX];
-
-	for (;;) {
-		size_t n;
-		bool stop;
-
-		pthread_mutex_lock(&dispatch->lock);
-		n = take_jobs(dispatch, jobs);
-		stop = n == 0 && dispatch->stopping;
-		pthread_mutex_unlock(&dispatch->lock);
-		if (stop)
-			break;
-		atomic_store(&dispatch->busy_since, ocs_dispatch_now());
-		take_new_settings(dispatch);
-		if (n > 0)
-			ocs_dispatch_batch(dispatch, jobs, n);
-		finish_jobs(dispatch, jobs, n);
-		housekeeping(dispatch);
-		atomic_store(&dispatch->busy_since, 0);
-	}
-	pthread_mutex_lock(&dispatch->lock);
-	dispatch->store_thread_runs = false;
-	pthread_cond_broadcast(&dispatch->finished);
-	pthread_mutex_unlock(&dispatch->lock);
-	return NULL;
 }
 
 /* ---- the deadline thread: a request is answered in time even if the store thread hangs ---- */
@@ -476,7 +276,7 @@ static struct job *overdue(struct ocs_dispatch *dispatch, uint64_t now)
 	for (struct job *job = dispatch->all; job != NULL; job = job->all_next) {
 		if (job->deadline > now)
 			continue;
-		unlist(dispatch, job);
+		ocs_dispatch_job_unlist(dispatch, job);
 		if (!job->running) {
 			if (job->previous != NULL)
 				job->previous->next = job->next;
@@ -517,7 +317,7 @@ static void answer_overdue(struct ocs_dispatch *dispatch)
 		answer_for(dispatch, &copy, 503, "REGISTRY_UNAVAILABLE",
 		           "the registry did not answer in time; try again");
 		if (!running)
-			job_free(dispatch, job);
+			ocs_dispatch_job_free(dispatch, job);
 	}
 }
 
@@ -595,7 +395,7 @@ static int start_threads(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	int ret;
 
 	dispatch->store_thread_runs = true;
-	ret = pthread_create(&dispatch->store_thread, NULL, store_thread, dispatch);
+	ret = pthread_create(&dispatch->store_thread, NULL, ocs_dispatch_store_thread, dispatch);
 	if (ret != 0) {
 		dispatch->store_thread_runs = false;
 		return ocs_error_set(error, "cannot start a thread: %s", strerror(ret));
@@ -645,7 +445,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 		dispatch_free(dispatch);
 		return ocs_error_set(error, "out of memory");
 	}
-	if (open_parts(dispatch, error) != 0 || publish(dispatch, error) != 0 ||
+	if (open_parts(dispatch, error) != 0 || ocs_dispatch_publish(dispatch, error) != 0 ||
 	    start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)
 			(void)ocs_dispatch_stop(dispatch);

@@ -1,7 +1,8 @@
 /*
  * Shared by the dispatch files only.
  *
- *   dispatch.c          submit, the store thread's loop, deadlines, reload, counters, health
+ *   dispatch.c          submit, the end of a request, deadlines, start, reload, counters, health
+ *   dispatch_store.c    the store thread's loop and its housekeeping
  *   dispatch_fast.c     what can be done in the caller's thread
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
  *   dispatch_resolve.c  names to users and identifiers
@@ -231,6 +232,18 @@ struct ocs_dispatch {
 void ocs_dispatch_log(struct ocs_dispatch *dispatch, int priority, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 uint64_t ocs_dispatch_now(void); /* CLOCK_MONOTONIC, ns */
+
+#define SECOND_NS 1000000000ULL
+
+/* dispatch.c: the end of a job. unlist: dispatch->lock is held. finish answers and frees. */
+void ocs_dispatch_job_unlist(struct ocs_dispatch *dispatch, struct job *job);
+void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job);
+void ocs_dispatch_job_free(struct ocs_dispatch *dispatch, struct job *job);
+
+/* dispatch_store.c. publish: tells the library what it needs of the ini; at start, before there is
+ * a store thread, it waits for the registry's lock for a bounded time. */
+void *ocs_dispatch_store_thread(void *dispatch);
+int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error);
 
 /* dispatch_fast.c: does what it can; true if every item has ended. Caller's thread. */
 bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job);

@@ -1,6 +1,6 @@
 /*
- * The registry's file, settings, contexts and sessions: see registry.h. The queues of a user are
- * in registry_user.c, the spill lists in spill.c.
+ * The registry's file, settings and contexts: see registry.h. The sessions are in
+ * registry_session.c, the queues of a user in registry_user.c, the spill lists in spill.c.
  */
 #include "notify/registry_internal.h"
 
@@ -286,8 +286,8 @@ static int ids_fetch(struct ocs_registry *registry, const void *mem_ctx, const v
 
 /* Adds or removes an id after the first `skip` bytes of a record that may be missing if skip is 0.
  */
-static int ids_change(struct ocs_registry *registry, const void *key, size_t key_len, size_t skip,
-                      uint64_t id, bool add, struct ocs_error *error)
+int ocs_registry_ids_change(struct ocs_registry *registry, const void *key, size_t key_len,
+                            size_t skip, uint64_t id, bool add, struct ocs_error *error)
 {
 	uint8_t *data;
 	size_t len, i;
@@ -318,33 +318,12 @@ static int ids_change(struct ocs_registry *registry, const void *key, size_t key
 	return ret;
 }
 
-/* Appends to a talloc array of names that starts as NULL, 0. */
-static int add_name(const void *mem_ctx, const char *name, char ***names_r, size_t *n_r,
-                    struct ocs_error *error)
-{
-	char **names = talloc_realloc(mem_ctx, *names_r, char *, *n_r + 1);
-
-	if (names == NULL)
-		return ocs_error_set(error, "out of memory");
-	*names_r = names;
-	names[*n_r] = talloc_strdup(names, name);
-	if (names[*n_r] == NULL)
-		return ocs_error_set(error, "out of memory");
-	(*n_r)++;
-	return OCS_STORE_OK;
-}
-
-static int session_get(struct ocs_registry *registry, uint64_t id, struct ocs_registry_session *out,
-                       struct ocs_error *error);
-
 /* ---- contexts: C<id> is pid, uid, started, then the ids of its sessions ---- */
-
-#define CONTEXT_HEADER 16
 
 int ocs_registry_context_add(struct ocs_registry *registry,
                              const struct ocs_registry_context *context, struct ocs_error *error)
 {
-	uint8_t key[OCS_ID_KEY_SIZE], data[CONTEXT_HEADER];
+	uint8_t key[OCS_ID_KEY_SIZE], data[OCS_CONTEXT_HEADER];
 	int ret;
 
 	ocs_registry_id_key(key, 'C', context->id);
@@ -353,59 +332,8 @@ int ocs_registry_context_add(struct ocs_registry *registry,
 	ocs_put64(data + 8, context->started);
 	ret = ocs_store_put(registry->store, key, sizeof(key), data, sizeof(data), error);
 	if (ret == OCS_STORE_OK)
-		ret = ids_change(registry, key_contexts, sizeof(key_contexts), 0, context->id, true,
-		                 error);
-	return ret;
-}
-
-struct session_list {
-	struct ocs_registry_session *list;
-	size_t n;
-};
-
-static int session_each(const void *key, size_t key_len, const uint8_t *data, size_t len,
-                        void *arg);
-
-/* The long way, for when the records that lead to a context's queues are damaged or gone: looks at
- * every session and every user. */
-static int sweep_context(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
-                         char ***queues_r, size_t *n_queues_r, struct ocs_error *error)
-{
-	struct session_list sessions = {NULL, 0};
-	struct ocs_registry_user **users;
-	uint8_t key[OCS_ID_KEY_SIZE];
-	size_t n_users;
-	int ret = ocs_registry_user_list(registry, registry, &users, &n_users, error);
-
-	for (size_t u = 0; u < n_users && ret == OCS_STORE_OK; u++) {
-		size_t kept = 0, had = users[u]->n_queues;
-
-		for (size_t q = 0; q < had && ret == OCS_STORE_OK; q++) {
-			struct ocs_registry_queue *queue = &users[u]->queues[q];
-
-			if (queue->context != id) {
-				users[u]->queues[kept++] = *queue;
-				continue;
-			}
-			ret = ocs_registry_spill_forget(registry, queue->id, error);
-			if (ret == OCS_STORE_OK && queues_r != NULL && !queue->spill_only)
-				ret = add_name(mem_ctx, queue->name, queues_r, n_queues_r, error);
-		}
-		users[u]->n_queues = kept;
-		if (ret == OCS_STORE_OK && kept != had)
-			ret = ocs_registry_user_put(registry, users[u], error);
-	}
-	talloc_free(users);
-	if (ret == OCS_STORE_OK &&
-	    ocs_store_each(registry->store, 'S', session_each, &sessions, error) != 0)
-		ret = OCS_STORE_ERROR;
-	for (size_t i = 0; i < sessions.n && ret == OCS_STORE_OK; i++) {
-		if (sessions.list[i].context != id)
-			continue;
-		ocs_registry_id_key(key, 'S', sessions.list[i].id);
-		ret = ocs_store_delete(registry->store, key, sizeof(key), error);
-	}
-	talloc_free(sessions.list);
+		ret = ocs_registry_ids_change(registry, key_contexts, sizeof(key_contexts), 0,
+		                              context->id, true, error);
 	return ret;
 }
 
@@ -422,13 +350,15 @@ int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, cons
 		*n_queues_r = 0;
 	}
 	ocs_registry_id_key(key, 'C', id);
-	ret = ids_fetch(registry, registry, key, sizeof(key), CONTEXT_HEADER, &data, &len, error);
+	ret = ids_fetch(registry, registry, key, sizeof(key), OCS_CONTEXT_HEADER, &data, &len,
+	                error);
 	if (ret == OCS_STORE_OK) {
-		for (i = CONTEXT_HEADER; i < len && ret == OCS_STORE_OK; i += 8) {
+		for (i = OCS_CONTEXT_HEADER; i < len && ret == OCS_STORE_OK; i += 8) {
 			uint64_t session = ocs_get64(data + i);
 			struct ocs_registry_session unused;
 
-			if (session_get(registry, session, &unused, error) != OCS_STORE_OK)
+			if (ocs_registry_session_get(registry, session, &unused, error) !=
+			    OCS_STORE_OK)
 				damaged = true;
 			if (queues_r != NULL)
 				ret = ocs_registry_session_queues(registry, session, mem_ctx,
@@ -444,9 +374,11 @@ int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, cons
 		damaged = true;
 	}
 	if (ret == OCS_STORE_OK && damaged)
-		ret = sweep_context(registry, id, mem_ctx, queues_r, n_queues_r, error);
+		ret = ocs_registry_sweep_context(registry, id, mem_ctx, queues_r, n_queues_r,
+		                                 error);
 	if (ret == OCS_STORE_OK)
-		ret = ids_change(registry, key_contexts, sizeof(key_contexts), 0, id, false, error);
+		ret = ocs_registry_ids_change(registry, key_contexts, sizeof(key_contexts), 0, id,
+		                              false, error);
 	return ret;
 }
 
@@ -479,8 +411,8 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
 		context->id = ocs_get64(ids + i);
 		(*n_r)++;
 		ocs_registry_id_key(key, 'C', context->id);
-		ret = ids_fetch(registry, registry, key, sizeof(key), CONTEXT_HEADER, &data, &len,
-		                error);
+		ret = ids_fetch(registry, registry, key, sizeof(key), OCS_CONTEXT_HEADER, &data,
+		                &len, error);
 		if (ret == OCS_STORE_MISSING)
 			continue;
 		if (ret != OCS_STORE_OK)
@@ -488,7 +420,7 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
 		context->pid = (pid_t)ocs_get32(data);
 		context->uid = ocs_get32(data + 4);
 		context->started = ocs_get64(data + 8);
-		context->sessions = (uint32_t)((len - CONTEXT_HEADER) / 8);
+		context->sessions = (uint32_t)((len - OCS_CONTEXT_HEADER) / 8);
 		talloc_free(data);
 	}
 	talloc_free(ids);
@@ -497,209 +429,6 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
 		*n_r = 0;
 		return ret;
 	}
-	return OCS_STORE_OK;
-}
-
-/* ---- sessions: S<id> is context, opened, push target, user ---- */
-
-/* context 8, opened 8, family 1 (0, 4, 6), port 2, address 16, scope 4, context length 1, context
- * 16 */
-#define SESSION_HEADER 56
-
-static void push_encode(uint8_t *p, const struct ocs_push_target *push)
-{
-	memset(p, 0, SESSION_HEADER - 16);
-	if (push->context_len == 0 || push->context_len > OCS_PUSH_CONTEXT_MAX)
-		return;
-	if (push->address.ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)&push->address;
-
-		p[0] = 4;
-		ocs_put16(p + 1, ntohs(in->sin_port));
-		memcpy(p + 3, &in->sin_addr, 4);
-	} else if (push->address.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&push->address;
-
-		p[0] = 6;
-		ocs_put16(p + 1, ntohs(in6->sin6_port));
-		memcpy(p + 3, &in6->sin6_addr, 16);
-		ocs_put32(p + 19, in6->sin6_scope_id);
-	} else {
-		return;
-	}
-	p[23] = (uint8_t)push->context_len;
-	memcpy(p + 24, push->context, push->context_len);
-}
-
-static int push_decode(const uint8_t *p, struct ocs_push_target *push)
-{
-	memset(push, 0, sizeof(*push));
-	if (p[0] == 0)
-		return 0;
-	if (p[23] == 0 || p[23] > OCS_PUSH_CONTEXT_MAX)
-		return -1;
-	if (p[0] == 4) {
-		struct sockaddr_in *in = (struct sockaddr_in *)&push->address;
-
-		in->sin_family = AF_INET;
-		in->sin_port = htons(ocs_get16(p + 1));
-		memcpy(&in->sin_addr, p + 3, 4);
-		push->address_len = sizeof(*in);
-	} else if (p[0] == 6) {
-		struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&push->address;
-
-		in6->sin6_family = AF_INET6;
-		in6->sin6_port = htons(ocs_get16(p + 1));
-		memcpy(&in6->sin6_addr, p + 3, 16);
-		in6->sin6_scope_id = ocs_get32(p + 19);
-		push->address_len = sizeof(*in6);
-	} else {
-		return -1;
-	}
-	push->context_len = p[23];
-	memcpy(push->context, p + 24, push->context_len);
-	return 0;
-}
-
-static int session_decode(uint64_t id, const uint8_t *data, size_t len,
-                          struct ocs_registry_session *out)
-{
-	memset(out, 0, sizeof(*out));
-	if (len <= SESSION_HEADER || len - SESSION_HEADER > OCS_USER_MAX ||
-	    memchr(data + SESSION_HEADER, '\0', len - SESSION_HEADER) != NULL ||
-	    push_decode(data + 16, &out->push) != 0)
-		return -1;
-	out->id = id;
-	out->context = ocs_get64(data);
-	out->opened = ocs_get64(data + 8);
-	memcpy(out->user, data + SESSION_HEADER, len - SESSION_HEADER);
-	return 0;
-}
-
-static int session_get(struct ocs_registry *registry, uint64_t id, struct ocs_registry_session *out,
-                       struct ocs_error *error)
-{
-	uint8_t key[OCS_ID_KEY_SIZE], *data;
-	size_t len;
-	int ret;
-
-	ocs_registry_id_key(key, 'S', id);
-	ret = ocs_registry_fetch(registry, registry, key, sizeof(key), &data, &len, error);
-	if (ret != OCS_STORE_OK)
-		return ret;
-	if (session_decode(id, data, len, out) != 0)
-		ret = ocs_registry_reject(registry, key, sizeof(key), error);
-	talloc_free(data);
-	return ret;
-}
-
-int ocs_registry_session_put(struct ocs_registry *registry,
-                             const struct ocs_registry_session *session, struct ocs_error *error)
-{
-	uint8_t key[OCS_ID_KEY_SIZE], data[SESSION_HEADER + OCS_USER_MAX];
-	size_t user_len = strlen(session->user);
-	int ret;
-
-	if (user_len == 0)
-		return ocs_error_set(error, "a session without a user");
-	ocs_registry_id_key(key, 'S', session->id);
-	ocs_put64(data, session->context);
-	ocs_put64(data + 8, session->opened);
-	push_encode(data + 16, &session->push);
-	memcpy(data + SESSION_HEADER, session->user, user_len);
-	ret = ocs_store_put(registry->store, key, sizeof(key), data, SESSION_HEADER + user_len,
-	                    error);
-	if (ret != OCS_STORE_OK)
-		return ret;
-	ocs_registry_id_key(key, 'C', session->context);
-	return ids_change(registry, key, sizeof(key), CONTEXT_HEADER, session->id, true, error);
-}
-
-int ocs_registry_session_queues(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
-                                char ***queues_r, size_t *n_queues_r, struct ocs_error *error)
-{
-	struct ocs_registry_session session;
-	struct ocs_registry_user *user;
-	int ret = session_get(registry, id, &session, error);
-
-	if (ret != OCS_STORE_OK)
-		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
-	ret = ocs_registry_user_get(registry, mem_ctx, session.user, &user, error);
-	if (ret != OCS_STORE_OK)
-		return ret;
-	for (size_t i = 0; i < user->n_queues && ret == OCS_STORE_OK; i++)
-		if (user->queues[i].session == id && !user->queues[i].spill_only)
-			ret = add_name(mem_ctx, user->queues[i].name, queues_r, n_queues_r, error);
-	talloc_free(user);
-	return ret;
-}
-
-int ocs_registry_session_remove(struct ocs_registry *registry, uint64_t id, struct ocs_error *error)
-{
-	struct ocs_registry_session session;
-	struct ocs_registry_user *user;
-	uint8_t key[OCS_ID_KEY_SIZE];
-	size_t kept = 0;
-	int ret = session_get(registry, id, &session, error);
-
-	if (ret != OCS_STORE_OK)
-		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
-	ret = ocs_registry_user_get(registry, registry, session.user, &user, error);
-	if (ret != OCS_STORE_OK)
-		return ret;
-	for (size_t i = 0; i < user->n_queues && ret == OCS_STORE_OK; i++) {
-		if (user->queues[i].session == id)
-			ret = ocs_registry_spill_forget(registry, user->queues[i].id, error);
-		else
-			user->queues[kept++] = user->queues[i];
-	}
-	if (ret == OCS_STORE_OK && kept != user->n_queues) {
-		user->n_queues = kept;
-		ret = ocs_registry_user_put(registry, user, error);
-	}
-	talloc_free(user);
-	if (ret != OCS_STORE_OK)
-		return ret;
-	ocs_registry_id_key(key, 'C', session.context);
-	ret = ids_change(registry, key, sizeof(key), CONTEXT_HEADER, id, false, error);
-	if (ret != OCS_STORE_OK)
-		return ret;
-	ocs_registry_id_key(key, 'S', id);
-	return ocs_store_delete(registry->store, key, sizeof(key), error);
-}
-
-static int session_each(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
-{
-	struct session_list *sessions = arg;
-	struct ocs_registry_session *grown;
-
-	if (data == NULL || key_len != OCS_ID_KEY_SIZE)
-		return 0;
-	grown = talloc_realloc(NULL, sessions->list, struct ocs_registry_session, sessions->n + 1);
-	if (grown == NULL)
-		return OCS_STORE_ERROR;
-	sessions->list = grown;
-	if (session_decode(ocs_get64((const uint8_t *)key + 1), data, len, &grown[sessions->n]) ==
-	    0)
-		sessions->n++;
-	return 0;
-}
-
-int ocs_registry_session_list(struct ocs_registry *registry, const void *mem_ctx,
-                              struct ocs_registry_session **list_r, size_t *n_r,
-                              struct ocs_error *error)
-{
-	struct session_list sessions = {NULL, 0};
-	int ret = ocs_store_each(registry->store, 'S', session_each, &sessions, error);
-
-	*list_r = NULL;
-	*n_r = 0;
-	if (ret != 0) {
-		talloc_free(sessions.list);
-		return OCS_STORE_ERROR;
-	}
-	*list_r = talloc_steal(mem_ctx, sessions.list);
-	*n_r = sessions.n;
 	return OCS_STORE_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Shared by registry.c, registry_user.c and spill.c only. */
+/* Shared by registry.c, registry_session.c, registry_user.c and spill.c only. */
 #ifndef OCS_NOTIFY_REGISTRY_INTERNAL_H
 #define OCS_NOTIFY_REGISTRY_INTERNAL_H
 
@@ -22,6 +22,20 @@ int ocs_registry_reject(struct ocs_registry *registry, const void *key, size_t k
 /* One prefix byte and a 64-bit id. */
 #define OCS_ID_KEY_SIZE 9
 void ocs_registry_id_key(uint8_t key[OCS_ID_KEY_SIZE], char prefix, uint64_t id);
+
+/* C<id>: pid 32, uid 32, started 64, then the ids of its sessions. */
+#define OCS_CONTEXT_HEADER 16
+/* Adds or removes an id after the first `skip` bytes of a record that may be missing if skip is 0.
+ */
+int ocs_registry_ids_change(struct ocs_registry *registry, const void *key, size_t key_len,
+                            size_t skip, uint64_t id, bool add, struct ocs_error *error);
+
+int ocs_registry_session_get(struct ocs_registry *registry, uint64_t id,
+                             struct ocs_registry_session *out, struct ocs_error *error);
+/* Removes what belongs to a context, for when the records that lead there are damaged or gone:
+ * looks at every session and every user. */
+int ocs_registry_sweep_context(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
+                               char ***queues_r, size_t *n_queues_r, struct ocs_error *error);
 
 /* A record's payload, -1 if it is not exact. */
 int ocs_registry_user_decode(const uint8_t *data, size_t len, struct ocs_registry_user *user);

@@ -136,14 +136,15 @@ class Examples(unittest.TestCase):
         return [re.sub(r"\s+", "", s) for s in text.split(";") if s.strip()]
 
     def test_the_documented_lines_are_tested(self):
-        with open(os.path.join(paths.TREE, "tests/unit/test_notify_lib_example.c"),
-                  encoding="utf-8") as f:
-            tested = self.statements(f.read())
+        tested = []
+        for name in ("test_notify_lib_example.c", "test_emsmdb_example.c"):
+            with open(os.path.join(paths.TREE, "tests/unit", name), encoding="utf-8") as f:
+                tested += self.statements(f.read())
         for page in ("README.md", "doc/integration.md"):
             with open(os.path.join(paths.TREE, page), encoding="utf-8") as f:
                 blocks = re.findall(r"^```c\n(.*?)^```", f.read(), flags=re.S | re.M)
             self.assertTrue(blocks, f"{page} has an example")
-            for statement in self.statements(blocks[0]):
+            for statement in self.statements("".join(blocks)):
                 with self.subTest(page=page):
                     self.assertIn(statement, tested)
 

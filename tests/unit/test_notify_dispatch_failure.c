@@ -174,6 +174,22 @@ START_TEST(no_identifier_is_seen_before_its_commit)
 }
 END_TEST
 
+START_TEST(a_rename_of_inbox_that_was_refused_and_comes_again_moves_once)
+{
+	struct ocs_notification mail = rig_event(OCS_NEWMAIL, "INBOX", "1"),
+	                        moved = rig_event(OCS_MOVED, "old mail", NULL);
+	struct ocs_result r;
+	rig_report(&mail);
+	moved.old_folder = "INBOX";
+	moved.id = "x";
+	r = report_limited(&moved, 1);
+	refused(&r);
+	ck_assert_int_ne(rig_report(&moved).status, OCS_STATUS_REFUSED);
+	mail.folder = "old mail";
+	ck_assert_int_eq(rig_report(&mail).status, OCS_STATUS_DUPLICATE);
+}
+END_TEST
+
 /* ---- an owner that goes ---- */
 
 static struct rig_waiter late = RIG_WAITER;
@@ -226,6 +242,7 @@ int main(void)
 	        a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_identifier, 0,
 	        4);
 	tcase_add_loop_test(tcase, no_identifier_is_seen_before_its_commit, 0, 2);
+	tcase_add_test(tcase, a_rename_of_inbox_that_was_refused_and_comes_again_moves_once);
 	tcase_add_test(tcase, nothing_is_spilled_for_a_queue_that_is_gone);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);
