@@ -231,19 +231,32 @@ START_TEST(a_forked_child_may_do_nothing_but_close_and_open_anew)
 }
 END_TEST
 
+#ifndef __SANITIZE_ADDRESS__
 static bool stop_opening;
+
+/* Without libcheck's macros, whose mutex the forked child would find locked. */
+static int open_once(void)
+{
+	struct ocsnotify *context;
+	int ret = ocsnotify_open(rig_folder, &context, NULL, 0);
+
+	ocsnotify_close(context);
+	return ret;
+}
 
 static void *open_and_close(void *arg)
 {
 	(void)arg;
 	while (!__atomic_load_n(&stop_opening, __ATOMIC_RELAXED))
-		ocsnotify_close(rig_open());
+		if (open_once() != OCSNOTIFY_OK)
+			return &stop_opening;
 	return NULL;
 }
 
 START_TEST(a_fork_in_the_middle_of_another_threads_call_leaves_the_child_usable)
 {
 	pthread_t thread;
+	void *failed;
 	int status;
 
 	ck_assert_int_eq(pthread_create(&thread, NULL, open_and_close, NULL), 0);
@@ -252,16 +265,17 @@ START_TEST(a_fork_in_the_middle_of_another_threads_call_leaves_the_child_usable)
 
 		if (pid == 0) {
 			alarm(10); /* would wait for ever for a lock that nobody holds */
-			ocsnotify_close(rig_open());
-			_exit(0);
+			_exit(open_once() == OCSNOTIFY_OK ? 0 : 1);
 		}
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 		ck_assert_int_eq(status, 0);
 	}
 	__atomic_store_n(&stop_opening, true, __ATOMIC_RELAXED);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(pthread_join(thread, &failed), 0);
+	ck_assert_ptr_null(failed);
 }
 END_TEST
+#endif
 
 /* In a child, as the limit cannot be raised again. */
 static void without_queues(void (*body)(void))
@@ -411,7 +425,11 @@ int main(void)
 	tcase_add_test(t, what_a_killed_process_left_is_swept_by_the_next_open);
 	tcase_add_test(t, a_queue_that_never_was_registered_is_swept_by_its_journal);
 	tcase_add_test(t, a_forked_child_may_do_nothing_but_close_and_open_anew);
+#ifndef __SANITIZE_ADDRESS__
+	/* The sanitizer's own allocator does not hold its locks across a fork: the child can hang
+	 * in it. */
 	tcase_add_test(t, a_fork_in_the_middle_of_another_threads_call_leaves_the_child_usable);
+#endif
 	tcase_add_test(t, without_kernel_queues_everything_goes_through_the_registry);
 	tcase_add_test(t, a_new_registry_file_is_noticed_and_registered_in);
 	tcase_add_test(t, a_new_registry_folder_is_noticed_too);
