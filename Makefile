@@ -37,11 +37,13 @@ PKG_mqueue     := nettle
 PKG_mapistore  := tdb talloc
 PKG_notify     := tdb talloc nettle
 PKG_auth       := tdb talloc nettle libgsasl gnutls
-PKG_ocsmanager := libcap-ng libmicrohttpd libxml-2.0 ini_config talloc tdb nettle gnutls libgsasl libsystemd
+PKG_xml        := libxml-2.0 talloc
+PKG_link       := librabbitmq talloc nettle jansson libxml-2.0
+PKG_ocsmanager := libcap-ng libmicrohttpd ini_config talloc tdb nettle gnutls libgsasl libsystemd
 PKG_tools      := ini_config talloc tdb nettle gnutls libgsasl libcurl jansson
 
 # pkg-config is asked once; packages are missing only before `make deps`.
-ALL_PKGS   := $(sort $(PKG_store) $(PKG_mqueue) $(PKG_mapistore) $(PKG_notify) $(PKG_auth) $(PKG_ocsmanager) $(PKG_tools))
+ALL_PKGS   := $(sort $(PKG_store) $(PKG_mqueue) $(PKG_mapistore) $(PKG_notify) $(PKG_auth) $(PKG_xml) $(PKG_link) $(PKG_ocsmanager) $(PKG_tools))
 PKG_CFLAGS := $(shell pkg-config --cflags $(ALL_PKGS) 2>/dev/null)
 LIBS       := $(shell pkg-config --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
 
@@ -49,13 +51,13 @@ SYSTEMD   := $(shell pkg-config --exists libsystemd 2>/dev/null && echo -DHAVE_S
 CPPFLAGS  += -D_GNU_SOURCE $(SYSTEMD) -DOCS_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'  -DOCS_VERSION='"$(VERSION)"' -DOCS_SYSCONFDIR='"$(SYSCONFDIR)"' -I. -Inotify $(PKG_CFLAGS)
 CFLAGS    += $(CSTD) $(OPT) $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
 
-MODULES := store mqueue mapistore notify emsmdb auth ocsmanager
+MODULES := store mqueue mapistore notify emsmdb auth xml link ocsmanager
 objs     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 
 # What a program links: our libraries from the top of the dependency order to its bottom.
 lib       = $(BUILD)/lib$(1).a
 LIB_BASE := $(call lib,notify) $(call lib,mapistore) $(call lib,mqueue) $(call lib,store)
-LIB_ALL  := $(call lib,ocsmanager) $(call lib,auth) $(call lib,emsmdb) $(LIB_BASE)
+LIB_ALL  := $(call lib,ocsmanager) $(call lib,link) $(call lib,xml) $(call lib,auth) $(call lib,emsmdb) $(LIB_BASE)
 
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
 CTL_OBJS     := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsctl*.c))
@@ -66,11 +68,11 @@ LIBRARIES    := $(BUILD)/libocsnotify.a $(BUILD)/$(SONAME) $(BUILD)/libocsnotify
 PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
 SAMBA_PLUGIN := $(BUILD)/ocsmanager_samba.so
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
-BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits)
+BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crowd storm amqp_bare amqp_drain)
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-fast demo demo-outlook bench install clean format ini
+.PHONY: all tests deps check check-fast demo demo-outlook demo-cluster bench install clean format ini
 all: $(PROGRAMS) $(LIBRARIES) $(PLUGIN) $(SAMBA_PLUGIN)
 
 $(BUILD)/obj/%.o: %.c
@@ -140,7 +142,7 @@ $(BUILD)/obj-faults/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $< (faults)"
 	@$(CC) $(CPPFLAGS) -DOCS_TEST_FAULTS $(CFLAGS) -c -o $@ $<
-$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(call lib,ocsmanager) $(call lib,auth) $(FAULT_OBJS) $(call lib,mapistore) $(call lib,mqueue) $(call lib,store)
+$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(call lib,ocsmanager) $(call lib,link) $(call lib,xml) $(call lib,auth) $(FAULT_OBJS) $(call lib,mapistore) $(call lib,mqueue) $(call lib,store)
 	@echo "  LINK    $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -pie $(LDHARDEN) -o $@ $^ $(LIBS)
 
@@ -160,6 +162,7 @@ $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/o
 tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(BUILD)/ocsmanager-faults
 
 # ---- bench ----
+$(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call lib,emsmdb) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
@@ -178,7 +181,7 @@ check: deps
 check-fast: all tests
 	$(PYTHON) tests/run.py $(BUILD)
 
-demo demo-outlook: deps
+demo demo-outlook demo-cluster: deps
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
 	@$(PYTHON) tools/$(subst -,_,$@).py $(BUILD)

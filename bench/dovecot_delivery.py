@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a delivery pays for the plugin: time from the end of DATA to the reply, by LMTP into a real
-Dovecot, with the plugin and a daemon that is fast, slow, hanging or down, as a ratio to Dovecot with a
-plugin that only logs (its own mail_log).
+Dovecot, with the plugin and a daemon that is fast, slow, hanging or down, by HTTP and over the socket of
+ocsmanager_transport = amqp, as a ratio to Dovecot with a plugin that only logs (its own mail_log).
 
 OCS_BUILD: folder of lib90_ocsmanager_plugin.so (default build). Argument: deliveries of a round (300)."""
 
@@ -21,9 +21,9 @@ ROUNDS = 4
 WARM_UP = 20
 
 
-def serve(behave, pipe):
+def serve(behave, path, pipe):
     """The daemon's stand-in, in a process of its own: it must not share the measuring one's time."""
-    server = FakeServer()
+    server = FakeServer(path=path)
     server.behave = behave
     server.start()
     pipe.send(server.url)
@@ -33,14 +33,18 @@ def serve(behave, pipe):
 class Way:
     """One Dovecot with one connection to it; all of them run side by side and take turns."""
 
-    def __init__(self, name, behave=None, down=False, plugin=True, **settings):
+    def __init__(self, name, behave=None, down=False, plugin=True, amqp=False, **settings):
         self.name, self.times = name, []
+        self.dovecot = Dovecot(plugin=PLUGIN if plugin else None)
+        path = os.path.join(self.dovecot.folder, "socket") if amqp else None
         ours, theirs = multiprocessing.Pipe()
-        self.server = multiprocessing.Process(target=serve, args=(behave, theirs), daemon=True)
+        self.server = multiprocessing.Process(target=serve, args=(behave, path, theirs),
+                                              daemon=True)
         self.server.start()
         url = ours.recv()
-        self.dovecot = Dovecot(plugin=PLUGIN if plugin else None)
-        if plugin:
+        if amqp:
+            self.dovecot.settings = {"ocsmanager_transport": "amqp", "ocsmanager_socket": path}
+        elif plugin:
             self.dovecot.settings = {"ocsmanager_url": url,
                                      "ocsmanager_credentials": "<" + self._credentials(),
                                      **settings}
@@ -78,7 +82,10 @@ def main():
     ways = [Way("log only", plugin=False), Way("daemon fast"),
             Way("daemon fast, no counts", ocsmanager_counts="no"),
             Way("answers after 1 s", lambda request: Slow(1)),
-            Way("never answers", lambda request: HANG), Way("down", down=True)]
+            Way("never answers", lambda request: HANG), Way("down", down=True),
+            Way("amqp, relay fast", amqp=True),
+            Way("amqp, relay hangs", lambda request: HANG, amqp=True),
+            Way("amqp, relay down", down=True, amqp=True)]
     try:
         for way in ways:
             way.start()

@@ -36,8 +36,8 @@ static const char *const kinds[] = {"newmail", "created", "deleted", "modified",
 struct drain {
 	struct ocsnotify *context;
 	struct ocsnotify_session *sessions[USERS_MAX];
-	unsigned users;
-	const char *prefix; /* of the user names; a number follows */
+	unsigned users, first;
+	const char *prefix; /* of the user names; a number follows, beginning with first */
 	uint64_t events, bytes, errors, warnings;
 	uint64_t by_kind[KINDS];
 };
@@ -78,7 +78,7 @@ static int subscribe(struct drain *drain, unsigned number, const char *folder, c
 	uint64_t fid = 0, root = 0;
 	int result;
 
-	snprintf(user, sizeof(user), "%s%04u", drain->prefix, number);
+	snprintf(user, sizeof(user), "%s%04u", drain->prefix, drain->first + number);
 	struct ocsnotify *context = drain->context;
 	result = ocsnotify_session_open(context, user, NULL, &drain->sessions[number]);
 	if (result == OCSNOTIFY_OK)
@@ -165,7 +165,7 @@ int main(int argc, char **argv)
 	sigset_t ends;
 	int option, status = 1;
 
-	while ((option = getopt(argc, argv, "r:U:u:f:t:")) != -1) {
+	while ((option = getopt(argc, argv, "r:U:u:f:o:t:")) != -1) {
 		if (option == 'r')
 			registry = optarg;
 		else if (option == 'U')
@@ -174,11 +174,15 @@ int main(int argc, char **argv)
 			drain.users = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 'f')
 			folder = optarg;
+		else if (option == 'o')
+			drain.first = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 't')
 			tables = optarg;
 	}
 	if (!registry || !drain.prefix || drain.users == 0 || drain.users > USERS_MAX) {
-		fputs("usage: drain -r REGISTRY -U USER-PREFIX -u USERS [-f FOLDER] [-t TABLES]\n"
+		fputs("usage: drain -r REGISTRY -U USER-PREFIX -u USERS [-o FIRST-NUMBER] [-f "
+		      "FOLDER] "
+		      "[-t TABLES]\n"
 		      "TABLES: letters of n(ewmail), o(bject), c(ontents), h(ierarchy)\n",
 		      stderr);
 		return 2;

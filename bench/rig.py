@@ -28,6 +28,7 @@ CONNECTIONS = THREADS * 119
 INI = """[main]
 auth = single
 registry = run
+replica_id = {replica}
 [server:main]
 host = 127.0.0.1
 port = 0
@@ -145,14 +146,15 @@ class Rig:
 
     # ---- the daemon
 
-    def start_daemon(self):
+    def start_daemon(self, more="", replica=1, log="daemon.log"):
+        """more: further sections of the ini; log: another one for each start."""
         password, salt = secrets.token_urlsafe(16), secrets.token_bytes(8)
         hashed = "{SSHA}" + b64(hashlib.sha1(password.encode() + salt).digest() + salt)
         ini = self.write("ocsmanager.ini", INI.format(
-            threads=THREADS, connections=CONNECTIONS, user=ACCOUNT, password=hashed))
-        daemon = self.start([self.program("ocsmanager"), "-c", ini, "-f"], "daemon.log")
-        self.port = int(self.wait_for(daemon, "daemon.log", r"listening on \S+:(\d+)")[1])
-        self.operations_port = int(self.wait_for(daemon, "daemon.log", r"operations on \S+:(\d+)")[1])
+            threads=THREADS, connections=CONNECTIONS, user=ACCOUNT, password=hashed, replica=replica) + more)
+        daemon = self.start([self.program("ocsmanager"), "-c", ini, "-f"], log)
+        self.port = int(self.wait_for(daemon, log, r"listening on \S+:(\d+)")[1])
+        self.operations_port = int(self.wait_for(daemon, log, r"operations on \S+:(\d+)")[1])
         self.token = self.log_in(password)
         return daemon
 
@@ -210,12 +212,14 @@ class Rig:
         self.microhttpd = self.log("bare.log").splitlines()[0]
         return bare
 
-    def start_drain(self, users, tables):
+    def start_drain(self, users, tables, first=0):
+        """Users from the first-th on."""
         self.drain_logs = f"drain-{tables}"
         log = self.drain_logs + ".out"
         with open(self.path(log), "wb") as out:
             drain = self.start([self.program("bench/drain"), "-r", self.registry, "-U", self.users,
-                                "-u", str(users), "-t", tables], self.drain_logs + ".err", stdout=out)
+                                "-u", str(users), "-o", str(first), "-t", tables],
+                               self.drain_logs + ".err", stdout=out)
         try:
             self.wait_for(drain, log, r"ready\n", 60)
         except BenchError as error:

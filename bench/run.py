@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`make bench`: what OCSManager does per second and how soon a push arrives, next to a bare
-libmicrohttpd server on the same machine in the same run.
+libmicrohttpd server on the same machine in the same run; and several nodes joined by a broker, next to
+a bare AMQP publisher (cluster.py).
 
 Each round measures the bare server and ours one after the other, in turning order, so that both see
 the same machine; a ratio is the median of the ratios of the rounds. The consumer drains every queue
@@ -8,7 +9,8 @@ all the while and says at the end what arrived: a run with a loss, a refusal or 
 aim that is missed is shown, not a failure.
 
 Environment: OCS_BUILD (build), OCS_BENCH_ROUNDS (5), OCS_BENCH_SECONDS (1.2, of one measurement),
-OCS_BENCH_DIR (/var/tmp). Exit status: 0 measured, 1 something was lost or refused, 2 cannot run.
+OCS_BENCH_DIR (/var/tmp), and those of cluster.py. Exit status: 0 measured, 1 something was lost or
+refused, 2 cannot run.
 """
 import os
 import platform
@@ -19,12 +21,13 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
+from cluster import measure_cluster  # pylint: disable=wrong-import-position
 from rig import CONNECTIONS, THREADS, BenchError, Rig  # pylint: disable=wrong-import-position
 from waits import measure_waits  # pylint: disable=wrong-import-position
 
 ROUNDS = int(os.environ.get("OCS_BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("OCS_BENCH_SECONDS", "1.2"))
-TIME_LIMIT = 280
+TIME_LIMIT = 560
 LEVELS = (1, 16, 64)
 STALL_LEVELS = (127, 128, 129, 256)
 STALL_SECONDS = 3.0
@@ -242,7 +245,7 @@ def prepare(rig):
 def measure(build):
     """Each part with a daemon and registry of its own, so that none is shaped by the one before."""
     problems = []
-    for part in (measure_modified, measure_newmail, measure_latency, measure_waits):
+    for part in (measure_modified, measure_newmail, measure_latency, measure_waits, measure_cluster):
         with Rig(build) as rig:
             bench = Bench(rig)
             templates = prepare(rig)

@@ -252,6 +252,47 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 	}
 }
 
+char **ocs_dispatch_recipients(struct ocs_dispatch *dispatch, const void *mem_ctx,
+                               const struct ocs_notification *notification, size_t *n_r)
+{
+	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
+	const char **users = NULL;
+	char **copy = NULL;
+	size_t n = 0;
+
+	if (ocs_dispatch_has_backend(config, notification->backend))
+		users = ocs_dispatch_users(config, NULL, notification, &n);
+	else
+		users = talloc_array(NULL, const char *, 1);
+	if (users != NULL)
+		copy = talloc_array(mem_ctx, char *, n + 1);
+	/* The names belong to the map, which a reload may replace. */
+	for (size_t i = 0; i < n && copy != NULL; i++) {
+		copy[i] = talloc_strdup(copy, users[i]);
+		if (copy[i] == NULL)
+			TALLOC_FREE(copy);
+	}
+	talloc_free(users);
+	ocs_dispatch_config_put(dispatch, config);
+	*n_r = n;
+	return copy;
+}
+
+int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit, void *arg)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_SECONDS;
+	if (pthread_mutex_clocklock(&dispatch->visitor_lock, CLOCK_MONOTONIC, &until) != 0)
+		return -1;
+	dispatch->visit = visit;
+	dispatch->visit_arg = arg;
+	atomic_store(&dispatch->visited, visit != NULL);
+	pthread_mutex_unlock(&dispatch->visitor_lock);
+	return 0;
+}
+
 /* ---- the deadline thread: a request is answered in time even if the store thread hangs ---- */
 
 static void lock_text(struct ocs_dispatch *dispatch, struct ocs_error *reason)
@@ -354,6 +395,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_mutex_destroy(&dispatch->config_lock);
 	pthread_mutex_destroy(&dispatch->queues_lock);
 	pthread_mutex_destroy(&dispatch->cache_lock);
+	pthread_mutex_destroy(&dispatch->visitor_lock);
 	pthread_mutex_destroy(&dispatch->lock);
 	pthread_cond_destroy(&dispatch->work);
 	pthread_cond_destroy(&dispatch->waiting);
@@ -424,6 +466,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	pthread_mutex_init(&dispatch->config_lock, NULL);
 	pthread_mutex_init(&dispatch->queues_lock, NULL);
 	pthread_mutex_init(&dispatch->cache_lock, NULL);
+	pthread_mutex_init(&dispatch->visitor_lock, NULL);
 	pthread_mutex_init(&dispatch->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -83,6 +83,20 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 
 void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *request);
 
+/* The groupware users that see what a notification is about: a talloc array on mem_ctx that holds
+ * the names. None for a backend that is not configured, and where the map shows it to nobody. NULL:
+ * out of memory. Any thread. */
+char **ocs_dispatch_recipients(struct ocs_dispatch *dispatch, const void *mem_ctx,
+                               const struct ocs_notification *notification, size_t *n_r);
+
+/* visit is called on the store thread between batches, about ten times a second, for who needs to
+ * look at the registry: it must return within milliseconds. NULL ends it: when this returns, it is
+ * not being called and will not be, unless it returns -1: a visit hangs on the registry's lock, and
+ * arg must stay. Any thread but the store thread. */
+typedef void ocs_dispatch_visit_fn(void *arg, struct ocs_registry *registry);
+int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit,
+                             void *arg);
+
 void ocs_dispatch_counters(struct ocs_dispatch *dispatch, struct ocs_dispatch_counters *out);
 /* 0 while it can deliver; -1 with the reason (a commit stuck: names the process that holds the
  * lock). */

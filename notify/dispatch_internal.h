@@ -194,6 +194,12 @@ struct ocs_dispatch {
 	struct dispatch_snapshot *snapshots;
 	unsigned open_descriptors;
 
+	pthread_mutex_t visitor_lock; /* held during a visit */
+	ocs_dispatch_visit_fn *visit;
+	void *visit_arg;
+	uint64_t last_visit;
+	atomic_bool visited; /* there is a visitor */
+
 	pthread_mutex_t cache_lock;
 	struct cache_folder *cache_folders;
 	struct cache_message *cache_messages;

@@ -17,7 +17,8 @@
 #define JANITOR_NS     (5 * SECOND_NS) /* well within the 30 s that the dead are given */
 #define GONE_NS        (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
 #define GONE_AFTER_NS  SECOND_NS          /* and for so long after the registry changed */
-#define START_PATIENCE 10                 /* seconds that the start waits for the registry's lock */
+#define VISIT_NS       (100 * 1000000ULL)
+#define START_PATIENCE 10 /* seconds that the start waits for the registry's lock */
 
 /* lock is held; waits for work, at most until the next housekeeping. */
 static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
@@ -27,7 +28,8 @@ static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += dispatch->unsynced ? (long)SYNC_NS
-	                 : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0
+	                 : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0 ||
+	                                 atomic_load(&dispatch->visited)
 	                         ? (long)GONE_NS
 	                         : 500000000L;
 	if (until.tv_nsec >= (long)SECOND_NS) {
@@ -65,6 +67,17 @@ static void report_damage(struct ocs_dispatch *dispatch)
 	dispatch->damaged_seen = damaged;
 }
 
+static void visit(struct ocs_dispatch *dispatch, uint64_t now)
+{
+	if (!atomic_load(&dispatch->visited) || now - dispatch->last_visit < VISIT_NS)
+		return;
+	pthread_mutex_lock(&dispatch->visitor_lock);
+	if (dispatch->visit != NULL)
+		dispatch->visit(dispatch->visit_arg, dispatch->registry);
+	pthread_mutex_unlock(&dispatch->visitor_lock);
+	dispatch->last_visit = now;
+}
+
 static void housekeeping(struct ocs_dispatch *dispatch)
 {
 	uint64_t now = ocs_dispatch_now();
@@ -98,6 +111,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		dispatch->last_gone = now;
 	}
 	report_damage(dispatch);
+	visit(dispatch, now);
 	if (now - dispatch->last_janitor >= JANITOR_NS) {
 		ocs_dispatch_janitor(dispatch);
 		ocs_dispatch_queues_close_idle(dispatch);

@@ -114,6 +114,10 @@ struct ocsnotify_session {
 	bool spills_known; /* no spill list at this sequence number of the registry */
 	uint32_t spills_seqnum;
 
+	bool bound;                /* other nodes send what is for the user ... */
+	unsigned bound_generation; /* ... as the daemon said of this registry file */
+	uint64_t rung;             /* when it asked last, monotonic milliseconds; 0: never */
+
 	bool pending;      /* known to have something for the client */
 	bool listed;       /* in news */
 	bool pushing;      /* in pushes */
@@ -149,6 +153,12 @@ struct ocsnotify {
 	struct ocs_registry_settings settings;
 	bool settings_known; /* at this sequence number */
 	uint32_t settings_seqnum;
+	struct ocsnotify_session *ringing; /* asked to be bound and nobody waits; NULL: none */
+	int ring_fd;                       /* where its answer comes; valid with ringing */
+	uint64_t ring_time;
+	uint64_t silent_until;  /* the daemon does not answer: no waiting before */
+	unsigned ring_troubles; /* kinds that were reported, a bit each */
+
 	uint64_t armed;      /* what the timer is set to; 0: off */
 	uint64_t *unremoved; /* sessions whose removal from the registry failed */
 	size_t n_unremoved;
@@ -192,6 +202,17 @@ void lib_session_free(struct ocsnotify_session *session, bool unlink);
 
 /* Whether something is pending, as ocsnotify_pending() tells. */
 int lib_session_pending(struct ocsnotify_session *session);
+
+/* ---- lib_doorbell.c: the daemon's link to other nodes ---- */
+
+bool lib_bound(const struct ocsnotify_session *session);
+/* After a subscription was registered, with no lock held: asks for the user's binding and waits for
+ * it, OCS_DOORBELL_WAIT_MS at most; warns where it does not come. Nothing without a link. */
+void lib_ring(struct ocsnotify_session *session);
+/* Asks again if the session is not bound, from time to time, without waiting. */
+void lib_ring_again(struct ocsnotify_session *session);
+/* The session goes away. */
+void lib_unring(struct ocsnotify_session *session);
 
 /* ---- lib_wake.c: news, timer, datagrams ---- */
 

@@ -5,7 +5,9 @@
  * subscribes as the client asks. The ocsmanager daemon writes what happens into the session's
  * queues; in the client's idle EMSMDB call the server drains them as RopNotify responses.
  *
- * When things happen: the library has no thread and never blocks on a client. ocsnotify_fd()
+ * When things happen: the library has no thread and never blocks on a client. The registry's lock
+ * apart, the one thing it may wait for is the daemon, 2 s at most: see ocsnotify_subscribe().
+ * ocsnotify_fd()
  * becomes readable on news; the host then calls ocsnotify_process(), which sends the UDP datagrams
  * that are due and says which sessions have something pending. The idle call drains.
  *
@@ -131,6 +133,13 @@ OCSNOTIFY_API void ocsnotify_session_set_unicode(struct ocsnotify_session *sessi
  * accepted and ignored). With whole_store, folder_id and message_id are ignored; otherwise
  * folder_id must not be 0, message_id 0 means the folder and the messages directly in it. Returns
  * after the subscription is registered: it hears of each notification accepted from then on.
+ *
+ * Where ocsmanager is one of several nodes ([rabbitmq] in its ini) the first subscription of a
+ * session, of this kind or a table's, also waits until the other nodes send what is for the user:
+ * some milliseconds, 2 s at most if the broker or the daemon does not answer. Then it succeeds all
+ * the same, with a warning: until the binding comes through, which is tried further, the user hears
+ * of what this node accepts only. After a daemon that did not answer no subscription of the context
+ * waits for 10 s. No lock is held meanwhile; without [rabbitmq] nothing of this happens.
  */
 OCSNOTIFY_API int ocsnotify_subscribe(struct ocsnotify_session *session, uint32_t handle,
                                       uint8_t logon_id, uint16_t types, bool whole_store,

@@ -217,6 +217,18 @@ void ocs_registry_id_key(uint8_t key[OCS_ID_KEY_SIZE], char prefix, uint64_t id)
 /* ---- settings ---- */
 
 #define SETTINGS_HEADER 22
+#define SETTINGS_LINKED 1
+
+/* What follows the header: the path, and since there are links a NUL and a byte of flags. */
+static void settings_tail(const uint8_t *data, size_t len, struct ocs_registry_settings *out)
+{
+	size_t path_len = strnlen((const char *)data, len);
+
+	if (path_len >= sizeof(out->usermap))
+		return;
+	memcpy(out->usermap, data, path_len);
+	out->linked = len > path_len + 1 && (data[path_len + 1] & SETTINGS_LINKED) != 0;
+}
 
 int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry_settings *out,
                               struct ocs_error *error)
@@ -239,14 +251,14 @@ int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry
 		return OCS_STORE_OK;
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (len >= SETTINGS_HEADER && len - SETTINGS_HEADER < sizeof(out->usermap)) {
+	if (len >= SETTINGS_HEADER) {
 		out->max_messages = ocs_get32(data);
 		out->message_size = ocs_get32(data + 4);
 		out->spill_max = ocs_get32(data + 8);
 		out->spill_total = ocs_get32(data + 12);
 		out->push_interval = ocs_get32(data + 16);
 		out->replica_id = ocs_get16(data + 20);
-		memcpy(out->usermap, data + SETTINGS_HEADER, len - SETTINGS_HEADER);
+		settings_tail(data + SETTINGS_HEADER, len - SETTINGS_HEADER, out);
 	}
 	talloc_free(data);
 	return OCS_STORE_OK;
@@ -255,7 +267,7 @@ int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry
 int ocs_registry_settings_put(struct ocs_registry *registry,
                               const struct ocs_registry_settings *settings, struct ocs_error *error)
 {
-	uint8_t data[SETTINGS_HEADER + sizeof(settings->usermap)];
+	uint8_t data[SETTINGS_HEADER + sizeof(settings->usermap) + 1];
 	size_t path_len = strlen(settings->usermap);
 
 	ocs_put32(data, settings->max_messages);
@@ -264,9 +276,10 @@ int ocs_registry_settings_put(struct ocs_registry *registry,
 	ocs_put32(data + 12, settings->spill_total);
 	ocs_put32(data + 16, settings->push_interval);
 	ocs_put16(data + 20, settings->replica_id);
-	memcpy(data + SETTINGS_HEADER, settings->usermap, path_len);
+	memcpy(data + SETTINGS_HEADER, settings->usermap, path_len + 1);
+	data[SETTINGS_HEADER + path_len + 1] = settings->linked ? SETTINGS_LINKED : 0;
 	return ocs_store_put(registry->store, key_settings, sizeof(key_settings), data,
-	                     SETTINGS_HEADER + path_len, error);
+	                     SETTINGS_HEADER + path_len + 2, error);
 }
 
 /* ---- lists of 64-bit ids: the contexts, and the sessions of one ---- */

@@ -36,6 +36,7 @@ struct ocs_registry_settings {
 	uint32_t push_interval; /* seconds */
 	uint16_t replica_id;
 	char usermap[256]; /* path of the user map file, "" without one */
+	bool linked;       /* the daemon has a link to other nodes: ring at its doorbell */
 };
 
 struct ocs_registry_context {

@@ -107,6 +107,7 @@ void lib_session_free(struct ocsnotify_session *session, bool unlink)
 	struct lib_handle *handle;
 
 	lib_unlist(session);
+	lib_unring(session);
 	while (session->queues != NULL)
 		lib_queue_free(session->queues, unlink);
 	while ((handle = session->handles) != NULL) {

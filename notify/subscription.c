@@ -125,8 +125,10 @@ static int subscribe(struct ocsnotify_session *session, const struct lib_handle 
 	code = attach(session, handle, tables);
 	if (code == OCSNOTIFY_OK && rematch(session))
 		code = write_queues(session);
-	if (code == OCSNOTIFY_OK)
+	if (code == OCSNOTIFY_OK) {
+		lib_ring(session);
 		return OCSNOTIFY_OK;
+	}
 	session->handles = handle->next;
 	detach(session, handle);
 	reap(session);
@@ -216,5 +218,8 @@ int ocsnotify_unsubscribe(struct ocsnotify_session *session, uint32_t handle)
 	*p = gone->next;
 	reap(session);
 	free(gone);
+	/* From now on the daemon may unbind the user. */
+	if (session->queues == NULL)
+		session->bound = false;
 	return OCSNOTIFY_OK;
 }

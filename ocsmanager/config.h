@@ -16,6 +16,8 @@
 
 /* libmicrohttpd stalls with 128 connections in one thread: no thread gets this many. */
 #define OCS_CONFIG_THREAD_CONNECTIONS 120
+/* Bytes of the path of a socket: what the kernel takes. */
+#define OCS_CONFIG_SOCKET_MAX 107
 
 enum ocs_config_auth { OCS_CONFIG_AUTH_SINGLE, OCS_CONFIG_AUTH_FILE, OCS_CONFIG_AUTH_LDAP };
 
@@ -68,6 +70,8 @@ struct ocs_config {
 		unsigned max_batch;        /* notifications */
 		unsigned connection_limit; /* below OCS_CONFIG_THREAD_CONNECTIONS x threads */
 		unsigned keepalive_timeout;
+		const char *socket;             /* AF_UNIX, in addition; NULL: none */
+		const char *socket_group;       /* NULL: the daemon's */
 		const char *tls_cert, *tls_key; /* NULL in this version */
 	} server;
 
@@ -99,6 +103,25 @@ struct ocs_config {
 	struct {
 		const char *map; /* file of the user map; NULL: none */
 	} users;
+
+	struct {                  /* see link/settings.h; config_link.c makes that of it */
+		const char *uri;  /* NULL: one machine, the rest means nothing; holds passwords */
+		const char *node; /* never NULL with uri, and so down to node_queue */
+		const char *exchange, *ingest_queue, *dead_queue, *node_queue;
+		unsigned ingest, relay;     /* 0 or 1 */
+		const char *ingest_account; /* "": none */
+		const char *json_backend;   /* NULL: none */
+		const char *ca_file, *cert_file, *key_file;
+		unsigned tls_verify; /* 0 or 1 */
+		unsigned heartbeat;
+		unsigned prefetch;        /* messages */
+		unsigned confirm_timeout; /* below limits.request_deadline */
+		unsigned pending_max;     /* messages */
+		unsigned queue_length;    /* messages */
+		unsigned queue_expires;
+		unsigned unbind_after;
+		unsigned spool_max; /* MiB */
+	} rabbitmq;
 
 	size_t n_backends;
 	struct ocs_config_backend *backends;

@@ -46,7 +46,7 @@ void ocs_problem_add(struct ocs_problems *problems, int priority, unsigned line,
 		problems->n++;
 }
 
-static unsigned line_of(const struct ocs_ini *ini, const char *section, const char *key)
+unsigned ocs_problem_line(const struct ocs_ini *ini, const char *section, const char *key)
 {
 	const struct ocs_ini_value *value = ocs_ini_find(ini, section, key);
 
@@ -80,18 +80,19 @@ static void check_auth(struct ocs_config *config, const struct ocs_ini *ini,
 		        " (auth = file)", "file = PATH");
 		break;
 	default:
-		ocs_problem_add(problems, LOG_ERR, line_of(ini, "main", "auth"),
+		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "main", "auth"),
 		                "[main] auth: ldap is not in this version; use single or file");
 	}
 	if (config->auth_single.username != NULL &&
 	    !ocs_config_account_name_valid(config->auth_single.username))
 		ocs_problem_add(
-		        problems, LOG_ERR, line_of(ini, "auth:single", "username"),
+		        problems, LOG_ERR, ocs_problem_line(ini, "auth:single", "username"),
 		        "[auth:single] username: 1 to 128 of A-Z a-z 0-9 _ . @ - are allowed");
 	if (password != NULL)
 		config->auth_single.password_line = password->line;
 	if (ini->others_can_read &&
-	    (password != NULL || ocs_ini_find(ini, "auth:ldap", "bind_pw") != NULL))
+	    (password != NULL || ocs_ini_find(ini, "auth:ldap", "bind_pw") != NULL ||
+	     ocs_ini_find(ini, "rabbitmq", "uri") != NULL))
 		ocs_problem_add(problems, LOG_WARNING, 0,
 		                "holds a password and every user can read it: chmod o-r");
 }
@@ -113,7 +114,8 @@ static void check_threads(struct ocs_config *config, const struct ocs_ini *ini,
 	} else if (*threads < needed && !limit_set) {
 		*limit = *threads * PER_THREAD;
 	} else if (*threads < needed) {
-		ocs_problem_add(problems, LOG_ERR, line_of(ini, "server:main", "connection_limit"),
+		ocs_problem_add(problems, LOG_ERR,
+		                ocs_problem_line(ini, "server:main", "connection_limit"),
 		                "[server:main] connection_limit: %u threads serve at most %u "
 		                "connections; %u need %u threads",
 		                *threads, *threads * PER_THREAD, *limit, needed);
@@ -125,7 +127,7 @@ static void check_addresses(const struct ocs_config *config, const struct ocs_in
 {
 	if (config->server.port != 0 && config->server.port == config->operations.port &&
 	    strcasecmp(config->server.host, config->operations.host) == 0)
-		ocs_problem_add(problems, LOG_ERR, line_of(ini, "operations", "port"),
+		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "operations", "port"),
 		                "[operations] port: %u on %s is that of [server:main] already",
 		                config->operations.port, config->operations.host);
 }
@@ -135,17 +137,35 @@ static void check_identity(const struct ocs_config *config, const struct ocs_ini
 {
 	errno = 0;
 	if (config->main.user != NULL && getpwnam(config->main.user) == NULL)
-		ocs_problem_add(problems, LOG_ERR, line_of(ini, "main", "user"),
+		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "main", "user"),
 		                "[main] user: there is no user '%s' here", config->main.user);
 	if (config->main.group != NULL && getgrnam(config->main.group) == NULL)
-		ocs_problem_add(problems, LOG_ERR, line_of(ini, "main", "group"),
+		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "main", "group"),
 		                "[main] group: there is no group '%s' here", config->main.group);
+}
+
+static void check_socket(const struct ocs_config *config, const struct ocs_ini *ini,
+                         struct ocs_problems *problems)
+{
+	const char *group = config->server.socket_group;
+
+	if (config->server.socket != NULL && strlen(config->server.socket) > OCS_CONFIG_SOCKET_MAX)
+		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "server:main", "socket"),
+		                "[server:main] socket: %s is longer than %d bytes",
+		                config->server.socket, OCS_CONFIG_SOCKET_MAX);
+	if (group != NULL && getgrnam(group) == NULL)
+		ocs_problem_add(problems, LOG_ERR,
+		                ocs_problem_line(ini, "server:main", "socket_group"),
+		                "[server:main] socket_group: there is no group '%s' here", group);
 }
 
 static void check_sections(const struct ocs_config *config, const struct ocs_ini *ini,
                            struct ocs_problems *problems)
 {
-	if (config->n_backends == 0)
+	bool relay = config->rabbitmq.uri != NULL && config->rabbitmq.relay;
+
+	/* The nodes judge what a relay hands on. */
+	if (config->n_backends == 0 && !relay)
 		ocs_problem_add(problems, LOG_WARNING, 0,
 		                "there is no section [backend:NAME]: every notification will be "
 		                "refused");
@@ -171,5 +191,7 @@ void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
 	check_threads(config, ini, problems);
 	check_addresses(config, ini, problems);
 	check_identity(config, ini, problems);
+	check_socket(config, ini, problems);
 	check_sections(config, ini, problems);
+	ocs_config_check_link(config, ini, problems);
 }

@@ -23,9 +23,15 @@ struct ocs_problems { /* a talloc object */
 void ocs_problem_add(struct ocs_problems *problems, int priority, unsigned line, const char *format,
                      ...) __attribute__((format(printf, 4, 5)));
 
+/* Where a key stands, else its section, else 0. */
+unsigned ocs_problem_line(const struct ocs_ini *ini, const char *section, const char *key);
+
 /* Fills in the defaults that depend on other keys, and checks keys against each other and against
  * the machine. */
 void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
                       struct ocs_problems *problems);
+/* The part of it about [rabbitmq]: config_link.c. */
+void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
+                           struct ocs_problems *problems);
 
 #endif

@@ -18,6 +18,7 @@
 static const char *const auth_words[] = {"single", "file", "ldap", NULL};
 static const char *const level_words[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const sync_words[] = {"interval", "always", "never", NULL};
+static const char *const yes_words[] = {"no", "yes", NULL};
 static const char *const mechanism_words[] = {"SCRAM-SHA-256", "SSHA", "PLAIN", NULL};
 
 /* Sections in the order of the shipped file. */
@@ -36,7 +37,9 @@ const struct ocs_key_section ocs_key_sections[] = {
          "(RLIMIT_MSGQUEUE), and has fs.mqueue.queues_max queues in all."},
         {"push", "push", "UDP datagrams to clients with something pending."},
         {"users", "users", "Who sees which folder."},
-        {"rabbitmq", "rabbitmq", "Several machines: not in this version."},
+        {"rabbitmq", "rabbitmq",
+         "Several machines, joined by RabbitMQ. Without uri there is one, and the other keys here "
+         "mean nothing."},
         {"backend:", "backend:NAME",
          "A mail store that reports, one section each; NAME is what it calls itself in <backend>, "
          "compared without case. A notification of any other is refused."},
@@ -132,6 +135,16 @@ const struct ocs_key ocs_keys[] = {
          .min = 1024, .max = 16777216, .reload = true, .help = "Largest request body, in bytes."},
         {"server:main", "max_batch", OCS_KEY_NUMBER, AT(server.max_batch), .fallback = "256",
          .min = 1, .max = 10000, .reload = true, .help = "Notifications in one request."},
+        {"server:main", "socket", OCS_KEY_PATH, AT(server.socket),
+         .example = "/run/ocsmanager/ocsmanager.sock",
+         .help = "Local socket (AF_UNIX) to listen on as well, for the Dovecot plugin with "
+                 "ocsmanager_transport = amqp and other programs of this host. Whoever may write "
+                 "to it (mode 0660) needs no password and counts as the account `local`, which "
+                 "[account:local] limits. Other limits hold as well, that of an address for each "
+                 "user (uid). A missing folder is made. Not set: none."},
+        {"server:main", "socket_group", OCS_KEY_TEXT, AT(server.socket_group), .example = "vmail",
+         .help = "Group of socket: that of the processes that report. Not set: the daemon's own; "
+                 "whoever is in that can write to the registry too."},
         {"server:main", "tls_cert", OCS_KEY_LATER, .help = "TLS certificate: not in this version."},
         {"server:main", "tls_key", OCS_KEY_LATER, .help = "Its key: not in this version."},
 
@@ -177,14 +190,96 @@ const struct ocs_key ocs_keys[] = {
          .max = 86400, .reload = true,
          .help = "Seconds after which a datagram is sent again while something is still pending."},
 
-        {"users", "map", OCS_KEY_PATH, AT(users.map), .example = "/etc/ocsmanager.users", .reload = true,
+        {"users", "map", OCS_KEY_PATH, AT(users.map), .example = "/etc/ocsmanager.users",
+         .reload = true,
          .help = "The user map, a text file with a line each and tabs between the fields: backend, "
                  "backend user, folder, groupware user, FID. `*` in the first three is any, `=` as "
                  "groupware user is the backend user, `-` as FID gives one at first sight. Without "
                  "a map the groupware user is the backend user. SIGHUP reads the file again."},
 
-        {"rabbitmq", "uri", OCS_KEY_LATER, .help = "The broker: not in this version."},
-        {"rabbitmq", "node", OCS_KEY_UNUSED, .help = "Name of this node."},
+        {"rabbitmq", "uri", OCS_KEY_SECRET, AT(rabbitmq.uri),
+         .example = "amqps://node1:PASSWORD@broker.example.org/ocsmanager",
+         .help = "The broker: amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without TLS. "
+                 "Several of one cluster, separated by commas, are tried in turn. PORT is 5671 or "
+                 "5672 and VHOST `/` unless they are there; special characters are written as "
+                 "%XX."},
+        {"rabbitmq", "node", OCS_KEY_TEXT, AT(rabbitmq.node), .example = "node1",
+         .help = "Name of this node, of at most 64 letters, digits, `_`, `.` and `-`. No two nodes "
+                 "may "
+                 "have the same. Not set: the host name up to the first dot."},
+        {"rabbitmq", "exchange", OCS_KEY_AMQP, AT(rabbitmq.exchange),
+         .fallback = "ocsmanager.users",
+         .help = "Direct exchange through which nodes reach each other, keyed by groupware user: "
+                 "the same on all nodes. It and the queues are made if missing."},
+        {"rabbitmq", "ingest_queue", OCS_KEY_AMQP, AT(rabbitmq.ingest_queue),
+         .fallback = "ocsmanager.ingest",
+         .help = "Queue that remote systems may publish notifications to, shared by all nodes."},
+        {"rabbitmq", "dead_queue", OCS_KEY_AMQP, AT(rabbitmq.dead_queue),
+         .fallback = "ocsmanager.dead",
+         .help = "Queue for messages that can never succeed; `ocsctl dead` shows them."},
+        {"rabbitmq", "node_queue", OCS_KEY_AMQP, AT(rabbitmq.node_queue),
+         .example = "ocsmanager.node.node1",
+         .help = "Queue of this node alone. Not set: `ocsmanager.node.` and the node's name."},
+        {"rabbitmq", "ingest", OCS_KEY_WORD, AT(rabbitmq.ingest), .fallback = "yes",
+         .words = yes_words,
+         .help = "Whether this node takes its share of the ingest queue: yes or no. A relay does "
+                 "not."},
+        {"rabbitmq", "relay", OCS_KEY_WORD, AT(rabbitmq.relay), .fallback = "no",
+         .words = yes_words,
+         .help = "yes on a mail host without MAPI servers: nothing is delivered here, every "
+                 "notification is handed to the ingest queue."},
+        {"rabbitmq", "ingest_account", OCS_KEY_ACCOUNT, AT(rabbitmq.ingest_account),
+         .fallback = "anonymous",
+         .help = "Account that a message of the ingest queue without a user-id counts as: "
+                 "[account:NAME] limits it. Empty: such messages are refused. A user-id, which the "
+                 "broker checks, is the name of the account."},
+        {"rabbitmq", "json_backend", OCS_KEY_TEXT, AT(rabbitmq.json_backend), .example = "sogo",
+         .help = "Backend that JSON documents of the ingest queue are about, since they name none. "
+                 "Not set: the only [backend:NAME]; where there are several, they are refused."},
+        {"rabbitmq", "ca_file", OCS_KEY_PATH, AT(rabbitmq.ca_file),
+         .example = "/etc/ssl/broker-ca.pem",
+         .help = "Certificates (PEM) that the broker's must lead back to. Not set: those the "
+                 "system trusts."},
+        {"rabbitmq", "cert_file", OCS_KEY_PATH, AT(rabbitmq.cert_file),
+         .example = "/etc/ssl/node1.pem",
+         .help = "Certificate (PEM) this node shows to the broker; it needs key_file."},
+        {"rabbitmq", "key_file", OCS_KEY_PATH, AT(rabbitmq.key_file),
+         .example = "/etc/ssl/private/node1.key",
+         .help = "Its private key (PEM, not encrypted), readable by the daemon's user only."},
+        {"rabbitmq", "tls_verify", OCS_KEY_WORD, AT(rabbitmq.tls_verify), .fallback = "yes",
+         .words = yes_words,
+         .help = "Whether the broker's certificate must be valid for its host name. Without, "
+                 "anyone in between can pose as the broker."},
+        {"rabbitmq", "heartbeat", OCS_KEY_NUMBER, AT(rabbitmq.heartbeat), .fallback = "10",
+         .min = 1, .max = 300,
+         .help = "Seconds: a broker from which nothing was heard for twice as long is given up."},
+        {"rabbitmq", "prefetch", OCS_KEY_NUMBER, AT(rabbitmq.prefetch), .fallback = "256", .min = 1,
+         .max = 10000,
+         .help = "Messages the broker hands out before one is acknowledged, for each of the two "
+                 "queues."},
+        {"rabbitmq", "confirm_timeout", OCS_KEY_NUMBER, AT(rabbitmq.confirm_timeout),
+         .fallback = "5", .min = 1, .max = 60,
+         .help = "Seconds in which the broker must confirm a message; then it is spooled or "
+                 "refused. Less than [limits] request_deadline."},
+        {"rabbitmq", "pending_max", OCS_KEY_NUMBER, AT(rabbitmq.pending_max), .fallback = "20000",
+         .min = 1, .max = 1000000,
+         .help = "Messages that wait for the broker in memory; more are spooled or refused."},
+        {"rabbitmq", "queue_length", OCS_KEY_NUMBER, AT(rabbitmq.queue_length),
+         .fallback = "100000", .min = 1, .max = 100000000,
+         .help = "Messages this node's queue holds; the broker refuses more. To change it, delete "
+                 "the queue first."},
+        {"rabbitmq", "queue_expires", OCS_KEY_NUMBER, AT(rabbitmq.queue_expires),
+         .fallback = "1800", .min = 1, .max = 4294967,
+         .help = "Seconds after which the broker removes this node's queue when the node is gone. "
+                 "To change it, delete the queue first."},
+        {"rabbitmq", "unbind_after", OCS_KEY_NUMBER, AT(rabbitmq.unbind_after), .fallback = "60",
+         .min = 1, .max = 86400,
+         .help = "Seconds after a user's last session ended in which his notifications still come "
+                 "here."},
+        {"rabbitmq", "spool_max", OCS_KEY_NUMBER, AT(rabbitmq.spool_max), .fallback = "0",
+         .max = 1048576,
+         .help = "MiB of disk, in private/spool of the registry, for notifications that the "
+                 "broker cannot take. Past it they are refused. 0: no spool."},
 
         {"backend:", "uri", OCS_KEY_URI, .offset = offsetof(struct ocs_config_backend, uri),
          .example = "sogo://{user}@mail/{folder}/{message}", .reload = true,

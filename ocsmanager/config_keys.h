@@ -18,6 +18,8 @@ enum ocs_key_type {
 	OCS_KEY_HOST,     /* const char *: host name or address */
 	OCS_KEY_PATTERNS, /* const char *: comma-separated, none of them empty; or "": nothing */
 	OCS_KEY_URI,      /* const char *: a URI template */
+	OCS_KEY_ACCOUNT,  /* const char *: name of an account; or "": nobody */
+	OCS_KEY_AMQP,     /* const char *: name of an exchange or a queue of RabbitMQ */
 	OCS_KEY_LATER,    /* known, but an error: not in this version */
 	OCS_KEY_UNUSED,   /* known, of a section that has no effect in this version: a warning */
 };

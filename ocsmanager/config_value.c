@@ -14,6 +14,7 @@
 #include "mapistore/uri.h"
 
 #define ACCOUNT_NAME_LONGEST 128
+#define AMQP_NAME_LONGEST    255
 #define COMMENT_HINT         "(a comment needs a line of its own)"
 
 static int set_number(const struct ocs_key *key, unsigned *member, const char *text,
@@ -122,6 +123,18 @@ static int check_host(const char *text, struct ocs_error *error)
 	return 0;
 }
 
+/* What AMQP 0-9-1 allows: a short string; the broker keeps amq. for itself. */
+static int check_amqp_name(const char *text, struct ocs_error *error)
+{
+	if (strlen(text) > AMQP_NAME_LONGEST)
+		return ocs_error_set(error, "RabbitMQ allows %d bytes, these are %zu",
+		                     AMQP_NAME_LONGEST, strlen(text));
+	if (strncmp(text, "amq.", 4) == 0)
+		return ocs_error_set(error, "'%s': RabbitMQ keeps names with amq. for itself",
+		                     text);
+	return 0;
+}
+
 int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_ctx,
                          const char *folder, const char *text, struct ocs_error *error)
 {
@@ -129,7 +142,8 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 	const char **string = member;
 	int result = 0;
 
-	if (*text == '\0' && key->type != OCS_KEY_PATTERNS && key->type != OCS_KEY_UNUSED)
+	if (*text == '\0' && key->type != OCS_KEY_PATTERNS && key->type != OCS_KEY_ACCOUNT &&
+	    key->type != OCS_KEY_UNUSED)
 		return ocs_error_set(error,
 		                     "there is no value (to leave it unset, remove the line)");
 	switch (key->type) {
@@ -159,6 +173,15 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 		break;
 	case OCS_KEY_URI:
 		result = ocs_uri_check(text, error);
+		break;
+	case OCS_KEY_ACCOUNT:
+		if (*text != '\0' && !ocs_config_account_name_valid(text))
+			result = ocs_error_set(
+			        error, "'%s': an account has 1 to %d of A-Z a-z 0-9 _ . @ -", text,
+			        ACCOUNT_NAME_LONGEST);
+		break;
+	case OCS_KEY_AMQP:
+		result = check_amqp_name(text, error);
 		break;
 	case OCS_KEY_TEXT:
 	case OCS_KEY_SECRET:

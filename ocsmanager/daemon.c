@@ -4,15 +4,19 @@
  */
 #include "ocsmanager/daemon.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <talloc.h>
 
 #include "auth/auth.h"
+#include "auth/limits.h"
+#include "link/link.h"
 #include "mapistore/index.h"
 #include "mapistore/usermap.h"
 #include "notify/dispatch.h"
 #include "notify/registry.h"
+#include "ocsmanager/config_link.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/service.h"
 
@@ -23,7 +27,13 @@ struct ocs_daemon {
 	struct ocs_index *index;
 	struct ocs_auth *auth;
 	struct ocs_dispatch *dispatch;
+	struct ocs_link_settings *link_settings; /* NULL: a single machine */
+	struct ocs_link *link;
+	struct ocs_local_socket *local; /* the caller's; NULL: none */
 	struct ocs_service *service;
+
+	pthread_mutex_t limits_lock;
+	struct ocs_auth_limits *limits; /* for what comes from the broker */
 };
 
 struct reporter {
@@ -96,6 +106,7 @@ static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatc
 	                        .spill_total = config->mqueue.spill_total,
 	                        .push_interval = config->push.interval,
 	                        .replica_id = (uint16_t)config->main.replica_id,
+	                        .linked = config->rabbitmq.uri != NULL && !config->rabbitmq.relay,
 	                },
 	};
 	if (config->users.map == NULL)
@@ -139,9 +150,44 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *repo
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
+	if (ocs_config_link_files(config, report, arg) < 0)
+		result = -1;
 	talloc_free(map);
 	talloc_free(folder);
 	return result;
+}
+
+static bool allowed(void *arg, const char *account, const char *backend, const char *backend_user)
+{
+	struct ocs_daemon *daemon = arg;
+	bool result;
+
+	pthread_mutex_lock(&daemon->limits_lock);
+	result = ocs_auth_limits_allow(daemon->limits, account, backend, backend_user);
+	pthread_mutex_unlock(&daemon->limits_lock);
+	return result;
+}
+
+/* Takes limits over. */
+static void set_limits(struct ocs_daemon *daemon, struct ocs_auth_limits *limits)
+{
+	struct ocs_auth_limits *old;
+
+	pthread_mutex_lock(&daemon->limits_lock);
+	old = daemon->limits;
+	daemon->limits = talloc_steal(daemon, limits);
+	pthread_mutex_unlock(&daemon->limits_lock);
+	talloc_free(old);
+}
+
+static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
+{
+	const struct ocs_link_host host = {.arg = daemon, .allowed = allowed};
+
+	if (daemon->link_settings == NULL)
+		return 0;
+	return ocs_link_start(daemon->link_settings, daemon->config->main.registry,
+	                      daemon->dispatch, &host, ocs_log_text, &daemon->link, error);
 }
 
 static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
@@ -151,8 +197,14 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	        auth_settings(config, daemon->private_folder, &log_reporter);
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_usermap *map = NULL;
-	bool moved = false;
+	bool moved = false, failed = false;
 
+	daemon->link_settings = ocs_config_link(config, daemon, &failed);
+	daemon->limits = ocs_service_limits(config, daemon, error);
+	if (failed)
+		return ocs_error_set(error, "out of memory");
+	if (daemon->limits == NULL)
+		return -1;
 	if (dispatch_settings(config, &dispatch, error) < 0)
 		return -1;
 	if (ocs_auth_open(&auth, &daemon->auth, error) < 0)
@@ -178,20 +230,26 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	if (ocs_dispatch_start(config->main.registry, daemon->registry, daemon->index, map,
 	                       &dispatch, ocs_log_text, &daemon->dispatch, error) < 0)
 		return -1;
-	return ocs_service_start(config, daemon->auth, daemon->dispatch, &daemon->service, error);
+	if (start_link(daemon, error) < 0)
+		return -1;
+	return ocs_service_start(config, daemon->auth, daemon->dispatch, daemon->link,
+	                         daemon->local, &daemon->service, error);
 }
 
 int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
-                     struct ocs_daemon **daemon_r, struct ocs_error *error)
+                     struct ocs_local_socket *local, struct ocs_daemon **daemon_r,
+                     struct ocs_error *error)
 {
 	struct ocs_daemon *daemon = talloc_zero(NULL, struct ocs_daemon);
 
 	if (daemon == NULL)
 		return ocs_error_set(error, "out of memory");
+	pthread_mutex_init(&daemon->limits_lock, NULL);
 	daemon->config = config;
+	daemon->local = local;
 	daemon->private_folder = talloc_strdup(daemon, private_folder);
 	if (daemon->private_folder == NULL) {
-		talloc_free(daemon);
+		ocs_daemon_stop(daemon);
 		return ocs_error_set(error, "out of memory");
 	}
 	if (start_parts(daemon, error) < 0) {
@@ -206,13 +264,15 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
 /* What can fail comes first, what an admin's mistake can make fail before what cannot be taken
  * back: the service has nothing to fail at but a lack of memory. */
 static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
-                  struct ocs_dispatch_settings *dispatch, struct ocs_usermap **map_r)
+                  struct ocs_dispatch_settings *dispatch, struct ocs_usermap **map_r,
+                  struct ocs_auth_limits **limits_r)
 {
 	struct ocs_auth_settings auth =
 	        auth_settings(loaded, daemon->private_folder, &log_reporter);
 	struct ocs_error error = {""};
 
-	if (dispatch_settings(loaded, dispatch, &error) < 0 ||
+	*limits_r = ocs_service_limits(loaded, NULL, &error);
+	if (*limits_r == NULL || dispatch_settings(loaded, dispatch, &error) < 0 ||
 	    load_usermap(loaded, &log_reporter, map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
 	    ocs_service_reload(daemon->service, loaded, &error) < 0) {
@@ -227,16 +287,19 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_config *loaded = NULL;
 	struct ocs_usermap *map = NULL;
+	struct ocs_auth_limits *limits = NULL;
 
 	if (ocs_config_load(daemon->config->path, daemon, report_to_log, NULL, &loaded) < 0 ||
-	    reload(daemon, loaded, &dispatch, &map) < 0) {
+	    reload(daemon, loaded, &dispatch, &map, &limits) < 0) {
 		ocs_log(LOG_ERR, "reload refused: the configuration stays as it was");
+		talloc_free(limits);
 		talloc_free(map);
 		talloc_free(loaded);
 		return;
 	}
 	ocs_config_report_restart(daemon->config, loaded, report_to_log, NULL);
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
+	set_limits(daemon, limits);
 	ocs_log_set_level((int)loaded->main.log_level);
 	talloc_free(daemon->config);
 	daemon->config = loaded;
@@ -257,11 +320,12 @@ int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason)
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
-	bool hangs;
+	bool hangs, link_hangs;
 
 	ocs_service_stop(daemon->service);
-	/* A store thread that hangs still uses what would be closed; the process is about to end.
-	 */
+	/* A thread that hangs, in the network or on a lock, still uses what would be closed; the
+	 * process is about to end. */
+	link_hangs = daemon->link != NULL && ocs_link_stop(daemon->link) < 0;
 	hangs = daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0;
 	if (daemon->index != NULL && !hangs)
 		ocs_index_close(daemon->index);
@@ -269,5 +333,8 @@ void ocs_daemon_stop(struct ocs_daemon *daemon)
 		ocs_registry_close(daemon->registry);
 	if (daemon->auth != NULL)
 		ocs_auth_close(daemon->auth);
+	if (link_hangs)
+		return;
+	pthread_mutex_destroy(&daemon->limits_lock);
 	talloc_free(daemon);
 }

@@ -9,16 +9,18 @@
 #include "store/error.h"
 
 struct ocs_daemon;
+struct ocs_local_socket;
 
 /* What `ocsmanager -t` looks at beyond the ini: account file, passwords, user map. Reports every
  * problem; changes and creates nothing. -1 if one of them keeps the daemon from starting. */
 int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *report, void *arg);
 
 /* Starts everything; when it returns 0, clients are answered. private_folder as made by
- * ocs_folder_private(). Takes the config over with talloc_steal(), on success only. What is wrong
+ * ocs_folder_private(). local: see service.h. Takes the config over with talloc_steal(), on success only. What is wrong
  * without keeping it from starting is logged. On -1 nothing is left running. */
 int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
-                     struct ocs_daemon **daemon_r, struct ocs_error *error);
+                     struct ocs_local_socket *local, struct ocs_daemon **daemon_r,
+                     struct ocs_error *error);
 
 /* Reads the ini and what it names again and puts it into effect, all of it or nothing; logs every
  * problem, and at the end how it went. */

@@ -31,7 +31,7 @@ static void log_login(struct ocs_http_request *request, const char *what,
 	char id[OCS_HTTP_ID_SIZE], peer[OCS_HTTP_PEER_SIZE] = "?";
 
 	ocs_http_format_id(request, id);
-	ocs_http_format_address((struct sockaddr *)&request->peer->address, peer);
+	ocs_http_format_peer(request->peer, peer);
 	ocs_log(LOG_INFO, "request %s from %s as %s: %s", id, peer, reply->account, what);
 }
 

@@ -63,6 +63,16 @@ void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_P
 	}
 }
 
+void ocs_http_format_peer(const struct ocs_http_connection *connection,
+                          char out[OCS_HTTP_PEER_SIZE])
+{
+	if (connection->local)
+		snprintf(out, OCS_HTTP_PEER_SIZE, "uid %u (pid %d)", (unsigned)connection->uid,
+		         (int)connection->pid);
+	else
+		ocs_http_format_address((const struct sockaddr *)&connection->address, out);
+}
+
 void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal)
 {
 	char body[400], reply[700];
@@ -88,7 +98,7 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 
 	if (!atomic_compare_exchange_strong(&connection->phase, &phase, OCS_HTTP_EXPIRED))
 		return;
-	ocs_http_format_address((struct sockaddr *)&connection->address, peer);
+	ocs_http_format_peer(connection, peer);
 	if (phase == OCS_HTTP_SENDING) {
 		ocs_log(LOG_NOTICE, "%s: the answer was not read in time", peer);
 	} else {
@@ -138,6 +148,16 @@ static bool drips(struct ocs_http_connection *connection, int64_t since, int64_t
 	return connection->first_byte != 0 && now - connection->first_byte >= deadline;
 }
 
+/* Of a local socket the kernel does not count bytes. libmicrohttpd ends a silent connection after
+ * its own time; who is here long after that drips, and had at least the deadline for it. */
+static bool idles(struct ocs_http_connection *connection, int64_t since, int64_t now,
+                  int64_t deadline)
+{
+	int64_t limit = atomic_load(&connection->idle_limit);
+
+	return limit != 0 && now - since >= limit + deadline;
+}
+
 static void sweep(struct ocs_http_guard *guard)
 {
 	int64_t now = now_ms();
@@ -152,7 +172,8 @@ static void sweep(struct ocs_http_guard *guard)
 		if (waiting && now - since < GRACE_MS)
 			continue;
 		if (phase == OCS_HTTP_IDLE)
-			late = drips(c, since, now, deadline);
+			late = c->local ? idles(c, since, now, deadline)
+			                : drips(c, since, now, deadline);
 		else if (phase == OCS_HTTP_READING || phase == OCS_HTTP_SENDING)
 			late = now - since >= deadline;
 		if (late)
@@ -227,6 +248,26 @@ void ocs_http_guard_stop(struct ocs_http_guard *guard)
 	free(guard);
 }
 
+static int take_address(struct ocs_http_connection *connection, const struct sockaddr *address)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (address->sa_family != AF_UNIX) {
+		memcpy(&connection->address, address,
+		       address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+		                                      : sizeof(struct sockaddr_in));
+		return 0;
+	}
+	connection->address.ss_family = AF_UNIX;
+	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return -1;
+	connection->local = true;
+	connection->uid = peer.uid;
+	connection->pid = peer.pid;
+	return 0;
+}
+
 struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd,
                                                   const struct sockaddr *address)
 {
@@ -236,9 +277,10 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		return NULL;
 	connection->guard = guard;
 	connection->fd = fd;
-	memcpy(&connection->address, address,
-	       address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-	                                      : sizeof(struct sockaddr_in));
+	if (take_address(connection, address) != 0) {
+		free(connection);
+		return NULL;
+	}
 	atomic_store(&connection->since, now_ms());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
@@ -299,6 +341,17 @@ void ocs_http_send(struct ocs_http_connection *connection)
 void ocs_http_end(struct ocs_http_connection *connection)
 {
 	enter(connection, OCS_HTTP_IDLE);
+}
+
+unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&guard->lock);
+	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next)
+		count += c->local && c->uid == uid;
+	pthread_mutex_unlock(&guard->lock);
+	return count;
 }
 
 unsigned ocs_http_guard_busy(struct ocs_http_guard *guard)

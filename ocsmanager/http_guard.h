@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "notify/notification.h"
 #include "store/error.h"
@@ -36,6 +37,13 @@ struct ocs_http_connection {
 	struct ocs_http_connection *previous, *next;
 	int fd;
 	struct sockaddr_storage address;
+	bool local; /* over an AF_UNIX socket: address is its family alone, uid and pid are the
+	               peer's as the kernel says */
+	uid_t uid;
+	pid_t pid;
+	/* Milliseconds a local connection may be IDLE beyond the deadline, since nothing tells
+	 * whether bytes come; 0: no limit. Set once, by who attached it. */
+	_Atomic int64_t idle_limit;
 	uint64_t number;           /* counts the guard's connections */
 	_Atomic uint64_t requests; /* of this connection, the present one included */
 	_Atomic int phase;
@@ -52,7 +60,8 @@ void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds);
 /* After the listener has stopped: no connection is left. */
 void ocs_http_guard_stop(struct ocs_http_guard *guard);
 
-/* NULL when out of memory: nothing is served on such a connection. */
+/* NULL when out of memory, or the kernel does not tell the peer of a local one: nothing is served
+ * on such a connection. */
 struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd,
                                                   const struct sockaddr *address);
 void ocs_http_guard_detach(struct ocs_http_connection *connection);
@@ -66,8 +75,14 @@ void ocs_http_end(struct ocs_http_connection *connection);
 /* The guard's connections that have a request at work or being answered. */
 unsigned ocs_http_guard_busy(struct ocs_http_guard *guard);
 
+/* The guard's local connections of that user. */
+unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid);
+
 /* ADDRESS:PORT or [ADDRESS]:PORT. */
 void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE]);
+/* The same of the peer; of a local one its user and process. */
+void ocs_http_format_peer(const struct ocs_http_connection *connection,
+                          char out[OCS_HTTP_PEER_SIZE]);
 /* Sends a refusal past libmicrohttpd, without waiting, and ends the sending side; nothing else may
  * be sent. The refusal's text is ours and needs no escaping. */
 void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal);

@@ -1,6 +1,7 @@
 /*
  * PUT /notification: reads and checks the body, the token and the account's limits, hands what is
- * left to dispatch, and writes what became of it. Nothing is waited for here.
+ * left to dispatch, or to the link where there are other machines, and writes what became of it.
+ * Nothing is waited for here.
  */
 #include "ocsmanager/http_request.h"
 
@@ -8,7 +9,9 @@
 
 #include <talloc.h>
 
+#include "link/link.h"
 #include "notify/dispatch.h"
+#include "ocsmanager/http_local.h"
 #include "ocsmanager/log.h"
 
 /* Never reached dispatch, but came in: the sum of the counters must hold. */
@@ -106,8 +109,11 @@ static int check_token(struct ocs_http_request *request, const struct ocs_xml_no
                        char account[OCS_AUTH_NAME_SIZE])
 {
 	const char *token = body->token == NULL ? ocs_http_bearer(request) : body->token;
-	enum ocs_auth_result result = ocs_auth_check_token(request->server->auth, token, account);
+	enum ocs_auth_result result;
 
+	if (token == NULL && ocs_http_local_account(request, account))
+		return 0;
+	result = ocs_auth_check_token(request->server->auth, token, account);
 	if (result == OCS_AUTH_OK)
 		return 0;
 	ocs_http_refuse_with(request, (int)ocs_auth_result_status(result),
@@ -162,7 +168,10 @@ static enum ocs_http_action notify(struct ocs_http_request *request, bool newmai
 		return OCS_HTTP_READY;
 	}
 	ocs_http_retain(request);
-	ocs_dispatch_submit(request->server->dispatch, &submission->request);
+	if (request->server->link != NULL)
+		ocs_link_submit(request->server->link, &submission->request);
+	else
+		ocs_dispatch_submit(request->server->dispatch, &submission->request);
 	return OCS_HTTP_LATER;
 }
 

@@ -20,7 +20,7 @@ void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_re
 
 	ocs_metrics_refusal(&request->server->metrics, refusal->name);
 	ocs_http_format_id(request, id);
-	ocs_http_format_address((struct sockaddr *)&request->peer->address, peer);
+	ocs_http_format_peer(request->peer, peer);
 	ocs_log_limited(refusal->code >= 500 ? LOG_WARNING : LOG_NOTICE,
 	                "request %s from %s%s%s: %s refused: %d %s: %s", id, peer,
 	                account == NULL ? "" : " as ", account == NULL ? "" : account,

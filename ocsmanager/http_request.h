@@ -25,10 +25,11 @@
 #include "notify/notification.h"
 #include "ocsmanager/http_guard.h"
 #include "ocsmanager/metrics.h"
-#include "ocsmanager/xml.h"
+#include "xml/xml.h"
 
 struct ocs_dispatch;
 struct ocs_http_workers;
+struct ocs_link;
 
 /* What a reload may change. Each request keeps the one it began with. */
 struct ocs_http_settings {
@@ -45,6 +46,7 @@ void ocs_http_settings_release(struct ocs_http_settings *settings);
 struct ocs_http_server {
 	struct ocs_auth *auth;
 	struct ocs_dispatch *dispatch;
+	struct ocs_link *link; /* NULL: a single machine */
 	struct ocs_http_workers *workers;
 	struct ocs_http_guard *guard;
 	struct ocs_metrics metrics;

@@ -89,8 +89,21 @@ static bool is_xml(const char *value)
 	return value != NULL && (is_type(value, "text/xml") || is_type(value, "application/xml"));
 }
 
+/* A request may name the whole URL, and is to be answered (RFC 9112 section 3.2.2): some clients
+ * know a local socket only as a proxy's. Whom it names is not looked at: we are nobody's proxy. */
+static const char *path_of(const char *url)
+{
+	const char *slash;
+
+	if (strncasecmp(url, "http://", 7) != 0)
+		return url;
+	slash = strchr(url + 7, '/');
+	return slash == NULL ? "/" : slash;
+}
+
 static int route(struct ocs_http_request *request, const char *url, const char *method)
 {
+	url = path_of(url);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (strcmp(routes[i].path, url) != 0)
 			continue;

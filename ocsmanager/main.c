@@ -22,6 +22,7 @@
 #include "ocsmanager/config.h"
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/folder.h"
+#include "ocsmanager/local_socket.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/privilege.h"
 
@@ -155,13 +156,15 @@ static void log_limits(const struct ocs_config *config)
 		        descriptors);
 }
 
-static int become(const struct ocs_config *config, struct ocs_error *error)
+static int become(const struct ocs_config *config, struct ocs_local_socket **local_r,
+                  struct ocs_error *error)
 {
 	struct ocs_identity identity;
 	bool fowner = false;
 
 	if (ocs_privilege_lookup(config, &identity, error) < 0 ||
 	    ocs_folder_prepare(config->main.registry, identity.uid, identity.gid, error) < 0 ||
+	    ocs_local_socket_open(config, &identity, local_r, error) < 0 ||
 	    ocs_privilege_drop(&identity, &fowner, error) < 0)
 		return -1;
 	if (geteuid() == 0)
@@ -289,16 +292,17 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 {
 	void *memory = talloc_new(NULL);
 	struct ocs_daemon *daemon = NULL;
+	struct ocs_local_socket *local = NULL;
 	const char *private_folder = NULL;
 	int lock = -1, result = -1;
 	sigset_t signals;
 
 	block_signals(&signals);
 	log_limits(config);
-	if (become(config, error) == 0 &&
+	if (become(config, &local, error) == 0 &&
 	    ocs_folder_lock(config->main.registry, &lock, error) == 0 &&
 	    ocs_folder_private(config->main.registry, memory, &private_folder, error) == 0 &&
-	    ocs_daemon_start(config, private_folder, &daemon, error) == 0) {
+	    ocs_daemon_start(config, private_folder, local, &daemon, error) == 0) {
 		publish_addresses(daemon, lock);
 		ocs_log_detach();
 		ocs_background_ready();
@@ -311,6 +315,7 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 		alarm(0);
 		result = 0;
 	}
+	ocs_local_socket_close(local);
 	if (lock >= 0)
 		close(lock);
 	talloc_free(memory);

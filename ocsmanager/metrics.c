@@ -169,6 +169,49 @@ static void write_requests(FILE *out, const struct ocs_metrics *metrics)
 			        get(&metrics->logins[mechanism][outcome]));
 }
 
+static void write_connections(FILE *out, struct ocs_link_status *link)
+{
+	enum ocs_link_state states[OCS_LINK_CONNECTIONS];
+
+	for (int which = 0; which < OCS_LINK_CONNECTIONS; which++)
+		states[which] = ocs_link_status_state(link, (enum ocs_link_connection)which);
+	head(out, "link_up", "gauge", "Whether a connection to the broker does its work.");
+	for (int which = 0; which < OCS_LINK_CONNECTIONS; which++) {
+		if (states[which] != OCS_LINK_OFF)
+			labelled(out, "link_up", "connection",
+			         ocs_link_connection_word((enum ocs_link_connection)which),
+			         states[which] == OCS_LINK_UP);
+	}
+	head(out, "link_state", "gauge", "What a connection to the broker is in: 1, the rest 0.");
+	for (int which = 0; which < OCS_LINK_CONNECTIONS; which++)
+		for (int state = OCS_LINK_OFF; state <= OCS_LINK_REFUSED; state++)
+			fprintf(out, "ocsmanager_link_state{connection=\"%s\",state=\"%s\"} %d\n",
+			        ocs_link_connection_word((enum ocs_link_connection)which),
+			        ocs_link_state_word((enum ocs_link_state)state),
+			        state == (int)states[which]);
+}
+
+static void write_link(FILE *out, struct ocs_link_status *link)
+{
+	const struct {
+		const char *name, *type, *help;
+		uint64_t value;
+	} all[] = {
+#define X(name, type, help) {#name, type, help, OCS_LINK_GET(link, name)},
+	        OCS_LINK_COUNTERS(X)
+#undef X
+	};
+
+	write_connections(out, link);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "link_%s%s", all[i].name,
+		         strcmp(all[i].type, "counter") == 0 ? "_total" : "");
+		single(out, name, all[i].type, all[i].help, all[i].value);
+	}
+}
+
 char *ocs_metrics_text(const struct ocs_metrics_view *view, size_t *len_r)
 {
 	const struct ocs_metrics *metrics = view->metrics;
@@ -194,6 +237,8 @@ char *ocs_metrics_text(const struct ocs_metrics_view *view, size_t *len_r)
 	       view->auth.pending_challenges);
 	single(out, "revoked_tokens", "gauge", "Tokens that were logged out and not yet expired.",
 	       view->auth.revoked_tokens);
+	if (view->link != NULL)
+		write_link(out, view->link);
 	failed = ferror(out);
 	if (fclose(out) != 0 || failed) {
 		free(text);

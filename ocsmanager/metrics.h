@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "auth/auth.h"
+#include "link/status.h"
 #include "notify/dispatch.h"
 
 #define OCS_METRICS_CODES    16 /* different HTTP codes, the last for all others */
@@ -47,6 +48,7 @@ struct ocs_metrics_view {
 	const struct ocs_metrics *metrics;
 	struct ocs_dispatch_counters dispatch;
 	struct ocs_auth_counts auth;
+	struct ocs_link_status *link; /* NULL: a single machine */
 };
 
 /* Notifications that came in, and that were refused, over both modules. */

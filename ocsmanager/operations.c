@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link/link.h"
 #include "notify/dispatch.h"
 #include "ocsmanager/http_request.h"
+#include "ocsmanager/operations_link.h"
 
 #define PLAIN "text/plain; charset=utf-8"
 
@@ -28,21 +30,47 @@ static void set_text(struct page *page, unsigned code, const char *text)
 		page->len = strlen(page->text);
 }
 
+/* What was written is the page; the page has no text if it could not be written. */
+static void end_page(struct page *page, FILE *out)
+{
+	int failed = ferror(out);
+
+	if (fclose(out) != 0 || failed) {
+		free(page->text);
+		page->text = NULL;
+	}
+}
+
 static int health(struct ocs_http_server *server, struct ocs_error *reason)
 {
 	if (atomic_load(&server->stopping))
 		return ocs_error_set(reason, "the server is stopping");
-	return ocs_dispatch_health(server->dispatch, reason);
+	if (ocs_dispatch_health(server->dispatch, reason) < 0)
+		return -1;
+	return server->link != NULL ? ocs_link_health(server->link, reason) : 0;
+}
+
+/* The first line is `ok` or the reason; more lines tell what does not keep it from delivering. */
+static void write_health(FILE *out, struct ocs_http_server *server, bool healthy,
+                         const char *reason)
+{
+	fprintf(out, "%s\n", healthy ? "ok" : reason);
+	if (server->link != NULL)
+		ocs_operations_link_notes(out, server->link);
 }
 
 static void healthz(struct ocs_http_server *server, struct page *page)
 {
+	FILE *out = open_memstream(&page->text, &page->len);
 	struct ocs_error reason = {{0}};
+	bool healthy = health(server, &reason) == 0;
 
-	if (health(server, &reason) == 0)
-		set_text(page, 200, "ok");
-	else
-		set_text(page, 503, reason.text);
+	page->code = healthy ? 200 : 503;
+	page->type = PLAIN;
+	if (out == NULL)
+		return;
+	write_health(out, server, healthy, reason.text);
+	end_page(page, out);
 }
 
 static void look(struct ocs_http_server *server, struct ocs_metrics_view *view)
@@ -51,6 +79,8 @@ static void look(struct ocs_http_server *server, struct ocs_metrics_view *view)
 	view->metrics = &server->metrics;
 	ocs_dispatch_counters(server->dispatch, &view->dispatch);
 	ocs_auth_count(server->auth, &view->auth);
+	if (server->link != NULL)
+		view->link = ocs_link_status_of(server->link);
 }
 
 static void metrics(struct ocs_http_server *server, struct page *page)
@@ -61,19 +91,6 @@ static void metrics(struct ocs_http_server *server, struct page *page)
 	page->code = 200;
 	page->type = "text/plain; version=0.0.4; charset=utf-8";
 	page->text = ocs_metrics_text(&view, &page->len);
-}
-
-/* The reason of a bad health may quote names from outside. */
-static void write_escaped(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (*text == '<')
-			fputs("&lt;", out);
-		else if (*text == '&')
-			fputs("&amp;", out);
-		else
-			fputc(*text, out);
-	}
 }
 
 static void write_row(FILE *out, const char *name, uint64_t value)
@@ -106,7 +123,7 @@ static void write_status(FILE *out, struct ocs_http_server *server)
 		fputs("It can deliver.", out);
 	} else {
 		fputs("<strong>It cannot deliver:</strong> ", out);
-		write_escaped(out, reason.text);
+		ocs_operations_escaped(out, reason.text);
 	}
 	fputs("</p>\n<h2>Notifications</h2>\n<table>\n", out);
 	write_row(out, "came in", ocs_metrics_received(&view));
@@ -130,30 +147,41 @@ static void write_status(FILE *out, struct ocs_http_server *server)
 	write_row(out, "failed commits", view.dispatch.commit_failures);
 	write_row(out, "sessions of dead consumers removed", view.dispatch.sessions_reaped);
 	write_row(out, "damaged records", view.dispatch.damaged_records);
-	fputs("</table>\n<p><a href=\"/metrics\">All counters</a></p>\n</body></html>\n", out);
+	fputs("</table>\n", out);
+	if (server->link != NULL)
+		ocs_operations_link_html(out, server->link);
+	fputs("<p><a href=\"/metrics\">All counters</a></p>\n</body></html>\n", out);
 }
 
 static void status(struct ocs_http_server *server, struct page *page)
 {
 	FILE *out = open_memstream(&page->text, &page->len);
-	int failed;
 
 	page->code = 200;
 	page->type = "text/html; charset=utf-8";
 	if (out == NULL)
 		return;
 	write_status(out, server);
-	failed = ferror(out);
-	if (fclose(out) != 0 || failed) {
-		free(page->text);
-		page->text = NULL;
+	end_page(page, out);
+}
+
+static void link_page(struct ocs_http_server *server, struct page *page)
+{
+	if (server->link == NULL) {
+		set_text(page, 404, "a single machine: [rabbitmq] uri is not set");
+		return;
 	}
+	page->code = 200;
+	page->type = "application/json";
+	page->text = ocs_operations_link_json(server->link);
+	page->len = page->text != NULL ? strlen(page->text) : 0;
 }
 
 static const struct {
 	const char *path;
 	void (*make)(struct ocs_http_server *server, struct page *page);
-} pages[] = {{"/healthz", healthz}, {"/metrics", metrics}, {"/status", status}};
+} pages[] = {
+        {"/healthz", healthz}, {"/metrics", metrics}, {"/status", status}, {"/link", link_page}};
 
 static void make_page(struct ocs_http_server *server, const char *url, const char *method,
                       struct page *page)
@@ -167,7 +195,7 @@ static void make_page(struct ocs_http_server *server, const char *url, const cha
 			pages[i].make(server, page);
 		return;
 	}
-	set_text(page, 404, "try /healthz, /metrics or /status");
+	set_text(page, 404, "try /healthz, /metrics, /status or /link");
 }
 
 static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page)

@@ -1,6 +1,6 @@
 /*
- * What the operations listener answers: /healthz, /metrics, /status. Its thread only reads counters
- * and asks dispatch how it is.
+ * What the operations listener answers: /healthz, /metrics, /status, and /link (the link to other
+ * machines as JSON). Its thread only reads counters and asks dispatch and link how they are.
  */
 #ifndef OCS_OCSMANAGER_OPERATIONS_H
 #define OCS_OCSMANAGER_OPERATIONS_H

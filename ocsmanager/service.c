@@ -27,34 +27,49 @@ struct ocs_service {
 	struct ocs_http_server server;
 	struct ocs_http_guard *operations_guard;
 	struct ocs_listener web, operations;
+	struct ocs_listener near; /* the local socket; not started where there is none */
+	struct ocs_local_socket *local;
 };
+
+struct ocs_auth_limits *ocs_service_limits(const struct ocs_config *config, const void *mem_ctx,
+                                           struct ocs_error *error)
+{
+	struct ocs_auth_limits *limits = ocs_auth_limits_new(mem_ctx);
+
+	if (limits == NULL) {
+		ocs_error_set(error, "out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < config->n_accounts; i++) {
+		const struct ocs_config_account *account = &config->accounts[i];
+
+		if (ocs_auth_limits_add(limits, account->name, account->backends, account->users,
+		                        error) != 0) {
+			talloc_free(limits);
+			return NULL;
+		}
+	}
+	return limits;
+}
 
 static struct ocs_http_settings *make_settings(const struct ocs_config *config,
                                                struct ocs_error *error)
 {
 	struct ocs_http_settings *settings = calloc(1, sizeof(*settings));
-	bool made = true;
 
-	if (settings != NULL)
-		settings->limits = ocs_auth_limits_new(NULL);
-	if (settings == NULL || settings->limits == NULL) {
-		free(settings);
+	if (settings == NULL) {
 		ocs_error_set(error, "out of memory");
+		return NULL;
+	}
+	settings->limits = ocs_service_limits(config, NULL, error);
+	if (settings->limits == NULL) {
+		free(settings);
 		return NULL;
 	}
 	atomic_store(&settings->references, 1);
 	settings->max_body = config->server.max_body;
 	settings->max_batch = config->server.max_batch;
 	settings->request_deadline = config->limits.request_deadline;
-	for (size_t i = 0; made && i < config->n_accounts; i++)
-		made = ocs_auth_limits_add(settings->limits, config->accounts[i].name,
-		                           config->accounts[i].backends, config->accounts[i].users,
-		                           error) == 0;
-	if (!made) {
-		talloc_free(settings->limits);
-		free(settings);
-		return NULL;
-	}
 	return settings;
 }
 
@@ -73,6 +88,7 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	        .completed = ocs_http_completed,
 	        .arg = &service->server,
 	};
+	struct ocs_listener_settings near = web;
 	const struct ocs_listener_settings operations = {
 	        .host = config->operations.host,
 	        .port = config->operations.port,
@@ -87,7 +103,10 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 
 	if (ocs_listener_start(&operations, &service->operations, error) != 0)
 		return -1;
-	return ocs_listener_start(&web, &service->web, error);
+	if (ocs_listener_start(&web, &service->web, error) != 0)
+		return -1;
+	near.local = service->local;
+	return near.local == NULL ? 0 : ocs_listener_start(&near, &service->near, error);
 }
 
 /* Frees what there is of a service whose listeners have stopped. */
@@ -122,7 +141,8 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 }
 
 int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
-                      struct ocs_dispatch *dispatch, struct ocs_service **out,
+                      struct ocs_dispatch *dispatch, struct ocs_link *link,
+                      struct ocs_local_socket *local, struct ocs_service **out,
                       struct ocs_error *error)
 {
 	struct ocs_service *service = calloc(1, sizeof(*service));
@@ -132,18 +152,24 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 	pthread_mutex_init(&service->server.lock, NULL);
 	service->server.auth = auth;
 	service->server.dispatch = dispatch;
+	service->server.link = link;
+	service->local = local;
 	ocs_metrics_start(&service->server.metrics);
 	if (prepare(service, config, error) != 0) {
 		free_service(service);
 		return -1;
 	}
 	if (start_listeners(service, config, error) != 0) {
+		if (service->web.daemon != NULL)
+			ocs_listener_stop(&service->web);
 		if (service->operations.daemon != NULL)
 			ocs_listener_stop(&service->operations);
 		free_service(service);
 		return -1;
 	}
 	ocs_log(LOG_NOTICE, "operations on %s", service->operations.address);
+	if (local != NULL)
+		ocs_log(LOG_NOTICE, "local socket %s", ocs_local_socket_path(local));
 	ocs_log(LOG_NOTICE, "listening on %s", service->web.address);
 	*out = service;
 	return 0;
@@ -192,10 +218,15 @@ void ocs_service_stop(struct ocs_service *service)
 		return;
 	atomic_store(&service->server.stopping, true);
 	ocs_listener_quiesce(&service->web);
+	ocs_listener_quiesce(&service->near);
+	if (service->local != NULL)
+		ocs_local_socket_remove(service->local);
 	wait_until_quiet(service, STOP_ANSWERS_MS);
 	ocs_http_abandon_all(&service->server);
 	wait_until_quiet(service, STOP_SENDING_MS);
 	ocs_listener_stop(&service->web);
+	if (service->near.daemon != NULL)
+		ocs_listener_stop(&service->near);
 	ocs_listener_stop(&service->operations);
 	free_service(service);
 }

@@ -2,9 +2,9 @@
  * The HTTP side of the daemon: the web service (authenticate, notification) and the operations
  * listener (healthz, metrics, status), each a libmicrohttpd daemon with threads of its own.
  *
- * Everything here is called from the main thread only; the threads inside call auth and dispatch,
- * which therefore must outlive the service: start them before it, stop them after it. What is
- * needed of the configuration is copied. Texts go to ocs_log(); nothing else is printed.
+ * Everything here is called from the main thread only; the threads inside call auth, dispatch
+ * and the link, which therefore must outlive the service: start them before it, stop them after it.
+ * What is needed of the configuration is copied. Texts go to ocs_log(); nothing else is printed.
  */
 #ifndef OCS_OCSMANAGER_SERVICE_H
 #define OCS_OCSMANAGER_SERVICE_H
@@ -15,14 +15,24 @@
 
 struct ocs_auth;
 struct ocs_config;
+struct ocs_auth_limits;
 struct ocs_dispatch;
+struct ocs_link;
+struct ocs_local_socket;
 struct ocs_service;
+
+/* What the [account:NAME] sections allow: a talloc object on mem_ctx. NULL with error: they
+ * contradict each other. */
+struct ocs_auth_limits *ocs_service_limits(const struct ocs_config *config, const void *mem_ctx,
+                                           struct ocs_error *error);
 
 /* Binds the addresses of [server:main] and [operations] and starts to answer; then logs
  * 'listening on ADDRESS:PORT' and 'operations on ADDRESS:PORT' (IPv6 as [::1]:PORT) with the real
- * ports. On -1 nothing is left running. */
+ * ports. link: NULL on a single machine. local: served too, and outlives the service; NULL: there
+ * is none. On -1 nothing is left running. */
 int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
-                      struct ocs_dispatch *dispatch, struct ocs_service **out,
+                      struct ocs_dispatch *dispatch, struct ocs_link *link,
+                      struct ocs_local_socket *local, struct ocs_service **out,
                       struct ocs_error *error);
 
 /* Takes over request_deadline, max_body, max_batch and the accounts' limits for requests that begin

@@ -79,9 +79,29 @@ static void log_library(void *arg, const char *format, va_list args)
 	ocs_log(LOG_DEBUG, "http: %s", text);
 }
 
-static void on_connection(void *guard, struct MHD_Connection *connection, void **context,
+/* libmicrohttpd counts per IP address only. Refused ones are shut down, and go their usual way. */
+static void limit_local(const struct ocs_listener *listener, struct ocs_http_connection *connection)
+{
+	char peer[OCS_HTTP_PEER_SIZE];
+
+	atomic_store(&connection->idle_limit, (int64_t)listener->timeout * 1000);
+	if (listener->connections_per_user == 0 ||
+	    ocs_http_guard_count(connection->guard, connection->uid) <=
+	            listener->connections_per_user)
+		return;
+	ocs_http_format_peer(connection, peer);
+	ocs_log_limited(LOG_WARNING,
+	                "local socket: %s: its user has %u connections already "
+	                "([limits] connections_per_address)",
+	                peer, listener->connections_per_user);
+	(void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
+	struct ocs_listener *listener = arg;
+	struct ocs_http_connection *attached;
 	const union MHD_ConnectionInfo *fd, *address;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
@@ -92,8 +112,12 @@ static void on_connection(void *guard, struct MHD_Connection *connection, void *
 	}
 	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (fd != NULL && address != NULL)
-		*context = ocs_http_guard_attach(guard, fd->connect_fd, address->client_addr);
+	if (fd == NULL || address == NULL)
+		return;
+	attached = ocs_http_guard_attach(listener->guard, fd->connect_fd, address->client_addr);
+	if (attached != NULL && attached->local)
+		limit_local(listener, attached);
+	*context = attached;
 }
 
 /* Called when a request line has been read. */
@@ -121,7 +145,8 @@ static enum MHD_Result accept_policy(void *arg, const struct sockaddr *peer, soc
 int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
                        struct ocs_error *error)
 {
-	int fd = open_socket(settings, listener, error);
+	int fd = settings->local != NULL ? ocs_local_socket_take(settings->local)
+	                                 : open_socket(settings, listener, error);
 	struct MHD_OptionItem pool[] = {
 	        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)settings->threads, NULL},
 	        {MHD_OPTION_END, 0, NULL},
@@ -130,6 +155,9 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	if (fd < 0)
 		return -1;
 	atomic_store(&listener->closed, false);
+	listener->guard = settings->guard;
+	listener->connections_per_user = settings->connections_per_address;
+	listener->timeout = settings->timeout;
 	if (settings->threads < 2)
 		pool[0].option = MHD_OPTION_END; /* a pool of one is refused */
 	listener->daemon = MHD_start_daemon(
@@ -140,12 +168,15 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
 	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, settings->guard,
-	        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-	        settings->completed, settings->arg, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_URI_LOG_CALLBACK,
+	        on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, settings->completed,
+	        settings->arg, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 	if (listener->daemon == NULL) {
 		close(fd);
-		return ocs_error_set(error, "libmicrohttpd cannot serve %s", listener->address);
+		return ocs_error_set(error, "libmicrohttpd cannot serve %s",
+		                     settings->local != NULL
+		                             ? ocs_local_socket_path(settings->local)
+		                             : listener->address);
 	}
 	return 0;
 }

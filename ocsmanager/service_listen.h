@@ -10,22 +10,26 @@
 #include <microhttpd.h>
 
 #include "ocsmanager/http_guard.h"
+#include "ocsmanager/local_socket.h"
 #include "store/error.h"
 
 struct ocs_listener {
 	struct MHD_Daemon *daemon;
 	atomic_bool closed;               /* new connections are turned away */
 	uint16_t port;                    /* the real one */
-	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT" */
+	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT"; "": local */
+	struct ocs_http_guard *guard;
+	unsigned connections_per_user, timeout; /* of local connections */
 };
 
 struct ocs_listener_settings {
-	const char *host; /* address or name; its first address is taken */
-	unsigned port;    /* 0: any free one */
+	struct ocs_local_socket *local; /* serves this one; NULL: listens on host and port */
+	const char *host;               /* address or name; its first address is taken */
+	unsigned port;                  /* 0: any free one */
 	unsigned threads;
-	unsigned connection_limit; /* over all threads */
-	unsigned connections_per_address;
-	unsigned timeout; /* seconds of silence */
+	unsigned connection_limit;        /* over all threads */
+	unsigned connections_per_address; /* of a local socket: per user (uid) */
+	unsigned timeout;                 /* seconds of silence */
 	struct ocs_http_guard *guard;
 	MHD_AccessHandlerCallback handle;
 	MHD_RequestCompletedCallback completed; /* may be NULL */

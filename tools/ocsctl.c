@@ -25,6 +25,9 @@ enum given {
 	OPTION_PASSWORD_FILE = 1 << 3,
 	OPTION_URL = 1 << 4,
 	OPTION_MECHANISM = 1 << 5,
+	OPTION_COUNT = 1 << 6,
+	OPTION_RETRY = 1 << 7,
+	OPTION_PURGE = 1 << 8,
 };
 
 static const struct command {
@@ -50,6 +53,13 @@ static const struct command {
          "lives, because its client would miss them."},
         {"purge", ocsctl_purge, 0, 1, 1, "QUEUE", "throws away what waits in a queue",
          "Empties the kernel queue and the spill list. Clients miss what was in them."},
+        {"dead", ocsctl_dead, OPTION_COUNT | OPTION_RETRY | OPTION_PURGE, 0, 0, "[OPTIONS]",
+         "messages from RabbitMQ that nothing could be done with",
+         "Lists the dead-letter queue, the oldest first, and leaves everything where it is.\n"
+         "  --count N      that many instead of 20\n"
+         "  --retry N|all  puts message N of the list, or all, into the ingest queue again.\n"
+         "                 What a broker user sent then counts as sent by the one in the ini.\n"
+         "  --purge N|all  throws message N of the list, or all, away"},
         {"passwd", ocsctl_passwd, OPTION_SCHEME, 1, 1, "[--scheme S] USER",
          "makes the hash of an account's password",
          "S is SCRAM-SHA-256 (default; serves SCRAM-SHA-256 and PLAIN logins), SSHA (serves the\n"
@@ -253,6 +263,9 @@ int main(int argc, char **argv)
 	        {"password-file", required_argument, NULL, 'p'},
 	        {"url", required_argument, NULL, 'U'},
 	        {"mechanism", required_argument, NULL, 'm'},
+	        {"count", required_argument, NULL, 'n'},
+	        {"retry", required_argument, NULL, 'r'},
+	        {"purge", required_argument, NULL, 'x'},
 	        {NULL, 0, NULL, 0},
 	};
 	struct ocsctl *ctl = talloc_zero(NULL, struct ocsctl);
@@ -301,6 +314,18 @@ int main(int argc, char **argv)
 		case 'm':
 			ctl->mechanism = optarg;
 			given |= OPTION_MECHANISM;
+			break;
+		case 'n':
+			ctl->count = optarg;
+			given |= OPTION_COUNT;
+			break;
+		case 'r':
+			ctl->retry = optarg;
+			given |= OPTION_RETRY;
+			break;
+		case 'x':
+			ctl->purge = optarg;
+			given |= OPTION_PURGE;
 			break;
 		default:
 			talloc_free(ctl);

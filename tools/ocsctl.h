@@ -20,7 +20,7 @@ struct ocsctl {
 	const char *ini;
 	const struct ocs_config *config; /* NULL until ocsctl_config() */
 	bool json, take;
-	const char *scheme, *user, *password_file, *url, *mechanism;
+	const char *scheme, *user, *password_file, *url, *mechanism, *count, *retry, *purge;
 	int n_operands;
 	char **operands;
 };
@@ -48,6 +48,7 @@ int ocsctl_queues(struct ocsctl *ctl);
 int ocsctl_sessions(struct ocsctl *ctl);
 int ocsctl_peek(struct ocsctl *ctl);
 int ocsctl_purge(struct ocsctl *ctl);
+int ocsctl_dead(struct ocsctl *ctl);
 int ocsctl_passwd(struct ocsctl *ctl);
 int ocsctl_notify(struct ocsctl *ctl);
 

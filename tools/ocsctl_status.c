@@ -21,6 +21,7 @@ struct facts {
 	long health;      /* HTTP status of /healthz */
 	const char *text; /* its body, or why there was no answer */
 	char *metrics;    /* NULL: none */
+	json_t *link;     /* of /link; NULL: a single machine, or not known */
 	size_t queues, spill_only;
 	uint64_t in_kernel, in_spill, dropped;
 	size_t contexts, dead, sessions;
@@ -57,6 +58,11 @@ static void ask_daemon(struct ocsctl *ctl, struct facts *facts)
 	if (ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) == 0 &&
 	    reply.status == 200)
 		facts->metrics = talloc_strdup(ctl, reply.body);
+	snprintf(url, sizeof(url), "%s/link", facts->daemon.operations);
+	if (ctl->config->rabbitmq.uri != NULL &&
+	    ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) == 0 &&
+	    reply.status == 200)
+		facts->link = json_loadb(reply.body, reply.len, 0, NULL);
 }
 
 static void count_registry(const struct ocsctl_view *view, struct facts *facts)
@@ -190,7 +196,7 @@ static int print_json(const struct ocsctl *ctl, const struct facts *facts)
 	each_metric(facts->metrics, metric_to_json, counters);
 	object = json_pack(
 	        "{s:{s:s, s:i, s:b, s:o, s:o, s:o}, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, "
-	        "s:I}, s:{s:o, s:o, s:o, s:o, s:o, s:I}, s:o}",
+	        "s:I}, s:{s:o, s:o, s:o, s:o, s:o, s:I}, s:o, s:o}",
 	        "daemon", "state", state_word(facts), "pid", facts->daemon.pid, "healthy",
 	        (int)(facts->answered && facts->health == 200), "health", text_or_null(facts->text),
 	        "service", text_or_null(facts->daemon.service), "operations",
@@ -206,7 +212,8 @@ static int print_json(const struct ocsctl *ctl, const struct facts *facts)
 	        limit_or_null(facts->msgsize_max), "rlimit_msgqueue",
 	        facts->msgqueue == UINT64_MAX ? json_null()
 	                                      : json_integer((json_int_t)facts->msgqueue),
-	        "queue_bytes", (json_int_t)facts->queue_cost, "counters", counters);
+	        "queue_bytes", (json_int_t)facts->queue_cost, "counters", counters, "link",
+	        facts->link != NULL ? json_incref(facts->link) : json_null());
 	return ocsctl_print_json(object);
 }
 
@@ -238,6 +245,71 @@ static void print_limits(struct ocsctl *ctl, const struct facts *facts)
 	ocsctl_table_print(table);
 }
 
+static json_int_t link_counter(const struct facts *facts, const char *name)
+{
+	return json_integer_value(json_object_get(json_object_get(facts->link, "counters"), name));
+}
+
+static const char *member(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text != NULL ? text : "";
+}
+
+static void print_connections(struct ocsctl *ctl, const struct facts *facts)
+{
+	static const char *const heads[] = {"LINK", "STATE", ">SECONDS", "BROKER", "WHY", NULL};
+	struct ocsctl_table *table = ocsctl_table_new(ctl, heads);
+	json_t *connection;
+	const char *name;
+
+	json_object_foreach(json_object_get(facts->link, "connections"), name, connection)
+	{
+		json_int_t seconds = json_integer_value(json_object_get(connection, "seconds"));
+
+		if (strcmp(member(connection, "state"), "off") != 0)
+			ocsctl_table_row(table, name, member(connection, "state"),
+			                 figure(ctl, (long)seconds), member(connection, "peer"),
+			                 member(connection, "reason"));
+	}
+	ocsctl_table_print(table);
+}
+
+/* It takes nothing from the broker. */
+static bool relays(const struct facts *facts)
+{
+	const json_t *connections = json_object_get(facts->link, "connections");
+
+	return strcmp(member(json_object_get(connections, "bind"), "state"), "off") == 0;
+}
+
+static void print_link(struct ocsctl *ctl, const struct facts *facts)
+{
+	putchar('\n');
+	print_connections(ctl, facts);
+	printf("\nto others   %" JSON_INTEGER_FORMAT
+	       " wait for the broker, the oldest for %" JSON_INTEGER_FORMAT " ms; ",
+	       link_counter(facts, "pending"), link_counter(facts, "oldest_ms"));
+	if (json_is_true(json_object_get(facts->link, "spools")))
+		printf("%" JSON_INTEGER_FORMAT " in the spool (%" JSON_INTEGER_FORMAT " bytes)\n",
+		       link_counter(facts, "spool_messages"), link_counter(facts, "spool_bytes"));
+	else
+		puts("no spool");
+	if (relays(facts)) {
+		printf("relayed     %" JSON_INTEGER_FORMAT "\n", link_counter(facts, "relayed"));
+		return;
+	}
+	printf("from others %" JSON_INTEGER_FORMAT " wait for this node, %" JSON_INTEGER_FORMAT
+	       " in the ingest queue; the last one took %" JSON_INTEGER_FORMAT " ms\n",
+	       link_counter(facts, "node_messages"), link_counter(facts, "ingest_messages"),
+	       link_counter(facts, "lag_ms"));
+	printf("bound users %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT " under way\n",
+	       link_counter(facts, "bound_users"), link_counter(facts, "bind_waiting"));
+	printf("dead        %" JSON_INTEGER_FORMAT "%s\n", link_counter(facts, "dead_messages"),
+	       link_counter(facts, "dead_messages") != 0 ? ": `ocsctl dead` shows them" : "");
+}
+
 static void print_text(struct ocsctl *ctl, const struct facts *facts)
 {
 	static const char *const heads[] = {"COUNTER (not 0)", ">VALUE", NULL};
@@ -259,6 +331,8 @@ static void print_text(struct ocsctl *ctl, const struct facts *facts)
 	       " dropped\n\n",
 	       facts->in_kernel, facts->in_spill, facts->dropped);
 	print_limits(ctl, facts);
+	if (facts->link != NULL)
+		print_link(ctl, facts);
 	if (facts->metrics != NULL) {
 		struct ocsctl_table *table = ocsctl_table_new(ctl, heads);
 
@@ -285,6 +359,7 @@ int ocsctl_status(struct ocsctl *ctl)
 		status = print_json(ctl, &facts);
 	else
 		print_text(ctl, &facts);
+	json_decref(facts.link);
 	/* Where nobody can be asked, the lock alone has to tell. */
 	if (view == NULL ||
 	    (facts.asked ? !facts.answered || facts.health != 200 : facts.daemon.pid == 0))

@@ -9,6 +9,7 @@
 #include "str.h"
 
 #include "exchange.h"
+#include "local.h"
 
 /* 256 results of at most 128 bytes of id and a line of text each stay far below */
 #define ANSWER_MAX  (256 * 1024)
@@ -75,9 +76,9 @@ static void create_client(void)
 int ocs_exchange_init(const struct ocs_exchange_settings *set, const char **error_r)
 {
 	pool_t pool = pool_alloconly_create("ocsmanager exchange", 512);
-	struct http_url *url;
+	struct http_url *url = NULL;
 
-	if (http_url_parse(set->url, NULL, 0, pool, &url, error_r) < 0) {
+	if (set->socket == NULL && http_url_parse(set->url, NULL, 0, pool, &url, error_r) < 0) {
 		*error_r = t_strdup_printf("ocsmanager_url = %s: %s", set->url, *error_r);
 		pool_unref(&pool);
 		return -1;
@@ -85,7 +86,7 @@ int ocs_exchange_init(const struct ocs_exchange_settings *set, const char **erro
 	i_zero(&exchange);
 	exchange.pool = pool;
 	exchange.url = url;
-	exchange.set.url = p_strdup(pool, set->url);
+	exchange.set.socket = p_strdup(pool, set->socket);
 	exchange.set.timeout_msecs = set->timeout_msecs;
 	exchange.set.ca_file = p_strdup(pool, set->ca_file);
 	exchange.set.dns_socket = p_strdup(pool, set->dns_socket);
@@ -100,6 +101,7 @@ static void release_answer(void)
 	timeout_remove(&exchange.to_limit);
 	io_remove(&exchange.io);
 	i_stream_unref(&exchange.payload);
+	ocs_local_close();
 	if (exchange.request != NULL)
 		http_client_request_abort(&exchange.request);
 }
@@ -130,6 +132,8 @@ static void done(void *context ATTR_UNUSED)
 
 	timeout_remove(&exchange.to_done);
 	exchange.busy = FALSE;
+	if (exchange.client_broken && exchange.client != NULL)
+		http_client_deinit(&exchange.client);
 	T_BEGIN
 	{
 		/* the next request may be sent from here and reuses the buffers */
@@ -208,15 +212,8 @@ static void keep_cookies(const struct http_response *response)
 	}
 }
 
-static void response_callback(const struct http_response *response, void *context ATTR_UNUSED)
+static void take_response(const struct http_response *response)
 {
-	exchange.request = NULL;
-	if (http_response_is_internal_error(response)) {
-		exchange.lost = response->status == HTTP_CLIENT_REQUEST_ERROR_CONNECTION_LOST;
-		fail(response->reason);
-		return;
-	}
-	exchange.connection_used = TRUE;
 	exchange.status = response->status;
 	str_append(exchange.reason, response->reason == NULL ? "" : response->reason);
 	if (response->retry_after != (time_t)-1 && response->retry_after > ioloop_time)
@@ -233,17 +230,53 @@ static void response_callback(const struct http_response *response, void *contex
 	read_body(NULL);
 }
 
-void ocs_exchange_send(const char *method, const char *path, const char *cookies,
-                       const char *bearer, const char *body, ocs_exchange_callback_t *callback)
+static void client_callback(const struct http_response *response, void *context ATTR_UNUSED)
+{
+	exchange.request = NULL;
+	if (http_response_is_internal_error(response)) {
+		exchange.lost = response->status == HTTP_CLIENT_REQUEST_ERROR_CONNECTION_LOST;
+		fail(response->reason);
+		return;
+	}
+	exchange.connection_used = TRUE;
+	take_response(response);
+}
+
+static void local_callback(const struct http_response *response, const char *error)
+{
+	if (response == NULL)
+		fail(error);
+	else
+		take_response(response);
+}
+
+static void send_by_client(const char *method, const char *path, const char *cookies,
+                           const char *bearer, const char *body)
 {
 	struct http_url target = *exchange.url;
 
-	i_assert(!exchange.busy);
-	if (exchange.client_broken)
-		http_client_deinit(&exchange.client);
 	if (exchange.client == NULL)
 		create_client();
+	target.path = path;
+	exchange.request =
+	        http_client_request_url(exchange.client, method, &target, client_callback, NULL);
+	http_client_request_add_header(exchange.request, "Content-Type", "text/xml; charset=utf-8");
+	if (cookies != NULL)
+		http_client_request_add_header(exchange.request, "Cookie", cookies);
+	if (bearer != NULL)
+		http_client_request_add_header(exchange.request, "Authorization",
+		                               t_strconcat("Bearer ", bearer, NULL));
+	http_client_request_set_payload_data(exchange.request, (const unsigned char *)body,
+	                                     strlen(body));
+	http_client_request_submit(exchange.request);
+}
 
+void ocs_exchange_send(const char *method, const char *path, const char *cookies,
+                       const char *bearer, const char *body, ocs_exchange_callback_t *callback)
+{
+	const char *error;
+
+	i_assert(!exchange.busy);
 	exchange.busy = TRUE;
 	exchange.callback = callback;
 	exchange.status = 0;
@@ -254,19 +287,12 @@ void ocs_exchange_send(const char *method, const char *path, const char *cookies
 	str_truncate(exchange.cookies, 0);
 	str_truncate(exchange.body, 0);
 
-	target.path = path;
-	exchange.request =
-	        http_client_request_url(exchange.client, method, &target, response_callback, NULL);
-	http_client_request_add_header(exchange.request, "Content-Type", "text/xml; charset=utf-8");
-	if (cookies != NULL)
-		http_client_request_add_header(exchange.request, "Cookie", cookies);
-	if (bearer != NULL)
-		http_client_request_add_header(exchange.request, "Authorization",
-		                               t_strconcat("Bearer ", bearer, NULL));
-	http_client_request_set_payload_data(exchange.request, (const unsigned char *)body,
-	                                     strlen(body));
 	exchange.to_limit = timeout_add(exchange.set.timeout_msecs, limit_reached, NULL);
-	http_client_request_submit(exchange.request);
+	if (exchange.set.socket == NULL)
+		send_by_client(method, path, cookies, bearer, body);
+	else if (ocs_local_send(exchange.set.socket, method, path, body, local_callback, &error) <
+	         0)
+		fail(error);
 }
 
 bool ocs_exchange_busy(void)
@@ -278,6 +304,7 @@ void ocs_exchange_switch_ioloop(void)
 {
 	if (exchange.client != NULL)
 		(void)http_client_switch_ioloop(exchange.client);
+	ocs_local_switch_ioloop();
 	if (exchange.io != NULL)
 		exchange.io = io_loop_move_io(&exchange.io);
 	if (exchange.to_limit != NULL)

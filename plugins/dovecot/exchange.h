@@ -1,5 +1,6 @@
 /*
- * One HTTP request at a time to the daemon, by Dovecot's lib-http, from the process's root ioloop.
+ * One HTTP request at a time to the daemon, by Dovecot's lib-http or over a local socket, from the
+ * process's root ioloop.
  * The whole exchange, from connect to the last byte of the answer, has one time limit and the
  * answer one size limit, whatever the server does. The callback never runs inside
  * ocs_exchange_send().
@@ -10,7 +11,8 @@
 struct ioloop;
 
 struct ocs_exchange_settings {
-	const char *url; /* http://HOST:PORT or https://HOST:PORT */
+	const char *url;    /* http://HOST:PORT or https://HOST:PORT; only without socket */
+	const char *socket; /* AF_UNIX socket the daemon listens on; NULL: url says where it is */
 	unsigned int timeout_msecs;
 	const char *ca_file;    /* https: PEM file; NULL: the system's */
 	const char *dns_socket; /* Dovecot's dns-client socket */
@@ -33,7 +35,8 @@ typedef void ocs_exchange_callback_t(const struct ocs_reply *reply);
 int ocs_exchange_init(const struct ocs_exchange_settings *set, const char **error_r);
 void ocs_exchange_deinit(void);
 
-/* cookies and bearer may be NULL. Only one exchange may be under way. */
+/* cookies and bearer may be NULL, and are not sent over a socket. Only one exchange may be under
+ * way. */
 void ocs_exchange_send(const char *method, const char *path, const char *cookies,
                        const char *bearer, const char *body, ocs_exchange_callback_t *callback);
 bool ocs_exchange_busy(void);

@@ -4,7 +4,7 @@
  *
  * settings of a user (ocsmanager-plugin.c) -> events.c -> report.c -> queue.c
  *                                                            |-> login.c -> scram.c
- *                                                            |-> exchange.c (lib-http)
+ *                                                            |-> exchange.c (lib-http) -> local.c
  *                                                            `-> answer.c (expat)
  */
 #ifndef OCSMANAGER_PLUGIN_H

@@ -35,6 +35,7 @@
 
 static struct {
 	bool initialized, off, finishing, oneshot;
+	bool local; /* over a socket of this host: no login */
 	char *url, *credentials;
 	enum ocs_mechanism mechanism;
 	struct ocs_login *login;
@@ -292,7 +293,7 @@ static void batch_answered(const struct ocs_reply *reply)
 	if (report.one_by_one && --report.culprits == 0)
 		report.one_by_one = FALSE;
 
-	if (reply->status == 401) {
+	if (reply->status == 401 && !report.local) {
 		bool fresh = report.token_fresh;
 
 		forget_token();
@@ -353,8 +354,9 @@ static void pump(void *context ATTR_UNUSED)
 	}
 	T_BEGIN
 	{
-		if (report.token == NULL ||
-		    (report.token_end_msecs != 0 && now_msecs() >= report.token_end_msecs))
+		if (!report.local &&
+		    (report.token == NULL ||
+		     (report.token_end_msecs != 0 && now_msecs() >= report.token_end_msecs)))
 			login();
 		else
 			send_batch();
@@ -377,6 +379,7 @@ int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
 {
 	struct ocs_exchange_settings exchange = {
 	        .url = set->url,
+	        .socket = set->socket,
 	        .timeout_msecs = set->timeout_msecs,
 	        .ca_file = set->ca_file,
 	        .dns_socket = set->dns_socket,
@@ -388,6 +391,7 @@ int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
 		return -1;
 	i_zero(&report);
 	report.url = i_strdup(set->url);
+	report.local = set->socket != NULL;
 	report.credentials = i_strdup(set->credentials);
 	report.mechanism = set->mechanism;
 	report.oneshot = set->oneshot;
@@ -441,7 +445,8 @@ void ocs_report_deinit(void)
 	ocs_queue_deinit();
 	ocs_login_free(&report.login);
 	forget_token();
-	safe_memset(report.credentials, 0, strlen(report.credentials));
+	if (report.credentials != NULL)
+		safe_memset(report.credentials, 0, strlen(report.credentials));
 	i_free(report.credentials);
 	i_free(report.url);
 	report.initialized = FALSE;

@@ -9,7 +9,11 @@
 #include "queue.h"
 
 struct ocs_report_settings {
-	const char *url, *credentials;
+	const char *url; /* of the daemon; where socket is set: what the log calls it */
+	/* AF_UNIX socket of a daemon on this host, which asks for no login: credentials and
+	   mechanism mean nothing. NULL: HTTP to url. */
+	const char *socket;
+	const char *credentials;
 	enum ocs_mechanism mechanism;
 	unsigned int timeout_msecs; /* of each exchange */
 	unsigned int queue_max;

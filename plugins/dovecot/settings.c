@@ -9,10 +9,15 @@
 #include "ocsmanager-plugin.h"
 #include "report.h"
 
+#include <sys/un.h>
+
 #define QUEUE_MAX_DEFAULT     1000
 #define QUEUE_MAX_LIMIT       1000000
 #define TIMEOUT_DEFAULT_MSECS 3000
-#define TIMEOUT_LIMIT_MSECS   60000
+/* The relay waits for the broker; an answer given up is an event sent twice. */
+#define TIMEOUT_AMQP_MSECS  10000
+#define TIMEOUT_LIMIT_MSECS 60000
+#define SOCKET_PATH_SIZE    sizeof(((struct sockaddr_un *)NULL)->sun_path)
 
 static const char *const kind_names[OCS_KINDS] = {
         "newmail", "created",        "copied",       "moved",          "modified",
@@ -70,31 +75,67 @@ static int check_url(const char *value, enum ocs_mechanism mechanism, const char
 	return 0;
 }
 
+/* To a daemon anywhere, by its URL, with a login. */
+static int read_http(struct mail_user *user, struct ocs_report_settings *set, const char **error_r)
+{
+	const char *value;
+
+	set->url = mail_user_plugin_getenv(user, "ocsmanager_url");
+	if (set->url == NULL || *set->url == '\0')
+		set->url = "http://127.0.0.1:5000";
+	/* as it stands in the file, so that a % is seen and refused */
+	set->credentials =
+	        mail_user_set_plugin_getenv(user->unexpanded_set, "ocsmanager_credentials");
+	if (set->credentials == NULL || *set->credentials == '\0') {
+		*error_r = "ocsmanager_credentials is not set";
+		return -1;
+	}
+	value = mail_user_plugin_getenv(user, "ocsmanager_mechanism");
+	if (value != NULL && ocs_mechanism_parse(value, &set->mechanism) < 0) {
+		*error_r = "ocsmanager_mechanism: SCRAM-SHA-256, SSHA or PLAIN";
+		return -1;
+	}
+	set->ca_file = mail_user_plugin_getenv(user, "ocsmanager_ca");
+	if (set->ca_file != NULL && *set->ca_file == '\0')
+		set->ca_file = NULL;
+	return check_url(set->url, set->mechanism, error_r);
+}
+
+/* To the daemon of this host, which hands everything to RabbitMQ. */
+static int read_amqp(struct mail_user *user, struct ocs_report_settings *set, const char **error_r)
+{
+	set->socket = mail_user_plugin_getenv(user, "ocsmanager_socket");
+	if (set->socket == NULL || *set->socket == '\0')
+		set->socket = "/run/ocsmanager/ocsmanager.sock";
+	if (*set->socket != '/' || strlen(set->socket) >= SOCKET_PATH_SIZE) {
+		*error_r = t_strdup_printf("ocsmanager_socket: an absolute path of less than %zu "
+		                           "bytes",
+		                           SOCKET_PATH_SIZE);
+		return -1;
+	}
+	set->url = set->socket;
+	return 0;
+}
+
 /* The process's connection: taken from the first user whose mail it handles. */
 static int read_connection(struct mail_user *user, const char **error_r)
 {
 	struct ocs_report_settings set = {
 	        .queue_max = QUEUE_MAX_DEFAULT,
-	        .timeout_msecs = TIMEOUT_DEFAULT_MSECS,
 	        .mechanism = OCS_MECH_SCRAM_SHA_256,
 	};
 	const char *value, *error;
+	bool amqp = FALSE;
 
-	set.url = mail_user_plugin_getenv(user, "ocsmanager_url");
-	if (set.url == NULL || *set.url == '\0')
-		set.url = "http://127.0.0.1:5000";
-	/* as it stands in the file, so that a % is seen and refused */
-	set.credentials =
-	        mail_user_set_plugin_getenv(user->unexpanded_set, "ocsmanager_credentials");
-	if (set.credentials == NULL || *set.credentials == '\0') {
-		*error_r = "ocsmanager_credentials is not set";
-		return -1;
+	value = mail_user_plugin_getenv(user, "ocsmanager_transport");
+	if (value != NULL && *value != '\0') {
+		amqp = strcasecmp(value, "amqp") == 0;
+		if (!amqp && strcasecmp(value, "http") != 0) {
+			*error_r = "ocsmanager_transport: http or amqp";
+			return -1;
+		}
 	}
-	value = mail_user_plugin_getenv(user, "ocsmanager_mechanism");
-	if (value != NULL && ocs_mechanism_parse(value, &set.mechanism) < 0) {
-		*error_r = "ocsmanager_mechanism: SCRAM-SHA-256, SSHA or PLAIN";
-		return -1;
-	}
+	set.timeout_msecs = amqp ? TIMEOUT_AMQP_MSECS : TIMEOUT_DEFAULT_MSECS;
 	value = mail_user_plugin_getenv(user, "ocsmanager_queue_max");
 	if (value != NULL && (str_to_uint(value, &set.queue_max) < 0 || set.queue_max < 1 ||
 	                      set.queue_max > QUEUE_MAX_LIMIT)) {
@@ -107,10 +148,7 @@ static int read_connection(struct mail_user *user, const char **error_r)
 		*error_r = "ocsmanager_timeout: 1ms to 60s";
 		return -1;
 	}
-	set.ca_file = mail_user_plugin_getenv(user, "ocsmanager_ca");
-	if (set.ca_file != NULL && *set.ca_file == '\0')
-		set.ca_file = NULL;
-	if (check_url(set.url, set.mechanism, error_r) < 0)
+	if ((amqp ? read_amqp : read_http)(user, &set, error_r) < 0)
 		return -1;
 	set.dns_socket = t_strconcat(user->set->base_dir, "/dns-client", NULL);
 	set.oneshot = strcmp(user->service, "lda") == 0;

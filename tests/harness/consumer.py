@@ -94,6 +94,7 @@ class Consumer:
             cwd="/", env=dict(os.environ, **(env or {})), **identity)
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr)
+        self._events = []
         if ready:
             self.wait_subscribed()
 
@@ -109,7 +110,9 @@ class Consumer:
     # -- what came
 
     def events(self):
-        return [Event(json.loads(line)) for line in self.out.snapshot()]
+        lines = self.out.snapshot()
+        self._events += [Event(json.loads(line)) for line in lines[len(self._events):]]
+        return list(self._events)
 
     def wait_events(self, n, limit=LIMIT):
         """The first n events (and fails if they do not come)."""

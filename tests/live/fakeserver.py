@@ -1,5 +1,5 @@
 """A scripted stand-in for the OCSManager daemon: speaks the web service, records what it is told, and
-misbehaves on demand. Listens on loopback; every connection is a thread.
+misbehaves on demand. Listens on loopback, or on an AF_UNIX socket; every connection is a thread.
 
     with FakeServer() as server:
         server.behave = lambda request: None          # as the daemon would
@@ -51,9 +51,8 @@ def _unb64(text):
 
 
 class Request:
-    def __init__(self, method, path, headers, body, connection):
+    def __init__(self, method, path, headers, body):
         self.method, self.path, self.headers, self.body = method, path, headers, body
-        self.connection = connection
         self.time = time.monotonic()
 
     def root(self):
@@ -99,8 +98,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _handle(self):
         fake = self.server.fake
         length = int(self.headers.get("Content-Length") or 0)
-        request = Request(self.command, self.path, self.headers, self.rfile.read(length),
-                          self.client_address[1])
+        request = Request(self.command, self.path, self.headers, self.rfile.read(length))
         with fake.lock:
             fake.requests.append(request)
         behaviour = fake.behave(request) if fake.behave else None
@@ -138,10 +136,25 @@ class _Server(http.server.ThreadingHTTPServer):
         pass  # the client hung up, as some tests want it to
 
 
+class _LocalHandler(_Handler):
+    disable_nagle_algorithm = False
+
+
+class _LocalServer(_Server):
+    address_family = socket.AF_UNIX
+    request_queue_size = 128
+
+    def server_bind(self):
+        self.socket.bind(self.server_address)
+        os.chmod(self.server_address, 0o666)
+
+
 class FakeServer:
     def __init__(self, username="reporter", password="secret-of-the-reporter", ttl=3600,
-                 iterations=4096, tls=None):
-        """tls: (certificate file, key file) for https."""
+                 iterations=4096, tls=None, path=None):
+        """tls: (certificate file, key file) for https; path: of the socket to listen on instead, where
+        no login is asked for."""
+        self.path = path
         self.tls = tls
         self.username, self.password, self.ttl, self.iterations = username, password, ttl, iterations
         self.lock = threading.Lock()
@@ -169,14 +182,17 @@ class FakeServer:
 
     def start(self):
         self.stopping.clear()
-        self._server = _Server(("127.0.0.1", self.port or 0), _Handler)
+        if self.path:
+            self._server = _LocalServer(self.path, _LocalHandler)
+        else:
+            self._server = _Server(("127.0.0.1", self.port or 0), _Handler)
+            self.port = self._server.server_address[1]
         self._server.fake = self
         if self.tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self.tls)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
                                                       do_handshake_on_connect=False)
-        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02},
                          daemon=True).start()
         return self
@@ -189,6 +205,8 @@ class FakeServer:
         self._server.shutdown()
         self._server.server_close()
         self._server = None
+        if self.path:
+            os.unlink(self.path)
         with self.lock:
             connections = list(self._open)
         for connection in connections:
@@ -205,6 +223,12 @@ class FakeServer:
     def connection_closed(self, connection):
         with self.lock:
             self._open.discard(connection)
+
+    @property
+    def open(self):
+        """How many connections there are."""
+        with self.lock:
+            return len(self._open)
 
     def reports(self):
         """PUT requests, in order of arrival."""
@@ -307,7 +331,7 @@ class FakeServer:
 
     def _notification(self, request):
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if self.tokens.get(token, 0) <= time.monotonic():
+        if not self.path and self.tokens.get(token, 0) <= time.monotonic():
             return 401, {"WWW-Authenticate": "Bearer"}, error(401, "TOKEN_INVALID")
         notifications = request.notifications()
         with self.lock:

@@ -8,6 +8,7 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -33,18 +34,29 @@ class Rig(unittest.TestCase):
     """Dovecot and server are started by setup(), which every test calls with its settings."""
 
     dovecot = None
+    amqp = False  # ocsmanager_transport: the server is one of this host, on a socket
 
     def setup(self, behave=None, server=None, dovecot=None, **settings):
-        self.server = FakeServer(password=PASSWORD, **(server or {})).start()
+        server = dict(server or {})
+        if self.amqp:
+            folder = tempfile.mkdtemp(prefix="ocs-socket-")
+            self.addCleanup(shutil.rmtree, folder)
+            os.chmod(folder, 0o755)
+            server["path"] = os.path.join(folder, "socket")
+        self.server = FakeServer(password=PASSWORD, **server).start()
         self.addCleanup(self.server.stop)
         self.server.behave = behave
         self.dovecot = Dovecot(plugin=PLUGIN, **(dovecot or {}))
         self.addCleanup(self.dovecot.stop)
         self.credentials = os.path.join(self.dovecot.folder, "credentials")
         self.write_credentials(self.server.username, PASSWORD)
-        self.dovecot.settings = {"ocsmanager_url": self.server.url,
-                                 "ocsmanager_credentials": "<" + self.credentials,
-                                 "ocsmanager_timeout": "1s"}
+        self.dovecot.settings = {"ocsmanager_timeout": "1s"}
+        if self.amqp:
+            self.dovecot.settings.update({"ocsmanager_transport": "amqp",
+                                          "ocsmanager_socket": self.server.path})
+        else:
+            self.dovecot.settings.update({"ocsmanager_url": self.server.url,
+                                          "ocsmanager_credentials": "<" + self.credentials})
         self.dovecot.settings.update({f"ocsmanager_{k}": v for k, v in settings.items()})
         self.dovecot.start()
         return self.dovecot
@@ -422,9 +434,7 @@ class Session(Rig):
         self.accepted(1)
 
 
-class Faults(Rig):
-    """Each mail is taken at once and is in the mailbox afterwards, whatever the server does."""
-
+class Deliveries(Rig):
     connection = None
 
     def deliver_many(self, count=12, limit=PROMPT, user="alice"):
@@ -467,6 +477,10 @@ class Faults(Rig):
         uids = [int(n["messageID"]) for n in got]
         self.assertEqual(list(dict.fromkeys(uids)), list(range(1, 2 * count + 1)))
         return got
+
+
+class Faults(Deliveries):
+    """Each mail is taken at once and is in the mailbox afterwards, whatever the server does."""
 
     def test_a_server_that_is_down(self):
         self.setup(events="newmail")
@@ -664,6 +678,180 @@ class Faults(Rig):
         wait_until(lambda: len(self.lines("not reported to")) == 2, 5, "both processes ended")
 
 
+class Amqp(Deliveries):
+    """ocsmanager_transport = amqp: a socket of the daemon on this host, no login."""
+
+    amqp = True
+
+    def test_deliveries_and_what_imap_clients_do_are_reported_without_a_login(self):
+        self.setup(events="newmail created")
+        self.deliver_many(3)
+        self.server.wait_accepted(3)
+        self.dovecot.lda("alice")
+        self.server.wait_accepted(4)
+        imap = self.dovecot.imap("alice")
+        imap.append("INBOX", None, None, MAIL)
+        imap.logout()
+        self.assertEqual([(n["category"], n["messageID"]) for n in self.accepted(5)],
+                         [("newmail", str(i)) for i in range(1, 5)] + [("created", "5")])
+        for request in self.server.requests:
+            self.assertEqual((request.method, request.path), ("PUT", "/notification"))
+            self.assertIsNone(request.headers.get("Authorization"))
+        self.assertEqual(self.lines(), [])
+
+    def test_no_connection_is_kept(self):
+        self.setup(events="newmail")
+        for count in (1, 2, 3):
+            self.deliver_many(1)
+            self.server.wait_accepted(count)
+            wait_until(lambda: not self.server.open, what="it is closed")
+        self.assertEqual(self.server.connections, 3)
+
+    def test_a_daemon_that_ends_with_a_request_in_its_hands_and_stays_away(self):
+        """Where lib-http reconnects to a socket in vain, it ends the process."""
+        self.setup(events="newmail", behave=lambda r: HANG if len(self.server.requests) > 1 else None)
+        self.deliver_many(1)
+        self.server.wait_accepted(1)
+        for refused in (False, True):
+            count = len(self.server.requests)
+            if not refused:
+                self.deliver_many(1)
+            wait_until(lambda c=count: len(self.server.requests) > c, 15, "it is in its hands")
+            self.server.stop()
+            if refused:
+                dead = socket.socket(socket.AF_UNIX)  # bound, and nobody listens
+                dead.bind(self.server.path)
+                dead.close()
+                os.chmod(self.server.path, 0o666)
+            self.deliver_many(3)
+            time.sleep(2)  # some tries
+            if refused:
+                os.unlink(self.server.path)
+            self.server.start()
+        self.server.behave = None
+        got = self.accepted(8)
+        self.assertEqual([int(n["messageID"]) for n in got], list(range(1, 9)))
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_all_of_it_works_without_root(self):
+        self.setup(events="newmail", dovecot={"run_as": "nobody"})
+        self.dovecot.deliver("alice")
+        self.accepted(1)
+
+    def test_a_daemon_that_is_away_is_bridged(self):
+        self.setup(events="newmail")
+        self.server.stop()
+        self.deliver_many()
+        self.dovecot.wait_log("No such file or directory; mail is stored as ever")
+        self.deliver_many()
+        self.assertEqual(len(self.lines()), 1)
+        self.server.start()
+        got = self.accepted(24)
+        self.assertEqual([int(n["messageID"]) for n in got], list(range(1, 25)))
+        self.dovecot.wait_log("answers again")
+
+    def test_a_daemon_that_was_started_anew_costs_no_event(self):
+        self.setup(events="newmail")
+        self.deliver_many(1)
+        self.server.wait_accepted(1)
+        self.server.stop()
+        self.server.start()
+        self.deliver_many(1)
+        self.accepted(2)
+        self.assertEqual(self.lines(), [])
+
+    def test_a_daemon_that_hangs(self):
+        self.outage(lambda r: HANG, tries=2)
+
+    def test_what_is_no_answer_is_an_outage(self):
+        for name, behave in {
+                "not http": lambda r: Raw(b"SSH-2.0-OpenSSH_9.2\r\n"),
+                "hangs up": lambda r: Raw(b""),
+                "half a body": lambda r: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n<ocs"),
+                "endless header": lambda r: Raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000),
+                "endless body": lambda r: Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 90000000\r\n\r\n" +
+                                              b"x" * 3_000_000),
+                "html": lambda r: (404, {}, "<html/>")}.items():
+            with self.subTest(name=name):
+                self.outage(behave, count=3)
+                self.doCleanups()
+
+    def test_a_continue_before_the_answer_is_passed_over(self):
+        answer = b'<ocsmanager><notification status="queued" queues="1"/></ocsmanager>'
+        self.setup(events="newmail", behave=lambda r: Raw(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" %
+            (len(answer), answer)))
+        self.deliver_many(1)
+        self.deliver_many(1)
+        wait_until(lambda: len(self.server.requests) == 2, what="it went on to the next")
+        self.assertEqual(self.lines(), [])
+
+    def test_a_long_batch_is_sent_whole(self):
+        """The bodies are as large as they become."""
+        self.setup(events="newmail")
+        self.server.stop()
+        self.deliver_many(200)
+        self.server.start()
+        got = self.accepted(200)
+        self.assertEqual([int(n["messageID"]) for n in got], list(range(1, 201)))
+
+    def test_a_broker_that_is_away(self):
+        self.outage(lambda r: (503, {"Retry-After": "1"}, error(503, "BROKER_UNAVAILABLE")), tries=1)
+        self.assertIn("report: 503 BROKER_UNAVAILABLE", self.dovecot.log())
+
+    def test_a_daemon_that_asks_for_a_login_all_the_same_is_no_loop(self):
+        self.setup(events="newmail", behave=lambda r: (401, {}, error(401, "TOKEN_INVALID")))
+        self.deliver_many()
+        self.dovecot.wait_log("report: 401 TOKEN_INVALID")
+        time.sleep(1.5)
+        self.assertLess(len(self.server.requests), 5)
+        self.server.behave = None
+        self.accepted(12)
+
+    def test_a_socket_that_nobody_serves_delays_nothing(self):
+        """Its backlog is full: a blocking connect would wait for ever."""
+        self.setup(events="newmail")
+        self.server.stop()
+        dead = socket.socket(socket.AF_UNIX)
+        self.addCleanup(dead.close)
+        dead.bind(self.server.path)
+        os.chmod(self.server.path, 0o666)
+        dead.listen(0)
+        filler = socket.socket(socket.AF_UNIX)
+        self.addCleanup(filler.close)
+        filler.connect(self.server.path)
+        self.deliver_many()
+        self.dovecot.wait_log("mail is stored as ever")
+        self.deliver_many()
+        os.unlink(self.server.path)
+        self.server.start()
+        self.accepted(24)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root")
+    def test_a_socket_that_the_process_may_not_use_is_said_and_mail_goes_on(self):
+        self.setup(events="newmail created")
+        os.chmod(self.server.path, 0o660)
+        imap = self.dovecot.imap("alice")
+        imap.append("INBOX", None, None, MAIL)
+        imap.logout()
+        log = self.dovecot.wait_log("not reported to")
+        self.assertRegex(log, r"imap\(alice\).*ocsmanager: /\S+/socket: report: permission denied for uid "
+                              rf"{pwd.getpwnam('nobody').pw_uid}, .*socket_group")
+        self.assertLess(self.dovecot.lda("alice"), 1.0)
+        self.deliver_many(2)  # LMTP reports as root
+        self.assertEqual([n["messageID"] for n in self.accepted(2)], ["3", "4"])
+
+    def test_credentials_and_url_are_not_looked_at(self):
+        self.setup(events="newmail", url="nonsense", credentials="100%", mechanism="nonsense")
+        self.dovecot.deliver("alice")
+        self.accepted(1)
+
+    def test_the_default_socket_is_the_packaged_daemons(self):
+        self.setup(events="newmail", socket="")
+        self.dovecot.deliver("alice")
+        self.dovecot.wait_log("ocsmanager: /run/ocsmanager/ocsmanager.sock: ")
+
+
 class Settings(Rig):
     def broken(self, expected, **settings):
         """A setting that cannot be used: said, and mail goes on."""
@@ -683,6 +871,9 @@ class Settings(Rig):
                                    ({"timeout": "never"}, "ocsmanager_timeout"),
                                    ({"queue_max": "-1"}, "ocsmanager_queue_max"),
                                    ({"mechanism": "GSSAPI"}, "ocsmanager_mechanism"),
+                                   ({"transport": "amqps"}, "ocsmanager_transport: http or amqp"),
+                                   ({"transport": "amqp", "socket": "run/s"}, "ocsmanager_socket"),
+                                   ({"transport": "amqp", "socket": "/" * 108}, "ocsmanager_socket"),
                                    ({"mechanism": "PLAIN", "url": "http://192.0.2.1:5000"}, "PLAIN"),
                                    ({"credentials": ""}, "ocsmanager_credentials is not set"),
                                    ({"credentials": "/nonexistent/file"}, "/nonexistent/file"),

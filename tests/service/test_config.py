@@ -108,7 +108,10 @@ class Check(ConfigTest):
                 ("mqueue", "message_size", "223"), ("mqueue", "spill_max", "0"),
                 ("mqueue", "spill_total", "0"), ("mqueue", "descriptors", "0"),
                 ("push", "interval", "0"), ("users", "map", ""),
-                ("rabbitmq", "uri", "amqp://localhost"), ("backend:sogo", "uri", "sogo://{usr}"),
+                ("rabbitmq", "uri", "http://localhost"), ("rabbitmq", "uri", "amqp://a:b@h/v?x=y"),
+                ("rabbitmq", "exchange", "amq.direct"), ("rabbitmq", "ingest_account", "a b"),
+                ("rabbitmq", "relay", "true"), ("rabbitmq", "heartbeat", "0"),
+                ("rabbitmq", "spool_max", "1G"), ("backend:sogo", "uri", "sogo://{usr}"),
                 ("backend:sogo", "uri", "no-scheme"), ("account:bob", "users", "a,,b"),
                 ("auth:single", "username", "a b"), ("auth:single", "username", "")]:
             with self.subTest(section=section, key=key, value=value):
@@ -157,7 +160,11 @@ class Check(ConfigTest):
         for text in (ini_text({"auth:single": {"password": "s3cret"}}),
                      ini_text({"auth:single": {"password": "{SSHA}s3cret"}}),
                      ini_text() + "[auth:single]\npassword = s3cret\nlost s3cret\n",
-                     ini_text({"auth:single": {"pasword": "s3cret", "password": None}})):
+                     ini_text({"auth:single": {"pasword": "s3cret", "password": None}}),
+                     ini_text({"rabbitmq": {"uri": "amqp://a:s3cret@broker/v"}}),
+                     ini_text({"rabbitmq": {"uri": "amqp://a:s3cret@b:port/v"}}),
+                     ini_text({"rabbitmq": {"uri": "amqp://a:s3cret"}}),
+                     ini_text({"rabbitmq": {"urk": "amqp://a:s3cret@b"}})):
             result = self.check(text)
             self.assertNotIn("s3cret", result.stdout + result.stderr)
 
@@ -182,12 +189,69 @@ class Check(ConfigTest):
         self.write("# a comment\nsogo\t*\t*\t=\t-\n", "map")
         self.fine(text)
 
+    def test_the_files_of_the_link_are_checked_too(self):
+        text = ini_text({"rabbitmq": {"uri": "amqps://node1:pw@broker/v", "ca_file": "ca.pem",
+                                      "cert_file": "node1.pem", "key_file": "node1.key"}})
+        result = self.check(text)
+        self.assertEqual(result.returncode, 1)
+        for key, name in ("ca_file", "ca.pem"), ("cert_file", "node1.pem"), ("key_file", "node1.key"):
+            self.assertIn(f"[rabbitmq] {key}: {self.path(name)}: No such file", result.stderr)
+            self.write("", name)
+        self.fine(text)
+        os.chmod(self.path("node1.key"), 0o644)
+        self.assertIn("every user can read it", self.check(text).stderr)
+
     def test_paths_start_at_the_folder_of_the_ini(self):
         self.write(f"bob:{SSHA}\n", "accounts")
         self.write(ini_text({"main": {"auth": "file"}, "auth:file": {"file": "accounts"}}))
         for arguments, cwd in ((("-c", self.ini), "/"), (("-c", "ocsmanager.ini"), self.folder)):
             result = run("-t", *arguments, cwd=cwd)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+
+class Link(ConfigTest):
+    """[rabbitmq]: the rest is in test_ocsmanager_config_link."""
+
+    URI = {"uri": "amqps://node1:pw@broker.example.org/ocsmanager"}
+
+    def check_link(self, keys, code, words):
+        result = self.check(ini_text({"rabbitmq": keys}))
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertIn(words, result.stderr)
+
+    def test_a_uri_is_enough(self):
+        self.fine(ini_text({"rabbitmq": self.URI}))
+
+    def test_without_uri_the_rest_has_no_effect(self):
+        self.check_link({"node": "n1"}, 0, "[rabbitmq] node has no effect without uri")
+
+    def test_contradictions_are_errors(self):
+        for keys, words in (({"relay": "yes", "ingest": "yes"}, "only fills the ingest queue"),
+                            ({"cert_file": "x"}, "it needs key_file"),
+                            ({"confirm_timeout": "10"}, "less than [limits] request_deadline"),
+                            ({"dead_queue": "ocsmanager.ingest"}, "is ingest_queue already"),
+                            ({"json_backend": "nobody"}, "no section [backend:nobody]")):
+            with self.subTest(words=words):
+                self.check_link({**self.URI, **keys}, 1, words)
+
+    def test_the_lines_of_the_manuals_are_fine(self):
+        """What README, cluster.md and dovecot.md show of [rabbitmq]."""
+        found = 0
+        for name in ("README.md", "doc/cluster.md", "doc/dovecot.md"):
+            with open(os.path.join(paths.TREE, name), encoding="utf-8") as f:
+                text = f.read()
+            for block in re.findall(r"^ +\[rabbitmq\]\n((?: +(?:#.*|\w+ = .*)\n)+)", text, re.M):
+                keys = dict(re.findall(r"^ +(\w+) = (.*)$", block, re.M))
+                if "ca_file" in keys:
+                    self.write("", "ca.pem")
+                    keys["ca_file"] = "ca.pem"
+                with self.subTest(manual=name, keys=keys):
+                    self.fine(ini_text({"rabbitmq": keys}))
+                found += "uri" in keys
+        self.assertGreaterEqual(found, 4)
+
+    def test_a_password_in_clear_is_a_warning(self):
+        self.check_link({"uri": "amqp://a:b@10.0.0.1"}, 0, "to 10.0.0.1 in clear; use amqps://")
 
 
 class CommandLine(ConfigTest):
@@ -237,14 +301,14 @@ class Shipped(ConfigTest):
         for commented, line in (("#username = openchange", "username = openchange"),
                                 ("#password = {SSHA}...", "password = " + SSHA),
                                 ("#[backend:NAME]", "[backend:sogo]"),
-                                ("#uri = ", "uri = ")):
+                                ("#uri = sogo:", "uri = sogo:")):
             self.assertEqual(text.count("\n" + commented), 1, commented)
             text = text.replace("\n" + commented, "\n" + line)
         self.fine(text)
 
     def test_every_default_can_be_written_out(self):
         text = re.sub(r"^#(\w+ = )", r"\1", self.read("ocsmanager.ini"), flags=re.M)
-        text = re.sub(r"^(user|group|file|map|secret_file) = .*\n", "", text, flags=re.M)
+        text = re.sub(r"^(user|group|file|map|secret_file|socket|socket_group|ca_file|cert_file|key_file) = .*\n", "", text, flags=re.M)
         text = text.replace("{SSHA}...", SSHA).replace("threads = 0", "threads = 4")
         text = text.replace("#[backend:NAME]", "[backend:sogo]")
         text = text.replace("#[account:NAME]", "[account:openchange]")

@@ -19,6 +19,7 @@ from harness import paths  # noqa: E402
 from harness.case import ServiceTest  # noqa: E402
 from harness.client import notification  # noqa: E402
 from harness.daemon import ACCOUNT, PASSWORD, SANITIZER, SSHA  # noqa: E402
+from harness.wait import wait_until  # noqa: E402
 
 COMMANDS = ["status", "queues", "sessions", "peek", "purge", "passwd", "notify"]
 
@@ -159,6 +160,28 @@ class Status(CtlTest):
         state = self.ctl(daemon, "status", "--json", expect=1).json
         self.assertEqual(state["daemon"]["state"], "not running")
         self.assertEqual(state["daemon"]["pid"], 0)
+
+    def test_a_single_machine_has_no_link(self):
+        daemon = self.daemon({"operations": {"port": str(free_port())}})
+        self.assertNotIn("LINK", self.ctl(daemon, "status").out)
+        self.assertIsNone(self.ctl(daemon, "status", "--json").json["link"])
+
+    def test_the_link_to_other_machines(self):
+        daemon = self.daemon({"operations": {"port": str(free_port())}, "rabbitmq": {
+            "uri": "amqp://ocs:s3cret@127.0.0.1:1/v", "spool_max": "1"}})
+        tried = lambda: self.ctl(daemon, "status", "--json").json["link"]["connections"][
+            "publish"]["reason"]
+        wait_until(tried, 10, "a connection was tried")
+        self.accepted(self.client(daemon).newmail("1"), "queued")
+        state = self.ctl(daemon, "status", "--json").json
+        self.assertEqual(state["link"]["connections"]["publish"]["state"], "connecting")
+        self.assertEqual(state["link"]["counters"]["spool_messages"], 1)
+        self.assertIs(state["link"]["spools"], True)
+        text = self.ctl(daemon, "status").out
+        self.assertRegex(text, r"\npublish +connecting +\d+ ")
+        self.assertRegex(text, r"\nto others .* 1 in the spool \(\d+ bytes\)\n")
+        self.assertRegex(text, r"\ndead +0\n")
+        self.assertNotIn("s3cret", text)
 
     def test_no_registry_yet_says_what_to_do(self):
         daemon = self.daemon(start=False)

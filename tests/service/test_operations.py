@@ -1,5 +1,6 @@
 """The operations pages, and many connections."""
 
+import json
 import os
 import sys
 import threading
@@ -92,6 +93,89 @@ class Operations(ServiceTest):
         c.newmail("1", backend="x&#10;forged")
         c.put(notification(message="1", backend=None, raw="<backend>a&#13;&#10;forged line</backend>"))
         self.assertFalse([l for l in d.log().splitlines() if l.startswith("forged")])
+
+
+NOBODY = "amqp://ocs:s3cret@127.0.0.1:1/v"  # a port where nobody listens
+
+
+class Link(ServiceTest):
+    """The link on the pages, without a broker: with one it is tests/live."""
+
+    def link(self, d):
+        status, text = d.operations("/link")
+        self.assertEqual(status, 200, text)
+        return json.loads(text)
+
+    def away(self, **keys):
+        """A daemon that has noticed that there is no broker."""
+        d = self.daemon({"rabbitmq": {"uri": NOBODY, **keys}})
+        wait_until(lambda: self.link(d)["connections"]["publish"]["reason"], 10, "it was tried")
+        return d
+
+    def test_a_single_machine_has_no_link(self):
+        d = self.daemon()
+        self.assertEqual(d.operations("/link")[0], 404)
+        self.assertEqual(d.operations("/healthz"), (200, "ok\n"))
+        self.assertNotIn("Other machines", d.operations("/status")[1])
+        self.assertFalse([n for n in d.metrics().names() if n.startswith("ocsmanager_link_")])
+
+    def test_without_broker_and_spool_it_is_not_healthy_and_says_why(self):
+        d = self.away()
+        wait_until(lambda: d.operations("/healthz")[0] == 503, 10, "it is not healthy")
+        first, *notes = d.operations("/healthz")[1].splitlines()
+        self.assertIn("broker", first)
+        self.assertRegex(notes[0], r"^link: publish is connecting for \d+ s: .")
+
+    def test_a_spool_keeps_it_healthy_and_the_page_says_what_is_missing(self):
+        d = self.away(spool_max="1")
+        status, text = d.operations("/healthz")
+        self.assertEqual((status, text.splitlines()[0]), (200, "ok"), text)
+        self.assertIn("link: publish is connecting", text)
+        self.assertTrue(self.link(d)["spools"])
+        client = self.client(d)
+        self.accepted(client.newmail("1"), "queued")
+        self.assertIn("link: waiting in the spool: 1\n", d.operations("/healthz")[1])
+        self.assertEqual(d.metrics().get("ocsmanager_link_spool_messages"), 1)
+
+    def test_every_counter_of_the_link_is_a_metric(self):
+        d = self.away()
+        names = d.metrics().names()
+        for name, value in self.link(d)["counters"].items():
+            self.assertIsInstance(value, int)
+            self.assertTrue({f"ocsmanager_link_{name}", f"ocsmanager_link_{name}_total"} & names,
+                            name)
+
+    def test_the_state_of_each_connection(self):
+        d = self.away()
+        wait_until(lambda: all(c["reason"] for c in self.link(d)["connections"].values()), 10,
+                   "all were tried")
+        m = d.metrics()
+        for which in ("publish", "consume", "bind"):
+            state = self.link(d)["connections"][which]
+            self.assertEqual(state["state"], "connecting")
+            self.assertGreaterEqual(state["seconds"], 0)
+            self.assertEqual(m.get("ocsmanager_link_up", 1, connection=which), 0)
+            self.assertEqual(m.get("ocsmanager_link_state", connection=which, state="connecting"), 1)
+            self.assertEqual(m.get("ocsmanager_link_state", connection=which), 1)
+        self.assertIn("<td>publish</td><td>connecting for ", d.operations("/status")[1])
+
+    def test_a_relay_uses_one_connection(self):
+        d = self.away(relay="yes")
+        connections = self.link(d)["connections"]
+        self.assertEqual((connections["consume"]["state"], connections["bind"]["state"]),
+                         ("off", "off"))
+        self.assertEqual({dict(l)["connection"] for n, l in d.metrics()
+                          if n == "ocsmanager_link_up"}, {"publish"})
+        page = d.operations("/status")[1]
+        self.assertIn("handed to the ingest queue", page)
+        self.assertNotIn("dead letters", page)
+        self.assertNotIn("consume", d.operations("/healthz")[1])
+
+    def test_the_password_is_on_no_page(self):
+        d = self.away()
+        for page in ("/healthz", "/link", "/metrics", "/status"):
+            self.assertNotIn("s3cret", d.operations(page)[1])
+        self.assertNotIn("s3cret", d.log())
 
 
 class Connections(ServiceTest):

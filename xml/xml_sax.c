@@ -1,5 +1,5 @@
 /* See xml_sax.h. libxml2's SAX2 interface; touches nothing but the caller's arena. */
-#include "ocsmanager/xml_sax.h"
+#include "xml/xml_sax.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 
-#include "ocsmanager/xml.h"
+#include "xml/xml.h"
 
 /* Names of a document stay in the dictionary of a parser context that is used again; they come from
  * outside, so a context is replaced before they are many. */

@@ -6,7 +6,7 @@
 
 #include <talloc.h>
 
-#include "ocsmanager/xml.h"
+#include "xml/xml.h"
 
 #define BATCH 4
 
@@ -732,7 +732,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("ocsmanager/xml");
+	Suite *suite = suite_create("xml/xml");
 	TCase *tcase = tcase_create("xml");
 	SRunner *runner;
 	int failed;

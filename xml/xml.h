@@ -1,9 +1,10 @@
 /*
- * The XML of the web service: request bodies read into plain data, replies written. Hides libxml2;
- * knows nothing of HTTP but the codes that refusals carry. Pure functions; any thread.
+ * The documents of the web service and of RabbitMQ: bodies read into plain data, replies and
+ * notifications written. Hides libxml2; knows nothing of HTTP but the codes that refusals carry.
+ * Pure functions; any thread.
  */
-#ifndef OCS_OCSMANAGER_XML_H
-#define OCS_OCSMANAGER_XML_H
+#ifndef OCS_XML_H
+#define OCS_XML_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,6 +65,9 @@ void ocs_xml_number(struct ocs_xml_writer *writer, uint64_t number);
 /* <NAME>text</NAME> */
 void ocs_xml_element(struct ocs_xml_writer *writer, const char *name, const char *text);
 void ocs_xml_error(struct ocs_xml_writer *writer, const struct ocs_refusal *refusal);
+/* One <notification>, as ocs_xml_read_notifications() reads it. */
+void ocs_xml_notification(struct ocs_xml_writer *writer,
+                          const struct ocs_notification *notification);
 void ocs_xml_result(struct ocs_xml_writer *writer, const char *id, const struct ocs_result *result);
 
 #endif

@@ -1,5 +1,5 @@
-/* The replies of xml.h. Touches only the writer's own memory. */
-#include "ocsmanager/xml.h"
+/* The replies and notifications of xml.h. Touches only the writer's own memory. */
+#include "xml/xml.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -179,4 +179,47 @@ void ocs_xml_result(struct ocs_xml_writer *writer, const char *id, const struct 
 		ocs_xml_raw(writer, "</notification>");
 		break;
 	}
+}
+
+static void optional(struct ocs_xml_writer *writer, const char *name, const char *text)
+{
+	if (text != NULL)
+		ocs_xml_element(writer, name, text);
+}
+
+static void number(struct ocs_xml_writer *writer, const char *name, uint32_t value)
+{
+	char digits[12];
+
+	snprintf(digits, sizeof(digits), "%u", value);
+	ocs_xml_element(writer, name, digits);
+}
+
+void ocs_xml_notification(struct ocs_xml_writer *writer, const struct ocs_notification *what)
+{
+	ocs_xml_raw(writer, "<notification category=\"");
+	ocs_xml_raw(writer, ocs_category_word(what->category));
+	ocs_xml_raw(writer, "\"");
+	if (what->id != NULL) {
+		ocs_xml_raw(writer, " id=\"");
+		ocs_xml_text(writer, what->id);
+		ocs_xml_raw(writer, "\"");
+	}
+	ocs_xml_raw(writer, ">");
+	ocs_xml_element(writer, "backend", what->backend);
+	ocs_xml_element(writer, "username", what->backend_user);
+	ocs_xml_element(writer, "folder", what->folder);
+	optional(writer, "messageID", what->message_id);
+	if (what->has_uid_validity)
+		number(writer, "uidValidity", what->uid_validity);
+	optional(writer, "oldFolder", what->old_folder);
+	optional(writer, "oldMessageID", what->old_message_id);
+	optional(writer, "messageClass", what->message_class);
+	if (what->message_flags != 0)
+		number(writer, "messageFlags", what->message_flags);
+	if (what->has_total)
+		number(writer, "total", what->total);
+	if (what->has_unread)
+		number(writer, "unread", what->unread);
+	ocs_xml_raw(writer, "</notification>");
 }

@@ -5,8 +5,8 @@
  * Any thread; each thread keeps one parser context, freed when the thread ends. UTF-8 is the only
  * encoding: a document that declares another is MALFORMED_XML, so is one with a NUL byte.
  */
-#ifndef OCS_OCSMANAGER_XML_SAX_H
-#define OCS_OCSMANAGER_XML_SAX_H
+#ifndef OCS_XML_SAX_H
+#define OCS_XML_SAX_H
 
 #include <stddef.h>
 

@@ -2,14 +2,14 @@
  * Request bodies into plain data (xml.h): which elements count, and the rules for each value. The
  * document is walked once; all strings of a request lie in one talloc chunk with the request.
  */
-#include "ocsmanager/xml.h"
+#include "xml/xml.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <talloc.h>
 
-#include "ocsmanager/xml_sax.h"
+#include "xml/xml_sax.h"
 
 /* Elements a request may hold apart from notifications, and those of one notification: the known
  * ones and as many again that newer clients may send. */

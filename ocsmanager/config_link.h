@@ -1,0 +1,19 @@
+/*
+ * What the link to other machines reads of the configuration.
+ */
+#ifndef OCS_OCSMANAGER_CONFIG_LINK_H
+#define OCS_OCSMANAGER_CONFIG_LINK_H
+
+#include "link/settings.h"
+#include "ocsmanager/config.h"
+
+/* [rabbitmq] as the link's settings, with strings of their own, one talloc object on mem_ctx. NULL:
+ * the ini has no uri, so there is no link; or out of memory, where *failed_r is true. */
+struct ocs_link_settings *ocs_config_link(const struct ocs_config *config, const void *mem_ctx,
+                                          bool *failed_r);
+
+/* Reports what is wrong with the files that [rabbitmq] names: missing or not readable for who asks.
+ * -1 if one of them is. */
+int ocs_config_link_files(const struct ocs_config *config, ocs_config_report_fn *report, void *arg);
+
+#endif

@@ -1,0 +1,226 @@
+"""Nodes (ocsmanager daemons) joined by a broker, load on them, and the base of the tests of it."""
+
+import threading
+import time
+from collections import Counter
+
+from . import rabbit
+from .case import ServiceTest
+from .client import Client
+from .daemon import Daemon
+from .wait import wait_until
+
+# Short times, so that what a fault costs is seen soon.
+QUICK = {"heartbeat": "2", "confirm_timeout": "3"}
+
+
+def node_ini(uri, name, number=1, overrides=None, **keys):
+    """Overrides for Daemon: a node with these keys of [rabbitmq]. number: its replica id."""
+    sections = {"main": {"replica_id": str(number)},
+                "rabbitmq": {"uri": uri, "node": name, **QUICK,
+                             **{k: str(v) for k, v in keys.items()}}}
+    for section, more in (overrides or {}).items():
+        sections.setdefault(section, {}).update(more)
+    return sections
+
+
+class Node(Daemon):
+    """A daemon with a name on the broker. program etc. as Daemon's are given in more."""
+
+    def __init__(self, uri, name, number=1, overrides=None, more=None, **keys):
+        self.name, self.number = name, number
+        super().__init__(node_ini(uri, name, number, overrides, **keys), **(more or {}))
+
+    @property
+    def queue(self):
+        return f"ocsmanager.node.{self.name}"
+
+    def link(self, name):
+        """A counter or gauge of the link (link/status.h)."""
+        found, full = self.metrics(), f"ocsmanager_link_{name}"
+        for known in (full + "_total", full):
+            if known in found.names():
+                return found.get(known)
+        raise KeyError(full)
+
+    def wait_link(self, name, value, limit=15.0):
+        """Until it is at least that."""
+        return wait_until(lambda: self.link(name) >= value, limit,
+                          f"{self.name}: {name} reaches {value}")
+
+    def healthy(self):
+        return self.operations("/healthz")[0] == 200
+
+    def states(self):
+        """{publish, consume, bind: up, connecting, refused, blocked, off}"""
+        return {dict(labels)["connection"]: dict(labels)["state"]
+                for (name, labels), value in self.metrics().items()
+                if name == "ocsmanager_link_state" and value == 1}
+
+    def linked(self):
+        return set(self.states().values()) <= {"up", "off"} and self.healthy()
+
+    def wait_linked(self, limit=20.0):
+        """Until all its connections do their work."""
+        try:
+            wait_until(self.linked, limit, f"node {self.name} is linked")
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}: {self.states()} {self.operations('/healthz')}\n"
+                                 f"{self.log()[-3000:]}") from None
+        return self
+
+
+class Load:
+    """PUTs of newmail with ids at a node, one after the other, from a thread, until stop(). Each
+    is about a message of its own for user; message and id are `prefix` and a number, which is in
+    messageFlags too: by that a subscriber's events are told apart.
+
+        accepted   numbers answered 200, in order
+        refused    {number: (HTTP status, Retry-After)}
+        broken     {number: exception}: the connection was lost; nobody knows
+        slowest    seconds of the slowest answer
+    """
+
+    def __init__(self, node, user="jdoe", prefix="m", first=0, pause=0.002, limit=30.0):
+        self.first = first
+        self.node, self.user, self.prefix, self.pause = node, user, prefix, pause
+        self.accepted, self.refused, self.broken = [], {}, {}
+        self.slowest, self.sent = 0.0, 0
+        self._limit, self._stopping, self._token = limit, threading.Event(), None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self):
+        with Client(self.node) as client:
+            answer = client.login_ssha()
+            assert answer.status == 200, answer
+            self._token = client.token
+        self._thread.start()
+        return self
+
+    def _run(self):
+        client = None
+        while not self._stopping.is_set():
+            number = self.first + self.sent
+            start = time.monotonic()
+            try:
+                if client is None:
+                    client = Client(self.node, timeout=self._limit)
+                    client.token = self._token
+                answer = client.newmail(f"{self.prefix}{number}", id=f"{self.prefix}{number}",
+                                        user=self.user, messageFlags=number)
+            except Exception as problem:  # pylint: disable=broad-except
+                self.broken[number] = problem
+                if client:
+                    client.close()
+                client = None
+                time.sleep(0.05)
+            else:
+                self.slowest = max(self.slowest, time.monotonic() - start)
+                if answer.status == 200:
+                    self.accepted.append(number)
+                else:
+                    self.refused[number] = (answer.status, answer.headers.get("Retry-After"))
+            self.sent += 1
+            self._stopping.wait(self.pause)
+        if client:
+            client.close()
+
+    def wait_accepted(self, more, limit=20.0):
+        """Until that many more are accepted."""
+        goal = len(self.accepted) + more
+        wait_until(lambda: len(self.accepted) >= goal, limit,
+                   f"{more} more accepted (of {self.sent} sent {len(self.accepted)} were, "
+                   f"{len(self.refused)} refused, {len(self.broken)} broken)")
+
+    def wait_refused(self, more, limit=20.0):
+        goal = len(self.refused) + more
+        wait_until(lambda: len(self.refused) >= goal, limit, f"{more} more refused")
+
+    def stop(self):
+        self._stopping.set()
+        if self._thread.ident is None:
+            return self
+        self._thread.join(self._limit + 5)
+        assert not self._thread.is_alive(), "a PUT hangs"
+        return self
+
+
+class RabbitTest(ServiceTest):
+    """A broker for the module, a fresh vhost for each test, nodes in it."""
+
+    broker_options = {}
+
+    def setUp(self):
+        self.broker = rabbit.shared(**self.broker_options)
+        self.vhost = self.broker.vhost()
+
+    def run(self, result=None):
+        """What the nodes said, where a test failed."""
+        before = len(result.failures) + len(result.errors) if result else 0
+        self.started = []
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            for node in self.started:
+                lines = node.log().splitlines()[-25:]
+                print(f"--- node {node.name}", *(line[:300] for line in lines), sep="\n")
+        return result
+
+    @property
+    def uri(self):
+        return self.broker.uri(self.vhost)
+
+    def amqp(self, **more):
+        amqp = self.broker.amqp(self.vhost, **more)
+        self.addCleanup(amqp.close)
+        return amqp
+
+    def node(self, name, uri=None, start=True, linked=True, **keys):
+        """A node of that name; its replica id is made of it. linked: waits until it is."""
+        number = keys.pop("number", 1 + (ord(name[0]) - ord("a")) % 26)
+        node = Node(uri or self.uri, name, number, **keys)
+        self.started.append(node)
+        self.addCleanup(node.close)
+        if start:
+            node.start()
+            if linked:
+                node.wait_linked()
+        return node
+
+    def nodes(self, names="abc", **keys):
+        """Started together."""
+        found = [self.node(name, linked=False, **keys) for name in names]
+        for node in found:
+            node.wait_linked()
+        return found
+
+    def load(self, node, **more):
+        load = Load(node, **more)
+        self.addCleanup(load.stop)
+        return load.start()
+
+    def number(self, client, number, user="jdoe", **more):
+        """PUT of a newmail that a subscriber knows by its number."""
+        return client.newmail(f"n{number}", user=user, messageFlags=number, **more)
+
+    def heard(self, consumer):
+        """{number: how often} of the newmail events."""
+        return Counter(e["message_flags"] for e in consumer.events() if e["event"] == "newmail")
+
+    def wait_heard(self, consumer, numbers, limit=20.0, at_most=1):
+        """Until each of them was heard; none more often than at_most."""
+        numbers = set(numbers)
+
+        def missing():
+            return numbers - self.heard(consumer).keys()
+
+        try:
+            wait_until(lambda: not missing(), limit)
+        except AssertionError:
+            left = sorted(missing())
+            self.fail(f"{len(left)} of {len(numbers)} were never heard: {left[:20]}")
+        often = {n: count for n, count in self.heard(consumer).items() if count > at_most}
+        self.assertEqual(often, {}, "heard more than once")
+
+    def refused_by_broker(self, answer):
+        self.refused(answer, 503, "BROKER_UNAVAILABLE")
+        self.assertRegex(answer.headers.get("Retry-After", ""), r"^[0-9]+$", answer.headers)

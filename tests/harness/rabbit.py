@@ -1,0 +1,599 @@
+"""A real RabbitMQ in a temporary folder: one broker, or three that form a cluster; and a small AMQP
+client (pika) to publish and read with. Works as root and as any other user; listens on loopback
+(or where it is told to), on free ports; everything is ended by its pid.
+
+    broker = rabbit.shared()                  one for all tests of a module, ended after them
+    vhost = broker.vhost()                    a fresh one: its queues are nobody else's
+    uri = broker.uri(vhost)                   for [rabbitmq] uri
+    with broker.amqp(vhost) as amqp: amqp.publish(body, queue="ocsmanager.ingest")
+    broker.kill(); broker.start()             kill -9, and again on the same data
+
+The user of uri() is USER, with all rights on every vhost of vhost(). rabbitmqctl takes a second a
+call: what AMQP can tell (a queue's length) is asked by AMQP.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+from urllib.parse import quote
+
+from .wait import wait_until
+
+try:
+    import pika
+except ImportError as problem:
+    raise ImportError("python3-pika is missing: make deps") from problem
+
+PROGRAMS = "/usr/lib/rabbitmq/bin"
+USER, PASSWORD = "ocsnode", "a/secret:of %the@node"  # what must be encoded in a URI is in it
+START_LIMIT = 90.0
+QUEUE_AGE = 1.5  # seconds; see kill()
+VHOSTS = 8  # made with the first start, where they cost nothing
+
+CONF = """\
+listeners.tcp.1 = {address}:{port}
+vm_memory_high_watermark.absolute = 512MiB
+disk_free_limit.absolute = 10MB
+log.console = false
+log.file.level = info
+loopback_users = none
+load_definitions = {definitions}
+{more}
+"""
+
+
+def reserve_port():
+    """A bound socket, whose port no other test gets, and which the broker alone can listen on:
+    reusing is allowed only after it was bound, and not asked for by those who look for a free port.
+    Below the range that outgoing connections get their ports from: else one of those, even the
+    daemon's own try to reconnect, could sit on the port while the broker is down."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        top = int(f.read().split()[0])
+    low = 10000 if top > 12000 else 1024
+    for _ in range(1000):
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", random.randrange(low, max(top, low + 1000))))
+        except OSError:
+            held.close()
+            continue
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return held
+    raise OSError("no free port")
+
+
+def free_port():
+    """One that nobody listens on, nor will while no other test looks for one."""
+    with reserve_port() as held:
+        return held.getsockname()[1]
+
+
+def password_hash(password):
+    salt = os.urandom(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def rss(pid):
+    """Resident memory in MiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(int(l.split()[1]) for l in f if l.startswith("VmRSS:")) / 1024
+
+
+def children_of(pid):
+    """All processes below pid."""
+    parents = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as f:
+                    text = f.read()
+            except OSError:
+                continue
+            parents[int(name)] = int(text[text.rindex(")") + 2:].split()[1])
+    found, grew = {pid}, True
+    while grew:
+        more = {p for p, parent in parents.items() if parent in found} - found
+        found |= more
+        grew = bool(more)
+    return found - {pid}
+
+
+def running(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        return text[text.rindex(")") + 2] not in "ZX"
+    except OSError:
+        return False
+
+
+class Home:
+    """What the brokers of a cluster share: a folder with the cookie, and epmd. Make it in the main
+    thread: epmd ends with the thread (or program) that made it, as the broker does by its stdin."""
+
+    def __init__(self, wrapper=()):
+        self.wrapper = list(wrapper)
+        self.folder = tempfile.mkdtemp(prefix="r")
+        cookie = os.path.join(self.folder, ".erlang.cookie")
+        with open(os.open(cookie, os.O_WRONLY | os.O_CREAT, 0o400), "w", encoding="ascii") as f:
+            f.write(base64.b16encode(os.urandom(16)).decode())
+        self._port = reserve_port()
+        self.epmd_port = self._port.getsockname()[1]
+        self.epmd = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *self.wrapper, "epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+
+    def close(self):
+        self.epmd.kill()
+        self.epmd.wait(10)
+        self._port.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Broker:
+    """name: before @localhost; home: of a cluster; seed: name of the node to join at the first
+    start; tls: also a TLS listener with a certificate of its own CA (ca_file); address: to listen
+    on; wrapper: words before each program's (nsenter ...); config: lines for rabbitmq.conf."""
+
+    def __init__(self, name="n1", home=None, seed=None, tls=False, address="127.0.0.1", wrapper=(),
+                 config=""):
+        self.name, self.address, self.wrapper = name, address, list(wrapper)
+        self._own_home = home is None
+        self.home = home or Home(wrapper)
+        self.folder = os.path.join(self.home.folder, name)
+        os.mkdir(self.folder)
+        self._ports = [reserve_port() for _ in range(3)]
+        self.port, self.dist_port, self._tls = (held.getsockname()[1] for held in self._ports)
+        self.tls_port = self.ca_file = None
+        self.process = None
+        self._vhosts = [f"v{number}" for number in range(VHOSTS)]
+        more = [config]
+        if tls:
+            more += self._make_tls()
+        if seed:
+            more += ["cluster_formation.peer_discovery_backend = classic_config",
+                     f"cluster_formation.classic_config.nodes.1 = {seed}@localhost",
+                     f"cluster_formation.classic_config.nodes.2 = {name}@localhost"]
+        self._write("definitions.json", json.dumps(self._definitions()))
+        self._write("enabled_plugins", "[].\n")
+        self._write("rabbitmq.conf", CONF.format(
+            address=address, port=self.port, definitions=self._path("definitions.json"),
+            more="\n".join(more)))
+
+    # -- files
+
+    def _path(self, name):
+        return os.path.join(self.folder, name)
+
+    def _write(self, name, text):
+        with open(self._path(name), "w", encoding="ascii") as f:
+            f.write(text)
+
+    def _definitions(self):
+        return {
+            "users": [{"name": USER, "password_hash": password_hash(PASSWORD),
+                       "hashing_algorithm": "rabbit_password_hashing_sha256",
+                       "tags": ["administrator"]}],
+            "vhosts": [{"name": v} for v in ["/", *self._vhosts]],
+            "permissions": [{"user": USER, "vhost": v, "configure": ".*", "write": ".*",
+                             "read": ".*"} for v in ["/", *self._vhosts]],
+        }
+
+    def _make_tls(self):
+        """A CA, and a certificate for 'localhost' and the address we listen on."""
+        def openssl(*words):
+            subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True,
+                           timeout=60)
+
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30",
+                "-subj", "/CN=OCSManager test CA")
+        openssl("req", *key, "-keyout", "server.key", "-out", "server.csr",
+                "-subj", "/CN=localhost")
+        self._write("server.ext", f"subjectAltName=DNS:localhost,IP:{self.address}\n")
+        openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                "-CAcreateserial", "-days", "30", "-extfile", "server.ext", "-out", "server.pem")
+        self.tls_port = self._tls
+        self.ca_file = self._path("ca.pem")
+        return [f"listeners.ssl.1 = {self.address}:{self.tls_port}",
+                f"ssl_options.cacertfile = {self.ca_file}",
+                f"ssl_options.certfile = {self._path('server.pem')}",
+                f"ssl_options.keyfile = {self._path('server.key')}",
+                "ssl_options.verify = verify_none"]
+
+    def log(self):
+        try:
+            with open(self._path("rabbit.log"), encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except OSError:
+            return ""
+
+    # -- life
+
+    @property
+    def node(self):
+        return f"{self.name}@localhost"
+
+    @property
+    def environment(self):
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8",
+            "HOME": self.home.folder, "RABBITMQ_NODENAME": self.node,
+            "ERL_EPMD_PORT": str(self.home.epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": self._path("rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": self._path("none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": self._path("enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": self._path("mnesia"),
+            "RABBITMQ_LOG_BASE": self._path("log"), "RABBITMQ_LOGS": self._path("rabbit.log"),
+            "RABBITMQ_PID_FILE": self._path("pid"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": self._path("config"),
+            "RABBITMQ_NODE_PORT": str(self.port), "RABBITMQ_DIST_PORT": str(self.dist_port),
+            "RABBITMQ_NODE_IP_ADDRESS": self.address,
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
+                "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none",
+            "RABBITMQ_CTL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_ALLOW_INPUT": "1",  # the program becomes the broker: its pid is the broker's
+        }
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def spawn(self):
+        """Starts it, and does not wait. The same data as before."""
+        with open(self._path("output"), "ab") as out:
+            self.process = subprocess.Popen(
+                [*self.wrapper, f"{PROGRAMS}/rabbitmq-server"], stdin=subprocess.PIPE, stdout=out,
+                stderr=subprocess.STDOUT, cwd=self.home.folder, env=self.environment)
+        return self
+
+    def ready(self):
+        """Whether the user can log in to the last vhost: what await_startup says, without its
+        second."""
+        if not self.alive():
+            with open(self._path("output"), encoding="utf-8", errors="replace") as f:
+                raise AssertionError(f"the broker ended:\n{f.read()[-3000:]}\n{self.log()[-3000:]}")
+        if "Server startup complete" not in self.log()[self._log_start:]:
+            return False
+        try:
+            self.amqp(VHOSTS and f"v{VHOSTS - 1}" or "/").close()
+            return True
+        except (OSError, pika.exceptions.AMQPError):
+            return False
+
+    def await_startup(self, limit=START_LIMIT):
+        wait_until(self.ready, limit, f"{self.node} is up; its log:\n{self.log()[-1500:]}")
+        return self
+
+    def start(self):
+        self._log_start = len(self.log())
+        return self.spawn().await_startup()
+
+    _log_start = 0
+
+    def stop(self):
+        """SIGTERM: a clean end."""
+        self._end(signal.SIGTERM)
+
+    def kill(self):
+        """kill -9. Waits first until no queue is too young to survive that: RabbitMQ 3.10 syncs its
+        list of quorum queues after about a second, and a queue that is not in it answers nothing
+        after the restart until it is deleted."""
+        folder = self._path(f"mnesia/{self.node}/quorum/{self.node}")
+        if self.alive() and os.path.isdir(folder):
+            wait_until(lambda: time.time() - os.stat(folder).st_mtime > QUEUE_AGE, 10,
+                       "no quorum queue is new")
+        self._end(signal.SIGKILL)
+
+    def _end(self, how):
+        if self.process is None:
+            return
+        below = children_of(self.pid)
+        self.process.send_signal(signal.SIGCONT)
+        self.process.send_signal(how)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+        self.process.stdin.close()
+        self.process = None
+        # its helpers (erl_child_setup, inet_gethost) end when its pipes close
+        try:
+            wait_until(lambda: not any(running(p) for p in below), 5, "its helpers end")
+        except AssertionError:
+            for pid in below:
+                if running(pid):
+                    os.kill(pid, signal.SIGKILL)
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def sigstop(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def sigcont(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        try:
+            self._end(signal.SIGKILL)
+        finally:
+            for held in self._ports:
+                held.close()
+            if self._own_home:
+                self.home.close()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    # -- users and vhosts
+
+    def vhost(self):
+        """A vhost that nobody used yet; USER may do everything in it."""
+        if self._vhosts:
+            return self._vhosts.pop(0)
+        name = "w" + os.urandom(4).hex()
+        self.ctl("eval", f'rabbit_vhost:add(<<"{name}">>, <<"t">>), rabbit_auth_backend_internal:'
+                 f'set_permissions(<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, '
+                 '<<"t">>).')
+        return name
+
+    def uri(self, vhost, user=USER, password=PASSWORD, tls=False, host=None, port=None):
+        scheme, own = ("amqps", self.tls_port) if tls else ("amqp", self.port)
+        return (f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}"
+                f"@{host or self.address}:{port or own}/{quote(vhost, safe='')}")
+
+    def ctl(self, *arguments, program="rabbitmqctl", limit=60):
+        """rabbitmqctl; its output. About a second."""
+        done = subprocess.run(
+            [*self.wrapper, f"{PROGRAMS}/{program}", "-n", self.node, "-q", *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False,
+            cwd=self.home.folder, env=self.environment)
+        if done.returncode != 0:
+            raise AssertionError(f"{program} {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def add_user(self, name, password, vhost=None, configure=".*", write=".*", read=".*"):
+        self.ctl("add_user", name, password)
+        if vhost is not None:
+            self.permissions(name, vhost, configure, write, read)
+
+    def permissions(self, name, vhost, configure=".*", write=".*", read=".*"):
+        self.ctl("set_permissions", "-p", vhost, name, configure, write, read)
+
+    def memory_alarm(self, on):
+        """connection.blocked to all who publish; off: connection.unblocked."""
+        self.ctl("set_vm_memory_high_watermark", *(["0.00001"] if on else ["absolute", "512MiB"]))
+
+    # -- what is there
+
+    def queues(self, vhost, *columns):
+        """[{name, messages, consumers, ...}]"""
+        columns = columns or ("messages", "consumers", "type", "arguments")
+        return json.loads(self.ctl("list_queues", "-p", vhost, "--formatter", "json", "name",
+                                   *columns))
+
+    def bindings(self, vhost, exchange="ocsmanager.users"):
+        """[(routing key, queue)] of an exchange, sorted."""
+        rows = json.loads(self.ctl("list_bindings", "-p", vhost, "--formatter", "json",
+                                   "source_name", "routing_key", "destination_name"))
+        return sorted((r["routing_key"], r["destination_name"]) for r in rows
+                      if r["source_name"] == exchange)
+
+    def connections(self):
+        """[{user, client_properties, ...}]"""
+        return json.loads(self.ctl("list_connections", "--formatter", "json", "user", "vhost",
+                                   "state", "client_properties"))
+
+    def amqp(self, vhost, user=USER, password=PASSWORD, confirms=True):
+        return Amqp(self.address, self.port, vhost, user, password, confirms)
+
+
+class Cluster:
+    """Brokers n1, n2, ... of one cluster."""
+
+    def __init__(self, count=3, **more):
+        self.home = Home()
+        names = [f"n{number}" for number in range(1, count + 1)]
+        self.brokers = [Broker(name, self.home, seed=None if name == "n1" else "n1", **more)
+                        for name in names]
+
+    def start(self):
+        first, *rest = self.brokers
+        first.start()
+        for broker in rest:
+            broker.spawn()
+        for broker in rest:
+            broker.await_startup()
+        return self
+
+    def close(self):
+        for broker in self.brokers:
+            broker.close()
+        self.home.close()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def vhost(self):
+        return self.brokers[0].vhost()
+
+    def uri(self, vhost, first=0):
+        """All brokers, beginning with that one."""
+        turned = self.brokers[first:] + self.brokers[:first]
+        return ", ".join(broker.uri(vhost) for broker in turned)
+
+    def leader(self, vhost, queue):
+        """The broker that leads a quorum queue."""
+        alive = next(b for b in self.brokers if b.alive())
+        rows = alive.queues(vhost, "leader")
+        node = next(row["leader"] for row in rows if row["name"] == queue)
+        return next(b for b in self.brokers if b.node == node)
+
+    def online(self, vhost, queue):
+        """Names of the nodes on which the queue's members run."""
+        alive = next(b for b in self.brokers if b.alive())
+        rows = alive.queues(vhost, "online")
+        return sorted(next(row["online"] for row in rows if row["name"] == queue))
+
+
+class Message:
+    """One message of a queue: body (bytes), headers (dict), properties (pika's), routing_key,
+    redelivered."""
+
+    def __init__(self, method, properties, body):
+        self.body, self.properties = body, properties
+        self.headers = properties.headers or {}
+        self.routing_key, self.redelivered = method.routing_key, method.redelivered
+        self.tag = method.delivery_tag
+
+    def __repr__(self):
+        return f"{self.routing_key} {self.properties} {self.body!r}"
+
+
+class Amqp:
+    """A connection with one channel, with confirms. Belongs to one thread."""
+
+    def __init__(self, host, port, vhost, user=USER, password=PASSWORD, confirms=True):
+        self.connection = pika.BlockingConnection(pika.ConnectionParameters(
+            host=host, port=port, virtual_host=vhost, heartbeat=0,
+            credentials=pika.PlainCredentials(user, password), blocked_connection_timeout=10,
+            socket_timeout=5, stack_timeout=10))
+        self._confirms = confirms
+        self._open()
+
+    def _open(self):
+        self.channel = self.connection.channel()
+        if self._confirms:
+            self.channel.confirm_delivery()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        try:
+            self.connection.close()
+        except (OSError, pika.exceptions.AMQPError):
+            pass
+
+    def publish(self, body, queue="", exchange="", content_type="text/xml; charset=utf-8",
+                headers=None, mandatory=True, **properties):
+        """queue: the routing key. True: confirmed; False: nacked or returned. properties: user_id,
+        message_id, ..."""
+        if isinstance(body, str):
+            body = body.encode()
+        properties.setdefault("delivery_mode", 2)
+        try:
+            self.channel.basic_publish(exchange, queue, body, pika.BasicProperties(
+                content_type=content_type, headers=headers, **properties), mandatory=mandatory)
+            return True
+        except (pika.exceptions.UnroutableError, pika.exceptions.NackError):
+            return False
+
+    def get(self, queue, ack=True):
+        """The next message, or None. ack=False: it is left unacknowledged on this channel; nack()
+        or close() gives it back."""
+        method, properties, body = self.channel.basic_get(queue, auto_ack=False)
+        if method is None:
+            return None
+        if ack:
+            self.channel.basic_ack(method.delivery_tag)
+        return Message(method, properties, body)
+
+    def nack(self, message):
+        self.channel.basic_nack(message.tag, requeue=True)
+
+    def wait_get(self, queue, limit=15.0):
+        return wait_until(lambda: self.get(queue), limit, f"a message in {queue}")
+
+    def get_all(self, queue):
+        found = []
+        while True:
+            message = self.get(queue)
+            if message is None:
+                return found
+            found.append(message)
+
+    def count(self, queue):
+        """Messages ready in the queue; None: no such queue."""
+        state = self.state(queue)
+        return None if state is None else state.message_count
+
+    def state(self, queue):
+        """message_count and consumer_count; None: no such queue."""
+        try:
+            return self.channel.queue_declare(queue, passive=True).method
+        except pika.exceptions.ChannelClosedByBroker:
+            self._open()
+            return None
+
+    def wait_count(self, queue, count, limit=15.0):
+        wait_until(lambda: self.count(queue) == count, limit, f"{queue} holds {count} messages")
+
+    def declare(self, queue, quorum=True, **arguments):
+        """As it is, or with arguments in Python's spelling (x_max_length=5)."""
+        table = {"x-queue-type": "quorum"} if quorum else {}
+        table.update((name.replace("_", "-"), value) for name, value in arguments.items())
+        self.channel.queue_declare(queue, durable=True, arguments=table)
+
+    def declare_exchange(self, exchange, kind="direct"):
+        self.channel.exchange_declare(exchange, kind, durable=True)
+
+    def bind(self, queue, exchange, key):
+        self.channel.queue_bind(queue, exchange, key)
+
+    def unbind(self, queue, exchange, key):
+        self.channel.queue_unbind(queue, exchange, key)
+
+    def purge(self, queue):
+        self.channel.queue_purge(queue)
+
+    def delete(self, queue):
+        self.channel.queue_delete(queue)
+
+
+_shared = {}
+
+
+def shared(**options):
+    """The broker of this module (and these options), started at its first use; ended after the
+    module's last test."""
+    key = tuple(sorted(options.items()))
+    if key not in _shared:
+        broker = Broker(**options)
+        _shared[key] = broker
+
+        def close():
+            _shared.pop(key, None)
+            broker.close()
+
+        unittest.addModuleCleanup(close)
+        broker.start()
+    broker = _shared[key]
+    if not broker.alive():
+        broker.start()
+    return broker
