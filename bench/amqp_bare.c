@@ -1,7 +1,8 @@
 /*
  * What the outbox is compared to: the same messages published with nothing but librabbitmq. Same
- * exchange, routing keys, properties, headers and body, persistent and mandatory; a fixed number of
- * messages is out unconfirmed, and each confirmed one lets the next go. Prints one line of JSON.
+ * exchange, routing keys, properties, headers and body (the number behind the user prefix in it is
+ * that of the routing key), persistent and mandatory; a fixed number of messages is out
+ * unconfirmed, and each confirmed one lets the next go. Prints one line of JSON.
  *
  * One thread, one connection, one channel. It does not keep what it sent, so it could not send it
  * again: it is the least that publishing with confirms can cost.
@@ -30,6 +31,7 @@
 #define BODY_MAX   65536
 #define CONFIRM_MS 10000
 #define HEADERS    3
+#define DIGITS     4 /* of a user's number */
 
 struct publisher {
 	amqp_connection_state_t connection;
@@ -37,6 +39,7 @@ struct publisher {
 	unsigned users, window;
 	uint64_t interval; /* ns between messages; 0: as the confirms come */
 	amqp_bytes_t body;
+	char *user_digits; /* in the body, behind the prefix; NULL: the body names nobody */
 	uint64_t published, confirmed, returned, nacked;
 	/* Tags up to `done` are confirmed; later ones that came out of order are marked in a ring
 	 * as long as the window. */
@@ -56,6 +59,11 @@ static void load_body(struct publisher *publisher, const char *file)
 	}
 	fclose(in);
 	publisher->body = (amqp_bytes_t){.len = len, .bytes = body};
+	publisher->user_digits = memmem(body, len, publisher->prefix, strlen(publisher->prefix));
+	if (publisher->user_digits)
+		publisher->user_digits += strlen(publisher->prefix);
+	if (publisher->user_digits && publisher->user_digits + DIGITS > body + len)
+		publisher->user_digits = NULL;
 }
 
 static uint64_t realtime_us(void)
@@ -68,6 +76,7 @@ static uint64_t realtime_us(void)
 
 static void publish_one(struct publisher *publisher)
 {
+	unsigned user = (unsigned)(publisher->published % publisher->users);
 	char key[128], id[64];
 	amqp_table_entry_t headers[HEADERS] = {
 	        {.key = amqp_cstring_bytes("ocs-origin"),
@@ -89,8 +98,9 @@ static void publish_one(struct publisher *publisher)
 	        .headers = {.num_entries = HEADERS, .entries = headers},
 	};
 
-	snprintf(key, sizeof(key), "%s%04u", publisher->prefix,
-	         (unsigned)(publisher->published % publisher->users));
+	int len = snprintf(key, sizeof(key), "%s%0*u", publisher->prefix, DIGITS, user);
+	if (publisher->user_digits)
+		memcpy(publisher->user_digits, key + len - DIGITS, DIGITS);
 	snprintf(id, sizeof(id), "%s-%d-%016" PRIx64, publisher->node, (int)getpid(),
 	         publisher->published);
 	properties.message_id = amqp_cstring_bytes(id);
@@ -251,7 +261,8 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!publisher.exchange || !publisher.prefix || publisher.users == 0 ||
-	    publisher.window == 0 || !body || seconds <= 0 || rate < 0)
+	    publisher.users > 9999 || strlen(publisher.prefix) > 64 || publisher.window == 0 ||
+	    !body || seconds <= 0 || rate < 0)
 		return usage();
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0)
 		return 1;

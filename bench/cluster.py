@@ -5,15 +5,14 @@ in the same run; latency; traffic that nobody waited for; 100,000 users bound; a
 A part of `make bench` (measure_cluster), or alone: bench/cluster.py [BUILD].
 
 What is compared. The bare publisher sends the message that a node sends, taken from the wire (same
-body, properties, headers; persistent, mandatory), to the same exchange with as many routing keys,
-and keeps as many unconfirmed as the load generator keeps unanswered. The bare consumer's queue has
-the arguments of a node's, the same prefetch, and is acknowledged.
-  A to bare consumer   the broker has exactly the same work: what the publishing node costs
-  three nodes          PUT at A, sessions on B and C; counted when B and C have acknowledged
-Everything, load generator and clients too, shares the CPUs, where the bare pair leaves the broker
-more of them.
+body, properties, headers; persistent, mandatory), to the same exchange with the same routing keys,
+and keeps as many unconfirmed as the load generator keeps unanswered. Each of ours is compared to the
+bare publisher with the same receivers, so that only the publishing side differs:
+  A to bare consumer   a queue with the arguments of a node's, the same prefetch, acknowledged
+  A to B and C         sessions on B and C; counted when these have acknowledged everything
+Everything, load generator and consumers of the sessions too, shares the CPUs.
 
-Environment: OCS_BENCH_ROUNDS (5), OCS_BENCH_SECONDS (1.2), OCS_BENCH_BINDINGS (users: 100000; 10000 with
+Environment: OCS_BENCH_ROUNDS (5), OCS_BENCH_SECONDS (1), OCS_BENCH_BINDINGS (users: 100000; 10000 with
 less than three rounds), OCS_BENCH_BROKERS (1; 3: a cluster), OCS_BENCH_DIR.
 """
 import contextlib
@@ -29,13 +28,13 @@ from nodes import BROKERS, Brokers, Node, cpu_seconds, memory  # pylint: disable
 from rig import BenchError, Rig  # pylint: disable=wrong-import-position
 
 ROUNDS = int(os.environ.get("OCS_BENCH_ROUNDS", "5"))
-SECONDS = float(os.environ.get("OCS_BENCH_SECONDS", "1.2"))
+SECONDS = float(os.environ.get("OCS_BENCH_SECONDS", "1"))
 BOUND_USERS = int(os.environ.get("OCS_BENCH_BINDINGS", "100000" if ROUNDS > 2 else "10000"))
 AIM = 0.7
 LEVELS = ((16, 100), (64, 1))  # connections, batch
 USERS = 200                    # the kernel's default allows 232 queues to one user id
 MESSAGES = 5                   # of each
-LATENCY_COUNT, LATENCY_RATE = 800, 200
+LATENCY_COUNT, LATENCY_RATE = 700, 200
 BACKGROUND = 2000              # notifications a second while a storm is measured
 STORM_RATE, STORM_SECONDS = 1000, 4
 
@@ -117,8 +116,11 @@ class Way:
             self.p50.append(result["p50_us"] / 1000)
             self.p99.append(result["p99_us"] / 1000)
 
+    def of(self, other):
+        return statistics.median(a / b for a, b in zip(self.rates, other.rates))
+
     def row(self, bare):
-        of = statistics.median(a / b for a, b in zip(self.rates, bare.rates))
+        of = self.of(bare)
         note = "" if self is bare else f"aim {AIM} {'met' if of >= AIM else 'MISSED'}"
         times = f"{statistics.median(self.p50):7.1f} {statistics.median(self.p99):7.1f}" if self.p50 \
             else f"{'':15}"
@@ -162,35 +164,44 @@ def measure_rates(cluster):
     # each message its identifier, and the bare publisher something to send
     bare_sent = cluster.load(a, a_bare, count=10, batch=100)["notifications"]
     nodes_sent = cluster.load(a, a_nodes, count=USERS * MESSAGES // 100)["notifications"]
+    a.wait_until(lambda: os.path.exists(body) and os.path.getsize(body) > 0, 10, "a body was kept")
+    with open(body, encoding="utf-8") as text:
+        there_body = cluster.rig.write("body-there", text.read().replace(here, there))
     expected = cluster.taken() - nodes_sent  # what they had acknowledged before
 
-    for connections, batch in LEVELS:
-        def bare(window=connections * batch):
-            nonlocal bare_sent
-            result = brokers.publish_bare(here, USERS, body, SECONDS, window)
-            bare_sent += result["published"]
+    def ways_at(connections, batch):
+        """The ways at that level; each returns messages, seconds, and what the tool said."""
+        def bare(prefix, text):
+            result = brokers.publish_bare(prefix, USERS, text, SECONDS, connections * batch)
             if result["returned"] or result["confirmed"] != result["published"]:
                 cluster.problems.append(f"bare publisher: {result}")
-            return result["confirmed"], result["seconds"], result
+            return result["published"], result["seconds"], result
 
-        def publish(connections=connections, batch=batch):
-            nonlocal bare_sent
-            result = cluster.load(a, a_bare, connections=connections, batch=batch)
-            bare_sent += result["notifications"]
+        def ours(template):
+            result = cluster.load(a, template, connections=connections, batch=batch)
             return result["notifications"], result["seconds"], result
 
-        def three(connections=connections, batch=batch):
-            nonlocal nodes_sent
-            result = cluster.load(a, a_nodes, connections=connections, batch=batch)
-            nodes_sent += result["notifications"]
-            late = cluster.b.wait_until(lambda: cluster.taken() >= expected + nodes_sent, 30,
-                                        "everything is acknowledged")
-            return result["notifications"], result["seconds"] + late, result
+        def to_bare(run, *arguments):
+            nonlocal bare_sent
+            messages, seconds, result = run(*arguments)
+            bare_sent += messages
+            return messages, seconds, result
 
-        ways = [Way("bare to bare consumer", bare),
-                Way("A to bare consumer", publish),
-                Way("three nodes, end to end", three)]
-        for number in range(ROUNDS):
+        def to_nodes(run, *arguments):
+            nonlocal nodes_sent
+            messages, seconds, result = run(*arguments)
+            nodes_sent += messages
+            return messages, seconds + cluster.b.wait_until(
+                lambda: cluster.taken() >= expected + nodes_sent, 30, "all is acknowledged"), result
+
+        return (Way("bare to bare consumer", lambda: to_bare(bare, here, body)),
+                Way("A to bare consumer", lambda: to_bare(ours, a_bare)),
+                Way("bare to B and C", lambda: to_nodes(bare, there, there_body)),
+                Way("A to B and C", lambda: to_nodes(ours, a_nodes)))
+
+    for connections, batch in LEVELS:
+        ways = ways_at(connections, batch)
+        for number in range(ROUNDS if batch > 1 else min(ROUNDS, 3)):
             for way in ways if number % 2 == 0 else reversed(ways):
                 way.measure(cluster)
         print(f"\n(f) between nodes: {connections} connections, "
@@ -198,8 +209,9 @@ def measure_rates(cluster):
               f"at most {connections * batch:,} messages unconfirmed on both sides")
         print(f"{'':24}messages/s   of bare{'':15}a request, ms      CPU us a message:")
         print(f"{'':61} p50     p99     broker   sender    B + C")
-        for way in ways:
-            print(way.row(ways[0]))
+        for way, bare in zip(ways, (ways[0], ways[0], ways[2], ways[2])):
+            print(way.row(bare))
+        print(f"  A to B and C, of bare to bare consumer: {ways[3].of(ways[0]):.2f}")
 
     for node, drain in drains:
         arrived = node.end_drain(drain)

@@ -50,9 +50,6 @@ const char *ocs_broker_user(const struct ocs_broker *broker); /* logged in as */
 
 enum ocs_broker_result ocs_broker_open_channel(struct ocs_broker *broker, amqp_channel_t channel,
                                                struct ocs_error *error);
-/* What was under way on the channel is still read after it. */
-enum ocs_broker_result ocs_broker_close_channel(struct ocs_broker *broker, amqp_channel_t channel,
-                                                struct ocs_error *error);
 /* The result of the synchronous call just made on channel 1; doing: for the sentence ("declaring
  * queue x"). A channel exception of the broker (ACCESS_REFUSED, PRECONDITION_FAILED) is REFUSED,
  * NOT_FOUND MISSING, RESOURCE_LOCKED and everything of the network LOST. The exception is answered,

@@ -159,12 +159,3 @@ enum ocs_broker_result ocs_broker_open_channel(struct ocs_broker *broker, amqp_c
 	amqp_channel_open(broker->connection, channel);
 	return ocs_broker_reply_on(broker, channel, "opening a channel", error);
 }
-
-enum ocs_broker_result ocs_broker_close_channel(struct ocs_broker *broker, amqp_channel_t channel,
-                                                struct ocs_error *error)
-{
-	amqp_rpc_reply_t reply =
-	        amqp_channel_close(broker->connection, channel, AMQP_REPLY_SUCCESS);
-
-	return ocs_broker_judge(broker, channel, &reply, "closing a channel", error);
-}

@@ -115,6 +115,11 @@ int ocs_outbox_health(struct ocs_outbox *outbox, struct ocs_error *reason)
 		        status.text);
 	else if (outbox->n_memory >= outbox->settings->pending_max)
 		result = ocs_error_set(reason, "too many messages wait for the broker");
+	else if (outbox->expired_at > outbox->confirmed_at &&
+	         ocs_link_now_ms() - outbox->expired_at < OCS_OUTBOX_REMEMBER)
+		result =
+		        ocs_error_set(reason, "the broker is connected and confirms nothing: has a "
+		                              "cluster lost its majority?");
 	pthread_mutex_unlock(&outbox->lock);
 	return result;
 }

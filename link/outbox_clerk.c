@@ -45,6 +45,7 @@ static void expire(struct ocs_outbox *outbox, uint64_t now, struct ocs_outbox_it
 
 		if (outbox->spool == NULL) {
 			OCS_LINK_COUNT(outbox->status, expired, 1);
+			outbox->expired_at = now;
 			ocs_outbox_take_out(outbox, item, OCS_OUTBOX_FAILED, expired);
 		} else if (item->nacks == 0) {
 			enter_spool(outbox);

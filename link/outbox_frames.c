@@ -84,6 +84,9 @@ static enum ocs_broker_result handle(struct ocs_outbox *outbox, const amqp_frame
 {
 	size_t len;
 
+	/* Of a channel that was given up: what it confirms was published again. */
+	if (frame->channel != 0 && frame->channel != outbox->channel)
+		return OCS_BROKER_OK;
 	if (frame->frame_type == AMQP_FRAME_METHOD)
 		return method(outbox, frame, error);
 	if (frame->frame_type == AMQP_FRAME_HEADER && outbox->returning && outbox->body_left == 0) {

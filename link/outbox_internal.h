@@ -18,13 +18,12 @@
 #include "link/broker.h"
 #include "link/outbox.h"
 
-#define OCS_OUTBOX_WINDOW  4096 /* messages published and not confirmed; a power of two */
-#define OCS_OUTBOX_BATCH   256  /* published between two looks at what the broker says */
-#define OCS_OUTBOX_GRACE   2000 /* ms of an outage that nobody notices, without a spool */
-#define OCS_OUTBOX_CHANNEL 1
-#define OCS_OUTBOX_PAUSE   300  /* ms without publishing before a channel is renewed */
-#define OCS_OUTBOX_RENEW   1000 /* ms between two renewals; doubles */
-#define OCS_OUTBOX_TO_DISK 1000 /* ms of an outage after which the spool takes over */
+#define OCS_OUTBOX_WINDOW   4096  /* messages published and not confirmed; a power of two */
+#define OCS_OUTBOX_BATCH    256   /* published between two looks at what the broker says */
+#define OCS_OUTBOX_GRACE    2000  /* ms of an outage that nobody notices, without a spool */
+#define OCS_OUTBOX_PAUSE    300   /* ms without publishing before a channel is renewed */
+#define OCS_OUTBOX_REMEMBER 60000 /* ms that an unanswered message counts against the health */
+#define OCS_OUTBOX_TO_DISK  1000  /* ms of an outage after which the spool takes over */
 
 enum ocs_outbox_place {
 	OCS_AT_NONE,    /* in the hands of one thread */
@@ -64,8 +63,7 @@ enum ocs_outbox_phase {
 struct ocs_outbox_slot {
 	struct ocs_outbox_item *item; /* NULL: confirmed, or somebody else's by now */
 	uint32_t hash;
-	uint64_t at; /* when it was published, ms */
-	bool open;   /* not confirmed */
+	bool open; /* not confirmed */
 };
 
 struct ocs_outbox {
@@ -90,9 +88,10 @@ struct ocs_outbox {
 	uint64_t returns;   /* the tag after that of the last return */
 
 	enum ocs_outbox_phase phase;
-	bool want_spool;        /* the clerk shall enter SPOOL */
-	bool writing;           /* the clerk is at the disk */
-	bool heard;             /* a confirm came in this connection and phase */
+	bool want_spool;                   /* the clerk shall enter SPOOL */
+	bool writing;                      /* the clerk is at the disk */
+	uint64_t confirmed_at, expired_at; /* ms: the last confirm, the last that none came for */
+	bool heard;                        /* a confirm came in this connection and phase */
 	uint64_t written, read; /* generations of the spool: flushed, and read to its end */
 	char spool_trouble[OCS_ERROR_MAX]; /* of the last write; "": none */
 
@@ -104,17 +103,21 @@ struct ocs_outbox {
 
 	/* The publisher's alone. */
 	struct ocs_broker *own;
+	amqp_channel_t channel;
 	size_t frame_max;
 	uint64_t spool_last; /* number of the last record read */
 	uint64_t spool_confirmed;
 	uint64_t spool_retry; /* when to read it again after an error; ms */
 	bool blocked;
-	bool queue_missing;  /* the ingest queue */
-	bool nacked;         /* something was refused on this channel */
-	bool stuck;          /* something is refused again and again: perhaps by the channel */
+	bool queue_missing; /* the ingest queue */
+	uint64_t heard_at;  /* ms: the last confirm, or the first refusal after it */
+	bool nacked;        /* the last thing said was a refusal */
+	bool stuck;         /* something is refused again and again: perhaps by the channel */
+	bool at_once; /* the connection is given up for a new one, nothing is wrong with the broker
+	               */
 	uint64_t renewing;   /* since when nothing is published so that it can be renewed; ms */
 	uint64_t renew_at;   /* not before; ms */
-	unsigned renew_wait; /* until the next time; ms */
+	unsigned renew_wait; /* until the next time; ms; 0: at first */
 	bool returning;      /* within a basic.return */
 	uint64_t body_left;  /* of it */
 };

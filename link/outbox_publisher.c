@@ -272,7 +272,7 @@ static enum ocs_broker_result turn(struct ocs_outbox *outbox, struct batch *batc
 		result = ocs_outbox_frames(outbox, &any, error);
 	if (result == OCS_BROKER_OK && outbox->queue_missing) {
 		outbox->queue_missing = false;
-		result = ocs_broker_declare_queue(outbox->own, OCS_OUTBOX_CHANNEL,
+		result = ocs_broker_declare_queue(outbox->own, outbox->channel,
 		                                  outbox->settings->ingest_queue, error);
 	}
 	if (result == OCS_BROKER_OK && ocs_outbox_time_to_renew(outbox))
@@ -304,10 +304,10 @@ static enum ocs_broker_result set_up(struct ocs_outbox *outbox, struct ocs_error
 	enum ocs_broker_result result;
 
 	if (settings->relay)
-		result = ocs_broker_declare_queue(outbox->own, OCS_OUTBOX_CHANNEL,
+		result = ocs_broker_declare_queue(outbox->own, outbox->channel,
 		                                  settings->ingest_queue, error);
 	else
-		result = ocs_broker_declare_exchange(outbox->own, OCS_OUTBOX_CHANNEL,
+		result = ocs_broker_declare_exchange(outbox->own, outbox->channel,
 		                                     settings->exchange, error);
 	if (result != OCS_BROKER_OK)
 		return result;
@@ -327,6 +327,7 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 	result = ocs_broker_open(outbox->settings, name, next, &outbox->own, error);
 	if (result != OCS_BROKER_OK)
 		return result;
+	outbox->channel = 1;
 	pthread_mutex_lock(&outbox->lock);
 	outbox->broker = outbox->own;
 	pthread_mutex_unlock(&outbox->lock);
@@ -335,7 +336,6 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 		return result;
 	ocs_broker_note_up(outbox->status, OCS_LINK_PUBLISH, outbox->own, outbox->log);
 	ocs_backoff_up(backoff);
-	outbox->renew_wait = OCS_OUTBOX_RENEW;
 	pthread_mutex_lock(&outbox->lock);
 	ocs_outbox_set_away(outbox, false, false);
 	pthread_mutex_unlock(&outbox->lock);
@@ -360,7 +360,7 @@ static void drop_connection(struct ocs_outbox *outbox, enum ocs_broker_result re
 	outbox->blocked = outbox->returning = outbox->queue_missing = false;
 	outbox->body_left = 0;
 	outbox->stuck = false;
-	outbox->renewing = outbox->renew_at = 0;
+	outbox->renewing = 0;
 	if (outbox->spool != NULL)
 		ocs_spool_rewind(outbox->spool);
 	outbox->spool_last = outbox->spool_confirmed;
@@ -393,6 +393,9 @@ void *ocs_outbox_publisher(void *arg)
 		if (quitting(outbox))
 			break;
 		ocs_broker_note_down(outbox->status, OCS_LINK_PUBLISH, result, &error, outbox->log);
+		if (outbox->at_once)
+			backoff.failures = 0;
+		outbox->at_once = false;
 		wait_to_retry(outbox, ocs_backoff_wait(&backoff, result));
 	}
 	pthread_mutex_lock(&outbox->lock);

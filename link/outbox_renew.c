@@ -5,68 +5,87 @@
  */
 #include "link/outbox_internal.h"
 
-#include <utlist.h>
-
-#define SILENCE    1000  /* ms */
-#define RENEW_MOST 60000 /* ms between two renewals; a queue that is full looks the same */
+#define CHANNELS    8    /* used in turn: an old one has time to close */
+#define SILENCE     1000 /* ms */
+#define RENEW_FIRST 1000 /* ms between two renewals; doubles */
+#define RENEW_MOST  60000
 
 enum ocs_broker_result ocs_outbox_confirms(struct ocs_outbox *outbox, struct ocs_error *error)
 {
-	amqp_confirm_select(ocs_broker_connection(outbox->own), OCS_OUTBOX_CHANNEL);
-	return ocs_broker_reply(outbox->own, "asking for confirms", error);
+	amqp_confirm_select(ocs_broker_connection(outbox->own), outbox->channel);
+	return ocs_broker_reply_on(outbox->own, outbox->channel, "asking for confirms", error);
+}
+
+static bool silent(const struct ocs_outbox *outbox, uint64_t now)
+{
+	return outbox->nacked && now - outbox->heard_at >= SILENCE;
+}
+
+/* Now, and how long not again: a queue that is full looks much the same. */
+static void note_renewal(struct ocs_outbox *outbox, uint64_t now)
+{
+	if (outbox->renew_wait == 0 || now > outbox->renew_at + 2 * RENEW_MOST)
+		outbox->renew_wait = RENEW_FIRST;
+	outbox->renew_at = now + outbox->renew_wait;
+	outbox->renew_wait *= 2;
+	if (outbox->renew_wait > RENEW_MOST)
+		outbox->renew_wait = RENEW_MOST;
+}
+
+static enum ocs_broker_result new_channel(struct ocs_outbox *outbox, struct ocs_error *error)
+{
+	amqp_connection_state_t connection = ocs_broker_connection(outbox->own);
+	amqp_channel_close_t close = {.reply_code = AMQP_REPLY_SUCCESS};
+	enum ocs_broker_result result;
+	int status;
+
+	/* Its answer is not waited for: such a channel may take seconds to come to it. */
+	status = amqp_send_method(connection, outbox->channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
+	result = ocs_broker_status(outbox->own, status, "closing a channel", error);
+	outbox->channel = outbox->channel % CHANNELS + 1;
+	if (result == OCS_BROKER_OK)
+		result = ocs_broker_open_channel(outbox->own, outbox->channel, error);
+	if (result == OCS_BROKER_OK)
+		result = ocs_outbox_confirms(outbox, error);
+	return result;
 }
 
 enum ocs_broker_result ocs_outbox_renew(struct ocs_outbox *outbox, struct ocs_error *error)
 {
-	enum ocs_broker_result result =
-	        ocs_broker_close_channel(outbox->own, OCS_OUTBOX_CHANNEL, error);
+	uint64_t now = ocs_link_now_ms();
 	struct ocs_outbox_item *item;
-	bool any;
+	enum ocs_broker_result result;
 
-	/* Confirms that were under way have the old channel's tags. */
-	if (result == OCS_BROKER_OK)
-		result = ocs_outbox_frames(outbox, &any, error);
-	if (result == OCS_BROKER_OK)
-		result = ocs_broker_open_channel(outbox->own, OCS_OUTBOX_CHANNEL, error);
-	if (result == OCS_BROKER_OK)
-		result = ocs_outbox_confirms(outbox, error);
+	note_renewal(outbox, now);
+	/* With nothing else to do the broker chews on what it refuses, and reads no more. */
+	if (silent(outbox, now)) {
+		outbox->at_once = true;
+		ocs_error_set(error, "the broker confirms nothing and refuses messages");
+		return OCS_BROKER_LOST;
+	}
+	result = new_channel(outbox, error);
 	pthread_mutex_lock(&outbox->lock);
 	ocs_outbox_window_reset(outbox);
-	DL_FOREACH(outbox->delayed, item)
-	item->due = 0;
+	for (item = outbox->delayed; item != NULL; item = item->next)
+		item->due = 0;
 	pthread_mutex_unlock(&outbox->lock);
-	outbox->renew_at = ocs_link_now_ms() + outbox->renew_wait;
-	outbox->renew_wait *= 2;
-	if (outbox->renew_wait > RENEW_MOST)
-		outbox->renew_wait = RENEW_MOST;
 	outbox->renewing = 0;
 	outbox->stuck = outbox->returning = false;
 	outbox->body_left = 0;
 	return result;
 }
 
-/* Such a channel refuses most, and says nothing of the rest. */
-static bool is_stuck(const struct ocs_outbox *outbox, uint64_t now)
-{
-	const struct ocs_outbox_slot *oldest = &outbox->window[outbox->low % OCS_OUTBOX_WINDOW];
-
-	return outbox->stuck ||
-	       (outbox->low < outbox->next && oldest->open && now - oldest->at >= SILENCE);
-}
-
 bool ocs_outbox_time_to_renew(struct ocs_outbox *outbox)
 {
 	uint64_t now;
 
-	if (!outbox->nacked || outbox->blocked)
+	if ((!outbox->nacked && !outbox->stuck) || outbox->blocked)
 		return false;
 	now = ocs_link_now_ms();
-	if (now < outbox->renew_at || !is_stuck(outbox, now))
+	if (now < outbox->renew_at || (!outbox->stuck && !silent(outbox, now)))
 		return false;
-	if (outbox->renewing == 0) {
+	if (outbox->renewing == 0)
 		outbox->renewing = now;
-		if (now - outbox->renew_at > 2 * RENEW_MOST)
-			outbox->renew_wait = OCS_OUTBOX_RENEW;
-	}
-	return outbox->low == outbox->next || now - outbox->renewing >= OCS_OUTBOX_PAUSE;
+	return outbox->low == outbox->next || silent(outbox, now) ||
+	       now - outbox->renewing >= OCS_OUTBOX_PAUSE;
 }

@@ -27,8 +27,8 @@ void ocs_outbox_window_add(struct ocs_outbox *outbox, struct ocs_outbox_item *it
 	item->tag = outbox->next++;
 	item->place = OCS_AT_WINDOW;
 	item->returned = false;
-	*SLOT(outbox, item->tag) = (struct ocs_outbox_slot){
-	        .item = item, .at = ocs_link_now_ms(), .hash = item->hash, .open = true};
+	*SLOT(outbox, item->tag) =
+	        (struct ocs_outbox_slot){.item = item, .hash = item->hash, .open = true};
 }
 
 static void again_later(struct ocs_outbox *outbox, struct ocs_outbox_item *item)
@@ -72,10 +72,8 @@ static void settle(struct ocs_outbox *outbox, uint64_t tag, bool nack,
 	if (!slot->open)
 		return;
 	slot->open = false;
-	if (nack) {
+	if (nack)
 		OCS_LINK_COUNT(outbox->status, nacked, 1);
-		outbox->nacked = true;
-	}
 	if (item == NULL)
 		return;
 	if (!nack) {
@@ -99,6 +97,11 @@ void ocs_outbox_window_ack(struct ocs_outbox *outbox, uint64_t tag, bool multipl
 	while (outbox->low < outbox->next && !SLOT(outbox, outbox->low)->open)
 		outbox->low++;
 	outbox->heard = true;
+	if (!nack)
+		outbox->confirmed_at = ocs_link_now_ms();
+	if (!nack || !outbox->nacked)
+		outbox->heard_at = ocs_link_now_ms();
+	outbox->nacked = nack;
 }
 
 void ocs_outbox_window_return(struct ocs_outbox *outbox, const void *id, size_t len)
@@ -150,6 +153,7 @@ void ocs_outbox_window_reset(struct ocs_outbox *outbox)
 	memset(outbox->window, 0, OCS_OUTBOX_WINDOW * sizeof(*outbox->window));
 	outbox->low = outbox->next = outbox->returns = 1;
 	outbox->heard = outbox->nacked = false;
+	outbox->heard_at = ocs_link_now_ms();
 }
 
 void ocs_outbox_drop_records(struct ocs_outbox *outbox, struct ocs_outbox_item **dropped)

@@ -68,6 +68,6 @@ int ocs_outbox_publish(struct ocs_outbox *outbox, const struct ocs_message *mess
 		                             .value.array = {(int)message->n_keys - 1, keys}});
 	}
 	properties.headers.num_entries = n;
-	return amqp_basic_publish(ocs_broker_connection(outbox->own), OCS_OUTBOX_CHANNEL, exchange,
+	return amqp_basic_publish(ocs_broker_connection(outbox->own), outbox->channel, exchange,
 	                          key, 1, 0, &properties, body);
 }

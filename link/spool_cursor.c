@@ -14,6 +14,7 @@
 #include <tdb.h>
 
 #include "store/bytes.h"
+#include "store/file.h"
 
 /* Two bytes that UTF-8 never has, so that no text in a record looks like the next one. */
 static const uint8_t magic[4] = {0xf5, 'O', 'S', 0xff};
@@ -88,23 +89,6 @@ static int open_segment(struct ocs_spool *spool, struct ocs_spool_cursor *cursor
 	return 0;
 }
 
-/* As far as the file goes; what cannot be read is not there. */
-static size_t read_file(int fd, uint8_t *out, size_t len, uint64_t at)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pread(fd, out + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return done;
-}
-
 /* The flushed bytes from `at` on, at least `len` of them unless the segment ends before. They stay
  * as they are until the next call. */
 static const uint8_t *look(struct ocs_spool_cursor *cursor, uint64_t at, size_t len, size_t *len_r)
@@ -115,11 +99,14 @@ static const uint8_t *look(struct ocs_spool_cursor *cursor, uint64_t at, size_t 
 	if (len > rest)
 		len = (size_t)rest;
 	if (at < cursor->window_at || at + len > cursor->window_at + cursor->window_len) {
+		ssize_t read;
 		size_t wanted =
 		        rest < sizeof(cursor->window) ? (size_t)rest : sizeof(cursor->window);
 
+		/* What cannot be read is not there. */
+		read = ocs_file_read(cursor->fd, cursor->window, wanted, at);
 		cursor->window_at = at;
-		cursor->window_len = read_file(cursor->fd, cursor->window, wanted, at);
+		cursor->window_len = read > 0 ? (size_t)read : 0;
 	}
 	skip = (size_t)(at - cursor->window_at);
 	*len_r = cursor->window_len > skip ? cursor->window_len - skip : 0;
@@ -189,7 +176,7 @@ bool ocs_spool_cursor_data(struct ocs_spool_cursor *cursor, const struct ocs_spo
 	uint64_t at = cursor->offset + OCS_SPOOL_HEADER;
 
 	if (record->len > sizeof(cursor->window)) {
-		if (read_file(cursor->fd, out, record->len, at) != record->len)
+		if (ocs_file_read(cursor->fd, out, record->len, at) != (ssize_t)record->len)
 			return false;
 	} else {
 		size_t there;

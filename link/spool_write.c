@@ -12,6 +12,7 @@
 #include <talloc.h>
 
 #include "store/bytes.h"
+#include "store/file.h"
 
 #define BUFFER_KEPT (1U << 20) /* a larger one is given back after its flush */
 
@@ -73,22 +74,6 @@ static uint64_t number_records(uint8_t *buffer, size_t len, uint64_t number)
 	return number;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len, uint64_t at)
-{
-	while (len > 0) {
-		ssize_t n = pwrite(fd, data, len, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		data += n;
-		at += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* What one flush works on; without the lock. */
 struct flush {
 	struct ocs_spool_segment *segment;
@@ -122,7 +107,7 @@ static int write_and_sync(struct ocs_spool *spool, struct flush *flush, struct o
 
 	ocs_spool_segment_name(flush->segment->first, name);
 	if (open_for_write(spool, flush, name) == 0 &&
-	    write_all(flush->fd, flush->buffer, flush->len, flush->segment->size) == 0 &&
+	    ocs_file_write(flush->fd, flush->buffer, flush->len, flush->segment->size) == 0 &&
 	    fdatasync(flush->fd) == 0)
 		return 0;
 	ocs_error_set(error, "%s/%s: cannot write: %s", spool->folder, name, strerror(errno));

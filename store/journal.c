@@ -13,6 +13,7 @@
 #include <tdb.h>
 
 #include "store/bytes.h"
+#include "store/file.h"
 
 /* length 32, checksum 32 */
 #define RECORD_HEADER 8
@@ -39,24 +40,6 @@ static int journal_destroy(struct ocs_journal *journal)
 	return 0;
 }
 
-static ssize_t read_all(int fd, uint8_t *out, size_t len, uint64_t at)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = pread(fd, out + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 /* Stops, without an error, at the first record that is not whole. Where a length is damaged, all
  * that follows is taken for a torn end. */
 static int replay_file(struct ocs_journal *journal, ocs_journal_replay_fn *replay, void *arg,
@@ -68,13 +51,13 @@ static int replay_file(struct ocs_journal *journal, ocs_journal_replay_fn *repla
 	if (data == NULL)
 		return ocs_error_set(error, "out of memory");
 	while (ret == 0) {
-		ssize_t n = read_all(journal->fd, header, sizeof(header), journal->size);
+		ssize_t n = ocs_file_read(journal->fd, header, sizeof(header), journal->size);
 		size_t len = n == sizeof(header) ? ocs_get32(header) : 0;
 
 		if (n >= 0 && (len == 0 || len > OCS_JOURNAL_RECORD_MAX))
 			break;
 		if (n >= 0)
-			n = read_all(journal->fd, data, len, journal->size + RECORD_HEADER);
+			n = ocs_file_read(journal->fd, data, len, journal->size + RECORD_HEADER);
 		if (n < 0) {
 			ret = ocs_error_set(error, "%s: cannot read: %s", journal->path,
 			                    strerror(errno));
@@ -164,22 +147,6 @@ int ocs_journal_add(struct ocs_journal *journal, const void *data, size_t len,
 	return 0;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t len, uint64_t at)
-{
-	while (len > 0) {
-		ssize_t n = pwrite(fd, data, len, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		data += n;
-		at += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *error)
 {
 	size_t len = journal->len;
@@ -187,7 +154,7 @@ int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *
 	journal->len = 0;
 	if (len == 0)
 		return 0;
-	if (write_all(journal->fd, journal->buffer, len, journal->size) != 0 ||
+	if (ocs_file_write(journal->fd, journal->buffer, len, journal->size) != 0 ||
 	    (sync && fdatasync(journal->fd) != 0)) {
 		ocs_error_set(error, "%s: cannot write: %s", journal->path, strerror(errno));
 		/* If this fails too, the next write goes over it: its place is still size. */
@@ -231,7 +198,7 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 	if (fresh == NULL)
 		return ocs_error_set(error, "out of memory");
 	fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write_all(fd, journal->buffer, len, 0) != 0 || fdatasync(fd) != 0 ||
+	if (fd < 0 || ocs_file_write(fd, journal->buffer, len, 0) != 0 || fdatasync(fd) != 0 ||
 	    rename(fresh, journal->path) != 0) {
 		ocs_error_set(error, "%s: cannot start anew: %s", journal->path, strerror(errno));
 		if (fd >= 0)

@@ -12,6 +12,8 @@ from .wait import wait_until
 
 # Short times, so that what a fault costs is seen soon.
 QUICK = {"heartbeat": "2", "confirm_timeout": "3"}
+# An answer may take this long, whatever the broker does: the confirm timeout and a second.
+PROMPT = int(QUICK["confirm_timeout"]) + 1.0
 
 
 def node_ini(uri, name, number=1, overrides=None, **keys):
@@ -224,3 +226,39 @@ class RabbitTest(ServiceTest):
     def refused_by_broker(self, answer):
         self.refused(answer, 503, "BROKER_UNAVAILABLE")
         self.assertRegex(answer.headers.get("Retry-After", ""), r"^[0-9]+$", answer.headers)
+
+
+class FaultTest(RabbitTest):
+    def setUp(self):
+        super().setUp()
+        self.loads = []
+
+    def load(self, node, **more):
+        self.loads.append(super().load(node, **more))
+        return self.loads[-1]
+
+    def stop_loads(self):
+        for load in self.loads:
+            load.stop()
+            self.assertLess(load.slowest, PROMPT, f"the slowest answer of {load.sent}")
+            self.assertEqual(load.broken, {})
+            for status, retry in load.refused.values():
+                self.assertEqual(status, 503)
+                self.assertRegex(retry or "", r"^[0-9]+$", "Retry-After")
+
+    def unhealthy(self, node, limit=20.0):
+        """The reason, once it says it is not well."""
+        wait_until(lambda: not node.healthy(), limit, f"{node.name} says it is not linked")
+        return node.operations("/healthz")[1]
+
+    def still_delivers_locally(self, node, client, consumer, numbers):
+        """What is refused for the others' sake is heard here all the same."""
+        for number in numbers:
+            self.number(client, number)
+        self.wait_heard(consumer, numbers)
+
+    def works(self, sender, receiver, user, number=777):
+        """A session that begins now is heard about at once."""
+        consumer = self.consumer(receiver, user)
+        self.accepted(self.number(self.client(sender), number, user), "queued")
+        self.wait_heard(consumer, [number])

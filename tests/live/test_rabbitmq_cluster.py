@@ -7,11 +7,9 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness.nodes import QUICK, RabbitTest
+from harness.nodes import PROMPT, RabbitTest
 from harness.rabbit import Cluster
 from harness.wait import wait_until
-
-PROMPT = int(QUICK["confirm_timeout"]) + 1.0
 
 
 class ThreeBrokers(RabbitTest):

@@ -8,50 +8,11 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness.client import notification
-from harness.nodes import QUICK, RabbitTest
+from harness.nodes import FaultTest
 from harness.rabbit import PASSWORD, rss
 from harness.wait import wait_until
 
-# An answer may take this long, whatever the broker does: the confirm timeout and a second.
-PROMPT = int(QUICK["confirm_timeout"]) + 1.0
 MORE_MEMORY = 400 if "san" in os.path.basename(os.environ.get("OCS_BUILD", "")) else 64  # MiB
-
-
-class FaultTest(RabbitTest):
-    def setUp(self):
-        super().setUp()
-        self.loads = []
-
-    def load(self, node, **more):
-        self.loads.append(super().load(node, **more))
-        return self.loads[-1]
-
-    def stop_loads(self):
-        for load in self.loads:
-            load.stop()
-            self.assertLess(load.slowest, PROMPT, f"the slowest answer of {load.sent}")
-            self.assertEqual(load.broken, {})
-            for status, retry in load.refused.values():
-                self.assertEqual(status, 503)
-                self.assertRegex(retry or "", r"^[0-9]+$", "Retry-After")
-
-    def unhealthy(self, node, limit=20.0):
-        """The reason, once it says it is not well."""
-        wait_until(lambda: not node.healthy(), limit, f"{node.name} says it is not linked")
-        return node.operations("/healthz")[1]
-
-    def still_delivers_locally(self, node, client, consumer, numbers):
-        """What is refused for the others' sake is heard here all the same."""
-        for number in numbers:
-            self.number(client, number)
-        self.wait_heard(consumer, numbers)
-
-    def works(self, sender, receiver, user, number=777):
-        """A session that begins now is heard about at once."""
-        consumer = self.consumer(receiver, user)
-        self.accepted(self.number(self.client(sender), number, user), "queued")
-        self.wait_heard(consumer, [number])
 
 
 class BrokerFaults(FaultTest):
@@ -190,17 +151,23 @@ class NodeFaults(FaultTest):
     def test_a_node_killed_under_load_loses_nothing_and_its_peers_go_on(self):
         a, b, c = self.nodes()
         at_b, at_c = self.consumer(b), self.consumer(c)
-        load = self.load(a)
-        load.wait_accepted(150)
+        loads = [self.load(a, prefix=f"p{n}-", first=n * 1000000, pause=0) for n in range(4)]
+
+        def more():
+            for load in loads:
+                load.wait_accepted(100)
+            return [number for load in loads for number in load.accepted[:]]
+
+        more()
         b.kill()
-        load.wait_accepted(150)
-        self.wait_heard(at_c, load.accepted[:])
-        self.assertEqual(load.refused, {})
+        self.wait_heard(at_c, more())
         b.start()
-        load.wait_accepted(150)
+        more()
         self.stop_loads()
-        self.wait_heard(at_c, load.accepted)
-        self.wait_heard(at_b, load.accepted, at_most=2)
+        accepted = [number for load in loads for number in load.accepted]
+        self.assertEqual([load.refused for load in loads], [{}] * 4)
+        self.wait_heard(at_c, accepted)
+        self.wait_heard(at_b, accepted, at_most=2)
         twice = sum(count > 1 for count in self.heard(at_b).values())
         self.assertLessEqual(twice, b.link("redelivered_again"), "what is heard twice is counted")
 
@@ -223,68 +190,6 @@ class NodeFaults(FaultTest):
         a.terminate()
         load.stop()
         self.wait_heard(consumer, load.accepted)
-
-
-class Spool(FaultTest):
-    def puts(self, client, numbers, user="jdoe"):
-        for number in numbers:
-            self.accepted(self.number(client, number, user, id=f"s{number}"), "queued")
-
-    def fill(self, client, user="jdoe"):
-        """Batches until one is refused; the first number that was."""
-        for first in range(10000, 40000, 100):
-            answer = client.put(*(notification(
-                "newmail", user=user, message=f"f{n}" + "x" * 200, id=f"f{n}", messageFlags=n)
-                for n in range(first, first + 100)))
-            self.assertEqual(answer.status, 200, answer)
-            if "refused" in answer.statuses:
-                return first + answer.statuses.index("refused")
-        self.fail("the spool has no bound")
-
-    def test_what_the_broker_cannot_take_is_kept_in_order_up_to_a_bound(self):
-        a, b = self.node("a", spool_max=1), self.node("b")
-        there = self.consumer(b)
-        client = self.client(a)
-        self.puts(client, range(10))
-        self.broker.kill()
-        self.puts(client, range(10, 100))
-        self.assertTrue(a.healthy(), "notifications for others are taken")
-        a.wait_link("spool_messages", 80)
-        a.kill()
-        a.start()
-        client = self.client(a)
-        self.puts(client, range(100, 150))
-        full = self.fill(client)
-        answer = self.number(client, 150, id="s150")
-        self.refused_by_broker(answer)
-        self.assertGreaterEqual(a.link("spool_full"), 1)
-        self.assertLessEqual(a.link("spool_bytes"), 1024 * 1024)
-        self.unhealthy(a)
-
-        self.broker.start()
-        expected = [*range(150), *range(10000, full)]
-        self.wait_heard(there, expected, limit=40, at_most=1)
-        order = [e["message_flags"] for e in there.events()]
-        self.assertEqual([n for n in order if n in set(expected)], expected)
-        wait_until(lambda: a.link("spool_messages") == 0, 15, "the spool is empty")
-        a.wait_linked()
-        self.puts(client, range(151, 160))
-        self.wait_heard(there, range(151, 160))
-
-    def test_a_node_that_starts_without_a_broker(self):
-        self.broker.kill()
-        spooling, plain = (self.node(name, linked=False, **keys)
-                           for name, keys in (("a", {"spool_max": 1}), ("b", {})))
-        self.puts(self.client(spooling), range(20))
-        here = self.consumer(plain)
-        client = self.client(plain)
-        self.refused_by_broker(self.number(client, 1000))
-        self.wait_heard(here, [1000])
-        self.broker.start()
-        for node in (spooling, plain):
-            node.wait_linked(40)
-        self.accepted(self.number(client, 1001), "queued")
-        self.wait_heard(here, [1000, 1001])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import paths, ropnotify
 from harness.client import notification
-from harness.nodes import RabbitTest
+from harness.nodes import Node, RabbitTest
 from harness.rabbit import PASSWORD, free_port
 from harness.wait import wait_until
 
@@ -18,34 +18,75 @@ NEWMAIL = 0x8002
 
 
 class ThreeNodes(RabbitTest):
+    """The nodes are the class's; each test has a user of its own."""
+
     broker_options = {"tls": True}
+    shared_nodes = None
 
     def setUp(self):
-        super().setUp()
-        self.a, self.b, self.c = self.nodes(unbind_after=1)
-        self.at_a, self.at_b, self.at_c = (self.client(n) for n in (self.a, self.b, self.c))
+        cls = type(self)
+        if cls.shared_nodes is None:
+            super().setUp()
+            cls.shared_broker, cls.shared_vhost = self.broker, self.vhost
+            cls.shared_nodes = [Node(self.uri, name, number, unbind_after=1)
+                                for number, name in enumerate("abc", 1)]
+            for node in cls.shared_nodes:
+                cls.addClassCleanup(node.close)
+                node.start()
+        self.broker, self.vhost = cls.shared_broker, cls.shared_vhost
+        self.a, self.b, self.c = self.started = cls.shared_nodes[:]
+        for node in self.started:
+            node.wait_linked()
+        self.at_a, self.at_b, self.at_c = (self.client(n) for n in self.started)
+        self.user = self.id().split(".")[-1]
+        self.before = self.counters()
 
-    def marker(self, client, consumer, number=999999, user="jdoe"):
+    def counters(self):
+        return {name: [node.link(name) - node.link("node_own") * (name == "node_received")
+                       for node in (self.a, self.b, self.c)]
+                for name in ("node_received", "published", "confirmed", "returned", "unbinds")}
+
+    def counted(self, name):
+        """How much a counter grew in this test, at a, b and c."""
+        return [new - old for new, old in zip(self.counters()[name], self.before[name])]
+
+    def here(self, node, user=None, **more):
+        return self.consumer(node, user or self.user, **more)
+
+    def put(self, client, number, user=None, **more):
+        if more.get("id"):
+            more["id"] = f"{self.user}-{more['id']}"
+        return self.number(client, number, user or self.user, **more)
+
+    def wait_nobody(self, user):
+        """Until no node has the user bound."""
+        wait_until(lambda: self.at_a.put(self.report("modified", user)).statuses == ["nosubscriber"],
+                   what=f"{user} is unbound")
+
+    def marker(self, client, consumer, number=999999):
         """What must come after all that was sent through this client before it."""
-        self.accepted(self.number(client, number, user))
+        self.accepted(self.put(client, number))
         self.wait_heard(consumer, [number])
         return number
 
+    def report(self, category, user=None, **more):
+        return notification(category, user=user or self.user, **more)
+
     def test_what_a_accepts_is_heard_at_b_and_comes_to_no_other_node(self):
-        consumer = self.consumer(self.b)
-        answer = self.accepted(self.number(self.at_a, 1, id="first"))
-        self.assertEqual(answer.results, [("first", "queued", 0, None)])
+        consumer = self.here(self.b)
+        answer = self.accepted(self.put(self.at_a, 1, id="first"))
+        self.assertEqual(answer.results, [(self.user + "-first", "queued", 0, None)])
         self.wait_heard(consumer, [1])
-        self.assertEqual([n.link("node_received") for n in (self.a, self.b, self.c)], [0, 1, 0])
-        self.assertEqual(self.a.link("confirmed"), 1)
-        self.assertEqual(self.a.link("returned"), 0)
+        self.assertEqual(self.counted("node_received"), [0, 1, 0])
+        self.assertEqual(self.counted("confirmed"), [1, 0, 0])
+        self.assertEqual(self.counted("returned"), [0, 0, 0])
 
     def test_the_session_at_b_gets_the_bytes_and_the_datagram_it_would_get_at_a(self):
         ears = [self.udp(), self.udp()]
         context = "0102030405060708"
-        consumers = [self.consumer(node, form="hex", push=ear.address, context=context)
+        consumers = [self.here(node, form="hex", push=ear.address, context=context)
                      for node, ear in zip((self.a, self.b), ears)]
-        self.accepted(self.number(self.at_a, 4), "queued")
+        self.accepted(self.put(self.at_a, 4), "queued")
         for consumer, ear in zip(consumers, ears):
             line = consumer.out.wait(lambda lines: list(lines), what="a RopNotify")[0]
             [fields] = ropnotify.decode_all(bytes.fromhex(line))
@@ -54,14 +95,14 @@ class ThreeNodes(RabbitTest):
             self.assertEqual(ear.receive()[0], bytes.fromhex(context))
 
     def test_nobody_anywhere(self):
-        self.consumer(self.b, "somebody.else")
-        self.accepted(self.number(self.at_a, 1), "nosubscriber")
-        self.assertEqual(self.a.link("returned"), 1)
-        self.assertEqual(sum(n.link("node_received") for n in (self.a, self.b, self.c)), 0)
+        self.here(self.b, "somebody.else")
+        self.accepted(self.put(self.at_a, 1), "nosubscriber")
+        self.assertEqual(self.counted("returned"), [1, 0, 0])
+        self.assertEqual(self.counted("node_received"), [0, 0, 0])
 
     def test_sessions_at_two_nodes_both_hear_once(self):
-        consumers = [self.consumer(self.a), self.consumer(self.b)]
-        answer = self.accepted(self.number(self.at_a, 1), "queued")
+        consumers = [self.here(self.a), self.here(self.b)]
+        answer = self.accepted(self.put(self.at_a, 1), "queued")
         self.assertEqual(answer.results[0][2], 1, "the queues of this node are counted")
         for consumer in consumers:
             self.wait_heard(consumer, [1])
@@ -71,61 +112,61 @@ class ThreeNodes(RabbitTest):
     def test_a_put_right_after_subscribed_is_heard(self):
         for number in range(8):
             user = f"user{number}"
-            consumer = self.consumer(self.b, user)
-            self.accepted(self.number(self.at_a, number, user), "queued")
+            consumer = self.here(self.b, user)
+            self.accepted(self.put(self.at_a, number, user), "queued")
             self.wait_heard(consumer, [number])
         self.assertEqual(self.b.link("bind_timeouts"), 0)
 
     def test_names_that_are_no_plain_words_travel_too(self):
         for number, user in enumerate(("größe@example.org", "a.b#*c", "x" * 400, "with space")):
             with self.subTest(user=user[:20]):
-                consumer = self.consumer(self.b, user)
-                self.accepted(self.number(self.at_a, number, user), "queued")
+                consumer = self.here(self.b, user)
+                self.accepted(self.put(self.at_a, number, user), "queued")
                 self.wait_heard(consumer, [number])
 
     def test_an_id_sent_again_to_another_node_makes_no_second_event(self):
-        consumer = self.consumer(self.b)
-        self.accepted(self.number(self.at_a, 1, id="same"), "queued")
-        self.accepted(self.number(self.at_a, 1, id="same"))
-        self.accepted(self.number(self.at_c, 2, id="same"))
+        consumer = self.here(self.b)
+        self.accepted(self.put(self.at_a, 1, id="same"), "queued")
+        self.accepted(self.put(self.at_a, 1, id="same"))
+        self.accepted(self.put(self.at_c, 2, id="same"))
         self.wait_heard(consumer, [1])
         for client, number in ((self.at_a, 10), (self.at_c, 11)):
             self.marker(client, consumer, number)
         self.assertEqual(dict(self.heard(consumer)), {1: 1, 10: 1, 11: 1})
 
     def test_an_id_heard_from_another_node_is_known_when_it_is_sent_here(self):
-        consumer = self.consumer(self.b)
-        self.accepted(self.number(self.at_a, 1, id="once"), "queued")
+        consumer = self.here(self.b)
+        self.accepted(self.put(self.at_a, 1, id="once"), "queued")
         self.wait_heard(consumer, [1])
-        self.accepted(self.number(self.at_b, 2, id="once"), "duplicate")
+        self.accepted(self.put(self.at_b, 2, id="once"), "duplicate")
         self.marker(self.at_b, consumer, 10)
         self.assertEqual(dict(self.heard(consumer)), {1: 1, 10: 1})
 
     def test_without_an_id_each_report_is_one_of_its_own(self):
-        consumer = self.consumer(self.b, tables=("object",))
+        consumer = self.here(self.b, tables=("object",))
         for client in (self.at_a, self.at_c, self.at_a):
-            self.accepted(client.put(notification("modified", message="m")), "queued")
+            self.accepted(client.put(self.report("modified", message="m")), "queued")
         consumer.wait_events(3)
 
     def test_a_message_reported_to_two_nodes_is_announced_once(self):
-        consumer = self.consumer(self.b)
+        consumer = self.here(self.b)
         for client in (self.at_a, self.at_c):
-            self.accepted(client.newmail("one", messageFlags=1))
+            self.accepted(client.newmail("one", user=self.user, messageFlags=1))
         for client, number in ((self.at_a, 10), (self.at_c, 11)):
             self.marker(client, consumer, number)
         self.assertEqual(self.heard(consumer)[1], 1)
 
     def test_every_category_travels_with_its_fields(self):
-        here = self.consumer(self.a, tables=("newmail", "object", "contents", "hierarchy"))
-        there = self.consumer(self.b, tables=("newmail", "object", "contents", "hierarchy"))
+        here = self.here(self.a, tables=("newmail", "object", "contents", "hierarchy"))
+        there = self.here(self.b, tables=("newmail", "object", "contents", "hierarchy"))
         self.accepted(self.at_a.put(
-            notification("created", folder="New"),
-            notification("newmail", message="1", messageClass="IPM.Task", messageFlags=4, total=17,
+            self.report("created", folder="New"),
+            self.report("newmail", message="1", messageClass="IPM.Task", messageFlags=4, total=17,
                          unread=3, uidValidity=7),
-            notification("modified", message="1", total=17, unread=2),
-            notification("moved", message="2", folder="New", oldFolder="INBOX", oldMessageID="1"),
-            notification("copied", message="3", folder="INBOX", oldFolder="New", oldMessageID="2"),
-            notification("deleted", message="3"), notification("search-completed", folder="S")))
+            self.report("modified", message="1", total=17, unread=2),
+            self.report("moved", message="2", folder="New", oldFolder="INBOX", oldMessageID="1"),
+            self.report("copied", message="3", folder="INBOX", oldFolder="New", oldMessageID="2"),
+            self.report("deleted", message="3"), self.report("search-completed", folder="S")))
         self.marker(self.at_a, there)
         same = ("event", "notification_flags", "table_event", "total", "unread", "message_flags",
                 "message_class")
@@ -134,11 +175,11 @@ class ThreeNodes(RabbitTest):
                          [tuple(e[k] for k in same) for e in here.events()])
 
     def test_a_batch_is_answered_in_order_and_heard_in_order(self):
-        ann, bob = self.consumer(self.b, "ann"), self.consumer(self.c, "bob")
+        ann, bob = self.here(self.b, "ann"), self.here(self.c, "bob")
         users = ["ann", "bob", "nobody"]
         answer = self.accepted(self.at_a.put(*(
-            notification("newmail", user=users[n % 3], message=str(n), id=f"i{n}", messageFlags=n)
-            for n in range(90)), notification("newmail", backend="none", message="x")))
+            self.report("newmail", user=users[n % 3], message=str(n), id=f"i{n}", messageFlags=n)
+            for n in range(90)), self.report("newmail", backend="none", message="x")))
         self.assertEqual(
             answer.results[:90],
             [(f"i{n}", "nosubscriber" if n % 3 == 2 else "queued", 0, None) for n in range(90)])
@@ -149,51 +190,51 @@ class ThreeNodes(RabbitTest):
                              list(range(rest, 90, 3)))
 
     def test_a_user_whose_sessions_ended_is_unbound(self):
-        consumer = self.consumer(self.b)
-        self.accepted(self.number(self.at_a, 1), "queued")
+        consumer = self.here(self.b)
+        self.accepted(self.put(self.at_a, 1), "queued")
         consumer.close()
-        self.b.wait_link("unbinds", 1)
-        self.accepted(self.number(self.at_a, 2), "nosubscriber")
-        self.assertEqual(self.b.link("bound_users"), 0)
-        again = self.consumer(self.b)
-        self.accepted(self.number(self.at_a, 3), "queued")
+        wait_until(lambda: self.counted("unbinds")[1] >= 1, what="an unbind")
+        self.wait_nobody(self.user)
+        again = self.here(self.b)
+        self.accepted(self.put(self.at_a, 3), "queued")
         self.wait_heard(again, [3])
 
     def test_a_user_with_another_session_stays_bound(self):
-        first, second = self.consumer(self.b), self.consumer(self.b)
-        other = self.consumer(self.b, "other")
+        first, second = self.here(self.b), self.here(self.b)
+        other = self.here(self.b, "other")
         first.close()
         other.close()
-        self.b.wait_link("unbinds", 1)  # of the other one
-        self.accepted(self.number(self.at_a, 1), "queued")
+        self.wait_nobody("other")
+        self.accepted(self.put(self.at_a, 1), "queued")
         self.wait_heard(second, [1])
 
     def test_what_came_while_a_node_was_restarted_is_heard(self):
-        consumer = self.consumer(self.b)
-        self.accepted(self.number(self.at_a, 1), "queued")
+        consumer = self.here(self.b)
+        self.accepted(self.put(self.at_a, 1), "queued")
         self.wait_heard(consumer, [1])
         self.b.terminate()
         for number in range(2, 6):
-            self.accepted(self.number(self.at_a, number), "queued")
+            self.accepted(self.put(self.at_a, number), "queued")
         self.b.start()
         self.wait_heard(consumer, range(1, 6))
 
     def test_a_second_node_of_the_same_name_is_told_so_and_takes_nothing(self):
-        consumer = self.consumer(self.b)
+        consumer = self.here(self.b)
         twin = self.node("b", number=20, linked=False)
         twin.err.wait_text('another ocsmanager uses the node name "b"', 20)
         for number in range(1, 20):
-            self.accepted(self.number(self.at_a, number), "queued")
+            self.accepted(self.put(self.at_a, number), "queued")
         self.wait_heard(consumer, range(1, 20))
         self.assertEqual(twin.link("node_received"), 0)
 
     def test_the_status_of_the_link_is_shown(self):
-        self.consumer(self.b)
-        self.accepted(self.number(self.at_a, 1), "queued")
-        self.b.wait_link("node_received", 1)
+        self.here(self.b)
+        self.accepted(self.put(self.at_a, 1), "queued")
+        wait_until(lambda: self.counted("node_received")[1] == 1)
         status, page = self.b.operations("/status")
         self.assertEqual(status, 200)
-        self.assertIn("ocsmanager.node.b", page)
+        for connection in ("publish", "consume", "bind"):
+            self.assertRegex(page, f"{connection}</td><td>up .*:{self.broker.port}/{self.vhost}<")
         self.assertNotIn(PASSWORD, page)
         shown = subprocess.run([paths.program("ocsctl"), "-c", self.b.ini, "status"], text=True,
                                capture_output=True, timeout=30, check=False)
