@@ -23,7 +23,7 @@ void ocs_outbox_wake_publisher(struct ocs_outbox *outbox)
 void ocs_outbox_set_away(struct ocs_outbox *outbox, bool away, bool refused)
 {
 	if (!away)
-		outbox->away_since = 0;
+		outbox->away_since = outbox->expired_at = 0;
 	else if (outbox->away_since == 0)
 		outbox->away_since = ocs_link_now_ms();
 	outbox->refused = refused;

@@ -24,7 +24,7 @@ from demo import Story, explain  # noqa: E402  (sets the path)
 from harness import hashes  # noqa: E402
 from harness.consumer import Consumer  # noqa: E402
 from harness.nodes import Node  # noqa: E402
-from harness.rabbit import PASSWORD as BROKER_PASSWORD, USER as BROKER_USER, Broker  # noqa: E402
+from harness.rabbit import USER as BROKER_USER, Broker  # noqa: E402
 from harness.udp import Udp  # noqa: E402
 from harness.wait import wait_until  # noqa: E402
 from rig import Dovecot  # noqa: E402
@@ -100,7 +100,8 @@ def start_nodes(story, broker, vhost, cleanup):
     with open(nodes[0].ini, encoding="ascii") as f:
         section = f.read().split("[rabbitmq]")[1].split("\n[")[0].strip()
     section = re.sub(r"(://[^:]+:)[^@]+@", r"\1(password)@", section)
-    story.tell("three ocsmanager; what makes the first one node a of a cluster:\n[rabbitmq]\n" + section)
+    story.tell("three ocsmanager; what makes the first one node a of a cluster:\n[rabbitmq]\n"
+               + section)
     for node in nodes:
         node.wait_linked()
     story.tell("each has its three connections to the broker (publish, consume, bind)")
@@ -138,10 +139,12 @@ def figures(nodes):
 
 
 def one_mail(story, dovecot, nodes, ears):
-    story.title(f"3. A mail for {USER} is delivered on node a (times from here on count from this moment)")
+    story.title(f"3. A mail for {USER} is delivered on node a (times from here on count from this "
+                "moment)")
     story.began = time.monotonic()
     seconds = dovecot.deliver(USER, subject="demo")
-    story.tell(f"delivered: Dovecot said 250 after {seconds * 1000:.1f} ms; its plugin reports behind it",
+    story.tell(f"delivered: Dovecot said 250 after {seconds * 1000:.1f} ms; its plugin reports "
+               "behind it",
                story.began + seconds)
     happened, first = [], None
     for ear in ears:
@@ -191,7 +194,8 @@ def broker_away(story, broker, dovecot, nodes, ears):
     for ear in ears:
         arrived = ear.next(MAILS)
         for number, (data, when) in enumerate(arrived, 1):
-            happened.append((when, f"node {ear.node.name}: RopNotify {number} of {MAILS}, {len(data)} bytes"))
+            happened.append((when, f"node {ear.node.name}: RopNotify {number} of {MAILS}, "
+                                   f"{len(data)} bytes"))
     for when, text in sorted(happened):
         story.tell(text, when)
     wait_until(lambda: a.link("spool_messages") == 0, 15, "the spool is empty")

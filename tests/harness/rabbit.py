@@ -129,7 +129,8 @@ class Home:
         self._port = reserve_port()
         self.epmd_port = self._port.getsockname()[1]
         self.epmd = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *self.wrapper, "epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1"],
+            ["setpriv", "--pdeathsig", "KILL", *self.wrapper, "epmd", "-port", str(self.epmd_port),
+             "-address", "127.0.0.1"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
 
     def close(self):

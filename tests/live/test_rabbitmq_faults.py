@@ -42,6 +42,8 @@ class BrokerFaults(FaultTest):
         for number in range(4):  # what was refused is sent again, and is not heard twice here
             self.accepted(self.number(client, number, "here", id=f"h{number}"))
         self.wait_heard(here, range(4))
+        for node in memory:
+            node.wait_linked()
         self.works(c, a, "afterwards")
         self.assertGreaterEqual(a.link("reconnects"), 1)
         for node, before in memory.items():
