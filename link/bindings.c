@@ -72,6 +72,10 @@ static enum ocs_doorbell_answer ask(void *arg, const char *user, bool first,
 		snprintf(text, OCS_DOORBELL_TEXT_MAX, "this is no user's name");
 		return OCS_DOORBELL_NO;
 	}
+	if (atomic_load(&bindings->status->name_taken)) {
+		snprintf(text, OCS_DOORBELL_TEXT_MAX, OCS_LINK_NAME_TAKEN);
+		return OCS_DOORBELL_NO;
+	}
 	ocs_message_key(user, key);
 	pthread_mutex_lock(&bindings->lock);
 	binding = ocs_bindings_find(bindings, key);

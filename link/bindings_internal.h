@@ -66,6 +66,7 @@ struct ocs_bindings {
 	int wake; /* eventfd: there is something to do */
 	atomic_bool stopping;
 	bool visited; /* of the visits alone: all users were looked at */
+	bool told;    /* likewise: that they could not */
 
 	pthread_mutex_t lock; /* of all that follows */
 	struct ocs_binding *table;

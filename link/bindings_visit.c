@@ -29,8 +29,10 @@ static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *regist
 	size_t n, left = 0;
 
 	if (ocs_registry_user_list(registry, NULL, &users, &n, &error) != OCS_STORE_OK) {
-		ocs_bindings_log(bindings, LOG_WARNING, "cannot look who is to be bound yet: %s",
-		                 error.text);
+		if (!bindings->told)
+			ocs_bindings_log(bindings, LOG_WARNING,
+			                 "cannot look who is to be bound yet: %s", error.text);
+		bindings->told = true;
 		return;
 	}
 	bindings->visited = true;

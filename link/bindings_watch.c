@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WATCH_MS 5000
-#define QUEUES   3
+#define WATCH_MS  5000
+#define SILENT_MS 30000 /* for an answer, from when the next question was due */
+#define QUEUES    3
 
 void ocs_bindings_marker(const struct ocs_link_settings *settings, char key[OCS_MESSAGE_KEY_SIZE])
 {
@@ -113,6 +114,11 @@ enum ocs_broker_result ocs_bindings_watch_open(struct ocs_bindings_watch *watch,
 enum ocs_broker_result ocs_bindings_watch_turn(struct ocs_bindings_watch *watch, uint64_t now,
                                                struct ocs_error *error)
 {
+	if (watch->asking < QUEUES && now >= watch->due + SILENT_MS) {
+		ocs_error_set(error, "the broker does not answer about queue \"%s\"",
+		              queue_name(watch));
+		return OCS_BROKER_LOST;
+	}
 	if (now < watch->due || watch->asking < QUEUES)
 		return OCS_BROKER_OK;
 	watch->due = now + WATCH_MS;

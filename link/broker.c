@@ -157,8 +157,15 @@ static enum ocs_broker_result say_login(struct ocs_broker *broker, const amqp_rp
 static enum ocs_broker_result say_connect(const struct ocs_broker *broker, int status, bool verify,
                                           struct ocs_error *error)
 {
-	if (status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED ||
-	    status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED) {
+	/* librabbitmq compares with the DNS names of the certificate only. */
+	if (status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED) {
+		ocs_error_set(error,
+		              "%s: its certificate is for another host name than that in uri (an "
+		              "address does not work)",
+		              broker->peer);
+		return OCS_BROKER_REFUSED;
+	}
+	if (status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED) {
 		ocs_error_set(error,
 		              "%s: its certificate is not to be trusted (%s); see ca_file in "
 		              "[rabbitmq]",

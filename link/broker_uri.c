@@ -74,6 +74,12 @@ static const char *prepare(char *text)
 	return NULL;
 }
 
+/* Whether it was written; what was not, the library points elsewhere: to localhost, or guest. */
+static bool written(const struct ocs_broker_uri *uri, const char *part)
+{
+	return part >= uri->text && part < uri->text + uri->size;
+}
+
 static const char *check(struct ocs_broker_uri *uri)
 {
 	const char *wrong;
@@ -90,9 +96,12 @@ static const char *check(struct ocs_broker_uri *uri)
 		return "something that is not amqp[s]://user:password@host:port/vhost (write "
 		       "special "
 		       "characters of user, password and vhost as %XX)";
-	/* The library would take localhost. */
-	if (uri->info.host < uri->text || uri->info.host >= uri->text + uri->size)
+	if (!written(uri, uri->info.host))
 		return "no host";
+	if (!written(uri, uri->info.user) || uri->info.user[0] == '\0')
+		return "no user and password (write amqps://USER:PASSWORD@HOST/VHOST)";
+	if (!written(uri, uri->info.password) || uri->info.password[0] == '\0')
+		return "no password (write amqps://USER:PASSWORD@HOST/VHOST)";
 	if (uri->info.port <= 0)
 		return "a port that is none";
 	if (uri->info.vhost[0] == '\0')

@@ -102,10 +102,17 @@ static void name_taken(struct inbox_lane *lane)
 	const struct ocs_link_settings *settings = lane->inbox->settings;
 	struct inbox_channel *channel = &lane->channel;
 
-	channel->retry_at =
-	        ocs_link_now_ms() + (lane->name_taken++ == 0 ? TAKEN_FIRST_MS : TAKEN_MS);
+	uint64_t now = ocs_link_now_ms();
+
+	if (lane->name_taken == 0)
+		lane->taken_since = now;
+	channel->retry_at = now + (lane->name_taken++ == 0 ? TAKEN_FIRST_MS : TAKEN_MS);
 	if (lane->name_taken == 1)
 		return;
+	/* It may be this process's own connection of before, which ends within two heartbeats. */
+	if (!lane->had_name ||
+	    now - lane->taken_since > 2000 * (uint64_t)settings->heartbeat + TAKEN_MS)
+		atomic_store(&lane->inbox->status->name_taken, true);
 	snprintf(channel->text, sizeof(channel->text),
 	         "another ocsmanager uses the node name \"%s\": queue \"%.200s.lock\" is taken; if "
 	         "this node was cut off just now, its old connection ends within two heartbeats",
@@ -171,8 +178,13 @@ static enum ocs_broker_result opened(struct inbox_channel *channel, enum ocs_bro
 		ready(channel);
 		return result;
 	}
-	if (result == OCS_BROKER_LOST)
+	if (result == OCS_BROKER_LOST) {
+		/* It may have cost the connection, as a queue without a leader does: on the next
+		 * one the others come first, and are not given messages in vain. */
+		put_off(channel, OCS_BROKER_REFUSED, error);
+		channel->waits = true;
 		return result;
+	}
 	channel->number = 0;
 	put_off(channel, result, error);
 	return OCS_BROKER_OK;
@@ -200,6 +212,10 @@ static enum ocs_broker_result open_lane(struct inbox_lane *lane, struct ocs_erro
 	}
 	if (result == OCS_BROKER_OK) {
 		lane->name_taken = 0;
+		if (!lane->ingest) {
+			lane->had_name = true;
+			atomic_store(&lane->inbox->status->name_taken, false);
+		}
 		if (lane->paused)
 			ocs_inbox_log(inbox, LOG_NOTICE, "taking messages of queue %.100s again",
 			              lane->queue);
@@ -321,7 +337,9 @@ void ocs_inbox_forget_channels(struct ocs_inbox *inbox)
 		ocs_inbox_orphan(lane);
 		lane->channel.number = 0;
 		lane->channel.ready = false;
-		lane->channel.retry_at = 0;
+		if (!lane->channel.waits)
+			lane->channel.retry_at = 0;
+		lane->channel.waits = false;
 	}
 	/* No confirm comes any more. */
 	ocs_inbox_unbury(inbox);

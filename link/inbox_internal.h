@@ -163,6 +163,7 @@ struct inbox_channel {
 	amqp_channel_t number; /* 0: not open */
 	bool ready;
 	uint64_t retry_at; /* ms; while not ready */
+	bool waits;        /* for that on a new connection too: opening it lost the last one */
 	struct ocs_backoff backoff;
 	char text[OCS_ERROR_MAX]; /* why an admin must act; "": needs nobody */
 };
@@ -186,9 +187,11 @@ struct inbox_lane {
 	struct inbox_reading reading;
 	struct inbox_list list; /* in the order of delivery */
 	size_t waiting, running, suspects;
-	uint64_t taken;      /* on this channel */
-	unsigned name_taken; /* times that somebody else was found consuming */
-	bool paused;         /* closed so that other nodes get the messages */
+	uint64_t taken;       /* on this channel */
+	unsigned name_taken;  /* times in a row that somebody else was found consuming */
+	uint64_t taken_since; /* ms: the first of them */
+	bool had_name;        /* this process has consumed it before */
+	bool paused;          /* closed so that other nodes get the messages */
 };
 
 struct inbox_dead {

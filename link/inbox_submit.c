@@ -256,8 +256,6 @@ uint64_t ocs_inbox_submit_due(struct inbox_lane *lane)
 		if (message->retry_at > now && message->retry_at < next)
 			next = message->retry_at;
 		add_to(users, message);
-		if (lane->suspects > 0)
-			break;
 	}
 	return next;
 }

@@ -174,6 +174,8 @@ struct ocs_link_status *ocs_link_status_of(struct ocs_link *link)
 
 int ocs_link_health(struct ocs_link *link, struct ocs_error *reason)
 {
+	if (atomic_load(&link->status.name_taken))
+		return ocs_error_set(reason, "%s", OCS_LINK_NAME_TAKEN);
 	return ocs_outbox_health(link->outbox, reason);
 }
 

@@ -12,7 +12,8 @@
 #include <talloc.h>
 #include <utlist.h>
 
-#define TICK 500 /* ms between two looks at the gauges while something waits */
+#define HANGS 8000 /* ms beyond two heartbeats; it may sleep for five seconds by itself */
+#define TICK  500  /* ms between two looks at the gauges while something waits */
 
 /* With the lock. All that is in memory goes to the spool, in the order it came. */
 static void enter_spool(struct ocs_outbox *outbox)
@@ -45,7 +46,9 @@ static void expire(struct ocs_outbox *outbox, uint64_t now, struct ocs_outbox_it
 
 		if (outbox->spool == NULL) {
 			OCS_LINK_COUNT(outbox->status, expired, 1);
-			outbox->expired_at = now;
+			/* Refused, it was answered: one queue is full. */
+			if (item->nacks == 0)
+				outbox->expired_at = now;
 			ocs_outbox_take_out(outbox, item, OCS_OUTBOX_FAILED, expired);
 		} else if (item->nacks == 0) {
 			enter_spool(outbox);
@@ -57,6 +60,17 @@ static void expire(struct ocs_outbox *outbox, uint64_t now, struct ocs_outbox_it
 			ocs_outbox_to_spooling(outbox, item);
 		}
 	}
+}
+
+/* With the lock. librabbitmq can wait without a limit for a broker that hangs: the last resort. */
+static void free_publisher(struct ocs_outbox *outbox, uint64_t now)
+{
+	uint64_t limit = 2000 * (uint64_t)outbox->settings->heartbeat + HANGS;
+
+	if (outbox->broker == NULL || now < outbox->round_at + limit)
+		return;
+	ocs_broker_abort(outbox->broker);
+	outbox->round_at = now;
 }
 
 static void set_gauges(struct ocs_outbox *outbox, uint64_t oldest_put, uint64_t now)
@@ -215,6 +229,7 @@ void *ocs_outbox_clerk(void *arg)
 		if (outbox->spool != NULL && entered && time_to_spool(outbox, now))
 			enter_spool(outbox);
 		expire(outbox, now, &expired);
+		free_publisher(outbox, now);
 		entered = entered && outbox->phase == OCS_PHASE_SPOOL && !outbox->quit;
 		oldest = outbox->waiting != NULL ? outbox->waiting->put_at : 0;
 		list = outbox->spooling;

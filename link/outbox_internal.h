@@ -100,6 +100,7 @@ struct ocs_outbox {
 	bool stopping, quit, publisher_ended;
 	bool publisher_sleeps, clerk_idle;
 	struct ocs_broker *broker; /* while it may be aborted */
+	uint64_t round_at;         /* ms: when the publisher came round last */
 
 	/* The publisher's alone. */
 	struct ocs_broker *own;

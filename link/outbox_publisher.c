@@ -218,8 +218,8 @@ static int how_long(const struct ocs_outbox *outbox)
 
 	if (outbox->settings->heartbeat > 0 && outbox->settings->heartbeat * 500 < wait)
 		wait = outbox->settings->heartbeat * 500;
-	if (!outbox->blocked && outbox->renewing == 0 && outbox->delayed != NULL &&
-	    outbox->delayed->due < now + wait)
+	if (!outbox->blocked && outbox->renewing == 0 && ocs_outbox_window_room(outbox) > 0 &&
+	    outbox->delayed != NULL && outbox->delayed->due < now + wait)
 		wait = outbox->delayed->due > now ? outbox->delayed->due - now : 0;
 	if ((outbox->renewing != 0 || outbox->nacked) && wait > OCS_OUTBOX_PAUSE)
 		wait = OCS_OUTBOX_PAUSE;
@@ -260,16 +260,9 @@ static enum ocs_broker_result turn(struct ocs_outbox *outbox, struct batch *batc
 
 	batch->count = 0;
 	batch->bytes = 0;
-	if (!outbox->blocked && outbox->renewing == 0) {
-		pthread_mutex_lock(&outbox->lock);
-		take(outbox, batch, &ended);
-		pthread_mutex_unlock(&outbox->lock);
-		ocs_outbox_end_all(outbox, ended, "too many users for one message to the broker");
-		take_spool(outbox, batch);
-	}
-	result = batch->count > 0 ? publish(outbox, batch, error) : OCS_BROKER_OK;
-	if (result == OCS_BROKER_OK)
-		result = ocs_outbox_frames(outbox, &any, error);
+	/* First, for it notices a broker that is silent too long: then publishing would wait in
+	 * librabbitmq, without a limit, to hear of it. */
+	result = ocs_outbox_frames(outbox, &any, error);
 	if (result == OCS_BROKER_OK && outbox->queue_missing) {
 		outbox->queue_missing = false;
 		result = ocs_broker_declare_queue(outbox->own, outbox->channel,
@@ -279,6 +272,18 @@ static enum ocs_broker_result turn(struct ocs_outbox *outbox, struct batch *batc
 		result = ocs_outbox_renew(outbox, error);
 	if (result != OCS_BROKER_OK)
 		return result;
+	if (!outbox->blocked && outbox->renewing == 0) {
+		pthread_mutex_lock(&outbox->lock);
+		take(outbox, batch, &ended);
+		pthread_mutex_unlock(&outbox->lock);
+		ocs_outbox_end_all(outbox, ended, "too many users for one message to the broker");
+		take_spool(outbox, batch);
+	}
+	if (batch->count > 0) {
+		result = publish(outbox, batch, error);
+		if (result != OCS_BROKER_OK)
+			return result;
+	}
 	if (outbox->spool != NULL)
 		confirm_spool(outbox);
 	if (outbox->spool != NULL && !outbox->blocked)
@@ -293,6 +298,7 @@ static bool quitting(struct ocs_outbox *outbox)
 	bool quit;
 
 	pthread_mutex_lock(&outbox->lock);
+	outbox->round_at = ocs_link_now_ms();
 	quit = outbox->quit;
 	pthread_mutex_unlock(&outbox->lock);
 	return quit;
@@ -330,6 +336,7 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 	outbox->channel = 1;
 	pthread_mutex_lock(&outbox->lock);
 	outbox->broker = outbox->own;
+	outbox->round_at = ocs_link_now_ms();
 	pthread_mutex_unlock(&outbox->lock);
 	result = set_up(outbox, error);
 	if (result != OCS_BROKER_OK)

@@ -18,7 +18,7 @@ enum ocs_broker_result ocs_outbox_confirms(struct ocs_outbox *outbox, struct ocs
 
 static bool silent(const struct ocs_outbox *outbox, uint64_t now)
 {
-	return outbox->nacked && now - outbox->heard_at >= SILENCE;
+	return outbox->nacked && outbox->low != outbox->next && now - outbox->heard_at >= SILENCE;
 }
 
 /* Now, and how long not again: a queue that is full looks much the same. */

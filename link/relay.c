@@ -25,7 +25,8 @@ struct item {
 /* A request on its way through both. Freed when it is answered and dispatch has let go of it too,
  * which may come later: past its deadline dispatch answers for a request that it still works on. */
 struct join {
-	struct ocs_relay *relay;
+	struct ocs_relay *relay; /* while it is being put together */
+	bool relays;             /* nothing is delivered here */
 	struct ocs_request *request;
 	struct ocs_result *local; /* as dispatch answered */
 	struct item *items;
@@ -64,7 +65,7 @@ static void join_result(const struct join *join, size_t i, struct ocs_result *re
 
 	if (result->status == OCS_STATUS_REFUSED)
 		return;
-	if (join->relay->settings->relay) {
+	if (join->relays) {
 		result->status = OCS_STATUS_QUEUED;
 		result->queues = 0;
 	} else {
@@ -73,7 +74,7 @@ static void join_result(const struct join *join, size_t i, struct ocs_result *re
 			return;
 	}
 	if ((ends & BIT(OCS_OUTBOX_FAILED)) != 0 ||
-	    (join->relay->settings->relay && (ends & BIT(OCS_OUTBOX_RETURNED)) != 0))
+	    (join->relays && (ends & BIT(OCS_OUTBOX_RETURNED)) != 0))
 		ocs_result_refuse(result, 503, "BROKER_UNAVAILABLE", "%s; try again",
 		                  atomic_load(&join->why_set) ? join->why
 		                                              : "the broker did not answer for it");
@@ -113,6 +114,17 @@ static void part_done(void *owner, enum ocs_outbox_end end, const char *text)
 	arrived(join);
 }
 
+static void hand_on(struct ocs_relay *relay, struct part *part)
+{
+	if (!atomic_load(&relay->status->name_taken)) {
+		ocs_outbox_put(relay->outbox, part->message, part_done, part);
+		return;
+	}
+	/* The other one would take it for a message of its own. */
+	talloc_free(part->message);
+	part_done(part, OCS_OUTBOX_FAILED, OCS_LINK_NAME_TAKEN);
+}
+
 static void local_done(void *owner, const struct ocs_result *results, size_t count)
 {
 	struct join *join = owner;
@@ -133,32 +145,29 @@ static int local_freed(struct ocs_request *local)
 
 /* ---- the messages ---- */
 
-static struct part *add_part(struct join *join, struct part *parts, size_t *n, size_t item,
-                             char *const *users, size_t n_users)
+/* *parts_r and *n_r are right also on failure. */
+static int add_part(struct join *join, struct part **parts_r, size_t *n_r, size_t item,
+                    char *const *users, size_t n_users)
 {
 	struct ocs_relay *relay = join->relay;
 	const struct ocs_request *request = join->request;
+	struct part *grown = talloc_realloc(join, *parts_r, struct part, *n_r + 1);
+	struct ocs_message *message;
 	char id[OCS_MESSAGE_ID_SIZE];
 
-	parts = talloc_realloc(join, parts, struct part, *n + 1);
-	if (parts == NULL)
-		return NULL;
+	if (grown == NULL)
+		return -1;
+	*parts_r = grown;
 	snprintf(id, sizeof(id), "%s-%" PRIx64, relay->prefix,
 	         (uint64_t)atomic_fetch_add(&relay->next, 1));
-	parts[*n] = (struct part){
-	        .join = join,
-	        .item = item,
-	        .message =
-	                ocs_message_new(NULL, id, request->account, ocs_now_us(),
-	                                (const char *const *)users, n_users, &request->items[item]),
-	};
-	if (parts[*n].message == NULL)
-		return NULL;
-	++*n;
-	return parts;
+	message = ocs_message_new(NULL, id, request->account, ocs_now_us(),
+	                          (const char *const *)users, n_users, &request->items[item]);
+	if (message == NULL)
+		return -1;
+	grown[(*n_r)++] = (struct part){.join = join, .item = item, .message = message};
+	return 0;
 }
 
-/* *parts_r stays valid, with *n_r of them, also on failure. */
 static int make_parts(struct join *join, struct part **parts_r, size_t *n_r)
 {
 	const struct ocs_request *request = join->request;
@@ -167,7 +176,6 @@ static int make_parts(struct join *join, struct part **parts_r, size_t *n_r)
 	for (size_t i = 0; i < request->count; i++) {
 		size_t n_users = 0, from = 0;
 		char **users = NULL;
-		struct part *grown;
 
 		if (request->results[i].status == OCS_STATUS_REFUSED)
 			continue;
@@ -184,11 +192,9 @@ static int make_parts(struct join *join, struct part **parts_r, size_t *n_r)
 
 			if (take > OCS_MESSAGE_KEYS_MAX)
 				take = OCS_MESSAGE_KEYS_MAX;
-			grown = add_part(join, *parts_r, n_r, i,
-			                 users != NULL ? users + from : NULL, take);
-			if (grown == NULL)
+			if (add_part(join, parts_r, n_r, i, users != NULL ? users + from : NULL,
+			             take) != 0)
 				return -1;
-			*parts_r = grown;
 			from += take;
 		} while (from < n_users);
 		talloc_free(users);
@@ -232,6 +238,7 @@ void ocs_relay_submit(struct ocs_relay *relay, struct ocs_request *request)
 		return;
 	}
 	join->relay = relay;
+	join->relays = relay->settings->relay;
 	join->request = request;
 	atomic_flag_clear(&join->told);
 	join->items = talloc_zero_array(join, struct item, request->count);
@@ -253,7 +260,7 @@ void ocs_relay_submit(struct ocs_relay *relay, struct ocs_request *request)
 	if (!deliver)
 		OCS_LINK_COUNT(relay->status, relayed, n);
 	for (size_t i = 0; i < n; i++)
-		ocs_outbox_put(relay->outbox, parts[i].message, part_done, &parts[i]);
+		hand_on(relay, &parts[i]);
 	if (deliver) {
 		talloc_set_destructor(local, local_freed);
 		ocs_dispatch_submit(relay->dispatch, local);

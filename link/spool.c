@@ -220,7 +220,7 @@ static int scan_records(struct ocs_spool *spool, struct scan *scan, struct ocs_e
 	struct ocs_spool_cursor *cursor = &spool->reader;
 	struct ocs_spool_record record;
 	uint8_t *data = NULL;
-	int ret;
+	int ret, sound;
 
 	ocs_spool_cursor_set(cursor, NULL, 0, scan->expected);
 	while ((ret = ocs_spool_cursor_find(spool, cursor, &record, error)) == 1) {
@@ -231,7 +231,10 @@ static int scan_records(struct ocs_spool *spool, struct scan *scan, struct ocs_e
 				return ocs_error_set(error, "out of memory");
 		}
 		scan->headers = record.number;
-		if (ocs_spool_cursor_data(cursor, &record, data)) {
+		sound = ocs_spool_cursor_data(spool, cursor, &record, data, error);
+		if (sound < 0)
+			return -1;
+		if (sound == 1) {
 			scan->damaged += record.number - scan->expected;
 			scan->expected = cursor->next = record.number + 1;
 			scan->good = cursor->segment;

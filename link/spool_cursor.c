@@ -103,14 +103,25 @@ static const uint8_t *look(struct ocs_spool_cursor *cursor, uint64_t at, size_t 
 		size_t wanted =
 		        rest < sizeof(cursor->window) ? (size_t)rest : sizeof(cursor->window);
 
-		/* What cannot be read is not there. */
 		read = ocs_file_read(cursor->fd, cursor->window, wanted, at);
+		cursor->unreadable = read < 0;
 		cursor->window_at = at;
 		cursor->window_len = read > 0 ? (size_t)read : 0;
 	}
 	skip = (size_t)(at - cursor->window_at);
 	*len_r = cursor->window_len > skip ? cursor->window_len - skip : 0;
 	return cursor->window + skip;
+}
+
+/* Trouble of the disk may pass: nothing is taken for damaged or missing because of it. */
+static int cannot_read(const struct ocs_spool *spool, const struct ocs_spool_cursor *cursor,
+                       struct ocs_error *error)
+{
+	char name[OCS_SPOOL_NAME_SIZE];
+	int why = errno;
+
+	ocs_spool_segment_name(cursor->segment->first, name);
+	return ocs_error_set(error, "%s/%s: cannot read: %s", spool->folder, name, strerror(why));
 }
 
 /* A record with a sound header that lies within its segment. */
@@ -160,9 +171,15 @@ int ocs_spool_cursor_find(struct ocs_spool *spool, struct ocs_spool_cursor *curs
 		}
 		if (open_segment(spool, cursor, error) != 0)
 			return -1;
-		if (!record_at(cursor, cursor->offset, record))
-			cursor->offset = find_magic(cursor, cursor->offset + 1);
-		else if (record->number < cursor->next)
+		cursor->unreadable = false;
+		if (!record_at(cursor, cursor->offset, record)) {
+			uint64_t next =
+			        cursor->unreadable ? 0 : find_magic(cursor, cursor->offset + 1);
+
+			if (cursor->unreadable)
+				return cannot_read(spool, cursor, error);
+			cursor->offset = next;
+		} else if (record->number < cursor->next)
 			ocs_spool_cursor_step(cursor, record);
 		else
 			return 1;
@@ -170,23 +187,28 @@ int ocs_spool_cursor_find(struct ocs_spool *spool, struct ocs_spool_cursor *curs
 	return 0;
 }
 
-bool ocs_spool_cursor_data(struct ocs_spool_cursor *cursor, const struct ocs_spool_record *record,
-                           uint8_t *out)
+int ocs_spool_cursor_data(struct ocs_spool *spool, struct ocs_spool_cursor *cursor,
+                          const struct ocs_spool_record *record, uint8_t *out,
+                          struct ocs_error *error)
 {
 	uint64_t at = cursor->offset + OCS_SPOOL_HEADER;
+	size_t there = 0;
 
+	cursor->unreadable = false;
 	if (record->len > sizeof(cursor->window)) {
-		if (ocs_file_read(cursor->fd, out, record->len, at) != (ssize_t)record->len)
-			return false;
+		ssize_t read = ocs_file_read(cursor->fd, out, record->len, at);
+
+		cursor->unreadable = read < 0;
+		there = read > 0 ? (size_t)read : 0;
 	} else {
-		size_t there;
 		const uint8_t *bytes = look(cursor, at, record->len, &there);
 
-		if (there < record->len)
-			return false;
-		memcpy(out, bytes, record->len);
+		if (there >= record->len)
+			memcpy(out, bytes, record->len);
 	}
-	return ocs_spool_checksum(out, record->len) == record->check;
+	if (cursor->unreadable)
+		return cannot_read(spool, cursor, error);
+	return there >= record->len && ocs_spool_checksum(out, record->len) == record->check;
 }
 
 void ocs_spool_cursor_step(struct ocs_spool_cursor *cursor, const struct ocs_spool_record *record)

@@ -39,6 +39,7 @@ struct ocs_spool_cursor {
 	uint64_t window_at;
 	size_t window_len;
 	uint8_t window[OCS_SPOOL_WINDOW];
+	bool unreadable; /* the last look failed: what is there is not known */
 };
 
 struct ocs_spool {
@@ -83,9 +84,11 @@ void ocs_spool_cursor_set(struct ocs_spool_cursor *cursor, struct ocs_spool_segm
  * number is above `next` where records are lost. */
 int ocs_spool_cursor_find(struct ocs_spool *spool, struct ocs_spool_cursor *cursor,
                           struct ocs_spool_record *record, struct ocs_error *error);
-/* The data of the record found, into record->len bytes. False: they do not verify. */
-bool ocs_spool_cursor_data(struct ocs_spool_cursor *cursor, const struct ocs_spool_record *record,
-                           uint8_t *out);
+/* The data of the record found, into record->len bytes: 1; 0: they do not verify; -1: they cannot
+ * be read now. */
+int ocs_spool_cursor_data(struct ocs_spool *spool, struct ocs_spool_cursor *cursor,
+                          const struct ocs_spool_record *record, uint8_t *out,
+                          struct ocs_error *error);
 /* Past the record found; `next` stays. */
 void ocs_spool_cursor_step(struct ocs_spool_cursor *cursor, const struct ocs_spool_record *record);
 

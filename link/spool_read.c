@@ -124,17 +124,20 @@ static int read_next(struct ocs_spool *spool, const void *mem_ctx, uint8_t **dat
 
 	while ((ret = ocs_spool_cursor_find(spool, &spool->reader, record, error)) == 1) {
 		uint8_t *data = talloc_array(mem_ctx, uint8_t, record->len);
-		bool sound;
+		int sound;
 
 		if (data == NULL)
 			return ocs_error_set(error, "out of memory");
-		sound = ocs_spool_cursor_data(&spool->reader, record, data);
-		ocs_spool_cursor_step(&spool->reader, record);
-		if (sound) {
+		sound = ocs_spool_cursor_data(spool, &spool->reader, record, data, error);
+		if (sound >= 0)
+			ocs_spool_cursor_step(&spool->reader, record);
+		if (sound == 1) {
 			*data_r = data;
 			return 1;
 		}
 		talloc_free(data);
+		if (sound < 0)
+			return -1;
 	}
 	return ret;
 }

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/error.h"
@@ -78,6 +79,9 @@ enum ocs_link_state {
 
 struct ocs_link_status {
 	struct ocs_link_counters counters;
+	/* Another daemon uses this node's name: it gets what is for this one, and what this one
+	 * hands on looks like its own to it. Nothing may be promised to senders or sessions. */
+	atomic_bool name_taken;
 	pthread_mutex_t lock; /* of what follows */
 	struct ocs_link_connection_status {
 		enum ocs_link_state state;
@@ -86,6 +90,8 @@ struct ocs_link_status {
 		char text[OCS_ERROR_MAX]; /* why it is not up; "" when it is */
 	} connections[OCS_LINK_CONNECTIONS];
 };
+
+#define OCS_LINK_NAME_TAKEN "another ocsmanager uses this node's name ([rabbitmq] node)"
 
 #define OCS_LINK_COUNT(status, name, n)                                                            \
 	atomic_fetch_add_explicit(&(status)->counters.name, (n), memory_order_relaxed)

@@ -1,6 +1,6 @@
 /*
  * What must hold between keys: required ones, contradictions, defaults that follow from others.
- * Looks at the machine (cores, users, groups) and changes nothing.
+ * Looks at the machine (cores, users, groups, where the socket will be) and changes nothing.
  */
 #include "ocsmanager/config_check.h"
 
@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <talloc.h>
 #include <unistd.h>
@@ -144,15 +145,53 @@ static void check_identity(const struct ocs_config *config, const struct ocs_ini
 		                "[main] group: there is no group '%s' here", config->main.group);
 }
 
+/* Only its own folder is made by the daemon. What this user may not see is the daemon's to find. */
+static void check_socket_path(const struct ocs_config *config, unsigned line,
+                              struct ocs_problems *problems)
+{
+	const char *path = config->server.socket;
+	char folder[OCS_CONFIG_SOCKET_MAX + 1];
+	struct stat status;
+
+	if (lstat(path, &status) == 0) {
+		if (!S_ISSOCK(status.st_mode))
+			ocs_problem_add(problems, LOG_ERR, line,
+			                "[server:main] socket: %s is there and is no socket", path);
+		return;
+	}
+	strcpy(folder, path);
+	for (int i = 0; i < 2; i++) {
+		char *slash = strrchr(folder, '/');
+
+		if (slash == NULL || slash == folder)
+			return;
+		*slash = '\0';
+	}
+	if (stat(folder, &status) != 0 && errno == ENOENT)
+		ocs_problem_add(
+		        problems, LOG_ERR, line,
+		        "[server:main] socket: there is no folder %s, and only one level is "
+		        "made",
+		        folder);
+}
+
 static void check_socket(const struct ocs_config *config, const struct ocs_ini *ini,
                          struct ocs_problems *problems)
 {
-	const char *group = config->server.socket_group;
+	const char *path = config->server.socket, *group = config->server.socket_group;
+	unsigned line = ocs_problem_line(ini, "server:main", "socket");
 
-	if (config->server.socket != NULL && strlen(config->server.socket) > OCS_CONFIG_SOCKET_MAX)
-		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "server:main", "socket"),
-		                "[server:main] socket: %s is longer than %d bytes",
-		                config->server.socket, OCS_CONFIG_SOCKET_MAX);
+	if (path != NULL && strlen(path) > OCS_CONFIG_SOCKET_MAX)
+		ocs_problem_add(problems, LOG_ERR, line,
+		                "[server:main] socket: %s is longer than %d bytes", path,
+		                OCS_CONFIG_SOCKET_MAX);
+	else if (path != NULL)
+		check_socket_path(config, line, problems);
+	/* A socket that is there with a bad value has its own error. */
+	else if (group != NULL && ocs_ini_find(ini, "server:main", "socket") == NULL)
+		ocs_problem_add(problems, LOG_WARNING,
+		                ocs_problem_line(ini, "server:main", "socket_group"),
+		                "[server:main] socket_group has no effect without socket");
 	if (group != NULL && getgrnam(group) == NULL)
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, "server:main", "socket_group"),

@@ -5,6 +5,7 @@
  */
 #include "ocsmanager/config_link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -60,6 +61,13 @@ static bool is_loopback(const char *host)
 	       strcmp(host, "::1") == 0;
 }
 
+static bool is_address(const char *host)
+{
+	struct in6_addr address;
+
+	return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
+}
+
 /* The host of a well-formed URI, on mem_ctx. */
 static char *host_of(const void *mem_ctx, const char *uri)
 {
@@ -82,15 +90,23 @@ static bool look_at_uris(const struct ocs_config *config, unsigned line,
 		uri += strspn(uri, ", \t");
 		char *host = host_of(problems, uri);
 
-		if (host == NULL)
+		if (host == NULL) {
 			problems->lost = true;
-		else if (strncmp(uri, "amqps:", 6) == 0)
+		} else if (strncmp(uri, "amqps:", 6) == 0) {
 			any_tls = true;
-		else if (!is_loopback(host))
+			/* librabbitmq compares with the DNS names of the certificate only. */
+			if (config->rabbitmq.tls_verify && is_address(host))
+				ocs_problem_add(
+				        problems, LOG_WARNING, line,
+				        "[rabbitmq] uri: no certificate can be verified for "
+				        "the address %s; write the broker's DNS name",
+				        host);
+		} else if (!is_loopback(host)) {
 			ocs_problem_add(problems, LOG_WARNING, line,
 			                "[rabbitmq] uri: the password crosses the network to %s in "
 			                "clear; use amqps://",
 			                host);
+		}
 		talloc_free(host);
 		uri += strcspn(uri, ",");
 	} while (*uri != '\0');

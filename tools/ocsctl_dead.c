@@ -88,6 +88,11 @@ static int take_delivered(struct ocsctl_dead *dead, amqp_message_t *message)
 	amqp_maybe_release_buffers(dead->connection);
 	reply = amqp_consume_message(dead->connection, &envelope, &limit, 0);
 	result = judge(dead, &reply, "reading the dead letters", &error);
+	/* They were counted when the first one came: another consumer has the others. */
+	if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION &&
+	    reply.library_error == AMQP_STATUS_TIMEOUT)
+		ocs_error_set(&error, "somebody else is looking at %s; try again",
+		              dead->settings->dead_queue);
 	if (ocsctl_dead_talked(result, &error) < 0)
 		return -1;
 	dead->tag = envelope.delivery_tag;

@@ -284,18 +284,33 @@ static bool relays(const struct facts *facts)
 	return strcmp(member(json_object_get(connections, "bind"), "state"), "off") == 0;
 }
 
+/* The daemon tells one age, of what is in memory and in the spool together. */
+static void print_waiting(const struct facts *facts)
+{
+	json_int_t pending = link_counter(facts, "pending");
+	json_int_t spooled = link_counter(facts, "spool_messages");
+
+	printf("to others   %" JSON_INTEGER_FORMAT " wait for the broker in memory, ", pending);
+	if (json_is_true(json_object_get(facts->link, "spools")))
+		printf("%" JSON_INTEGER_FORMAT " in the spool (%" JSON_INTEGER_FORMAT " bytes)",
+		       spooled, link_counter(facts, "spool_bytes"));
+	else
+		fputs("no spool", stdout);
+	if (pending != 0 || spooled != 0)
+		printf("; the oldest %sfor %" JSON_INTEGER_FORMAT " ms",
+		       spooled == 0   ? "in memory "
+		       : pending == 0 ? "in the spool "
+		                      : "of both ",
+		       link_counter(facts, "oldest_ms"));
+	putchar('\n');
+}
+
 static void print_link(struct ocsctl *ctl, const struct facts *facts)
 {
 	putchar('\n');
 	print_connections(ctl, facts);
-	printf("\nto others   %" JSON_INTEGER_FORMAT
-	       " wait for the broker, the oldest for %" JSON_INTEGER_FORMAT " ms; ",
-	       link_counter(facts, "pending"), link_counter(facts, "oldest_ms"));
-	if (json_is_true(json_object_get(facts->link, "spools")))
-		printf("%" JSON_INTEGER_FORMAT " in the spool (%" JSON_INTEGER_FORMAT " bytes)\n",
-		       link_counter(facts, "spool_messages"), link_counter(facts, "spool_bytes"));
-	else
-		puts("no spool");
+	putchar('\n');
+	print_waiting(facts);
 	if (relays(facts)) {
 		printf("relayed     %" JSON_INTEGER_FORMAT "\n", link_counter(facts, "relayed"));
 		return;

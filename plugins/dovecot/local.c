@@ -12,7 +12,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#define INPUT_MAX (16 * 1024)
+#define INPUT_MAX   (16 * 1024)
+#define INTERIM_MAX 10 /* in one call: more would keep the loop of Dovecot busy */
 
 static const struct http_header_limits limits = {.max_size = 16 * 1024, .max_fields = 100};
 
@@ -30,16 +31,19 @@ static void input_ready(void *context ATTR_UNUSED)
 {
 	struct http_response response;
 	const char *error = NULL;
+	unsigned int interim = 0;
 	int ret;
 
 	do {
 		ret = http_response_parse_next(local.parser, HTTP_RESPONSE_PAYLOAD_TYPE_ALLOWED,
 		                               &response, &error);
-	} while (ret > 0 && response.status / 100 == 1);
+	} while (ret > 0 && response.status / 100 == 1 && ++interim <= INTERIM_MAX);
 	if (ret == 0 && !local.input->eof)
 		return;
 	io_remove(&local.io);
-	if (ret > 0)
+	if (interim > INTERIM_MAX)
+		local.callback(NULL, "too many interim answers");
+	else if (ret > 0)
 		local.callback(&response, NULL);
 	else
 		local.callback(NULL, local.input->eof || local.input->stream_errno != 0

@@ -120,6 +120,7 @@ class Events(Rig):
 
     def test_an_lmtp_delivery_is_newmail_after_the_creation_of_the_inbox(self):
         self.setup().deliver("alice")
+        self.server.wait_accepted(2)  # another process may take the next one, and report it first
         self.dovecot.deliver("alice")
         got = self.accepted(3)
         self.assertEqual(got, [self.folder("created", "INBOX"),
@@ -785,6 +786,10 @@ class Amqp(Deliveries):
         self.deliver_many(1)
         wait_until(lambda: len(self.server.requests) == 2, what="it went on to the next")
         self.assertEqual(self.lines(), [])
+
+    def test_a_continue_without_end_is_an_outage(self):
+        self.outage(lambda r: Raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000), count=3)
+        self.assertIn("too many interim answers", self.dovecot.log())
 
     def test_a_long_batch_is_sent_whole(self):
         """The bodies are as large as they become."""

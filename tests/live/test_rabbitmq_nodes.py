@@ -226,6 +226,10 @@ class ThreeNodes(RabbitTest):
             self.accepted(self.put(self.at_a, number), "queued")
         self.wait_heard(consumer, range(1, 20))
         self.assertEqual(twin.link("node_received"), 0)
+        # what it handed on would be dropped as b's own: it promises nothing to anybody
+        wait_until(lambda: twin.operations("/healthz")[0] == 503, 20, "the twin to say so")
+        self.assertIn("uses this node's name", twin.operations("/healthz")[1])
+        self.refused(self.put(self.client(twin), 30), 503, "BROKER_UNAVAILABLE")
 
     def test_the_status_of_the_link_is_shown(self):
         self.here(self.b)

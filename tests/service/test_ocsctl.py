@@ -179,7 +179,7 @@ class Status(CtlTest):
         self.assertIs(state["link"]["spools"], True)
         text = self.ctl(daemon, "status").out
         self.assertRegex(text, r"\npublish +connecting +\d+ ")
-        self.assertRegex(text, r"\nto others .* 1 in the spool \(\d+ bytes\)\n")
+        self.assertRegex(text, r"\nto others .* 1 in the spool \(\d+ bytes\); the oldest in the spool for \d+ ms\n")
         self.assertRegex(text, r"\ndead +0\n")
         self.assertNotIn("s3cret", text)
 

@@ -60,13 +60,14 @@ static unsigned closed_port(void)
 }
 
 static const char *const good[] = {
-        "amqp://broker",
-        "amqp://broker/",
-        "amqp://broker:5673/vhost",
+        "amqp://a:b@broker",
+        "amqp://a:b@broker/",
+        "amqp://a:b@broker:5673/vhost",
+        "amqp://guest:guest@broker",
         "amqps://user:pass@broker.example.org/%2F",
         "amqp://user:a%2Cb%40c%2fd%25@[::1]:5672/mail",
         "amqp://b%C3%BCro:gr%C3%BC%C3%9Fe@broker/",
-        "amqp://one, amqps://two:5671/v ,amqp://three",
+        "amqp://a:b@one, amqps://a:b@two:5671/v ,amqp://a:b@three",
 };
 
 START_TEST(well_formed_uris_are_taken)
@@ -98,15 +99,36 @@ static const char *const bad[] = {
         "amqp://user:" SECRET " x@broker",
         "amqp://user:" SECRET ":x@broker",
         "amqp://user:" SECRET "@[::1",
-        "amqp://broker,",
-        "amqp://broker,,amqp://user:" SECRET "@other",
-        "amqp://broker,amqp://user:" SECRET "@",
+        "amqp://a:b@broker,",
+        "amqp://a:b@broker,,amqp://user:" SECRET "@other",
+        "amqp://a:b@broker,amqp://user:" SECRET "@",
 };
 
 START_TEST(others_are_refused_and_no_password_is_told)
 {
 	ck_assert_msg(ocs_broker_check_uris(bad[_i], &error) == -1, "%s", bad[_i]);
 	ck_assert_ptr_nonnull(strstr(error.text, "URI"));
+	ck_assert_ptr_null(strstr(error.text, SECRET));
+}
+END_TEST
+
+/* The library would log in as guest, or with his password. */
+static const char *const incomplete[] = {
+        "amqp://broker",          "amqps://broker/v",
+        "amqp://broker:5672/",    "amqps://" SECRET "@broker/v",
+        "amqp://@broker",         "amqp://" SECRET ":@broker",
+        "amqp://:" SECRET "@b/v", "amqps://" SECRET "@[::1]:5671/v",
+};
+
+START_TEST(a_uri_without_user_or_password_is_refused_and_told_by_its_number)
+{
+	char uris[128];
+
+	snprintf(uris, sizeof(uris), "amqp://a:b@first, %s", incomplete[_i]);
+	ck_assert_msg(ocs_broker_check_uris(uris, &error) == -1, "%s", uris);
+	ck_assert_msg(strstr(error.text, "URI 2 of the broker has no ") == error.text, "%s",
+	              error.text);
+	ck_assert_ptr_nonnull(strstr(error.text, "password (write"));
 	ck_assert_ptr_null(strstr(error.text, SECRET));
 }
 END_TEST
@@ -126,9 +148,10 @@ START_TEST(the_parts_of_a_uri_are_decoded)
 	struct ocs_broker_uri uri;
 	char peer[OCS_BROKER_PEER_MAX];
 
-	ck_assert_int_eq(ocs_broker_uri_parse("amqp://x, amqps://b%C3%BCro:a%2Cb%40%25@[::1]/m%2Fn",
-	                                      1, &uri, &error),
-	                 0);
+	ck_assert_int_eq(
+	        ocs_broker_uri_parse("amqp://a:b@x, amqps://b%C3%BCro:a%2Cb%40%25@[::1]/m%2Fn", 1,
+	                             &uri, &error),
+	        0);
 	ck_assert_str_eq(uri.info.user, "b\xc3\xbcro");
 	ck_assert_str_eq(uri.info.password, "a,b@%");
 	ck_assert_str_eq(uri.info.host, "::1");
@@ -138,7 +161,7 @@ START_TEST(the_parts_of_a_uri_are_decoded)
 	ocs_broker_uri_peer(&uri, peer);
 	ck_assert_str_eq(peer, "[::1]:5671/m/n");
 	ocs_broker_uri_free(&uri);
-	ck_assert_int_eq(ocs_broker_uri_parse("amqp://x/", 0, &uri, &error), 0);
+	ck_assert_int_eq(ocs_broker_uri_parse("amqp://a:b@x/", 0, &uri, &error), 0);
 	ck_assert_str_eq(uri.info.vhost, "/");
 	ocs_broker_uri_peer(&uri, peer);
 	ck_assert_str_eq(peer, "x:5672/");
@@ -220,7 +243,8 @@ START_TEST(all_uris_are_tried_and_the_next_try_begins_behind_the_last)
 	unsigned next = 1;
 	char uris[128];
 
-	snprintf(uris, sizeof(uris), "amqp://127.0.0.1:%u, amqp://127.0.0.1:%u, amqp://[::1]:%u",
+	snprintf(uris, sizeof(uris),
+	         "amqp://a:b@127.0.0.1:%u, amqp://a:b@127.0.0.1:%u, amqp://a:b@[::1]:%u",
 	         closed_port(), closed_port(), closed_port());
 	ck_assert_int_eq(open_uris(uris, &next, NULL), OCS_BROKER_LOST);
 	ck_assert_uint_eq(next, 1);
@@ -234,7 +258,7 @@ START_TEST(who_accepts_and_never_answers_is_given_up_after_five_seconds)
 	int fd = listener(&port);
 	char uri[64];
 
-	snprintf(uri, sizeof(uri), "amqp://127.0.0.1:%u", port);
+	snprintf(uri, sizeof(uri), "amqp://a:b@127.0.0.1:%u", port);
 	ck_assert_int_eq(open_uris(uri, &next, NULL), OCS_BROKER_LOST);
 	ck_assert_uint_ge(ocs_link_now_ms() - start, 4500);
 	ck_assert_uint_lt(ocs_link_now_ms() - start, 7000);
@@ -249,8 +273,8 @@ START_TEST(a_missing_ca_file_is_for_the_admin_even_if_another_broker_is_just_awa
 	unsigned next = 0;
 	char uris[128];
 
-	snprintf(uris, sizeof(uris), "amqp://127.0.0.1:%u, amqps://127.0.0.1:%u", closed_port(),
-	         closed_port());
+	snprintf(uris, sizeof(uris), "amqp://a:b@127.0.0.1:%u, amqps://a:b@127.0.0.1:%u",
+	         closed_port(), closed_port());
 	ck_assert_int_eq(open_uris(uris, &next, &settings), OCS_BROKER_REFUSED);
 	ck_assert_ptr_nonnull(strstr(error.text, "/nonexistent/ca.pem"));
 }
@@ -316,6 +340,8 @@ int main(void)
 	tcase_add_loop_test(tcase, well_formed_uris_are_taken, 0, sizeof(good) / sizeof(*good));
 	tcase_add_loop_test(tcase, others_are_refused_and_no_password_is_told, 0,
 	                    sizeof(bad) / sizeof(*bad));
+	tcase_add_loop_test(tcase, a_uri_without_user_or_password_is_refused_and_told_by_its_number,
+	                    0, sizeof(incomplete) / sizeof(*incomplete));
 	tcase_add_test(tcase, too_long_a_user_is_refused);
 	tcase_add_test(tcase, the_parts_of_a_uri_are_decoded);
 	tcase_add_test(tcase, after_a_loss_the_waits_grow_from_a_fifth_of_a_second_to_five);

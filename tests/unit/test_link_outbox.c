@@ -67,7 +67,7 @@ static void listener(bool listens)
 	ck_assert_int_eq(getsockname(listening, (struct sockaddr *)&address, &len), 0);
 	if (listens)
 		ck_assert_int_eq(listen(listening, 8), 0);
-	snprintf(uri, sizeof(uri), "amqp://127.0.0.1:%u", ntohs(address.sin_port));
+	snprintf(uri, sizeof(uri), "amqp://a:b@127.0.0.1:%u", ntohs(address.sin_port));
 }
 
 static void setup(void)
@@ -234,7 +234,7 @@ END_TEST
 
 START_TEST(a_uri_that_needs_an_admin_fails_messages_at_once)
 {
-	settings.uris = "amqps://127.0.0.1:1";
+	settings.uris = "amqps://a:b@127.0.0.1:1";
 	settings.tls_verify = true;
 	settings.ca_file = "/nonexistent/ca.pem";
 	start();

@@ -187,6 +187,41 @@ START_TEST(a_damaged_record_costs_that_record_alone)
 }
 END_TEST
 
+/* A record that fits into the window and one that does not. */
+START_TEST(what_cannot_be_read_now_is_there_later)
+{
+	size_t len = _i == 0 ? 100 : 200000;
+	struct ocs_spool *other;
+	uint8_t *data;
+	size_t got;
+
+	fill(1, 3, len, 1);
+	for (unsigned n = 1; n <= 3; n++) {
+		/* The first read is that of a header, the second maybe of the data. */
+		for (int failing = 1; failing <= 2; failing++) {
+			atomic_store(&failing_reads, failing);
+			while (atomic_load(&failing_reads) > 0 &&
+			       ocs_spool_read(spool, NULL, &data, &got, &number, &rig_error) < 0)
+				ck_assert_ptr_nonnull(strstr(rig_error.text, "cannot read"));
+			atomic_store(&failing_reads, 0);
+			ocs_spool_rewind(spool);
+		}
+	}
+	for (unsigned n = 1; n <= 3; n++)
+		ck_assert_uint_eq(get_numbered(len), n);
+	ck_assert_uint_eq(state().damaged, 0);
+	/* Nor is anything cut off by who opens it meanwhile. */
+	ocs_spool_close(spool);
+	spool = NULL;
+	atomic_store(&failing_reads, 1000);
+	ck_assert_int_ne(ocs_spool_open(folder, ROOM, &other, NULL, &rig_error), 0);
+	atomic_store(&failing_reads, 0);
+	reopen();
+	for (unsigned n = 1; n <= 3; n++)
+		ck_assert_uint_eq(get_numbered(len), n);
+}
+END_TEST
+
 START_TEST(a_damaged_segment_does_not_cost_the_others)
 {
 	char *garbage = malloc(65536);
@@ -444,6 +479,7 @@ int main(void)
 	tcase_add_loop_test(tcase, killed_while_it_writes_nothing_that_was_flushed_is_lost, 0, 8);
 	tcase_add_test(tcase, a_torn_end_is_cut_off_wherever_it_was_torn);
 	tcase_add_loop_test(tcase, a_damaged_record_costs_that_record_alone, 0, 8);
+	tcase_add_loop_test(tcase, what_cannot_be_read_now_is_there_later, 0, 2);
 	tcase_add_test(tcase, a_damaged_segment_does_not_cost_the_others);
 	tcase_add_loop_test(tcase, a_damaged_last_record_does_not_keep_the_spool_from_being_empty,
 	                    0, 3);

@@ -28,7 +28,19 @@ static uint64_t damaged;
 static _Atomic int syncs, failing_syncs;
 static _Atomic bool hold_sync, in_sync;
 
-/* In the place of libc's. */
+static _Atomic int failing_reads;
+
+/* In the place of libc's, and so is the next. */
+ssize_t pread(int fd, void *buffer, size_t len, off_t at)
+{
+	if (atomic_load(&failing_reads) > 0) {
+		atomic_fetch_sub(&failing_reads, 1);
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, buffer, len, at);
+}
+
 int fdatasync(int fd)
 {
 	atomic_fetch_add(&syncs, 1);

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <talloc.h>
 #include <unistd.h>
@@ -474,6 +476,46 @@ START_TEST(hosts_users_and_ports_are_checked)
 }
 END_TEST
 
+/* Keys of [server:main], the first in line 7. */
+static void load_server(const char *keys)
+{
+	load(talloc_asprintf(memory,
+	                     "[auth:single]\nusername = a\npassword = b\n[backend:a]\n"
+	                     "uri = a://x\n[server:main]\n%s",
+	                     keys));
+}
+
+START_TEST(a_socket_can_be_made_where_it_is_named)
+{
+	char *made = talloc_asprintf(memory, "%s/made", folder);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	load_server("socket = new\n");
+	fine();
+	load_server("socket = folder/new\nsocket_group = daemon\n");
+	fine();
+	load_server("socket = /ocs-new\n");
+	fine();
+	load_server("socket = one/two/new\n");
+	says("E", 7, "/one, and only one level is made");
+	load_server("socket = ocsmanager.ini\n");
+	says("E", 7, "/ocsmanager.ini is there and is no socket");
+	load_server("socket = .\n");
+	says("E", 7, "is there and is no socket");
+	strcpy(address.sun_path, made);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	load_server("socket = made\n");
+	ck_assert_int_eq(unlink(made), 0);
+	close(fd);
+	fine();
+	load_server("socket_group = daemon\n");
+	ck_assert_str_eq(problems,
+	                 "W:7: [server:main] socket_group has no effect without socket\n");
+	ck_assert_int_eq(result, 0);
+}
+END_TEST
+
 START_TEST(a_password_that_others_can_read_is_a_warning)
 {
 	load(DESIGN);
@@ -609,6 +651,7 @@ int main(void)
 	tcase_add_test(tests, backends_are_in_lower_case);
 	tcase_add_test(tests, words_and_lists_of_words_are_checked);
 	tcase_add_test(tests, hosts_users_and_ports_are_checked);
+	tcase_add_test(tests, a_socket_can_be_made_where_it_is_named);
 	tcase_add_test(tests, a_password_that_others_can_read_is_a_warning);
 	tcase_add_test(tests, a_problem_never_shows_a_password);
 	tcase_add_test(tests, a_change_that_takes_a_restart_is_told);

@@ -330,6 +330,19 @@ START_TEST(tls_without_verification_is_a_warning)
 }
 END_TEST
 
+START_TEST(an_address_with_tls_is_a_warning_unless_nothing_is_verified)
+{
+	load("uri = amqps://a:s3cret@192.0.2.1/v, amqps://a:b@mq.example.org, "
+	     "amqps://a:b@[2001:db8::1]:5671\n");
+	only("W:9: [rabbitmq] uri: no certificate can be verified for the address 192.0.2.1; "
+	     "write the broker's DNS name\n"
+	     "W:9: [rabbitmq] uri: no certificate can be verified for the address 2001:db8::1; "
+	     "write the broker's DNS name\n");
+	load("uri = amqps://a:b@192.0.2.1\ntls_verify = no\n");
+	only("W:10: [rabbitmq] tls_verify: without it anyone in between can pose as the broker\n");
+}
+END_TEST
+
 START_TEST(a_bad_uri_is_an_error_that_shows_no_password)
 {
 	load("uri = amqp://guest:s3cret@host:port/x/y\n");
@@ -438,6 +451,7 @@ int main(void)
 	tcase_add_test(tests, a_certificate_needs_its_key);
 	tcase_add_test(tests, a_password_in_clear_across_the_network_is_a_warning);
 	tcase_add_test(tests, tls_without_verification_is_a_warning);
+	tcase_add_test(tests, an_address_with_tls_is_a_warning_unless_nothing_is_verified);
 	tcase_add_test(tests, a_bad_uri_is_an_error_that_shows_no_password);
 	tcase_add_test(tests, a_uri_that_others_can_read_is_a_warning);
 	tcase_add_test(tests, a_change_takes_a_restart_and_shows_no_password);
