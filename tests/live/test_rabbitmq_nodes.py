@@ -304,6 +304,11 @@ class Transport(RabbitTest):
         self.assertNotIn(PASSWORD, node.log())
         self.node("b", uri=uri, tls_verify="no")
 
+    def test_tls_with_an_address_is_refused_even_if_the_certificate_names_it(self):
+        uri = self.broker.uri(self.vhost, tls=True)
+        node = self.node("a", uri=uri, ca_file=self.broker.ca_file, linked=False)
+        node.err.wait_text("its certificate is for another host name than that in uri", 20)
+
     def test_a_broker_that_is_not_there_is_passed_over(self):
         nobody = self.broker.uri(self.vhost, port=free_port())
         a, b = self.nodes("ab", uri=f"{nobody}, {self.uri}")
