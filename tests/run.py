@@ -239,7 +239,7 @@ def find_jobs(build, kinds, pattern):
 def main():
     parser = argparse.ArgumentParser(description="runs the tests")
     parser.add_argument("builds", nargs="*", default=["build"], metavar="BUILD")
-    parser.add_argument("-j", "--jobs", type=int, default=3, help="jobs at a time (3)")
+    parser.add_argument("-j", "--jobs", type=int, default=2, help="jobs at a time (2)")
     parser.add_argument("-k", "--pattern", help="only jobs whose name contains it (a glob)")
     for kind in ("unit", "service", "live"):
         parser.add_argument(f"--{kind}", dest="kinds", action="append_const", const=kind,

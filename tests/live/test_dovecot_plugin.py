@@ -466,7 +466,12 @@ class Deliveries(Rig):
         accepted."""
         self.setup(behave=behave, events="newmail")
         self.deliver_many(count)
-        self.dovecot.wait_log("events are waiting to be reported")
+        try:
+            self.dovecot.wait_log("events are waiting to be reported")
+        except TimeoutError as problem:
+            asked = [(r.method, r.path) for r in self.server.requests]
+            raise AssertionError(f"{problem}; the server was asked {asked}; Dovecot said:\n"
+                                 f"{self.dovecot.log()}{self.dovecot.console()}") from None
         self.deliver_many(count)
         enough = len(self.server.requests) + tries
         wait_until(lambda: len(self.server.requests) >= enough, 30, "it is tried again")
@@ -538,8 +543,11 @@ class Faults(Deliveries):
                                        "<ttl>9</ttl></ocsmanager>")}.items():
             for when in ("POST", "PUT"):
                 with self.subTest(name=name, when=when):
-                    self.outage(lambda r, a=answer, w=when: a if r.method == w else None, count=3)
-                    self.doCleanups()
+                    try:
+                        self.outage(lambda r, a=answer, w=when: a if r.method == w else None,
+                                    count=3)
+                    finally:
+                        self.doCleanups()
 
     def test_too_many_results(self):
         results = "<notification status='queued' queues='1'/>" * 1000
