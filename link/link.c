@@ -56,9 +56,12 @@ static int health(void *arg, struct ocs_error *reason)
 {
 	struct ocs_link *link = arg;
 
-	if (ocs_dispatch_health(link->dispatch, reason) != 0)
-		return -1;
-	return ocs_link_health(link, reason);
+	return ocs_dispatch_health(link->dispatch, reason);
+}
+
+static int check(void *arg, struct ocs_error *reason)
+{
+	return ocs_link_health(arg, reason);
 }
 
 static int open_spool(struct ocs_link *link, struct ocs_error *error)
@@ -135,6 +138,7 @@ int ocs_link_start(const struct ocs_link_settings *settings, const char *registr
 		(void)ocs_link_stop(link);
 		return -1;
 	}
+	ocs_health_watch(ocs_dispatch_health_of(dispatch), OCS_HEALTH_LINK, check, link);
 	*link_r = link;
 	return 0;
 }
@@ -143,6 +147,7 @@ int ocs_link_stop(struct ocs_link *link)
 {
 	bool hangs = false;
 
+	ocs_health_watch(ocs_dispatch_health_of(link->dispatch), OCS_HEALTH_LINK, NULL, NULL);
 	/* What comes in goes out, so that stops first. */
 	if (link->inbox != NULL)
 		hangs = ocs_inbox_stop(link->inbox) != 0 || hangs;

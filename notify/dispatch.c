@@ -381,6 +381,26 @@ static void *deadline_thread(void *arg)
 	return NULL;
 }
 
+static int is_stuck(void *arg, struct ocs_error *reason)
+{
+	struct ocs_dispatch *dispatch = arg;
+	uint64_t since = atomic_load(&dispatch->busy_since), now = ocs_dispatch_now();
+	struct dispatch_config *config;
+	struct ocs_error why;
+	uint64_t limit;
+
+	config = ocs_dispatch_config_get(dispatch);
+	limit = config->settings.request_deadline * SECOND_NS;
+	ocs_dispatch_config_put(dispatch, config);
+	if (limit > STUCK_NS)
+		limit = STUCK_NS;
+	if (since == 0 || now < since + limit)
+		return 0;
+	lock_text(dispatch, &why);
+	return ocs_error_set(reason, "a commit has been waiting for %.1f s: %s",
+	                     (double)(now - since) / (double)SECOND_NS, why.text);
+}
+
 /* ---- start and stop ---- */
 
 static void dispatch_free(struct ocs_dispatch *dispatch)
@@ -400,6 +420,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_cond_destroy(&dispatch->work);
 	pthread_cond_destroy(&dispatch->waiting);
 	pthread_cond_destroy(&dispatch->finished);
+	ocs_health_free(dispatch->health);
 	talloc_free(dispatch);
 }
 
@@ -482,12 +503,14 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	atomic_store(&dispatch->sequence, ocs_now_us() * 1000);
 	dispatch->folder = talloc_strdup(dispatch, folder);
 	dispatch->config = config_make(settings, map);
-	if (dispatch->folder == NULL || dispatch->config == NULL) {
+	dispatch->health = ocs_health_new(log);
+	if (dispatch->folder == NULL || dispatch->config == NULL || dispatch->health == NULL) {
 		if (dispatch->config == NULL)
 			talloc_free(map);
 		dispatch_free(dispatch);
 		return ocs_error_set(error, "out of memory");
 	}
+	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, is_stuck, dispatch);
 	if (open_parts(dispatch, error) != 0 || ocs_dispatch_publish(dispatch, error) != 0 ||
 	    start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)
@@ -558,21 +581,12 @@ void ocs_dispatch_counters(struct ocs_dispatch *dispatch, struct ocs_dispatch_co
 	out->damaged_records = ocs_registry_damaged(dispatch->registry);
 }
 
+struct ocs_health *ocs_dispatch_health_of(struct ocs_dispatch *dispatch)
+{
+	return dispatch->health;
+}
+
 int ocs_dispatch_health(struct ocs_dispatch *dispatch, struct ocs_error *reason)
 {
-	uint64_t since = atomic_load(&dispatch->busy_since), now = ocs_dispatch_now();
-	struct dispatch_config *config;
-	struct ocs_error why;
-	uint64_t limit;
-
-	config = ocs_dispatch_config_get(dispatch);
-	limit = config->settings.request_deadline * SECOND_NS;
-	ocs_dispatch_config_put(dispatch, config);
-	if (limit > STUCK_NS)
-		limit = STUCK_NS;
-	if (since == 0 || now < since + limit)
-		return 0;
-	lock_text(dispatch, &why);
-	return ocs_error_set(reason, "a commit has been waiting for %.1f s: %s",
-	                     (double)(now - since) / (double)SECOND_NS, why.text);
+	return ocs_health_ask(dispatch->health, reason);
 }

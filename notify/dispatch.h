@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "notify/health.h"
 #include "notify/notification.h"
 #include "notify/registry.h"
 #include "store/error.h"
@@ -98,8 +99,10 @@ int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_f
                              void *arg);
 
 void ocs_dispatch_counters(struct ocs_dispatch *dispatch, struct ocs_dispatch_counters *out);
-/* 0 while it can deliver; -1 with the reason (a commit stuck: names the process that holds the
- * lock). */
+/* Where everything of the daemon that keeps it from delivering is reported, by dispatch and by its
+ * users; it lives as long as dispatch. */
+struct ocs_health *ocs_dispatch_health_of(struct ocs_dispatch *dispatch);
+/* ocs_health_ask() of it: 0 while it can deliver; -1 with the reason. */
 int ocs_dispatch_health(struct ocs_dispatch *dispatch, struct ocs_error *reason);
 
 #endif

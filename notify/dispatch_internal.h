@@ -184,6 +184,7 @@ struct ocs_dispatch {
 	struct ocs_recent *recent;
 	struct ocs_registrations *registrations;
 	ocs_log_fn *log;
+	struct ocs_health *health;
 	int wake_socket;
 
 	pthread_mutex_t config_lock;

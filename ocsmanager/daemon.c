@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <talloc.h>
 
@@ -313,9 +314,25 @@ char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx)
 	                       ocs_service_operations_address(daemon->service));
 }
 
-int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason)
+void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 {
-	return ocs_dispatch_health(daemon->dispatch, reason);
+	struct ocs_health *health = ocs_dispatch_health_of(daemon->dispatch);
+	struct ocs_error reason = {""};
+
+	if (ocs_health_ask(health, &reason) != 0) {
+		snprintf(text, size, "cannot deliver: %s", reason.text);
+		return;
+	}
+	snprintf(text, size, "delivers");
+	for (int source = 0; source < OCS_HEALTH_SOURCES; source++) {
+		struct ocs_health_report report;
+
+		ocs_health_copy(health, (enum ocs_health_source)source, &report);
+		if (report.state == OCS_HEALTH_WELL)
+			continue;
+		snprintf(text, size, "delivers; %s", report.text);
+		return;
+	}
 }
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)

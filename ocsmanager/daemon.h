@@ -5,6 +5,8 @@
 #ifndef OCS_OCSMANAGER_DAEMON_H
 #define OCS_OCSMANAGER_DAEMON_H
 
+#include <stddef.h>
+
 #include "ocsmanager/config.h"
 #include "store/error.h"
 
@@ -30,8 +32,8 @@ void ocs_daemon_reload(struct ocs_daemon *daemon);
  * out of memory. */
 char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx);
 
-/* 0 while it can deliver, else -1 and why. */
-int ocs_daemon_health(struct ocs_daemon *daemon, struct ocs_error *reason);
+/* In words: "delivers", "delivers; WARNING" or "cannot deliver: REASON". */
+void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size);
 
 /* Answers what is in flight, stops all threads, frees. */
 void ocs_daemon_stop(struct ocs_daemon *daemon);

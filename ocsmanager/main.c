@@ -14,16 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
 #include "ocsmanager/background.h"
 #include "ocsmanager/config.h"
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/folder.h"
 #include "ocsmanager/local_socket.h"
 #include "ocsmanager/log.h"
+#include "ocsmanager/manager.h"
 #include "ocsmanager/privilege.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -181,62 +178,16 @@ static int become(const struct ocs_config *config, struct ocs_local_socket **loc
 	return 0;
 }
 
-static void notify_manager(const char *state)
-{
-#ifdef HAVE_SYSTEMD
-	sd_notify(0, state);
-#else
-	(void)state;
-#endif
-}
-
-/* Half of what the service manager allows; a day where there is none. */
-static struct timespec watchdog_interval(void)
-{
-	struct timespec interval = {.tv_sec = 86400};
-
-#ifdef HAVE_SYSTEMD
-	uint64_t us = 0;
-
-	if (sd_watchdog_enabled(0, &us) > 0 && us > 0) {
-		interval.tv_sec = (time_t)(us / 2000000);
-		interval.tv_nsec = (long)(us / 2 % 1000000) * 1000;
-	}
-#endif
-	return interval;
-}
-
-/* The health call takes the locks of the working threads: where they hang, it hangs, and the
- * service manager restarts the daemon. Not healthy for a reason outside it is no reason to. */
-static void ping_watchdog(struct ocs_daemon *daemon)
-{
-	struct ocs_error reason = {""};
-	char state[OCS_ERROR_MAX + 64];
-
-	if (ocs_daemon_health(daemon, &reason) == 0)
-		snprintf(state, sizeof(state), "WATCHDOG=1\nSTATUS=delivers");
-	else
-		snprintf(state, sizeof(state), "WATCHDOG=1\nSTATUS=cannot deliver: %s",
-		         reason.text);
-	notify_manager(state);
-}
-
 static void reload(struct ocs_daemon *daemon)
 {
-	struct timespec now;
-	char state[80];
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
-	         (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-	notify_manager(state);
+	ocs_manager_reloading();
 	ocs_daemon_reload(daemon);
-	notify_manager("READY=1");
+	ocs_manager_ready(daemon);
 }
 
 static int serve(struct ocs_daemon *daemon, const sigset_t *signals)
 {
-	const struct timespec interval = watchdog_interval();
+	const struct timespec interval = ocs_manager_interval();
 
 	for (;;) {
 		siginfo_t info;
@@ -250,7 +201,7 @@ static int serve(struct ocs_daemon *daemon, const sigset_t *signals)
 		case SIGINT:
 			return signal_number;
 		default: /* EAGAIN, EINTR */
-			ping_watchdog(daemon);
+			ocs_manager_look(daemon);
 		}
 	}
 }
@@ -306,9 +257,9 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 		publish_addresses(daemon, lock);
 		ocs_log_detach();
 		ocs_background_ready();
-		notify_manager("READY=1\nSTATUS=delivers");
+		ocs_manager_ready(daemon);
 		int signal_number = serve(daemon, &signals);
-		notify_manager("STOPPING=1");
+		ocs_manager_stopping();
 		ocs_log(LOG_NOTICE, "stops (%s)", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
 		alarm(STOP_LIMIT);
 		ocs_daemon_stop(daemon);

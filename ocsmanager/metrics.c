@@ -139,6 +139,20 @@ static void write_notifications(FILE *out, const struct ocs_metrics_view *view)
 	        dispatch->last_success_us / 1000000, dispatch->last_success_us % 1000000);
 }
 
+static void write_health(FILE *out, const struct ocs_metrics_view *view)
+{
+	single(out, "healthy", "gauge", "Whether it can deliver: what /healthz says.",
+	       view->healthy);
+	head(out, "health_trouble", "gauge",
+	     "By what it concerns: 0 well, 1 a warning, 2 it cannot deliver.");
+	for (int i = 0; i < OCS_HEALTH_SOURCES; i++) {
+		enum ocs_health_source source = (enum ocs_health_source)i;
+
+		labelled(out, "health_trouble", "source", ocs_health_word(source),
+		         (uint64_t)ocs_health_state(view->health, source));
+	}
+}
+
 static void write_requests(FILE *out, const struct ocs_metrics *metrics)
 {
 	head(out, "requests_total", "counter", "Answers of the web service by HTTP code.");
@@ -227,6 +241,7 @@ char *ocs_metrics_text(const struct ocs_metrics_view *view, size_t *len_r)
 	       (uint64_t)metrics->started);
 	single(out, "uptime_seconds", "gauge", "How long it has been running.",
 	       ocs_metrics_uptime(metrics));
+	write_health(out, view);
 	write_notifications(out, view);
 	write_requests(out, metrics);
 	single(out, "connections", "gauge", "Connections open now.", get(&metrics->connections));

@@ -6,6 +6,7 @@
 #define OCS_OCSMANAGER_METRICS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -48,6 +49,8 @@ struct ocs_metrics_view {
 	const struct ocs_metrics *metrics;
 	struct ocs_dispatch_counters dispatch;
 	struct ocs_auth_counts auth;
+	struct ocs_health *health;
+	bool healthy;                 /* as /healthz says */
 	struct ocs_link_status *link; /* NULL: a single machine */
 };
 

@@ -45,16 +45,25 @@ static int health(struct ocs_http_server *server, struct ocs_error *reason)
 {
 	if (atomic_load(&server->stopping))
 		return ocs_error_set(reason, "the server is stopping");
-	if (ocs_dispatch_health(server->dispatch, reason) < 0)
-		return -1;
-	return server->link != NULL ? ocs_link_health(server->link, reason) : 0;
+	return ocs_dispatch_health(server->dispatch, reason);
 }
 
 /* The first line is `ok` or the reason; more lines tell what does not keep it from delivering. */
 static void write_health(FILE *out, struct ocs_http_server *server, bool healthy,
                          const char *reason)
 {
+	struct ocs_health *table = ocs_dispatch_health_of(server->dispatch);
+
 	fprintf(out, "%s\n", healthy ? "ok" : reason);
+	for (int source = 0; source < OCS_HEALTH_SOURCES; source++) {
+		struct ocs_health_report report;
+
+		ocs_health_copy(table, (enum ocs_health_source)source, &report);
+		if (report.state != OCS_HEALTH_WELL && strcmp(report.text, reason) != 0)
+			fprintf(out, "%s: %s: %s\n",
+			        report.state == OCS_HEALTH_WARNING ? "warning" : "also",
+			        ocs_health_word((enum ocs_health_source)source), report.text);
+	}
 	if (server->link != NULL)
 		ocs_operations_link_notes(out, server->link);
 }
@@ -79,8 +88,29 @@ static void look(struct ocs_http_server *server, struct ocs_metrics_view *view)
 	view->metrics = &server->metrics;
 	ocs_dispatch_counters(server->dispatch, &view->dispatch);
 	ocs_auth_count(server->auth, &view->auth);
+	view->health = ocs_dispatch_health_of(server->dispatch);
+	view->healthy = health(server, NULL) == 0;
 	if (server->link != NULL)
 		view->link = ocs_link_status_of(server->link);
+}
+
+/* Under the first reason: the others, and what an admin should see to. */
+static void write_notes(FILE *out, struct ocs_http_server *server, const char *reason)
+{
+	struct ocs_health *table = ocs_dispatch_health_of(server->dispatch);
+
+	for (int source = 0; source < OCS_HEALTH_SOURCES; source++) {
+		struct ocs_health_report report;
+
+		ocs_health_copy(table, (enum ocs_health_source)source, &report);
+		if (report.state == OCS_HEALTH_WELL || strcmp(report.text, reason) == 0)
+			continue;
+		fputs(report.state == OCS_HEALTH_WARNING ? "<p>Warning: "
+		                                         : "<p><strong>Also:</strong> ",
+		      out);
+		ocs_operations_escaped(out, report.text);
+		fputs("</p>\n", out);
+	}
 }
 
 static void metrics(struct ocs_http_server *server, struct page *page)
@@ -125,7 +155,9 @@ static void write_status(FILE *out, struct ocs_http_server *server)
 		fputs("<strong>It cannot deliver:</strong> ", out);
 		ocs_operations_escaped(out, reason.text);
 	}
-	fputs("</p>\n<h2>Notifications</h2>\n<table>\n", out);
+	fputs("</p>\n", out);
+	write_notes(out, server, reason.text);
+	fputs("<h2>Notifications</h2>\n<table>\n", out);
 	write_row(out, "came in", ocs_metrics_received(&view));
 	write_row(out, "queued", view.dispatch.queued);
 	write_row(out, "nobody waited for", view.dispatch.nosubscriber);

@@ -1,0 +1,159 @@
+/* See health.h. Touches nothing but its own memory and the log. */
+#include "notify/health.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+struct ocs_health {
+	ocs_health_log_fn *log;
+	pthread_mutex_t lock; /* of the reports; held for a copy */
+	struct ocs_health_report reports[OCS_HEALTH_SOURCES];
+	pthread_mutex_t watch_lock; /* held while the checks run */
+	struct {
+		ocs_health_check_fn *check;
+		void *arg;
+	} watches[OCS_HEALTH_SOURCES];
+};
+
+static const char *const words[OCS_HEALTH_SOURCES] = {
+#define X(name, word) word,
+        OCS_HEALTH_LIST(X)
+#undef X
+};
+
+struct ocs_health *ocs_health_new(ocs_health_log_fn *log)
+{
+	struct ocs_health *health = calloc(1, sizeof(*health));
+
+	if (health == NULL)
+		return NULL;
+	health->log = log;
+	pthread_mutex_init(&health->lock, NULL);
+	pthread_mutex_init(&health->watch_lock, NULL);
+	return health;
+}
+
+void ocs_health_free(struct ocs_health *health)
+{
+	if (health == NULL)
+		return;
+	pthread_mutex_destroy(&health->lock);
+	pthread_mutex_destroy(&health->watch_lock);
+	free(health);
+}
+
+const char *ocs_health_word(enum ocs_health_source source)
+{
+	return words[source];
+}
+
+static void log_change(const struct ocs_health *health, enum ocs_health_source source,
+                       const struct ocs_health_report *before, const struct ocs_health_report *now)
+{
+	char text[2 * OCS_ERROR_MAX];
+	int priority = LOG_NOTICE;
+
+	if (health->log == NULL)
+		return;
+	switch (now->state) {
+	case OCS_HEALTH_UNWELL:
+		priority = LOG_ERR;
+		snprintf(text, sizeof(text), "cannot deliver (%s): %s", words[source], now->text);
+		break;
+	case OCS_HEALTH_WARNING:
+		priority = LOG_WARNING;
+		snprintf(text, sizeof(text), "%s: %s", words[source], now->text);
+		break;
+	case OCS_HEALTH_WELL:
+		snprintf(text, sizeof(text), "%s (%s), no longer: %s",
+		         before->state == OCS_HEALTH_UNWELL ? "delivers again" : "well again",
+		         words[source], before->text);
+		break;
+	}
+	health->log(priority, text);
+}
+
+void ocs_health_set(struct ocs_health *health, enum ocs_health_source source,
+                    enum ocs_health_state state, const char *format, ...)
+{
+	struct ocs_health_report now = {.state = state}, before;
+	va_list args;
+
+	if (format != NULL && state != OCS_HEALTH_WELL) {
+		va_start(args, format);
+		if (vsnprintf(now.text, sizeof(now.text), format, args) < 0)
+			now.text[0] = '\0';
+		va_end(args);
+	}
+	pthread_mutex_lock(&health->lock);
+	before = health->reports[source];
+	now.since = before.state == state ? before.since : (uint64_t)time(NULL);
+	health->reports[source] = now;
+	pthread_mutex_unlock(&health->lock);
+	if (before.state != state)
+		log_change(health, source, &before, &now);
+}
+
+void ocs_health_copy(struct ocs_health *health, enum ocs_health_source source,
+                     struct ocs_health_report *out)
+{
+	pthread_mutex_lock(&health->lock);
+	*out = health->reports[source];
+	pthread_mutex_unlock(&health->lock);
+}
+
+enum ocs_health_state ocs_health_state(struct ocs_health *health, enum ocs_health_source source)
+{
+	enum ocs_health_state state;
+
+	pthread_mutex_lock(&health->lock);
+	state = health->reports[source].state;
+	pthread_mutex_unlock(&health->lock);
+	return state;
+}
+
+void ocs_health_watch(struct ocs_health *health, enum ocs_health_source source,
+                      ocs_health_check_fn *check, void *arg)
+{
+	pthread_mutex_lock(&health->watch_lock);
+	health->watches[source].check = check;
+	health->watches[source].arg = arg;
+	if (check == NULL)
+		ocs_health_set(health, source, OCS_HEALTH_WELL, NULL);
+	pthread_mutex_unlock(&health->watch_lock);
+}
+
+static void run_checks(struct ocs_health *health)
+{
+	pthread_mutex_lock(&health->watch_lock);
+	for (int i = 0; i < OCS_HEALTH_SOURCES; i++) {
+		enum ocs_health_source source = (enum ocs_health_source)i;
+		struct ocs_error why = {""};
+
+		if (health->watches[i].check == NULL)
+			continue;
+		if (health->watches[i].check(health->watches[i].arg, &why) == 0)
+			ocs_health_set(health, source, OCS_HEALTH_WELL, NULL);
+		else
+			ocs_health_set(health, source, OCS_HEALTH_UNWELL, "%s", why.text);
+	}
+	pthread_mutex_unlock(&health->watch_lock);
+}
+
+int ocs_health_ask(struct ocs_health *health, struct ocs_error *reason)
+{
+	int result = 0;
+
+	run_checks(health);
+	pthread_mutex_lock(&health->lock);
+	for (int i = 0; i < OCS_HEALTH_SOURCES && result == 0; i++)
+		if (health->reports[i].state == OCS_HEALTH_UNWELL)
+			result = ocs_error_set(reason, "%s", health->reports[i].text);
+	pthread_mutex_unlock(&health->lock);
+	return result;
+}
