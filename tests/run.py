@@ -6,7 +6,8 @@
 A job is one unit test program (BUILD/tests/test_*, libcheck) or one Python module of tests/service
 or tests/live, which finds the build folder in the environment variable OCS_BUILD. Each job runs in a
 session and a temporary folder of its own and has a time limit. As root all of it runs in a new IPC
-namespace where that is allowed, so that the queues of others neither disturb nor are disturbed.
+namespace, so that the queues of others neither disturb nor are disturbed, and each job in a new network
+namespace, so that no port is taken; the first lines say what could not be had.
 
 At the end nothing may be left: no process, no queue, no file in the temporary folders. The last
 line is `N passed, N failed` and nothing else; the exit status is 1 if anything failed.
@@ -26,13 +27,13 @@ import tempfile
 import threading
 import time
 
+from harness import isolation
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNIT_LIMIT = 180
 PYTHON_LIMIT = 600
 SANITIZER_FACTOR = 2
 
-CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
-MS_REC_PRIVATE = 0x4000 | (1 << 18)
 PR_SET_CHILD_SUBREAPER = 36
 
 CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
@@ -50,25 +51,42 @@ def say(text):
 
 
 def isolate():
-    """A new IPC namespace with its own /dev/mqueue. Returns a note about what was possible."""
+    """Says what could be had of it."""
     if os.geteuid() != 0:
-        return "not root: queues are shared with the rest of the machine"
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWIPC) != 0:
-        return f"no namespace of our own ({os.strerror(ctypes.get_errno())})"
-    libc.mount(b"none", b"/", None, MS_REC_PRIVATE, None)
-    if libc.mount(b"ocs-tests", b"/dev/mqueue", b"mqueue", 0, None) != 0:
-        return f"/dev/mqueue cannot be mounted ({os.strerror(ctypes.get_errno())})"
+        return "not root: queues and ports are shared with the rest of the machine"
+    try:
+        isolation.own_queues()
+    except OSError as problem:
+        return f"queues and ports are shared with the rest of the machine: {problem}"
     return "queues in a namespace of their own"
 
 
-def our_queues():
-    """Names of the queues that this user made; None if that cannot be seen."""
-    try:
-        with os.scandir("/dev/mqueue") as entries:
-            return {e.name for e in entries
-                    if e.name.startswith("ocs.") and e.stat().st_uid == os.geteuid()}
-    except OSError:
-        return None
+def looks_at_queues(job):
+    """Whether a test of it asks which queues the kernel has."""
+    if not os.path.exists(job.source):
+        return False
+    with open(job.source, encoding="utf-8") as f:
+        return re.search(r"rig_count_queues|/dev/mqueue|queues\.names", f.read()) is not None
+
+
+def precondition(jobs):
+    """What must be there, cannot be made by us, and is not: in the first lines, not in a hundred failures."""
+    if isolation.queues_mounted():
+        return
+    touched = [job.title for job in jobs if looks_at_queues(job)]
+    if touched:
+        say(f"MISSING: {isolation.QUEUES} is not mounted. {len(touched)} jobs look there for the queues that the "
+            f"kernel has, and will fail: {', '.join(touched)}")
+        say(f"         To get it: {isolation.HOW}; or run this as root, which makes it.")
+
+
+def own_network():
+    """Of this thread and the jobs that it starts."""
+    if os.geteuid() == 0:
+        try:
+            isolation.own_network()
+        except OSError as problem:
+            say(f"ports are shared with the rest of the machine: {problem}")
 
 
 def processes():
@@ -115,8 +133,9 @@ def end_session(session):
 
 
 class Job:
-    def __init__(self, build, name, command, limit, python):
+    def __init__(self, build, name, source, command, limit, python):
         self.build, self.name, self.command, self.python = build, name, command, python
+        self.source = source
         self.limit = limit
         self.passed = self.failed = self.skipped = 0
         self.output = ""
@@ -214,6 +233,13 @@ class Job:
             say(f"         {note}")
 
 
+def source_of(program):
+    """Of a unit test, or of a fuzz target that runs as one."""
+    if program.startswith("test_fuzz_"):
+        return os.path.join(os.path.dirname(HERE), "fuzz", program[len("test_"):] + ".c")
+    return os.path.join(HERE, "unit", program + ".c")
+
+
 def find_jobs(build, kinds, pattern):
     slow = SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
     jobs = []
@@ -224,15 +250,16 @@ def find_jobs(build, kinds, pattern):
         for name in sorted(os.listdir(unit)):
             path = os.path.join(unit, name)
             if name.startswith("test_") and os.path.isfile(path) and os.access(path, os.X_OK):
-                jobs.append(Job(build, f"unit/{name}", [path], UNIT_LIMIT * slow, False))
+                jobs.append(Job(build, f"unit/{name}", source_of(name), [path], UNIT_LIMIT * slow, False))
     for kind in ("service", "live"):
         folder = os.path.join(HERE, kind)
         if kind not in kinds or not os.path.isdir(folder):
             continue
         for name in sorted(os.listdir(folder)):
             if name.startswith("test_") and name.endswith(".py"):
-                command = [sys.executable, "-X", "faulthandler", os.path.join(folder, name), "-v"]
-                jobs.append(Job(build, f"{kind}/{name}", command, PYTHON_LIMIT * slow, True))
+                path = os.path.join(folder, name)
+                command = [sys.executable, "-X", "faulthandler", path, "-v"]
+                jobs.append(Job(build, f"{kind}/{name}", path, command, PYTHON_LIMIT * slow, True))
     return [j for j in jobs if not pattern or fnmatch.fnmatch(j.name, f"*{pattern}*")]
 
 
@@ -256,8 +283,9 @@ def main():
         return 1
 
     say(f"{len(jobs)} jobs; {isolate()}")
+    precondition(jobs)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    queues_before = our_queues()
+    queues_before = isolation.our_queues()
     top = tempfile.mkdtemp(prefix="ocs")
     os.chmod(top, 0o755)
 
@@ -271,6 +299,7 @@ def main():
                 job = work.get_nowait()
             except queue.Empty:
                 return
+            own_network()
             job.run(top)
             job.report()
 
@@ -288,7 +317,7 @@ def main():
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    queues_after = our_queues()
+    queues_after = isolation.our_queues()
     if queues_before is None or queues_after is None:
         say("note: /dev/mqueue cannot be read here, so queues left behind would not be seen")
     elif queues_after - queues_before:

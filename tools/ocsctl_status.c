@@ -8,11 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <talloc.h>
 
 #include "tools/ocsctl_registry.h"
 
-#define QUEUE_OVERHEAD 96 /* bytes the kernel charges for a message beyond its size */
+#define MQUEUE_FOLDER  "/dev/mqueue"
+#define MQUEUE_MAGIC   0x19800202 /* the type of its file system, of linux/magic.h */
+#define QUEUE_OVERHEAD 96         /* bytes the kernel charges for a message beyond its size */
 
 struct facts {
 	struct ocsctl_daemon daemon;
@@ -99,14 +102,20 @@ static long kernel_limit(const char *name)
 	return value;
 }
 
+/* -1 where it is not mounted: the kernel tells which queues there are in no other way. */
 static long count_system_queues(void)
 {
-	DIR *folder = opendir("/dev/mqueue");
+	DIR *folder = opendir(MQUEUE_FOLDER);
 	struct dirent *entry;
+	struct statfs type;
 	long n = 0;
 
 	if (folder == NULL)
 		return -1;
+	if (fstatfs(dirfd(folder), &type) != 0 || type.f_type != MQUEUE_MAGIC) {
+		(void)closedir(folder);
+		return -1;
+	}
 	while ((entry = readdir(folder)) != NULL)
 		n += entry->d_name[0] != '.';
 	(void)closedir(folder);
@@ -189,6 +198,12 @@ static json_t *limit_or_null(long value)
 	return value >= 0 ? json_integer(value) : json_null();
 }
 
+/* What the registry knows: queues of our sessions that are in the kernel. */
+static size_t own_queues(const struct facts *facts)
+{
+	return facts->queues - facts->spill_only;
+}
+
 static int print_json(const struct ocsctl *ctl, const struct facts *facts)
 {
 	json_t *counters = json_object(), *object;
@@ -196,7 +211,7 @@ static int print_json(const struct ocsctl *ctl, const struct facts *facts)
 	each_metric(facts->metrics, metric_to_json, counters);
 	object = json_pack(
 	        "{s:{s:s, s:i, s:b, s:o, s:o, s:o}, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, "
-	        "s:I}, s:{s:o, s:o, s:o, s:o, s:o, s:I}, s:o, s:o}",
+	        "s:I}, s:{s:o, s:I, s:o, s:o, s:o, s:o, s:I}, s:o, s:o}",
 	        "daemon", "state", state_word(facts), "pid", facts->daemon.pid, "healthy",
 	        (int)(facts->answered && facts->health == 200), "health", text_or_null(facts->text),
 	        "service", text_or_null(facts->daemon.service), "operations",
@@ -207,9 +222,10 @@ static int print_json(const struct ocsctl *ctl, const struct facts *facts)
 	        (json_int_t)facts->spill_only, "kernel_entries", (json_int_t)facts->in_kernel,
 	        "spilled_entries", (json_int_t)facts->in_spill, "dropped_entries",
 	        (json_int_t)facts->dropped, "limits", "system_queues",
-	        limit_or_null(facts->system_queues), "queues_max", limit_or_null(facts->queues_max),
-	        "msg_max", limit_or_null(facts->msg_max), "msgsize_max",
-	        limit_or_null(facts->msgsize_max), "rlimit_msgqueue",
+	        limit_or_null(facts->system_queues), "own_queues", (json_int_t)own_queues(facts),
+	        "queues_max", limit_or_null(facts->queues_max), "msg_max",
+	        limit_or_null(facts->msg_max), "msgsize_max", limit_or_null(facts->msgsize_max),
+	        "rlimit_msgqueue",
 	        facts->msgqueue == UINT64_MAX ? json_null()
 	                                      : json_integer((json_int_t)facts->msgqueue),
 	        "queue_bytes", (json_int_t)facts->queue_cost, "counters", counters, "link",
@@ -226,9 +242,12 @@ static void print_limits(struct ocsctl *ctl, const struct facts *facts)
 {
 	static const char *const heads[] = {"LIMIT", ">USED", ">ALLOWED", "HOW TO RAISE IT", NULL};
 	struct ocsctl_table *table = ocsctl_table_new(ctl, heads);
-	uint64_t bytes = (facts->queues - facts->spill_only) * facts->queue_cost;
+	uint64_t bytes = own_queues(facts) * facts->queue_cost;
 
-	ocsctl_table_row(table, "queues in the system", figure(ctl, facts->system_queues),
+	ocsctl_table_row(table, "queues in the system",
+	                 facts->system_queues >= 0
+	                         ? figure(ctl, facts->system_queues)
+	                         : talloc_asprintf(ctl, "at least %zu", own_queues(facts)),
 	                 figure(ctl, facts->queues_max), "sysctl fs.mqueue.queues_max");
 	ocsctl_table_row(table, "max_messages of the ini",
 	                 figure(ctl, (long)ctl->config->mqueue.max_messages),
@@ -243,6 +262,10 @@ static void print_limits(struct ocsctl *ctl, const struct facts *facts)
 	                         : talloc_asprintf(ctl, "%" PRIu64, facts->msgqueue),
 	                 "LimitMSGQUEUE= of the MAPI server, or ulimit -q");
 	ocsctl_table_print(table);
+	if (facts->system_queues < 0)
+		puts("\nQueues of other programs count too, but are seen only where " MQUEUE_FOLDER
+		     " is mounted:\n`mkdir -p " MQUEUE_FOLDER
+		     " && mount -t mqueue none " MQUEUE_FOLDER "` as root. Nothing else needs it.");
 }
 
 static json_int_t link_counter(const struct facts *facts, const char *name)

@@ -1,5 +1,7 @@
 """Waiting for conditions, and for lines of a program's output."""
 
+import os
+import select
 import threading
 import time
 
@@ -19,28 +21,44 @@ def wait_until(condition, limit=LIMIT, what="the condition"):
 
 
 class Lines:
-    """The lines of a pipe, read by a thread so that the writer never blocks on us."""
+    """The lines of a pipe, read by a thread so that the writer never blocks on us. Who asks what has been said
+    gets all that was written before, also what the thread has not come to."""
 
     def __init__(self, pipe, on_line=None):
         self.lines = []
         self.times = []
         self.ended = False
         self.changed = threading.Condition()
-        self._pipe, self._on_line = pipe, on_line
+        self._pipe, self._on_line, self._rest = pipe, on_line, b""
+        os.set_blocking(pipe.fileno(), False)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self):
-        for raw in self._pipe:
-            line = raw.decode("utf-8", "replace").rstrip("\n")
+        poll = select.poll()
+        poll.register(self._pipe.fileno(), select.POLLIN)
+        while not self.ended:
+            poll.poll()
             with self.changed:
+                self._take()
+
+    def _take(self):
+        """What is in the pipe now. The lock is held."""
+        while not self.ended:
+            try:
+                data = os.read(self._pipe.fileno(), 65536)
+            except BlockingIOError:
+                return
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            if not data:
+                self.ended = True
+                lines += [self._rest] if self._rest else []
+            for raw in lines:
+                line = raw.decode("utf-8", "replace")
                 self.lines.append(line)
                 self.times.append(time.monotonic())
                 if self._on_line:
                     self._on_line(line)
-                self.changed.notify_all()
-        with self.changed:
-            self.ended = True
             self.changed.notify_all()
 
     def join(self):
@@ -48,11 +66,12 @@ class Lines:
         self._pipe.close()
 
     def text(self):
-        with self.changed:
-            return "\n".join(self.lines)
+        return "\n".join(self.snapshot())
 
     def snapshot(self):
         with self.changed:
+            if not self._pipe.closed:
+                self._take()
             return list(self.lines)
 
     def wait(self, found, limit=LIMIT, what="a line"):

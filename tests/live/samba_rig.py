@@ -12,12 +12,10 @@ loopback device only: Samba's module folder gets the plugin laid over it, port 1
 """
 
 import ctypes
-import fcntl
 import os
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -25,7 +23,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import paths
+from harness import isolation, paths
 from rig import sanitizer
 from harness.wait import Lines, wait_until
 
@@ -35,9 +33,7 @@ PLUGIN = "ocsmanager_samba.so"
 DOMAIN, REALM = "EX", "EX.TEST"
 PASSWORD = "Passw0rd.1"
 
-CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWNET = 0x00020000, 0x08000000, 0x40000000
-MS_RDONLY, MS_REC, MS_PRIVATE, MNT_DETACH = 1, 0x4000, 1 << 18, 2
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+MS_RDONLY, MNT_DETACH = 1, 2
 
 EMSMDB = ("a4f1db00-ca47-1067-b31f-00dd010662da", "0.81")
 ASYNC = ("5261574a-4572-206e-b268-6b199213b4e4", "0.1")
@@ -81,13 +77,11 @@ def prepare():
         for path in (SAMBA, SAMBA_TOOL, paths.program(PLUGIN)):
             if not os.path.exists(path):
                 raise Unprepared(f"PRECONDITION: {path} is missing")
-        _libc("unshare", CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC)
-        _libc("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-        _libc("mount", b"ocs-tests", b"/dev/mqueue", b"mqueue", 0, None)
-        with socket.socket() as s:
-            request = struct.pack("16sH14x", b"lo", 0)
-            flags = struct.unpack("16sH14x", fcntl.ioctl(s, SIOCGIFFLAGS, request))[1]
-            fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+        try:
+            isolation.own_queues()
+            isolation.own_network()
+        except OSError as problem:
+            raise Unprepared(f"PRECONDITION: no namespace of our own: {problem}") from None
         _prepared = True
     except Unprepared as why:
         _prepared = why

@@ -13,7 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import paths
+from harness import paths, queues
 from harness.case import ROOT, ServiceTest, unprivileged
 from harness.client import Client, logged_in, notification
 from harness.wait import wait_until
@@ -43,9 +43,7 @@ class Starting(ServiceTest):
         self.accepted(c.newmail("1", user="victim3"), "queued")
         self.assertEqual(len(consumer.wait_events(1)), 1)
         consumer.kill()  # its queue is removed although /dev/mqueue is sticky
-        if os.path.isdir("/dev/mqueue"):
-            wait_until(lambda: not [n for n in os.listdir("/dev/mqueue") if ".victim3." in n
-                                    or n.startswith("ocs.victim3.")], 32, "the queue is removed")
+        wait_until(lambda: not queues.names("victim3"), 32, "the queue is removed")
 
     def test_a_second_daemon_on_the_same_registry_is_refused(self):
         d = self.daemon()

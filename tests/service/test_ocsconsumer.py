@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import paths
+from harness import paths, queues
 from harness.case import ServiceTest
 
 
@@ -65,8 +65,7 @@ class Endings(ServiceTest):
             consumer = self.consumer(d, "ends")
             consumer.process.send_signal(number)
             self.assertEqual(consumer.wait_exit(), 0)
-            self.assertEqual([n for n in os.listdir("/dev/mqueue") if n.startswith("ocs.ends.")]
-                             if os.path.isdir("/dev/mqueue") else [], [])
+            self.assertEqual(queues.names("ends"), [])
 
     def test_count_ends_it_after_as_many_events(self):
         d = self.daemon()

@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from harness import paths  # noqa: E402
+from harness import isolation, paths  # noqa: E402
 from harness.case import ServiceTest  # noqa: E402
 from harness.client import notification  # noqa: E402
 from harness.daemon import ACCOUNT, PASSWORD, SANITIZER, SSHA  # noqa: E402
@@ -42,9 +42,9 @@ class Result:
         return f"exit {self.status}\n{self.out}{self.err}"
 
 
-def ocsctl(*words, stdin=b"", ini=None):
+def ocsctl(*words, stdin=b"", ini=None, wrapper=()):
     """Runs it without any terminal."""
-    command = [paths.program("ocsctl"), *(["-c", ini] if ini else []), *words]
+    command = [*wrapper, paths.program("ocsctl"), *(["-c", ini] if ini else []), *words]
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=60, cwd="/",
                           start_new_session=True)
     result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -145,6 +145,24 @@ class Status(CtlTest):
         counters = state["counters"]
         self.assertEqual(counters["ocsmanager_notifications_received_total"], 12)
         self.assertGreaterEqual(state["limits"]["system_queues"], 1)
+
+    def test_without_dev_mqueue_the_registry_tells_what_can_be_known(self):
+        daemon = self.daemon()
+        self.stopped_consumer(daemon)
+        hidden = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c",
+                  'test ! -d /dev/mqueue || mount -t tmpfs none /dev/mqueue; exec "$@"', "sh"]
+        result = self.ctl(daemon, "status", wrapper=hidden)
+        self.assertRegex(result.out, r"queues in the system +at least 1 +\d+ ")
+        self.assertIn("mount -t mqueue none /dev/mqueue", result.out)
+        limits = self.ctl(daemon, "status", "--json", wrapper=hidden).json["limits"]
+        self.assertIsNone(limits["system_queues"])
+        self.assertEqual(limits["own_queues"], 1)
+        if isolation.queues_mounted():
+            result = self.ctl(daemon, "status")
+            self.assertNotIn("mount -t mqueue", result.out)
+            limits = self.ctl(daemon, "status", "--json").json["limits"]
+            self.assertEqual(limits["own_queues"], 1)
+            self.assertGreaterEqual(limits["system_queues"], 1)
 
     def test_port_0_in_the_ini(self):
         daemon = self.daemon()

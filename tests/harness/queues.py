@@ -1,0 +1,12 @@
+"""Which POSIX queues the kernel has: seen in /dev/mqueue only, which the runner mounts."""
+
+import os
+
+from . import isolation
+
+
+def names(user):
+    """Names of the kernel's queues of that user."""
+    if not isolation.queues_mounted():
+        raise AssertionError("queues cannot be seen: " + isolation.HOW)
+    return sorted(n for n in os.listdir(isolation.QUEUES) if n.startswith(f"ocs.{user}."))
