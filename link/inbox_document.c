@@ -15,6 +15,8 @@
 #include <nettle/sha2.h>
 #include <talloc.h>
 
+#include "mapistore/names.h"
+
 enum body_type { BODY_XML, BODY_JSON, BODY_FOREIGN };
 
 /* ---- which it is ---- */
@@ -27,6 +29,11 @@ static bool is_blank(char c)
 static bool equals(const char *text, size_t len, const char *word)
 {
 	return len == strlen(word) && strncasecmp(text, word, len) == 0;
+}
+
+static bool is_utf8_word(const char *text, size_t len)
+{
+	return equals(text, len, "utf-8") || equals(text, len, "utf8");
 }
 
 /* What a document without a type begins with: the older plugin sends no properties at all. */
@@ -66,8 +73,9 @@ static bool charset_fits(const char *text, size_t len)
 				value++;
 				value_len -= 2;
 			}
-			if (!equals(value, value_len, "utf-8") &&
-			    !equals(value, value_len, "us-ascii"))
+			if (!is_utf8_word(value, value_len) &&
+			    !equals(value, value_len, "us-ascii") &&
+			    !equals(value, value_len, "ascii"))
 				return false;
 		}
 		text = end != NULL ? end + 1 : NULL;
@@ -87,10 +95,12 @@ static enum body_type type_of(const struct ocs_inbox_input *input, struct ocs_re
 	size_t word;
 	char shown[80];
 
-	if (encoding_len > 0 && !equals(encoding, encoding_len, "utf-8") &&
+	if (encoding_len > 0 && !is_utf8_word(encoding, encoding_len) &&
 	    !equals(encoding, encoding_len, "identity")) {
+		ocs_inbox_printable(encoding, encoding_len, shown, sizeof(shown));
 		ocs_xml_refuse(refusal, 415, "UNSUPPORTED_MEDIA_TYPE",
-		               "a content encoding is not accepted");
+		               "content_encoding '%s' is not accepted: send the body as it is",
+		               shown);
 		return BODY_FOREIGN;
 	}
 	if (len == 0) {
@@ -123,23 +133,20 @@ static enum body_type type_of(const struct ocs_inbox_input *input, struct ocs_re
 
 /* ---- JSON ---- */
 
-/* The rules of the web service that would be lost on the way through XML. */
+/* A JSON text is exact as it stands. */
 static int json_text(const json_t *object, const char *key, const char **out,
                      struct ocs_refusal *refusal)
 {
 	const json_t *value = json_object_get(object, key);
+	const char *fault;
 
 	*out = NULL;
 	if (value == NULL)
 		return ocs_xml_refuse(refusal, 422, "MISSING_PARAMETER", "%s is missing", key);
 	*out = json_string_value(value);
-	if (*out == NULL || **out == '\0')
-		return ocs_xml_refuse(refusal, 422, "INVALID_PARAMETER", "%s is not a text", key);
-	for (const unsigned char *p = (const unsigned char *)*out; *p != '\0'; p++)
-		if (*p < 0x20 || *p == 0x7f ||
-		    (*p == 0xef && p[1] == 0xbf && (p[2] == 0xbe || p[2] == 0xbf)))
-			return ocs_xml_refuse(refusal, 422, "INVALID_PARAMETER", "%s is not valid",
-			                      key);
+	fault = *out == NULL ? "is not a text" : ocs_name_fault(*out);
+	if (fault != NULL)
+		return ocs_xml_refuse(refusal, 422, "INVALID_PARAMETER", "%s %s", key, fault);
 	return 0;
 }
 
@@ -170,8 +177,8 @@ static int write_as_xml(const json_t *object, const char *backend, struct ocs_xm
 	ocs_xml_begin(xml);
 	ocs_xml_raw(xml, "<notification category=\"newmail\">");
 	ocs_xml_element(xml, "backend", backend);
-	ocs_xml_element(xml, "username", user);
-	ocs_xml_element(xml, "folder", folder);
+	ocs_xml_name(xml, "username", user);
+	ocs_xml_name(xml, "folder", folder);
 	ocs_xml_raw(xml, "<messageID>");
 	ocs_xml_number(xml, uid);
 	ocs_xml_raw(xml, "</messageID></notification>");

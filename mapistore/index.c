@@ -1,16 +1,14 @@
 /*
- * The identifier index's file, counter and canonical names: see index.h. Folders are in
+ * The identifier index's file and counter: see index.h. Folders are in
  * index_folder.c, messages and the way back in index_message.c.
  */
 #include "mapistore/index_internal.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,20 +20,6 @@
 #define COUNTER_MAX 0xffffffffffffULL /* 48 bits */
 
 static const char key_high_water[] = {'H'};
-
-/* ---- canonical names ---- */
-
-void ocs_index_canonical_backend(char *backend)
-{
-	for (; *backend != '\0'; backend++)
-		*backend = (char)tolower((unsigned char)*backend);
-}
-
-void ocs_index_canonical_folder(char *folder)
-{
-	if (strncasecmp(folder, "INBOX", 5) == 0 && (folder[5] == '\0' || folder[5] == '/'))
-		memcpy(folder, "INBOX", 5);
-}
 
 /* ---- identifiers: replica id little-endian, then the counter with its first byte first ---- */
 

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "mapistore/names.h"
 #include "store/error.h"
 #include "store/store.h"
 
@@ -51,11 +52,6 @@ void ocs_index_close(struct ocs_index *index);
 /* Whether open found it damaged and kept what verified, the high-water mark included. */
 bool ocs_index_salvaged(const struct ocs_index *index);
 struct ocs_store *ocs_index_store(struct ocs_index *index);
-
-/* Lower-cases a backend name; INBOX as first component in capitals; strips nothing else. In place.
- */
-void ocs_index_canonical_backend(char *backend);
-void ocs_index_canonical_folder(char *folder);
 
 int ocs_index_begin(struct ocs_index *index, struct ocs_error *error);
 int ocs_index_commit(struct ocs_index *index, struct ocs_error *error); /* always synced */

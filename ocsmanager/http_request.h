@@ -80,7 +80,8 @@ struct ocs_http_request {
 	/* What the headers say; pointers of libmicrohttpd, good until it is done with the request.
 	 */
 	const char *content_type, *authorization;
-	unsigned lengths, encodings; /* how many such headers */
+	const char *content_encoding; /* one that is not identity; NULL: none */
+	unsigned lengths, encodings;  /* how many such headers */
 	bool chunked, expects;
 	uint64_t length;
 	bool length_bad;

@@ -63,6 +63,11 @@ static enum MHD_Result read_header(void *arg, enum MHD_ValueKind kind, const cha
 				request->length_bad = true;
 		}
 		break;
+	case sizeof("Content-Encoding") - 1:
+		if (strcasecmp(name, "Content-Encoding") == 0 && value_len != 0 &&
+		    strcasecmp(value, "identity") != 0)
+			request->content_encoding = value;
+		break;
 	case sizeof("Transfer-Encoding") - 1:
 		if (strcasecmp(name, "Transfer-Encoding") == 0) {
 			request->encodings++;
@@ -101,11 +106,20 @@ static const char *path_of(const char *url)
 	return slash == NULL ? "/" : slash;
 }
 
+/* Programs that join a base address and a path often leave a slash at the end. */
+static bool is_path(const char *url, const char *path)
+{
+	size_t len = strlen(path);
+
+	return strncmp(url, path, len) == 0 &&
+	       (url[len] == '\0' || (url[len] == '/' && url[len + 1] == '\0'));
+}
+
 static int route(struct ocs_http_request *request, const char *url, const char *method)
 {
 	url = path_of(url);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (strcmp(routes[i].path, url) != 0)
+		if (!is_path(url, routes[i].path))
 			continue;
 		request->route = &routes[i];
 		if (strcmp(routes[i].method, method) == 0 ||
@@ -152,6 +166,11 @@ static int check_body(struct ocs_http_request *request)
 		return taken->optional ? 0
 		                       : ocs_xml_refuse(&request->early, 411, "LENGTH_REQUIRED",
 		                                        "a body with a length is needed");
+	if (request->content_encoding != NULL)
+		return ocs_xml_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
+		                      "Content-Encoding '%.40s' is not accepted: send the body as "
+		                      "it is",
+		                      request->content_encoding);
 	if (!taken->any_type && !is_xml(request->content_type))
 		return ocs_xml_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
 		                      "Content-Type is neither text/xml nor application/xml");

@@ -97,13 +97,24 @@ static char *serialise(const void *mem_ctx, xmlNode *node)
 	return copy;
 }
 
+/* xml:space of the root holds for a notification that is taken out of it as well. */
+static int inherit_space(xmlNode *node)
+{
+	int preserve = xmlNodeGetSpacePreserve(node);
+
+	if (preserve < 0 || xmlHasNsProp(node, BAD_CAST "space", XML_XML_NAMESPACE) != NULL)
+		return 0;
+	xmlNodeSetSpacePreserve(node, preserve);
+	return xmlHasNsProp(node, BAD_CAST "space", XML_XML_NAMESPACE) != NULL ? 0 : -1;
+}
+
 static int add_notification(const void *mem_ctx, xmlNode *node,
                             struct ocsctl_xml_notification **list, size_t *n)
 {
 	struct ocsctl_xml_notification *longer;
 
 	longer = talloc_realloc(mem_ctx, *list, struct ocsctl_xml_notification, *n + 1);
-	if (longer == NULL)
+	if (longer == NULL || inherit_space(node) < 0)
 		return -1;
 	*list = longer;
 	longer[*n].xml = serialise(longer, node);

@@ -64,6 +64,8 @@ void ocs_xml_text(struct ocs_xml_writer *writer, const char *text);
 void ocs_xml_number(struct ocs_xml_writer *writer, uint64_t number);
 /* <NAME>text</NAME> */
 void ocs_xml_element(struct ocs_xml_writer *writer, const char *name, const char *text);
+/* The same for a name of the mail store: exact, with xml:space="preserve" where it needs it. */
+void ocs_xml_name(struct ocs_xml_writer *writer, const char *name, const char *text);
 void ocs_xml_error(struct ocs_xml_writer *writer, const struct ocs_refusal *refusal);
 /* One <notification>, as ocs_xml_read_notifications() reads it. */
 void ocs_xml_notification(struct ocs_xml_writer *writer,

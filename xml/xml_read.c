@@ -9,6 +9,7 @@
 
 #include <talloc.h>
 
+#include "mapistore/names.h"
 #include "xml/xml_sax.h"
 
 /* Elements a request may hold apart from notifications, and those of one notification: the known
@@ -81,15 +82,6 @@ static void refuse_request(struct reader *reader, const char *name, const char *
 	reader->out->refused = true;
 }
 
-/* Unicode's control characters: C0, DEL, C1 (the latter two bytes in UTF-8). */
-static bool has_control(const char *text)
-{
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-		if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
-			return true;
-	return false;
-}
-
 static bool is_ascii(const char *text)
 {
 	for (; *text != '\0'; text++)
@@ -115,43 +107,47 @@ static bool read_number(const char *text, size_t len, uint32_t *out)
 	return true;
 }
 
-/* INBOX has no case, all other names do. */
-static void normalise_folder(char *folder)
+/* A field whose text names something in the mail store. */
+static bool is_name(enum field field)
 {
-	if (strncasecmp(folder, "INBOX", 5) == 0 && (folder[5] == '\0' || folder[5] == '/'))
-		memcpy(folder, "INBOX", 5);
+	return field == USERNAME || field == FOLDER || field == MESSAGE_ID || field == OLD_FOLDER ||
+	       field == OLD_MESSAGE_ID;
 }
 
-static void lower_case(char *text)
+/* What is wrong with a text, or NULL. Only where white space counts do DEL and C1 controls: who
+ * writes xml:space="preserve" means each character. */
+static const char *text_fault(enum field field, const char *text, size_t len, bool exact)
 {
-	for (; *text != '\0'; text++)
-		if (*text >= 'A' && *text <= 'Z')
-			*text = (char)(*text + ('a' - 'A'));
+	if (len == 0)
+		return "is empty";
+	if (len > (field == MESSAGE_CLASS ? OCS_CLASS_MAX : OCS_NAME_MAX))
+		return "is too long";
+	if (!exact && ocs_name_has_control(text))
+		return "holds a control character";
+	if (field == FOLDER || field == OLD_FOLDER)
+		return ocs_folder_fault(text);
+	return is_name(field) ? ocs_name_fault(text) : NULL;
 }
 
 static bool set_field(struct ocs_notification *item, enum field field, char *text, size_t len)
 {
-	size_t max = field == MESSAGE_CLASS ? OCS_CLASS_MAX : OCS_NAME_MAX;
-
-	if (len == 0 || len > max || has_control(text))
-		return false;
 	switch (field) {
 	case BACKEND:
-		lower_case(text);
+		ocs_index_canonical_backend(text);
 		item->backend = text;
 		return true;
 	case USERNAME:
 		item->backend_user = text;
 		return true;
 	case FOLDER:
-		normalise_folder(text);
+		ocs_index_canonical_folder(text);
 		item->folder = text;
 		return true;
 	case MESSAGE_ID:
 		item->message_id = text;
 		return true;
 	case OLD_FOLDER:
-		normalise_folder(text);
+		ocs_index_canonical_folder(text);
 		item->old_folder = text;
 		return true;
 	case OLD_MESSAGE_ID:
@@ -212,7 +208,7 @@ static void read_id(const struct reader *reader, const struct ocs_xml_attributes
 	if (len <= (long)sizeof(value) && end > begin && end - begin <= OCS_ID_MAX) {
 		memcpy(id, begin, (size_t)(end - begin));
 		id[end - begin] = '\0';
-		if (!has_control(id)) {
+		if (!ocs_name_has_control(id)) {
 			current(reader)->id = id;
 			return;
 		}
@@ -251,7 +247,7 @@ static enum ocs_xml_visit notifications_start(void *arg, int depth, const char *
 	if (reader->seen & 1u << reader->now)
 		refuse_item(reader, "INVALID_PARAMETER", name, "is given twice");
 	reader->seen |= 1u << reader->now;
-	return OCS_XML_TEXT;
+	return is_name(reader->now) ? OCS_XML_NAME : OCS_XML_TEXT;
 }
 
 /* The rules between fields, once all are known: their order is free. */
@@ -280,15 +276,19 @@ static void check_notification(const struct reader *reader)
 		refuse_item(reader, "MISSING_PARAMETER", "messageID", "is missing");
 }
 
-static void notifications_end(void *arg, int depth, const char *name, char *text, size_t len)
+static void notifications_end(void *arg, int depth, const char *name, char *text, size_t len,
+                              bool exact)
 {
 	struct reader *reader = arg;
 
 	(void)name;
 	if (depth == 3) {
-		if (!set_field(current(reader), reader->now, text, len))
-			refuse_item(reader, "INVALID_PARAMETER", field_names[reader->now],
-			            "is not valid");
+		const char *fault = text_fault(reader->now, text, len, exact);
+
+		if (fault == NULL && !set_field(current(reader), reader->now, text, len))
+			fault = "is not valid";
+		if (fault != NULL)
+			refuse_item(reader, "INVALID_PARAMETER", field_names[reader->now], fault);
 	} else if (text == NULL) {
 		check_notification(reader);
 	} else {
@@ -378,7 +378,7 @@ static enum ocs_xml_visit auth_start(void *arg, int depth, const char *name,
 	                                                                : OCS_XML_SKIP;
 }
 
-static void auth_end(void *arg, int depth, const char *name, char *text, size_t len)
+static void auth_end(void *arg, int depth, const char *name, char *text, size_t len, bool exact)
 {
 	struct auth_reader *reader = arg;
 	const char **value = *name == 'l'   ? &reader->out->login
@@ -386,6 +386,7 @@ static void auth_end(void *arg, int depth, const char *name, char *text, size_t 
 	                                    : &reader->out->sasl;
 
 	(void)depth;
+	(void)exact;
 	if (*value != NULL || (*name == 's' && reader->out->has_sasl))
 		reader->twice = true;
 	if (*name == 's')

@@ -33,6 +33,8 @@ struct walk {
 	int depth;
 	int entered;    /* the deepest open level whose children are reported */
 	int collecting; /* the level whose text is collected, 0: none */
+	bool name;      /* what is collected is a name */
+	bool preserve[OCS_XML_DEPTH_MAX + 1]; /* xml:space of each open level */
 	unsigned elements;
 	char *text; /* begin of the text being collected */
 	char *free; /* first unused byte of the arena */
@@ -49,18 +51,6 @@ static void refuse(struct walk *walk, const char *name, const char *text)
 		ocs_xml_refuse(walk->refusal, 400, name, "%s", text);
 	}
 	xmlStopParser(walk->parser);
-}
-
-/* Before the content is looked at; the declaration has been read by then. */
-static void on_start_document(void *ctx)
-{
-	struct walk *walk = ctx;
-	const xmlChar *declared = walk->parser->encoding;
-
-	if (walk->parser->input != NULL && walk->parser->input->encoding != NULL)
-		declared = walk->parser->input->encoding;
-	if (declared != NULL && strcasecmp((const char *)declared, "UTF-8") != 0)
-		refuse(walk, "MALFORMED_XML", "the encoding is not UTF-8");
 }
 
 static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external_id,
@@ -80,12 +70,35 @@ static xmlEntityPtr on_entity(void *ctx, const xmlChar *name)
 	return NULL;
 }
 
+/* XML 1.0, 2.10: inherited until an element says otherwise. A word that is neither of the two would
+ * leave open which name is meant. */
+static void read_space(struct walk *walk, const struct ocs_xml_attributes *attributes)
+{
+	walk->preserve[walk->depth] = walk->preserve[walk->depth - 1];
+	for (int i = 0; i < attributes->count; i++) {
+		const xmlChar **fields = attributes->values + 5 * i;
+		size_t len = (size_t)(fields[4] - fields[3]);
+
+		if (fields[2] == NULL || strcmp((const char *)fields[0], "space") != 0 ||
+		    !xmlStrEqual(fields[2], XML_XML_NAMESPACE))
+			continue;
+		if (len == 8 && memcmp(fields[3], "preserve", 8) == 0)
+			walk->preserve[walk->depth] = true;
+		else if (len == 7 && memcmp(fields[3], "default", 7) == 0)
+			walk->preserve[walk->depth] = false;
+		else
+			refuse(walk, "MALFORMED_REQUEST",
+			       "xml:space is neither preserve nor default");
+	}
+}
+
 static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
                      int n_namespaces, const xmlChar **namespaces, int n_attributes,
                      int n_defaulted, const xmlChar **values)
 {
 	struct walk *walk = ctx;
 	const struct ocs_xml_attributes attributes = {values, n_attributes};
+	enum ocs_xml_visit visit;
 
 	(void)prefix;
 	(void)n_namespaces;
@@ -101,6 +114,9 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
 		refuse(walk, "FORBIDDEN_XML", "too many elements");
 		return;
 	}
+	read_space(walk, &attributes);
+	if (walk->refused)
+		return;
 	if (walk->depth == 1) {
 		/* A document that is cut has cut names too, so this is told at its end. */
 		walk->foreign = uri != NULL || strcmp((const char *)name, ROOT) != 0;
@@ -109,12 +125,15 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
 	}
 	if (walk->entered != walk->depth - 1 || uri != NULL)
 		return;
-	switch (walk->visitor->start(walk->visitor->arg, walk->depth, (const char *)name,
-	                             &attributes)) {
+	visit = walk->visitor->start(walk->visitor->arg, walk->depth, (const char *)name,
+	                             &attributes);
+	switch (visit) {
 	case OCS_XML_ENTER:
 		walk->entered = walk->depth;
 		break;
 	case OCS_XML_TEXT:
+	case OCS_XML_NAME:
+		walk->name = visit == OCS_XML_NAME;
 		walk->collecting = walk->depth;
 		walk->text = walk->free;
 		break;
@@ -139,20 +158,21 @@ static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const 
 		return;
 	if (walk->collecting == walk->depth) {
 		char *begin = walk->text, *end = walk->free;
+		bool exact = walk->name && walk->preserve[walk->depth];
 
-		while (begin < end && is_space(*begin))
+		while (!exact && begin < end && is_space(*begin))
 			begin++;
-		while (end > begin && is_space(end[-1]))
+		while (!exact && end > begin && is_space(end[-1]))
 			end--;
 		*end = '\0';
 		walk->free = end < walk->last ? end + 1 : end;
 		walk->collecting = 0;
 		visitor->end(visitor->arg, walk->depth, (const char *)name, begin,
-		             (size_t)(end - begin));
+		             (size_t)(end - begin), exact);
 	} else if (walk->entered == walk->depth) {
 		walk->entered--;
 		if (walk->depth > 1)
-			visitor->end(visitor->arg, walk->depth, (const char *)name, NULL, 0);
+			visitor->end(visitor->arg, walk->depth, (const char *)name, NULL, 0, false);
 	}
 	walk->depth--;
 }
@@ -205,7 +225,6 @@ static void init_once(void)
 
 static const xmlSAXHandler handlers = {
         .initialized = XML_SAX2_MAGIC,
-        .startDocument = on_start_document,
         .internalSubset = on_doctype,
         .getEntity = on_entity,
         .getParameterEntity = on_entity,
@@ -284,6 +303,64 @@ static bool too_many_attributes(const char *p, const char *end)
 	return false;
 }
 
+/* The value of the declaration's encoding (XML 1.0, 4.3.3); NULL: it has none, or the parser will
+ * find it malformed. */
+static const char *declared_encoding(const char *data, size_t len, size_t *value_len)
+{
+	const char *end = memmem(data, len, "?>", 2), *p, *close;
+
+	if (len < 6 || end == NULL || memcmp(data, "<?xml", 5) != 0 || !is_space(data[5]))
+		return NULL;
+	p = memmem(data, (size_t)(end - data), "encoding", 8);
+	if (p == NULL)
+		return NULL;
+	for (p += 8; p < end && (is_space(*p) || *p == '='); p++)
+		;
+	if (p == end || (*p != '"' && *p != '\''))
+		return NULL;
+	close = memchr(p + 1, *p, (size_t)(end - p - 1));
+	if (close == NULL)
+		return NULL;
+	*value_len = (size_t)(close - p - 1);
+	return p + 1;
+}
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return len == strlen(word) && strncasecmp(text, word, len) == 0;
+}
+
+static bool is_ascii(const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)data[i] > 0x7f)
+			return false;
+	return true;
+}
+
+/* Whether the bytes are what is declared, and that is UTF-8 or a part of it. The parser is told to
+ * look at no declaration: it would convert, in ways of its own, and its guess at other encodings
+ * needs a NUL or a first byte that no document has. */
+static bool encoding_fits(const char *data, size_t len)
+{
+	static const char *const utf8[] = {"UTF-8", "UTF8"};
+	static const char *const ascii[] = {"US-ASCII", "ASCII", "ANSI_X3.4-1968"};
+	size_t bom = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0, value_len = 0;
+	const char *value = declared_encoding(data + bom, len - bom, &value_len);
+
+	if (len > bom && data[bom] != '<' && !is_space(data[bom]))
+		return false;
+	if (value == NULL)
+		return true;
+	for (size_t i = 0; i < sizeof(utf8) / sizeof(utf8[0]); i++)
+		if (is_word(value, value_len, utf8[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(ascii) / sizeof(ascii[0]); i++)
+		if (is_word(value, value_len, ascii[i]))
+			return is_ascii(data, len);
+	return false;
+}
+
 int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_visitor *visitor,
                  struct ocs_refusal *refusal)
 {
@@ -300,6 +377,10 @@ int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_visitor *vis
 		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML", "the body is empty");
 	if (len > INT_MAX || memchr(data, '\0', len) != NULL)
 		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML", "the body is not UTF-8 text");
+	if (!encoding_fits(data, len))
+		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML",
+		                      "the body is not XML in UTF-8, or not in the encoding that "
+		                      "it declares");
 	if (too_many_attributes(data, data + len))
 		return ocs_xml_refuse(refusal, 400, "FORBIDDEN_XML", "too many attributes");
 	parser = thread_parser();
@@ -312,7 +393,8 @@ int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_visitor *vis
 	 * the last 250 bytes, which in a short document is most of its time. */
 	parser->progressive = 1;
 	document = xmlCtxtReadMemory(parser, data, (int)len, NULL, NULL,
-	                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+	                             XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+	                                     XML_PARSE_IGNORE_ENC);
 	if (document != NULL)
 		xmlFreeDoc(document);
 	parser->myDoc = NULL;

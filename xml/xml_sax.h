@@ -3,11 +3,13 @@
  * and tells a visitor of the elements that the visitor asks for. Used by xml_read.c alone.
  *
  * Any thread; each thread keeps one parser context, freed when the thread ends. UTF-8 is the only
- * encoding: a document that declares another is MALFORMED_XML, so is one with a NUL byte.
+ * encoding: a document that declares another is MALFORMED_XML (US-ASCII, a part of it, may be
+ * declared by a document that is), so is one with a NUL byte.
  */
 #ifndef OCS_XML_SAX_H
 #define OCS_XML_SAX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "notify/notification.h"
@@ -19,6 +21,7 @@ enum ocs_xml_visit {
 	OCS_XML_SKIP,  /* not interested in it or anything below it */
 	OCS_XML_ENTER, /* report its children too */
 	OCS_XML_TEXT,  /* collect its text; its children are skipped */
+	OCS_XML_NAME, /* the same, but white space around it counts where xml:space says preserve */
 };
 
 struct ocs_xml_attributes; /* valid during the call only */
@@ -29,9 +32,10 @@ struct ocs_xml_visitor {
 	enum ocs_xml_visit (*start)(void *arg, int depth, const char *name,
 	                            const struct ocs_xml_attributes *attributes);
 	/* The end of an element that was entered (text NULL) or collected: its own text nodes
-	 * joined, without the white space around them, NUL-terminated. text lies in the arena and
-	 * may be kept and changed; it holds no NUL. */
-	void (*end)(void *arg, int depth, const char *name, char *text, size_t len);
+	 * joined, without the white space around them unless exact is set (an OCS_XML_NAME under
+	 * xml:space="preserve"), NUL-terminated. text lies in the arena and may be kept and
+	 * changed; it holds no NUL. */
+	void (*end)(void *arg, int depth, const char *name, char *text, size_t len, bool exact);
 	void *arg;
 	unsigned elements_max;
 	char *arena; /* len + 1 bytes, with len the length of the document: texts never need more */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mapistore/names.h"
+
 #define FIRST_SIZE 512 /* a single result fits */
 
 int ocs_xml_refuse(struct ocs_refusal *refusal, int code, const char *name, const char *format, ...)
@@ -58,40 +60,20 @@ void ocs_xml_raw(struct ocs_xml_writer *writer, const char *markup)
 	append(writer, markup, strlen(markup));
 }
 
-/* The length of the UTF-8 sequence at p if it is a character that XML allows (XML 1.0, 2.2), else
- * 0. Texts of errors quote what came from outside and are cut to fit, maybe inside a character. */
-static size_t sequence_length(const unsigned char *p)
+/* The length of the character at p if XML allows it (XML 1.0, 2.2) and it is no control character,
+ * else 0. Texts of errors quote what came from outside and are cut to fit, maybe inside a
+ * character. DEL and C1 controls may stand in names. */
+static size_t character_length(const char *p)
 {
-	unsigned c = p[0];
-
-	if (c < 0x80)
-		return c >= 0x20 && c != 0x7f ? 1 : 0;
-	if (c >= 0xc2 && c <= 0xdf)
-		return (p[1] & 0xc0) == 0x80 ? 2 : 0;
-	if ((c & 0xf0) == 0xe0) {
-		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
-			return 0;
-		if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
-		    (c == 0xef && p[1] == 0xbf && p[2] > 0xbd))
-			return 0;
-		return 3;
-	}
-	if (c >= 0xf0 && c <= 0xf4) {
-		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 || (p[3] & 0xc0) != 0x80)
-			return 0;
-		if ((c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
+	return (unsigned char)*p < 0x20 ? 0 : ocs_utf8_sequence(p);
 }
 
 void ocs_xml_text(struct ocs_xml_writer *writer, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	const char *p = text;
 
 	while (*p != '\0') {
-		size_t len = sequence_length(p);
+		size_t len = character_length(p);
 
 		if (len == 0)
 			ocs_xml_raw(writer, "?");
@@ -104,7 +86,7 @@ void ocs_xml_text(struct ocs_xml_writer *writer, const char *text)
 		else if (*p == '"')
 			ocs_xml_raw(writer, "&quot;");
 		else
-			append(writer, (const char *)p, len);
+			append(writer, p, len);
 		p += len == 0 ? 1 : len;
 	}
 }
@@ -181,6 +163,35 @@ void ocs_xml_result(struct ocs_xml_writer *writer, const char *id, const struct 
 	}
 }
 
+/* Whether a reader would take something off a name, or refuse it, that is not marked as exact. */
+static bool needs_mark(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 0 && (name[0] == ' ' || name[len - 1] == ' ' || ocs_name_has_control(name));
+}
+
+void ocs_xml_name(struct ocs_xml_writer *writer, const char *name, const char *text)
+{
+	if (!needs_mark(text)) {
+		ocs_xml_element(writer, name, text);
+		return;
+	}
+	ocs_xml_raw(writer, "<");
+	ocs_xml_raw(writer, name);
+	ocs_xml_raw(writer, " xml:space=\"preserve\">");
+	ocs_xml_text(writer, text);
+	ocs_xml_raw(writer, "</");
+	ocs_xml_raw(writer, name);
+	ocs_xml_raw(writer, ">");
+}
+
+static void optional_name(struct ocs_xml_writer *writer, const char *name, const char *text)
+{
+	if (text != NULL)
+		ocs_xml_name(writer, name, text);
+}
+
 static void optional(struct ocs_xml_writer *writer, const char *name, const char *text)
 {
 	if (text != NULL)
@@ -207,13 +218,13 @@ void ocs_xml_notification(struct ocs_xml_writer *writer, const struct ocs_notifi
 	}
 	ocs_xml_raw(writer, ">");
 	ocs_xml_element(writer, "backend", what->backend);
-	ocs_xml_element(writer, "username", what->backend_user);
-	ocs_xml_element(writer, "folder", what->folder);
-	optional(writer, "messageID", what->message_id);
+	ocs_xml_name(writer, "username", what->backend_user);
+	ocs_xml_name(writer, "folder", what->folder);
+	optional_name(writer, "messageID", what->message_id);
 	if (what->has_uid_validity)
 		number(writer, "uidValidity", what->uid_validity);
-	optional(writer, "oldFolder", what->old_folder);
-	optional(writer, "oldMessageID", what->old_message_id);
+	optional_name(writer, "oldFolder", what->old_folder);
+	optional_name(writer, "oldMessageID", what->old_message_id);
 	optional(writer, "messageClass", what->message_class);
 	if (what->message_flags != 0)
 		number(writer, "messageFlags", what->message_flags);

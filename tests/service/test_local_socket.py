@@ -78,6 +78,17 @@ class LocalSocket(ServiceTest):
 
     # -- who may report
 
+    def test_names_are_exact_here_too(self):
+        daemon = self.served()
+        client = LocalClient(daemon)
+        self.addCleanup(client.close)
+        exact = [notification(message=m).replace("<notification", "<notification xml:space='preserve'")
+                 for m in ("1", "1 ", " 1", "1 ")]
+        self.accepted(client.put(*exact, token=False), "nosubscriber", "nosubscriber", "nosubscriber",
+                      "duplicate")
+        self.refused(client.put(notification(message="1", folder="/INBOX"), token=False), 422,
+                     "INVALID_PARAMETER")
+
     def test_without_the_key_there_is_none(self):
         d = self.daemon()
         self.assertEqual([f for f in os.listdir(d.folder) if "sock" in f], [])

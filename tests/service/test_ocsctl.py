@@ -455,6 +455,21 @@ class Notify(CtlTest):
             f"{two}#2: queued, queues=1", "-#1: queued, queues=1"])
         self.assertEqual([e["event"] for e in consumer.wait_events(4)], ["newmail"] * 4)
 
+    def test_xml_space_of_the_root_holds_for_each_notification(self):
+        daemon = self.daemon()
+        consumer = self.consumer(daemon, tables=["object"], types=0x0004, form="json")
+        space = " xml:space='preserve'"
+        folders = daemon.write("names.xml", f"<ocsmanager{space}>" + "".join(
+            notification("created", folder=f) for f in ("Work", "Work ", " Work"))
+            + notification("created", folder=" Work").replace(
+                "<notification", "<notification xml:space='default'") + "</ocsmanager>")
+        alone = daemon.write("alone.xml", notification("created", folder="Work ").replace(
+            "<folder", "<folder" + space))
+        self.notify(daemon, folders, alone)
+        fids = [e["fid"] for e in consumer.wait_events(5)]
+        self.assertEqual(len(set(fids)), 3)
+        self.assertEqual((fids[3], fids[4]), (fids[0], fids[1]))
+
     def test_json_and_refusals(self):
         daemon = self.daemon()
         file = daemon.write("mixed.xml", "<ocsmanager>" + notification(message="1", id="a")

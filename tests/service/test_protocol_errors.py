@@ -1,5 +1,6 @@
 """The rows of the protocol page that refuse: each code and name, in an answer that a client can read."""
 
+import gzip
 import os
 import sys
 import unittest
@@ -174,7 +175,7 @@ class Forbidden(SharedDaemonTest):
 class NotFound(SharedDaemonTest):
     def test_an_unknown_path_is_not_found(self):
         client = self.client(self.shared, login=False)
-        for path in ("/", "/nothing", "/notification/", "/notification/oldmail", "/authenticate/x",
+        for path in ("/", "/nothing", "/notification//", "//notification", "/notification/oldmail", "/authenticate/x",
                      "/healthz", "/metrics", "/status", "/../etc/passwd"):
             self.refused(client.request("GET", path), 404, "NOT_FOUND")
 
@@ -351,7 +352,52 @@ class UnknownUser(SharedDaemonTest):
                          [("refused", 0, "UNKNOWN_USER"), ("nosubscriber", 0, None)])
 
 
+class TrailingSlash(SharedDaemonTest):
+    def test_one_slash_at_the_end_is_as_none(self):
+        client = self.client(self.shared, login=False)
+        self.assertEqual(client.request("GET", "/authenticate/").status, 200)
+        self.assertEqual(client.request("HEAD", "/authenticate/").status, 200)
+        self.assertEqual(client.request("POST", "/authenticate/token/",
+                                        document("<login>openchange</login>")).status, 200)
+        self.refused(client.request("POST", "/authenticate/login/", document("<token>00</token>")),
+                     403, "INVALID_SESSION")
+        self.refused(client.request("GET", "/notification/"), 405, "METHOD_NOT_ALLOWED")
+        client = self.client(self.shared)
+        note = notification("newmail", message="slash")
+        self.accepted(client.put(note, path="/notification/"), "nosubscriber")
+        self.accepted(client.put(note, path="/notification/newmail/"), "duplicate")
+        self.assertEqual(client.request("POST", "/authenticate/logout/",
+                                        document(f"<token>{client.token}</token>")).status, 200)
+
+
 class Media(SharedDaemonTest):
+    def test_an_encoded_body_is_refused_by_its_name(self):
+        client = self.client(self.shared)
+        body = gzip.compress(client.body([notification("modified")]).encode())
+        for coding in ("gzip", "br", "deflate", "x", "gzip, identity", "identity, gzip"):
+            for path, method in (("/notification", "PUT"), ("/authenticate/login", "POST")):
+                with self.subTest(coding=coding, path=path):
+                    answer = self.refused(client.request(
+                        method, path, body, headers={"Content-Encoding": coding}),
+                        415, "UNSUPPORTED_MEDIA_TYPE")
+                    self.assertIn("Content-Encoding", answer.error_text)
+                    self.assertIn(coding, answer.error_text)
+        for coding in ("identity", "Identity", ""):
+            self.accepted(client.put(notification("modified"), headers={"Content-Encoding": coding}))
+
+    def test_utf_8_and_ascii_may_be_declared(self):
+        client = self.client(self.shared)
+        body = client.body([notification("modified")])
+        body = body[body.index("<ocsmanager"):]
+        for name in ("utf8", "UTF8", "us-ascii", "ASCII", "utf-8"):
+            self.accepted(client.request("PUT", "/notification",
+                                         f"<?xml version='1.0' encoding='{name}'?>{body}"))
+        for name in ("iso-8859-1", "utf-16", "cp1252"):
+            self.refused(client.request("PUT", "/notification",
+                                        f"<?xml version='1.0' encoding='{name}'?>{body}"),
+                         400, "MALFORMED_XML")
+
+
     def test_another_content_type_is_unsupported(self):
         client = self.client(self.shared)
         for kind in ("application/json", "text/plain", "text/xmlx", "text"):

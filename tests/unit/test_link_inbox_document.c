@@ -153,7 +153,7 @@ START_TEST(json_becomes_a_new_mail_of_the_configured_backend)
 	ck_assert_uint_eq(document->count, 1);
 	ck_assert_int_eq(document->items[0].category, OCS_NEWMAIL);
 	ck_assert_str_eq(document->items[0].backend, "dovecot");
-	ck_assert_str_eq(document->items[0].backend_user, "J<o>&\"\xc3\xa4");
+	ck_assert_str_eq(document->items[0].backend_user, " J<o>&\"\xc3\xa4 ");
 	ck_assert_str_eq(document->items[0].folder, "INBOX");
 	ck_assert_str_eq(document->items[0].message_id, "4294967295");
 	ck_assert_ptr_null(document->items[0].id);
@@ -195,18 +195,28 @@ START_TEST(json_that_breaks_a_rule_is_refused)
 }
 END_TEST
 
-START_TEST(a_control_character_of_c1_or_a_long_name_refuses_the_item)
+START_TEST(names_in_json_are_exact)
+{
+	ck_assert_int_eq(
+	        read_text("application/json",
+	                  "{\"user\":\" u \",\"folder\":\" a /b\\u0085\\u007f \",\"uid\":1}"),
+	        0);
+	ck_assert_int_ne(document->results[0].status, OCS_STATUS_REFUSED);
+	ck_assert_str_eq(document->items[0].backend_user, " u ");
+	ck_assert_str_eq(document->items[0].folder, " a /b\xc2\x85\x7f ");
+}
+END_TEST
+
+START_TEST(a_long_name_or_an_empty_level_is_refused)
 {
 	char body[3000], name[1026];
 
-	ck_assert_int_eq(
-	        read_text("application/json", "{\"user\":\"a\\u0085\",\"folder\":\"f\",\"uid\":1}"),
-	        0);
-	ck_assert_int_eq(document->results[0].status, OCS_STATUS_REFUSED);
 	memset(name, 'x', 1025);
 	name[1025] = '\0';
 	snprintf(body, sizeof(body), "{\"user\":\"u\",\"folder\":\"%s\",\"uid\":1}", name);
-	ck_assert_int_eq(read_text("application/json", body), 0);
+	assert_refused("application/json", body, 422, "INVALID_PARAMETER", "folder");
+	ck_assert_int_eq(
+	        read_text("application/json", "{\"user\":\"u\",\"folder\":\"a//b\",\"uid\":1}"), 0);
 	ck_assert_int_eq(document->results[0].status, OCS_STATUS_REFUSED);
 	ck_assert_str_eq(document->results[0].refusal.name, "INVALID_PARAMETER");
 }
@@ -345,7 +355,8 @@ int main(void)
 	tcase_add_test(tests, json_becomes_a_new_mail_of_the_configured_backend);
 	tcase_add_loop_test(tests, json_that_breaks_a_rule_is_refused, 0,
 	                    sizeof(bad_json) / sizeof(*bad_json));
-	tcase_add_test(tests, a_control_character_of_c1_or_a_long_name_refuses_the_item);
+	tcase_add_test(tests, names_in_json_are_exact);
+	tcase_add_test(tests, a_long_name_or_an_empty_level_is_refused);
 	tcase_add_test(tests, json_nested_without_end_is_refused);
 	tcase_add_test(tests, json_without_a_backend_says_what_to_set);
 	tcase_add_test(tests, an_item_without_an_id_gets_one_of_the_message);

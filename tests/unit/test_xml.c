@@ -556,10 +556,155 @@ START_TEST(only_utf_8_is_read)
 	                 "MALFORMED_XML");
 	refused_document("<?xml version='1.0' encoding='nonsense'?><ocsmanager/>", 400,
 	                 "MALFORMED_XML");
-	refused_document("<?xml version='1.0' encoding='us-ascii'?><ocsmanager/>", 400,
-	                 "MALFORMED_XML");
 	read_one("\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"UTF-8\" standalone='yes'?>" NOTE(
 	        "category='created'", BODY));
+}
+END_TEST
+
+START_TEST(utf_8_and_ascii_may_be_declared_by_any_of_their_names)
+{
+	static const char *const names[] = {"utf-8",    "UTF-8", "utf8",  "UTF8",          "Utf8",
+	                                    "us-ascii", "ascii", "ASCII", "ANSI_X3.4-1968"};
+	static const char *const others[] = {"utf-7",  "utf",    "utf-88", "latin1", "iso-8859-15",
+	                                     "cp1252", "EBCDIC", "a",      "UTF-16"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		read_one(talloc_asprintf(
+		        ctx,
+		        "<?xml version='1.0' encoding=\"%s\"?>" NOTE("category='created'", BODY),
+		        names[i]));
+		read_one(talloc_asprintf(
+		        ctx,
+		        "<?xml version='1.0' encoding = '%s' ?>\n" NOTE(
+		                "category='created'", BODY "<messageID>&#x20ac;</messageID>"),
+		        names[i]));
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		refused_document(talloc_asprintf(ctx,
+		                                 "<?xml version='1.0' encoding='%s'?>" NOTE(
+		                                         "category='created'", BODY),
+		                                 others[i]),
+		                 400, "MALFORMED_XML");
+	/* The bytes must be what is declared, and what is read is never converted. */
+	ck_assert_str_eq(
+	        read_one("<?xml version='1.0' encoding='utf8'?>" NOTE(
+	                         "category='created'", BODY "<messageID>\xe2\x82\xac</messageID>"))
+	                ->message_id,
+	        "\xe2\x82\xac");
+	refused_document("<?xml version='1.0' encoding='us-ascii'?>" NOTE(
+	                         "category='created'", BODY "<messageID>\xe2\x82\xac</messageID>"),
+	                 400, "MALFORMED_XML");
+	refused_document("<?xml version='1.0' encoding='utf8'?>" NOTE(
+	                         "category='created'", BODY "<messageID>\xe9</messageID>"),
+	                 400, "MALFORMED_XML");
+	refused_document("<?xml version='1.0' encoding=''?><ocsmanager/>", 400, "MALFORMED_XML");
+	refused_document("<?xml version='1.0' encoding='utf8?><ocsmanager/>", 400, "MALFORMED_XML");
+	refused_document("\x4c\x6f\xa7\x94\x93", 400, "MALFORMED_XML"); /* EBCDIC's <?xm */
+}
+END_TEST
+
+START_TEST(a_name_is_exact_where_xml_space_says_so)
+{
+	const struct ocs_notification *item = read_one(
+	        NOTE("category='moved' xml:space='preserve'",
+	             "\n  <backend>\n sogo </backend><username> j doe </username><folder> Work  "
+	             "</folder>"
+	             "<messageID> 1 </messageID><oldFolder>  "
+	             "</oldFolder><oldMessageID>a&#x7f;&#x80;&#x9f;b"
+	             "</oldMessageID><total> 7 </total><messageClass> IPM.Note </messageClass>\n"));
+
+	ck_assert_str_eq(item->backend, "sogo");
+	ck_assert_str_eq(item->backend_user, " j doe ");
+	ck_assert_str_eq(item->folder, " Work  ");
+	ck_assert_str_eq(item->message_id, " 1 ");
+	ck_assert_str_eq(item->old_folder, "  ");
+	ck_assert_str_eq(item->old_message_id, "a\x7f\xc2\x80\xc2\x9f"
+	                                       "b");
+	ck_assert_uint_eq(item->total, 7);
+	ck_assert_str_eq(item->message_class, "IPM.Note");
+}
+END_TEST
+
+START_TEST(xml_space_is_inherited_and_can_be_taken_back)
+{
+	const struct ocs_notification *item =
+	        read_one("<ocsmanager xml:space='preserve'><token> T </token><notification "
+	                 "category='created'>"
+	                 "<backend>b</backend><username xml:space='default'> u "
+	                 "</username><folder><![CDATA[ f ]]>"
+	                 "</folder><messageID xml:space='preserve'>1 <x xml:space='default'> </x> "
+	                 "</messageID>"
+	                 "</notification></ocsmanager>");
+	struct ocs_xml_notifications *out = read_text(
+	        "<ocsmanager xml:space='preserve'><token> T </token><notification "
+	        "category='created' "
+	        "xml:space='default'><backend>b</backend><username>u</username><folder> f </folder>"
+	        "</notification><notification category='created'><backend>b</backend><username>u"
+	        "</username><folder> f </folder></notification></ocsmanager>");
+
+	ck_assert_str_eq(item->backend_user, "u");
+	ck_assert_str_eq(item->folder, " f ");
+	ck_assert_str_eq(item->message_id, "1  ");
+	ck_assert_ptr_nonnull(out);
+	ck_assert_str_eq(out->token, "T");
+	ck_assert_str_eq(out->items[0].folder, "f");
+	ck_assert_str_eq(out->items[1].folder, " f ");
+	/* Another attribute of that name is none of XML's. */
+	ck_assert_str_eq(
+	        read_one("<ocsmanager xmlns:q='urn:q'><notification category='created' "
+	                 "q:space='preserve' space='preserve'><backend>b</backend><username>u"
+	                 "</username><folder> f </folder></notification></ocsmanager>")
+	                ->folder,
+	        "f");
+	refused_document(NOTE("category='created' xml:space='preserved'", BODY), 400,
+	                 "MALFORMED_REQUEST");
+	refused_document("<ocsmanager><x xml:space=''/></ocsmanager>", 400, "MALFORMED_REQUEST");
+}
+END_TEST
+
+START_TEST(an_exact_name_has_its_rules_too)
+{
+	static const char *const bad[] = {"", "a&#9;", "&#10;a", "\n a", "a&#13;"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refused_item(talloc_asprintf(ctx,
+		                             NOTE("category='created' xml:space='preserve'",
+		                                  BODY "<messageID>%s</messageID>"),
+		                             bad[i]),
+		             "INVALID_PARAMETER");
+	refused_item(NOTE("category='created' xml:space='preserve' id='a&#127;'", BODY),
+	             "INVALID_PARAMETER");
+	refused_item(NOTE("category='created' xml:space='preserve'",
+	                  BODY "<messageClass>a&#127;</messageClass>"),
+	             "INVALID_PARAMETER");
+}
+END_TEST
+
+START_TEST(a_folder_has_no_empty_level)
+{
+	static const char *const bad[] = {"/", "//", "/INBOX", "INBOX/", "a//b", "/a/", " /a/ "};
+	static const char *const good[] = {"a/b", "a/ /b", "INBOX", "a/./..", "\\"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		refused_item(talloc_asprintf(
+		                     ctx,
+		                     NOTE("category='created'", "<backend>b</backend><username>u</"
+		                                                "username><folder>%s</folder>"),
+		                     bad[i]),
+		             "INVALID_PARAMETER");
+		refused_item(
+		        talloc_asprintf(ctx,
+		                        NOTE("category='moved'", BODY "<oldFolder>%s</oldFolder>"),
+		                        bad[i]),
+		        "INVALID_PARAMETER");
+	}
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ck_assert_str_eq(read_one(talloc_asprintf(ctx,
+		                                          NOTE("category='moved'",
+		                                               BODY "<oldFolder>%s</oldFolder>"),
+		                                          good[i]))
+		                         ->old_folder,
+		                 good[i]);
 }
 END_TEST
 
@@ -712,7 +857,50 @@ START_TEST(a_reply_is_well_formed_whatever_a_text_holds)
 	ocs_xml_text(&writer,
 	             "\x01\x7f\xff\xc3\xa9\xe2\x82\xac\xe2\x82|\xed\xa0\x80|\xf0\x9f\x98\x80|"
 	             "\xef\xbf\xbf|\xc0\x80|\xf0\x9f");
-	written(&writer, "???\xc3\xa9\xe2\x82\xac??|???|\xf0\x9f\x98\x80|???|\?\?|\?\?");
+	written(&writer, "?\x7f?\xc3\xa9\xe2\x82\xac??|???|\xf0\x9f\x98\x80|???|\?\?|\?\?");
+}
+END_TEST
+
+/* Whatever a name holds, who reads what was written has the same bytes. */
+START_TEST(a_notification_is_read_as_it_was_written)
+{
+	static const char *const names[] = {"a",       " a",    "a ",           " ",      "a  b",
+	                                    "\x7f",    "a\x7f", "\xc2\x80",     "<&>'\"", "]]>",
+	                                    " a / b ", "&#32;", "\xe2\x82\xac "};
+	size_t n = sizeof(names) / sizeof(names[0]);
+
+	for (size_t i = 0; i < n; i++) {
+		struct ocs_notification what = {.category = OCS_MOVED, .backend = "b", .id = "i"},
+		                        *read;
+		struct ocs_xml_writer writer = {0};
+
+		what.backend_user = names[i];
+		what.folder = names[(i + 1) % n];
+		what.message_id = names[(i + 2) % n];
+		what.old_folder = names[(i + 3) % n];
+		what.old_message_id = names[(i + 4) % n];
+		ocs_xml_begin(&writer);
+		ocs_xml_notification(&writer, &what);
+		ocs_xml_finish(&writer);
+		read = read_one(talloc_strndup(ctx, writer.data, writer.len));
+		ck_assert_str_eq(read->backend_user, what.backend_user);
+		ck_assert_str_eq(read->folder, what.folder);
+		ck_assert_str_eq(read->message_id, what.message_id);
+		ck_assert_str_eq(read->old_folder, what.old_folder);
+		ck_assert_str_eq(read->old_message_id, what.old_message_id);
+		free(writer.data);
+	}
+}
+END_TEST
+
+START_TEST(a_name_that_needs_no_mark_has_none)
+{
+	struct ocs_xml_writer writer = {0};
+
+	ocs_xml_begin(&writer);
+	ocs_xml_name(&writer, "folder", "a b");
+	ocs_xml_name(&writer, "folder", "a ");
+	written(&writer, "<folder>a b</folder><folder xml:space=\"preserve\">a </folder>");
 }
 END_TEST
 
@@ -770,6 +958,13 @@ int main(void)
 	tcase_add_test(tcase, replies_are_written_as_the_protocol_says);
 	tcase_add_test(tcase, a_reply_is_well_formed_whatever_a_text_holds);
 	tcase_add_test(tcase, a_long_reply_grows);
+	tcase_add_test(tcase, utf_8_and_ascii_may_be_declared_by_any_of_their_names);
+	tcase_add_test(tcase, a_name_is_exact_where_xml_space_says_so);
+	tcase_add_test(tcase, xml_space_is_inherited_and_can_be_taken_back);
+	tcase_add_test(tcase, an_exact_name_has_its_rules_too);
+	tcase_add_test(tcase, a_folder_has_no_empty_level);
+	tcase_add_test(tcase, a_notification_is_read_as_it_was_written);
+	tcase_add_test(tcase, a_name_that_needs_no_mark_has_none);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,89 @@
+/* See names.h. */
+#include "mapistore/names.h"
+
+#include <string.h>
+#include <strings.h>
+
+void ocs_index_canonical_backend(char *backend)
+{
+	/* Not tolower(): a name does not depend on the locale of a host. */
+	for (; *backend != '\0'; backend++)
+		if (*backend >= 'A' && *backend <= 'Z')
+			*backend = (char)(*backend + ('a' - 'A'));
+}
+
+void ocs_index_canonical_folder(char *folder)
+{
+	if (strncasecmp(folder, "INBOX", 5) == 0 && (folder[5] == '\0' || folder[5] == '/'))
+		memcpy(folder, "INBOX", 5);
+}
+
+static bool follows(unsigned char byte)
+{
+	return (byte & 0xc0) == 0x80;
+}
+
+size_t ocs_utf8_sequence(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	unsigned char c = p[0];
+
+	if (c < 0x80)
+		return 1;
+	if (c >= 0xc2 && c <= 0xdf)
+		return follows(p[1]) ? 2 : 0;
+	if ((c & 0xf0) == 0xe0) {
+		if (!follows(p[1]) || !follows(p[2]))
+			return 0;
+		if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
+		    (c == 0xef && p[1] == 0xbf && p[2] > 0xbd))
+			return 0;
+		return 3;
+	}
+	if (c >= 0xf0 && c <= 0xf4) {
+		if (!follows(p[1]) || !follows(p[2]) || !follows(p[3]))
+			return 0;
+		if ((c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
+			return 0;
+		return 4;
+	}
+	return 0;
+}
+
+bool ocs_name_has_control(const char *name)
+{
+	for (const unsigned char *p = (const unsigned char *)name; *p != '\0'; p++)
+		if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
+			return true;
+	return false;
+}
+
+const char *ocs_name_fault(const char *name)
+{
+	const char *p = name;
+
+	if (*p == '\0')
+		return "is empty";
+	while (*p != '\0') {
+		size_t len = ocs_utf8_sequence(p);
+
+		if (len == 0)
+			return "is not UTF-8";
+		if ((unsigned char)*p < 0x20)
+			return "holds a tab, a line end or another C0 control character";
+		p += len;
+	}
+	return p - name > OCS_NAMES_MAX ? "has more than 1024 bytes" : NULL;
+}
+
+const char *ocs_folder_fault(const char *folder)
+{
+	const char *fault = ocs_name_fault(folder);
+	size_t len = strlen(folder);
+
+	if (fault != NULL)
+		return fault;
+	if (folder[0] == '/' || folder[len - 1] == '/' || strstr(folder, "//") != NULL)
+		return "has an empty level: a '/' at one end, or two in a row";
+	return NULL;
+}

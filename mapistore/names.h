@@ -1,0 +1,39 @@
+/*
+ * What a name is: the rules for users, folders and message ids, in one place for every way in
+ * (documents, JSON, user map, the library's public functions, options of the tools).
+ *
+ * A name is what the mail store says, byte for byte: 1 to 1,024 bytes of UTF-8, without NUL and
+ * the other C0 controls (XML 1.0 cannot express most of them) and without U+FFFE and U+FFFF. White
+ * space at its ends, DEL and C1 controls belong to it.
+ *
+ * A folder is such a name whose `/` separate levels; no level is empty, so there is none at either
+ * end and no two in a row. It is refused, never mended: a store whose names really hold an empty
+ * level would otherwise have two folders become one, and deleting one would report the other.
+ *
+ * Pure functions; any thread.
+ */
+#ifndef OCS_MAPISTORE_NAMES_H
+#define OCS_MAPISTORE_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define OCS_NAMES_MAX 1024 /* bytes of a name */
+
+/* What is wrong with a name, as the end of a sentence ("is empty", "holds ..."), or NULL. */
+const char *ocs_name_fault(const char *name);
+/* The same for a folder: its levels too. */
+const char *ocs_folder_fault(const char *folder);
+
+/* Lower-cases a backend name; INBOX as first component in capitals; strips nothing else. In place.
+ */
+void ocs_index_canonical_backend(char *backend);
+void ocs_index_canonical_folder(char *folder);
+
+/* The length of the UTF-8 sequence at p, 0 if it is none (or one that XML 1.0 does not allow: a
+ * surrogate, U+FFFE, U+FFFF). p is NUL-terminated. */
+size_t ocs_utf8_sequence(const char *p);
+/* C0, DEL and C1 controls. */
+bool ocs_name_has_control(const char *name);
+
+#endif
