@@ -6,9 +6,6 @@
 #include <string.h>
 #include <sys/time.h>
 
-#include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
-
 #define FRAME_MAX   131072
 #define EXPIRES_MS  600000
 #define CONNECT_SEC 5

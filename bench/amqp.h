@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include <amqp.h>
+#include "link/librabbitmq.h"
 
 #define BENCH_CHANNEL 1
 

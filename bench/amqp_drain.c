@@ -19,9 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
 #include "bench/amqp.h"
 #include "bench/samples.h"
 

@@ -11,9 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
+#include "link/librabbitmq.h"
 #include "link/settings.h"
 #include "link/status.h"
 #include "store/error.h"

@@ -23,9 +23,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <amqp.h>
-#include <amqp_framing.h>
-
 #include "link/broker.h"
 #include "link/inbox.h"
 #include "xml/xml.h"

@@ -65,7 +65,8 @@ int ocs_privilege_lookup(const struct ocs_config *config, struct ocs_identity *i
 int ocs_privilege_drop(const struct ocs_identity *identity, bool *fowner_r, struct ocs_error *error)
 {
 	*fowner_r = false;
-	capng_get_caps_process();
+	if (capng_get_caps_process() != 0)
+		return ocs_error_set(error, "the capabilities of this process cannot be read");
 	bool fowner = capng_have_capability(CAPNG_PERMITTED, CAP_FOWNER) == 1;
 
 	if (!identity->drop) {
