@@ -337,13 +337,15 @@ void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
-	bool hangs, link_hangs;
+	bool service_hangs, hangs, link_hangs;
 
-	ocs_service_stop(daemon->service);
+	service_hangs = ocs_service_stop(daemon->service) < 0;
 	/* A thread that hangs, in the network or on a lock, still uses what would be closed; the
 	 * process is about to end. */
 	link_hangs = daemon->link != NULL && ocs_link_stop(daemon->link) < 0;
 	hangs = daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0;
+	if (service_hangs)
+		return;
 	if (daemon->index != NULL && !hangs)
 		ocs_index_close(daemon->index);
 	if (daemon->registry != NULL && !hangs)

@@ -354,7 +354,7 @@ unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid)
 	return count;
 }
 
-unsigned ocs_http_guard_busy(struct ocs_http_guard *guard)
+unsigned ocs_http_guard_busy(struct ocs_http_guard *guard, bool sending)
 {
 	unsigned busy = 0;
 
@@ -362,7 +362,7 @@ unsigned ocs_http_guard_busy(struct ocs_http_guard *guard)
 	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
 		int phase = atomic_load(&c->phase);
 
-		busy += phase == OCS_HTTP_WORKING || phase == OCS_HTTP_SENDING;
+		busy += phase == OCS_HTTP_WORKING || (sending && phase == OCS_HTTP_SENDING);
 	}
 	pthread_mutex_unlock(&guard->lock);
 	return busy;

@@ -72,8 +72,9 @@ bool ocs_http_work(struct ocs_http_connection *connection);
 void ocs_http_send(struct ocs_http_connection *connection);
 void ocs_http_end(struct ocs_http_connection *connection);
 
-/* The guard's connections that have a request at work or being answered. */
-unsigned ocs_http_guard_busy(struct ocs_http_guard *guard);
+/* The guard's connections that have a request at work, and with `sending` also those that are being
+ * answered. */
+unsigned ocs_http_guard_busy(struct ocs_http_guard *guard, bool sending);
 
 /* The guard's local connections of that user. */
 unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid);

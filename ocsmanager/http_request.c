@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,22 +50,33 @@ bool ocs_http_claim(struct ocs_http_request *request)
 	return !atomic_flag_test_and_set(&request->claimed);
 }
 
-static void list_add(struct ocs_http_request *request)
+/* Before the connection is suspended. false: the list has been walked through for the last time,
+ * nobody will end what comes now. */
+static bool list_add(struct ocs_http_request *request)
 {
 	struct ocs_http_server *server = request->server;
+	bool open;
 
 	pthread_mutex_lock(&server->lock);
-	request->next = server->suspended;
-	if (request->next != NULL)
-		request->next->previous = request;
-	server->suspended = request;
+	open = !server->abandoned;
+	if (open) {
+		request->listed = true;
+		request->next = server->suspended;
+		if (request->next != NULL)
+			request->next->previous = request;
+		server->suspended = request;
+	}
 	pthread_mutex_unlock(&server->lock);
+	return open;
 }
 
+/* By the thread of the connection alone. The request may have left already, or never been there. */
 static void list_remove(struct ocs_http_request *request)
 {
 	struct ocs_http_server *server = request->server;
 
+	if (!request->listed)
+		return;
 	pthread_mutex_lock(&server->lock);
 	if (request->previous != NULL)
 		request->previous->next = request->next;
@@ -72,14 +84,29 @@ static void list_remove(struct ocs_http_request *request)
 		server->suspended = request->next;
 	if (request->next != NULL)
 		request->next->previous = request->previous;
+	request->next = request->previous = NULL;
+	request->listed = false;
 	pthread_mutex_unlock(&server->lock);
 }
 
-/* If the connection is suspended by now it is resumed here; if not yet, the handler finds DONE. */
+/* If the connection is suspended by now it is resumed here; if not yet, the handler finds DONE.
+ * A suspended connection is there: libmicrohttpd ends none, and only one thread sees SUSPENDED.
+ * Once it is resumed it can go at any moment, and a server that stops with it, while libmicrohttpd
+ * is still at work in here: hence the count. */
 void ocs_http_finish(struct ocs_http_request *request)
 {
+	struct ocs_http_server *server = request->server;
+
+	atomic_fetch_add(&server->finishing, 1);
 	if (atomic_exchange(&request->stage, DONE) == SUSPENDED)
 		MHD_resume_connection(request->connection);
+	atomic_fetch_sub(&server->finishing, 1);
+}
+
+void ocs_http_wait_finished(struct ocs_http_server *server)
+{
+	while (atomic_load(&server->finishing) > 0)
+		sched_yield();
 }
 
 void ocs_http_abandon_all(struct ocs_http_server *server)
@@ -87,6 +114,7 @@ void ocs_http_abandon_all(struct ocs_http_server *server)
 	struct ocs_http_request *request;
 
 	pthread_mutex_lock(&server->lock);
+	server->abandoned = true;
 	for (request = server->suspended; request != NULL; request = request->next) {
 		if (!ocs_http_claim(request))
 			continue;
@@ -210,7 +238,10 @@ static enum MHD_Result act(struct ocs_http_request *request)
 	}
 	if (request->route->act(request) == OCS_HTTP_READY || atomic_load(&request->stage) == DONE)
 		return ocs_http_answer(request);
-	list_add(request);
+	if (!list_add(request) && ocs_http_claim(request)) {
+		ocs_http_refuse_with(request, 503, "OVERLOADED", "the server is stopping");
+		return ocs_http_answer(request);
+	}
 	MHD_suspend_connection(request->connection);
 	if (!atomic_compare_exchange_strong(&request->stage, &expected, SUSPENDED))
 		MHD_resume_connection(request->connection);
@@ -251,6 +282,9 @@ void ocs_http_completed(void *server, struct MHD_Connection *connection, void **
 	if (request == NULL)
 		return;
 	*request_r = NULL;
+	list_remove(request);
+	/* Whoever still has it answers nobody, and must not touch the connection. */
+	(void)ocs_http_claim(request);
 	ocs_http_end(request->peer);
 	ocs_http_release(request);
 }

@@ -2,12 +2,32 @@
  * One request of the web service, from its first header to its answer: routing, the rules of HTTP,
  * the body, and the answer, which may come from another thread.
  *
- * Life: made at the first call of libmicrohttpd's handler, freed when libmicrohttpd is done with it
- * and nobody else holds a reference. What has been routed here is acted on by the functions of
- * http_auth.c and http_notify.c. An action either fills in the reply and returns OCS_HTTP_READY, or
- * hands a reference to somebody else and returns OCS_HTTP_LATER; that one calls ocs_http_claim(),
- * fills in the reply if it got the claim, ocs_http_finish() and ocs_http_release(), in any thread,
- * even before the action returned.
+ * What has been routed here is acted on by the functions of http_auth.c and http_notify.c. An
+ * action either fills in the reply and returns OCS_HTTP_READY, or hands a reference to somebody
+ * else and returns OCS_HTTP_LATER; that one calls ocs_http_claim(), fills in the reply if it got
+ * the claim, ocs_http_finish() and ocs_http_release(), in any thread, even before the action
+ * returned.
+ *
+ * Who owns a request, and what may be touched:
+ *
+ *   stage       is reached by                          owner, and what ends it
+ *   reading     libmicrohttpd's handler (connection's  the connection's thread alone; a client that
+ *               thread) makes it                       leaves: ocs_http_completed() frees it
+ *   handed on   the action retains a reference for a   memory: who releases last. Reply and
+ * work_data: worker, dispatch or the link           who holds the claim, until ocs_http_finish()
+ *   suspended   the handler puts it into               libmicrohttpd touches neither connection nor
+ *               server->suspended, then suspends       request until the one
+ * MHD_resume_connection(), which ocs_http_finish() makes; a client that leaves is noticed only
+ * after that done        ocs_http_finish()                      the connection's thread again. Who
+ * finished may touch nothing but its own reference completed   libmicrohttpd, also without a call
+ * of  nobody: the request leaves every list and takes the handler after the resumption       the
+ * claim first, then the reference is released
+ *
+ * The connection's thread alone adds to and removes from server->suspended, and being completed
+ * always removes. `connection` and `peer` are good for the connection's thread until it is
+ * completed, and for the holder of the claim until it finishes; a plain reference gives a right to
+ * neither. The server is there as long as any claim is unfinished: ocs_service_stop() waits, or
+ * frees nothing.
  */
 #ifndef OCS_OCSMANAGER_HTTP_REQUEST_H
 #define OCS_OCSMANAGER_HTTP_REQUEST_H
@@ -50,10 +70,12 @@ struct ocs_http_server {
 	struct ocs_http_workers *workers;
 	struct ocs_http_guard *guard;
 	struct ocs_metrics metrics;
-	pthread_mutex_t lock;               /* of the two below */
+	pthread_mutex_t lock;               /* of the three below */
 	struct ocs_http_settings *settings; /* for new requests */
 	struct ocs_http_request *suspended; /* list of those that wait for their answer */
+	bool abandoned;                     /* under the lock: the list takes no more */
 	atomic_bool stopping;               /* new requests are turned away */
+	atomic_uint finishing;              /* threads inside ocs_http_finish() */
 };
 
 enum ocs_http_action { OCS_HTTP_READY, OCS_HTTP_LATER };
@@ -97,6 +119,7 @@ struct ocs_http_request {
 	atomic_flag claimed; /* by who writes the reply */
 	atomic_int stage;
 	struct ocs_http_request *previous, *next; /* in the list of suspended ones */
+	bool listed;
 
 	/* For the worker that has it. */
 	void (*work)(struct ocs_http_request *request);
@@ -116,8 +139,10 @@ void ocs_http_release(struct ocs_http_request *request);
 bool ocs_http_claim(struct ocs_http_request *request);
 /* The reply is written: it goes out. Only after a claim. */
 void ocs_http_finish(struct ocs_http_request *request);
-/* Ends every request that still waits with 503. */
+/* Ends every request that still waits with 503; later ones do not wait. */
 void ocs_http_abandon_all(struct ocs_http_server *server);
+/* Until no thread is inside ocs_http_finish(). */
+void ocs_http_wait_finished(struct ocs_http_server *server);
 
 /* Replies. refuse replaces whatever was written before, counts and logs. `account` may be NULL. */
 void ocs_http_refuse(struct ocs_http_request *request, const struct ocs_refusal *refusal,

@@ -207,15 +207,18 @@ static void wait_until_quiet(struct ocs_service *service, int limit_ms)
 {
 	const struct timespec step = {0, STOP_STEP_MS * 1000000L};
 
-	for (int waited = 0; waited < limit_ms && ocs_http_guard_busy(service->server.guard) > 0;
+	for (int waited = 0;
+	     waited < limit_ms && ocs_http_guard_busy(service->server.guard, true) > 0;
 	     waited += STOP_STEP_MS)
 		nanosleep(&step, NULL);
 }
 
-void ocs_service_stop(struct ocs_service *service)
+int ocs_service_stop(struct ocs_service *service)
 {
+	unsigned hang;
+
 	if (service == NULL)
-		return;
+		return 0;
 	atomic_store(&service->server.stopping, true);
 	ocs_listener_quiesce(&service->web);
 	ocs_listener_quiesce(&service->near);
@@ -224,9 +227,18 @@ void ocs_service_stop(struct ocs_service *service)
 	wait_until_quiet(service, STOP_ANSWERS_MS);
 	ocs_http_abandon_all(&service->server);
 	wait_until_quiet(service, STOP_SENDING_MS);
+	/* Their connections are suspended, with which libmicrohttpd cannot be stopped. */
+	hang = ocs_http_guard_busy(service->server.guard, false);
+	if (hang > 0) {
+		ocs_log(LOG_ERR, "%u requests hang and are given up at the end", hang);
+		return -1;
+	}
+	ocs_http_wait_finished(&service->server);
 	ocs_listener_stop(&service->web);
 	if (service->near.daemon != NULL)
 		ocs_listener_stop(&service->near);
 	ocs_listener_stop(&service->operations);
+	ocs_http_wait_finished(&service->server);
 	free_service(service);
+	return 0;
 }

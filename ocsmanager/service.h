@@ -48,7 +48,8 @@ const char *ocs_service_operations_address(const struct ocs_service *service);
 
 /* Accepts no more, answers what is in flight (3 s at most, then 503), stops all threads, frees.
  * NULL is allowed. Requests still inside dispatch after that answer to nobody: stop dispatch next.
- */
-void ocs_service_stop(struct ocs_service *service);
+ * -1: a thread hangs in the middle of an answer, so threads and memory are left as they are, what
+ * they use must stay, and the process must end. */
+int ocs_service_stop(struct ocs_service *service);
 
 #endif

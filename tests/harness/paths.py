@@ -12,3 +12,6 @@ def program(name):
 
 def have(name):
     return os.access(program(name), os.X_OK)
+
+
+os.environ.setdefault("TSAN_OPTIONS", "suppressions=" + os.path.join(TREE, "tests", "tsan.supp"))
