@@ -214,7 +214,7 @@ class LeavingMapi(LeavingTest):
 
     def test_a_stop_of_mapi_over_http_under_load(self):
         d = self.daemon()
-        for turn in range(3):
+        for turn in range(2):
             server = self.server(d)
             client = self.mapi(server)
             hammer = self.hammer(d, f"{server.host}:{server.port}", mapi_requests(client), 10 ** 7,

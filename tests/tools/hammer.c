@@ -27,7 +27,7 @@
 
 #define REQUESTS_MAX 64
 #define THREADS_MAX  64
-#define REQUEST_MAX  (256 * 1024)
+#define REQUEST_MAX  (512 * 1024)
 #define MARK         "@@@@@@@@"
 #define PATIENCE_MS  20000 /* for an answer that must come */
 #define LINGER_MS    20    /* reads on so long after ending its sending side */
