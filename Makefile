@@ -124,7 +124,7 @@ $(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h)
 	@mkdir -p $(@D)
 	@echo "  PLUGIN  $@"
 	@$(CC) -std=gnu11 $(OPT) -fPIC -shared -DHAVE_CONFIG_H -D_GNU_SOURCE -I. $(filter-out -Wformat=2 -Wvla,$(WARN)) \
-	    -fstack-protector-strong -fvisibility=hidden -isystem /usr/include/dovecot -Wl,-z,relro,-z,now -o $@ $(PLUGIN_SRCS) -lexpat
+	    -fstack-protector-strong -fvisibility=hidden -isystem /usr/include/dovecot -Wl,-z,relro,-z,now -o $@ $(PLUGIN_SRCS) -lexpat -lidn
 
 # ---- the Samba plugin: one module that brings our libraries along and exports one symbol ----
 SAMBA_PKGS := dcerpc_server samba-hostconfig tevent

@@ -8,6 +8,8 @@
 
 #include <talloc.h>
 
+#include "auth/prepare.h"
+
 #define SSHA_SALT 4 /* bytes; what the original server drew */
 
 bool ocs_account_name_valid(const char *name)
@@ -63,6 +65,29 @@ static int note_cost(struct ocs_accounts *accounts, const struct ocs_account *ac
 	return 0;
 }
 
+/* The salts are those of an unknown account, so that they stay over restarts and tell nothing. */
+static void prepare_plain(struct ocs_accounts *accounts, struct ocs_account *account,
+                          const struct ocs_auth_secret *secret)
+{
+	char prepared[OCS_HASH_PASSWORD_MAX + 1];
+	bool usable = ocs_password_prepare(account->hash.text, prepared, NULL) == 0;
+
+	ocs_accounts_fake_ssha(accounts, secret, account->name, &account->ssha);
+	account->raw = account->ssha;
+	ocs_ssha_make(account->hash.text, account->raw.salt, account->raw.salt_len, &account->raw);
+	account->has_raw = usable && strcmp(prepared, account->hash.text) != 0;
+	if (usable)
+		strcpy(account->hash.text, prepared);
+	ocs_ssha_make(account->hash.text, account->ssha.salt, account->ssha.salt_len,
+	              &account->ssha);
+	account->has_ssha = true;
+	ocs_accounts_fake_scram(accounts, secret, account->name, &account->scram);
+	/* a password that SASLprep refuses cannot be typed into a SCRAM client either */
+	account->has_scram =
+	        usable && ocs_scram_keys_derive(&account->scram, account->hash.text) == 0;
+	explicit_bzero(prepared, sizeof(prepared));
+}
+
 /* The mechanisms that the stored hash can serve; a plain password can serve all. */
 static void prepare(struct ocs_accounts *accounts, struct ocs_account *account,
                     const struct ocs_auth_secret *secret)
@@ -89,14 +114,7 @@ static void prepare(struct ocs_accounts *accounts, struct ocs_account *account,
 	case OCS_HASH_PLAIN:
 		break;
 	}
-	/* the salts of an unknown account, so that they stay over restarts and tell nothing */
-	ocs_accounts_fake_ssha(accounts, secret, account->name, &account->ssha);
-	ocs_ssha_make(account->hash.text, account->ssha.salt, account->ssha.salt_len,
-	              &account->ssha);
-	account->has_ssha = true;
-	ocs_accounts_fake_scram(accounts, secret, account->name, &account->scram);
-	/* a password that SASLprep refuses cannot be typed into a SCRAM client either */
-	account->has_scram = ocs_scram_keys_derive(&account->scram, account->hash.text) == 0;
+	prepare_plain(accounts, account, secret);
 }
 
 static void make_mac(struct ocs_account *account, const struct ocs_auth_secret *secret)
@@ -129,8 +147,8 @@ int ocs_accounts_add(struct ocs_accounts *accounts, const char *name, const char
 		talloc_free(account);
 		return -1;
 	}
+	make_mac(account, secret); /* of the hash as it stands in the file */
 	prepare(accounts, account, secret);
-	make_mac(account, secret);
 	HASH_ADD_STR(accounts->table, name, account);
 	if (!account->hh.tbl)
 		return ocs_error_set(error, "out of memory"); /* the table is thrown away then */
@@ -166,8 +184,8 @@ void ocs_accounts_fake_scram(const struct ocs_accounts *accounts,
 	ocs_auth_secret_derive(secret, "scram-server", name, keys->server_key, OCS_SCRAM_KEY);
 }
 
-const struct ocs_account *ocs_accounts_check_password(const struct ocs_accounts *accounts,
-                                                      const char *name, const char *password)
+static const struct ocs_account *check_bytes(const struct ocs_accounts *accounts, const char *name,
+                                             const char *password)
 {
 	const struct ocs_account *account = ocs_accounts_find(accounts, name);
 	bool right = false, checked = false;
@@ -186,4 +204,18 @@ const struct ocs_account *ocs_accounts_check_password(const struct ocs_accounts 
 	if (account && !checked)
 		right = ocs_hash_matches(&account->hash, password);
 	return right ? account : NULL;
+}
+
+const struct ocs_account *ocs_accounts_check_password(const struct ocs_accounts *accounts,
+                                                      const char *name, const char *password)
+{
+	char prepared[OCS_HASH_PASSWORD_MAX + 1];
+	bool usable = ocs_password_prepare(password, prepared, NULL) == 0;
+	const struct ocs_account *account = usable ? check_bytes(accounts, name, prepared) : NULL;
+
+	/* What this costs depends on the password that was sent, not on the account. */
+	if (!account && (!usable || strcmp(prepared, password) != 0))
+		account = check_bytes(accounts, name, password);
+	explicit_bzero(prepared, sizeof(prepared));
+	return account;
 }

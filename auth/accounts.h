@@ -24,6 +24,10 @@ struct ocs_account {
 	bool has_ssha;  /* ssha serves the legacy login */
 	bool has_scram; /* scram serves SCRAM-SHA-256 */
 	struct ocs_ssha ssha;
+	/* Of a plain password that preparation changes: what an old client answers with, which
+	 * sends the bytes as they are. */
+	bool has_raw;
+	struct ocs_ssha raw;
 	struct ocs_scram_keys scram;
 	uint8_t mac[OCS_ACCOUNT_MAC]; /* of the stored hash; a token carries it */
 	UT_hash_handle hh;
@@ -61,7 +65,8 @@ void ocs_accounts_fake_scram(const struct ocs_accounts *accounts,
                              const struct ocs_auth_secret *secret, const char *name,
                              struct ocs_scram_keys *keys);
 
-/* SLOW. Does the same work for every name and returns the account only if the password is right. */
+/* SLOW. Does the same work for every name and returns the account only if the password is right:
+ * prepared (auth/prepare.h), or, for a hash that was made elsewhere, as it is. */
 const struct ocs_account *ocs_accounts_check_password(const struct ocs_accounts *accounts,
                                                       const char *name, const char *password);
 

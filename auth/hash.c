@@ -12,6 +12,7 @@
 #include <nettle/memops.h>
 
 #include "auth/codec.h"
+#include "auth/prepare.h"
 
 #define SSHA_PREFIX  "{SSHA}"
 #define SCRAM_PREFIX "{SCRAM-SHA-256}"
@@ -175,8 +176,7 @@ static int make_scram(const char *password, char *hash_r, struct ocs_error *erro
 	if (ocs_auth_random(keys.salt, keys.salt_len) < 0)
 		return ocs_error_set(error, "no random bytes to be had");
 	if (ocs_scram_keys_derive(&keys, password) < 0)
-		return ocs_error_set(error, "the password cannot be used with SCRAM: it has "
-		                            "characters that SASLprep forbids");
+		return ocs_error_set(error, "out of memory");
 	memcpy(hash_r, SCRAM_PREFIX, prefix);
 	ocs_scram_keys_text(&keys, hash_r + prefix, OCS_AUTH_HASH_SIZE - prefix);
 	return 0;
@@ -215,14 +215,9 @@ static bool scheme_is(const char *scheme, const char *name)
 	return strcasecmp(scheme, name) == 0;
 }
 
-int ocs_auth_make_hash(const char *scheme, const char *password, char hash_r[OCS_AUTH_HASH_SIZE],
-                       struct ocs_error *error)
+static int make_hash(const char *scheme, const char *password, char *hash_r,
+                     struct ocs_error *error)
 {
-	if (!password || !*password)
-		return ocs_error_set(error, "the password is empty");
-	if (strlen(password) > OCS_HASH_PASSWORD_MAX)
-		return ocs_error_set(error, "the password is longer than %d bytes",
-		                     OCS_HASH_PASSWORD_MAX);
 	if (!scheme || scheme_is(scheme, "CRYPT"))
 		return make_crypt(password, hash_r, error);
 	if (scheme_is(scheme, "SSHA"))
@@ -231,4 +226,19 @@ int ocs_auth_make_hash(const char *scheme, const char *password, char hash_r[OCS
 		return make_scram(password, hash_r, error);
 	return ocs_error_set(error, "unknown scheme '%s'; known are CRYPT, SCRAM-SHA-256 and SSHA",
 	                     scheme);
+}
+
+int ocs_auth_make_hash(const char *scheme, const char *password, char hash_r[OCS_AUTH_HASH_SIZE],
+                       struct ocs_error *error)
+{
+	char prepared[OCS_HASH_PASSWORD_MAX + 1];
+
+	if (!password || !*password)
+		return ocs_error_set(error, "the password is empty");
+	/* nobody could log in with what no client can prepare */
+	if (ocs_password_prepare(password, prepared, error) < 0)
+		return -1;
+	int rc = make_hash(scheme, prepared, hash_r, error);
+	explicit_bzero(prepared, sizeof(prepared));
+	return rc;
 }

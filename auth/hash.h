@@ -32,8 +32,8 @@ struct ocs_hash {
  * never holds the secret. */
 int ocs_hash_parse(const char *text, bool plain_allowed, struct ocs_hash *hash,
                    struct ocs_error *error);
-/* Constant time within one kind. SLOW: crypt(3) and SCRAM cost what the hash says. password has at
- * most OCS_HASH_PASSWORD_MAX bytes. */
+/* Constant time within one kind. SLOW: crypt(3) and SCRAM cost what the hash says. password is
+ * taken as it is (see auth/prepare.h) and has at most OCS_HASH_PASSWORD_MAX bytes. */
 bool ocs_hash_matches(const struct ocs_hash *hash, const char *password);
 /* Whether both cost the same to check: same crypt(3) method and cost, same SCRAM iterations. */
 bool ocs_hash_same_cost(const struct ocs_hash *a, const struct ocs_hash *b);

@@ -161,10 +161,16 @@ static enum ocs_auth_result ssha_login(struct step *step, const struct ocs_chall
 	if (result != OCS_AUTH_OK)
 		return result;
 	ssha_of(step, challenge->account, &ssha, &real);
+	bool hexadecimal = ocs_auth_hex_decode(hex, given, sizeof(given)) == 0;
 	ocs_ssha_answer(challenge->account, &ssha, challenge->token_salt, OCS_CHALLENGE_SALT,
 	                expected);
-	bool right = ocs_auth_hex_decode(hex, given, sizeof(given)) == 0;
-	right &= memeql_sec(expected, given, sizeof(given)) != 0;
+	bool right = memeql_sec(expected, given, sizeof(given)) != 0;
+	if (real && real->has_raw) {
+		ocs_ssha_answer(challenge->account, &real->raw, challenge->token_salt,
+		                OCS_CHALLENGE_SALT, expected);
+		right |= memeql_sec(expected, given, sizeof(given)) != 0;
+	}
+	right &= hexadecimal;
 	if (!right || !real)
 		return wrong(step, challenge->account);
 	return ocs_auth_grant(step->auth, step->view, real, step->reply);
@@ -312,7 +318,7 @@ static enum ocs_auth_result plain(struct step *step, const char *message)
 
 	if (!message || !*message)
 		return fail(step, OCS_AUTH_MISSING_PARAMETER, "sasl is empty");
-	enum ocs_auth_result result = ocs_plain_parse(step->auth->sasl, message, name, password);
+	enum ocs_auth_result result = ocs_plain_parse(message, name, password);
 	if (result != OCS_AUTH_OK)
 		return fail(step, result, "not a PLAIN message: NUL user NUL password");
 	strcpy(step->reply->account, name);

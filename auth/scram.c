@@ -23,12 +23,6 @@ struct ocs_scram {
 	bool bad_name;
 };
 
-/* What libgsasl's PLAIN server hands over in its validation. */
-struct plain_message {
-	char *name;
-	char *password;
-};
-
 static int set_base64(Gsasl_session *session, Gsasl_property property, const uint8_t *bytes,
                       size_t len)
 {
@@ -69,28 +63,13 @@ static int give_keys(struct ocs_scram *scram, Gsasl_session *session)
 	return rc;
 }
 
-static int take_plain(struct plain_message *plain, Gsasl_session *session)
-{
-	const char *name = gsasl_property_fast(session, GSASL_AUTHID);
-	const char *password = gsasl_property_fast(session, GSASL_PASSWORD);
-
-	if (!name || !password || !ocs_account_name_valid(name) ||
-	    strlen(password) > OCS_HASH_PASSWORD_MAX || !acts_for_itself(session, name))
-		return GSASL_AUTHENTICATION_ERROR;
-	strcpy(plain->name, name);
-	strcpy(plain->password, password);
-	return GSASL_OK;
-}
-
 static int callback(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 {
 	(void)gsasl;
-	void *hook = gsasl_session_hook_get(session);
+	struct ocs_scram *scram = gsasl_session_hook_get(session);
 
-	if (property == GSASL_VALIDATE_SIMPLE)
-		return hook ? take_plain(hook, session) : GSASL_NO_CALLBACK;
-	if (property == GSASL_SCRAM_ITER && hook && ((struct ocs_scram *)hook)->lookup)
-		return give_keys(hook, session);
+	if (property == GSASL_SCRAM_ITER && scram && scram->lookup)
+		return give_keys(scram, session);
 	return GSASL_NO_CALLBACK;
 }
 
@@ -194,23 +173,34 @@ void ocs_scram_free(struct ocs_scram *scram)
 	free(scram);
 }
 
-enum ocs_auth_result ocs_plain_parse(struct ocs_sasl *sasl, const char *message,
-                                     char name_r[OCS_AUTH_NAME_SIZE],
+/* libgsasl's server would prepare the password, and refuse one that cannot be: see auth/prepare.h.
+ */
+enum ocs_auth_result ocs_plain_parse(const char *message, char name_r[OCS_AUTH_NAME_SIZE],
                                      char password_r[OCS_HASH_PASSWORD_MAX + 1])
 {
-	char bytes[OCS_SCRAM_MESSAGE_MAX];
-	struct plain_message plain = {.name = name_r, .password = password_r};
-	struct ocs_auth_reply unused;
-	Gsasl_session *session;
+	char bytes[OCS_SCRAM_MESSAGE_MAX + 1];
+	enum ocs_auth_result result = OCS_AUTH_INVALID_PARAMETER;
 	size_t len;
 
-	if (decode(message, bytes, sizeof(bytes), &len) < 0)
-		return OCS_AUTH_INVALID_PARAMETER;
-	if (gsasl_server_start(sasl->gsasl, "PLAIN", &session) != GSASL_OK)
-		return OCS_AUTH_INTERNAL;
-	gsasl_session_hook_set(session, &plain);
-	int rc = step(session, bytes, len, &unused);
-	gsasl_finish(session);
+	if (decode(message, bytes, OCS_SCRAM_MESSAGE_MAX, &len) < 0)
+		return result;
+	bytes[len] = '\0';
+	/* [authzid] NUL authcid NUL passwd (RFC 4616); decode() has set len, not strlen() */
+	const char *end = bytes + len, *authzid = bytes;
+	const char *name = memchr(authzid, '\0', len);
+	const char *password =
+	        name ? memchr(name + 1, '\0', name < end ? (size_t)(end - name - 1) : 0) : NULL;
+	if (name && password) {
+		name++;
+		password++;
+		if (strlen(password) == (size_t)(end - password) &&
+		    strlen(password) <= OCS_HASH_PASSWORD_MAX && ocs_account_name_valid(name) &&
+		    (!*authzid || strcmp(authzid, name) == 0)) {
+			strcpy(name_r, name);
+			strcpy(password_r, password);
+			result = OCS_AUTH_OK;
+		}
+	}
 	explicit_bzero(bytes, sizeof(bytes));
-	return rc == GSASL_OK ? OCS_AUTH_OK : OCS_AUTH_INVALID_PARAMETER;
+	return result;
 }

@@ -36,10 +36,10 @@ enum ocs_auth_result ocs_scram_finish(struct ocs_scram *scram, const char *clien
                                       struct ocs_auth_reply *reply);
 void ocs_scram_free(struct ocs_scram *scram);
 
-/* A PLAIN message (RFC 4616) taken apart; wipe the password after use. INVALID_PARAMETER: it is
- * none, a bad name, another user to act for, a password over OCS_HASH_PASSWORD_MAX bytes. */
-enum ocs_auth_result ocs_plain_parse(struct ocs_sasl *sasl, const char *message,
-                                     char name_r[OCS_AUTH_NAME_SIZE],
+/* A PLAIN message (RFC 4616) taken apart; the password as it came, to be wiped after use.
+ * INVALID_PARAMETER: it is none, a bad name, another user to act for, a password of
+ * more than OCS_HASH_PASSWORD_MAX bytes. */
+enum ocs_auth_result ocs_plain_parse(const char *message, char name_r[OCS_AUTH_NAME_SIZE],
                                      char password_r[OCS_HASH_PASSWORD_MAX + 1]);
 
 #endif

@@ -64,21 +64,15 @@ int ocs_scram_keys_derive(struct ocs_scram_keys *keys, const char *password)
 {
 	char salted[OCS_SCRAM_KEY], client[OCS_SCRAM_KEY], server[OCS_SCRAM_KEY],
 	        stored[OCS_SCRAM_KEY];
-	char *prepared = NULL;
-
-	if (gsasl_saslprep(password, 0, &prepared, NULL) != GSASL_OK)
-		return -1;
-	int rc = gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, prepared, keys->iterations,
+	int rc = gsasl_scram_secrets_from_password(GSASL_HASH_SHA256, password, keys->iterations,
 	                                           (const char *)keys->salt, keys->salt_len, salted,
 	                                           client, server, stored);
 	if (rc == GSASL_OK) {
 		memcpy(keys->stored_key, stored, OCS_SCRAM_KEY);
 		memcpy(keys->server_key, server, OCS_SCRAM_KEY);
 	}
-	explicit_bzero(prepared, strlen(prepared));
 	explicit_bzero(salted, sizeof(salted));
 	explicit_bzero(client, sizeof(client));
-	gsasl_free(prepared);
 	return rc == GSASL_OK ? 0 : -1;
 }
 

@@ -27,8 +27,8 @@ struct ocs_scram_keys {
 int ocs_scram_keys_parse(const char *text, struct ocs_scram_keys *keys);
 /* The text for an account file, without the scheme; size 256 is enough for any. */
 void ocs_scram_keys_text(const struct ocs_scram_keys *keys, char *text, size_t size);
-/* Fills the two keys from iterations and salt; costs the iterations. -1: the password cannot be
- * prepared by SASLprep (RFC 4013), or out of memory. */
+/* Fills the two keys from iterations and salt; costs the iterations. The password is taken as it
+ * is: prepare it first (auth/prepare.h). -1: out of memory. */
 int ocs_scram_keys_derive(struct ocs_scram_keys *keys, const char *password);
 bool ocs_scram_keys_match(const struct ocs_scram_keys *keys, const char *password);
 

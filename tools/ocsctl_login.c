@@ -12,6 +12,7 @@
 
 #include "auth/auth.h"
 #include "auth/codec.h"
+#include "auth/prepare.h"
 #include "auth/ssha.h"
 
 static const char *const mechanisms[] = {"SCRAM-SHA-256", "SSHA", "PLAIN"};
@@ -26,7 +27,7 @@ const char *ocsctl_login_mechanism(const char *name)
 }
 
 /* One step: posts what stands inside <ocsmanager>, returns the reply if it is a success. */
-static struct ocsctl_xml_reply *step(const struct ocsctl_login *login, const void *mem_ctx,
+static struct ocsctl_xml_reply *step(struct ocsctl_login *login, const void *mem_ctx,
                                      const char *path, const char *inside, struct ocs_error *error)
 {
 	char *url = talloc_asprintf(mem_ctx, "%s/authenticate/%s", login->url, path);
@@ -41,8 +42,10 @@ static struct ocsctl_xml_reply *step(const struct ocsctl_login *login, const voi
 		ocs_error_set(error, "out of memory");
 		return NULL;
 	}
+	login->status = 0;
 	if (ocsctl_http_request(login->http, "POST", url, body, strlen(body), &answer, error) < 0)
 		return NULL;
+	login->status = answer.status;
 	if (ocsctl_xml_read_reply(mem_ctx, answer.body, answer.len, &reply, error) < 0) {
 		ocs_error_set(error, "%s answered HTTP %ld and no document of the web service", url,
 		              answer.status);
@@ -118,8 +121,8 @@ static char *scram_move(Gsasl_session *session, const void *mem_ctx, const char 
 	return text;
 }
 
-static char *scram_talk(const struct ocsctl_login *login, Gsasl_session *session,
-                        const void *mem_ctx, struct ocs_error *error)
+static char *scram_talk(struct ocsctl_login *login, Gsasl_session *session, const void *mem_ctx,
+                        struct ocs_error *error)
 {
 	struct ocsctl_xml_reply *reply;
 	char *message, *inside;
@@ -146,8 +149,7 @@ static char *scram_talk(const struct ocsctl_login *login, Gsasl_session *session
 	return take_token(reply, error);
 }
 
-static char *login_scram(const struct ocsctl_login *login, const void *mem_ctx,
-                         struct ocs_error *error)
+static char *login_scram(struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error)
 {
 	Gsasl_session *session = NULL;
 	Gsasl *gsasl = NULL;
@@ -172,8 +174,7 @@ static char *login_scram(const struct ocsctl_login *login, const void *mem_ctx,
 	return token;
 }
 
-static char *login_ssha(const struct ocsctl_login *login, const void *mem_ctx,
-                        struct ocs_error *error)
+static char *login_ssha(struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error)
 {
 	struct ocsctl_xml_reply *reply;
 	size_t token_salt_len, salt_len;
@@ -218,8 +219,7 @@ static bool line_is_private(const char *url)
 	return false;
 }
 
-static char *login_plain(const struct ocsctl_login *login, const void *mem_ctx,
-                         struct ocs_error *error)
+static char *login_plain(struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error)
 {
 	size_t user_len = strlen(login->user), password_len = strlen(login->password);
 	size_t len = user_len + password_len + 2;
@@ -245,12 +245,31 @@ static char *login_plain(const struct ocsctl_login *login, const void *mem_ctx,
 	return reply != NULL ? take_token(reply, error) : NULL;
 }
 
-char *ocsctl_login(const struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error)
+/* With the password prepared (auth/prepare.h), which is how it is hashed here. */
+static char *login_prepared(struct ocsctl_login *login, const void *mem_ctx,
+                            struct ocs_error *error)
+{
+	bool scram = login->mechanism == mechanisms[SCRAM];
+	char prepared[OCS_HASH_PASSWORD_MAX + 1], *token;
+	const char *typed = login->password;
+
+	if (ocs_password_prepare(typed, prepared, error) < 0)
+		return scram ? NULL : login_ssha(login, mem_ctx, error);
+	login->password = prepared;
+	token = scram ? login_scram(login, mem_ctx, error) : login_ssha(login, mem_ctx, error);
+	login->password = typed;
+	/* An {SSHA} made elsewhere may be one of other bytes. */
+	if (token == NULL && !scram && login->status == 401 && strcmp(prepared, typed) != 0)
+		token = login_ssha(login, mem_ctx, error);
+	explicit_bzero(prepared, sizeof(prepared));
+	return token;
+}
+
+char *ocsctl_login(struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error)
 {
 	ocs_error_set(error, "out of memory");
-	if (login->mechanism == mechanisms[SCRAM])
-		return login_scram(login, mem_ctx, error);
-	if (login->mechanism == mechanisms[SSHA])
-		return login_ssha(login, mem_ctx, error);
-	return login_plain(login, mem_ctx, error);
+	/* The server prepares: it has the password itself. */
+	if (login->mechanism == mechanisms[PLAIN])
+		return login_plain(login, mem_ctx, error);
+	return login_prepared(login, mem_ctx, error);
 }

@@ -12,13 +12,14 @@ struct ocsctl_login {
 	const char *url;       /* base, without a slash at the end */
 	const char *mechanism; /* of ocsctl_login_mechanism() */
 	const char *user;
-	const char *password;
+	const char *password; /* as typed */
+	long status;          /* HTTP status of the last step; 0: there was no answer */
 };
 
 /* The mechanism as the protocol spells it, whatever the case; NULL if there is no such one. */
 const char *ocsctl_login_mechanism(const char *name);
 
 /* The session token, on mem_ctx; NULL with the reason. */
-char *ocsctl_login(const struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error);
+char *ocsctl_login(struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error);
 
 #endif

@@ -10,6 +10,7 @@
 #include "answer.h"
 #include "credentials.h"
 #include "login.h"
+#include "prepare.h"
 #include "scram.h"
 
 #define TOKEN_MAX 2048
@@ -18,6 +19,8 @@
 struct ocs_login {
 	enum ocs_mechanism mechanism;
 	char *username, *password;
+	char *prepared; /* NULL: cannot be prepared, or is the same */
+	bool raw;       /* this try is with the bytes as they are */
 	struct ocs_scram *scram;
 	unsigned int step;
 };
@@ -37,6 +40,26 @@ int ocs_mechanism_parse(const char *name, enum ocs_mechanism *mechanism_r)
 	return -1;
 }
 
+static void wipe(char **text)
+{
+	if (*text != NULL)
+		safe_memset(*text, 0, strlen(*text));
+	i_free(*text);
+}
+
+static const char *password_of(const struct ocs_login *login)
+{
+	return login->raw ? login->password : login->prepared;
+}
+
+static void set_form(struct ocs_login *login, bool raw)
+{
+	login->raw = raw;
+	ocs_scram_free(&login->scram);
+	if (login->mechanism == OCS_MECH_SCRAM_SHA_256)
+		login->scram = ocs_scram_new(login->username, password_of(login));
+}
+
 struct ocs_login *ocs_login_new(enum ocs_mechanism mechanism, const struct ocs_credentials *cred)
 {
 	struct ocs_login *login = i_new(struct ocs_login, 1);
@@ -44,9 +67,21 @@ struct ocs_login *ocs_login_new(enum ocs_mechanism mechanism, const struct ocs_c
 	login->mechanism = mechanism;
 	login->username = i_strdup(cred->username);
 	login->password = i_strdup(cred->password);
-	if (mechanism == OCS_MECH_SCRAM_SHA_256)
-		login->scram = ocs_scram_new(cred->username, cred->password);
+	/* the server prepares what PLAIN shows it */
+	if (mechanism != OCS_MECH_PLAIN)
+		login->prepared = ocs_password_prepare(cred->password);
+	if (login->prepared != NULL && strcmp(login->prepared, login->password) == 0)
+		wipe(&login->prepared);
+	set_form(login, login->prepared == NULL);
 	return login;
+}
+
+bool ocs_login_other_form(struct ocs_login *login)
+{
+	if (login->prepared == NULL)
+		return FALSE;
+	set_form(login, !login->raw);
+	return login->raw;
 }
 
 void ocs_login_free(struct ocs_login **_login)
@@ -57,8 +92,8 @@ void ocs_login_free(struct ocs_login **_login)
 	if (login == NULL)
 		return;
 	ocs_scram_free(&login->scram);
-	safe_memset(login->password, 0, strlen(login->password));
-	i_free(login->password);
+	wipe(&login->password);
+	wipe(&login->prepared);
 	i_free(login->username);
 	i_free(login);
 }
@@ -127,7 +162,7 @@ static int ssha_proof(struct ocs_login *login, const struct ocs_answer *answer, 
 	    challenge->used > SALT_MAX)
 		return -1;
 	sha1_init(&sha1);
-	sha1_loop(&sha1, login->password, strlen(login->password));
+	sha1_loop(&sha1, password_of(login), strlen(password_of(login)));
 	sha1_loop(&sha1, salt->data, salt->used);
 	sha1_result(&sha1, digest);
 	buffer_append(hash, digest, sizeof(digest));

@@ -20,6 +20,10 @@ int ocs_mechanism_parse(const char *name, enum ocs_mechanism *mechanism_r);
 struct ocs_login;
 
 struct ocs_login *ocs_login_new(enum ocs_mechanism mechanism, const struct ocs_credentials *cred);
+/* The login was refused as wrong: whether to start again at once. The password is sent prepared
+ * (prepare.h), as the daemon hashes it; where that changes it, the bytes as they are come next, for
+ * a hash that was made elsewhere, and then it is the prepared one's turn again, later. */
+bool ocs_login_other_form(struct ocs_login *login);
 /* Wipes what it holds. */
 void ocs_login_free(struct ocs_login **login);
 

@@ -197,6 +197,10 @@ static void login_answered(const struct ocs_reply *reply)
 	unsigned int ttl;
 	int ret;
 
+	if (reply->status == 401 && ocs_login_other_form(report.login)) {
+		pump(NULL);
+		return;
+	}
 	if (reply->status == 401 || reply->status == 403) {
 		login_failed(t_strdup_printf("login: %s", status_text(reply)), reply->status);
 		return;

@@ -917,6 +917,23 @@ class Settings(Rig):
                     self.assertNotIn("100%u", dovecot.wait_log("use password64="))
                 self.doCleanups()
 
+    def test_a_password_is_prepared_however_it_was_composed(self):
+        """The server hashes the prepared one; one that hashed other bytes is tried with those next."""
+        composed, decomposed = "caf\u00e9", "cafe\u0301"
+        for mechanism, hashed, tries in (("SCRAM-SHA-256", composed, 1), ("SSHA", composed, 1),
+                                         ("SCRAM-SHA-256", decomposed, 2), ("PLAIN", decomposed, 1)):
+            with self.subTest(mechanism=mechanism, hashed=hashed):
+                dovecot = self.setup(events="newmail", mechanism=mechanism)
+                dovecot.stop_processes(clean=False)
+                self.server.password = hashed
+                self.write_credentials(self.server.username, decomposed)
+                dovecot.start()
+                dovecot.deliver("alice")
+                self.accepted(1)
+                logins = [r for r in self.server.requests if r.path == "/authenticate/login"]
+                self.assertEqual(len(logins), tries)
+                self.doCleanups()
+
     @unittest.skipIf(os.geteuid() != 0, "needs root")
     def test_an_lda_that_may_not_read_the_credentials_delivers_all_the_same(self):
         """As the manual says: the setting stands in a file of root's, taken in by !include_try."""
