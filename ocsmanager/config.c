@@ -26,6 +26,7 @@ struct loader {
 	struct ocs_ini *ini;
 	struct ocs_problems *problems;
 	const char *folder;
+	const char *const *sections; /* NULL: all are needed */
 };
 
 static void ini_fault(unsigned line, const char *text, void *arg)
@@ -196,6 +197,38 @@ static int by_line(const void *a, const void *b)
 	return x->priority - y->priority;
 }
 
+/* The section a line is in is the last that began before it. */
+static bool is_needed(const struct loader *loader, unsigned line)
+{
+	const struct ocs_ini_section *in = NULL;
+
+	if (line == 0 || loader->sections == NULL || loader->ini == NULL)
+		return true;
+	for (size_t i = 0; i < loader->ini->n_sections; i++) {
+		const struct ocs_ini_section *section = &loader->ini->sections[i];
+
+		if (section->line <= line && (in == NULL || section->line > in->line))
+			in = section;
+	}
+	for (const char *const *name = loader->sections; in != NULL && *name != NULL; name++) {
+		if (strcasecmp(in->name, *name) == 0)
+			return true;
+	}
+	return in == NULL;
+}
+
+static void forgive(struct loader *loader)
+{
+	for (size_t i = 0; i < loader->problems->n; i++) {
+		struct ocs_problem *problem = &loader->problems->list[i];
+
+		if (problem->priority > LOG_ERR || is_needed(loader, problem->line))
+			continue;
+		problem->priority = LOG_WARNING;
+		loader->problems->errors--;
+	}
+}
+
 static void report_all(struct loader *loader, const char *path, ocs_config_report_fn *report,
                        void *arg)
 {
@@ -253,10 +286,10 @@ static int load(struct loader *loader, const char *path)
 	return list_backends(config);
 }
 
-static int load_and_report(const char *path, const void *mem_ctx, int missing,
+static int load_and_report(const char *path, const void *mem_ctx, const char *const *sections,
                            ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
 {
-	struct loader loader = {0};
+	struct loader loader = {.sections = sections};
 	int result = -1;
 
 	loader.config = talloc_zero(mem_ctx, struct ocs_config);
@@ -264,9 +297,10 @@ static int load_and_report(const char *path, const void *mem_ctx, int missing,
 		return -1;
 	loader.problems = talloc_zero(loader.config, struct ocs_problems);
 	if (loader.problems != NULL) {
-		loader.problems->missing = missing;
+		loader.problems->missing = sections != NULL ? LOG_WARNING : LOG_ERR;
 		if (load(&loader, path) < 0)
 			loader.problems->lost = true;
+		forgive(&loader);
 		report_all(&loader, path, report, arg);
 		result = loader.problems->errors == 0 ? 0 : -1;
 		talloc_free(loader.problems);
@@ -281,13 +315,13 @@ static int load_and_report(const char *path, const void *mem_ctx, int missing,
 int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
                     struct ocs_config **config_r)
 {
-	return load_and_report(path, mem_ctx, LOG_ERR, report, arg, config_r);
+	return load_and_report(path, mem_ctx, NULL, report, arg, config_r);
 }
 
-int ocs_config_load_incomplete(const char *path, const void *mem_ctx, ocs_config_report_fn *report,
-                               void *arg, struct ocs_config **config_r)
+int ocs_config_load_part(const char *path, const void *mem_ctx, const char *const *sections,
+                         ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
 {
-	return load_and_report(path, mem_ctx, LOG_WARNING, report, arg, config_r);
+	return load_and_report(path, mem_ctx, sections, report, arg, config_r);
 }
 
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,

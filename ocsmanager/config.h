@@ -140,9 +140,10 @@ typedef void ocs_config_report_fn(int priority, const char *text, void *arg);
 int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
                     struct ocs_config **config_r);
 
-/* The same, but a required key that is missing is a warning: for a tool that helps to set it. */
-int ocs_config_load_incomplete(const char *path, const void *mem_ctx, ocs_config_report_fn *report,
-                               void *arg, struct ocs_config **config_r);
+/* The same for a tool that needs these sections only (NULL-terminated): an error in another one is
+ * a warning, and so is a required key that is missing, wherever. Any string may be NULL then. */
+int ocs_config_load_part(const char *path, const void *mem_ctx, const char *const *sections,
+                         ocs_config_report_fn *report, void *arg, struct ocs_config **config_r);
 
 /* The account's limits, or NULL: no [account:NAME] section, so no limits. */
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,

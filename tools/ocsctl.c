@@ -28,6 +28,7 @@ enum given {
 	OPTION_COUNT = 1 << 6,
 	OPTION_RETRY = 1 << 7,
 	OPTION_PURGE = 1 << 8,
+	OPTION_PASSWORD_FD = 1 << 9,
 };
 
 static const struct command {
@@ -36,31 +37,76 @@ static const struct command {
 	unsigned options; /* that mean something here */
 	int min_operands, max_operands;
 	const char *usage, *help, *more;
+	const char *needs[6]; /* sections of the ini, NULL-terminated */
 } commands[] = {
-        {"status", ocsctl_status, 0, 0, 0, "",
+        {"status",
+         ocsctl_status,
+         0,
+         0,
+         0,
+         "",
          "whether the daemon runs and delivers, its counters, limits",
-         "Exit status 1 if the daemon does not run or says that it cannot deliver."},
-        {"queues", ocsctl_queues, 0, 0, 0, "",
+         "Exit status 1 if the daemon does not run or says that it cannot deliver.",
+         {"main", "server:main", "operations", "mqueue", "rabbitmq"}},
+        {"queues",
+         ocsctl_queues,
+         0,
+         0,
+         0,
+         "",
          "every queue: what waits in the kernel and in its spill list",
          "KERNEL is entries waiting and room; `-` means that the kernel gave no queue, so that "
          "the\n"
-         "spill list alone serves it. OWNER is the process of the MAPI server."},
-        {"sessions", ocsctl_sessions, 0, 0, 0, "", "every client session and its push address",
-         NULL},
-        {"peek", ocsctl_peek, OPTION_TAKE, 1, 1, "QUEUE [--take]", "what waits in a queue",
+         "spill list alone serves it. OWNER is the process of the MAPI server.",
+         {"main"}},
+        {"sessions",
+         ocsctl_sessions,
+         0,
+         0,
+         0,
+         "",
+         "every client session and its push address",
+         NULL,
+         {"main"}},
+        {"peek",
+         ocsctl_peek,
+         OPTION_TAKE,
+         1,
+         1,
+         "QUEUE [--take]",
+         "what waits in a queue",
          "A kernel queue cannot be read without taking out what is read, so its entries are only\n"
          "counted. With --take they are taken out and shown, which is refused while the owner\n"
-         "lives, because its client would miss them."},
-        {"purge", ocsctl_purge, 0, 1, 1, "QUEUE", "throws away what waits in a queue",
-         "Empties the kernel queue and the spill list. Clients miss what was in them."},
-        {"dead", ocsctl_dead, OPTION_COUNT | OPTION_RETRY | OPTION_PURGE, 0, 0, "[OPTIONS]",
+         "lives, because its client would miss them.",
+         {"main"}},
+        {"purge",
+         ocsctl_purge,
+         0,
+         1,
+         1,
+         "QUEUE",
+         "throws away what waits in a queue",
+         "Empties the kernel queue and the spill list. Clients miss what was in them.",
+         {"main"}},
+        {"dead",
+         ocsctl_dead,
+         OPTION_COUNT | OPTION_RETRY | OPTION_PURGE,
+         0,
+         0,
+         "[OPTIONS]",
          "messages from RabbitMQ that nothing could be done with",
          "Lists the dead-letter queue, the oldest first, and leaves everything where it is.\n"
          "  --count N      that many instead of 20\n"
          "  --retry N|all  puts message N of the list, or all, into the ingest queue again.\n"
          "                 What a broker user sent then counts as sent by the one in the ini.\n"
-         "  --purge N|all  throws message N of the list, or all, away"},
-        {"passwd", ocsctl_passwd, OPTION_SCHEME, 1, 1, "[--scheme S] USER",
+         "  --purge N|all  throws message N of the list, or all, away",
+         {"main", "rabbitmq"}},
+        {"passwd",
+         ocsctl_passwd,
+         OPTION_SCHEME,
+         1,
+         1,
+         "[--scheme S] USER",
          "makes the hash of an account's password",
          "S is SCRAM-SHA-256 (default; serves SCRAM-SHA-256 and PLAIN logins), SSHA (serves the\n"
          "login of old clients and PLAIN) or CRYPT (yescrypt; serves PLAIN only).\n"
@@ -68,19 +114,28 @@ static const struct command {
          "no\n"
          "terminal. With `auth = file` the account file is changed, with `auth = single` the "
          "lines\n"
-         "for the ini are printed. The daemon takes it over at its next SIGHUP."},
-        {"notify", ocsctl_notify,
-         OPTION_USER | OPTION_PASSWORD_FILE | OPTION_URL | OPTION_MECHANISM, 1, 1 << 20,
-         "[OPTIONS] FILE...", "logs in to the web service and posts notifications",
+         "for the ini are printed. The daemon takes it over at its next SIGHUP.\n"
+         "Refused is a password that no client could prepare for a login (SASLprep, RFC 4013).",
+         {"main", "auth:file"}},
+        {"notify",
+         ocsctl_notify,
+         OPTION_USER | OPTION_PASSWORD_FILE | OPTION_PASSWORD_FD | OPTION_URL | OPTION_MECHANISM,
+         1,
+         1 << 20,
+         "[OPTIONS] FILE...",
+         "logs in to the web service and posts notifications",
          "FILE (- is standard input) holds one <notification>, or an <ocsmanager> document with "
          "any\n"
          "number of them. Exit status 1 if any of them was refused.\n"
          "  --url URL             of the web service (default: from the ini)\n"
          "  --user NAME           account (default: username of [auth:single])\n"
          "  --password-file FILE  its first line is the password; others must not be able to read\n"
-         "                        it. Without it the terminal is asked.\n"
+         "                        it. Default: the file that $OCSCTL_PASSWORD_FILE names; without\n"
+         "                        that the terminal is asked.\n"
+         "  --password-fd N       the same, read from the open file N of the caller\n"
          "  --mechanism M         SCRAM-SHA-256, SSHA or PLAIN (default: what the hash of\n"
-         "                        [auth:single] serves, else SCRAM-SHA-256)"},
+         "                        [auth:single] serves, else SCRAM-SHA-256)",
+         {"main", "server:main", "auth:single"}},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -125,7 +180,7 @@ int ocsctl_config(struct ocsctl *ctl)
 
 	if (ctl->config != NULL)
 		return 0;
-	if (ocs_config_load(ctl->ini, ctl, report_config, NULL, &config) < 0)
+	if (ocs_config_load_part(ctl->ini, ctl, ctl->needs, report_config, NULL, &config) < 0)
 		return -1;
 	ctl->config = config;
 	return 0;
@@ -243,6 +298,7 @@ static int run(struct ocsctl *ctl, unsigned given, bool help)
 	if ((given & ~command->options) != 0)
 		return ocsctl_usage("%s does not take that option: ocsctl %s %s", command->name,
 		                    command->name, command->usage);
+	ctl->needs = command->needs;
 	ctl->n_operands--;
 	ctl->operands++;
 	if (ctl->n_operands < command->min_operands || ctl->n_operands > command->max_operands)
@@ -261,6 +317,7 @@ int main(int argc, char **argv)
 	        {"scheme", required_argument, NULL, 's'},
 	        {"user", required_argument, NULL, 'u'},
 	        {"password-file", required_argument, NULL, 'p'},
+	        {"password-fd", required_argument, NULL, 'f'},
 	        {"url", required_argument, NULL, 'U'},
 	        {"mechanism", required_argument, NULL, 'm'},
 	        {"count", required_argument, NULL, 'n'},
@@ -306,6 +363,10 @@ int main(int argc, char **argv)
 		case 'p':
 			ctl->password_file = optarg;
 			given |= OPTION_PASSWORD_FILE;
+			break;
+		case 'f':
+			ctl->password_fd = optarg;
+			given |= OPTION_PASSWORD_FD;
 			break;
 		case 'U':
 			ctl->url = optarg;

@@ -19,8 +19,10 @@ enum ocsctl_exit { OCSCTL_OK = 0, OCSCTL_FAILED = 1, OCSCTL_USAGE = 2 };
 struct ocsctl {
 	const char *ini;
 	const struct ocs_config *config; /* NULL until ocsctl_config() */
+	const char *const *needs;        /* sections of the ini that the command works with */
 	bool json, take;
-	const char *scheme, *user, *password_file, *url, *mechanism, *count, *retry, *purge;
+	const char *scheme, *user, *password_file, *password_fd, *url, *mechanism, *count, *retry,
+	        *purge;
 	int n_operands;
 	char **operands;
 };
@@ -30,7 +32,8 @@ void ocsctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* The same and how to get help; returns OCSCTL_USAGE. */
 int ocsctl_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Loads the ini once; its errors are printed. */
+/* Loads the ini once; errors in what the command needs are printed. A required key may be missing:
+ * whoever uses a string that has no default looks whether it is NULL. */
 int ocsctl_config(struct ocsctl *ctl);
 
 /* Prints and releases; returns an exit status. NULL counts as out of memory. */
@@ -74,6 +77,8 @@ int ocsctl_read_password(const char *prompt, bool confirm, bool from_stdin,
                          char out[OCSCTL_PASSWORD_MAX + 1]);
 /* The first line of a file that others cannot read. */
 int ocsctl_read_password_file(const char *path, char out[OCSCTL_PASSWORD_MAX + 1]);
+/* The same of a descriptor that the caller has left open; text is its number. */
+int ocsctl_read_password_fd(const char *text, char out[OCSCTL_PASSWORD_MAX + 1]);
 
 /* ---- the daemon as seen from outside: ocsctl_daemon.c ---- */
 

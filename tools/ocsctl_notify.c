@@ -254,6 +254,7 @@ static const char *default_mechanism(const struct ocsctl *ctl, const char *user)
 	const struct ocs_config *config = ctl->config;
 
 	if (config != NULL && config->main.auth == OCS_CONFIG_AUTH_SINGLE &&
+	    config->auth_single.username != NULL && config->auth_single.password != NULL &&
 	    strcmp(user, config->auth_single.username) == 0) {
 		if (strncmp(config->auth_single.password, "{SSHA}", 6) == 0)
 			return "SSHA";
@@ -311,7 +312,12 @@ static int log_in(struct job *job)
 	job->token = ocsctl_login(&job->login, ctl, &error);
 	if (job->token == NULL) {
 		ocsctl_error("%s", error.text);
-		if (ctl->mechanism == NULL)
+		if (job->login.status == 0)
+			ocsctl_error("cannot reach the daemon at %s: does it run there? `ocsctl "
+			             "status` tells; start it, or give its address with --url",
+			             job->login.url);
+		else if (ctl->mechanism == NULL &&
+		         (job->login.status == 401 || job->login.status == 403))
 			ocsctl_error(
 			        "the login was by %s: if the account's hash serves another, say "
 			        "so with --mechanism",
@@ -321,12 +327,27 @@ static int log_in(struct job *job)
 	return 0;
 }
 
+/* The command line says more than the environment, in which a script may have set it for all. */
+static int read_password(const struct ocsctl *ctl, char out[OCSCTL_PASSWORD_MAX + 1])
+{
+	const char *file =
+	        ctl->password_file != NULL ? ctl->password_file : getenv("OCSCTL_PASSWORD_FILE");
+
+	if (ctl->password_fd != NULL)
+		return ocsctl_read_password_fd(ctl->password_fd, out);
+	if (file != NULL && file[0] != '\0')
+		return ocsctl_read_password_file(file, out);
+	return ocsctl_read_password("password", false, false, out);
+}
+
 int ocsctl_notify(struct ocsctl *ctl)
 {
 	struct job job = {.ctl = ctl, .max_body = MAX_BODY, .max_batch = MAX_BATCH};
 	char password[OCSCTL_PASSWORD_MAX + 1];
-	int ret;
+	int ret = 0;
 
+	if (ctl->password_file != NULL && ctl->password_fd != NULL)
+		return ocsctl_usage("notify takes one of --password-file and --password-fd");
 	job.login.mechanism =
 	        ocsctl_login_mechanism(ctl->mechanism != NULL ? ctl->mechanism : "SCRAM-SHA-256");
 	if (job.login.mechanism == NULL)
@@ -342,9 +363,7 @@ int ocsctl_notify(struct ocsctl *ctl)
 		return OCSCTL_FAILED;
 	job.login.mechanism = ocsctl_login_mechanism(
 	        ctl->mechanism != NULL ? ctl->mechanism : default_mechanism(ctl, job.login.user));
-	ret = ctl->password_file != NULL ? ocsctl_read_password_file(ctl->password_file, password)
-	                                 : ocsctl_read_password("password", false, false, password);
-	if (ret < 0)
+	if (read_password(ctl, password) < 0)
 		return OCSCTL_FAILED;
 
 	job.login.password = password;

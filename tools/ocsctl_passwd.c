@@ -66,6 +66,10 @@ int ocsctl_passwd(struct ocsctl *ctl)
 		ocsctl_error("with `auth = ldap` passwords are changed in the directory");
 		return OCSCTL_FAILED;
 	}
+	if (ctl->config->main.auth == OCS_CONFIG_AUTH_FILE && ctl->config->auth_file.file == NULL) {
+		ocsctl_error("%s: auth = file, but section [auth:file] names no file", ctl->ini);
+		return OCSCTL_FAILED;
+	}
 	if (ocsctl_read_password("new password", true, true, password) < 0)
 		return OCSCTL_FAILED;
 	ret = ocs_auth_make_hash(ctl->scheme != NULL ? ctl->scheme : DEFAULT_SCHEME, password, hash,

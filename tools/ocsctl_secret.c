@@ -1,13 +1,16 @@
 /*
- * Passwords: from the terminal without echo, from a line of standard input, or from a file that
- * others cannot read. Never from the command line, which every user of the host can see.
+ * Passwords: from the terminal without echo, from a line of standard input or of another open file,
+ * or from a file that others cannot read. Never from the command line, which every user of the host
+ * can see.
  */
 #include "tools/ocsctl.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -113,9 +116,10 @@ int ocsctl_read_password(const char *prompt, bool confirm, bool from_stdin,
 	} else {
 		tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 		if (tty < 0) {
-			ocsctl_error(from_stdin ? "there is no terminal to ask for the password"
-			                        : "there is no terminal to ask for the password: "
-			                          "give --password-file FILE");
+			ocsctl_error("there is no terminal to ask for the password%s",
+			             from_stdin ? ""
+			                        : ": give --password-file FILE or --password-fd "
+			                          "N, or set OCSCTL_PASSWORD_FILE");
 			return -1;
 		}
 		ret = ask_terminal(tty, prompt, confirm, out);
@@ -156,4 +160,29 @@ int ocsctl_read_password_file(const char *path, char out[OCSCTL_PASSWORD_MAX + 1
 	}
 	ocs_privfile_wipe(data, len);
 	return ret;
+}
+
+int ocsctl_read_password_fd(const char *text, char out[OCSCTL_PASSWORD_MAX + 1])
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || fd < 0 || fd > INT_MAX) {
+		ocsctl_error("--password-fd: '%s' is not the number of an open file", text);
+		return -1;
+	}
+	errno = 0;
+	if (read_line((int)fd, out) < 0) {
+		ocsctl_error("--password-fd %ld: %s", fd,
+		             errno == EMSGSIZE || errno == 0
+		                     ? "its first line is no password of 1 to 512 bytes"
+		                     : strerror(errno));
+		return -1;
+	}
+	out[strcspn(out, "\r")] = '\0';
+	if (out[0] == '\0') {
+		ocsctl_error("an empty password is refused");
+		return -1;
+	}
+	return 0;
 }

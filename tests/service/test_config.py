@@ -209,6 +209,74 @@ class Check(ConfigTest):
             self.assertEqual((result.returncode, result.stderr), (0, ""))
 
 
+class Manuals(ConfigTest):
+    """What the manuals show of an ini passes as printed."""
+
+    PAGES = ["README.md"] + [os.path.join("doc", name) for name in
+                             sorted(os.listdir(os.path.join(paths.TREE, "doc")))
+                             if name.endswith(".md")]
+    SECTION = re.compile(r"^\[([a-z]+(:\w+)?)\]$")
+
+    def blocks(self, page):
+        """Indented or fenced blocks with a [section] of ours, without the indentation."""
+        with open(os.path.join(paths.TREE, page), encoding="utf-8") as f:
+            text = f.read()
+        known = set(re.findall(r"^#?\[(\w+)", self.read_ini(), re.M))
+        block, fenced = [], False
+        for line in text.splitlines() + ["end"]:
+            if line.startswith("```"):
+                fenced = not fenced
+            elif fenced or line.startswith("    "):
+                block.append(line if fenced else line[4:])
+                continue
+            elif not line and block and not fenced:
+                block.append(line)
+                continue
+            while block and not block[0].startswith("["):
+                block.pop(0)  # commands before it, or another kind of block
+            found = self.SECTION.match(block[0]) if block else None
+            if found and found.group(1).split(":")[0] in known:
+                yield "\n".join(block).rstrip() + "\n"
+            block = []
+
+    def read_ini(self):
+        with open(os.path.join(paths.TREE, "ocsmanager.ini"), encoding="utf-8") as f:
+            return f.read()
+
+    def complete(self, block):
+        """The block with what a reader fills in, and the sections of the least ini it does not have."""
+        block = re.sub(r"\{(SSHA|SCRAM-SHA-256)\}\.\.\.", SSHA, block)
+        block = re.sub(r"^registry = .*$", "registry = run", block, flags=re.M)
+        block = re.sub(r"^(user|group|socket|socket_group) = .*\n", "", block, flags=re.M)
+        for key in re.findall(r"^(?:ca_file|cert_file|key_file|map|file) = (.*)$", block, re.M):
+            block = block.replace(f"= {key}\n", f"= {self.certificate(key)}\n")
+        there = re.findall(r"^\[(.*)\]$", block, re.M)
+        rest = ini_text().split("\n\n")
+        return block + "\n" + "\n\n".join(
+            part for part in rest if part.strip() and part.split("]")[0].strip("[\n") not in there
+            and not (part.startswith("[backend:") and any(t.startswith("backend:") for t in there)))
+
+    def certificate(self, path):
+        name = os.path.basename(path)
+        self.write("", name)
+        return name
+
+    def test_every_block_passes(self):
+        found = 0
+        for page in self.PAGES:
+            for block in self.blocks(page):
+                with self.subTest(page=page, block=block):
+                    found += 1
+                    result = self.check(self.complete(block))
+                    self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertGreaterEqual(found, 4)
+
+    def test_the_first_one_of_the_readme_is_all_a_daemon_needs(self):
+        block = re.sub(r"^registry = .*$", "registry = run", next(self.blocks("README.md")),
+                       flags=re.M).replace("{SCRAM-SHA-256}...", SSHA)
+        self.fine(block)
+
+
 class Link(ConfigTest):
     """[rabbitmq]: the rest is in test_ocsmanager_config_link."""
 

@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from harness import isolation, paths  # noqa: E402
+from harness import hashes, isolation, paths  # noqa: E402
 from harness.case import ServiceTest  # noqa: E402
 from harness.client import notification  # noqa: E402
 from harness.daemon import ACCOUNT, PASSWORD, SANITIZER, SSHA  # noqa: E402
@@ -429,6 +429,109 @@ class Passwd(CtlTest):
         self.assertNotIn("new:", self.accounts(daemon))
 
 
+class Preparation(CtlTest):
+    """One rule for passwords in every tool and mechanism: SASLprep."""
+
+    COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+    def test_a_password_is_the_same_however_it_is_composed(self):
+        daemon = self.daemon({"main": {"auth": "file"}, "auth:file": {"file": "accounts"},
+                              "limits": {"failed_logins": "100"}}, start=False)
+        daemon.write("accounts", "", 0o600)
+        schemes = {"SCRAM-SHA-256": ("SCRAM-SHA-256", "PLAIN"), "SSHA": ("SSHA", "PLAIN"),
+                   "CRYPT": ("PLAIN",)}
+        for scheme in schemes:
+            for form, password in ("c", self.COMPOSED), ("d", self.DECOMPOSED):
+                self.ctl(daemon, "passwd", "--scheme", scheme, f"{scheme}-{form}",
+                         stdin=password.encode())
+        daemon.start()
+        file = daemon.write("one.xml", notification(category="modified"))
+        for scheme, mechanisms in schemes.items():
+            for form in "cd":
+                for mechanism in mechanisms:
+                    for password in self.COMPOSED, self.DECOMPOSED:
+                        with self.subTest(scheme=scheme, form=form, mechanism=mechanism):
+                            daemon.write("typed", password, 0o600)
+                            self.ctl(daemon, "notify", "--user", f"{scheme}-{form}", "--mechanism",
+                                     mechanism, "--password-file", daemon.path("typed"), file)
+        client = self.client(daemon, login=False)
+        self.assertEqual(client.login_ssha("SSHA-d", self.COMPOSED).status, 200)
+        self.assertNotIn("INVALID_CREDENTIALS", daemon.log())
+
+    def test_a_hash_made_elsewhere_of_other_bytes_is_served(self):
+        for password, made, mechanism in ((self.DECOMPOSED, hashes.sha512_crypt, "PLAIN"),
+                                          (self.DECOMPOSED, hashes.ssha, "SSHA"),
+                                          (self.DECOMPOSED, hashes.ssha, "PLAIN"),
+                                          ("bell\x07", hashes.sha512_crypt, "PLAIN")):
+            daemon = self.daemon({"auth:single": {"password": made(password)}})
+            file = daemon.write("one.xml", notification(category="modified"))
+            daemon.write("typed", password, 0o600)
+            self.ctl(daemon, "notify", "--mechanism", mechanism, "--password-file",
+                     daemon.path("typed"), file)
+
+    def test_what_could_not_log_in_is_not_hashed(self):
+        daemon = self.daemon(start=False)
+        for scheme in "SCRAM-SHA-256", "SSHA", "CRYPT":
+            for password in b"caf\xe9", b"bell\x07", "\u05d0z".encode(), "\u00ad".encode():
+                result = self.ctl(daemon, "passwd", "--scheme", scheme, "x", stdin=password,
+                                  expect=1)
+                self.assertIn("SASLprep", result.err)
+                self.assertEqual(result.out, "")
+
+
+class PartOfTheIni(CtlTest):
+    """A command needs of the ini what it works with, and no more."""
+
+    def ini(self, text):
+        daemon = self.daemon(start=False)
+        daemon.write("ocsmanager.ini", text, 0o600)
+        return daemon
+
+    def test_the_shipped_ini_is_enough_to_make_the_password_it_lacks(self):
+        with open(os.path.join(paths.TREE, "ocsmanager.ini"), encoding="utf-8") as f:
+            daemon = self.ini(f.read())
+        result = self.ctl(daemon, "passwd", "openchange", stdin=b"s3cret\n")
+        self.assertRegex(result.out, r"^username = openchange\npassword = \{SCRAM-SHA-256\}")
+        self.assertNotIn("is missing", result.err)
+
+    def test_a_mistake_elsewhere_does_not_matter_and_one_in_its_own_section_does(self):
+        mistakes = {"limits": "failed_logins = x", "push": "interval = 0",
+                    "auth:single": "username = a b", "server:main": "port = x",
+                    "operations": "port = x", "rabbitmq": "heartbeat = x",
+                    "mqueue": "spill_max = x", "auth:file": "file =", "main": "sync = x"}
+        needs = {"passwd": {"main", "auth:file"}, "queues": {"main"}, "sessions": {"main"},
+                 "status": {"main", "server:main", "operations", "mqueue", "rabbitmq"},
+                 "dead": {"main", "rabbitmq"}, "notify": {"main", "server:main", "auth:single"}}
+        operands = {"passwd": ["x"], "notify": ["one.xml"]}
+        for section, mistake in mistakes.items():
+            daemon = self.ini("")
+            daemon.write("ocsmanager.ini", ("[main]\nregistry = run\n" if section != "main" else "")
+                         + f"[{section}]\n{mistake}\n", 0o600)
+            daemon.write("one.xml", notification(message="1"))
+            daemon.write("password", "x", 0o600)
+            for command, needed in needs.items():
+                with self.subTest(section=section, command=command):
+                    words = [daemon.path(w) if w.endswith("xml") else w
+                             for w in operands.get(command, [])]
+                    if command == "notify":
+                        words = ["--password-file", daemon.path("password"), *words]
+                    result = ocsctl(command, *words, ini=daemon.ini, stdin=b"pw\n")
+                    said = f"[{section}] {mistake.split()[0]}" in result.err
+                    self.assertEqual(said, section in needed, result)
+
+    def test_a_file_that_is_not_named_is_said(self):
+        daemon = self.ini("[main]\nauth = file\n")
+        self.assertIn("[auth:file]", self.ctl(daemon, "passwd", "x", stdin=b"pw", expect=1).err)
+
+    def test_notify_with_user_and_url_needs_no_ini(self):
+        daemon = self.daemon()
+        file = daemon.write("one.xml", notification(message="1"))
+        result = ocsctl("notify", "--url", f"http://127.0.0.1:{daemon.port}", "--user", ACCOUNT,
+                        "--mechanism", "SSHA", "--password-file", self.password_file(daemon), file,
+                        ini="/nonexistent/ocsmanager.ini")
+        self.assertEqual(result.status, 0, result)
+
+
 class Notify(CtlTest):
     def test_each_mechanism(self):
         scram = ocsctl_hash(self, "SCRAM-SHA-256")
@@ -542,12 +645,49 @@ class Notify(CtlTest):
                           "PLAIN", "--password-file", self.password_file(daemon), file, expect=1)
         self.assertIn("https", result.err)
 
-    def test_nobody_listening_is_exit_1(self):
+    def test_nobody_listening_is_exit_1_and_says_so_and_what_to_do(self):
         daemon = self.daemon(start=False)
         file = daemon.write("one.xml", notification(message="1"))
-        result = self.ctl(daemon, "notify", "--url", f"http://127.0.0.1:{free_port()}",
-                          "--password-file", self.password_file(daemon), file, expect=1)
-        self.assertIn("127.0.0.1", result.err)
+        for mechanism in [], ["--mechanism", "SSHA"]:
+            port = free_port()
+            result = self.ctl(daemon, "notify", "--url", f"http://127.0.0.1:{port}", *mechanism,
+                              "--password-file", self.password_file(daemon), file, expect=1)
+            self.assertIn(f"cannot reach the daemon at http://127.0.0.1:{port}: ", result.err)
+            self.assertIn("ocsctl status", result.err)
+            self.assertNotIn("SSHA", result.err)
+
+    def test_a_password_for_scripts(self):
+        """In the environment stands a file's name, or the shell hands an open file on: neither shows
+        in a list of processes."""
+        daemon = self.daemon()
+        words = ["notify", "--url", f"http://127.0.0.1:{daemon.port}", "-"]
+
+        def run(words, **more):
+            done = subprocess.run([paths.program("ocsctl"), "-c", daemon.ini, *words],
+                                  input=notification(message="1").encode(), capture_output=True,
+                                  timeout=60, start_new_session=True, **more)
+            return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+        environment = dict(os.environ, OCSCTL_PASSWORD_FILE=self.password_file(daemon))
+        self.assertIn("nosubscriber", run(words, env=environment).out)
+        os.chmod(daemon.path("password"), 0o644)
+        result = run(words, env=environment)
+        self.assertEqual(result.status, 1)
+        self.assertIn("too open", result.err)
+        for text, status in ((PASSWORD + "\nmore", 0), (PASSWORD, 0), (PASSWORD + "\r\n", 0),
+                             ("", 1), ("\n", 1), ("x" * 600, 1)):
+            reader, writer = os.pipe()
+            os.write(writer, text.encode())
+            os.close(writer)
+            result = run([words[0], "--password-fd", str(reader), *words[1:]], pass_fds=[reader],
+                         env=environment)
+            os.close(reader)
+            self.assertEqual(result.status, status, result)
+        self.assertIn("--password-fd", run(["notify", "--password-fd", "77", *words[1:]]).err)
+        for wrong in ["--password-fd", "x"], ["--password-fd", "-1"]:
+            self.assertEqual(run([words[0], *wrong, *words[1:]]).status, 1)
+        self.assertEqual(run([words[0], "--password-fd", "3", "--password-file", "x",
+                              *words[1:]]).status, 2)
 
     # -- servers that are not the daemon
 

@@ -386,13 +386,22 @@ START_TEST(an_empty_file_lacks_what_is_required)
 }
 END_TEST
 
-START_TEST(a_tool_that_sets_the_password_can_read_an_ini_without_one)
+START_TEST(a_tool_reads_what_it_needs_of_an_ini_that_is_wrong_elsewhere)
 {
+	static const char *const main_only[] = {"main", NULL};
+	static const char *const both[] = {"main", "push", NULL};
+
 	load("");
-	ck_assert_int_eq(ocs_config_load_incomplete(path, memory, NULL, NULL, &config), 0);
+	ck_assert_int_eq(ocs_config_load_part(path, memory, main_only, NULL, NULL, &config), 0);
 	ck_assert_ptr_null(config->auth_single.password);
-	load("[main]\nauth = pam\n");
-	ck_assert_int_eq(ocs_config_load_incomplete(path, memory, NULL, NULL, &config), -1);
+	load("[push]\ninterval = x\nnonsense\n[main]\nauth = file\n[limits]\nfailed_logins = y\n");
+	ck_assert_int_eq(ocs_config_load_part(path, memory, main_only, NULL, NULL, &config), 0);
+	ck_assert_ptr_null(config->auth_file.file);
+	ck_assert_int_eq(ocs_config_load_part(path, memory, both, NULL, NULL, &config), -1);
+	load("[push]\ninterval = 5\n[main]\nauth = pam\n");
+	ck_assert_int_eq(ocs_config_load_part(path, memory, main_only, NULL, NULL, &config), -1);
+	load("auth = file\n[main]\n");
+	ck_assert_int_eq(ocs_config_load_part(path, memory, main_only, NULL, NULL, &config), -1);
 }
 END_TEST
 
@@ -644,7 +653,7 @@ int main(void)
 	tcase_add_test(tests, bytes_that_are_no_text_are_errors_with_their_line);
 	tcase_add_test(tests, a_file_that_cannot_be_read_is_an_error);
 	tcase_add_test(tests, an_empty_file_lacks_what_is_required);
-	tcase_add_test(tests, a_tool_that_sets_the_password_can_read_an_ini_without_one);
+	tcase_add_test(tests, a_tool_reads_what_it_needs_of_an_ini_that_is_wrong_elsewhere);
 	tcase_add_test(tests, what_is_required_depends_on_auth);
 	tcase_add_test(tests, what_is_for_later_versions_says_so);
 	tcase_add_test(tests, accounts_have_lists_of_patterns);
