@@ -9,7 +9,8 @@
  *   N<user><backend><b.user>   the node under which that mail store's top-level folders hang
  *   F<node><name>              a folder under a node: FID, own node, message series, uid validity
  *   S<series>                  the folder whose messages that series has: FID
- *   M<series><message id>      a message of a folder: MID, whether it was announced
+ *   M<series><message id>      a message of a folder: MID, whether it was announced, and
+ *                              where it is known which mail it was
  *   I<id>                      back: what an identifier names
  *
  * Folders hang together as a tree of nodes, so that a rename moves a whole subtree, and deleting a
@@ -40,7 +41,8 @@ struct ocs_index_folder {
 
 struct ocs_index_message {
 	uint64_t mid;
-	bool announced; /* a newmail, created, moved or copied for it was done */
+	bool announced;   /* a newmail, created, moved or copied for it was done */
+	uint64_t content; /* tells the mail from a later one of that name; 0: not known */
 };
 
 /* folder: the registry folder. Refuses (OCS_STORE_CORRUPT) an index that is gone or damaged

@@ -9,7 +9,8 @@
 #include "store/bytes.h"
 
 #define NAME_MAX_    1024
-#define MESSAGE_SIZE 9   /* MID 64, announced 8 */
+#define MESSAGE_SIZE 9   /* MID 64, announced 8; then, where it is known: */
+#define CONTENT_SIZE 8   /* which mail it is, 64 */
 #define DEPTH_MAX    512 /* more components do not fit into a folder's name */
 
 int ocs_index_fetch(struct ocs_index *index, const void *mem_ctx, const void *key, size_t key_len,
@@ -47,9 +48,10 @@ int ocs_index_message(struct ocs_index *index, uint64_t series, const char *mess
 
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (len == MESSAGE_SIZE) {
+	if (len == MESSAGE_SIZE || len == MESSAGE_SIZE + CONTENT_SIZE) {
 		out->mid = ocs_get64(data);
 		out->announced = data[8] != 0;
+		out->content = len > MESSAGE_SIZE ? ocs_get64(data + MESSAGE_SIZE) : 0;
 	} else {
 		ret = OCS_STORE_MISSING;
 	}
@@ -61,14 +63,15 @@ int ocs_index_message_put(struct ocs_index *index, const struct ocs_index_folder
                           const char *message_id, const struct ocs_index_message *message,
                           struct ocs_error *error)
 {
-	uint8_t key[9 + NAME_MAX_], data[MESSAGE_SIZE], name[8 + NAME_MAX_];
+	uint8_t key[9 + NAME_MAX_], data[MESSAGE_SIZE + CONTENT_SIZE], name[8 + NAME_MAX_];
 	size_t len = strnlen(message_id, NAME_MAX_);
 	int ret;
 
 	ocs_put64(data, message->mid);
 	data[8] = message->announced;
+	ocs_put64(data + MESSAGE_SIZE, message->content);
 	ret = ocs_store_put(index->store, key, message_key(key, folder->series, message_id), data,
-	                    sizeof(data), error);
+	                    MESSAGE_SIZE + (message->content != 0 ? CONTENT_SIZE : 0), error);
 	if (ret != OCS_STORE_OK)
 		return ret;
 	ocs_put64(name, folder->series);

@@ -5,7 +5,8 @@
  *   dispatch_store.c    the store thread's loop and its housekeeping
  *   dispatch_fast.c     what can be done in the caller's thread
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
- *   dispatch_resolve.c  names to users and identifiers
+ *   dispatch_resolve.c  names to users and folders
+ *   dispatch_message.c  identifiers of messages
  *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
  *   dispatch_cache.c    identifiers in memory, for the fast path
  *   janitor.c           what the dead have left
@@ -144,6 +145,7 @@ struct target {
 	bool was_assigned;                 /* an identifier is in recent */
 	bool put_message, put_old_message; /* to be registered when done */
 	bool announce;
+	uint64_t content; /* which mail the message is; 0: not known */
 	bool delete_message, delete_old_message, delete_folder;
 };
 
@@ -279,6 +281,30 @@ int ocs_dispatch_register(struct resolve *resolve, struct item *item);
 /* Users of a notification's folder (and old folder): a talloc array on mem_ctx. */
 const char **ocs_dispatch_users(const struct dispatch_config *config, const void *mem_ctx,
                                 const struct ocs_notification *notification, size_t *n_r);
+
+/* dispatch_message.c. Store thread; 0, or -1 with resolve->error. */
+struct dispatch_message {
+	uint64_t mid, content;
+	bool known, announced; /* registered */
+	uint64_t replaced;     /* MID of another mail that had the name; 0: none */
+};
+int ocs_dispatch_need_transaction(struct resolve *resolve);
+/* Tells one mail from another that has its name later (a store that is restored from a snapshot
+ * gives UIDs again): a part of its GUID's hash. 0: the sender did not say, or it does not matter.
+ */
+uint64_t ocs_dispatch_content(const struct ocs_notification *notification);
+/* A message's identifier: the registered one, the one assigned before a crash, or a new one, which
+ * is written down as assigned before anything is sent. content 0: whichever mail has the name. */
+int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_folder *folder,
+                                const char *message_id, uint64_t content,
+                                struct dispatch_message *out);
+/* The identifier of a message that goes: known if a client can have seen it. */
+int ocs_dispatch_message_leaving(struct resolve *resolve, const struct ocs_index_folder *folder,
+                                 const char *message_id, uint64_t *mid_r, bool *known_r);
+int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_folder *folder,
+                             const char *message_id, const struct ocs_index_message *message);
+int ocs_dispatch_message_delete(struct resolve *resolve, const struct ocs_index_folder *folder,
+                                const char *message_id);
 
 /* janitor.c. Store thread. */
 void ocs_dispatch_janitor(struct ocs_dispatch *dispatch);

@@ -1,14 +1,13 @@
 /*
- * Names to users and identifiers, on the store thread: what a notification is about, for each
- * groupware user that sees it; and what is registered once its entries are sent.
+ * Names to users and folders, on the store thread: what a notification is about, for each groupware
+ * user that sees it; and what is registered once its entries are sent. Messages:
+ * dispatch_message.c.
  */
 #include "notify/dispatch_internal.h"
 
 #include <string.h>
 
 #include <talloc.h>
-
-#define RANGE 16384 /* identifiers reserved at once, so that most notifications reserve none */
 
 /* ---- users ---- */
 
@@ -58,32 +57,6 @@ const char **ocs_dispatch_users(const struct dispatch_config *config, const void
 
 /* ---- the index ---- */
 
-static int need_transaction(struct resolve *resolve)
-{
-	struct ocs_index *index = resolve->dispatch->index;
-
-	return ocs_store_in_transaction(ocs_index_store(index))
-	               ? 0
-	               : ocs_index_begin(index, &resolve->error);
-}
-
-static int new_id(struct resolve *resolve, uint64_t *id_r)
-{
-	struct ocs_dispatch *dispatch = resolve->dispatch;
-
-	if (dispatch->range_left == 0) {
-		if (need_transaction(resolve) != 0 ||
-		    ocs_index_reserve(dispatch->index, RANGE, &dispatch->range_next,
-		                      &resolve->error) != OCS_STORE_OK)
-			return -1;
-		dispatch->range_left = RANGE;
-	}
-	*id_r = dispatch->range_next;
-	dispatch->range_next = ocs_index_id_next(dispatch->range_next);
-	dispatch->range_left--;
-	return 0;
-}
-
 /* Without create, a folder that is not there is OCS_STORE_MISSING. */
 static int find_folder(struct resolve *resolve, const struct ocs_notification *notification,
                        const char *user, const char *folder, bool create,
@@ -98,7 +71,7 @@ static int find_folder(struct resolve *resolve, const struct ocs_notification *n
 	ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, false, out,
 	                       &resolve->error);
 	if (ret == OCS_STORE_MISSING && create) {
-		if (need_transaction(resolve) != 0)
+		if (ocs_dispatch_need_transaction(resolve) != 0)
 			return OCS_STORE_ERROR;
 		ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, true, out,
 		                       &resolve->error);
@@ -117,7 +90,7 @@ static int check_uid_validity(struct resolve *resolve, const struct ocs_notifica
 	if (!notification->has_uid_validity ||
 	    (folder->has_uid_validity && folder->uid_validity == notification->uid_validity))
 		return 0;
-	if (need_transaction(resolve) != 0 ||
+	if (ocs_dispatch_need_transaction(resolve) != 0 ||
 	    ocs_index_folder_set_uid_validity(resolve->dispatch->index, target->user,
 	                                      notification->backend, notification->backend_user,
 	                                      notification->folder, notification->uid_validity,
@@ -128,49 +101,6 @@ static int check_uid_validity(struct resolve *resolve, const struct ocs_notifica
 	return 0;
 }
 
-/* A message's identifier: the registered one, the one assigned before a crash, or a new one, which
- * is written down as assigned before anything is sent. */
-static int assign_message(struct resolve *resolve, const struct ocs_index_folder *folder,
-                          const char *message_id, uint64_t *mid_r, bool *known_r, bool *announced_r)
-{
-	struct ocs_dispatch *dispatch = resolve->dispatch;
-	struct ocs_index_message message;
-	int ret = ocs_registrations_get(dispatch->registrations, folder->series, message_id,
-	                                &message, &resolve->error);
-
-	*known_r = ret == OCS_STORE_OK;
-	*announced_r = *known_r && message.announced;
-	if (*known_r) {
-		*mid_r = message.mid;
-		return 0;
-	}
-	if (ret != OCS_STORE_MISSING)
-		return -1;
-	*mid_r = ocs_registrations_assigned(dispatch->registrations, folder->series, message_id);
-	if (*mid_r != 0)
-		return 0;
-	if (new_id(resolve, mid_r) != 0)
-		return -1;
-	return ocs_registrations_assign(dispatch->registrations, folder->series, message_id, *mid_r,
-	                                &resolve->error);
-}
-
-/* The identifier of a message that goes: known if a client can have seen it. */
-static int leaving_message(struct resolve *resolve, const struct ocs_index_folder *folder,
-                           const char *message_id, uint64_t *mid_r, bool *known_r)
-{
-	struct ocs_index_message message;
-	int ret = ocs_registrations_get(resolve->dispatch->registrations, folder->series,
-	                                message_id, &message, &resolve->error);
-
-	*known_r = ret == OCS_STORE_OK;
-	if (*known_r) {
-		*mid_r = message.mid;
-		return 0;
-	}
-	return ret == OCS_STORE_MISSING ? new_id(resolve, mid_r) : -1;
-}
-
 /* ---- one user's view ---- */
 
 static int resolve_message(struct resolve *resolve, const struct ocs_notification *notification,
@@ -178,30 +108,37 @@ static int resolve_message(struct resolve *resolve, const struct ocs_notificatio
 {
 	const char *message_id = notification->message_id;
 	struct ocs_fanout_ids *ids = &target->ids;
-	bool announced;
+	struct dispatch_message found;
 
 	if (notification->category == OCS_DELETED) {
 		target->delete_message = true;
-		return leaving_message(resolve, &target->folder, message_id, &ids->mid,
-		                       &ids->mid_known);
+		return ocs_dispatch_message_leaving(resolve, &target->folder, message_id, &ids->mid,
+		                                    &ids->mid_known);
 	}
-	if (assign_message(resolve, &target->folder, message_id, &ids->mid, &ids->mid_known,
-	                   &announced) != 0)
+	if (ocs_dispatch_message_assign(resolve, &target->folder, message_id,
+	                                ocs_dispatch_content(notification), &found) != 0)
 		return -1;
-	target->announce = announced || notification->category != OCS_MODIFIED;
-	target->put_message = !ids->mid_known || target->announce != announced;
+	ids->mid = found.mid;
+	ids->mid_known = found.known;
+	ids->replaced_mid = found.replaced;
+	target->content = found.content;
+	target->announce = found.announced || notification->category != OCS_MODIFIED;
+	target->put_message = !found.known || target->announce != found.announced;
 	if (notification->category == OCS_NEWMAIL)
-		target->duplicate = announced;
+		target->duplicate = found.announced;
 	if (notification->category == OCS_MOVED) {
 		target->delete_old_message = true;
-		return leaving_message(resolve, &target->old_folder, notification->old_message_id,
-		                       &ids->old_mid, &ids->old_mid_known);
+		return ocs_dispatch_message_leaving(resolve, &target->old_folder,
+		                                    notification->old_message_id, &ids->old_mid,
+		                                    &ids->old_mid_known);
 	}
 	if (notification->category == OCS_COPIED) {
-		if (assign_message(resolve, &target->old_folder, notification->old_message_id,
-		                   &ids->old_mid, &ids->old_mid_known, &announced) != 0)
+		if (ocs_dispatch_message_assign(resolve, &target->old_folder,
+		                                notification->old_message_id, 0, &found) != 0)
 			return -1;
-		target->put_old_message = !ids->old_mid_known;
+		ids->old_mid = found.mid;
+		ids->old_mid_known = found.known;
+		target->put_old_message = !found.known;
 	}
 	return 0;
 }
@@ -236,7 +173,7 @@ static int rename_folder(struct resolve *resolve, const struct ocs_notification 
 	 * all the same. */
 	if (new_there && (!old_there || strcmp(old_name, "INBOX") == 0))
 		return 0;
-	if (need_transaction(resolve) != 0 ||
+	if (ocs_dispatch_need_transaction(resolve) != 0 ||
 	    ocs_index_folder_rename(dispatch->index, target->user, notification->backend,
 	                            notification->backend_user, old_name, notification->folder,
 	                            &target->folder, &resolve->error) != OCS_STORE_OK)
@@ -389,46 +326,32 @@ int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *
 
 /* ---- done ---- */
 
-static int put_message(struct resolve *resolve, const struct ocs_index_folder *folder,
-                       const char *message_id, uint64_t mid, bool announced)
-{
-	struct ocs_dispatch *dispatch = resolve->dispatch;
-	struct ocs_index_message message = {.mid = mid, .announced = announced};
-
-	ocs_dispatch_cache_message_add(dispatch, folder->series, message_id, mid);
-	return ocs_registrations_put(dispatch->registrations, folder->series, message_id, &message,
-	                             &resolve->error);
-}
-
-static int delete_message(struct resolve *resolve, const struct ocs_index_folder *folder,
-                          const char *message_id)
-{
-	ocs_dispatch_cache_message_drop(resolve->dispatch, folder->series, message_id);
-	return ocs_registrations_delete(resolve->dispatch->registrations, folder->series,
-	                                message_id, &resolve->error);
-}
-
 static int register_target(struct resolve *resolve, const struct ocs_notification *notification,
                            const struct target *target)
 {
 	struct ocs_dispatch *dispatch = resolve->dispatch;
+	const struct ocs_index_message message = {
+	        .mid = target->ids.mid, .announced = target->announce, .content = target->content};
+	const struct ocs_index_message old_message = {.mid = target->ids.old_mid};
 
-	if (target->put_message && put_message(resolve, &target->folder, notification->message_id,
-	                                       target->ids.mid, target->announce) != 0)
+	if (target->put_message &&
+	    ocs_dispatch_message_put(resolve, &target->folder, notification->message_id,
+	                             &message) != 0)
 		return -1;
 	if (target->put_old_message &&
-	    put_message(resolve, &target->old_folder, notification->old_message_id,
-	                target->ids.old_mid, false) != 0)
+	    ocs_dispatch_message_put(resolve, &target->old_folder, notification->old_message_id,
+	                             &old_message) != 0)
 		return -1;
 	if (target->delete_message && target->ids.mid_known &&
-	    delete_message(resolve, &target->folder, notification->message_id) != 0)
+	    ocs_dispatch_message_delete(resolve, &target->folder, notification->message_id) != 0)
 		return -1;
 	if (target->delete_old_message && target->ids.old_mid_known &&
-	    delete_message(resolve, &target->old_folder, notification->old_message_id) != 0)
+	    ocs_dispatch_message_delete(resolve, &target->old_folder,
+	                                notification->old_message_id) != 0)
 		return -1;
 	if (!target->delete_folder)
 		return 0;
-	if (need_transaction(resolve) != 0)
+	if (ocs_dispatch_need_transaction(resolve) != 0)
 		return -1;
 	ocs_dispatch_cache_folders_clear(dispatch);
 	return ocs_index_folder_delete(dispatch->index, target->user, notification->backend,

@@ -64,11 +64,27 @@ static void hierarchy(struct fanout *fanout, uint16_t table_event, uint64_t fid,
 	entry->parent_fid = parent;
 }
 
+/* The name is another mail's now: the one that had it is gone, and nobody said so. */
+static void replaced(struct fanout *fanout)
+{
+	uint64_t fid = fanout->ids->fid, mid = fanout->ids->replaced_mid;
+	size_t first = fanout->n;
+
+	add(fanout, OCS_TABLE_OBJECT, OCS_NF_DELETED | OCS_NF_M, OCS_TE_NONE, fid)->mid = mid;
+	contents(fanout, OCS_TE_ROW_DELETED, fid, mid);
+	for (size_t i = first; i < fanout->n; i++) {
+		fanout->items[i].entry.category = OCS_DELETED;
+		fanout->items[i].entry.message_flags = 0;
+	}
+}
+
 static void message_event(struct fanout *fanout)
 {
 	const struct ocs_fanout_ids *ids = fanout->ids;
 	struct ocs_entry *entry;
 
+	if (ids->replaced_mid != 0)
+		replaced(fanout);
 	switch (fanout->notification->category) {
 	case OCS_NEWMAIL:
 		add(fanout, OCS_TABLE_NEWMAIL, OCS_NF_NEWMAIL | OCS_NF_M, OCS_TE_NONE, ids->fid)

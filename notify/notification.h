@@ -23,6 +23,7 @@ struct ocs_notification {
 	const char *old_message_id; /* moved, copied of a message; else NULL */
 	const char *message_class;  /* NULL: IPM.Note */
 	const char *id;             /* sender's; NULL: none */
+	const char *guid;           /* which mail message_id names; NULL: not known */
 	bool has_uid_validity, has_total, has_unread;
 	uint32_t uid_validity;
 	uint32_t message_flags;

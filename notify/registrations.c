@@ -17,16 +17,20 @@ enum state {
 	DELETED,
 };
 
-/* Record: state 8, flags 8, MID 64, then the key: series 64, message id. */
+/* Record: state 8, flags 8, MID 64, with FLAG_CONTENT the content 64, then the key: series 64,
+ * message id. */
 #define RECORD_HEADER  10
+#define RECORD_CONTENT 8
+#define RECORD_MAX     (RECORD_HEADER + RECORD_CONTENT + KEY_MAX)
 #define FLAG_ANNOUNCED 1
 #define FLAG_STALE     2
+#define FLAG_CONTENT   4
 
 struct registration {
 	enum state state;
 	bool announced;
-	bool stale; /* ASSIGNED over a deletion that the index has not seen yet */
-	uint64_t mid;
+	bool stale;            /* ASSIGNED over what the index must not know any more */
+	uint64_t mid, content; /* content 0: not known */
 	UT_hash_handle hh;
 	size_t key_len;
 	uint8_t key[];
@@ -86,6 +90,7 @@ static int remember(struct ocs_registrations *registrations, const uint8_t *key,
 	entry->announced = what->announced;
 	entry->stale = what->stale;
 	entry->mid = what->mid;
+	entry->content = what->content;
 	if (waits(entry))
 		registrations->waiting++;
 	return 0;
@@ -94,32 +99,44 @@ static int remember(struct ocs_registrations *registrations, const uint8_t *key,
 static int replay(void *arg, const uint8_t *data, size_t len)
 {
 	struct registration what;
+	size_t head = RECORD_HEADER;
 
-	if (len <= RECORD_HEADER + 8 || len > RECORD_HEADER + KEY_MAX || data[0] < ASSIGNED ||
-	    data[0] > DELETED)
+	if (len <= RECORD_HEADER + 8 || data[0] < ASSIGNED || data[0] > DELETED)
+		return -1;
+	if ((data[1] & FLAG_CONTENT) != 0)
+		head += RECORD_CONTENT;
+	if (len <= head + 8 || len > head + KEY_MAX)
 		return -1;
 	what.state = (enum state)data[0];
 	what.announced = (data[1] & FLAG_ANNOUNCED) != 0;
 	what.stale = (data[1] & FLAG_STALE) != 0;
 	what.mid = ocs_get64(data + 2);
-	return remember(arg, data + RECORD_HEADER, len - RECORD_HEADER, &what);
+	what.content = head > RECORD_HEADER ? ocs_get64(data + RECORD_HEADER) : 0;
+	return remember(arg, data + head, len - head, &what);
 }
 
-static size_t encode(uint8_t record[RECORD_HEADER + KEY_MAX], const struct registration *what,
+static size_t encode(uint8_t record[RECORD_MAX], const struct registration *what,
                      const uint8_t *key, size_t key_len)
 {
+	size_t head = RECORD_HEADER;
+
 	record[0] = (uint8_t)what->state;
 	record[1] =
-	        (uint8_t)((what->announced ? FLAG_ANNOUNCED : 0) | (what->stale ? FLAG_STALE : 0));
+	        (uint8_t)((what->announced ? FLAG_ANNOUNCED : 0) | (what->stale ? FLAG_STALE : 0) |
+	                  (what->content != 0 ? FLAG_CONTENT : 0));
 	ocs_put64(record + 2, what->mid);
-	memcpy(record + RECORD_HEADER, key, key_len);
-	return RECORD_HEADER + key_len;
+	if (what->content != 0) {
+		ocs_put64(record + head, what->content);
+		head += RECORD_CONTENT;
+	}
+	memcpy(record + head, key, key_len);
+	return head + key_len;
 }
 
 static int change(struct ocs_registrations *registrations, uint64_t series, const char *message_id,
                   const struct registration *what, struct ocs_error *error)
 {
-	uint8_t record[RECORD_HEADER + KEY_MAX], key[KEY_MAX];
+	uint8_t record[RECORD_MAX], key[KEY_MAX];
 	size_t key_len = make_key(key, series, message_id);
 	size_t len = encode(record, what, key, key_len);
 
@@ -200,25 +217,30 @@ int ocs_registrations_get(struct ocs_registrations *registrations, uint64_t seri
 		return OCS_STORE_MISSING;
 	out->mid = found->mid;
 	out->announced = found->announced;
+	out->content = found->content;
 	return OCS_STORE_OK;
 }
 
 uint64_t ocs_registrations_assigned(struct ocs_registrations *registrations, uint64_t series,
-                                    const char *message_id)
+                                    const char *message_id, uint64_t content)
 {
 	const struct registration *found = find(registrations, series, message_id);
 
-	return found != NULL && found->state == ASSIGNED ? found->mid : 0;
+	if (found == NULL || found->state != ASSIGNED)
+		return 0;
+	return content == 0 || found->content == 0 || found->content == content ? found->mid : 0;
 }
 
 int ocs_registrations_assign(struct ocs_registrations *registrations, uint64_t series,
-                             const char *message_id, uint64_t mid, struct ocs_error *error)
+                             const char *message_id, const struct ocs_index_message *message,
+                             bool registered, struct ocs_error *error)
 {
 	const struct registration *found = find(registrations, series, message_id);
 	const struct registration what = {
 	        .state = ASSIGNED,
-	        .mid = mid,
-	        .stale = found != NULL && waits(found),
+	        .mid = message->mid,
+	        .content = message->content,
+	        .stale = registered || (found != NULL && waits(found)),
 	};
 
 	return change(registrations, series, message_id, &what, error);
@@ -229,7 +251,11 @@ int ocs_registrations_put(struct ocs_registrations *registrations, uint64_t seri
                           struct ocs_error *error)
 {
 	const struct registration what = {
-	        .state = REGISTERED, .announced = message->announced, .mid = message->mid};
+	        .state = REGISTERED,
+	        .announced = message->announced,
+	        .mid = message->mid,
+	        .content = message->content,
+	};
 
 	return change(registrations, series, message_id, &what, error);
 }
@@ -273,7 +299,8 @@ static int apply_one(struct ocs_registrations *registrations, const struct regis
                      struct ocs_error *error)
 {
 	struct ocs_index_folder folder = {.series = ocs_get64(entry->key)};
-	struct ocs_index_message message = {.mid = entry->mid, .announced = entry->announced};
+	struct ocs_index_message message = {
+	        .mid = entry->mid, .announced = entry->announced, .content = entry->content};
 	char message_id[NAME_MAX_ + 1];
 	size_t len = entry->key_len - 8;
 
@@ -288,7 +315,7 @@ static int apply_one(struct ocs_registrations *registrations, const struct regis
 /* The journal then holds what is assigned only. */
 static int restart(struct ocs_registrations *registrations, struct ocs_error *error)
 {
-	uint8_t record[RECORD_HEADER + KEY_MAX];
+	uint8_t record[RECORD_MAX];
 	struct registration *entry, *next;
 
 	HASH_ITER(hh, registrations->table, entry, next)

@@ -33,13 +33,16 @@ void ocs_registrations_close(struct ocs_registrations *registrations);
 int ocs_registrations_get(struct ocs_registrations *registrations, uint64_t series,
                           const char *message_id, struct ocs_index_message *out,
                           struct ocs_error *error);
-/* The identifier that was assigned to a message not yet registered, 0 if none. */
+/* The identifier that was assigned to a message not yet registered, 0 if none. content: which mail
+ * is meant (0: any); one assigned to another mail does not count. */
 uint64_t ocs_registrations_assigned(struct ocs_registrations *registrations, uint64_t series,
-                                    const char *message_id);
+                                    const char *message_id, uint64_t content);
 
-/* Changes are seen at once and on the disk after flush. */
+/* Changes are seen at once and on the disk after flush. message->announced does not count.
+ * registered: another mail of that name is, and is so no more. */
 int ocs_registrations_assign(struct ocs_registrations *registrations, uint64_t series,
-                             const char *message_id, uint64_t mid, struct ocs_error *error);
+                             const char *message_id, const struct ocs_index_message *message,
+                             bool registered, struct ocs_error *error);
 int ocs_registrations_put(struct ocs_registrations *registrations, uint64_t series,
                           const char *message_id, const struct ocs_index_message *message,
                           struct ocs_error *error);

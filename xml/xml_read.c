@@ -31,12 +31,13 @@ enum field {
 	MESSAGE_FLAGS,
 	TOTAL,
 	UNREAD,
+	GUID,
 	N_FIELDS,
 };
 
 static const char *const field_names[N_FIELDS] = {
         "backend",      "username",     "folder",       "messageID", "uidValidity", "oldFolder",
-        "oldMessageID", "messageClass", "messageFlags", "total",     "unread",
+        "oldMessageID", "messageClass", "messageFlags", "total",     "unread",      "guid",
 };
 
 static enum field field_of(const char *name)
@@ -111,7 +112,7 @@ static bool read_number(const char *text, size_t len, uint32_t *out)
 static bool is_name(enum field field)
 {
 	return field == USERNAME || field == FOLDER || field == MESSAGE_ID || field == OLD_FOLDER ||
-	       field == OLD_MESSAGE_ID;
+	       field == OLD_MESSAGE_ID || field == GUID;
 }
 
 /* What is wrong with a text, or NULL. Only where white space counts do DEL and C1 controls: who
@@ -152,6 +153,9 @@ static bool set_field(struct ocs_notification *item, enum field field, char *tex
 		return true;
 	case OLD_MESSAGE_ID:
 		item->old_message_id = text;
+		return true;
+	case GUID:
+		item->guid = text;
 		return true;
 	case MESSAGE_CLASS:
 		item->message_class = text;
@@ -263,6 +267,8 @@ static void check_notification(const struct reader *reader)
 		refuse_item(reader, "MISSING_PARAMETER", "messageID", "is missing");
 	if (item->category == OCS_SEARCH_COMPLETED)
 		item->message_id = NULL;
+	if (item->message_id == NULL)
+		item->guid = NULL;
 	if (!moved) {
 		item->old_folder = NULL;
 		item->old_message_id = NULL;

@@ -221,6 +221,7 @@ void ocs_xml_notification(struct ocs_xml_writer *writer, const struct ocs_notifi
 	ocs_xml_name(writer, "username", what->backend_user);
 	ocs_xml_name(writer, "folder", what->folder);
 	optional_name(writer, "messageID", what->message_id);
+	optional_name(writer, "guid", what->guid);
 	if (what->has_uid_validity)
 		number(writer, "uidValidity", what->uid_validity);
 	optional_name(writer, "oldFolder", what->old_folder);

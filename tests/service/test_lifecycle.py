@@ -199,7 +199,7 @@ class SuddenDeath(ServiceTest):
     """Killed between each two steps of a newmail: the sender sends it again, and the subscriber has
     seen it, with one identifier."""
 
-    def killed_at(self, point, full=False):
+    def killed_at(self, point, full=False, replaces=False):
         self.assertTrue(paths.have("ocsmanager-faults"), "the daemon with kill points is not built")
         overrides = {"mqueue": {"max_messages": "1"}} if full else {}
         d = self.daemon(overrides, program="ocsmanager-faults")
@@ -207,19 +207,25 @@ class SuddenDeath(ServiceTest):
         if full:
             consumer.stop()
             self.accepted(c.newmail("first"), "queued")
+        guid = None
+        if replaces:  # another mail had the name
+            guid = "now"
+            self.accepted(c.newmail("victim", guid="before", messageFlags=55), "queued")
         token = c.token
         d.terminate()
         d.env = {"OCS_FAULT_KILL": point}
         d.start()
         c = self.client(d, login=False)
         with self.assertRaises(Exception):
-            c.put(notification("newmail", message="victim", id="victim", messageFlags=77), token=token)
+            c.put(notification("newmail", message="victim", id="victim", messageFlags=77, guid=guid),
+                  token=token)
         self.assertEqual(d.wait_exit(), -signal.SIGKILL)
         d.env = {}
         d.start()
         c = self.client(d, login=False)
         answer = self.accepted(c.put(
-            notification("newmail", message="victim", id="victim", messageFlags=77), token=token))
+            notification("newmail", message="victim", id="victim", messageFlags=77, guid=guid),
+            token=token))
         self.assertIn(answer.statuses[0], ("queued", "duplicate"))
         if full:
             consumer.go_on()
@@ -229,8 +235,9 @@ class SuddenDeath(ServiceTest):
         mids = [e.mid for e in consumer.events() if e["message_flags"] == 77]
         self.assertGreaterEqual(len(mids), 1, "at least once")
         self.assertEqual(len(set(mids)), 1, "with one identifier")
-        for again in (notification("newmail", message="victim", id="victim"),
-                      notification("newmail", message="victim", id="another")):
+        self.assertNotIn(mids[0], [e.mid for e in consumer.events() if e["message_flags"] == 55])
+        for again in (notification("newmail", message="victim", id="victim", guid=guid),
+                      notification("newmail", message="victim", id="another", guid=guid)):
             self.accepted(c.put(again, token=token), "duplicate")
         after = [e.mid for e in consumer.events() if e["message_flags"] == 99]
         self.assertNotEqual(after[0], mids[0])
@@ -250,6 +257,11 @@ class SuddenDeath(ServiceTest):
     def test_when_its_entry_was_spilled(self):
         self.killed_at("spill-committed", full=True)
 
+
+    def test_when_another_mail_had_its_name(self):
+        for point in ("newmail-accepted", "newmail-assigned", "newmail-sent", "newmail-done"):
+            with self.subTest(point):
+                self.killed_at(point, replaces=True)
 
     def test_killed_at_any_moment_of_a_load_it_starts_again_and_knows_what_it_accepted(self):
         d = self.daemon()

@@ -208,6 +208,53 @@ class Identifiers(ServiceTest):
         self.assertNotEqual(created[0].mid, created[1].mid)
         self.assertEqual(created[0].fid, created[1].fid, "the folder is the same")
 
+    def test_a_name_that_another_mail_has_now_is_a_new_mail(self):
+        # A home that was restored from a snapshot: UIDs are given again, uidValidity stays.
+        watching = self.consumer(self.d, tables=("newmail", "object", "contents"))
+        self.accepted(self.c.newmail("7", uidValidity=1, guid="first", id="a"), "queued")
+        self.accepted(self.c.newmail("7", uidValidity=1, guid="first", id="b"), "duplicate")
+        self.accepted(self.c.newmail("7", uidValidity=1, id="c"), "duplicate")
+        self.accepted(self.c.newmail("7", uidValidity=1, guid="second", id="d"), "queued")
+        events = watching.wait_events(4 + 6)
+        first = next(e for e in events if e.flags == 0x8002).mid
+        again = events[4:]
+        new = next(e for e in again if e.flags == 0x8002).mid
+        self.assertNotEqual(first, new)
+        self.assertEqual([e.flags for e in again if e.mid == first], [0x8008, 0x8100])
+        gone, came = ([n for n, e in enumerate(again) if e.mid == mid] for mid in (first, new))
+        self.assertLess(max(n for n in gone if again[n].flags == 0x8008),
+                        min(n for n in came if again[n].flags == 0x8004))
+        # A repeated report does no harm, at once and after a kill.
+        for _ in range(2):
+            self.accepted(self.c.newmail("7", uidValidity=1, guid="second", id="e"), "duplicate")
+            self.accepted(self.c.newmail("7", guid="second"), "duplicate")
+            self.accepted(self.c.newmail("7"), "duplicate")
+            self.d.kill()
+            self.d.start()
+            self.c = self.client(self.d)
+        self.assertEqual(self.event(notification("modified", message="7"), 0x8010).mid, new)
+        self.assertEqual(len([e for e in watching.events() if e.flags == 0x8002]), 2)
+
+    def test_every_way_a_mail_comes_tells_which_mail_it_is(self):
+        mids = [self.event(notification("created", message="7", guid="a"), 0x8004).mid]
+        mids.append(self.event(notification("created", message="7", guid="a"), 0x8004).mid)
+        self.accepted(self.c.newmail("7", guid="a"), "duplicate")
+        mids.append(self.event(notification("created", message="7", guid="b"), 0x8004).mid)
+        mids.append(self.event(notification("moved", message="7", guid="c", oldFolder="B",
+                                            oldMessageID="1"), 0x8020).mid)
+        mids.append(self.event(notification("copied", message="7", guid="d", oldFolder="B",
+                                            oldMessageID="1"), 0x8040).mid)
+        # What merely happens to it makes no other mail of it.
+        mids.append(self.event(notification("modified", message="7", guid="x"), 0x8010).mid)
+        mids.append(self.event(notification("deleted", message="7", guid="y"), 0x8008).mid)
+        self.assertEqual(mids[0], mids[1])
+        self.assertEqual((mids[5], mids[6]), (mids[4], mids[4]))
+        self.assertEqual(len(set(mids)), 4)
+
+    def test_a_guid_first_known_later_makes_no_second_mail(self):
+        self.accepted(self.c.newmail("7"), "queued")
+        self.accepted(self.c.newmail("7", guid="a"), "duplicate")
+
     def test_a_renamed_folder_keeps_its_fid_and_takes_its_subfolders_along(self):
         top = self.event(notification("modified", folder="Old"), 0x0010).fid
         sub = self.event(notification("modified", folder="Old/Sub"), 0x0010).fid

@@ -43,10 +43,13 @@ static const char *fan(enum ocs_category category, bool of_message, bool counts,
 		uint8_t encoded[OCS_ENTRY_SIZE_MAX];
 
 		ck_assert_uint_gt(ocs_entry_encode(e, encoded), 0);
-		ck_assert_uint_eq(e->category, category);
+		ck_assert_uint_eq(e->category,
+		                  with->replaced_mid != 0 && e->mid == with->replaced_mid
+		                          ? OCS_DELETED
+		                          : category);
 		ck_assert_uint_eq(e->accepted_at, 77);
 		ck_assert_uint_eq(e->sequence, 88);
-		ck_assert_uint_eq(e->message_flags, 5);
+		ck_assert_uint_eq(e->message_flags, e->category == category ? 5 : 0);
 		ck_assert_mem_eq(e->id_hash, ids.id_hash, 16);
 		ck_assert_str_eq(e->message_class, "IPM.Note");
 		ck_assert_uint_eq(e->total, (e->flags & OCS_NF_T) != 0 ? 17 : 0);
@@ -73,6 +76,21 @@ static const char *fan(enum ocs_category category, bool of_message, bool counts,
 	ck_assert_str_eq(fan(category, true, counts, &ids), expected)
 #define FOLDERS(category, counts, expected)                                                        \
 	ck_assert_str_eq(fan(category, false, counts, &ids), expected)
+
+START_TEST(of_a_message_whose_name_another_mail_had)
+{
+	struct ocs_fanout_ids with = ids;
+
+	with.replaced_mid = 0x99;
+	ck_assert_str_eq(fan(OCS_NEWMAIL, true, false, &with),
+	                 "O8008:11.99 C8100/4:11.99 "
+	                 "N8002:11.13 O8004:11.13 O0010:11 C8100/3:11.13 H0100/5:11^12");
+	ck_assert_str_eq(fan(OCS_CREATED, false, false, &with),
+	                 fan(OCS_CREATED, false, false, &ids));
+	/* The largest of all fits. */
+	fan(OCS_MOVED, true, true, &with);
+}
+END_TEST
 
 START_TEST(of_a_message)
 {
@@ -182,6 +200,7 @@ int main(void)
 	TCase *tcase = tcase_create("fanout");
 
 	tcase_add_test(tcase, of_a_message);
+	tcase_add_test(tcase, of_a_message_whose_name_another_mail_had);
 	tcase_add_test(tcase, of_a_folder);
 	tcase_add_test(tcase, a_folder_renamed_in_place_changes_its_row);
 	tcase_add_test(tcase, a_row_nobody_can_have_seen_is_not_deleted_but_the_table_changed);

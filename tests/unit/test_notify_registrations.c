@@ -81,7 +81,9 @@ static void put(const char *id, unsigned n, bool announced)
 
 static void assign(const char *id, unsigned n)
 {
-	ck_assert_ok(ocs_registrations_assign(reg, series, id, mid_at(n), &rig_error));
+	struct ocs_index_message message = {.mid = mid_at(n)};
+
+	ck_assert_ok(ocs_registrations_assign(reg, series, id, &message, false, &rig_error));
 }
 
 static void forget(const char *id)
@@ -129,7 +131,7 @@ static const char *indexed(const char *id)
 
 static uint64_t assigned(const char *id)
 {
-	return ocs_registrations_assigned(reg, series, id);
+	return ocs_registrations_assigned(reg, series, id, 0);
 }
 
 START_TEST(what_is_put_is_known_at_once_and_in_the_index_after_apply)
@@ -186,7 +188,7 @@ START_TEST(a_message_of_another_series_is_another_message)
 	put("1", 1, true);
 	ck_assert_int_eq(ocs_registrations_get(reg, series + 1, "1", &message, &rig_error),
 	                 OCS_STORE_MISSING);
-	ck_assert_uint_eq(ocs_registrations_assigned(reg, series + 1, "1"), 0);
+	ck_assert_uint_eq(ocs_registrations_assigned(reg, series + 1, "1", 0), 0);
 }
 END_TEST
 
@@ -378,6 +380,74 @@ START_TEST(a_revert_that_cannot_read_loses_nothing)
 }
 END_TEST
 
+/* Which mail it is goes the same ways as its identifier. */
+static uint64_t content_of(const char *id, bool in_index)
+{
+	struct ocs_index_message message = {.content = 99};
+	int ret = in_index ? ocs_index_message(idx, series, id, &message, &rig_error)
+	                   : ocs_registrations_get(reg, series, id, &message, &rig_error);
+
+	ck_assert_int_eq(ret, OCS_STORE_OK);
+	return message.content;
+}
+
+static void put_mail(const char *id, unsigned n, uint64_t content)
+{
+	struct ocs_index_message message = {
+	        .mid = mid_at(n), .announced = true, .content = content};
+
+	ck_assert_ok(ocs_registrations_put(reg, series, id, &message, &rig_error));
+}
+
+START_TEST(which_mail_it_is_reaches_the_index_and_survives)
+{
+	put("old", 1, true);
+	put_mail("new", 2, 0x1122334455667788);
+	flush();
+	ocs_registrations_revert(reg); /* read back from the journal */
+	for (int i = 0; i < 2; i++) {
+		ck_assert_str_eq(known("old"), "1!");
+		ck_assert_str_eq(known("new"), "2!");
+		ck_assert(content_of("old", false) == 0);
+		ck_assert(content_of("new", false) == 0x1122334455667788);
+		apply();
+	}
+	ck_assert(content_of("old", true) == 0);
+	ck_assert(content_of("new", true) == 0x1122334455667788);
+	put("new", 3, true); /* a shorter record over a longer one */
+	flush();
+	apply();
+	ck_assert(content_of("new", true) == 0);
+}
+END_TEST
+
+START_TEST(an_assigned_mail_is_not_another_one_and_ends_what_was_registered)
+{
+	struct ocs_index_message message = {.mid = mid_at(2), .content = 7};
+
+	put_mail("1", 1, 6);
+	flush();
+	apply();
+	ck_assert_ok(ocs_registrations_assign(reg, series, "1", &message, true, &rig_error));
+	flush();
+	for (int i = 0; i < 2; i++) {
+		ck_assert_str_eq(known("1"), "-");
+		ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 0), mid_at(2));
+		ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 7), mid_at(2));
+		ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 8), 0);
+		if (i == 0)
+			ocs_registrations_revert(reg);
+	}
+	apply();
+	ck_assert_str_eq(indexed("1"), "-");
+	ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 7), mid_at(2));
+	close_all();
+	open_all();
+	ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 8), 0);
+	ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 7), mid_at(2));
+}
+END_TEST
+
 START_TEST(a_damaged_record_costs_that_message_alone)
 {
 	put("first message", 1, true);
@@ -410,6 +480,8 @@ int main(void)
 	tcase_add_test(tcase, revert_goes_back_to_what_is_in_the_file);
 	tcase_add_test(tcase, a_failed_flush_and_revert_leave_what_was_there_and_go_on);
 	tcase_add_test(tcase, a_revert_that_cannot_read_loses_nothing);
+	tcase_add_test(tcase, which_mail_it_is_reaches_the_index_and_survives);
+	tcase_add_test(tcase, an_assigned_mail_is_not_another_one_and_ends_what_was_registered);
 	tcase_add_test(tcase, a_damaged_record_costs_that_message_alone);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);

@@ -686,11 +686,11 @@ START_TEST(a_folder_has_no_empty_level)
 	static const char *const good[] = {"a/b", "a/ /b", "INBOX", "a/./..", "\\"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		refused_item(talloc_asprintf(
-		                     ctx,
-		                     NOTE("category='created'", "<backend>b</backend><username>u</"
-		                                                "username><folder>%s</folder>"),
-		                     bad[i]),
+		refused_item(talloc_asprintf(ctx,
+		                             NOTE("category='created'",
+		                                  "<backend>b</backend><username>u</"
+		                                  "username><folder>%s</folder>"),
+		                             bad[i]),
 		             "INVALID_PARAMETER");
 		refused_item(
 		        talloc_asprintf(ctx,
@@ -879,6 +879,7 @@ START_TEST(a_notification_is_read_as_it_was_written)
 		what.message_id = names[(i + 2) % n];
 		what.old_folder = names[(i + 3) % n];
 		what.old_message_id = names[(i + 4) % n];
+		what.guid = names[(i + 5) % n];
 		ocs_xml_begin(&writer);
 		ocs_xml_notification(&writer, &what);
 		ocs_xml_finish(&writer);
@@ -888,6 +889,7 @@ START_TEST(a_notification_is_read_as_it_was_written)
 		ck_assert_str_eq(read->message_id, what.message_id);
 		ck_assert_str_eq(read->old_folder, what.old_folder);
 		ck_assert_str_eq(read->old_message_id, what.old_message_id);
+		ck_assert_str_eq(read->guid, what.guid);
 		free(writer.data);
 	}
 }

@@ -1,0 +1,123 @@
+/*
+ * Identifiers of messages, on the store thread: found, assigned, registered, and told from those of
+ * another mail that had the same name before.
+ */
+#include "notify/dispatch_internal.h"
+
+#include <string.h>
+
+#include <nettle/sha2.h>
+
+#include "store/bytes.h"
+
+#define RANGE 16384 /* identifiers reserved at once, so that most notifications reserve none */
+
+int ocs_dispatch_need_transaction(struct resolve *resolve)
+{
+	struct ocs_index *index = resolve->dispatch->index;
+
+	return ocs_store_in_transaction(ocs_index_store(index))
+	               ? 0
+	               : ocs_index_begin(index, &resolve->error);
+}
+
+static int new_id(struct resolve *resolve, uint64_t *id_r)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+
+	if (dispatch->range_left == 0) {
+		if (ocs_dispatch_need_transaction(resolve) != 0 ||
+		    ocs_index_reserve(dispatch->index, RANGE, &dispatch->range_next,
+		                      &resolve->error) != OCS_STORE_OK)
+			return -1;
+		dispatch->range_left = RANGE;
+	}
+	*id_r = dispatch->range_next;
+	dispatch->range_next = ocs_index_id_next(dispatch->range_next);
+	dispatch->range_left--;
+	return 0;
+}
+
+uint64_t ocs_dispatch_content(const struct ocs_notification *notification)
+{
+	const char *guid = notification->guid;
+	uint8_t digest[8];
+	struct sha256_ctx sha;
+	uint64_t content;
+
+	/* What merely happens to a mail makes no other mail of it. */
+	if (guid == NULL || notification->category == OCS_MODIFIED ||
+	    notification->category == OCS_DELETED)
+		return 0;
+	sha256_init(&sha);
+	sha256_update(&sha, strlen(guid), (const uint8_t *)guid);
+	sha256_digest(&sha, sizeof(digest), digest);
+	content = ocs_get64(digest);
+	return content != 0 ? content : 1;
+}
+
+int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_folder *folder,
+                                const char *message_id, uint64_t content,
+                                struct dispatch_message *out)
+{
+	struct ocs_registrations *registrations = resolve->dispatch->registrations;
+	struct ocs_index_message message = {0};
+	int ret = ocs_registrations_get(registrations, folder->series, message_id, &message,
+	                                &resolve->error);
+
+	*out = (struct dispatch_message){.content = content};
+	if (ret != OCS_STORE_OK && ret != OCS_STORE_MISSING)
+		return -1;
+	if (ret == OCS_STORE_OK && content != 0 && message.content != 0 &&
+	    message.content != content) {
+		out->replaced = message.mid;
+	} else if (ret == OCS_STORE_OK) {
+		out->known = true;
+		out->announced = message.announced;
+		out->mid = message.mid;
+		if (content == 0)
+			out->content = message.content;
+		return 0;
+	}
+	out->mid = ocs_registrations_assigned(registrations, folder->series, message_id, content);
+	if (out->mid != 0)
+		return 0;
+	if (new_id(resolve, &out->mid) != 0)
+		return -1;
+	message = (struct ocs_index_message){.mid = out->mid, .content = content};
+	return ocs_registrations_assign(registrations, folder->series, message_id, &message,
+	                                out->replaced != 0, &resolve->error);
+}
+
+int ocs_dispatch_message_leaving(struct resolve *resolve, const struct ocs_index_folder *folder,
+                                 const char *message_id, uint64_t *mid_r, bool *known_r)
+{
+	struct ocs_index_message message;
+	int ret = ocs_registrations_get(resolve->dispatch->registrations, folder->series,
+	                                message_id, &message, &resolve->error);
+
+	*known_r = ret == OCS_STORE_OK;
+	if (*known_r) {
+		*mid_r = message.mid;
+		return 0;
+	}
+	return ret == OCS_STORE_MISSING ? new_id(resolve, mid_r) : -1;
+}
+
+int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_folder *folder,
+                             const char *message_id, const struct ocs_index_message *message)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+
+	ocs_dispatch_cache_message_add(dispatch, folder->series, message_id, message->mid);
+	return ocs_registrations_put(dispatch->registrations, folder->series, message_id, message,
+	                             &resolve->error);
+}
+
+int ocs_dispatch_message_delete(struct resolve *resolve, const struct ocs_index_folder *folder,
+                                const char *message_id)
+{
+	ocs_dispatch_cache_message_drop(resolve->dispatch, folder->series, message_id);
+	return ocs_registrations_delete(resolve->dispatch->registrations, folder->series,
+	                                message_id, &resolve->error);
+}
