@@ -226,6 +226,7 @@ static void submit(struct inbox_message *message, const uint64_t *users)
 	request->results = document->results;
 	request->done = ocs_inbox_attempt_done;
 	request->owner = attempt;
+	request->count_by = OCS_COUNT_DONE;
 	if (message->tries > 0)
 		OCS_LINK_COUNT(inbox->status, retried, 1);
 	ocs_inbox_set_state(message, INBOX_RUNNING);

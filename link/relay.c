@@ -25,8 +25,8 @@ struct item {
 /* A request on its way through both. Freed when it is answered and dispatch has let go of it too,
  * which may come later: past its deadline dispatch answers for a request that it still works on. */
 struct join {
-	struct ocs_relay *relay; /* while it is being put together */
-	bool relays;             /* nothing is delivered here */
+	struct ocs_relay *relay;
+	bool relays; /* nothing is delivered here */
 	struct ocs_request *request;
 	struct ocs_result *local; /* as dispatch answered */
 	struct item *items;
@@ -92,10 +92,12 @@ static void arrived(struct join *join)
 	if (atomic_fetch_sub(&join->waiting, 1) > 1)
 		return;
 	if (atomic_load(&join->local_failed)) {
+		ocs_dispatch_count_results(join->relay->dispatch, request, NULL);
 		request->done(request->owner, NULL, 0);
 	} else {
 		for (size_t i = 0; i < request->count; i++)
 			join_result(join, i, &request->results[i]);
+		ocs_dispatch_count_results(join->relay->dispatch, request, request->results);
 		request->done(request->owner, request->results, request->count);
 	}
 	let_go(join);
@@ -214,13 +216,16 @@ static struct ocs_request *make_local(struct join *join)
 	        talloc_memdup(local, request->results, request->count * sizeof(*request->results));
 	local->done = local_done;
 	local->owner = join;
+	/* What dispatch answers is not yet what the sender is told. */
+	local->count_by = OCS_COUNT_NONE;
 	if (local->results == NULL)
 		TALLOC_FREE(local);
 	return local;
 }
 
-static void refuse_all(struct ocs_request *request)
+static void refuse_all(struct ocs_relay *relay, struct ocs_request *request)
 {
+	ocs_dispatch_count_results(relay->dispatch, request, NULL);
 	request->done(request->owner, NULL, 0);
 	talloc_free(request);
 }
@@ -233,8 +238,9 @@ void ocs_relay_submit(struct ocs_relay *relay, struct ocs_request *request)
 	struct part *parts = NULL;
 	size_t n = 0;
 
+	ocs_dispatch_count_received(relay->dispatch, request);
 	if (join == NULL) {
-		refuse_all(request);
+		refuse_all(relay, request);
 		return;
 	}
 	join->relay = relay;
@@ -251,7 +257,7 @@ void ocs_relay_submit(struct ocs_relay *relay, struct ocs_request *request)
 			talloc_free(parts[i].message);
 		talloc_free(local);
 		talloc_free(join);
-		refuse_all(request);
+		refuse_all(relay, request);
 		return;
 	}
 	/* One more than there are answers, so that none is the last before all are under way. */

@@ -128,26 +128,49 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 
 /* ---- the end of a job ---- */
 
-static void count_results(struct ocs_dispatch *dispatch, const struct ocs_result *results, size_t n)
+static bool comes_again(const struct ocs_request *request, const struct ocs_result *result)
 {
-	for (size_t i = 0; i < n; i++) {
-		switch (results[i].status) {
-		case OCS_STATUS_QUEUED:
-			OCS_COUNT(dispatch, queued, 1);
-			break;
-		case OCS_STATUS_NOSUBSCRIBER:
-			OCS_COUNT(dispatch, nosubscriber, 1);
-			break;
-		case OCS_STATUS_DUPLICATE:
-			OCS_COUNT(dispatch, duplicate, 1);
-			break;
-		case OCS_STATUS_REFUSED:
-			OCS_COUNT(dispatch, refused, 1);
+	return request->count_by == OCS_COUNT_DONE && result->status == OCS_STATUS_REFUSED &&
+	       (result->refusal.code >= 500 || result->refusal.code == 429);
+}
+
+void ocs_dispatch_count_received(struct ocs_dispatch *dispatch, const struct ocs_request *request)
+{
+	/* Of one that is tried again what ends is counted, as received and by its end. */
+	if (request->count_by != OCS_COUNT_DONE)
+		OCS_COUNT(dispatch, received, request->count);
+}
+
+void ocs_dispatch_count_results(struct ocs_dispatch *dispatch, const struct ocs_request *request,
+                                const struct ocs_result *results)
+{
+	uint64_t ends[OCS_STATUS_REFUSED + 1] = {0}, n = 0;
+
+	for (size_t i = 0; i < request->count; i++) {
+		if (results == NULL && request->count_by == OCS_COUNT_DONE)
 			continue;
-		}
+		if (results != NULL && comes_again(request, &results[i]))
+			continue;
+		ends[results == NULL ? OCS_STATUS_REFUSED : results[i].status]++;
+		n++;
+	}
+	if (request->count_by == OCS_COUNT_DONE)
+		OCS_COUNT(dispatch, received, n);
+	OCS_COUNT(dispatch, queued, ends[OCS_STATUS_QUEUED]);
+	OCS_COUNT(dispatch, nosubscriber, ends[OCS_STATUS_NOSUBSCRIBER]);
+	OCS_COUNT(dispatch, duplicate, ends[OCS_STATUS_DUPLICATE]);
+	OCS_COUNT(dispatch, refused, ends[OCS_STATUS_REFUSED]);
+	if (n > ends[OCS_STATUS_REFUSED])
 		atomic_store_explicit(&dispatch->counters.last_success_us, ocs_now_us(),
 		                      memory_order_relaxed);
-	}
+}
+
+/* What its sender is told now. */
+static void count_results(struct ocs_dispatch *dispatch, const struct ocs_request *request,
+                          const struct ocs_result *results)
+{
+	if (request->count_by != OCS_COUNT_NONE)
+		ocs_dispatch_count_results(dispatch, request, results);
 }
 
 void ocs_dispatch_job_free(struct ocs_dispatch *dispatch, struct job *job)
@@ -175,7 +198,7 @@ void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job)
 {
 	struct ocs_request *request = job->request;
 
-	count_results(dispatch, request->results, request->count);
+	count_results(dispatch, request, request->results);
 	request->done(request->owner, request->results, request->count);
 	ocs_dispatch_job_free(dispatch, job);
 }
@@ -188,8 +211,7 @@ static void answer_for(struct ocs_dispatch *dispatch, const struct ocs_request *
 
 	for (size_t i = 0; results != NULL && i < request->count; i++)
 		ocs_result_refuse(&results[i], code, name, "%s", text);
-	if (results != NULL)
-		count_results(dispatch, results, request->count);
+	count_results(dispatch, request, results);
 	request->done(request->owner, results, results != NULL ? request->count : 0);
 	talloc_free(results);
 }
@@ -203,7 +225,8 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 	bool stopping;
 	uint64_t first;
 
-	OCS_COUNT(dispatch, received, request->count);
+	if (request->count_by != OCS_COUNT_NONE)
+		ocs_dispatch_count_received(dispatch, request);
 	if (job != NULL)
 		job->items = talloc_zero_array(job, struct item, request->count);
 	if (job == NULL || job->items == NULL) {

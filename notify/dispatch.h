@@ -39,7 +39,8 @@ struct ocs_dispatch_settings {
 	struct ocs_registry_settings published;
 };
 
-/* How things went since start; read with relaxed atomics. */
+/* How things went since start; read with relaxed atomics. Each notification is counted once, under
+ * what its sender was told: see enum ocs_count. */
 struct ocs_dispatch_counters {
 	uint64_t received; /* notifications submitted */
 	uint64_t queued, nosubscriber, duplicate,
@@ -49,6 +50,14 @@ struct ocs_dispatch_counters {
 	uint64_t sessions_reaped, queues_reaped;
 	uint64_t last_success_us; /* when a notification last ended well, microseconds since 1970 */
 	uint64_t damaged_records;
+};
+
+/* Who counts the notifications of a request as received, and their ends. */
+enum ocs_count {
+	OCS_COUNT_ALL,  /* dispatch does: what done() is told is what the sender is told */
+	OCS_COUNT_DONE, /* ... but what is refused for a reason of ours (5xx, 429) is submitted
+	                   again, and counts with its last try only */
+	OCS_COUNT_NONE, /* whoever submits it, with ocs_dispatch_count_*() */
 };
 
 typedef void ocs_log_fn(int priority, const char *text); /* syslog priorities; any thread */
@@ -65,6 +74,7 @@ struct ocs_request {
 	 * results are valid during the call only. Must not block. */
 	void (*done)(void *owner, const struct ocs_result *results, size_t count);
 	void *owner;
+	enum ocs_count count_by;
 };
 
 /* folder: the registry folder; the private subfolder is made by the caller. map may be NULL;
@@ -98,6 +108,11 @@ typedef void ocs_dispatch_visit_fn(void *arg, struct ocs_registry *registry);
 int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit,
                              void *arg);
 
+/* For a request whose answer is not dispatch's alone: when it comes in, and when its sender is
+ * told. results NULL: all are refused. Any thread. */
+void ocs_dispatch_count_received(struct ocs_dispatch *dispatch, const struct ocs_request *request);
+void ocs_dispatch_count_results(struct ocs_dispatch *dispatch, const struct ocs_request *request,
+                                const struct ocs_result *results);
 void ocs_dispatch_counters(struct ocs_dispatch *dispatch, struct ocs_dispatch_counters *out);
 /* Where everything of the daemon that keeps it from delivering is reported, by dispatch and by its
  * users; it lives as long as dispatch. */

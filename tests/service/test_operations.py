@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
+import socket
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -12,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness.case import ServiceTest
 from harness.client import Client, document, notification
 from harness.raw import Raw
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 
 class Operations(ServiceTest):
@@ -95,6 +98,26 @@ class Operations(ServiceTest):
         self.assertFalse([l for l in d.log().splitlines() if l.startswith("forged")])
 
 
+class Manager:
+    """The service manager's end of NOTIFY_SOCKET."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="o")
+        self.path = os.path.join(self.folder, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(LIMIT)
+        self.heard = []
+
+    def wait(self, words):
+        while not any(words in text for text in self.heard):
+            self.heard.append(self.socket.recv(4096).decode())
+
+    def close(self):
+        self.socket.close()
+        shutil.rmtree(self.folder)
+
+
 NOBODY = "amqp://ocs:s3cret@127.0.0.1:1/v"  # a port where nobody listens
 
 
@@ -125,6 +148,35 @@ class Link(ServiceTest):
         first, *notes = d.operations("/healthz")[1].splitlines()
         self.assertIn("broker", first)
         self.assertRegex(notes[0], r"^link: publish is connecting for \d+ s: .")
+
+    def test_what_the_broker_did_not_take_counts_as_refused_and_is_no_success(self):
+        d = self.away()
+        wait_until(lambda: d.operations("/healthz")[0] == 503, 10, "it is not healthy")
+        c = self.client(d)
+        for n in range(5):
+            self.refused(c.newmail(str(n)), 503, "BROKER_UNAVAILABLE")
+        m = d.metrics()
+        end = lambda result: m.get("ocsmanager_notifications_total", result=result)
+        self.assertEqual((end("refused"), end("nosubscriber"), end("queued")), (5, 0, 0))
+        self.assertEqual(m.get("ocsmanager_notifications_received_total"), 5)
+        self.assertEqual(m.get("ocsmanager_last_success_timestamp_seconds"), 0)
+        self.assertEqual(m.get("ocsmanager_refusals_total", name="BROKER_UNAVAILABLE"), 5)
+        # ... and once there is a session, what it gets is refused all the same: it says so to one
+        # who will report it again.
+        consumer = self.consumer(d)
+        self.refused(c.newmail("x"), 503, "BROKER_UNAVAILABLE")
+        consumer.wait_events(1)
+        self.assertEqual(d.metrics().get("ocsmanager_notifications_total", result="refused"), 6)
+
+    def test_the_service_manager_hears_that_the_broker_is_dead(self):
+        manager = Manager()
+        self.addCleanup(manager.close)
+        d = self.daemon({"rabbitmq": {"uri": NOBODY}}, env={"NOTIFY_SOCKET": manager.path})
+        manager.wait("STATUS=cannot deliver: ")
+        self.assertIn("broker", manager.heard[-1])
+        self.assertTrue(any("READY=1" in text for text in manager.heard))
+        self.assertEqual(d.metrics().get("ocsmanager_healthy"), 0)
+        self.assertEqual(d.metrics().get("ocsmanager_health_trouble", source="link"), 2)
 
     def test_a_spool_keeps_it_healthy_and_the_page_says_what_is_missing(self):
         d = self.away(spool_max="1")

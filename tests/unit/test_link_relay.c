@@ -209,6 +209,48 @@ START_TEST(a_relay_delivers_nothing_and_fills_the_ingest_queue)
 }
 END_TEST
 
+START_TEST(each_is_counted_once_under_what_its_sender_was_told)
+{
+	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_dispatch_counters counters;
+
+	start();
+	/* Nobody waits here, and the broker did not take it: a refusal, and no success. */
+	ck_assert_int_eq(report(&event, OCS_OUTBOX_FAILED).status, OCS_STATUS_REFUSED);
+	ocs_dispatch_counters(dispatch, &counters);
+	ck_assert_uint_eq(counters.received, 1);
+	ck_assert_uint_eq(counters.refused, 1);
+	ck_assert_uint_eq(counters.nosubscriber, 0);
+	ck_assert_uint_eq(counters.last_success_us, 0);
+	event.message_id = "2";
+	ck_assert_int_eq(report(&event, OCS_OUTBOX_CONFIRMED).status, OCS_STATUS_QUEUED);
+	event.message_id = "3";
+	ck_assert_int_eq(report(&event, OCS_OUTBOX_RETURNED).status, OCS_STATUS_NOSUBSCRIBER);
+	ocs_dispatch_counters(dispatch, &counters);
+	ck_assert_uint_eq(counters.received, 3);
+	ck_assert_uint_eq(counters.refused, 1);
+	ck_assert_uint_eq(counters.queued, 1);
+	ck_assert_uint_eq(counters.nosubscriber, 1);
+	ck_assert_uint_gt(counters.last_success_us, 0);
+}
+END_TEST
+
+START_TEST(a_relay_counts_what_it_hands_on)
+{
+	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_dispatch_counters counters;
+
+	settings.relay = true;
+	start();
+	ck_assert_int_eq(report(&event, OCS_OUTBOX_CONFIRMED).status, OCS_STATUS_QUEUED);
+	ck_assert_int_eq(report(&event, OCS_OUTBOX_FAILED).status, OCS_STATUS_REFUSED);
+	ocs_dispatch_counters(dispatch, &counters);
+	ck_assert_uint_eq(counters.received, 2);
+	ck_assert_uint_eq(counters.queued, 1);
+	ck_assert_uint_eq(counters.refused, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("link: relay");
@@ -224,6 +266,8 @@ int main(void)
 	tcase_add_test(t, what_is_refused_is_not_handed_on);
 	tcase_add_test(t, each_message_has_an_id_of_its_own_and_the_user_as_key);
 	tcase_add_test(t, a_relay_delivers_nothing_and_fills_the_ingest_queue);
+	tcase_add_test(t, each_is_counted_once_under_what_its_sender_was_told);
+	tcase_add_test(t, a_relay_counts_what_it_hands_on);
 	suite_add_tcase(suite, t);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
