@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/shield.h"
+
 #include "notify/reap.h"
 
 /* A journal is written anew when it has this many more names than there are queues. */
@@ -37,8 +39,13 @@ static int append(int fd, const char *name)
 {
 	char line[OCS_QUEUE_NAME_MAX + 1];
 	size_t len = (size_t)snprintf(line, sizeof(line), "%s\n", name);
+	struct ocs_shield shield;
+	ssize_t written;
 
-	return write(fd, line, len) == (ssize_t)len ? 0 : -1;
+	ocs_shield_up(&shield);
+	written = write(fd, line, len);
+	ocs_shield_down(&shield);
+	return written == (ssize_t)len ? 0 : -1;
 }
 
 int lib_journal_open(struct ocsnotify *context, struct ocs_error *error)

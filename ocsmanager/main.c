@@ -226,6 +226,7 @@ static void block_signals(sigset_t *signals)
 	sigaddset(signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* EFBIG says it */
 	signal(SIGALRM, give_up);
 }
 

@@ -7,6 +7,9 @@
  *
  * Threads: a store is not thread-safe; whoever owns it serialises the calls (the daemon uses one
  * thread, the library a mutex). Only ocs_store_seqnum() may be called from any thread at any time.
+ * Whatever is done to the file while it is open, no call here ends the process: nothing is mapped,
+ * and a write past RLIMIT_FSIZE is an error and no signal.
+ *
  * Processes: POSIX locks belong to the process, so a file may be open once in a process, and an
  * open store must not be used in a forked child.
  */
@@ -22,14 +25,21 @@
 
 struct ocs_store;
 
+/* libtdb counts in 32 bits, and grows a file by a tenth or by twice what it needs at once: its last
+ * step before 4 GiB gives a file that nobody can open. No store grows past this. */
+#define OCS_STORE_SIZE_MAX (3ULL << 30)
+
 /* Results of the functions below that are not simply 0 or -1. */
 enum ocs_store_result {
 	OCS_STORE_OK = 0,
 	OCS_STORE_ERROR = -1,   /* I/O error, lock lost, disk full; error text says which */
 	OCS_STORE_MISSING = -2, /* no such record (fetch), no such file (open without create) */
 	OCS_STORE_DAMAGED = -3, /* the record is there and does not verify */
-	OCS_STORE_CORRUPT = -4, /* the file is not a TDB or fails its check (open) */
-	OCS_STORE_BUSY = -5,    /* somebody holds the lock (try_begin) */
+	/* The file is not a TDB or fails its check (open), or was cut short or overwritten in place
+	 * while it was open (anything else): nothing more is read from it or written to it. */
+	OCS_STORE_CORRUPT = -4,
+	OCS_STORE_BUSY = -5, /* somebody holds the lock (try_begin) */
+	OCS_STORE_FULL = -6, /* the file would grow past its limit (put): cancel */
 };
 
 enum ocs_store_flags {
@@ -51,7 +61,16 @@ int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode,
 void ocs_store_close(struct ocs_store *store);
 const char *ocs_store_path(const struct ocs_store *store);
 
-/* Changes with every commit by any process that changed something. Any thread; takes no lock. */
+/* Whether the open file is still what it was at open: OCS_STORE_CORRUPT if it has been cut short or
+ * overwritten since, with the text for the log. A few system calls; any thread. */
+int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error);
+/* Bytes of the file. Any thread. */
+uint64_t ocs_store_size(const struct ocs_store *store);
+/* put gives OCS_STORE_FULL past that size, OCS_STORE_SIZE_MAX otherwise. */
+void ocs_store_set_limit(struct ocs_store *store, uint64_t size_max);
+
+/* Changes with every commit by any process that changed something. Any thread; takes no lock. One
+ * system call. */
 uint32_t ocs_store_seqnum(const struct ocs_store *store);
 
 /* begin waits for the lock; try_begin returns OCS_STORE_BUSY instead. Transactions do not nest.

@@ -171,6 +171,68 @@ START_TEST(kill_9_amid_commits_loses_nothing_acknowledged_and_breaks_nothing)
 }
 END_TEST
 
+/* Grows with every commit, and so most of the time at the moment of its death. */
+static int grow_on_and_on(int to_parent)
+{
+	struct ocs_store *store = open_it(0);
+	uint32_t n;
+
+	for (n = 0; store != NULL; n++) {
+		uint8_t key[5] = {'A'};
+		size_t size = 40000 + 20000 * (n % 7);
+		uint8_t *data = calloc(1, size);
+
+		ocs_put32(key + 1, n);
+		if (data == NULL || ocs_store_begin(store, NULL) != 0 ||
+		    ocs_store_put(store, key, 5, data, size, NULL) != 0 ||
+		    ocs_store_commit(store, false, NULL) != 0 ||
+		    write(to_parent, &n, sizeof(n)) != sizeof(n))
+			return 1;
+		free(data);
+	}
+	return 1;
+}
+
+/* libtdb leaves a file that fails its check then; what its owner opens has everything all the same.
+ */
+START_TEST(kill_9_while_the_file_grows_loses_nothing_acknowledged)
+{
+	for (int round = 0; round < 12; round++) {
+		struct timespec moment = {.tv_nsec = 1000L * (rand() % 3000)};
+		struct ocs_store *store;
+		struct rig_child child;
+		uint32_t last = 0, n;
+		uint8_t *data;
+		size_t len;
+
+		rig_child_fork(&child, grow_on_and_on);
+		rig_child_go(&child);
+		for (int i = 0; i < 10 + round; i++)
+			ck_assert_int_eq(read(child.from, &last, sizeof(last)), sizeof(last));
+		nanosleep(&moment, NULL); /* so that it dies at any point of a commit */
+		kill(child.pid, SIGKILL);
+		while (read(child.from, &n, sizeof(n)) == sizeof(n))
+			last = n;
+		ck_assert_int_eq(rig_child_wait(&child), -SIGKILL);
+		ck_assert_ok(ocs_store_open(path, 1009, OCS_STORE_CHECK | OCS_STORE_SALVAGE, 0660,
+		                            (gid_t)-1, &store, NULL, &rig_error));
+		for (n = 0; n <= last; n++) {
+			uint8_t key[5] = {'A'};
+
+			ocs_put32(key + 1, n);
+			ck_assert_ok(ocs_store_fetch(store, NULL, key, 5, &data, &len, &rig_error));
+			ck_assert_uint_eq(len, 40000 + 20000 * (n % 7));
+			talloc_free(data);
+		}
+		ocs_store_close(store);
+		ck_assert_int_eq(unlink(path), 0);
+		ck_assert_ok(ocs_store_open(path, 1009, OCS_STORE_CREATE, 0660, (gid_t)-1, &store,
+		                            NULL, &rig_error));
+		ocs_store_close(store);
+	}
+}
+END_TEST
+
 static int count_up(int to_parent)
 {
 	struct ocs_store *store = open_it(0);
@@ -226,6 +288,7 @@ int main(void)
 	tcase_add_test(tcase, another_process_sees_a_commit_and_the_sequence_number_change);
 	tcase_add_test(tcase, try_begin_is_busy_and_names_the_process_that_holds_the_lock);
 	tcase_add_test(tcase, kill_9_amid_commits_loses_nothing_acknowledged_and_breaks_nothing);
+	tcase_add_test(tcase, kill_9_while_the_file_grows_loses_nothing_acknowledged);
 	tcase_add_test(tcase, transactions_of_two_processes_come_one_after_the_other);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);

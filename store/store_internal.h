@@ -1,0 +1,38 @@
+/* Shared by store.c and store_file.c only. */
+#ifndef OCS_STORE_STORE_INTERNAL_H
+#define OCS_STORE_STORE_INTERNAL_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include <tdb.h>
+
+#include "store/store.h"
+
+/* The part of a TDB header that says which file this is: magic, version, hash size, and after two
+ * words that change (recovery area, sequence number) the check of the hash and the features. */
+#define OCS_STORE_HEADER   68
+#define OCS_SEQNUM_OFFSET  48
+#define OCS_CHANGES_OFFSET 44
+#define OCS_CHANGES_SIZE   8
+
+struct ocs_store {
+	struct tdb_context *tdb;
+	char *path;
+	bool in_transaction;
+	uint8_t header[OCS_STORE_HEADER]; /* as it was at open */
+	atomic_uint_fast64_t size;        /* of the file when last looked at: it never shrinks */
+	uint64_t size_max;
+	int os_error;  /* why libtdb failed last, 0: not known */
+	char log[160]; /* what it said */
+};
+
+/* For the header: 0, or -1 with errno (EPROTO: it is another file's). */
+int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r);
+/* The text of what libtdb failed at last; returns OCS_STORE_ERROR, or OCS_STORE_CORRUPT if the file
+ * is not what it was. */
+int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error *error);
+void ocs_store_forget_error(struct ocs_store *store);
+bool ocs_store_verify(const void *key, size_t key_len, const uint8_t *record, size_t size);
+
+#endif
