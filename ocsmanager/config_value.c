@@ -123,6 +123,21 @@ static int check_host(const char *text, struct ocs_error *error)
 	return 0;
 }
 
+static bool has_comment(const char *text)
+{
+	return strstr(text, " #") != NULL || strstr(text, " ;") != NULL ||
+	       strstr(text, "\t#") != NULL || strstr(text, "\t;") != NULL;
+}
+
+static int check_uri(const char *text, struct ocs_error *error)
+{
+	struct ocs_error why;
+
+	if (ocs_uri_check(text, &why) == 0)
+		return 0;
+	return ocs_error_set(error, "%s%s", why.text, has_comment(text) ? " " COMMENT_HINT : "");
+}
+
 /* What AMQP 0-9-1 allows: a short string; the broker keeps amq. for itself. */
 static int check_amqp_name(const char *text, struct ocs_error *error)
 {
@@ -172,7 +187,7 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 		result = check_patterns(text, error);
 		break;
 	case OCS_KEY_URI:
-		result = ocs_uri_check(text, error);
+		result = check_uri(text, error);
 		break;
 	case OCS_KEY_ACCOUNT:
 		if (*text != '\0' && !ocs_config_account_name_valid(text))
@@ -199,8 +214,9 @@ const char *ocs_config_value_doubt(const struct ocs_key *key, const char *text)
 
 	if (len >= 2 && (text[0] == '"' || text[0] == '\'') && text[len - 1] == text[0])
 		return "the quotes are taken as part of the value";
-	if (key->type != OCS_KEY_SECRET &&
-	    (strstr(text, " #") != NULL || strstr(text, " ;") != NULL))
+	/* A password may hold any of these: only what reads like a comment is asked about. */
+	if (key->type == OCS_KEY_SECRET ? strstr(text, " # ") != NULL || strstr(text, " ; ") != NULL
+	                                : has_comment(text))
 		return "the rest of the line is taken as part of the value " COMMENT_HINT;
 	return NULL;
 }

@@ -69,6 +69,7 @@ struct ocs_http_server {
 	struct ocs_link *link; /* NULL: a single machine */
 	struct ocs_http_workers *workers;
 	struct ocs_http_guard *guard;
+	char *registry; /* malloc()ed: the folder that is served, for /identity */
 	struct ocs_metrics metrics;
 	pthread_mutex_t lock;               /* of the three below */
 	struct ocs_http_settings *settings; /* for new requests */

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
 
 #include "link/link.h"
 #include "notify/dispatch.h"
@@ -209,11 +212,30 @@ static void link_page(struct ocs_http_server *server, struct page *page)
 	page->len = page->text != NULL ? strlen(page->text) : 0;
 }
 
+/* Who answers here, so that `ocsctl` does not take another daemon for the one it asks about. */
+static void identity(struct ocs_http_server *server, struct page *page)
+{
+	json_t *object = json_pack("{s:s, s:s, s:i}", "program", "ocsmanager", "version",
+	                           OCS_VERSION, "pid", (int)getpid());
+	json_t *registry = json_string(server->registry); /* NULL: no UTF-8 */
+
+	page->code = 200;
+	page->type = "application/json";
+	if (object != NULL &&
+	    json_object_set_new(object, "registry", registry != NULL ? registry : json_null()) == 0)
+		page->text = json_dumps(object, JSON_COMPACT);
+	page->len = page->text != NULL ? strlen(page->text) : 0;
+	json_decref(object);
+}
+
 static const struct {
 	const char *path;
 	void (*make)(struct ocs_http_server *server, struct page *page);
-} pages[] = {
-        {"/healthz", healthz}, {"/metrics", metrics}, {"/status", status}, {"/link", link_page}};
+} pages[] = {{"/healthz", healthz},
+             {"/metrics", metrics},
+             {"/status", status},
+             {"/link", link_page},
+             {"/identity", identity}};
 
 static void make_page(struct ocs_http_server *server, const char *url, const char *method,
                       struct page *page)
@@ -227,7 +249,7 @@ static void make_page(struct ocs_http_server *server, const char *url, const cha
 			pages[i].make(server, page);
 		return;
 	}
-	set_text(page, 404, "try /healthz, /metrics, /status or /link");
+	set_text(page, 404, "try /healthz, /metrics, /status, /link or /identity");
 }
 
 static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page)

@@ -121,6 +121,7 @@ static void free_service(struct ocs_service *service)
 	if (service->server.settings != NULL)
 		ocs_http_settings_release(service->server.settings);
 	pthread_mutex_destroy(&service->server.lock);
+	free(service->server.registry);
 	free(service);
 }
 
@@ -130,6 +131,11 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 	unsigned deadline = config->limits.request_deadline;
 	struct ocs_http_server *server = &service->server;
 
+	server->registry = realpath(config->main.registry, NULL);
+	if (server->registry == NULL)
+		server->registry = strdup(config->main.registry);
+	if (server->registry == NULL)
+		return ocs_error_set(error, "out of memory");
 	server->settings = make_settings(config, error);
 	if (server->settings == NULL ||
 	    ocs_http_guard_start(&server->metrics, deadline, &server->guard, error) != 0 ||

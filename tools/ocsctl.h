@@ -20,6 +20,8 @@ struct ocsctl {
 	const char *ini;
 	const struct ocs_config *config; /* NULL until ocsctl_config() */
 	const char *const *needs;        /* sections of the ini that the command works with */
+	const char *unseen;              /* why the registry could not be read; NULL: it was, or is
+	                                    not there yet */
 	bool json, take;
 	const char *scheme, *user, *password_file, *password_fd, *url, *mechanism, *count, *retry,
 	        *purge;
@@ -83,7 +85,8 @@ int ocsctl_read_password_fd(const char *text, char out[OCSCTL_PASSWORD_MAX + 1])
 /* ---- the daemon as seen from outside: ocsctl_daemon.c ---- */
 
 struct ocsctl_daemon {
-	int pid;                            /* of the process that holds the registry, 0: none */
+	int pid;       /* of the process that holds the registry, 0: none */
+	char why[300]; /* why it cannot be seen whether there is one; "": it can */
 	char service[300], operations[300]; /* base URLs, "" where not known */
 };
 
@@ -98,6 +101,11 @@ struct ocsctl_reply {
 	char *body; /* NUL-terminated; valid until the next request */
 	size_t len;
 };
+
+/* Who answers at daemon->operations: NULL if it is the daemon of this registry, or one too old to
+ * tell; else a text that says who it is. talloc. */
+char *ocsctl_other_daemon(const void *mem_ctx, struct ocsctl_http *http,
+                          const struct ocs_config *config, const struct ocsctl_daemon *daemon);
 
 /* One connection that is kept, with cookies. mem_ctx frees it. */
 struct ocsctl_http *ocsctl_http_new(const void *mem_ctx);

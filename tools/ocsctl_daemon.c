@@ -6,6 +6,7 @@
  * port 0. The lock is looked up, not tried: a lock held for a moment could stop a daemon that is
  * just starting.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,14 +53,16 @@ static void take_address(char *out, size_t size, char *address, bool tls)
 
 /* Whether the kernel lists that lock on the file. By number: some file systems show another device
  * in /proc/locks than stat() does. */
-static bool holds_lock(int pid, ino_t inode)
+static bool holds_lock(int pid, ino_t inode, struct ocsctl_daemon *out)
 {
 	FILE *stream = fopen("/proc/locks", "re");
 	char line[200];
 	bool found = false;
 
-	if (stream == NULL)
+	if (stream == NULL) {
+		snprintf(out->why, sizeof(out->why), "/proc/locks: %s", strerror(errno));
 		return false;
+	}
 	while (!found && fgets(line, sizeof(line), stream) != NULL) {
 		unsigned long long number;
 		int holder;
@@ -80,7 +83,7 @@ static void read_lock_file(FILE *stream, bool tls, struct ocsctl_daemon *out)
 	int pid;
 
 	if (fstat(fileno(stream), &status) < 0 || fgets(line, sizeof(line), stream) == NULL ||
-	    sscanf(line, "%d", &pid) != 1 || !holds_lock(pid, status.st_ino))
+	    sscanf(line, "%d", &pid) != 1 || !holds_lock(pid, status.st_ino, out))
 		return;
 	out->pid = pid;
 	while (fgets(line, sizeof(line), stream) != NULL) {
@@ -97,11 +100,15 @@ void ocsctl_daemon_find(const struct ocs_config *config, struct ocsctl_daemon *o
 	char *path = talloc_asprintf(NULL, "%s/" LOCK_FILE, config->main.registry);
 	bool tls = config->server.tls_cert != NULL;
 	FILE *stream = path != NULL ? fopen(path, "re") : NULL;
+	int why = path != NULL ? errno : ENOMEM;
 
 	memset(out, 0, sizeof(*out));
 	make_url(out->service, sizeof(out->service), config->server.host, config->server.port, tls);
 	make_url(out->operations, sizeof(out->operations), config->operations.host,
 	         config->operations.port, false);
+	if (stream == NULL && why != ENOENT)
+		snprintf(out->why, sizeof(out->why), "%.200s: %s", path != NULL ? path : "?",
+		         strerror(why));
 	if (stream != NULL) {
 		read_lock_file(stream, tls, out);
 		(void)fclose(stream);

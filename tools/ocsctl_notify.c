@@ -282,9 +282,11 @@ static int find_service(struct job *job)
 	} else {
 		ocsctl_daemon_find(ctl->config, &daemon);
 		if (daemon.service[0] == '\0') {
-			ocsctl_error("[server:main] port is 0 in %s and no daemon is running: give "
-			             "--url URL",
-			             ctl->ini);
+			ocsctl_error("[server:main] port is 0 in %s and %s%s%s: give --url URL",
+			             ctl->ini,
+			             daemon.why[0] == '\0' ? "no daemon is running"
+			                                   : "the one in use cannot be seen (",
+			             daemon.why, daemon.why[0] == '\0' ? "" : ")");
 			return -1;
 		}
 		url = talloc_strdup(ctl, daemon.service);

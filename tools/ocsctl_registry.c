@@ -38,7 +38,9 @@ int ocsctl_registry_open(struct ocsctl *ctl, struct ocs_registry **registry_r)
 		return -1;
 	}
 	if (ret != OCS_STORE_OK) {
-		ocsctl_error("%s (root and the members of the folder's group may read it)",
+		ctl->unseen = talloc_strdup(ctl, error.text);
+		ocsctl_error("cannot read the registry: %s (root and the members of the folder's "
+		             "group may)",
 		             error.text);
 		return -1;
 	}
@@ -151,6 +153,7 @@ struct ocsctl_view *ocsctl_view_load(struct ocsctl *ctl)
 	    ocs_registry_session_list(view->registry, view, &view->sessions, &view->n_sessions,
 	                              &error) != OCS_STORE_OK ||
 	    load_queues(view, &error) < 0) {
+		ctl->unseen = talloc_strdup(ctl, error.text);
 		ocsctl_error("%s: %s", ocs_registry_folder(view->registry), error.text);
 		return NULL;
 	}
@@ -196,22 +199,29 @@ static json_t *folder_json(uint64_t folder)
 	return folder == OCS_FOLDER_STORE ? json_string("store") : ocsctl_json_id(folder);
 }
 
+bool ocsctl_queue_unseen(const struct ocsctl_queue *queue)
+{
+	return !queue->r->spill_only && queue->kernel_error != 0 && queue->kernel_error != -ENOENT;
+}
+
 json_t *ocsctl_queue_json(const struct ocsctl_queue *queue)
 {
-	json_t *kernel = json_null();
+	json_t *kernel = json_null(), *error = json_null();
 
+	if (ocsctl_queue_unseen(queue))
+		error = json_string(strerror(-queue->kernel_error));
 	if (queue->kernel_error == 0)
 		kernel =
 		        json_pack("{s:I, s:I, s:I}", "messages", (json_int_t)queue->kernel.messages,
 		                  "max_messages", (json_int_t)queue->kernel.max_messages,
 		                  "message_size", (json_int_t)queue->kernel.message_size);
-	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:i, s:s, s:o, s:{s:I, s:I, s:b}}", "queue",
-	                 queue->r->name, "user", ocsctl_json_text(queue->user), "folder",
+	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:i, s:s, s:o, s:o, s:{s:I, s:I, s:b}}",
+	                 "queue", queue->r->name, "user", ocsctl_json_text(queue->user), "folder",
 	                 folder_json(queue->r->folder), "table", ocs_table_word(queue->r->table),
 	                 "session", ocsctl_json_id(queue->r->session), "pid",
 	                 queue->owner != NULL ? (int)queue->owner->r.pid : 0, "owner",
-	                 owner_word(queue->owner), "kernel", kernel, "spill", "entries",
-	                 (json_int_t)queue->spill.count, "dropped",
+	                 owner_word(queue->owner), "kernel", kernel, "kernel_error", error, "spill",
+	                 "entries", (json_int_t)queue->spill.count, "dropped",
 	                 (json_int_t)queue->spill.dropped, "collapsed",
 	                 (int)queue->spill.collapsed);
 }
@@ -281,6 +291,7 @@ static char *push_address(const void *mem_ctx, const struct ocs_push_target *pus
 struct session_sums {
 	size_t queues;
 	uint64_t pending; /* in the kernel's queues and the spill lists */
+	bool unseen;      /* one of the kernel's may not be looked into: pending is not known */
 };
 
 static struct session_sums sum_up(const struct ocsctl_view *view, uint64_t session)
@@ -296,6 +307,7 @@ static struct session_sums sum_up(const struct ocsctl_view *view, uint64_t sessi
 		sums.pending += queue->spill.count;
 		if (queue->kernel_error == 0)
 			sums.pending += (uint64_t)queue->kernel.messages;
+		sums.unseen |= ocsctl_queue_unseen(queue);
 	}
 	return sums;
 }
@@ -307,12 +319,13 @@ static json_t *session_json(const void *mem_ctx, const struct ocsctl_view *view,
 	struct session_sums sums = sum_up(view, session->id);
 	const char *push = push_address(mem_ctx, &session->push);
 
-	return json_pack("{s:o, s:o, s:s, s:i, s:s, s:i, s:I, s:I, s:o}", "session",
+	return json_pack("{s:o, s:o, s:s, s:i, s:s, s:i, s:I, s:o, s:o}", "session",
 	                 ocsctl_json_id(session->id), "user", ocsctl_json_text(session->user),
 	                 "opened", ocsctl_time(mem_ctx, session->opened), "pid",
 	                 owner != NULL ? (int)owner->r.pid : 0, "owner", owner_word(owner), "uid",
 	                 owner != NULL ? (int)owner->r.uid : -1, "queues", (json_int_t)sums.queues,
-	                 "pending", (json_int_t)sums.pending, "push",
+	                 "pending",
+	                 sums.unseen ? json_null() : json_integer((json_int_t)sums.pending), "push",
 	                 push != NULL ? json_string(push) : json_null());
 }
 
@@ -342,7 +355,8 @@ int ocsctl_sessions(struct ocsctl *ctl)
 		                 ocsctl_time(view, session->opened),
 		                 ocsctl_owner_text(view, find_context(view, session->context)),
 		                 talloc_asprintf(view, "%zu", sums.queues),
-		                 talloc_asprintf(view, "%" PRIu64, sums.pending),
+		                 sums.unseen ? "?"
+		                             : talloc_asprintf(view, "%" PRIu64, sums.pending),
 		                 push != NULL ? push : "-", session->user);
 	}
 	ocsctl_table_print(table);

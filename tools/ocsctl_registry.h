@@ -48,6 +48,8 @@ struct ocsctl_view *ocsctl_view_load(struct ocsctl *ctl);
 const char *ocsctl_owner_text(const void *mem_ctx, const struct ocsctl_context *owner);
 /* "store" or 16 hex digits */
 const char *ocsctl_folder_text(const void *mem_ctx, uint64_t folder);
+/* It is in the kernel, but may not be looked into: what waits there is not known. */
+bool ocsctl_queue_unseen(const struct ocsctl_queue *queue);
 /* A queue of the registry as an object. */
 json_t *ocsctl_queue_json(const struct ocsctl_queue *queue);
 

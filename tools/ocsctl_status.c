@@ -19,13 +19,15 @@
 
 struct facts {
 	struct ocsctl_daemon daemon;
-	bool asked;       /* the operations address is known */
-	bool answered;    /* the operations address did */
-	long health;      /* HTTP status of /healthz */
-	const char *text; /* its body, or why there was no answer */
-	char *metrics;    /* NULL: none */
-	json_t *link;     /* of /link; NULL: a single machine, or not known */
-	size_t queues, spill_only;
+	bool asked;        /* the operations address is known */
+	bool answered;     /* the operations address did */
+	long health;       /* HTTP status of /healthz */
+	const char *text;  /* its body, or why there was no answer */
+	char *metrics;     /* NULL: none */
+	json_t *link;      /* of /link; NULL: a single machine, or not known */
+	const char *other; /* who answers instead of the ini's daemon; NULL: it does */
+	bool seen;         /* the registry could be read, or there is none yet */
+	size_t queues, spill_only, unseen_queues;
 	uint64_t in_kernel, in_spill, dropped;
 	size_t contexts, dead, sessions;
 	long system_queues, queues_max, msg_max, msgsize_max; /* -1: not known */
@@ -57,6 +59,12 @@ static void ask_daemon(struct ocsctl *ctl, struct facts *facts)
 	facts->answered = true;
 	facts->health = reply.status;
 	facts->text = talloc_strndup(ctl, reply.body, strcspn(reply.body, "\r\n"));
+	facts->other = ocsctl_other_daemon(ctl, http, ctl->config, &facts->daemon);
+	if (facts->other != NULL) {
+		facts->answered = false;
+		facts->text = facts->other;
+		return;
+	}
 	snprintf(url, sizeof(url), "%s/metrics", facts->daemon.operations);
 	if (ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) == 0 &&
 	    reply.status == 200)
@@ -79,6 +87,7 @@ static void count_registry(const struct ocsctl_view *view, struct facts *facts)
 		const struct ocsctl_queue *queue = &view->queues[i];
 
 		facts->spill_only += queue->r->spill_only;
+		facts->unseen_queues += ocsctl_queue_unseen(queue);
 		if (queue->kernel_error == 0)
 			facts->in_kernel += (uint64_t)queue->kernel.messages;
 		facts->in_spill += queue->spill.count;
@@ -183,6 +192,8 @@ static const char *state_word(const struct facts *facts)
 {
 	if (facts->answered)
 		return facts->health == 200 ? "running" : "running, cannot deliver";
+	if (facts->daemon.pid == 0 && facts->daemon.why[0] != '\0')
+		return "cannot be seen";
 	if (facts->daemon.pid == 0)
 		return "not running";
 	return facts->asked ? "running, not answering" : "running";
@@ -191,6 +202,12 @@ static const char *state_word(const struct facts *facts)
 static json_t *text_or_null(const char *text)
 {
 	return text != NULL && text[0] != '\0' ? ocsctl_json_text(text) : json_null();
+}
+
+/* What the registry says: null where it could not be read. */
+static json_t *count_or_null(const struct facts *facts, uint64_t value)
+{
+	return facts->seen ? json_integer((json_int_t)value) : json_null();
 }
 
 static json_t *limit_or_null(long value)
@@ -210,22 +227,27 @@ static int print_json(const struct ocsctl *ctl, const struct facts *facts)
 
 	each_metric(facts->metrics, metric_to_json, counters);
 	object = json_pack(
-	        "{s:{s:s, s:i, s:b, s:o, s:o, s:o}, s:s, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, "
-	        "s:I}, s:{s:o, s:I, s:o, s:o, s:o, s:o, s:I}, s:o, s:o}",
-	        "daemon", "state", state_word(facts), "pid", facts->daemon.pid, "healthy",
-	        (int)(facts->answered && facts->health == 200), "health", text_or_null(facts->text),
-	        "service", text_or_null(facts->daemon.service), "operations",
-	        text_or_null(facts->daemon.operations), "registry", ctl->config->main.registry,
-	        "sessions", "open", (json_int_t)facts->sessions, "contexts",
-	        (json_int_t)facts->contexts, "dead_contexts", (json_int_t)facts->dead, "queues",
-	        "registered", (json_int_t)facts->queues, "spill_only",
-	        (json_int_t)facts->spill_only, "kernel_entries", (json_int_t)facts->in_kernel,
-	        "spilled_entries", (json_int_t)facts->in_spill, "dropped_entries",
-	        (json_int_t)facts->dropped, "limits", "system_queues",
-	        limit_or_null(facts->system_queues), "own_queues", (json_int_t)own_queues(facts),
-	        "queues_max", limit_or_null(facts->queues_max), "msg_max",
-	        limit_or_null(facts->msg_max), "msgsize_max", limit_or_null(facts->msgsize_max),
-	        "rlimit_msgqueue",
+	        "{s:{s:s, s:o, s:b, s:o, s:o, s:o}, s:s, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o, "
+	        "s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:I}, s:o, s:o}",
+	        "daemon", "state", state_word(facts), "pid",
+	        facts->daemon.why[0] != '\0' ? json_null() : json_integer(facts->daemon.pid),
+	        "healthy", (int)(facts->answered && facts->health == 200), "health",
+	        text_or_null(facts->text), "service", text_or_null(facts->daemon.service),
+	        "operations", text_or_null(facts->daemon.operations), "registry",
+	        ctl->config->main.registry, "unseen", text_or_null(ctl->unseen), "sessions", "open",
+	        count_or_null(facts, facts->sessions), "contexts",
+	        count_or_null(facts, facts->contexts), "dead_contexts",
+	        count_or_null(facts, facts->dead), "queues", "registered",
+	        count_or_null(facts, facts->queues), "spill_only",
+	        count_or_null(facts, facts->spill_only), "unseen",
+	        count_or_null(facts, facts->unseen_queues), "kernel_entries",
+	        facts->unseen_queues != 0 ? json_null() : count_or_null(facts, facts->in_kernel),
+	        "spilled_entries", count_or_null(facts, facts->in_spill), "dropped_entries",
+	        count_or_null(facts, facts->dropped), "limits", "system_queues",
+	        limit_or_null(facts->system_queues), "own_queues",
+	        count_or_null(facts, own_queues(facts)), "queues_max",
+	        limit_or_null(facts->queues_max), "msg_max", limit_or_null(facts->msg_max),
+	        "msgsize_max", limit_or_null(facts->msgsize_max), "rlimit_msgqueue",
 	        facts->msgqueue == UINT64_MAX ? json_null()
 	                                      : json_integer((json_int_t)facts->msgqueue),
 	        "queue_bytes", (json_int_t)facts->queue_cost, "counters", counters, "link",
@@ -245,9 +267,9 @@ static void print_limits(struct ocsctl *ctl, const struct facts *facts)
 	uint64_t bytes = own_queues(facts) * facts->queue_cost;
 
 	ocsctl_table_row(table, "queues in the system",
-	                 facts->system_queues >= 0
-	                         ? figure(ctl, facts->system_queues)
-	                         : talloc_asprintf(ctl, "at least %zu", own_queues(facts)),
+	                 facts->system_queues >= 0 ? figure(ctl, facts->system_queues)
+	                 : facts->seen ? talloc_asprintf(ctl, "at least %zu", own_queues(facts))
+	                               : "?",
 	                 figure(ctl, facts->queues_max), "sysctl fs.mqueue.queues_max");
 	ocsctl_table_row(table, "max_messages of the ini",
 	                 figure(ctl, (long)ctl->config->mqueue.max_messages),
@@ -256,7 +278,7 @@ static void print_limits(struct ocsctl *ctl, const struct facts *facts)
 	                 figure(ctl, (long)ctl->config->mqueue.message_size),
 	                 figure(ctl, facts->msgsize_max), "sysctl fs.mqueue.msgsize_max");
 	ocsctl_table_row(table, "bytes in queues, for each user of the system",
-	                 talloc_asprintf(ctl, "%" PRIu64, bytes),
+	                 facts->seen ? talloc_asprintf(ctl, "%" PRIu64, bytes) : "?",
 	                 facts->msgqueue == UINT64_MAX
 	                         ? "unlimited"
 	                         : talloc_asprintf(ctl, "%" PRIu64, facts->msgqueue),
@@ -348,6 +370,25 @@ static void print_link(struct ocsctl *ctl, const struct facts *facts)
 	       link_counter(facts, "dead_messages") != 0 ? ": `ocsctl dead` shows them" : "");
 }
 
+static void print_registry(const struct ocsctl *ctl, const struct facts *facts)
+{
+	if (!facts->seen) {
+		fputs("sessions    cannot be seen: ", stdout);
+		ocsctl_print_safe(ctl->unseen);
+		puts("\nqueues      cannot be seen\nwaiting     cannot be seen\n");
+		return;
+	}
+	printf("sessions    %zu, of %zu library contexts (%zu dead)\n", facts->sessions,
+	       facts->contexts, facts->dead);
+	printf("queues      %zu, %zu of them without a kernel queue\n", facts->queues,
+	       facts->spill_only);
+	printf("waiting     %" PRIu64 " in the kernel", facts->in_kernel);
+	if (facts->unseen_queues != 0)
+		printf(" and what is in %zu queues that may not be looked into",
+		       facts->unseen_queues);
+	printf(", %" PRIu64 " spilled; %" PRIu64 " dropped\n\n", facts->in_spill, facts->dropped);
+}
+
 static void print_text(struct ocsctl *ctl, const struct facts *facts)
 {
 	static const char *const heads[] = {"COUNTER (not 0)", ">VALUE", NULL};
@@ -355,19 +396,18 @@ static void print_text(struct ocsctl *ctl, const struct facts *facts)
 	printf("daemon      %s", state_word(facts));
 	if (facts->daemon.pid != 0)
 		printf(", process %d", facts->daemon.pid);
+	if (facts->daemon.why[0] != '\0') {
+		fputs(facts->answered ? ", process cannot be seen (" : " (", stdout);
+		ocsctl_print_safe(facts->daemon.why);
+		putchar(')');
+	}
 	fputs("\nhealth      ", stdout);
 	ocsctl_print_safe(facts->text != NULL ? facts->text : "");
 	printf("\nservice     %s\noperations  %s\nregistry    %s\n",
 	       facts->daemon.service[0] != '\0' ? facts->daemon.service : "?",
 	       facts->daemon.operations[0] != '\0' ? facts->daemon.operations : "?",
 	       ctl->config->main.registry);
-	printf("sessions    %zu, of %zu library contexts (%zu dead)\n", facts->sessions,
-	       facts->contexts, facts->dead);
-	printf("queues      %zu, %zu of them without a kernel queue\n", facts->queues,
-	       facts->spill_only);
-	printf("waiting     %" PRIu64 " in the kernel, %" PRIu64 " spilled; %" PRIu64
-	       " dropped\n\n",
-	       facts->in_kernel, facts->in_spill, facts->dropped);
+	print_registry(ctl, facts);
 	print_limits(ctl, facts);
 	if (facts->link != NULL)
 		print_link(ctl, facts);
@@ -390,6 +430,7 @@ int ocsctl_status(struct ocsctl *ctl)
 	if (ctl->config == NULL)
 		return OCSCTL_FAILED;
 	ask_daemon(ctl, &facts);
+	facts.seen = ctl->unseen == NULL;
 	if (view != NULL)
 		count_registry(view, &facts);
 	read_limits(ctl->config, &facts);

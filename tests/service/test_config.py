@@ -139,6 +139,21 @@ class Check(ConfigTest):
         self.assertEqual(result.returncode, 1)
         self.assertEqual(len(result.stderr.splitlines()), 4, result.stderr)
 
+    def test_a_comment_behind_a_value_is_named_as_what_it_is(self):
+        for section, key, value, status in (
+                ("auth:single", "password", SSHA + "    ; made by: ocsctl", 1),
+                ("auth:single", "password", "plain ; made by hand", 0),
+                ("backend:sogo", "uri", "sogo://{user}@mail/{folder}/{message} ; ours", 1),
+                ("server:main", "port", "5000 ; ours", 1), ("main", "log_level", "info # ours", 1),
+                ("server:main", "host", "127.0.0.1 # ours", 1), ("main", "registry", "run # ours", 0)):
+            with self.subTest(key=key, value=value):
+                text = ini_text({section: {key: value}})
+                line = text.splitlines().index(f"{key} = {value}") + 1
+                result = self.check(text)
+                self.assertEqual(result.returncode, status, result.stderr)
+                self.assertRegex(result.stderr, rf"(?m)^\w+: {re.escape(self.ini)}:{line}: .*"
+                                 r"a comment needs a line of its own")
+
     def test_what_is_missing_is_an_error_that_says_what_to_write(self):
         result = self.check(ini_text({"auth:single": {"username": None}}))
         self.assertEqual(result.returncode, 1)

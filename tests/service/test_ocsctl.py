@@ -201,6 +201,80 @@ class Status(CtlTest):
         self.assertRegex(text, r"\ndead +0\n")
         self.assertNotIn("s3cret", text)
 
+    def as_stranger(self, daemon, *words):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        os.chmod(daemon.ini, 0o644)
+        done = subprocess.run([paths.program("ocsctl"), "-c", daemon.ini, *words],
+                              capture_output=True, timeout=60, cwd="/", user="nobody",
+                              group="nogroup", extra_groups=[])
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def test_without_rights_nothing_is_said_to_be_none(self):
+        daemon = self.daemon({"operations": {"port": str(free_port())}})
+        self.consumer(daemon)
+        result = self.as_stranger(daemon, "status")
+        self.assertEqual(result.status, 1, result)
+        self.assertRegex(result.out, r"\nsessions    cannot be seen: .*Permission denied\n")
+        self.assertRegex(result.out, r"daemon      running, process cannot be seen \(.*denied\)")
+        self.assertNotRegex(result.out, r"(?m)^(sessions|queues|waiting) +0")
+        self.assertIn("Permission denied", result.err)
+        state = self.as_stranger(daemon, "status", "--json").json
+        self.assertEqual(set(state["sessions"].values()), {None})
+        self.assertEqual(set(state["queues"].values()), {None})
+        self.assertIsNone(state["daemon"]["pid"])
+        self.assertIn("Permission denied", state["unseen"])
+        self.assertIs(state["daemon"]["healthy"], True)
+        self.assertIsNone(self.ctl(daemon, "status", "--json").json["unseen"])
+
+    def test_without_rights_a_daemon_on_port_0_is_not_said_to_be_stopped(self):
+        daemon = self.daemon()
+        result = self.as_stranger(daemon, "status")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("daemon      cannot be seen (", result.out)
+        self.assertNotIn("not running", result.out)
+        daemon.write("one.xml", notification(message="1"), 0o644)
+        result = self.as_stranger(daemon, "notify", daemon.path("one.xml"))
+        self.assertIn("cannot be seen", result.err)
+
+    def test_a_queue_that_may_not_be_looked_into_is_not_empty(self):
+        """A member of the registry's group may read the registry; this queue is not the group's."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        daemon = self.daemon({"main": {"group": "nogroup"}})
+        self.stopped_consumer(daemon)
+        self.accepted(self.client(daemon).newmail("1"), "queued")
+        [queue] = self.ctl(daemon, "queues", "--json").json
+        self.assertIsNone(queue["kernel_error"])
+        self.assertEqual(queue["kernel"]["messages"], 1)
+        os.chmod("/dev/mqueue" + queue["queue"], 0o600)
+        [seen] = self.as_stranger(daemon, "queues", "--json").json
+        self.assertEqual((seen["kernel"], seen["kernel_error"]), (None, "Permission denied"))
+        [session] = self.as_stranger(daemon, "sessions", "--json").json
+        self.assertIsNone(session["pending"])
+        state = self.as_stranger(daemon, "status", "--json").json
+        self.assertEqual((state["queues"]["registered"], state["queues"]["unseen"],
+                          state["queues"]["kernel_entries"]), (1, 1, None))
+        self.assertRegex(self.as_stranger(daemon, "status").out,
+                         r"waiting     0 in the kernel and what is in 1 queues that may not")
+
+    def test_another_daemon_on_the_port_is_not_taken_for_ours(self):
+        daemon = self.daemon({"operations": {"port": str(free_port())}})
+        other = self.daemon({"operations": {"port": str(daemon.operations_port)}}, start=False)
+        os.mkdir(other.registry)
+        result = self.ctl(other, "status", expect=1)
+        self.assertIn(f"answered by another daemon: process {daemon.pid}, which serves the registry "
+                      f"{os.path.realpath(daemon.registry)}\n", result.out)
+        self.assertIn("daemon      not running", result.out)
+        self.assertNotIn("ocsmanager_", result.out)
+        state = self.ctl(other, "status", "--json", expect=1).json
+        self.assertEqual((state["daemon"]["state"], state["daemon"]["healthy"], state["counters"]),
+                         ("not running", False, {}))
+        # the same registry by another name is the same daemon
+        os.rmdir(other.registry)
+        os.symlink(daemon.registry, other.registry)
+        self.assertIs(self.ctl(other, "status", "--json").json["daemon"]["healthy"], True)
+
     def test_no_registry_yet_says_what_to_do(self):
         daemon = self.daemon(start=False)
         for command in ("status", "queues", "sessions"):
