@@ -1,8 +1,18 @@
 # OCSManager: `make` builds, `make demo` shows, `make check` proves, `make install` installs.
 #
-# Variables: BUILD (output folder), SANITIZE=address,undefined or thread, WERROR=1,
-# DESTDIR, PREFIX, SYSCONFDIR, LOCALSTATEDIR.
+# Variables:
+#   BUILD                       output folder (build)
+#   CC, CPPFLAGS, CFLAGS, LDFLAGS, AR, PKG_CONFIG: as everywhere; what the sources need is added to them
+#   OPT                         CFLAGS where none are given (-O2 -g)
+#   WERROR=1                    warnings are errors
+#   SANITIZE                    address,undefined or thread
+#   WITH_DOVECOT, WITH_SAMBA, WITH_SYSTEMD: auto (where its headers are), yes or no
+#   DESTDIR, PREFIX, LIBDIR, SYSCONFDIR, LOCALSTATEDIR, DOVECOTDIR, SAMBADIR: where things go
+#   DEPS=no                     check and demo install no missing package
+#
+# What a file was built with is part of its state: with other flags or paths it is built again.
 
+.DEFAULT_GOAL := all
 VERSION       := 0.1.0
 SONAME        := libocsnotify.so.0
 PREFIX        ?= /usr/local
@@ -11,25 +21,48 @@ LOCALSTATEDIR ?= /var
 LIBDIR        ?= $(PREFIX)/lib
 BUILD         ?= build
 PYTHON        ?= /usr/bin/python3
+PKG_CONFIG    ?= pkg-config
+WITH_DOVECOT  ?= auto
+WITH_SAMBA    ?= auto
+WITH_SYSTEMD  ?= auto
 # Where Dovecot and Samba look for plugins, whatever our prefix is.
-SAMBADIR      ?= /usr/lib/$(shell gcc -print-multiarch)/samba/dcerpc_server
 DOVECOTDIR    ?= $(shell sed -n 's/^dovecot_moduledir=//p' /usr/lib/dovecot/dovecot-config 2>/dev/null)
+SAMBADIR      ?= $(addsuffix /samba/dcerpc_server,$(shell $(PKG_CONFIG) --variable=libdir dcerpc_server 2>/dev/null))
 
-CC        ?= gcc
-CSTD      := -std=gnu11
-WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
-OPT       ?= -O2 -g
-HARDEN    := -fstack-protector-strong -fstack-clash-protection -fPIC
-LDHARDEN  := -Wl,-z,relro,-z,now -Wl,--as-needed
-ifdef WERROR
-WARN      += -Werror
+# All cores, unless told otherwise: an explicit -j of the command line wins.
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
 endif
+
+ifeq ($(origin CC),default)
+CC        := gcc
+endif
+OPT       ?= -O2 -g
+CFLAGS    ?= $(OPT)
+WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
+HARDEN    := -fstack-protector-strong -fstack-clash-protection
+LDHARDEN  := -Wl,-z,relro,-z,now -Wl,--as-needed
+WERRORS   := $(if $(WERROR),-Werror)
 ifdef SANITIZE
 HARDEN    += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDHARDEN  += -fsanitize=$(SANITIZE)
-else
-HARDEN    += -D_FORTIFY_SOURCE=2
+else ifeq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),)
+# it needs an optimizing compiler
+HARDEN    += $(if $(filter -O -O1 -O2 -O3 -Os,$(CFLAGS)),-D_FORTIFY_SOURCE=2)
 endif
+
+# ---- what can be left out ----
+# HAVE_X is not empty if X is built: WITH_X is yes, or auto and what it needs is here (FOUND_X).
+FOUND_DOVECOT := $(wildcard /usr/include/dovecot/config.h)
+FOUND_SAMBA   := $(shell $(PKG_CONFIG) --exists dcerpc_server samba-hostconfig tevent 2>/dev/null && echo yes)
+FOUND_SYSTEMD := $(shell $(PKG_CONFIG) --exists libsystemd 2>/dev/null && echo yes)
+define choose
+ifeq ($(filter auto yes no,$(WITH_$(1))),)
+$$(error WITH_$(1) is auto, yes or no, not '$(WITH_$(1))')
+endif
+HAVE_$(1) := $(if $(filter yes,$(WITH_$(1))),yes,$(if $(filter auto,$(WITH_$(1))),$(FOUND_$(1))))
+endef
+$(foreach x,DOVECOT SAMBA SYSTEMD,$(eval $(call choose,$(x))))
 
 # What each library of ours is made of, and what it needs from the system.
 PKG_store      := tdb talloc nettle
@@ -39,17 +72,39 @@ PKG_notify     := tdb talloc nettle
 PKG_auth       := tdb talloc nettle libgsasl gnutls
 PKG_xml        := libxml-2.0 talloc
 PKG_link       := librabbitmq talloc nettle jansson libxml-2.0
-PKG_ocsmanager := libcap-ng libmicrohttpd ini_config talloc tdb nettle gnutls libgsasl libsystemd
+PKG_ocsmanager := libcap-ng libmicrohttpd ini_config talloc tdb nettle gnutls libgsasl $(if $(HAVE_SYSTEMD),libsystemd)
 PKG_tools      := ini_config talloc tdb nettle gnutls libgsasl libcurl jansson
 
 # pkg-config is asked once; packages are missing only before `make deps`.
 ALL_PKGS   := $(sort $(PKG_store) $(PKG_mqueue) $(PKG_mapistore) $(PKG_notify) $(PKG_auth) $(PKG_xml) $(PKG_link) $(PKG_ocsmanager) $(PKG_tools))
-PKG_CFLAGS := $(shell pkg-config --cflags $(ALL_PKGS) 2>/dev/null)
-LIBS       := $(shell pkg-config --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS) 2>/dev/null)
+LIBS       := $(shell $(PKG_CONFIG) --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
 
-SYSTEMD   := $(shell pkg-config --exists libsystemd 2>/dev/null && echo -DHAVE_SYSTEMD)
-CPPFLAGS  += -D_GNU_SOURCE $(SYSTEMD) -DOCS_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'  -DOCS_VERSION='"$(VERSION)"' -DOCS_SYSCONFDIR='"$(SYSCONFDIR)"' -I. -Inotify $(PKG_CFLAGS)
-CFLAGS    += $(CSTD) $(OPT) $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
+# Ours first, so that the user's win; but a shared object is -fPIC whatever they say.
+OWN_CPPFLAGS := -D_GNU_SOURCE $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) -I. -Inotify $(PKG_CFLAGS)
+OWN_CFLAGS   := -std=gnu11 $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
+COMPILE       = $(CC) $(OWN_CPPFLAGS) $(MORE_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(WERRORS) -fPIC
+LINK          = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(LDHARDEN) $(LDFLAGS)
+
+# ---- what it was built with ----
+# A file that changes when its text does; what depends on it is then built again. `flags` is about all
+# objects, `paths` about those that hold a path or the version, `sources` about what libraries are made of.
+FORCE:
+define stamp
+$(BUILD)/$(1): export STAMP = $(2)
+$(BUILD)/$(1): FORCE
+	@mkdir -p $$(@D); printf '%s\n' "$$$$STAMP" | cmp -s - $$@ || printf '%s\n' "$$$$STAMP" >$$@
+endef
+PATHS := -DOCS_LOCALSTATEDIR='"$(LOCALSTATEDIR)"' -DOCS_SYSCONFDIR='"$(SYSCONFDIR)"' -DOCS_VERSION='"$(VERSION)"'
+$(eval $(call stamp,flags,$(shell $(CC) -dumpfullversion -dumpversion 2>/dev/null) $(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(LDHARDEN) $(LDFLAGS) $(LIBS)))
+$(eval $(call stamp,paths,$(PATHS) $(PREFIX) $(LIBDIR)))
+$(eval $(call stamp,sources,$(sort $(wildcard */*.c plugins/*/*.c))))
+# -Werror changes no object; but one that was built without it may hide a warning: it is marked, and WERROR=1
+# builds it again.
+LAX = $(if $(WERROR),rm -f $@.lax,touch $@.lax)
+ifdef WERROR
+$(patsubst %.lax,%,$(shell find $(BUILD) -name '*.lax' 2>/dev/null)): FORCE
+endif
 
 MODULES := store mqueue mapistore notify emsmdb auth xml link ocsmanager
 objs     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
@@ -72,21 +127,27 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crow
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-fast demo demo-outlook demo-cluster bench install clean format ini
-all: $(PROGRAMS) $(LIBRARIES) $(PLUGIN) $(SAMBA_PLUGIN)
+.PHONY: all tests deps check check-fast demo demo-outlook demo-cluster bench install uninstall clean format FORCE
+all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN))
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	@$(COMPILE) -c -o $@ $< && $(LAX)
 
 define module_library
-$(BUILD)/lib$(1).a: $(filter-out $(BUILD)/obj/ocsmanager/main.o,$(call objs,$(1)))
+$(BUILD)/lib$(1).a: $(filter-out $(BUILD)/obj/ocsmanager/main.o,$(call objs,$(1))) $(BUILD)/sources
 	@rm -f $$@
 	@echo "  AR      $$@"
-	@ar rcs $$@ $$^
+	@$(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach m,$(MODULES),$(eval $(call module_library,$(m))))
+
+# Objects with a path or the version in them: their sources name it.
+PATHS_SRCS := $(shell grep -lE 'OCS_(LOCALSTATEDIR|SYSCONFDIR|VERSION)' $(wildcard */*.c plugins/*/*.c))
+PATHS_OBJS := $(foreach o,obj obj-faults,$(patsubst %.c,$(BUILD)/$(o)/%.o,$(PATHS_SRCS)))
+$(PATHS_OBJS): MORE_CPPFLAGS += $(PATHS)
+$(PATHS_OBJS): $(BUILD)/paths
 
 # ---- programs ----
 $(BUILD)/ocsmanager: $(DAEMON_OBJS) $(LIB_ALL)
@@ -95,77 +156,76 @@ $(BUILD)/ocsconsumer: $(CONS_OBJS) $(LIB_ALL)
 $(BUILD)/ocsmapihttp: $(MAPIHTTP_OBJS) $(LIB_ALL)
 $(PROGRAMS):
 	@echo "  LINK    $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pie $(LDHARDEN) -o $@ $^ $(LIBS)
+	@$(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- libocsnotify: notify, mqueue, and the identifiers of mapistore ----
 DAEMON_ONLY := $(patsubst %,$(BUILD)/obj/notify/%.o,dispatch dispatch_batch dispatch_cache dispatch_fast dispatch_message dispatch_queues dispatch_resolve dispatch_store health janitor recent registrations)
 NOTIFY_OBJS := $(filter-out $(DAEMON_ONLY),$(foreach m,store mqueue mapistore notify,$(call objs,$(m))))
-NOTIFY_LIBS := $(shell pkg-config --libs tdb talloc nettle 2>/dev/null) -lrt -lpthread
-$(BUILD)/libocsnotify.a: $(NOTIFY_OBJS)
+NOTIFY_LIBS := $(shell $(PKG_CONFIG) --libs tdb talloc nettle 2>/dev/null) -lrt -lpthread
+$(BUILD)/libocsnotify.a: $(NOTIFY_OBJS) $(BUILD)/sources
 	@rm -f $@
 	@echo "  AR      $@"
-	@ar rcs $@ $^
-$(BUILD)/$(SONAME): $(NOTIFY_OBJS) notify/ocsnotify.map
+	@$(AR) rcs $@ $(filter %.o,$^)
+$(BUILD)/$(SONAME): $(NOTIFY_OBJS) $(BUILD)/sources notify/ocsnotify.map
 	@echo "  LINK    $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -shared -Wl,-soname,$(SONAME) \
+	@$(LINK) -shared -Wl,-soname,$(SONAME) \
 	    -Wl,--version-script=notify/ocsnotify.map -o $@ $(NOTIFY_OBJS) $(NOTIFY_LIBS)
 $(BUILD)/libocsnotify.so: $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $@
-# Always anew: the prefix may be another one than the last time.
-.PHONY: $(BUILD)/ocsnotify.pc
-$(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in
-	@mkdir -p $(@D)
+$(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in $(BUILD)/paths
 	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
 
 # ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; never under a sanitizer, since the
 # program that loads it is not ----
 PLUGIN_SRCS := $(wildcard plugins/dovecot/*.c)
-$(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h)
+$(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/sources
+	$(if $(FOUND_DOVECOT),,$(error WITH_DOVECOT=yes: Dovecot's headers (dovecot-dev) are missing))
 	@mkdir -p $(@D)
 	@echo "  PLUGIN  $@"
-	@$(CC) -std=gnu11 $(OPT) -fPIC -shared -DHAVE_CONFIG_H -D_GNU_SOURCE -I. $(filter-out -Wformat=2 -Wvla,$(WARN)) \
-	    -fstack-protector-strong -fvisibility=hidden -isystem /usr/include/dovecot -Wl,-z,relro,-z,now -o $@ $(PLUGIN_SRCS) -lexpat -lidn
+	@$(CC) -std=gnu11 -DHAVE_CONFIG_H -D_GNU_SOURCE -I. -isystem /usr/include/dovecot $(CPPFLAGS) $(filter-out -Wformat=2 -Wvla,$(WARN)) \
+	    -fstack-protector-strong -fvisibility=hidden $(CFLAGS) $(WERRORS) -fPIC -shared -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $(PLUGIN_SRCS) -lexpat -lidn && $(LAX)
 
 # ---- the Samba plugin: one module that brings our libraries along and exports one symbol ----
 SAMBA_PKGS := dcerpc_server samba-hostconfig tevent
 SAMBA_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/samba/*.c))
-$(SAMBA_OBJS): CPPFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(SAMBA_PKGS) 2>/dev/null))
-$(SAMBA_PLUGIN): $(SAMBA_OBJS) $(call lib,emsmdb) $(BUILD)/libocsnotify.a plugins/samba/plugin.map
+$(SAMBA_OBJS): MORE_CPPFLAGS += $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(SAMBA_PKGS) 2>/dev/null))
+$(SAMBA_PLUGIN): $(SAMBA_OBJS) $(call lib,emsmdb) $(BUILD)/libocsnotify.a plugins/samba/plugin.map $(BUILD)/sources
+	$(if $(FOUND_SAMBA),,$(error WITH_SAMBA=yes: Samba's headers (samba-dev, libtevent-dev) are missing))
 	@echo "  PLUGIN  $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -shared -Wl,--version-script=plugins/samba/plugin.map \
+	@$(LINK) -shared -Wl,--version-script=plugins/samba/plugin.map \
 	    -o $@ $(SAMBA_OBJS) $(call lib,emsmdb) $(BUILD)/libocsnotify.a \
-	    $(shell pkg-config --libs $(SAMBA_PKGS) 2>/dev/null) -ldcerpc-server-core -lsamba-errors $(NOTIFY_LIBS)
+	    $(shell $(PKG_CONFIG) --libs $(SAMBA_PKGS) 2>/dev/null) -ldcerpc-server-core -lsamba-errors $(NOTIFY_LIBS)
 
 # ---- the daemon with kill points, for the tests of sudden death ----
 FAULT_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/obj-faults/%,$(call objs,notify))
-$(BUILD)/obj-faults/%.o: %.c
+$(BUILD)/obj-faults/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $< (faults)"
-	@$(CC) $(CPPFLAGS) -DOCS_TEST_FAULTS $(CFLAGS) -c -o $@ $<
+	@$(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
 $(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(call lib,ocsmanager) $(call lib,link) $(call lib,xml) $(call lib,auth) $(FAULT_OBJS) $(call lib,mapistore) $(call lib,mqueue) $(call lib,store)
 	@echo "  LINK    $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pie $(LDHARDEN) -o $@ $^ $(LIBS)
+	@$(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- unit tests: each a program of its own ----
-CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^ $(LIBS) $(CHECK_LIBS)
+	@$(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
 $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/tools/ocsmapihttp_body.o $(call lib,emsmdb)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^
+	@$(LINK) -o $@ $^
 
 # ---- what service tests run beside the daemon ----
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^ -lpthread
+	@$(LINK) -o $@ $^ -lpthread
 tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/ocsmanager-faults
 
 # ---- bench ----
@@ -173,13 +233,21 @@ $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
 $(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call lib,emsmdb) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) $(LDHARDEN) -o $@ $^ $(LIBS)
+	@$(LINK) -o $@ $^ $(LIBS)
 
 # ---- what people call ----
+# Installs what is missing of debian-packages: as root, or by sudo.
 deps:
 	@tools/install-packages debian-packages
 
-check: deps
+# The same before check and demo, unless DEPS=no.
+.PHONY: needed
+needed:
+ifneq ($(DEPS),no)
+	@tools/install-packages debian-packages
+endif
+
+check: needed
 	$(MAKE) WERROR=1 BUILD=build all tests
 	$(MAKE) WERROR=1 BUILD=build-asan SANITIZE=address,undefined OPT='-O1 -g' all tests
 	$(PYTHON) tests/run.py build build-asan
@@ -188,42 +256,56 @@ check: deps
 check-fast: all tests
 	$(PYTHON) tests/run.py $(BUILD)
 
-demo demo-outlook demo-cluster: deps
-	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@rm -f $(BUILD).log
+demo demo-outlook demo-cluster: needed
+	@mkdir -p $(BUILD)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
 	@$(PYTHON) tools/$(subst -,_,$@).py $(BUILD)
 
-bench: deps all $(BENCHES)
+bench: needed all $(BENCHES)
 	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py
 
 format:
 	clang-format -i $(wildcard */*.[ch] plugins/dovecot/*.[ch] tests/*/*.[ch])
 
-MANS := $(wildcard doc/*.[1358])
+# ---- installation ----
+# A plugin whose folder is not known has no home: its place would be the root of the file system.
+HOME_DOVECOT := $(if $(HAVE_DOVECOT),$(strip $(DOVECOTDIR)))
+HOME_SAMBA   := $(if $(HAVE_SAMBA),$(strip $(SAMBADIR)))
+homeless      = @$(if $(HAVE_$(1)),$(if $(HOME_$(1)),true,echo "$(1)DIR is empty: its plugin is not installed"; test $(WITH_$(1)) = auto),true)
+# MODE:FILE:TARGET of all that is installed, and removed by uninstall; the configuration is the admin's.
+MANS      := $(wildcard doc/*.[1358])
+INSTALLED := \
+    755:$(BUILD)/ocsmanager:$(PREFIX)/sbin/ocsmanager \
+    755:$(BUILD)/ocsmapihttp:$(PREFIX)/sbin/ocsmapihttp \
+    755:$(BUILD)/ocsctl:$(PREFIX)/bin/ocsctl \
+    755:$(BUILD)/ocsconsumer:$(PREFIX)/bin/ocsconsumer \
+    755:$(BUILD)/$(SONAME):$(LIBDIR)/$(SONAME) \
+    644:$(BUILD)/libocsnotify.a:$(LIBDIR)/libocsnotify.a \
+    644:$(call lib,emsmdb):$(LIBDIR)/libocsemsmdb.a \
+    644:$(BUILD)/ocsnotify.pc:$(LIBDIR)/pkgconfig/ocsnotify.pc \
+    644:notify/ocsnotify.h:$(PREFIX)/include/ocsnotify.h \
+    644:emsmdb/ocsemsmdb.h:$(PREFIX)/include/ocsemsmdb.h \
+    $(if $(HOME_DOVECOT),644:$(PLUGIN):$(DOVECOTDIR)/$(notdir $(PLUGIN))) \
+    $(if $(HOME_SAMBA),644:$(SAMBA_PLUGIN):$(SAMBADIR)/ocsmanager.so) \
+    $(foreach m,$(MANS),644:$(m):$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig \
-	    $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(SYSCONFDIR) $(DESTDIR)$(DOVECOTDIR)
-	install -m 755 $(BUILD)/ocsmanager $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(DESTDIR)$(PREFIX)/bin/
-	install -m 644 $(BUILD)/libocsnotify.a $(DESTDIR)$(LIBDIR)/
-	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libocsnotify.so
-	install -m 644 $(BUILD)/ocsnotify.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
-	install -m 644 notify/ocsnotify.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(PLUGIN) $(DESTDIR)$(DOVECOTDIR)/
-	install -d $(DESTDIR)$(SAMBADIR)
-	install -m 644 $(SAMBA_PLUGIN) $(DESTDIR)$(SAMBADIR)/ocsmanager.so
-	install -m 644 $(call lib,emsmdb) $(DESTDIR)$(LIBDIR)/libocsemsmdb.a
-	install -m 644 emsmdb/ocsemsmdb.h $(DESTDIR)$(PREFIX)/include/
-	install -m 755 $(BUILD)/ocsmapihttp $(DESTDIR)$(PREFIX)/sbin/
-	test -e $(DESTDIR)$(SYSCONFDIR)/ocsmanager.ini || install -m 640 ocsmanager.ini $(DESTDIR)$(SYSCONFDIR)/
-	for page in $(MANS); do \
-	    section=$${page##*.}; \
-	    install -d $(DESTDIR)$(PREFIX)/share/man/man$$section && \
-	    install -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$$section/ || exit 1; \
+	$(call homeless,DOVECOT)
+	$(call homeless,SAMBA)
+	@set -e; for entry in $(INSTALLED); do \
+	    mode=$${entry%%:*}; entry=$${entry#*:}; \
+	    echo "  INSTALL $(DESTDIR)$${entry#*:}"; \
+	    install -D -m $$mode $${entry%%:*} $(DESTDIR)$${entry#*:}; \
 	done
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libocsnotify.so
+	install -d $(DESTDIR)$(SYSCONFDIR)
+	test -e $(DESTDIR)$(SYSCONFDIR)/ocsmanager.ini || install -m 640 ocsmanager.ini $(DESTDIR)$(SYSCONFDIR)/
+
+# Leaves the configuration and the registry.
+uninstall:
+	rm -f $(foreach entry,$(INSTALLED),$(DESTDIR)$(lastword $(subst :, ,$(entry)))) $(DESTDIR)$(LIBDIR)/libocsnotify.so
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf $(BUILD) build build-asan build-tsan build-clang
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Runs every test against one or more build folders: what `make check` calls.
 
-    tests/run.py [-j JOBS] [-k PATTERN] [--unit|--service|--live] BUILD...
+    tests/run.py [-j JOBS] [-k PATTERN] [--unit|--tree|--service|--live] BUILD...
 
-A job is one unit test program (BUILD/tests/test_*, libcheck) or one Python module of tests/service
+A job is one unit test program (BUILD/tests/test_*, libcheck) or one Python module of tests/tree, tests/service
 or tests/live, which finds the build folder in the environment variable OCS_BUILD. Each job runs in a
 session and a temporary folder of its own and has a time limit. As root all of it runs in a new IPC
 namespace, so that the queues of others neither disturb nor are disturbed, and each job in a new network
@@ -30,6 +30,8 @@ import time
 from harness import isolation
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# unit: programs in C; tree: the build and its tools, the same for each BUILD; service, live: Python
+KINDS = ("unit", "tree", "service", "live")
 UNIT_LIMIT = 180
 PYTHON_LIMIT = 600
 SANITIZER_FACTOR = 2
@@ -240,7 +242,7 @@ def source_of(program):
     return os.path.join(HERE, "unit", program + ".c")
 
 
-def find_jobs(build, kinds, pattern):
+def find_jobs(build, kinds, pattern, first):
     slow = SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
     jobs = []
     unit = os.path.join(build, "tests")
@@ -251,9 +253,9 @@ def find_jobs(build, kinds, pattern):
             path = os.path.join(unit, name)
             if name.startswith("test_") and os.path.isfile(path) and os.access(path, os.X_OK):
                 jobs.append(Job(build, f"unit/{name}", source_of(name), [path], UNIT_LIMIT * slow, False))
-    for kind in ("service", "live"):
+    for kind in ("tree", "service", "live"):
         folder = os.path.join(HERE, kind)
-        if kind not in kinds or not os.path.isdir(folder):
+        if kind not in kinds or (kind == "tree" and not first):
             continue
         for name in sorted(os.listdir(folder)):
             if name.startswith("test_") and name.endswith(".py"):
@@ -268,15 +270,15 @@ def main():
     parser.add_argument("builds", nargs="*", default=["build"], metavar="BUILD")
     parser.add_argument("-j", "--jobs", type=int, default=2, help="jobs at a time (2)")
     parser.add_argument("-k", "--pattern", help="only jobs whose name contains it (a glob)")
-    for kind in ("unit", "service", "live"):
+    for kind in KINDS:
         parser.add_argument(f"--{kind}", dest="kinds", action="append_const", const=kind,
                             help=f"only {kind} tests")
     arguments = parser.parse_args()
 
     jobs = []
     for build in arguments.builds:
-        jobs += find_jobs(os.path.abspath(build), arguments.kinds or ("unit", "service", "live"),
-                          arguments.pattern)
+        jobs += find_jobs(os.path.abspath(build), arguments.kinds or KINDS, arguments.pattern,
+                          build == arguments.builds[0])
     if not jobs:
         say("no test found")
         say("0 passed, 1 failed")

@@ -1,0 +1,252 @@
+"""The Makefile as an admin, a packager and a developer call it. The compiler is a script that notes its words and
+makes empty files: what is built, with which flags, is the Makefile's doing; that it compiles is shown elsewhere."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+COMPILER = """#!/bin/sh
+echo "$*" >>"$COMPILED"
+while [ $# -gt 0 ]; do
+    case $1 in -dump*) echo 12.0; exit ;; -o) : >"$2" ;; esac
+    shift
+done
+"""
+
+
+_shared = {}  # folder: of all tests; compiler: its path; lines: of the first `make all`
+
+
+def setUpModule():
+    _shared["folder"] = tempfile.mkdtemp(prefix="mk")
+    unittest.addModuleCleanup(shutil.rmtree, _shared["folder"])
+    _shared["compiler"] = write(_shared["folder"] + "/cc", COMPILER)
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+    os.chmod(path, 0o755)
+    return path
+
+
+class MakefileTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="mk")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.build, self.root = self.folder + "/b", self.folder + "/root"
+        self.compiled = self.folder + "/compiled"
+
+    def script(self, name, text):
+        return write(os.path.join(self.folder, name), text)
+
+    def run_make(self, *words):
+        env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "CFLAGS")}
+        return subprocess.run(["make", f"BUILD={self.build}", f"CC={_shared['compiler']}", *words], cwd=TREE, timeout=120,
+                              env={**env, "COMPILED": self.compiled}, stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+    def make(self, *words):
+        """The command lines of the compiler, those that tell its version left out."""
+        open(self.compiled, "w", encoding="ascii").close()
+        done = self.run_make(*words)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        with open(self.compiled, encoding="utf-8") as f:
+            return [line.rstrip("\n") for line in f if " -o " in line]
+
+    def built(self):
+        """`make all` with nothing special, done once for all tests: its command lines."""
+        kept = _shared["folder"] + "/b"
+        if "lines" in _shared:
+            shutil.copytree(kept, self.build, symlinks=True)
+        else:
+            _shared["lines"] = self.make("all")
+            shutil.copytree(self.build, kept, symlinks=True)
+        return _shared["lines"]
+
+    def sources(self, lines):
+        return {line.split()[-1] for line in lines if " -c " in line}
+
+    def files(self):
+        return sorted(os.path.relpath(os.path.join(folder, name), self.root)
+                      for folder, _, names in os.walk(self.root) for name in names)
+
+
+class State(MakefileTest):
+    """What was built with something else is built again, and nothing else."""
+
+    def test_nothing_is_built_twice(self):
+        self.assertGreater(len(self.make("all", "tests", "WERROR=1")), 150)
+        self.assertEqual(self.make("all", "tests", "WERROR=1"), [])
+
+    def test_all_is_what_is_built_if_nothing_is_said(self):
+        self.built()
+        self.assertEqual(self.make(), [])
+        for name in ("ocsmanager", "ocsctl", "libocsnotify.so", "lib90_ocsmanager_plugin.so", "ocsmanager_samba.so"):
+            self.assertTrue(os.path.exists(f"{self.build}/{name}"), name)
+
+    def test_another_folder_for_the_ini_reaches_what_is_installed(self):
+        everything = self.sources(self.built())
+        lines = self.make("install", f"DESTDIR={self.root}", "SYSCONFDIR=/second")
+        again = self.sources(lines)
+        self.assertTrue({"ocsmanager/main.c", "tools/ocsctl.c", "tools/ocsmapihttp_options.c",
+                         "tools/ocsconsumer_options.c"} <= again, again)
+        self.assertLess(len(again), len(everything) / 4)
+        for line in lines:
+            if " -c " in line:
+                self.assertIn('-DOCS_SYSCONFDIR="/second"', line)
+        self.assertTrue(any(line.endswith("/b/ocsmanager") or "/b/ocsmanager " in line for line in lines))
+        self.assertIn("second/ocsmanager.ini", self.files())
+
+    def test_another_prefix_reaches_the_pc_file(self):
+        self.built()
+        self.make("install", f"DESTDIR={self.root}", "PREFIX=/opt/ocs")
+        with open(self.root + "/opt/ocs/lib/pkgconfig/ocsnotify.pc", encoding="ascii") as f:
+            self.assertIn("prefix=/opt/ocs\n", f.read())
+
+    def test_other_flags_build_all_of_it_again(self):
+        goal = self.build + "/libocsnotify.so"
+        everything = self.make(goal)
+        for words in (["CFLAGS=-O1"], ["CFLAGS=-O1", "CPPFLAGS=-DX"], ["CFLAGS=-O1", "LDFLAGS=-Wl,-O1"],
+                      ["SANITIZE=thread"], ["WITH_SYSTEMD=no"]):
+            self.assertEqual(len(self.make(goal, *words)), len(everything), words)
+            self.assertEqual(self.make(goal, *words), [], words)
+
+    def test_objects_that_may_hide_a_warning_are_not_reused_where_warnings_are_errors(self):
+        lax = self.built()
+        self.assertFalse([line for line in lax if "-Werror" in line])
+        strict = self.make("all", "WERROR=1")
+        self.assertEqual(self.sources(strict), self.sources(lax))
+        self.assertFalse([line for line in strict if " -c " in line and "-Werror" not in line])
+        self.assertTrue([line for line in strict if "plugins/dovecot/" in line and "-Werror" in line])
+        self.assertEqual(self.make("all", "WERROR=1"), [])
+        self.assertEqual(self.make("all"), [], "an object without a warning is the same")
+
+    def test_a_library_forgets_a_source_that_is_gone(self):
+        tree = self.folder + "/tree"
+        shutil.copytree(TREE, tree, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__"))
+        with open(tree + "/store/gone.c", "w", encoding="ascii") as f:
+            f.write("int gone;\n")
+        members = lambda: subprocess.run(["ar", "t", self.build + "/libstore.a"], check=True, text=True,
+                                         capture_output=True).stdout.split()
+        self.make("-C", tree, self.build + "/libstore.a")
+        self.assertIn("gone.o", members())
+        os.unlink(tree + "/store/gone.c")
+        self.make("-C", tree, self.build + "/libstore.a")
+        self.assertNotIn("gone.o", members())
+
+
+class Packager(MakefileTest):
+    # what dpkg-buildflags says with everything on
+    FLAGS = ["CPPFLAGS=-Wdate-time -D_FORTIFY_SOURCE=2",
+             "CFLAGS=-g -O2 -ffile-prefix-map=/x=. -fPIE -fstack-protector-strong -Wformat -Werror=format-security",
+             "LDFLAGS=-Wl,-z,relro -Wl,-z,now -Wl,--as-needed"]
+
+    def test_the_flags_of_a_packager_are_added_to_ours(self):
+        for line in self.make("all", "tests", *self.FLAGS):
+            words = line.split()
+            self.assertIn("-ffile-prefix-map=/x=.", words)
+            self.assertIn("-std=gnu11", words)
+            self.assertIn("-D_GNU_SOURCE" if " -c " in line else "-Wl,-z,now", words)
+            self.assertLessEqual(sum(w.startswith("-D_FORTIFY_SOURCE") for w in words), 1)
+            if " -c " in line:
+                self.assertGreater(words.index("-fPIC"), words.index("-fPIE"))
+
+    def test_their_optimization_is_the_one_that_counts(self):
+        for line in self.make("all", "CFLAGS=-O0"):
+            self.assertEqual(re.findall(r"(?<= )-O\S+", line), ["-O0"])
+            self.assertNotIn("_FORTIFY_SOURCE", line, "it needs an optimizing compiler")
+
+    def test_what_is_not_wanted_is_neither_built_nor_installed(self):
+        lines = self.make("install", f"DESTDIR={self.root}", "WITH_DOVECOT=no", "WITH_SAMBA=no", "WITH_SYSTEMD=no")
+        self.assertFalse([line for line in lines if "plugins/" in line])
+        self.assertFalse([line for line in lines if "HAVE_SYSTEMD" in line or "-lsystemd" in line])
+        self.assertFalse([name for name in self.files() if "dovecot" in name or "samba" in name
+                          or "plugin" in name])
+
+    def test_auto_leaves_out_what_is_not_there(self):
+        lines = self.make("all", "FOUND_DOVECOT=", "FOUND_SAMBA=", "FOUND_SYSTEMD=")
+        self.assertFalse([line for line in lines if "plugins/" in line or "HAVE_SYSTEMD" in line])
+
+    def test_what_is_wanted_and_not_there_is_said(self):
+        for name, package in (("DOVECOT", "dovecot-dev"), ("SAMBA", "samba-dev")):
+            done = self.run_make("all", f"WITH_{name}=yes", f"FOUND_{name}=")
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn(package, done.stdout)
+
+    def test_no_other_word(self):
+        done = self.run_make("all", "WITH_SAMBA=maybe")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("WITH_SAMBA is auto, yes or no, not 'maybe'", done.stdout)
+
+    def test_a_plugin_without_a_home_goes_nowhere(self):
+        self.built()
+        for words in (["DOVECOTDIR="], ["SAMBADIR="], ["DOVECOTDIR=", "SAMBADIR="]):
+            shutil.rmtree(self.root, ignore_errors=True)
+            self.make("install", f"DESTDIR={self.root}", *words)
+            self.assertEqual([n for n in os.listdir(self.root) if not os.path.isdir(f"{self.root}/{n}")], [])
+            found = [n for n in self.files() if "plugin" in n or n.endswith("/ocsmanager.so")]
+            self.assertEqual(len(found), 2 - len(words), found)
+        done = self.run_make("install", f"DESTDIR={self.root}", "WITH_DOVECOT=yes", "DOVECOTDIR=")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("DOVECOTDIR is empty", done.stdout)
+
+    def test_uninstall_leaves_the_configuration_and_what_others_have_there(self):
+        self.built()
+        os.makedirs(self.root + "/usr/local/bin")
+        self.script("root/usr/local/bin/other", "")
+        self.make("install", f"DESTDIR={self.root}")
+        installed = self.files()
+        self.assertTrue({"usr/local/sbin/ocsmanager", "usr/local/bin/ocsctl", "usr/local/lib/libocsnotify.so",
+                         "usr/local/include/ocsnotify.h", "usr/local/share/man/man8/ocsmanager.8",
+                         "usr/local/share/man/man5/ocsmanager.ini.5"} <= set(installed), installed)
+        self.make("uninstall", f"DESTDIR={self.root}")
+        self.assertEqual(self.files(), ["etc/ocsmanager.ini", "usr/local/bin/other"])
+
+    def test_an_ini_that_is_there_is_kept(self):
+        self.built()
+        os.makedirs(self.root + "/etc")
+        self.script("root/etc/ocsmanager.ini", "mine\n")
+        self.make("install", f"DESTDIR={self.root}")
+        with open(self.root + "/etc/ocsmanager.ini", encoding="ascii") as f:
+            self.assertEqual(f.read(), "mine\n")
+
+
+class Developer(MakefileTest):
+    def jobs(self, *words):
+        show = self.script("show", "include Makefile\nshow:\n\t@echo flags $(MAKEFLAGS)\n")
+        done = self.run_make("--no-print-directory", "-f", show, "show", *words)
+        return re.findall(r"(?<= -j)\d+", done.stdout)
+
+    def test_all_cores_unless_told_otherwise(self):
+        self.assertEqual(self.jobs(), [str(os.cpu_count())])
+        self.assertEqual(self.jobs("-j1")[-1:], ["1"])
+        self.assertEqual(self.jobs("-j7")[-1:], ["7"])
+        self.assertEqual(self.jobs("-s", "-j7")[-1:], ["7"])
+
+    def test_packages_are_asked_for_unless_told_otherwise(self):
+        for goal in ("check", "demo", "demo-outlook", "demo-cluster"):
+            self.assertIn("install-packages", self.run_make("-n", goal).stdout)
+            self.assertNotIn("install-packages", self.run_make("-n", goal, "DEPS=no").stdout)
+        self.assertIn("install-packages", self.run_make("-n", "deps").stdout)
+
+    def test_check_builds_everything_with_warnings_as_errors(self):
+        plan = self.run_make("-n", "check", "DEPS=no").stdout
+        for folder in ("build", "build-asan"):
+            self.assertRegex(plan, rf"WERROR=1 BUILD={folder} ")
+
+    def test_demo_removes_nothing_beside_its_output(self):
+        self.built()
+        with open(self.build + ".log", "w", encoding="ascii") as f:
+            f.write("mine\n")
+        self.make("demo", "DEPS=no", "PYTHON=true")
+        self.assertTrue(os.path.exists(self.build + ".log"))
+
+
+if __name__ == "__main__":
+    unittest.main()
