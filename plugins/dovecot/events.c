@@ -1,31 +1,45 @@
 /*
- * Callbacks of Dovecot's notify plugin: collects what a transaction does and, once it is committed,
- * hands it to report.c. Reads the mailbox's index; changes nothing but the flag that makes Dovecot
- * tell the UIDs of saved mail.
+ * Callbacks of Dovecot's notify plugin about mail: collects what a transaction does and, once it is
+ * committed, hands it to report.c (what happens to folders: folders.c). Reads the mailbox's index;
+ * changes nothing but the flag that makes Dovecot tell the UIDs of saved mail.
  */
 #include "lib.h"
 #include "array.h"
+#include "ioloop.h"
 #include "llist.h"
 #include "mail-index.h"
 #include "mail-namespace.h"
-#include "mailbox-list-private.h"
 #include "mail-storage-private.h"
+#include "mailbox-list-private.h"
 #include "mail-user.h"
 #include "notify-plugin.h"
 #include "seq-range-array.h"
 #include "str.h"
 
+#include "folders.h"
 #include "ocsmanager-plugin.h"
+#include "order.h"
+#include "own.h"
+#include "place.h"
 #include "report.h"
 
 /* Past this many changed or expunged mails a transaction is one `modified` of the folder. */
 #define CHANGES_MAX 256
+/* A mail that dsync brings is new where it was received this recently: on the other host, while a
+   migration or a restore brings old mail too. */
+#define DSYNC_NEW_SECS (24 * 3600)
+
+/* PidTagMessageFlags, as far as IMAP knows it (MS-OXCMSG 2.2.1.6) */
+#define MF_READ       0x01U
+#define MF_UNSENT     0x08U
+#define MF_HAS_ATTACH 0x10U
 
 /* A mail that was saved or copied; its UID is known at commit. */
 struct ocs_saved {
 	enum ocs_kind kind;
 	const char *old_folder; /* copied, moved */
 	uint32_t old_uid;
+	uint32_t flags; /* PidTagMessageFlags */
 };
 
 struct ocs_txn {
@@ -33,7 +47,8 @@ struct ocs_txn {
 	struct mailbox_transaction_context *t;
 	struct mailbox *box; /* t is gone when the commit is reported */
 	struct ocs_user *user;
-	pool_t pool; /* created with the first save */
+	pool_t pool;            /* of the next two */
+	struct ocs_place place; /* folder is NULL until it is needed */
 	ARRAY(struct ocs_saved) saved;
 	ARRAY_TYPE(seq_range) modified, expunged, moved_away;
 	unsigned int expunged_count, expunged_unseen; /* all of them, for the counts */
@@ -43,31 +58,12 @@ static struct notify_context *notify;
 /* Transactions that are open: a move touches two of them. */
 static struct ocs_txn *transactions;
 
-/* Folder names leave with / between their parts, whatever the namespace uses. */
-static const char *folder_name(struct mailbox *box)
-{
-	char *name = t_strdup_noconst(mailbox_get_vname(box)), *p;
-	char separator = mail_namespace_get_sep(box->list->ns);
-
-	if (separator != '/') {
-		for (p = name; *p != '\0'; p++)
-			if (*p == separator)
-				*p = '/';
-	}
-	return name;
-}
-
-static bool wanted(const struct ocs_user *user, enum ocs_kind kind)
-{
-	return (user->kinds & (1U << kind)) != 0;
-}
-
 static void *ocs_transaction_begin(struct mailbox_transaction_context *t)
 {
 	struct ocs_user *user = ocs_user_get(t->box->storage->user);
 	struct ocs_txn *txn;
 
-	if (user == NULL)
+	if (user == NULL || !ocs_own_store(t->box->list->ns))
 		return NULL;
 	txn = i_new(struct ocs_txn, 1);
 	txn->t = t;
@@ -77,9 +73,37 @@ static void *ocs_transaction_begin(struct mailbox_transaction_context *t)
 	return txn;
 }
 
+static pool_t txn_pool(struct ocs_txn *txn)
+{
+	if (txn->pool == NULL)
+		txn->pool = pool_alloconly_create("ocsmanager transaction", 512);
+	return txn->pool;
+}
+
+/* Whose folder it is; NULL: nobody's who would hear of it. */
+static const struct ocs_place *txn_place(struct ocs_txn *txn)
+{
+	struct ocs_place place;
+
+	if (txn->place.folder == NULL) {
+		T_BEGIN
+		{
+			txn->place.folder = "";
+			if (ocs_place_get(txn->box, &place)) {
+				txn->place.backend = p_strdup(txn_pool(txn), place.backend);
+				txn->place.username = p_strdup(txn_pool(txn), place.username);
+				txn->place.folder = p_strdup(txn_pool(txn), place.folder);
+			}
+		}
+		T_END;
+	}
+	return *txn->place.folder == '\0' ? NULL : &txn->place;
+}
+
 static void txn_free(struct ocs_txn *txn)
 {
 	DLLIST_REMOVE(&transactions, txn);
+	ocs_order_end(txn);
 	if (array_is_created(&txn->saved))
 		array_free(&txn->saved);
 	if (array_is_created(&txn->modified))
@@ -100,28 +124,45 @@ static void add_uid(ARRAY_TYPE(seq_range) * uids, uint32_t uid)
 	seq_range_array_add(uids, uid);
 }
 
-static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind)
+static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind, struct mail *mail)
 {
+	enum mail_flags flags = mail_get_flags(mail);
 	struct ocs_saved *saved;
 
-	if (txn->pool == NULL) {
-		txn->pool = pool_alloconly_create("ocsmanager transaction", 512);
+	if (!array_is_created(&txn->saved))
 		i_array_init(&txn->saved, 4);
-	}
 	/* without it LMTP leaves the UID to a later sync whenever another delivery runs in parallel
 	 */
 	txn->t->flags |= MAILBOX_TRANSACTION_FLAG_ASSIGN_UIDS;
 	saved = array_append_space(&txn->saved);
 	saved->kind = kind;
+	saved->flags = ((flags & MAIL_SEEN) != 0 ? MF_READ : 0) |
+	               ((flags & MAIL_DRAFT) != 0 ? MF_UNSENT : 0) |
+	               (mail_has_attachment_keywords(mail) ? MF_HAS_ATTACH : 0);
 	return saved;
 }
 
-static void ocs_mail_save(void *context, struct mail *mail ATTR_UNUSED)
+/* What a mail is that comes from outside the user's folders. */
+static enum ocs_kind arrival_kind(const struct ocs_txn *txn, struct mail *mail)
+{
+	time_t received;
+
+	if (txn->user->delivering)
+		return OCS_NEWMAIL;
+	if (txn->box->storage->user->dsyncing &&
+	    (mail_get_flags(mail) & (MAIL_SEEN | MAIL_DRAFT | MAIL_DELETED)) == 0 &&
+	    mail_get_received_date(mail, &received) == 0 &&
+	    received >= ioloop_time - DSYNC_NEW_SECS)
+		return OCS_NEWMAIL;
+	return OCS_CREATED;
+}
+
+static void ocs_mail_save(void *context, struct mail *mail)
 {
 	struct ocs_txn *txn = context;
 
 	if (txn != NULL)
-		(void)add_saved(txn, txn->user->delivering ? OCS_NEWMAIL : OCS_CREATED);
+		(void)add_saved(txn, arrival_kind(txn, mail), mail);
 }
 
 static struct ocs_txn *txn_find(const struct mailbox_transaction_context *t)
@@ -133,20 +174,34 @@ static struct ocs_txn *txn_find(const struct mailbox_transaction_context *t)
 	return txn;
 }
 
+/* To another user's folder a mail does not move: it appears there, and here it is deleted. */
+static bool same_user(struct ocs_txn *txn, struct ocs_txn *source)
+{
+	const struct ocs_place *to, *from;
+
+	if (source == NULL || (to = txn_place(txn)) == NULL || (from = txn_place(source)) == NULL)
+		return FALSE;
+	return ocs_place_same_user(to, from);
+}
+
 static void ocs_mail_copy(void *context, struct mail *src, struct mail *dst)
 {
-	struct ocs_txn *txn = context, *source;
+	struct ocs_txn *txn = context, *source = txn_find(src->transaction);
 	struct ocs_saved *saved;
 	bool moving;
 
 	if (txn == NULL)
 		return;
+	if (!same_user(txn, source)) {
+		(void)add_saved(txn, arrival_kind(txn, dst), dst);
+		return;
+	}
 	moving = dst->transaction->save_ctx != NULL && dst->transaction->save_ctx->moving;
-	saved = add_saved(txn, moving ? OCS_MOVED : OCS_COPIED);
-	saved->old_folder = p_strdup(txn->pool, folder_name(src->box));
+	saved = add_saved(txn, moving ? OCS_MOVED : OCS_COPIED, dst);
+	saved->old_folder = p_strdup(txn_pool(txn), txn_place(source)->folder);
 	saved->old_uid = src->uid;
 	/* the expunge of the source that follows belongs to the move */
-	if (moving && wanted(txn->user, OCS_MOVED) && (source = txn_find(src->transaction)) != NULL)
+	if (moving && ocs_user_wants(txn->user, OCS_MOVED))
 		add_uid(&source->moved_away, src->uid);
 }
 
@@ -164,14 +219,15 @@ static void ocs_mail_expunge(void *context, struct mail *mail)
 	}
 	if (array_is_created(&txn->moved_away) && seq_range_exists(&txn->moved_away, mail->uid))
 		return;
-	if (wanted(txn->user, OCS_DELETED))
+	if (ocs_user_wants(txn->user, OCS_DELETED))
 		add_uid(&txn->expunged, mail->uid);
 }
 
 static void mail_modified(struct ocs_txn *txn, const struct mail *mail)
 {
 	/* flags of a mail that is being saved are part of its arrival */
-	if (txn != NULL && mail->uid != 0 && !mail->saving && wanted(txn->user, OCS_MODIFIED))
+	if (txn != NULL && mail->uid != 0 && !mail->saving &&
+	    ocs_user_wants(txn->user, OCS_MODIFIED))
 		add_uid(&txn->modified, mail->uid);
 }
 
@@ -225,7 +281,7 @@ static void report_saved(struct ocs_txn *txn, struct ocs_report *event,
 
 		if (!seq_range_array_iter_nth(&iter, n++, &uid))
 			uid = 0;
-		if (!wanted(txn->user, saved->kind))
+		if (!ocs_user_wants(txn->user, saved->kind))
 			continue;
 		event->uid = uid;
 		if (uid == 0) {
@@ -235,16 +291,18 @@ static void report_saved(struct ocs_txn *txn, struct ocs_report *event,
 			folder_reported = TRUE;
 			event->category = "modified";
 			event->old_folder = NULL;
-			event->old_uid = 0;
+			event->old_uid = event->message_flags = 0;
 		} else {
 			event->category = categories[saved->kind];
 			event->old_folder = saved->old_folder;
 			event->old_uid = saved->old_uid;
+			event->message_flags = saved->flags;
 		}
-		ocs_report_add(event);
+		ocs_order_add(txn, event);
 	}
 	event->old_folder = NULL;
 	event->old_uid = 0;
+	event->message_flags = 0;
 }
 
 static unsigned int uids_count(const ARRAY_TYPE(seq_range) * uids)
@@ -252,7 +310,7 @@ static unsigned int uids_count(const ARRAY_TYPE(seq_range) * uids)
 	return array_is_created(uids) ? seq_range_count(uids) : 0;
 }
 
-static void report_uids(struct ocs_report *event, const char *category,
+static void report_uids(const struct ocs_txn *txn, struct ocs_report *event, const char *category,
                         const ARRAY_TYPE(seq_range) * uids)
 {
 	struct seq_range_iter iter;
@@ -263,27 +321,28 @@ static void report_uids(struct ocs_report *event, const char *category,
 	event->category = category;
 	seq_range_array_iter_init(&iter, uids);
 	while (seq_range_array_iter_nth(&iter, n++, &event->uid))
-		ocs_report_add(event);
+		ocs_order_add(txn, event);
 }
 
 static void report_changes(struct ocs_txn *txn, struct ocs_report *event)
 {
 	if (uids_count(&txn->modified) + uids_count(&txn->expunged) <= CHANGES_MAX) {
-		report_uids(event, "modified", &txn->modified);
-		report_uids(event, "deleted", &txn->expunged);
+		report_uids(txn, event, "modified", &txn->modified);
+		report_uids(txn, event, "deleted", &txn->expunged);
 	} else {
 		event->category = "modified";
 		event->uid = 0;
-		ocs_report_add(event);
+		ocs_order_add(txn, event);
 	}
 }
 
-static void report_txn(struct ocs_txn *txn, const struct mail_transaction_commit_changes *changes)
+static void report_txn(struct ocs_txn *txn, const struct ocs_place *place,
+                       const struct mail_transaction_commit_changes *changes)
 {
 	struct ocs_report event = {
-	        .backend = txn->user->backend,
-	        .username = txn->user->username,
-	        .folder = folder_name(txn->box),
+	        .backend = place->backend,
+	        .username = place->username,
+	        .folder = place->folder,
 	        .uid_validity = changes->uid_validity,
 	};
 
@@ -293,7 +352,8 @@ static void report_txn(struct ocs_txn *txn, const struct mail_transaction_commit
 		mailbox_get_open_status(txn->box, STATUS_UIDVALIDITY, &status);
 		event.uid_validity = status.uidvalidity;
 	}
-	if (txn->user->counts)
+	/* whose \Seen is private, each user has a count of their own */
+	if (txn->user->counts && (mailbox_get_private_flags_mask(txn->box) & MAIL_SEEN) == 0)
 		read_counts(txn, &event);
 	if (array_is_created(&txn->saved))
 		report_saved(txn, &event, changes);
@@ -310,7 +370,10 @@ static void ocs_transaction_commit(void *context, struct mail_transaction_commit
 	    uids_count(&txn->expunged) > 0) {
 		T_BEGIN
 		{
-			report_txn(txn, changes);
+			const struct ocs_place *place = txn_place(txn);
+
+			if (place != NULL)
+				report_txn(txn, place, changes);
 		}
 		T_END;
 	}
@@ -323,54 +386,37 @@ static void ocs_transaction_rollback(void *context)
 		txn_free(context);
 }
 
-/* -- folders */
+/* -- the beginning of a commit, of which the notify plugin does not tell */
 
-static void report_folder(struct mailbox *box, enum ocs_kind kind, const char *category,
-                          struct mailbox *old)
+static MODULE_CONTEXT_DEFINE_INIT(ocs_storage_module, &mail_storage_module_register);
+
+static int ocs_box_transaction_commit(struct mailbox_transaction_context *t,
+                                      struct mail_transaction_commit_changes *changes_r)
 {
-	struct ocs_user *user = ocs_user_get(box->storage->user);
+	union mailbox_module_context *ctx = MODULE_CONTEXT_REQUIRE(t->box, ocs_storage_module);
+	struct ocs_txn *txn = txn_find(t);
 
-	if (user == NULL || !wanted(user, kind))
-		return;
-	T_BEGIN
-	{
-		struct ocs_report event = {
-		        .category = category,
-		        .backend = user->backend,
-		        .username = user->username,
-		        .folder = folder_name(box),
-		        .old_folder = old == NULL ? NULL : folder_name(old),
-		};
-
-		if (box->opened) {
-			struct mailbox_status status;
-
-			mailbox_get_open_status(box, STATUS_UIDVALIDITY, &status);
-			event.uid_validity = status.uidvalidity;
-		}
-		ocs_report_add(&event);
-	}
-	T_END;
+	if (txn != NULL && array_is_created(&txn->saved))
+		ocs_order_begin(txn);
+	return ctx->super.transaction_commit(t, changes_r);
 }
 
-static void ocs_mailbox_create(struct mailbox *box)
+void ocs_events_mailbox_allocated(struct mailbox *box)
 {
-	report_folder(box, OCS_FOLDER_CREATED, "created", NULL);
+	union mailbox_module_context *ctx;
+
+	if (ocs_user_get(box->storage->user) == NULL)
+		return;
+	ctx = p_new(box->pool, union mailbox_module_context, 1);
+	ctx->super = *box->vlast;
+	box->vlast->transaction_commit = ocs_box_transaction_commit;
+	box->vlast = &ctx->super;
+	MODULE_CONTEXT_SET_SELF(box, ocs_storage_module, ctx);
 }
 
 static void *ocs_mailbox_delete_begin(struct mailbox *box ATTR_UNUSED)
 {
 	return NULL;
-}
-
-static void ocs_mailbox_delete_commit(void *context ATTR_UNUSED, struct mailbox *box)
-{
-	report_folder(box, OCS_FOLDER_DELETED, "deleted", NULL);
-}
-
-static void ocs_mailbox_rename(struct mailbox *src, struct mailbox *dest)
-{
-	report_folder(dest, OCS_FOLDER_MOVED, "moved", src);
 }
 
 static const struct notify_vfuncs ocs_vfuncs = {
@@ -382,10 +428,10 @@ static const struct notify_vfuncs ocs_vfuncs = {
         .mail_update_keywords = ocs_mail_update_keywords,
         .mail_transaction_commit = ocs_transaction_commit,
         .mail_transaction_rollback = ocs_transaction_rollback,
-        .mailbox_create = ocs_mailbox_create,
+        .mailbox_create = ocs_folder_created,
         .mailbox_delete_begin = ocs_mailbox_delete_begin,
-        .mailbox_delete_commit = ocs_mailbox_delete_commit,
-        .mailbox_rename = ocs_mailbox_rename,
+        .mailbox_delete_commit = ocs_folder_deleted,
+        .mailbox_rename = ocs_folder_renamed,
 };
 
 void ocs_events_register(void)

@@ -10,6 +10,7 @@
 #include "mail-storage-hooks.h"
 
 #include "ocsmanager-plugin.h"
+#include "own.h"
 #include "report.h"
 
 struct ocs_mail_user {
@@ -31,29 +32,41 @@ struct ocs_user *ocs_user_get(struct mail_user *user)
 	return ctx == NULL ? NULL : ctx->settings;
 }
 
+static void ocs_mail_user_deinit(struct mail_user *user)
+{
+	struct ocs_mail_user *ctx = MODULE_CONTEXT_REQUIRE(user, ocs_user_module);
+
+	ocs_own_user_remove(user);
+	ctx->module_ctx.super.deinit(user);
+}
+
 static void ocs_mail_user_created(struct mail_user *user)
 {
 	struct ocs_mail_user *ctx;
-	struct ocs_user *settings;
 	const char *error;
 
-	/* the "raw mail user" of a delivery and owners of shared folders are no sessions */
-	if (user->autocreated)
+	/* the "raw mail user" of a delivery; the owner of a shared folder has a creator */
+	if (user->autocreated && user->creator == NULL)
 		return;
-	if (ocs_settings_read(user, &settings, &error) < 0) {
+	ctx = p_new(user->pool, struct ocs_mail_user, 1);
+	if (!user->autocreated) {
+		ctx->module_ctx.super = *user->vlast;
+		user->vlast->deinit = ocs_mail_user_deinit;
+		user->vlast = &ctx->module_ctx.super;
+		ocs_own_user_add(user);
+	}
+	MODULE_CONTEXT_SET(user, ocs_user_module, ctx);
+	if (ocs_settings_read(user, &ctx->settings, &error) < 0) {
 		if (!bad_settings_logged)
 			i_error("ocsmanager: %s; nothing is reported", error);
 		bad_settings_logged = TRUE;
-		return;
 	}
-	if (settings == NULL)
-		return;
-	ctx = p_new(user->pool, struct ocs_mail_user, 1);
-	ctx->settings = settings;
-	MODULE_CONTEXT_SET(user, ocs_user_module, ctx);
 }
 
-static struct mail_storage_hooks ocs_hooks = {.mail_user_created = ocs_mail_user_created};
+static struct mail_storage_hooks ocs_hooks = {
+        .mail_user_created = ocs_mail_user_created,
+        .mailbox_allocated = ocs_events_mailbox_allocated,
+};
 
 void ocsmanager_plugin_init(struct module *module)
 {

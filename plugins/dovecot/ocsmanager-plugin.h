@@ -2,15 +2,17 @@
  * What the parts of the Dovecot plugin share. One process, one thread, Dovecot's ioloop; nothing
  * here may wait, except ocs_report_deinit(), which waits for a bounded time.
  *
- * settings of a user (ocsmanager-plugin.c) -> events.c -> report.c -> queue.c
- *                                                            |-> login.c -> scram.c
- *                                                            |-> exchange.c (lib-http) -> local.c
- *                                                            `-> answer.c (expat)
+ * settings of a user (ocsmanager-plugin.c) -> events.c, folders.c -> order.c -> report.c -> queue.c
+ *                                              |                       |-> login.c -> scram.c
+ *                                              |                       |-> exchange.c (lib-http) ->
+ * local.c |                       `-> answer.c (expat)
+ *                                              `-> place.c -> own.c
  */
 #ifndef OCSMANAGER_PLUGIN_H
 #define OCSMANAGER_PLUGIN_H
 
 struct mail_user;
+struct mailbox;
 struct module;
 
 /* Each kind can be switched in ocsmanager_events; the order is that of the names in settings.c. */
@@ -29,15 +31,22 @@ enum ocs_kind {
 
 /* Settings of one user; strings live as long as the user. */
 struct ocs_user {
-	unsigned int kinds;   /* bit of each enum ocs_kind that is reported */
-	const char *backend;  /* [backend:NAME] of the daemon */
-	const char *username; /* the backend's user, as ocsmanager_user_format made it */
-	bool counts;          /* send total and unread */
-	bool delivering;      /* the process is an LMTP or LDA delivery: saves are new mail */
+	unsigned int kinds;      /* bit of each enum ocs_kind that is reported */
+	const char *backend;     /* [backend:NAME] of the daemon */
+	const char *username;    /* the backend's user, as ocsmanager_user_format made it */
+	const char *public_user; /* whose name public folders go by; "": they are not reported */
+	bool counts;             /* send total and unread */
+	bool delivering;         /* the process is an LMTP or LDA delivery: saves are new mail */
 };
 
-/* The user's settings, or NULL where the plugin is off for it. */
+/* The user's settings, or NULL where the plugin is off for it. Owners of shared folders, whom
+   Dovecot makes up for the user who opens them, have some too: their name is in it. */
 struct ocs_user *ocs_user_get(struct mail_user *user);
+
+static inline bool ocs_user_wants(const struct ocs_user *user, enum ocs_kind kind)
+{
+	return (user->kinds & (1U << kind)) != 0;
+}
 
 /* Reads the settings of plugin { }; *ctx_r is allocated from the user's pool, NULL where it is off.
    The first user of a process also sets the process's connection (ocs_report_init). Returns -1
@@ -47,6 +56,8 @@ int ocs_settings_read(struct mail_user *user, struct ocs_user **ctx_r, const cha
 /* Notify plugin callbacks (events.c). */
 void ocs_events_register(void);
 void ocs_events_unregister(void);
+/* The hook of that name. */
+void ocs_events_mailbox_allocated(struct mailbox *box);
 
 /* What Dovecot looks up when it loads the plugin; all other symbols are hidden. */
 #define OCS_EXPORT __attribute__((visibility("default")))

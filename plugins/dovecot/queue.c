@@ -115,6 +115,8 @@ static struct ocs_event *encode(const struct ocs_report *report)
 		append_text(xml, "oldFolder", report->old_folder);
 	if (report->old_uid != 0)
 		append_number(xml, "oldMessageID", report->old_uid);
+	if (report->message_flags != 0)
+		append_number(xml, "messageFlags", report->message_flags);
 	if (report->counts) {
 		append_number(xml, "total", report->total);
 		append_number(xml, "unread", report->unread);

@@ -17,6 +17,7 @@ struct ocs_report {
 	const char *old_folder; /* or NULL */
 	uint32_t uid, old_uid;  /* 0: absent */
 	uint32_t uid_validity;  /* 0: unknown */
+	uint32_t message_flags; /* PidTagMessageFlags */
 	bool counts;
 	uint32_t total, unread;
 };

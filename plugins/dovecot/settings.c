@@ -11,6 +11,9 @@
 
 #include <sys/un.h>
 
+/* no name that anybody logs in under */
+#define PUBLIC_USER_DEFAULT "@public"
+
 #define QUEUE_MAX_DEFAULT     1000
 #define QUEUE_MAX_LIMIT       1000000
 #define TIMEOUT_DEFAULT_MSECS 3000
@@ -172,6 +175,8 @@ int ocs_settings_read(struct mail_user *user, struct ocs_user **ctx_r, const cha
 	ctx->backend = value == NULL || *value == '\0' ? "dovecot" : value;
 	value = mail_user_plugin_getenv(user, "ocsmanager_user_format");
 	ctx->username = value == NULL || *value == '\0' ? user->username : value;
+	value = mail_user_plugin_getenv(user, "ocsmanager_public_user");
+	ctx->public_user = value == NULL ? PUBLIC_USER_DEFAULT : value;
 	value = mail_user_plugin_getenv(user, "ocsmanager_counts");
 	ctx->counts = value == NULL || strcasecmp(value, "no") != 0;
 	ctx->delivering = strcmp(user->service, "lmtp") == 0 || strcmp(user->service, "lda") == 0;
