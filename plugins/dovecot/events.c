@@ -124,6 +124,17 @@ static void add_uid(ARRAY_TYPE(seq_range) * uids, uint32_t uid)
 	seq_range_array_add(uids, uid);
 }
 
+/* What Dovecot finds with mail_attachment_detection_options = add-flags. */
+static bool has_attachment(struct mail *mail)
+{
+	const char *const *keyword = mail_get_keywords(mail);
+
+	for (; *keyword != NULL; keyword++)
+		if (strcasecmp(*keyword, MAIL_KEYWORD_HAS_ATTACHMENT) == 0)
+			return TRUE;
+	return FALSE;
+}
+
 static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind, struct mail *mail)
 {
 	enum mail_flags flags = mail_get_flags(mail);
@@ -138,7 +149,7 @@ static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind, stru
 	saved->kind = kind;
 	saved->flags = ((flags & MAIL_SEEN) != 0 ? MF_READ : 0) |
 	               ((flags & MAIL_DRAFT) != 0 ? MF_UNSENT : 0) |
-	               (mail_has_attachment_keywords(mail) ? MF_HAS_ATTACH : 0);
+	               (has_attachment(mail) ? MF_HAS_ATTACH : 0);
 	return saved;
 }
 

@@ -5,8 +5,10 @@
 #include "mail-storage-private.h"
 #include "mail-user.h"
 #include "mailbox-list-private.h"
+#include "str-sanitize.h"
 #include "str.h"
 
+#include "names.h"
 #include "ocsmanager-plugin.h"
 #include "own.h"
 #include "place.h"
@@ -71,22 +73,63 @@ static void append_part(string_t *name, const char *part, size_t length)
 	}
 }
 
-static const char *folder_name(struct mailbox *box, struct mail_namespace *ns)
+static const char *with_slashes(const char *vname, char separator)
 {
-	/* by the name in the store: the name it was opened by is one of several */
-	const char *vname = mailbox_list_get_vname(ns->list, box->name), *end;
-	const char separator[] = {mail_namespace_get_sep(ns), '\0'};
 	string_t *name;
+	const char *end;
 
-	if (*separator == '/')
+	if (separator == '/')
 		return t_strdup(vname);
 	name = t_str_new(128);
-	for (; (end = strchr(vname, *separator)) != NULL; vname = end + 1) {
+	for (; (end = strchr(vname, separator)) != NULL; vname = end + 1) {
 		append_part(name, vname, end - vname);
 		str_append_c(name, '/');
 	}
 	append_part(name, vname, strlen(vname));
 	return str_c(name);
+}
+
+/* Under the prefix of an alias, INBOX can be a folder of its own. */
+static bool same_folder(struct mail_namespace *a, struct mail_namespace *b, const char *name)
+{
+	const char *path_a, *path_b;
+
+	if (mailbox_list_get_path(a->list, name, MAILBOX_LIST_PATH_TYPE_MAILBOX, &path_a) <= 0)
+		return TRUE;
+	path_a = t_strdup(path_a);
+	return mailbox_list_get_path(b->list, name, MAILBOX_LIST_PATH_TYPE_MAILBOX, &path_b) <= 0 ||
+	       strcmp(path_a, path_b) == 0;
+}
+
+/* The folder's name in the namespace, taken from its name in the store: the one it was opened by is
+   one of several. */
+static const char *folder_name(struct mailbox *box, struct mail_namespace *ns)
+{
+	struct mail_namespace *opened = box->list->ns;
+
+	if (opened->alias_for == ns && !same_folder(opened, ns, box->name))
+		return with_slashes(mailbox_get_vname(box), mail_namespace_get_sep(opened));
+	return with_slashes(mailbox_list_get_vname(ns->list, box->name),
+	                    mail_namespace_get_sep(ns));
+}
+
+/* A name that the web service has no way to say: the folder is left out, and this is said once. */
+static bool sayable(const struct ocs_place *place)
+{
+	static bool said;
+	const char *user_why = ocs_name_unsayable(place->username);
+	const char *why = user_why != NULL ? user_why : ocs_name_unsayable(place->folder);
+
+	if (why == NULL)
+		return TRUE;
+	if (!said)
+		i_warning("ocsmanager: the name of %s '%s' cannot be reported: %s; nothing that "
+		          "happens there is",
+		          user_why != NULL ? "user" : "folder",
+		          str_sanitize(user_why != NULL ? place->username : place->folder, 200),
+		          why);
+	said = TRUE;
+	return FALSE;
 }
 
 bool ocs_place_get(struct mailbox *box, struct ocs_place *place_r)
@@ -110,8 +153,10 @@ bool ocs_place_get(struct mailbox *box, struct ocs_place *place_r)
 	} else {
 		place_r->username = acting->username;
 	}
+	if (*place_r->username == '\0')
+		return FALSE;
 	place_r->folder = folder_name(box, ns);
-	return *place_r->username != '\0';
+	return sayable(place_r);
 }
 
 bool ocs_place_same_user(const struct ocs_place *a, const struct ocs_place *b)

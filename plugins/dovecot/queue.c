@@ -6,15 +6,14 @@
 #include "llist.h"
 #include "str.h"
 #include "time-util.h"
-#include "unichar.h"
 
+#include "names.h"
 #include "queue.h"
 
 #include <sys/time.h>
 
 #define FOLDERS_MAX 1000
-/* the web service's limit of a text, and of an id */
-#define TEXT_MAX 1024
+/* of an id */
 #define HOST_MAX 64
 
 static struct {
@@ -60,7 +59,8 @@ void ocs_queue_deinit(void)
 
 static void append_text(string_t *xml, const char *element, const char *text)
 {
-	str_printfa(xml, "<%s>", element);
+	str_printfa(xml, "<%s%s>", element,
+	            ocs_name_needs_preserve(text) ? " xml:space=\"preserve\"" : "");
 	for (; *text != '\0'; text++) {
 		switch (*text) {
 		case '<':
@@ -82,19 +82,6 @@ static void append_text(string_t *xml, const char *element, const char *text)
 static void append_number(string_t *xml, const char *element, uint32_t number)
 {
 	str_printfa(xml, "<%s>%u</%s>", element, number, element);
-}
-
-/* What the web service would refuse is not sent: one such name would cost its batch a retry. */
-static bool text_valid(const char *text)
-{
-	size_t length = strlen(text), i;
-
-	if (length == 0 || length > TEXT_MAX || !uni_utf8_str_is_valid(text))
-		return FALSE;
-	for (i = 0; i < length; i++)
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return FALSE;
-	return TRUE;
 }
 
 static struct ocs_event *encode(const struct ocs_report *report)
@@ -143,11 +130,6 @@ static void remember_folder(const char *backend, const char *username, const cha
 
 void ocs_queue_add(const struct ocs_report *report)
 {
-	if (!text_valid(report->username) || !text_valid(report->folder) ||
-	    (report->old_folder != NULL && !text_valid(report->old_folder))) {
-		i_debug("ocsmanager: a folder's or user's name cannot be reported");
-		return;
-	}
 	T_BEGIN
 	{
 		if (queue.count >= queue.max) {

@@ -10,7 +10,7 @@ struct ocs_event {
 	char *xml; /* <notification>...</notification>, with its id */
 };
 
-/* One report, before it is encoded. Texts are UTF-8 and are copied. */
+/* One report, before it is encoded. Texts are copied; names.h says what they may be. */
 struct ocs_report {
 	const char *category; /* as the web service names it */
 	const char *backend, *username, *folder;

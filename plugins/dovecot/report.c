@@ -121,7 +121,8 @@ static void away(const char *reason, unsigned int at_least_msecs)
 	schedule(wait + i_rand_limit(wait / 4 + 1));
 }
 
-static void answered(void)
+/* kept: the events that were waiting when the answer came, those it is about included */
+static void answered(unsigned int kept)
 {
 	unsigned int lost;
 
@@ -133,8 +134,8 @@ static void answered(void)
 	lost = ocs_queue_lost(TRUE);
 	i_info("ocsmanager: %s answers again after %lld s: %u events were kept, %u folders are "
 	       "reported as modified, %u events were lost",
-	       report.url, (long long)(ioloop_time - report.away_since), ocs_queue_count(),
-	       ocs_queue_folders(), lost);
+	       report.url, (long long)(ioloop_time - report.away_since), kept, ocs_queue_folders(),
+	       lost);
 	report.away_since = 0;
 }
 
@@ -253,7 +254,7 @@ static void login(void)
 static void take_results(const struct ocs_answer *answer)
 {
 	struct ocs_event *event = ocs_queue_head(), *next;
-	unsigned int i, refused_count = 0, later = 0;
+	unsigned int i, kept = ocs_queue_count(), refused_count = 0, later = 0;
 
 	for (i = 0; i < answer->result_count; i++, event = next) {
 		next = event->next;
@@ -271,7 +272,7 @@ static void take_results(const struct ocs_answer *answer)
 		away(t_strdup_printf("%u events: %s", later, answer->error_name), 0);
 		return;
 	}
-	answered();
+	answered(kept);
 	schedule_next();
 }
 
@@ -284,9 +285,9 @@ static void request_refused(const struct ocs_reply *reply)
 		pump(NULL);
 		return;
 	}
+	answered(ocs_queue_count());
 	ocs_queue_drop(ocs_queue_head());
 	refused(1, status_text(reply));
-	answered();
 	pump(NULL);
 }
 

@@ -25,6 +25,7 @@ STOCK_MODULES = "/usr/lib/dovecot/modules"
 DOVECOT = "/usr/sbin/dovecot"
 LDA = "/usr/lib/dovecot/dovecot-lda"
 DOVEADM = "/usr/bin/doveadm"
+SIEVEC = "/usr/bin/sievec"
 
 MESSAGE = (
     "From: Sender <sender@example.org>\r\nTo: {rcpt}\r\nSubject: {subject}\r\n"
@@ -230,6 +231,13 @@ class Dovecot:
         self._write("dovecot.conf", "\n".join(lines), 0o600 if self._root() else 0o644)
         if self.run_as:
             subprocess.run(["/bin/chown", "-R", self.run_as, self.folder], check=True)
+
+    def script(self, name, text, *extensions):
+        """Writes and compiles a Sieve script that all users may read; returns its path."""
+        path = self._write(f"{name}.sieve", text)
+        subprocess.run([SIEVEC, *extensions, path], check=True, timeout=20)
+        os.chmod(path.replace(".sieve", ".svbin"), 0o644)
+        return path
 
     # -- life
 
