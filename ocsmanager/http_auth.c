@@ -148,15 +148,21 @@ static void plain_login(struct ocs_http_request *request)
 	answer_login(request, OCS_METRICS_PLAIN, result, &reply);
 }
 
+/* NULL: not there, or too long to be one of ours. */
+static const char *find_cookie(const struct ocs_http_request *request, const char *name,
+                               char out[OCS_AUTH_COOKIE_SIZE])
+{
+	return ocs_http_cookie(request->connection, name, out, OCS_AUTH_COOKIE_SIZE) ? out : NULL;
+}
+
 enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 {
 	struct ocs_auth *auth = request->server->auth;
 	const struct ocs_xml_auth *asked = read_body(request);
-	struct ocs_auth_cookies cookies = {
-	        MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
-	                                    OCS_AUTH_COOKIE_SESSION),
-	        MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
-	                                    OCS_AUTH_COOKIE_TOKEN),
+	char session[OCS_AUTH_COOKIE_SIZE], token[OCS_AUTH_COOKIE_SIZE];
+	const struct ocs_auth_cookies cookies = {
+	        find_cookie(request, OCS_AUTH_COOKIE_SESSION, session),
+	        find_cookie(request, OCS_AUTH_COOKIE_TOKEN, token),
 	};
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;

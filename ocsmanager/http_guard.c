@@ -248,18 +248,19 @@ void ocs_http_guard_stop(struct ocs_http_guard *guard)
 	free(guard);
 }
 
-static int take_address(struct ocs_http_connection *connection, const struct sockaddr *address)
+/* Asked of the kernel: libmicrohttpd 1.0.1 has no address for the peers of AF_UNIX sockets. */
+static int take_address(struct ocs_http_connection *connection)
 {
+	socklen_t len = sizeof(connection->address);
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
-	if (address->sa_family != AF_UNIX) {
-		memcpy(&connection->address, address,
-		       address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-		                                      : sizeof(struct sockaddr_in));
+	if (getpeername(connection->fd, (struct sockaddr *)&connection->address, &len) != 0)
+		return -1;
+	if (connection->address.ss_family != AF_UNIX)
 		return 0;
-	}
+	memset(&connection->address, 0, sizeof(connection->address));
 	connection->address.ss_family = AF_UNIX;
+	len = sizeof(peer);
 	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return -1;
 	connection->local = true;
@@ -268,8 +269,7 @@ static int take_address(struct ocs_http_connection *connection, const struct soc
 	return 0;
 }
 
-struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd,
-                                                  const struct sockaddr *address)
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd)
 {
 	struct ocs_http_connection *connection = calloc(1, sizeof(*connection));
 
@@ -277,7 +277,7 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		return NULL;
 	connection->guard = guard;
 	connection->fd = fd;
-	if (take_address(connection, address) != 0) {
+	if (take_address(connection) != 0) {
 		free(connection);
 		return NULL;
 	}
@@ -322,8 +322,9 @@ static bool enter(struct ocs_http_connection *connection, int phase)
 	return false;
 }
 
-void ocs_http_begin(struct ocs_http_connection *connection)
+void ocs_http_begin(struct ocs_http_connection *connection, bool spaced)
 {
+	connection->spaced = spaced;
 	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
 	enter(connection, OCS_HTTP_READING);
 }

@@ -45,6 +45,7 @@ struct ocs_http_connection {
 	 * whether bytes come; 0: no limit. Set once, by who attached it. */
 	_Atomic int64_t idle_limit;
 	uint64_t number;           /* counts the guard's connections */
+	bool spaced;               /* of the present request, by the connection's thread */
 	_Atomic uint64_t requests; /* of this connection, the present one included */
 	_Atomic int phase;
 	_Atomic int64_t since; /* of the phase; of a request for READING; milliseconds, steady */
@@ -60,13 +61,13 @@ void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds);
 /* After the listener has stopped: no connection is left. */
 void ocs_http_guard_stop(struct ocs_http_guard *guard);
 
-/* NULL when out of memory, or the kernel does not tell the peer of a local one: nothing is served
- * on such a connection. */
-struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd,
-                                                  const struct sockaddr *address);
+/* NULL when out of memory, or the kernel does not tell the peer, that has left already: nothing is
+ * served on such a connection. */
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd);
 void ocs_http_guard_detach(struct ocs_http_connection *connection);
 
-void ocs_http_begin(struct ocs_http_connection *connection); /* a request line was read */
+/* A request line was read; spaced: its address has a space in it. */
+void ocs_http_begin(struct ocs_http_connection *connection, bool spaced);
 /* The request is complete. false: it came too late, the connection is being ended. */
 bool ocs_http_work(struct ocs_http_connection *connection);
 void ocs_http_send(struct ocs_http_connection *connection);

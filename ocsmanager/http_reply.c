@@ -80,6 +80,9 @@ static bool add_headers(struct ocs_http_request *request, struct MHD_Response *r
 	bool added = MHD_add_response_header(response, "Content-Type", "text/xml; charset=utf-8") ==
 	             MHD_YES;
 
+	if (reply->close)
+		added = added &&
+		        MHD_add_response_header(response, "Connection", "close") == MHD_YES;
 	if (reply->code == 200)
 		return added &&
 		       add_cookie(response, OCS_AUTH_COOKIE_SESSION, reply->cookie_session) &&
@@ -97,8 +100,7 @@ static bool add_headers(struct ocs_http_request *request, struct MHD_Response *r
 	if (reply->code == 405)
 		added = added && MHD_add_response_header(response, "Allow",
 		                                         request->route->allow) == MHD_YES;
-	return added && (!reply->close ||
-	                 MHD_add_response_header(response, "Connection", "close") == MHD_YES);
+	return added;
 }
 
 enum MHD_Result ocs_http_answer(struct ocs_http_request *request)

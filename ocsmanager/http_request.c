@@ -164,9 +164,10 @@ static enum MHD_Result refuse_and_drain(struct ocs_http_request *request)
 
 /* The first call: all headers are known. An answer given now ends the connection where a body is
  * still to come, so what can wait for the body does. */
-static enum MHD_Result begin(struct ocs_http_request *request, const char *url, const char *method)
+static enum MHD_Result begin(struct ocs_http_request *request, const char *url, const char *method,
+                             const char *version)
 {
-	switch (ocs_http_check_headers(request, url, method)) {
+	switch (ocs_http_check_headers(request, url, method, version)) {
 	case OCS_HTTP_GO_ON:
 		break;
 	case OCS_HTTP_DRAIN:
@@ -189,8 +190,9 @@ static bool grow(struct ocs_http_request *request, size_t needed)
 
 	if (size < needed)
 		size = needed;
-	if (request->body_size == 0 && request->lengths == 1)
-		size = (size_t)request->length > needed ? (size_t)request->length : needed;
+	if (request->body_size == 0 && request->frame.lengths == 1)
+		size = (size_t)request->frame.length > needed ? (size_t)request->frame.length
+		                                              : needed;
 	body = realloc(request->body, size);
 	if (body == NULL)
 		return false;
@@ -254,13 +256,12 @@ enum MHD_Result ocs_http_handle(void *server, struct MHD_Connection *connection,
 {
 	struct ocs_http_request *request = *request_r;
 
-	(void)version;
 	if (request == NULL) {
 		request = new_request(server, connection);
 		if (request == NULL)
 			return MHD_NO;
 		*request_r = request;
-		return begin(request, url, method);
+		return begin(request, url, method, version);
 	}
 	if (*upload_size != 0)
 		return take_body(request, upload, upload_size);

@@ -43,6 +43,7 @@
 #include "auth/auth.h"
 #include "auth/limits.h"
 #include "notify/notification.h"
+#include "ocsmanager/http_frame.h"
 #include "ocsmanager/http_guard.h"
 #include "ocsmanager/metrics.h"
 #include "xml/xml.h"
@@ -104,10 +105,8 @@ struct ocs_http_request {
 	 */
 	const char *content_type, *authorization;
 	const char *content_encoding; /* one that is not identity; NULL: none */
-	unsigned lengths, encodings;  /* how many such headers */
-	bool chunked, expects;
-	uint64_t length;
-	bool length_bad;
+	struct ocs_http_frame frame;
+	bool expects;
 
 	char *body;
 	size_t body_len, body_size;

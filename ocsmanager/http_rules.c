@@ -19,27 +19,14 @@ static const struct ocs_http_route routes[] = {
          .optional = true},
 };
 
-static bool read_length(const char *text, size_t len, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	if (len == 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9' || value > UINT64_MAX / 10 - 1)
-			return false;
-		value = value * 10 + (uint64_t)(text[i] - '0');
-	}
-	*out = value;
-	return true;
-}
-
 static enum MHD_Result read_header(void *arg, enum MHD_ValueKind kind, const char *name,
                                    size_t name_len, const char *value, size_t value_len)
 {
 	struct ocs_http_request *request = arg;
 
 	(void)kind;
+	ocs_http_frame_header(&request->frame, name, name_len, value == NULL ? "" : value,
+	                      value == NULL ? 0 : value_len);
 	if (value == NULL)
 		return MHD_YES;
 	/* Lengths first: most headers are none of ours, and this is done for each of them. */
@@ -56,23 +43,10 @@ static enum MHD_Result read_header(void *arg, enum MHD_ValueKind kind, const cha
 		if (strcasecmp(name, "Authorization") == 0)
 			request->authorization = value;
 		break;
-	case sizeof("Content-Length") - 1:
-		if (strcasecmp(name, "Content-Length") == 0) {
-			request->lengths++;
-			if (!read_length(value, value_len, &request->length))
-				request->length_bad = true;
-		}
-		break;
 	case sizeof("Content-Encoding") - 1:
 		if (strcasecmp(name, "Content-Encoding") == 0 && value_len != 0 &&
 		    strcasecmp(value, "identity") != 0)
 			request->content_encoding = value;
-		break;
-	case sizeof("Transfer-Encoding") - 1:
-		if (strcasecmp(name, "Transfer-Encoding") == 0) {
-			request->encodings++;
-			request->chunked = strcasecmp(value, "chunked") == 0;
-		}
 		break;
 	default:
 		break;
@@ -138,31 +112,13 @@ void ocs_http_refuse_too_large(struct ocs_http_request *request)
 	               "the body is longer than %zu bytes", request->settings->max_body);
 }
 
-/* How the body ends must be beyond doubt, or the next request is read from the wrong place. */
-static int check_framing(struct ocs_http_request *request)
-{
-	if (request->lengths > 1)
-		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
-		                      "Content-Length is given more than once");
-	if (request->length_bad)
-		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
-		                      "Content-Length is not a number");
-	if (request->encodings > 0 && request->lengths > 0)
-		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
-		                      "both Content-Length and Transfer-Encoding are given");
-	if (request->encodings > 1 || (request->encodings == 1 && !request->chunked))
-		return ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST",
-		                      "the transfer encoding is not chunked");
-	return 0;
-}
-
 static int check_body(struct ocs_http_request *request)
 {
 	const struct ocs_http_route *taken = request->route;
 
 	if (!taken->body)
 		return 0;
-	if (request->lengths == 0 && request->encodings == 0)
+	if (request->frame.lengths == 0 && request->frame.encodings == 0)
 		return taken->optional ? 0
 		                       : ocs_xml_refuse(&request->early, 411, "LENGTH_REQUIRED",
 		                                        "a body with a length is needed");
@@ -178,14 +134,21 @@ static int check_body(struct ocs_http_request *request)
 }
 
 enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, const char *url,
-                                             const char *method)
+                                             const char *method, const char *version)
 {
+	const char *fault;
+
+	ocs_http_frame_begin(&request->frame, request->peer->spaced, method, version);
 	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, read_header, request);
-	if (check_framing(request) != 0)
+	fault = ocs_http_frame_end(&request->frame, request->connection);
+	request->reply.close = request->frame.chunked;
+	if (fault != NULL) {
+		ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST", "%s", fault);
 		return OCS_HTTP_NOW;
+	}
 	if (route(request, url, method) == 0)
 		check_body(request);
-	if (request->length > request->settings->max_body) {
+	if (request->frame.length > request->settings->max_body) {
 		/* What is wrong besides is told first. */
 		if (request->early.code == 0)
 			ocs_http_refuse_too_large(request);

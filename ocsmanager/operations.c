@@ -11,6 +11,7 @@
 
 #include "link/link.h"
 #include "notify/dispatch.h"
+#include "ocsmanager/http_frame.h"
 #include "ocsmanager/http_request.h"
 #include "ocsmanager/operations_link.h"
 
@@ -252,7 +253,10 @@ static void make_page(struct ocs_http_server *server, const char *url, const cha
 	set_text(page, 404, "try /healthz, /metrics, /status, /link or /identity");
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page)
+/* The state of a request after whose answer the connection must end; of others it is the server. */
+static char ends_with_it;
+
+static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page, bool last)
 {
 	enum MHD_Result result = MHD_NO;
 	struct MHD_Response *response;
@@ -265,6 +269,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, const struct pa
 		return MHD_NO;
 	}
 	if (MHD_add_response_header(response, "Content-Type", page->type) == MHD_YES &&
+	    (!last || MHD_add_response_header(response, "Connection", "close") == MHD_YES) &&
 	    MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES &&
 	    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
 	    (page->code != 405 ||
@@ -289,14 +294,23 @@ enum MHD_Result ocs_operations_handle(void *server, struct MHD_Connection *conne
 	struct ocs_http_connection *peer = guarded(connection);
 	struct page page = {0};
 
-	(void)version;
 	(void)upload;
 	if (peer == NULL)
 		return MHD_NO;
 	/* The first call is for the headers alone; bodies are read and ignored. */
 	if (*state == NULL) {
-		*state = server;
-		return MHD_YES;
+		struct ocs_http_frame frame;
+		const char *fault =
+		        ocs_http_frame_check(&frame, connection, peer->spaced, method, version);
+
+		*state = frame.chunked ? &ends_with_it : server;
+		if (fault == NULL)
+			return MHD_YES;
+		if (!ocs_http_work(peer))
+			return MHD_NO;
+		set_text(&page, 400, fault);
+		ocs_http_send(peer);
+		return answer(connection, &page, true);
 	}
 	if (*upload_size != 0) {
 		*upload_size = 0;
@@ -306,7 +320,7 @@ enum MHD_Result ocs_operations_handle(void *server, struct MHD_Connection *conne
 		return MHD_NO;
 	make_page(server, url, method, &page);
 	ocs_http_send(peer);
-	return answer(connection, &page);
+	return answer(connection, &page, *state == &ends_with_it);
 }
 
 void ocs_operations_completed(void *server, struct MHD_Connection *connection, void **state,

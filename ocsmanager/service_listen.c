@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ocsmanager/http_frame.h"
 #include "ocsmanager/log.h"
 
 #define BACKLOG 1024
@@ -102,7 +103,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 {
 	struct ocs_listener *listener = arg;
 	struct ocs_http_connection *attached;
-	const union MHD_ConnectionInfo *fd, *address;
+	const union MHD_ConnectionInfo *fd;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (*context != NULL)
@@ -111,10 +112,9 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 		return;
 	}
 	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (fd == NULL || address == NULL)
+	if (fd == NULL)
 		return;
-	attached = ocs_http_guard_attach(listener->guard, fd->connect_fd, address->client_addr);
+	attached = ocs_http_guard_attach(listener->guard, fd->connect_fd);
 	if (attached != NULL && attached->local)
 		limit_local(listener, attached);
 	*context = attached;
@@ -127,9 +127,8 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	(void)arg;
-	(void)uri;
 	if (info != NULL && info->socket_context != NULL)
-		ocs_http_begin(info->socket_context);
+		ocs_http_begin(info->socket_context, strchr(uri, ' ') != NULL);
 	return NULL;
 }
 
@@ -170,7 +169,8 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_URI_LOG_CALLBACK,
 	        on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, settings->completed,
-	        settings->arg, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	        settings->arg, MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(),
+	        MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 	if (listener->daemon == NULL) {
 		close(fd);
 		return ocs_error_set(error, "libmicrohttpd cannot serve %s",

@@ -138,6 +138,8 @@ struct mapihttp_request {
 
 	uint8_t *body;
 	size_t body_len, body_size;
+	const char *fault; /* of its framing; NULL: none */
+	bool close;        /* the connection ends with the answer */
 	uint64_t length;   /* Content-Length, 0 without */
 	uint64_t received; /* bytes of the body, those not kept included */
 	bool too_large;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "ocsmanager/http_frame.h"
 #include "ocsmanager/log.h"
 #include "tools/ocsmapihttp.h"
 #include "tools/ocsmapihttp_body.h"
@@ -37,9 +38,14 @@ void mapihttp_session_ended(struct ocsemsmdb_session *session, void *data, void 
 	free(data);
 }
 
-static const char *cookie(const struct mapihttp_request *request, const char *name)
+/* Longer ones are none of ours. */
+#define COOKIE_SIZE 64
+
+/* NULL: not there. */
+static const char *cookie(const struct mapihttp_request *request, const char *name,
+                          char out[COOKIE_SIZE])
 {
-	return MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND, name);
+	return ocs_http_cookie(request->connection, name, out, COOKIE_SIZE) ? out : NULL;
 }
 
 static int hex_digit(char c)
@@ -66,7 +72,8 @@ static int parse_handle(const char *text, uint8_t handle[OCSEMSMDB_HANDLE_SIZE])
 static enum mapihttp_code find_session(const struct mapihttp_request *request,
                                        struct ocsemsmdb_session **session_r)
 {
-	const char *context = cookie(request, MAPIHTTP_COOKIE_CONTEXT);
+	char text[COOKIE_SIZE];
+	const char *context = cookie(request, MAPIHTTP_COOKIE_CONTEXT, text);
 	uint8_t handle[OCSEMSMDB_HANDLE_SIZE];
 
 	if (context == NULL)
@@ -81,7 +88,8 @@ static enum mapihttp_code check_sequence(const struct mapihttp_request *request,
                                          const struct ocsemsmdb_session *session)
 {
 	const struct sequence *sequence = ocsemsmdb_session_data(session);
-	const char *sent = cookie(request, MAPIHTTP_COOKIE_SEQUENCE);
+	char text[COOKIE_SIZE];
+	const char *sent = cookie(request, MAPIHTTP_COOKIE_SEQUENCE, text);
 
 	if (sent == NULL)
 		return MAPIHTTP_MISSING_COOKIE;

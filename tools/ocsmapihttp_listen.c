@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "auth/privfile.h"
+#include "ocsmanager/http_frame.h"
 #include "ocsmanager/log.h"
 #include "tools/ocsmapihttp.h"
 
@@ -89,7 +90,7 @@ static void log_library(void *arg, const char *format, va_list args)
 static void on_connection(void *guard, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode what)
 {
-	const union MHD_ConnectionInfo *fd, *address;
+	const union MHD_ConnectionInfo *fd;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (*context != NULL)
@@ -98,9 +99,8 @@ static void on_connection(void *guard, struct MHD_Connection *connection, void *
 		return;
 	}
 	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (fd != NULL && address != NULL)
-		*context = ocs_http_guard_attach(guard, fd->connect_fd, address->client_addr);
+	if (fd != NULL)
+		*context = ocs_http_guard_attach(guard, fd->connect_fd);
 }
 
 /* A request line has been read: the request's time runs. */
@@ -110,9 +110,8 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	(void)arg;
-	(void)uri;
 	if (info != NULL && info->socket_context != NULL)
-		ocs_http_begin(info->socket_context);
+		ocs_http_begin(info->socket_context, strchr(uri, ' ') != NULL);
 	return NULL;
 }
 
@@ -139,7 +138,8 @@ static struct MHD_Daemon *start(struct mapihttp *server, int fd, char *cert, cha
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server->guard,
 	        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-	        mapihttp_completed, server, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	        mapihttp_completed, server, MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(),
+	        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
 /* A certificate is public, so only its key has to be a private file. NULL on failure. */

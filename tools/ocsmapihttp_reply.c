@@ -57,6 +57,7 @@ int mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response *
 	snprintf(application, sizeof(application), "Exchange/%u.%02u.%04u.%03u", version[0],
 	         version[1], version[2], version[3]);
 	if (put(response, "Cache-Control", "private") != 0 ||
+	    (request->close && put(response, "Connection", "close") != 0) ||
 	    put(response, "Content-Type",
 	        code == MAPIHTTP_OK ? "application/mapi-http" : "text/html") != 0 ||
 	    echo(request, response, "X-RequestType") != 0 ||

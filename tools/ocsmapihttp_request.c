@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ocsmanager/http_frame.h"
 #include "ocsmanager/log.h"
 #include "tools/ocsmapihttp.h"
 #include "tools/ocsmapihttp_body.h"
@@ -181,12 +182,13 @@ static enum MHD_Result take_body(struct mapihttp_request *request, const char *d
 }
 
 /* The headers are complete. NULL: out of memory, or the connection has no guard for that reason. */
-static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connection *connection)
+static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connection *connection,
+                                      const char *method, const char *version)
 {
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct mapihttp_request *request;
-	const char *length;
+	struct ocs_http_frame frame;
 
 	if (info == NULL || info->socket_context == NULL)
 		return NULL;
@@ -197,14 +199,24 @@ static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connec
 	request->connection = connection;
 	request->peer = info->socket_context;
 	request->type = MAPIHTTP_TYPES;
-	length = header(request, "Content-Length");
+	request->fault =
+	        ocs_http_frame_check(&frame, connection, request->peer->spaced, method, version);
+	request->close = request->fault != NULL || frame.chunked;
 	/* Of a chunked body the length is not known; check_headers() refuses it. */
-	if (length != NULL && header(request, "Transfer-Encoding") == NULL)
-		request->length = strtoull(length, NULL, 10); /* checked by libmicrohttpd */
+	request->length = frame.length;
 	request->began_ms = mapihttp_now();
 	clock_gettime(CLOCK_REALTIME, &request->began);
 	server->busy++;
 	return request;
+}
+
+/* Where its body ends is in doubt: nothing more is read. */
+static enum MHD_Result refuse_frame(struct mapihttp_request *request)
+{
+	if (!ocs_http_work(request->peer))
+		return MHD_NO;
+	return mapihttp_reply_code(request, MHD_HTTP_BAD_REQUEST, MAPIHTTP_INVALID_HEADER,
+	                           request->fault);
 }
 
 enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -214,12 +226,13 @@ enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, co
 	struct mapihttp *server = arg;
 	struct mapihttp_request *request = *request_r;
 
-	(void)version;
 	if (request == NULL) {
-		request = begin(server, connection);
+		request = begin(server, connection, method, version);
 		if (request == NULL)
 			return MHD_NO;
 		*request_r = request;
+		if (request->fault != NULL)
+			return refuse_frame(request);
 		mapihttp_login_check(server->login, request);
 		return MHD_YES;
 	}

@@ -1,0 +1,191 @@
+"""Where a request ends is beyond doubt: whatever another server on the way could read otherwise is
+refused with 400, and the connection ends before anything behind it is read as a request."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from harness import mapihttp  # noqa: E402
+from harness.case import SharedDaemonTest  # noqa: E402
+from harness.client import document, notification  # noqa: E402
+from harness.raw import Raw  # noqa: E402
+from test_local_socket import LocalRaw, SOCKET  # noqa: E402
+
+SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: smuggled\r\n\r\n"
+
+# What is wrong, and the lines of a request's head, a blank one for its end; LF as it stands.
+LINES = {
+    "a space before the colon": b"Host: x\r\nContent-Length : %d\r\n\r\n",
+    "a tab before the colon": b"Host: x\r\nContent-Length\t: %d\r\n\r\n",
+    "a space before a name": b" Content-Length: %d\r\nHost: x\r\n\r\n",
+    "a space in a name": b"Host: x\r\nContent Length: %d\r\n\r\n",
+    "no name": b"Host: x\r\nContent-Length: %d\r\n: x\r\n\r\n",
+    "a name that is no token": b"Host: x\r\nContent-Length: %d\r\nX(y): z\r\n\r\n",
+    "a name of bytes beyond ASCII": b"Host: x\r\nContent-Length: %d\r\nX-\xc3\xa4: z\r\n\r\n",
+    "a line without a colon": b"Host: x\r\nContent-Length: %d\r\nnonsense\r\n\r\n",
+    "no Host": b"Content-Length: %d\r\n\r\n",
+    "two Hosts": b"Host: x\r\nContent-Length: %d\r\nHost: y\r\n\r\n",
+    "the same Host twice": b"Host: x\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
+    "two Hosts of different case": b"Host: x\r\nhOST: x\r\nContent-Length: %d\r\n\r\n",
+    "a Host that is none": b"Host: x/y@z\r\nContent-Length: %d\r\n\r\n",
+    "a length with a sign": b"Host: x\r\nContent-Length: +%d\r\n\r\n",
+    "a negative length": b"Host: x\r\nContent-Length: -%d\r\n\r\n",
+    "a hexadecimal length": b"Host: x\r\nContent-Length: 0x%x\r\n\r\n",
+    "a length with a fraction": b"Host: x\r\nContent-Length: %d.0\r\n\r\n",
+    "a list of lengths": b"Host: x\r\nContent-Length: %d, 0\r\n\r\n",
+    "a length in two words": b"Host: x\r\nContent-Length: %d 0\r\n\r\n",
+    "an empty length": b"Host: x\r\nContent-Length:\r\nX-Y: %d\r\n\r\n",
+    "two lengths": b"Host: x\r\nContent-Length: 0\r\nContent-Length: %d\r\n\r\n",
+    "the same length twice": b"Host: x\r\nContent-Length: %d\r\nContent-Length: %d\r\n\r\n",
+    "both lengths": b"Host: x\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "both lengths, the other way": b"Host: x\r\nTransfer-Encoding: chunked\r\nContent-Length: %d"
+                                   b"\r\n\r\n",
+    "an unknown encoding": b"Host: x\r\nTransfer-Encoding: cow\r\nX-Y: %d\r\n\r\n",
+    "identity": b"Host: x\r\nTransfer-Encoding: identity\r\nX-Y: %d\r\n\r\n",
+    "two encodings in one": b"Host: x\r\nTransfer-Encoding: chunked, identity\r\nX-Y: %d\r\n\r\n",
+    "two encodings": b"Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"
+                     b"X-Y: %d\r\n\r\n",
+    "an encoding with a vertical tab": b"Host: x\r\nTransfer-Encoding: \x0bchunked\r\nX-Y: %d"
+                                       b"\r\n\r\n",
+    "an encoding in quotes": b"Host: x\r\nTransfer-Encoding: \"chunked\"\r\nX-Y: %d\r\n\r\n",
+    "a folded length": b"Host: x\r\nContent-Length: %d\r\n 0\r\n\r\n",
+    "a folded encoding": b"Host: x\r\nTransfer-Encoding:\r\n chunked\r\nX-Y: %d\r\n\r\n",
+    "another line folded": b"Host: x\r\nX-Y: a\r\n\tb\r\nContent-Length: %d\r\n\r\n",
+    "a bare LF": b"Host: x\nContent-Length: %d\r\n\r\n",
+    "a bare LF at the end of the last line": b"Host: x\r\nContent-Length: %d\n\r\n",
+    "a bare LF as the empty line": b"Host: x\r\nContent-Length: %d\r\n\n",
+    "bare LFs only": b"Host: x\nContent-Length: %d\n\n",
+    "a bare LF and a space before it": b"Host: x \nContent-Length: %d\r\n\r\n",
+    "a bare CR": b"Host: x\rX-Y: a\r\nContent-Length: %d\r\n\r\n",
+    "a NUL in a value": b"Host: x\r\nX-Y: a\0b\r\nContent-Length: %d\r\n\r\n",
+    "a NUL in a length": b"Host: x\r\nContent-Length: %d\0000\r\n\r\n",
+    "a NUL in a name": b"Host: x\r\nX\0Y: a\r\nContent-Length: %d\r\n\r\n",
+}
+# The whole first line; the rest is right.
+FIRST_LINES = {
+    "a bare LF": b"POST /authenticate/logout HTTP/1.1\n",
+    "two words too many": b"POST /authenticate/logout x HTTP/1.1\r\n",
+    "no version": b"POST /authenticate/logout\r\n",
+    "another version": b"POST /authenticate/logout HTTP/2.0\r\n",
+    "another protocol": b"POST /authenticate/logout ICAP/1.1\r\n",
+    "a method that is no token": b"PO(ST /authenticate/logout HTTP/1.1\r\n",
+}
+GOOD = {
+    "as most send it": b"Host: x\r\nContent-Length: %d\r\n\r\n",
+    "no white space": b"Host:x\r\nContent-Length:%d\r\n\r\n",
+    "much white space": b"Host: \t  x\r\nContent-Length:   %d\r\n\r\n",
+    "an empty Host": b"Host:\r\nContent-Length: %d\r\n\r\n",
+    "a Host with a port": b"Host: [::1]:5000\r\nContent-Length: %d\r\n\r\n",
+    "an empty value": b"X-Y:\r\nHost: x\r\nContent-Length: %d\r\nX-Z: \r\n\r\n",
+    "white space behind a value": b"Host: x\r\nX-Y: a \t \r\nContent-Length: %d\r\n\r\n",
+    "UTF-8 in a value": b"Host: x\r\nX-Y: \xc3\xa4\r\nContent-Length: %d\r\n\r\n",
+    "every character of a token": b"Host: x\r\n!#$%%&'*+-.^_`|~09azAZ: y\r\nContent-Length: %d"
+                                  b"\r\n\r\n",
+    "zeros before a length": b"Host: x\r\nContent-Length: 000%d\r\n\r\n",
+    "cookies without a space": b"Host: x\r\nCookie: a=b;c=d\r\nContent-Length: %d\r\n\r\n",
+    "long headers": b"Host: x\r\nX-Y: " + b"y" * 9000 + b"\r\nX-Z: " + b"z" * 9000 +
+                    b"\r\nContent-Length: %d\r\n\r\n",
+    "many headers": b"Host: x\r\n" + b"X-Y: z\r\n" * 100 + b"Content-Length: %d\r\n\r\n",
+}
+
+
+def fill(lines, length):
+    return lines % ((length,) * lines.replace(b"%%", b"").count(b"%"))
+
+
+class Framing(SharedDaemonTest):
+    overrides = {"server:main": {"socket": SOCKET}}
+
+    def refused(self, raw, data, name, statuses=(400,)):  # pylint: disable=arguments-differ
+        """One answer, then the end of the connection."""
+        with raw:
+            try:
+                raw.send(data)
+                status, headers, body = raw.response()
+                # None: libmicrohttpd's way with first lines that it cannot read
+                self.assertIn(status, statuses, (name, body))
+                self.assertTrue(raw.ended(), f"{name}: the connection goes on")
+                self.assertNotIn(b"HTTP/1.", raw.buffer, f"{name}: a second answer")
+                if status is not None:
+                    self.assertEqual(headers.get("connection", "").lower(), "close", name)
+            except ConnectionError:
+                self.assertIn(None, statuses, name)
+
+    def each_wrong_one(self, connect, first, body):
+        for name, lines in LINES.items():
+            with self.subTest(name):
+                self.refused(connect(), first + fill(lines, len(body)) + body + SMUGGLED, name)
+
+    def test_the_web_service_refuses_each_line(self):
+        self.each_wrong_one(lambda: Raw(self.shared), b"POST /authenticate/logout HTTP/1.1\r\n",
+                            SMUGGLED)
+
+    def test_the_local_socket_refuses_each_line(self):
+        self.each_wrong_one(lambda: LocalRaw(self.shared),
+                            b"POST /authenticate/logout HTTP/1.1\r\n", SMUGGLED)
+
+    def operations(self):
+        raw = Raw.__new__(Raw)
+        raw.__init__(type("Address", (), {"host": self.shared.operations_host,
+                                          "port": self.shared.operations_port}))
+        return raw
+
+    def test_the_operations_address_refuses_each_line(self):
+        self.each_wrong_one(self.operations, b"GET /healthz HTTP/1.1\r\n", SMUGGLED)
+
+    def test_mapi_over_http_refuses_each_line(self):
+        server = mapihttp.Server(self.shared)
+        self.addCleanup(server.stop)
+        self.each_wrong_one(lambda: Raw(server), b"POST /mapi/emsmdb/ HTTP/1.1\r\n", SMUGGLED)
+
+    def test_first_lines(self):
+        rest = b"Host: x\r\nContent-Length: 0\r\n\r\n"
+        for connect in lambda: Raw(self.shared), self.operations:
+            for name, line in FIRST_LINES.items():
+                with self.subTest(name):
+                    self.refused(connect(), line + rest + SMUGGLED, name, (None, 400, 505))
+
+    def test_a_chunked_request_is_the_last_of_its_connection(self):
+        body = document(notification(message="1")).encode()
+        head = b"Host: x\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
+        data = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        self.refused(Raw(self.shared), b"PUT /notification HTTP/1.1\r\n" + head + data + SMUGGLED,
+                     "no token", (401,))
+        self.refused(LocalRaw(self.shared), b"PUT /notification HTTP/1.1\r\n" + head + data +
+                     SMUGGLED, "accepted", (200,))
+        self.refused(self.operations(), b"GET /healthz HTTP/1.1\r\n" + head + data + SMUGGLED,
+                     "operations", (200,))
+
+    def test_http_1_0_has_no_chunks_and_needs_no_host(self):
+        self.refused(Raw(self.shared), b"POST /authenticate/logout HTTP/1.0\r\n"
+                     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "chunked")
+        self.refused(self.operations(), b"GET /healthz HTTP/1.0\r\n\r\n", "fine", (200,))
+
+    def test_what_is_right_goes_on(self):
+        """Two on one connection, the second behind the body of the first, in one piece and cut."""
+        body = document("<token>nonsense</token>").encode()
+        for name, lines in GOOD.items():
+            data = (b"POST /authenticate/logout HTTP/1.1\r\n" + fill(lines, len(body)) + body) * 2
+            with self.subTest(name), Raw(self.shared) as raw:
+                raw.send(data)
+                for _ in range(2):
+                    status, _, text = raw.response()
+                    self.assertEqual(status, 401, (name, text))
+                for i in range(0, len(data), 37):
+                    raw.send(data[i:i + 37])
+                for _ in range(2):
+                    self.assertEqual(raw.response()[0], 401, name)
+
+    def test_a_body_that_looks_like_a_request_is_none(self):
+        with Raw(self.shared) as raw:
+            for _ in range(3):
+                raw.send(b"POST /authenticate/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d"
+                         b"\r\n\r\n" % len(SMUGGLED) + SMUGGLED)
+                self.assertEqual(raw.response()[0], 400)
+            raw.send(b"GET /authenticate HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(raw.response()[0], 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
