@@ -443,6 +443,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_cond_destroy(&dispatch->work);
 	pthread_cond_destroy(&dispatch->waiting);
 	pthread_cond_destroy(&dispatch->finished);
+	ocs_dispatch_drops_free(dispatch);
 	ocs_health_free(dispatch->health);
 	talloc_free(dispatch);
 }

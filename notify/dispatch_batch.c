@@ -279,7 +279,37 @@ static int is_registered(struct ocs_dispatch *dispatch, const struct pending_ent
 	return found;
 }
 
-static int append_pending(struct group *group, const struct item *item, struct ocs_error *error)
+/* What a group's entries came to in the spill lists; counted once it is committed. */
+struct spill_tally {
+	uint64_t spilled, collapsed;
+	size_t n_dropped;
+	const char **dropped; /* talloc array: whose, for each */
+};
+
+static int note_drop(struct group *group, struct spill_tally *tally, const char *user,
+                     struct ocs_error *error)
+{
+	const char **grown =
+	        talloc_realloc(group->mem_ctx, tally->dropped, const char *, tally->n_dropped + 1);
+
+	if (grown == NULL)
+		return ocs_error_set(error, "out of memory");
+	tally->dropped = grown;
+	grown[tally->n_dropped++] = user;
+	return 0;
+}
+
+static void count_spilled(struct ocs_dispatch *dispatch, const struct spill_tally *tally)
+{
+	OCS_COUNT(dispatch, entries_spilled, tally->spilled);
+	OCS_COUNT(dispatch, entries_collapsed, tally->collapsed);
+	OCS_COUNT(dispatch, entries_dropped, tally->n_dropped);
+	for (size_t i = 0; i < tally->n_dropped; i++)
+		ocs_dispatch_dropped(dispatch, tally->dropped[i]);
+}
+
+static int append_pending(struct group *group, const struct item *item, struct spill_tally *tally,
+                          struct ocs_error *error)
 {
 	const struct ocs_dispatch_settings *settings = &group->config->settings;
 	struct ocs_dispatch *dispatch = group->dispatch;
@@ -298,11 +328,11 @@ static int append_pending(struct group *group, const struct item *item, struct o
 		                              settings->spill_max, settings->spill_total, &outcome,
 		                              error) != OCS_STORE_OK)
 			return -1;
-		OCS_COUNT(dispatch, entries_spilled, 1);
-		if (outcome == OCS_SPILL_DROPPED_OLDEST)
-			OCS_COUNT(dispatch, entries_dropped, 1);
-		else if (outcome == OCS_SPILL_COLLAPSED)
-			OCS_COUNT(dispatch, entries_collapsed, 1);
+		tally->spilled++;
+		if (outcome == OCS_SPILL_DROPPED_OLDEST &&
+		    note_drop(group, tally, pending->snapshot->user, error) != 0)
+			return -1;
+		tally->collapsed += outcome == OCS_SPILL_COLLAPSED;
 	}
 	return 0;
 }
@@ -343,6 +373,7 @@ static int spill_group(struct group *group, struct ocs_error *error)
 {
 	struct ocs_dispatch *dispatch = group->dispatch;
 	const struct dispatch_queue *woken = NULL;
+	struct spill_tally tally = {0};
 	size_t n = 0;
 	int ret;
 
@@ -353,7 +384,7 @@ static int spill_group(struct group *group, struct ocs_error *error)
 	ret = ocs_registry_begin(dispatch->registry, error);
 	for (size_t i = 0; i < group->n && ret == 0; i++)
 		if (group->items[i]->state == ITEM_SENT)
-			ret = append_pending(group, group->items[i], error);
+			ret = append_pending(group, group->items[i], &tally, error);
 	if (ret == 0) {
 		OCS_COUNT(dispatch, commits, 1);
 		ret = ocs_registry_commit(dispatch->registry,
@@ -364,6 +395,7 @@ static int spill_group(struct group *group, struct ocs_error *error)
 		ocs_dispatch_pending_end(group->items[i]);
 	if (ret != 0)
 		return -1;
+	count_spilled(dispatch, &tally);
 	ocs_fault_point("spill-committed");
 	for (size_t i = 0; i < group->n; i++) {
 		struct item *item = group->items[i];

@@ -7,6 +7,8 @@
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
+ *   dispatch_resolve.c  names to users and identifiers
+ *   dispatch_drops.c    what was dropped, and who is told
  *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
  *   dispatch_cache.c    identifiers in memory, for the fast path
  *   janitor.c           what the dead have left
@@ -187,6 +189,7 @@ struct ocs_dispatch {
 	struct ocs_registrations *registrations;
 	ocs_log_fn *log;
 	struct ocs_health *health;
+	struct dispatch_drops *drops; /* NULL: none yet (store thread) */
 	int wake_socket;
 
 	pthread_mutex_t config_lock;
@@ -305,6 +308,12 @@ int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_fol
                              const char *message_id, const struct ocs_index_message *message);
 int ocs_dispatch_message_delete(struct resolve *resolve, const struct ocs_index_folder *folder,
                                 const char *message_id);
+/* dispatch_drops.c. Store thread. dropped: an entry of the user was; tell: says so, as often as is
+ * bearable. */
+void ocs_dispatch_dropped(struct ocs_dispatch *dispatch, const char *user);
+void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,
+                             const struct ocs_dispatch_settings *settings);
+void ocs_dispatch_drops_free(struct ocs_dispatch *dispatch);
 
 /* janitor.c. Store thread. */
 void ocs_dispatch_janitor(struct ocs_dispatch *dispatch);

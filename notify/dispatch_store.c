@@ -91,6 +91,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		dispatch->unsynced = false;
 		dispatch->last_sync = now;
 	}
+	ocs_dispatch_drops_tell(dispatch, &config->settings);
 	ocs_dispatch_config_put(dispatch, config);
 	if (ocs_registrations_waiting(dispatch->registrations) >= APPLY_MAX ||
 	    (ocs_registrations_waiting(dispatch->registrations) > 0 &&

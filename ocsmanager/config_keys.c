@@ -180,7 +180,8 @@ const struct ocs_key ocs_keys[] = {
         {"mqueue", "spill_max", OCS_KEY_NUMBER, AT(mqueue.spill_max), .fallback = "10000", .min = 1,
          .max = 100000000, .reload = true,
          .help = "Entries that wait in the registry for one queue that is full or could not be "
-                 "made."},
+                 "made. Past it a table is told to read itself anew, other queues lose their "
+                 "oldest entry; what is lost is in the log, in /status and in `ocsctl queues`."},
         {"mqueue", "spill_total", OCS_KEY_NUMBER, AT(mqueue.spill_total), .fallback = "1000000",
          .min = 1, .max = 1000000000, .reload = true, .help = "The same over all queues."},
         {"mqueue", "descriptors", OCS_KEY_NUMBER, AT(mqueue.descriptors), .fallback = "4096",

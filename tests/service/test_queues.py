@@ -134,6 +134,25 @@ class Full(ServiceTest):
         self.accepted(c.newmail("end", messageFlags=1000))
         self.assertEqual(flags_of(consumer.wait_events(31))[-1], 1000)
 
+    def test_a_drop_is_a_warning_with_the_user_and_the_count_and_a_flood_is_one_line(self):
+        d = self.daemon({"mqueue": {"spill_max": "5"}})
+        consumer, c = self.consumer(d), self.client(d)
+        consumer.stop()
+        self.flood(c, 45, 30)  # 10 in the kernel's queue, 5 in the list
+        line = d.err.wait_text("dropped")
+        self.assertRegex(line, r"1?5 waiting entries of user 'jdoe' dropped.*spill_max \(5\)")
+        m = d.metrics()
+        self.assertEqual(m.get("ocsmanager_queue_entries_total", way="dropped"), 30)
+        self.assertEqual(m.get("ocsmanager_health_trouble", source="drops"), 1)
+        self.assertEqual(m.get("ocsmanager_healthy"), 1, "it delivers")
+        status, text = d.operations("/healthz")
+        self.assertEqual((status, text.splitlines()[0]), (200, "ok"))
+        self.assertRegex(text, r"warning: drops: 1?5 waiting entries of user 'jdoe'")
+        self.assertIn("jdoe", d.operations("/status")[1])
+        self.flood(c, 200, 10, first=100)
+        self.assertEqual(d.metrics().get("ocsmanager_queue_entries_total", way="dropped"), 230)
+        self.assertEqual(len([l for l in d.log().splitlines() if "dropped" in l]), 1, d.log())
+
     def test_past_spill_total_too(self):
         d = self.daemon({"mqueue": {"max_messages": "10", "spill_total": "30"}})
         consumers, c = [self.consumer(d) for _ in range(2)], self.client(d)
