@@ -159,7 +159,7 @@ $(PROGRAMS):
 	@$(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- libocsnotify: notify, mqueue, and the identifiers of mapistore ----
-DAEMON_ONLY := $(patsubst %,$(BUILD)/obj/notify/%.o,dispatch dispatch_batch dispatch_cache dispatch_drops dispatch_fast dispatch_message dispatch_queues dispatch_resolve dispatch_store health janitor recent registrations)
+DAEMON_ONLY := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard notify/dispatch*.c)) $(patsubst %,$(BUILD)/obj/notify/%.o,health janitor recent registrations sequence)
 NOTIFY_OBJS := $(filter-out $(DAEMON_ONLY),$(foreach m,store mqueue mapistore notify,$(call objs,$(m))))
 NOTIFY_LIBS := $(shell $(PKG_CONFIG) --libs tdb talloc nettle 2>/dev/null) -lrt -lpthread
 $(BUILD)/libocsnotify.a: $(NOTIFY_OBJS) $(BUILD)/sources

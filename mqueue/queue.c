@@ -85,6 +85,31 @@ int ocs_queue_state(mqd_t queue, struct ocs_queue_state *out)
 	return 0;
 }
 
+int ocs_queue_verify(mqd_t queue, uid_t owner, gid_t group, ino_t *inode, char *why, size_t size)
+{
+	struct stat st;
+
+	if (fstat(queue, &st) < 0) {
+		snprintf(why, size, "it cannot be looked at: %s", strerror(errno));
+		return -EPERM;
+	}
+	if (st.st_uid != owner)
+		snprintf(why, size, "it belongs to uid %u, not to uid %u who registered it",
+		         (unsigned)st.st_uid, (unsigned)owner);
+	else if (group != (gid_t)-1 && st.st_gid != group)
+		snprintf(why, size, "its group is gid %u, not that of the registry folder (%u)",
+		         (unsigned)st.st_gid, (unsigned)group);
+	else if ((st.st_mode & S_IRWXO) != 0)
+		snprintf(why, size, "every user may use it (mode %o)", (unsigned)st.st_mode & 0777);
+	else if (*inode != 0 && st.st_ino != *inode)
+		snprintf(why, size, "it is another queue than before under the same name");
+	else {
+		*inode = st.st_ino;
+		return 0;
+	}
+	return -EPERM;
+}
+
 bool ocs_queue_unlinked(mqd_t queue)
 {
 	struct stat st;

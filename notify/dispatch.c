@@ -11,11 +11,14 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <talloc.h>
+
+#include "notify/reap.h"
 
 #define DEADLINE_STEP (50 * 1000000ULL)
 #define STUCK_NS      (2 * SECOND_NS) /* a store operation this long is reported as trouble */
@@ -236,7 +239,7 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 	}
 	job->request = request;
 	job->accepted_at = ocs_now_us();
-	first = atomic_fetch_add(&dispatch->sequence, request->count);
+	first = ocs_sequence_take(dispatch->sequence, request->count);
 	for (size_t i = 0; i < request->count; i++) {
 		job->items[i].notification = &request->items[i];
 		job->items[i].result = &request->results[i];
@@ -430,6 +433,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 {
 	ocs_dispatch_queues_free(dispatch);
 	ocs_dispatch_cache_free(dispatch);
+	ocs_sequence_close(dispatch->sequence);
 	ocs_recent_close(dispatch->recent);
 	ocs_registrations_close(dispatch->registrations);
 	if (dispatch->wake_socket >= 0)
@@ -444,6 +448,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_cond_destroy(&dispatch->waiting);
 	pthread_cond_destroy(&dispatch->finished);
 	ocs_dispatch_drops_free(dispatch);
+	ocs_reap_missing_free(dispatch->missing);
 	ocs_health_free(dispatch->health);
 	talloc_free(dispatch);
 }
@@ -452,9 +457,16 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	char *folder = talloc_asprintf(dispatch, "%s/private", dispatch->folder);
 	struct ocs_journal_damage ids = {0}, messages = {0};
+	struct stat st;
 
 	if (folder == NULL)
 		return ocs_error_set(error, "out of memory");
+	if (stat(dispatch->folder, &st) != 0)
+		return ocs_error_set(error, "%s: %s", dispatch->folder, strerror(errno));
+	dispatch->gid = st.st_gid;
+	/* Numbers given by an earlier version followed the clock. */
+	if (ocs_sequence_open(folder, ocs_now_us() * 1000, &dispatch->sequence, error) != 0)
+		return -1;
 	if (ocs_recent_open(folder, &dispatch->recent, &ids, error) != 0 ||
 	    ocs_registrations_open(folder, dispatch->index, &dispatch->registrations, &messages,
 	                           error) != 0)
@@ -523,8 +535,6 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	dispatch->registry = registry;
 	dispatch->index = index;
 	dispatch->log = log;
-	/* Grows across restarts, as long as the clock is not set back by more than was down. */
-	atomic_store(&dispatch->sequence, ocs_now_us() * 1000);
 	dispatch->folder = talloc_strdup(dispatch, folder);
 	dispatch->config = config_make(settings, map);
 	dispatch->health = ocs_health_new(log);

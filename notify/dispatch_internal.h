@@ -7,7 +7,6 @@
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
- *   dispatch_resolve.c  names to users and identifiers
  *   dispatch_drops.c    what was dropped, and who is told
  *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
  *   dispatch_cache.c    identifiers in memory, for the fast path
@@ -34,6 +33,7 @@
 #include "notify/recent.h"
 #include "notify/registrations.h"
 #include "notify/registry.h"
+#include "notify/sequence.h"
 
 /* ---- settings: replaced as a whole by a reload, kept by whoever still uses them ---- */
 
@@ -61,10 +61,14 @@ struct dispatch_queue {
 	UT_hash_handle hh;
 	pthread_mutex_t lock; /* for what follows */
 	mqd_t descriptor;     /* (mqd_t)-1: not open */
+	ino_t inode;          /* of the first opening; 0: never opened */
+	uid_t owner;          /* of its context; valid with owner_known */
+	bool owner_known;     /* set by the store thread before spilling is cleared */
 	atomic_bool spilling; /* written under lock: entries go to the spill list until the store
 	                         thread finds it empty */
 	atomic_uint waiting;  /* entries on their way to the spill list; raised under lock */
 	bool open_failed;     /* said so already */
+	atomic_bool foreign;  /* the last opening found somebody else's */
 	atomic_uint_fast64_t last_used;
 };
 
@@ -102,6 +106,8 @@ enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatc
  * the owner until the last close, and new queues of that user would not be had. */
 void ocs_dispatch_queues_close_gone(struct ocs_dispatch *dispatch);
 void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch);
+/* Whether a queue's name was found to be somebody else's, and still is as far as is known. */
+bool ocs_dispatch_queues_foreign(struct ocs_dispatch *dispatch);
 void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
 
 /* ---- identifiers in memory ---- */
@@ -188,8 +194,10 @@ struct ocs_dispatch {
 	struct ocs_recent *recent;
 	struct ocs_registrations *registrations;
 	ocs_log_fn *log;
+	gid_t gid; /* of the registry folder, and so of every queue */
 	struct ocs_health *health;
-	struct dispatch_drops *drops; /* NULL: none yet (store thread) */
+	struct dispatch_drops *drops;     /* NULL: none yet (store thread) */
+	struct ocs_reap_missing *missing; /* of the janitor (store thread) */
 	int wake_socket;
 
 	pthread_mutex_t config_lock;
@@ -219,7 +227,7 @@ struct ocs_dispatch {
 	pthread_t store_thread, deadline_thread;
 	bool store_thread_runs, deadline_thread_runs;
 
-	atomic_uint_fast64_t sequence;
+	struct ocs_sequence *sequence;
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
 	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply;

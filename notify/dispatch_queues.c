@@ -8,6 +8,7 @@
 #include "notify/dispatch_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -128,6 +129,26 @@ snapshot_make(struct ocs_dispatch *dispatch, const struct ocs_registry_user *use
 	return snapshot;
 }
 
+/* Whose the queues are that were not known before. Until it is known nothing is sent to one: it is
+ * spilling from the start, and the store thread alone ends that. */
+static void look_up_owners(struct ocs_dispatch *dispatch, const struct dispatch_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_queues; i++) {
+		struct dispatch_queue *queue = snapshot->queues[i].queue;
+
+		uid_t owner;
+
+		if (queue->owner_known || queue->spill_only ||
+		    ocs_registry_context_uid(dispatch->registry, queue->context, &owner, NULL) !=
+		            OCS_STORE_OK)
+			continue;
+		pthread_mutex_lock(&queue->lock);
+		queue->owner = owner;
+		queue->owner_known = true;
+		pthread_mutex_unlock(&queue->lock);
+	}
+}
+
 struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispatch,
                                                      const char *name, struct ocs_error *error)
 {
@@ -158,6 +179,8 @@ struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispat
 	talloc_free(user);
 	if (snapshot == NULL)
 		ocs_error_set(error, "out of memory");
+	else
+		look_up_owners(dispatch, snapshot);
 	return snapshot;
 }
 
@@ -218,10 +241,54 @@ static void close_older_half(struct ocs_dispatch *dispatch)
 		close_some(dispatch, oldest + (now - oldest) / 2, false);
 }
 
+/* Whether it may be used: not one that somebody else has made under the name meanwhile. */
+static int verify(struct ocs_dispatch *dispatch, struct dispatch_queue *queue, char *why,
+                  size_t size)
+{
+	int ret;
+
+	if (!queue->owner_known) {
+		snprintf(why, size, "nobody knows whose it is: its owner is not registered");
+		ret = -EPERM;
+	} else {
+		ret = ocs_queue_verify(queue->descriptor, queue->owner, dispatch->gid,
+		                       &queue->inode, why, size);
+	}
+	if (ret != 0) {
+		ocs_queue_close(queue->descriptor);
+		queue->descriptor = (mqd_t)-1;
+	}
+	return ret;
+}
+
+static void open_failed(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
+                        const char *why)
+{
+	OCS_COUNT(dispatch, queue_open_failures, 1);
+	if (!queue->open_failed)
+		ocs_dispatch_log(dispatch, LOG_WARNING,
+		                 "cannot use queue %s: %s; its entries go to its spill list",
+		                 queue->name, why);
+	queue->open_failed = true;
+}
+
+bool ocs_dispatch_queues_foreign(struct ocs_dispatch *dispatch)
+{
+	struct dispatch_queue *queue, *next;
+	bool found = false;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_ITER(hh, dispatch->queues, queue, next)
+	found = found || atomic_load(&queue->foreign);
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	return found;
+}
+
 static bool open_descriptor(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
 {
 	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
 	unsigned limit = config->settings.descriptors;
+	char why[160];
 	int ret;
 
 	ocs_dispatch_config_put(dispatch, config);
@@ -234,13 +301,16 @@ static bool open_descriptor(struct ocs_dispatch *dispatch, struct dispatch_queue
 	}
 	if (ret != 0) {
 		queue->descriptor = (mqd_t)-1;
-		OCS_COUNT(dispatch, queue_open_failures, 1);
-		if (!queue->open_failed)
-			ocs_dispatch_log(
-			        dispatch, LOG_WARNING,
-			        "cannot open queue %s: %s; its entries go to its spill list",
-			        queue->name, strerror(-ret));
-		queue->open_failed = true;
+		snprintf(why, sizeof(why), "cannot open it: %s", strerror(-ret));
+	} else {
+		ret = verify(dispatch, queue, why, sizeof(why));
+		atomic_store(&queue->foreign, ret != 0);
+		if (ret != 0)
+			ocs_health_set(dispatch->health, OCS_HEALTH_QUEUES, OCS_HEALTH_WARNING,
+			               "queue %s is not used: %s", queue->name, why);
+	}
+	if (ret != 0) {
+		open_failed(dispatch, queue, why);
 		return false;
 	}
 	queue->open_failed = false;

@@ -92,6 +92,8 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		dispatch->last_sync = now;
 	}
 	ocs_dispatch_drops_tell(dispatch, &config->settings);
+	if (ocs_sequence_reserve(dispatch->sequence, &error) != 0)
+		ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
 	ocs_dispatch_config_put(dispatch, config);
 	if (ocs_registrations_waiting(dispatch->registrations) >= APPLY_MAX ||
 	    (ocs_registrations_waiting(dispatch->registrations) > 0 &&

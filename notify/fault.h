@@ -1,6 +1,7 @@
 /*
  * Kill points for the tests of sudden death: the process kills itself at the point that the
- * environment variable OCS_FAULT_KILL names. Nothing of it is in an ordinary build.
+ * environment variable OCS_FAULT_KILL names; and a clock that is off. Nothing of it is in an
+ * ordinary build.
  */
 #ifndef OCS_NOTIFY_FAULT_H
 #define OCS_NOTIFY_FAULT_H
@@ -17,7 +18,19 @@ static inline void ocs_fault_point(const char *name)
 	if (wanted != NULL && strcmp(wanted, name) == 0)
 		raise(SIGKILL);
 }
+/* The clock of a test: so many seconds off, by the environment variable OCS_FAULT_CLOCK. */
+static inline long long ocs_fault_clock(void)
+{
+	const char *offset = getenv("OCS_FAULT_CLOCK");
+
+	return offset != NULL ? atoll(offset) : 0;
+}
 #else
+static inline long long ocs_fault_clock(void)
+{
+	return 0;
+}
+
 static inline void ocs_fault_point(const char *name)
 {
 	(void)name;

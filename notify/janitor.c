@@ -32,7 +32,13 @@ void ocs_dispatch_janitor(struct ocs_dispatch *dispatch)
 {
 	struct ocs_error error;
 
-	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, reaped, dispatch, &error) != 0)
+	/* Without the table nobody is taken for dead too early. */
+	if (dispatch->missing == NULL)
+		dispatch->missing = ocs_reap_missing_new();
+	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, dispatch->missing, reaped, dispatch,
+	             &error) != 0)
 		ocs_dispatch_log(dispatch, LOG_ERR, "looking for dead sessions: %s", error.text);
 	dispatch->unsynced = true;
+	if (!ocs_dispatch_queues_foreign(dispatch))
+		ocs_health_set(dispatch->health, OCS_HEALTH_QUEUES, OCS_HEALTH_WELL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +27,8 @@ static int journal_create(const char *path, gid_t gid, struct ocs_error *error)
 
 	if (fd < 0)
 		return ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
+	/* Tells that we live, should the socket be lost. Nobody else waits for it. */
+	(void)flock(fd, LOCK_EX | LOCK_NB);
 	if (fchown(fd, (uid_t)-1, gid) != 0 || fchmod(fd, 0660) != 0) {
 		ocs_error_set(error, "%s: cannot set group and mode: %s", path, strerror(errno));
 		close(fd);
@@ -108,7 +111,7 @@ void lib_sweep(struct ocsnotify *context)
 	int ret;
 
 	lib_lock();
-	ret = ocs_reap(context->shared->registry, geteuid(), NULL, NULL, &error);
+	ret = ocs_reap(context->shared->registry, geteuid(), NULL, NULL, NULL, &error);
 	lib_unlock();
 	if (ret != OCS_STORE_OK)
 		lib_warn(context, "cannot remove what dead processes left: %s", error.text);

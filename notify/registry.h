@@ -115,6 +115,12 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
                               struct ocs_registry_context **list_r, size_t *n_r,
                               struct ocs_error *error);
 
+/* The user id a context runs as, which owns its queues: what its record says if the owner of its
+ * files in the wake folder (which the kernel tells, and which nobody else can replace) does not say
+ * otherwise. OCS_STORE_MISSING: neither is there, or they contradict each other. */
+int ocs_registry_context_uid(struct ocs_registry *registry, uint64_t id, uid_t *uid_r,
+                             struct ocs_error *error);
+
 /* Sessions. put adds or replaces (push target). remove takes its queues and spills with it. */
 int ocs_registry_session_put(struct ocs_registry *registry, /* (txn) */
                              const struct ocs_registry_session *session, struct ocs_error *error);

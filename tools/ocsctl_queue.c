@@ -69,7 +69,7 @@ static long take_all(const struct ocsctl_queue *queue, take_fn *take, void *arg)
 	mqd_t kernel;
 	int ret;
 
-	ret = ocs_queue_open_read(queue->r->name, &kernel);
+	ret = ocsctl_queue_open(queue, &kernel);
 	if (ret < 0)
 		return ret;
 	ret = ocs_queue_state(kernel, &state);
@@ -176,7 +176,7 @@ static void print_attributes(const struct ocsctl_view *view, const struct ocsctl
 	if (queue->r->spill_only)
 		puts("kernel  none: the kernel gave no queue, the spill list alone serves it");
 	else if (queue->kernel_error != 0)
-		printf("kernel  %s\n", strerror(-queue->kernel_error));
+		printf("kernel  %s\n", ocsctl_queue_trouble(queue->kernel_error));
 	else
 		printf("kernel  %ld of %ld entries, %ld bytes each\n", queue->kernel.messages,
 		       queue->kernel.max_messages, queue->kernel.message_size);
@@ -225,7 +225,7 @@ int ocsctl_peek(struct ocsctl *ctl)
 		listing.source = "kernel";
 		taken = take_all(queue, list_entry, &listing);
 		if (taken < 0) {
-			ocsctl_error("%s: %s", queue->r->name, strerror((int)-taken));
+			ocsctl_error("%s: %s", queue->r->name, ocsctl_queue_trouble((int)taken));
 			status = OCSCTL_FAILED;
 		}
 		listing.source = "spill";
@@ -269,7 +269,8 @@ static int drain(const struct ocsctl_queue *queue, uint64_t *n, struct ocs_error
 	if (taken == -ENOENT)
 		return 0;
 	if (taken < 0)
-		return ocs_error_set(error, "%s: %s", queue->r->name, strerror((int)-taken));
+		return ocs_error_set(error, "%s: %s", queue->r->name,
+		                     ocsctl_queue_trouble((int)taken));
 	*n += (uint64_t)taken;
 	return 0;
 }

@@ -100,10 +100,31 @@ static int load_contexts(struct ocsctl_view *view, struct ocs_error *error)
 	return 0;
 }
 
-static int kernel_state(const char *name, struct ocs_queue_state *out)
+int ocsctl_queue_open(const struct ocsctl_queue *queue, mqd_t *kernel_r)
+{
+	char why[160];
+	ino_t inode = 0;
+	int ret = ocs_queue_open_read(queue->r->name, kernel_r);
+
+	/* One without an owner in the registry is whoever's: it is only looked at as it is. */
+	if (ret != 0 || queue->owner == NULL ||
+	    ocs_queue_verify(*kernel_r, queue->owner->r.uid, (gid_t)-1, &inode, why, sizeof(why)) ==
+	            0)
+		return ret;
+	ocs_queue_close(*kernel_r);
+	return OCSCTL_QUEUE_FOREIGN;
+}
+
+const char *ocsctl_queue_trouble(int kernel_error)
+{
+	return kernel_error == OCSCTL_QUEUE_FOREIGN ? "not its owner's: the name was taken"
+	                                            : strerror(-kernel_error);
+}
+
+static int kernel_state(const struct ocsctl_queue *of, struct ocs_queue_state *out)
 {
 	mqd_t queue;
-	int ret = ocs_queue_open_read(name, &queue);
+	int ret = ocsctl_queue_open(of, &queue);
 
 	if (ret < 0)
 		return ret;
@@ -131,9 +152,9 @@ static int load_queues(struct ocsctl_view *view, struct ocs_error *error)
 			queue->r = &users[i]->queues[j];
 			queue->user = users[i]->user;
 			queue->owner = find_context(view, queue->r->context);
-			queue->kernel_error =
-			        queue->r->spill_only ? -ENOENT
-			                             : kernel_state(queue->r->name, &queue->kernel);
+			queue->kernel_error = queue->r->spill_only
+			                              ? -ENOENT
+			                              : kernel_state(queue, &queue->kernel);
 			if (ocs_registry_spill_state(view->registry, queue->r->id, &queue->spill,
 			                             error) != OCS_STORE_OK)
 				return -1;
@@ -231,7 +252,7 @@ static const char *kernel_text(const void *mem_ctx, const struct ocsctl_queue *q
 	if (queue->r->spill_only)
 		return "-";
 	if (queue->kernel_error != 0)
-		return strerror(-queue->kernel_error);
+		return ocsctl_queue_trouble(queue->kernel_error);
 	return talloc_asprintf(mem_ctx, "%ld/%ld", queue->kernel.messages,
 	                       queue->kernel.max_messages);
 }

@@ -24,7 +24,7 @@ struct ocsctl_queue {
 	const struct ocs_registry_queue *r;
 	const char *user;
 	const struct ocsctl_context *owner; /* NULL: none */
-	int kernel_error;                   /* 0, or why the kernel's queue cannot be seen */
+	int kernel_error; /* 0, or why the kernel's queue cannot be seen: see ocsctl_queue_open() */
 	struct ocs_queue_state kernel;
 	struct ocs_spill_state spill;
 };
@@ -43,6 +43,12 @@ struct ocsctl_view {
 int ocsctl_registry_open(struct ocsctl *ctl, struct ocs_registry **registry_r);
 /* The same and everything in it. NULL after an error, which is printed. */
 struct ocsctl_view *ocsctl_view_load(struct ocsctl *ctl);
+
+/* Opens the kernel's queue for reading: 0, a negative errno, or this: a queue of that name is there
+ * and belongs to another user than its session. */
+#define OCSCTL_QUEUE_FOREIGN (-4096)
+int ocsctl_queue_open(const struct ocsctl_queue *queue, mqd_t *kernel_r);
+const char *ocsctl_queue_trouble(int kernel_error);
 
 /* "1234", "1234 (dead)", "?" */
 const char *ocsctl_owner_text(const void *mem_ctx, const struct ocsctl_context *owner);

@@ -3,6 +3,7 @@
  * who subscribed, without HTTP. The test plays the library's side with the registry's functions.
  */
 #include <check.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -161,7 +162,15 @@ static void subscribe(const struct ocs_registry_queue *queues, size_t n)
 	                                 .n_queues = n,
 	                                 .queues = (struct ocs_registry_queue *)(uintptr_t)queues};
 
+	char path[300];
+	int fd;
+
 	ocs_dispatch_stop(dispatch);
+	/* The queues are this user's. */
+	ck_assert_int_eq(ocs_registry_journal_path(registry, 1, path, sizeof(path)), 0);
+	fd = open(path, O_WRONLY | O_CREAT, 0660);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
 	ck_assert_int_eq(ocs_registry_begin(registry, &error), 0);
 	ck_assert_int_eq(ocs_registry_user_put(registry, &user, &error), 0);
 	ck_assert_int_eq(ocs_registry_commit(registry, false, &error), 0);

@@ -50,6 +50,7 @@ static void setup(void)
 {
 	rig_setup();
 	rig_open();
+	rig_own(1);
 	ck_assert_ok(ocs_registry_begin(registry, &rig_error));
 	for (int i = 0; i < USERS; i++) {
 		struct ocs_registry_user user = {

@@ -104,12 +104,25 @@ RIG_UNUSED static void rig_drop(const struct ocs_registry_queue *queue, mqd_t mq
 	ocs_queue_unlink(queue->name);
 }
 
+/* The context is this user's: it has a journal. */
+RIG_UNUSED static void rig_own(uint64_t context)
+{
+	char path[300];
+	int fd;
+
+	ck_assert_int_eq(ocs_registry_journal_path(registry, context, path, sizeof(path)), 0);
+	fd = open(path, O_WRONLY | O_CREAT, 0660);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+}
+
 /* While all is closed. */
 RIG_UNUSED static void rig_subscribe(struct ocs_registry_queue *queues, size_t n)
 {
 	struct ocs_registry_user user = {.user = (char *)"jdoe", .n_queues = n, .queues = queues};
 
 	rig_open();
+	rig_own(1);
 	ck_assert_ok(ocs_registry_begin(registry, &rig_error));
 	ck_assert_ok(ocs_registry_user_put(registry, &user, &rig_error));
 	ck_assert_ok(ocs_registry_commit(registry, false, &rig_error));
