@@ -121,6 +121,10 @@ MAPIHTTP_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsmapihttp*.c
 PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
 LIBRARIES    := $(BUILD)/libocsnotify.a $(BUILD)/$(SONAME) $(BUILD)/libocsnotify.so $(BUILD)/ocsnotify.pc
 PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
+# Dovecot 2.3 or 2.4 (23, 24): the plugin for one cannot be loaded by the other, and 2.4 learns our
+# settings from a module of its own.
+DOVECOT_SERIES := $(shell sed -n 's/^.define DOVECOT_ABI_VERSION "2[.]\([0-9]*\).*/2\1/p' /usr/include/dovecot/config.h 2>/dev/null)
+PLUGIN_SETTINGS := $(if $(filter 24,$(DOVECOT_SERIES)),$(BUILD)/libocsmanager_settings.so)
 SAMBA_PLUGIN := $(BUILD)/ocsmanager_samba.so
 UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crowd storm amqp_bare amqp_drain)
@@ -128,7 +132,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crow
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
 .PHONY: all tests deps check check-fast demo demo-outlook demo-cluster bench install uninstall clean format FORCE
-all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN))
+all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -177,13 +181,23 @@ $(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in $(BUILD)/paths
 
 # ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; never under a sanitizer, since the
 # program that loads it is not ----
-PLUGIN_SRCS := $(wildcard plugins/dovecot/*.c)
-$(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/sources
+# Of the files named after a version of Dovecot, those of the one installed; the module with the settings
+# is compiled alone.
+SETTINGS_SRCS := plugins/dovecot/settings_module_24.c plugins/dovecot/settings_24.c
+PLUGIN_ALL    := $(filter-out plugins/dovecot/settings_module_24.c,$(wildcard plugins/dovecot/*.c))
+PLUGIN_SRCS   := $(filter-out %_23.c %_24.c,$(PLUGIN_ALL)) $(filter %_$(DOVECOT_SERIES).c,$(PLUGIN_ALL))
+PLUGIN_CC      = $(CC) -std=gnu11 -DHAVE_CONFIG_H -D_GNU_SOURCE -I. -isystem /usr/include/dovecot $(PATHS) $(CPPFLAGS) \
+    $(filter-out -Wformat=2 -Wvla,$(WARN)) -fstack-protector-strong -fvisibility=hidden $(CFLAGS) $(WERRORS) \
+    -fPIC -shared -Wl,-z,relro,-z,now $(LDFLAGS)
+$(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/paths $(BUILD)/sources
 	$(if $(FOUND_DOVECOT),,$(error WITH_DOVECOT=yes: Dovecot's headers (dovecot-dev) are missing))
 	@mkdir -p $(@D)
 	@echo "  PLUGIN  $@"
-	@$(CC) -std=gnu11 -DHAVE_CONFIG_H -D_GNU_SOURCE -I. -isystem /usr/include/dovecot $(CPPFLAGS) $(filter-out -Wformat=2 -Wvla,$(WARN)) \
-	    -fstack-protector-strong -fvisibility=hidden $(CFLAGS) $(WERRORS) -fPIC -shared -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $(PLUGIN_SRCS) -lexpat -lidn && $(LAX)
+	@$(PLUGIN_CC) -o $@ $(PLUGIN_SRCS) -lexpat -lidn && $(LAX)
+$(BUILD)/libocsmanager_settings.so: $(SETTINGS_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/paths
+	@mkdir -p $(@D)
+	@echo "  PLUGIN  $@"
+	@$(PLUGIN_CC) -o $@ $(SETTINGS_SRCS) && $(LAX)
 
 # ---- the Samba plugin: one module that brings our libraries along and exports one symbol ----
 SAMBA_PKGS := dcerpc_server samba-hostconfig tevent
@@ -285,6 +299,7 @@ INSTALLED := \
     644:$(BUILD)/ocsnotify.pc:$(LIBDIR)/pkgconfig/ocsnotify.pc \
     644:notify/ocsnotify.h:$(PREFIX)/include/ocsnotify.h \
     644:emsmdb/ocsemsmdb.h:$(PREFIX)/include/ocsemsmdb.h \
+    $(if $(HOME_DOVECOT),$(foreach m,$(PLUGIN_SETTINGS),644:$(m):$(DOVECOTDIR)/settings/$(notdir $(m)))) \
     $(if $(HOME_DOVECOT),644:$(PLUGIN):$(DOVECOTDIR)/$(notdir $(PLUGIN))) \
     $(if $(HOME_SAMBA),644:$(SAMBA_PLUGIN):$(SAMBADIR)/ocsmanager.so) \
     $(foreach m,$(MANS),644:$(m):$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))

@@ -5,6 +5,7 @@
 #include "safe-memset.h"
 #include "strfuncs.h"
 
+#include "compat.h"
 #include "credentials.h"
 
 #include <fcntl.h>
@@ -72,7 +73,7 @@ static int parse(char *text, struct ocs_credentials *cred, const char **error_r)
 {
 	char *line, *rest = text;
 
-	if (strchr(text, '%') != NULL) {
+	if (ocs_compat_expands_percent && strchr(text, '%') != NULL) {
 		*error_r = "credentials: there is a %, which Dovecot takes for a variable: use "
 		           "password64=";
 		return -1;
@@ -84,13 +85,13 @@ static int parse(char *text, struct ocs_credentials *cred, const char **error_r)
 
 		if (*line == '\0' || *line == '#')
 			continue;
-		if (str_begins(line, "username=")) {
+		if (ocs_compat_begins(line, "username=")) {
 			field = &cred->username;
 			value = line + strlen("username=");
-		} else if (str_begins(line, "password=")) {
+		} else if (ocs_compat_begins(line, "password=")) {
 			field = &cred->password;
 			value = line + strlen("password=");
-		} else if (str_begins(line, "password64=")) {
+		} else if (ocs_compat_begins(line, "password64=")) {
 			field = &cred->password;
 			value = line + strlen("password64=");
 			base64 = TRUE;

@@ -7,8 +7,8 @@
  * processes that have no privileges any more (IMAP).
  *
  * Format: lines "username=NAME" and "password=TEXT" (or "password64=BASE64"); empty lines and lines
- * with # are skipped. A % is refused anywhere: in the second form Dovecot would take it for a
- * variable, and fail every user with a log line that holds the whole text.
+ * with # are skipped. With Dovecot 2.3 a % is refused anywhere: in the second form it would take it
+ * for a variable, and fail every user with a log line that holds the whole text.
  */
 #ifndef OCS_CREDENTIALS_H
 #define OCS_CREDENTIALS_H

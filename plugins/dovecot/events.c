@@ -16,6 +16,7 @@
 #include "seq-range-array.h"
 #include "str.h"
 
+#include "compat.h"
 #include "folders.h"
 #include "ocsmanager-plugin.h"
 #include "order.h"
@@ -452,5 +453,5 @@ void ocs_events_register(void)
 
 void ocs_events_unregister(void)
 {
-	notify_unregister(notify);
+	ocs_compat_notify_unregister(&notify);
 }

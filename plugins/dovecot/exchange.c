@@ -4,10 +4,10 @@
 #include "http-client.h"
 #include "http-url.h"
 #include "ioloop.h"
-#include "iostream-ssl.h"
 #include "istream.h"
 #include "str.h"
 
+#include "compat.h"
 #include "exchange.h"
 #include "local.h"
 
@@ -40,37 +40,17 @@ static struct {
 
 static void create_client(void)
 {
-	struct http_client_settings set = {
-	        .dns_client_socket_path = exchange.set.dns_socket,
-	        .user_agent = "ocsmanager-dovecot",
-	        .max_idle_time_msecs = IDLE_MSECS,
-	        .max_parallel_connections = 1,
-	        .max_pipelined_requests = 1,
-	        .no_auto_redirect = TRUE,
-	        .no_auto_retry = TRUE,
-	        /* retries, their order and their pace are report.c's */
-	        .max_attempts = 1,
-	        .max_connect_attempts = 1,
-	        .connect_backoff_time_msecs = 1,
-	        .connect_backoff_max_time_msecs = 1,
-	        .request_timeout_msecs = exchange.set.timeout_msecs,
-	        .request_absolute_timeout_msecs = exchange.set.timeout_msecs,
-	        .connect_timeout_msecs = exchange.set.timeout_msecs,
-	        .response_hdr_limits = {.max_size = 16 * 1024, .max_fields = 100},
-	};
-	struct ssl_iostream_settings ssl = {
-	        .ca_file = exchange.set.ca_file,
-	        .ca_dir = exchange.set.ca_file == NULL ? "/etc/ssl/certs" : NULL,
-	        .min_protocol = "TLSv1.2",
-	        .verify_remote_cert = TRUE,
-	        .skip_crl_check = TRUE,
+	struct ocs_client_settings set = {
+	        .dns_socket = exchange.set.dns_socket,
+	        .ca = exchange.set.ca,
+	        .tls = exchange.url->have_ssl,
+	        .timeout_msecs = exchange.set.timeout_msecs,
+	        .idle_msecs = IDLE_MSECS,
 	};
 
-	if (exchange.url->have_ssl)
-		set.ssl = &ssl;
-	exchange.client = http_client_init_private(&set);
 	exchange.client_broken = FALSE;
 	exchange.connection_used = FALSE;
+	exchange.client = ocs_compat_client(&set);
 }
 
 int ocs_exchange_init(const struct ocs_exchange_settings *set, const char **error_r)
@@ -88,7 +68,7 @@ int ocs_exchange_init(const struct ocs_exchange_settings *set, const char **erro
 	exchange.url = url;
 	exchange.set.socket = p_strdup(pool, set->socket);
 	exchange.set.timeout_msecs = set->timeout_msecs;
-	exchange.set.ca_file = p_strdup(pool, set->ca_file);
+	exchange.set.ca = p_strdup(pool, set->ca);
 	exchange.set.dns_socket = p_strdup(pool, set->dns_socket);
 	exchange.reason = str_new(default_pool, 128);
 	exchange.cookies = str_new(default_pool, 256);

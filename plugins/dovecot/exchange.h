@@ -14,7 +14,7 @@ struct ocs_exchange_settings {
 	const char *url;    /* http://HOST:PORT or https://HOST:PORT; only without socket */
 	const char *socket; /* AF_UNIX socket the daemon listens on; NULL: url says where it is */
 	unsigned int timeout_msecs;
-	const char *ca_file;    /* https: PEM file; NULL: the system's */
+	const char *ca;         /* https: ocsmanager_ca as compat.h has it; "": the system's */
 	const char *dns_socket; /* Dovecot's dns-client socket */
 };
 

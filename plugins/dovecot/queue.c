@@ -10,6 +10,7 @@
 #include "names.h"
 #include "queue.h"
 
+#include <ctype.h>
 #include <sys/time.h>
 
 #define FOLDERS_MAX 1000

@@ -386,7 +386,7 @@ int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
 	        .url = set->url,
 	        .socket = set->socket,
 	        .timeout_msecs = set->timeout_msecs,
-	        .ca_file = set->ca_file,
+	        .ca = set->ca,
 	        .dns_socket = set->dns_socket,
 	};
 

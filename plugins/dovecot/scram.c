@@ -11,6 +11,7 @@
 #include "str.h"
 #include "strfuncs.h"
 
+#include "compat.h"
 #include "scram.h"
 
 #define NONCE_BYTES 18
@@ -102,11 +103,12 @@ static int parse_server_first(struct ocs_scram *scram, const char *message, cons
 	const char *const *part = t_strsplit(message, ",");
 
 	if (strlen(message) > MESSAGE_MAX || str_array_length(part) < 3 ||
-	    !str_begins(part[0], "r=") || !str_begins(part[1], "s=") || !str_begins(part[2], "i="))
+	    !ocs_compat_begins(part[0], "r=") || !ocs_compat_begins(part[1], "s=") ||
+	    !ocs_compat_begins(part[2], "i="))
 		return -1;
 	*nonce_r = part[0] + 2;
 	*salt_r = part[1] + 2;
-	if (!str_begins(*nonce_r, scram->nonce) || strlen(*nonce_r) == strlen(scram->nonce))
+	if (!ocs_compat_begins(*nonce_r, scram->nonce) || strlen(*nonce_r) == strlen(scram->nonce))
 		return -1;
 	return str_to_uint(part[2] + 2, iterations_r);
 }

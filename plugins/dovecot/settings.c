@@ -4,17 +4,13 @@
 #include "mail-user.h"
 #include "mail-storage-settings.h"
 #include "net.h"
-#include "settings-parser.h"
 
+#include "compat.h"
 #include "ocsmanager-plugin.h"
 #include "report.h"
 
 #include <sys/un.h>
 
-/* no name that anybody logs in under */
-#define PUBLIC_USER_DEFAULT "@public"
-
-#define QUEUE_MAX_DEFAULT     1000
 #define QUEUE_MAX_LIMIT       1000000
 #define TIMEOUT_DEFAULT_MSECS 3000
 /* The relay waits for the broker; an answer given up is an event sent twice. */
@@ -79,37 +75,28 @@ static int check_url(const char *value, enum ocs_mechanism mechanism, const char
 }
 
 /* To a daemon anywhere, by its URL, with a login. */
-static int read_http(struct mail_user *user, struct ocs_report_settings *set, const char **error_r)
+static int read_http(const struct ocs_raw_settings *raw, struct ocs_report_settings *set,
+                     const char **error_r)
 {
-	const char *value;
-
-	set->url = mail_user_plugin_getenv(user, "ocsmanager_url");
-	if (set->url == NULL || *set->url == '\0')
-		set->url = "http://127.0.0.1:5000";
-	/* as it stands in the file, so that a % is seen and refused */
-	set->credentials =
-	        mail_user_set_plugin_getenv(user->unexpanded_set, "ocsmanager_credentials");
-	if (set->credentials == NULL || *set->credentials == '\0') {
+	set->url = *raw->url == '\0' ? "http://127.0.0.1:5000" : raw->url;
+	set->credentials = raw->credentials;
+	if (*set->credentials == '\0') {
 		*error_r = "ocsmanager_credentials is not set";
 		return -1;
 	}
-	value = mail_user_plugin_getenv(user, "ocsmanager_mechanism");
-	if (value != NULL && ocs_mechanism_parse(value, &set->mechanism) < 0) {
+	if (*raw->mechanism != '\0' && ocs_mechanism_parse(raw->mechanism, &set->mechanism) < 0) {
 		*error_r = "ocsmanager_mechanism: SCRAM-SHA-256, SSHA or PLAIN";
 		return -1;
 	}
-	set->ca_file = mail_user_plugin_getenv(user, "ocsmanager_ca");
-	if (set->ca_file != NULL && *set->ca_file == '\0')
-		set->ca_file = NULL;
+	set->ca = raw->ca;
 	return check_url(set->url, set->mechanism, error_r);
 }
 
 /* To the daemon of this host, which hands everything to RabbitMQ. */
-static int read_amqp(struct mail_user *user, struct ocs_report_settings *set, const char **error_r)
+static int read_amqp(const struct ocs_raw_settings *raw, struct ocs_report_settings *set,
+                     const char **error_r)
 {
-	set->socket = mail_user_plugin_getenv(user, "ocsmanager_socket");
-	if (set->socket == NULL || *set->socket == '\0')
-		set->socket = "/run/ocsmanager/ocsmanager.sock";
+	set->socket = *raw->socket == '\0' ? "/run/ocsmanager/ocsmanager.sock" : raw->socket;
 	if (*set->socket != '/' || strlen(set->socket) >= SOCKET_PATH_SIZE) {
 		*error_r = t_strdup_printf("ocsmanager_socket: an absolute path of less than %zu "
 		                           "bytes",
@@ -121,37 +108,32 @@ static int read_amqp(struct mail_user *user, struct ocs_report_settings *set, co
 }
 
 /* The process's connection: taken from the first user whose mail it handles. */
-static int read_connection(struct mail_user *user, const char **error_r)
+static int read_connection(struct mail_user *user, const struct ocs_raw_settings *raw,
+                           const char **error_r)
 {
 	struct ocs_report_settings set = {
-	        .queue_max = QUEUE_MAX_DEFAULT,
+	        .queue_max = raw->queue_max,
 	        .mechanism = OCS_MECH_SCRAM_SHA_256,
+	        .ca = "",
 	};
-	const char *value, *error;
-	bool amqp = FALSE;
+	bool amqp = strcasecmp(raw->transport, "amqp") == 0;
 
-	value = mail_user_plugin_getenv(user, "ocsmanager_transport");
-	if (value != NULL && *value != '\0') {
-		amqp = strcasecmp(value, "amqp") == 0;
-		if (!amqp && strcasecmp(value, "http") != 0) {
-			*error_r = "ocsmanager_transport: http or amqp";
-			return -1;
-		}
+	if (!amqp && *raw->transport != '\0' && strcasecmp(raw->transport, "http") != 0) {
+		*error_r = "ocsmanager_transport: http or amqp";
+		return -1;
 	}
-	set.timeout_msecs = amqp ? TIMEOUT_AMQP_MSECS : TIMEOUT_DEFAULT_MSECS;
-	value = mail_user_plugin_getenv(user, "ocsmanager_queue_max");
-	if (value != NULL && (str_to_uint(value, &set.queue_max) < 0 || set.queue_max < 1 ||
-	                      set.queue_max > QUEUE_MAX_LIMIT)) {
+	if (set.queue_max < 1 || set.queue_max > QUEUE_MAX_LIMIT) {
 		*error_r = t_strdup_printf("ocsmanager_queue_max: 1 to %u", QUEUE_MAX_LIMIT);
 		return -1;
 	}
-	value = mail_user_plugin_getenv(user, "ocsmanager_timeout");
-	if (value != NULL && (settings_get_time_msecs(value, &set.timeout_msecs, &error) < 0 ||
-	                      set.timeout_msecs < 1 || set.timeout_msecs > TIMEOUT_LIMIT_MSECS)) {
+	set.timeout_msecs = raw->timeout_msecs != 0 ? raw->timeout_msecs
+	                    : amqp                  ? TIMEOUT_AMQP_MSECS
+	                                            : TIMEOUT_DEFAULT_MSECS;
+	if (set.timeout_msecs > TIMEOUT_LIMIT_MSECS) {
 		*error_r = "ocsmanager_timeout: 1ms to 60s";
 		return -1;
 	}
-	if ((amqp ? read_amqp : read_http)(user, &set, error_r) < 0)
+	if ((amqp ? read_amqp : read_http)(raw, &set, error_r) < 0)
 		return -1;
 	set.dns_socket = t_strconcat(user->set->base_dir, "/dns-client", NULL);
 	set.oneshot = strcmp(user->service, "lda") == 0;
@@ -161,26 +143,20 @@ static int read_connection(struct mail_user *user, const char **error_r)
 int ocs_settings_read(struct mail_user *user, struct ocs_user **ctx_r, const char **error_r)
 {
 	struct ocs_user *ctx = p_new(user->pool, struct ocs_user, 1);
-	const char *value;
+	struct ocs_raw_settings raw;
 
 	*ctx_r = NULL;
-	value = mail_user_plugin_getenv(user, "ocsmanager_events");
-	if (value == NULL)
-		ctx->kinds = (1U << OCS_KINDS) - 1;
-	else if (parse_kinds(value, &ctx->kinds, error_r) < 0)
+	if (ocs_compat_settings(user, &raw, error_r) < 0 ||
+	    parse_kinds(raw.events, &ctx->kinds, error_r) < 0)
 		return -1;
 	if (ctx->kinds == 0)
 		return 0;
-	value = mail_user_plugin_getenv(user, "ocsmanager_backend");
-	ctx->backend = value == NULL || *value == '\0' ? "dovecot" : value;
-	value = mail_user_plugin_getenv(user, "ocsmanager_user_format");
-	ctx->username = value == NULL || *value == '\0' ? user->username : value;
-	value = mail_user_plugin_getenv(user, "ocsmanager_public_user");
-	ctx->public_user = value == NULL ? PUBLIC_USER_DEFAULT : value;
-	value = mail_user_plugin_getenv(user, "ocsmanager_counts");
-	ctx->counts = value == NULL || strcasecmp(value, "no") != 0;
+	ctx->backend = *raw.backend == '\0' ? "dovecot" : raw.backend;
+	ctx->username = *raw.user_format == '\0' ? user->username : raw.user_format;
+	ctx->public_user = raw.public_user;
+	ctx->counts = raw.counts;
 	ctx->delivering = strcmp(user->service, "lmtp") == 0 || strcmp(user->service, "lda") == 0;
-	if (read_connection(user, error_r) < 0)
+	if (read_connection(user, &raw, error_r) < 0)
 		return -1;
 	*ctx_r = ctx;
 	return 0;

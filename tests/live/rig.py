@@ -21,8 +21,11 @@ import subprocess
 import tempfile
 import time
 
+import dovecot_config
+from dovecot_config import DOVECOT
+
 STOCK_MODULES = "/usr/lib/dovecot/modules"
-DOVECOT = "/usr/sbin/dovecot"
+SETTINGS_MODULES = STOCK_MODULES + "/settings"  # 2.4: compiled into Dovecot's config process
 LDA = "/usr/lib/dovecot/dovecot-lda"
 DOVEADM = "/usr/bin/doveadm"
 SIEVEC = "/usr/bin/sievec"
@@ -113,12 +116,13 @@ class Lmtp:
 
 
 class Dovecot:
-    """plugin: path of the plugin's .so or None; settings: what goes into plugin { };
-    mail_plugins: what is loaded; users: name -> password; sieve: script text given to every user;
-    run_as: when root, run all of it as this user instead; extra: more configuration text."""
+    """plugin: path of the plugin's .so or None; settings: those of plugins; mail_plugins: what is
+    loaded; users: name -> password; sieve: script text given to every user; run_as: when root, run
+    all of it as this user instead; extra: more configuration text; lmtp_requests: connections that
+    one LMTP process serves (0: no limit, which is 2.3's default; 2.4's is 1)."""
 
     def __init__(self, plugin=None, settings=None, mail_plugins="notify ocsmanager", users=None,
-                 sieve=None, run_as=None, extra=""):
+                 sieve=None, run_as=None, extra="", lmtp_requests=0):
         self.folder = tempfile.mkdtemp(prefix="ocs-dovecot-")
         os.chmod(self.folder, 0o755)
         self.plugin = plugin
@@ -127,6 +131,7 @@ class Dovecot:
         self.users = users or {"alice": "pw", "bob": "pw", "carol@example.org": "pw"}
         self.sieve = sieve
         self.extra = extra
+        self.lmtp_requests = lmtp_requests
         self.run_as = run_as if os.geteuid() == 0 else None
         self.imap_port = free_port()
         self.lmtp_port = free_port()
@@ -175,7 +180,26 @@ class Dovecot:
             if os.path.lexists(target):
                 os.unlink(target)
             shutil.copy(self.plugin, target)
+            if dovecot_config.NEW:
+                shutil.copytree(SETTINGS_MODULES, self._path("settings"), dirs_exist_ok=True)
+                shutil.copy(os.path.join(os.path.dirname(self.plugin), "libocsmanager_settings.so"),
+                            self._path("settings"))
         return folder
+
+    def command(self, *arguments, user=None):
+        """How to run a program of Dovecot's: 2.4 looks for the module with our settings in the
+        system's folder only, so there that is another one for the program and what it starts. user:
+        run it as that user (root only)."""
+        if user is not None:
+            me = pwd.getpwnam(user)
+            arguments = ("/usr/bin/setpriv", "--reuid", str(me.pw_uid), "--regid", str(me.pw_gid),
+                         "--clear-groups", *arguments)
+        if not dovecot_config.NEW or not self.plugin:
+            return list(arguments)
+        namespace = ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-current-user", "--keep-caps"]
+        return ["/usr/bin/unshare", *namespace, "/bin/sh", "-ec",
+                'mount --bind "$1" "$2"; shift 2; exec "$@"', "sh", self._path("settings"),
+                SETTINGS_MODULES, *arguments]
 
     def _prepare(self):
         self.environment = sanitizer(self.plugin, self.folder)
@@ -197,38 +221,21 @@ class Dovecot:
         self._write("users", "".join(f"{u}:{{PLAIN}}{p}::::::\n" for u, p in self.users.items()))
         modules = self._link_modules()
 
-        lines = [
-            f"base_dir = {self._path('run')}", f"state_dir = {self._path('state')}",
-            f"log_path = {self._path('log')}", "protocols = imap lmtp", "listen = 127.0.0.1",
-            "ssl = no", "disable_plaintext_auth = no", "first_valid_uid = 1", "first_valid_gid = 1",
-            f"default_internal_user = {internal}", f"default_internal_group = {group}",
-            f"default_login_user = {login}", f"mail_uid = {mail_user}", f"mail_gid = {mail_group}",
-            f"mail_home = {self._path('mail')}/%u", "mail_location = maildir:~/Maildir",
-            "mail_fsync = never", f"mail_plugin_dir = {modules}",
-            f"mail_plugins = {self.mail_plugins}",
-            "passdb {", " driver = passwd-file", f" args = {self._path('users')}", "}",
-            "userdb {", " driver = static",
-            f" args = uid={mail_user} gid={mail_group} home={self._path('mail')}/%u", "}",
-            "namespace inbox {", " inbox = yes", " separator = /", "}",
-            "service imap-login {", " inet_listener imap {", "  address = 127.0.0.1",
-            f"  port = {self.imap_port}", " }", " inet_listener imaps {", "  port = 0", " }", "}",
-            "service lmtp {", " inet_listener lmtp {", "  address = 127.0.0.1",
-            f"  port = {self.lmtp_port}", " }", "}",
-        ]
-        if not self._root():
-            for service in ("anvil", "stats", "imap-login", "ipc"):
-                lines += [f"service {service} {{", " chroot =", "}"]
-        settings = dict(self.settings)
+        script = None
         if self.sieve is not None:
-            settings["sieve"] = self._write("script.sieve", self.sieve)
-            lines += [f"protocol lmtp {{\n mail_plugins = {self.mail_plugins} sieve\n}}"]
-            subprocess.run(["/usr/bin/sievec", settings["sieve"]], check=True, timeout=20)
+            script = self._write("script.sieve", self.sieve)
+            subprocess.run(["/usr/bin/sievec", script], check=True, timeout=20)
+        text = dovecot_config.text(
+            self.folder, internal=internal, group=group, login=login, mail_user=mail_user,
+            mail_group=mail_group, modules=modules, mail_plugins=self.mail_plugins,
+            imap_port=self.imap_port, lmtp_port=self.lmtp_port, lmtp_requests=self.lmtp_requests,
+            root=self._root(), sieve=script)
         if self.environment:
             variables = " ".join(f"{k}={v}" for k, v in self.environment.items())
             # the sanitizer's shadow memory is far larger than any limit
-            lines += [f"import_environment = {variables}", "default_vsz_limit = 0"]
-        lines += ["plugin {", *(f" {k} = {v}" for k, v in settings.items()), "}", self.extra, ""]
-        self._write("dovecot.conf", "\n".join(lines), 0o600 if self._root() else 0o644)
+            text += f"import_environment = {variables}\ndefault_vsz_limit = 0\n"
+        text += dovecot_config.settings(self.settings) + self.extra + "\n"
+        self._write("dovecot.conf", text, 0o600 if self._root() else 0o644)
         if self.run_as:
             subprocess.run(["/bin/chown", "-R", self.run_as, self.folder], check=True)
 
@@ -254,13 +261,11 @@ class Dovecot:
 
     def _start(self):
         self._prepare()
-        identity = {"user": self.run_as, "extra_groups": []} if self.run_as else {}
-        if self.run_as:
-            identity["group"] = pwd.getpwnam(self.run_as).pw_gid
         with open(self._path("console"), "ab") as console:
             self.process = subprocess.Popen(
-                [DOVECOT, "-F", "-c", self.config], stdin=subprocess.DEVNULL, stdout=console,
-                stderr=console, cwd="/", start_new_session=True, **identity)
+                self.command(DOVECOT, "-F", "-c", self.config, user=self.run_as),
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console, cwd="/",
+                start_new_session=True)
 
         def ready():
             if self.process.poll() is not None:
@@ -350,14 +355,13 @@ class Dovecot:
     def lda(self, user, limit=30):
         """Runs dovecot-lda; returns seconds. Raises if it refuses the mail."""
         start = time.perf_counter()
-        identity = {"user": self.run_as, "extra_groups": []} if self.run_as else {}
-        subprocess.run([LDA, "-c", self.config, "-d", user], input=self.message(user).encode(),
-                       check=True, timeout=limit, cwd="/", capture_output=True,
-                       env={**os.environ, **self.environment}, **identity)
+        subprocess.run(self.command(LDA, "-c", self.config, "-d", user, user=self.run_as),
+                       input=self.message(user).encode(), check=True, timeout=limit, cwd="/",
+                       capture_output=True, env={**os.environ, **self.environment})
         return time.perf_counter() - start
 
     def doveadm(self, *arguments, limit=30):
-        return subprocess.run([DOVEADM, "-c", self.config, *arguments], timeout=limit, cwd="/",
+        return subprocess.run(self.command(DOVEADM, "-c", self.config, *arguments), timeout=limit, cwd="/",
                               capture_output=True, text=True, check=False,
                               env={**os.environ, **self.environment})
 

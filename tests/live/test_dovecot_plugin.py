@@ -18,6 +18,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import dovecot_config  # noqa: E402
 from fakeserver import HANG, Raw, Slow, error  # noqa: E402
 from plugin_case import MAIL, PASSWORD, PLUGIN, Rig  # noqa: E402
 from rig import LDA, wait_until  # noqa: E402
@@ -67,9 +68,10 @@ class Events(Rig):
         self.setup(dovecot={"sieve": 'require ["fileinto", "mailbox", "copy"];\n'
                                      'fileinto :create :copy "Lists/dev";\n'})
         self.dovecot.deliver("alice")
-        self.assertEqual(self.accepted(3), [self.folder("created", "Lists/dev"),
-                                            self.message("newmail", "Lists/dev", 1, 1, 1),
-                                            self.message("newmail", "INBOX", 1, 1, 1)])
+        self.assertEqual(self.accepted(3, inbox_is_made=True),
+                         [self.folder("created", "Lists/dev"),
+                          self.message("newmail", "Lists/dev", 1, 1, 1),
+                          self.message("newmail", "INBOX", 1, 1, 1)])
 
     def test_an_append_is_created_with_its_flags_counted(self):
         self.setup()
@@ -159,7 +161,7 @@ class Events(Rig):
         validity = self.validity("A")
         imap.rename("A", "B/C")
         imap.delete("B/C")
-        got = self.accepted(4)
+        got = self.accepted(4, inbox_is_made=True)
         self.assertEqual(got[0], self.folder("created", "A"))
         got[2].pop("uidValidity", None)
         self.assertEqual(got[2], self.folder("moved", "B/C", oldFolder="A"))
@@ -185,7 +187,7 @@ class Events(Rig):
                    events="folder-created")
         imap = self.dovecot.imap("alice")
         imap.create('"Gr&APw-n.<a> &- b"')
-        self.assertEqual([n["folder"] for n in self.accepted(1)], ["Grün/<a> & b"])
+        self.assertEqual([n["folder"] for n in self.accepted(1, inbox_is_made=True)], ["Grün/<a> & b"])
         imap.logout()
 
     def test_each_kind_can_be_switched_off(self):
@@ -211,7 +213,7 @@ class Events(Rig):
     def test_the_user_can_be_reported_with_or_without_its_domain(self):
         for form, expected in (("%u", "carol@example.org"), ("%n", "carol"), (None, "carol@example.org")):
             with self.subTest(form=form):
-                more = {} if form is None else {"user_format": form}
+                more = {} if form is None else {"user_format": dovecot_config.variable(form)}
                 self.setup(events="newmail", backend="sogo", **more).deliver("carol@example.org")
                 got = self.accepted(1)[0]
                 self.assertEqual((got["username"], got["backend"]), (expected, "sogo"))
@@ -354,7 +356,8 @@ class Deliveries(Rig):
             self.connection = self.dovecot.lmtp()
             self.addCleanup(self.hang_up)
         times = [self.connection.deliver([user], self.dovecot.message()) for _ in range(count)]
-        self.assertLess(statistics.median(times), 0.1, times)
+        if count >= 12:
+            self.assertLess(statistics.median(times), 0.1, times)
         self.assertLess(max(times), limit, times)
         return times
 
@@ -787,8 +790,8 @@ class Settings(Rig):
         for settings, expected in (({"events": "newmail typo"}, "unknown event 'typo'"),
                                    ({"url": "ftp://x"}, "ocsmanager_url"),
                                    ({"url": "http://127.0.0.1:1/path"}, "ocsmanager_url"),
-                                   ({"timeout": "never"}, "ocsmanager_timeout"),
-                                   ({"queue_max": "-1"}, "ocsmanager_queue_max"),
+                                   ({"timeout": "61s"}, "ocsmanager_timeout"),
+                                   ({"queue_max": "0"}, "ocsmanager_queue_max"),
                                    ({"mechanism": "GSSAPI"}, "ocsmanager_mechanism"),
                                    ({"transport": "amqps"}, "ocsmanager_transport: http or amqp"),
                                    ({"transport": "amqp", "socket": "run/s"}, "ocsmanager_socket"),
@@ -802,6 +805,18 @@ class Settings(Rig):
                 self.broken(expected + "", **settings)
                 self.doCleanups()
 
+    def test_a_value_of_the_wrong_type(self):
+        """2.3 takes any text; 2.4 knows our types, and refuses to start like for any of its own."""
+        for settings, expected in (({"timeout": "never"}, "ocsmanager_timeout"),
+                                   ({"queue_max": "-1"}, "ocsmanager_queue_max")):
+            with self.subTest(settings=settings):
+                if dovecot_config.NEW:
+                    with self.assertRaisesRegex(RuntimeError, "dovecot.conf line .*" + expected):
+                        self.setup(**settings)
+                else:
+                    self.broken(expected, **settings)
+                self.doCleanups()
+
     @unittest.skipIf(os.geteuid() != 0, "needs root")
     def test_unreadable_credentials_are_said_and_mail_goes_on(self):
         self.setup(dovecot={"run_as": "nobody"}, credentials="/etc/shadow")
@@ -811,8 +826,8 @@ class Settings(Rig):
 
     @unittest.skipIf(os.geteuid() != 0, "needs root")
     def test_a_password_with_a_percent_sign_is_written_in_base64(self):
-        """Dovecot itself would expand it: in the form with < that fails every user."""
-        for line, works in (("password=100%u", False), ("password64=MTAwJXU=", True)):
+        """Dovecot 2.3 itself would expand it: in the form with < that fails every user."""
+        for line, works in (("password=100%u", dovecot_config.NEW), ("password64=MTAwJXU=", True)):
             with self.subTest(line=line):
                 dovecot = self.setup(events="newmail")
                 dovecot.stop_processes()
@@ -854,18 +869,18 @@ class Settings(Rig):
         dovecot.stop_processes()
         del dovecot.settings["ocsmanager_credentials"]
         with open(include, "w", encoding="utf-8") as f:
-            f.write(f"plugin {{\n ocsmanager_credentials = <{self.credentials}\n}}\n")
+            f.write(dovecot_config.settings({"ocsmanager_credentials": "<" + self.credentials}))
         os.chmod(include, 0o600)
         dovecot.start()
         dovecot.deliver("alice")
         self.accepted(1)
         for path, mode in ((dovecot.config, 0o644), (f"{dovecot.folder}/run/auth-userdb", 0o666)):
             os.chmod(path, mode)
-        result = subprocess.run([LDA, "-c", dovecot.config, "-o", "log_path=/dev/stderr", "-o",
-                                 "stats_writer_socket_path=", "-d", "alice"], text=True, cwd="/",
-                                input=dovecot.message(), capture_output=True, user="nobody",
-                                group=pwd.getpwnam("nobody").pw_gid, extra_groups=[],
-                                env={**os.environ, **dovecot.environment}, check=False)
+        command = dovecot.command(LDA, "-c", dovecot.config, "-o", "log_path=/dev/stderr", "-o",
+                                  "stats_writer_socket_path=", "-d", "alice", user="nobody")
+        result = subprocess.run(command, text=True, cwd="/", input=dovecot.message(),
+                                capture_output=True, env={**os.environ, **dovecot.environment},
+                                check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("ocsmanager_credentials is not set", result.stderr)
 
