@@ -39,7 +39,7 @@ int ocs_account_line_read(const char *at, const char *limit, struct ocs_account_
 }
 
 static int add_line(struct ocs_accounts *accounts, const struct ocs_account_line *line,
-                    const struct ocs_auth_secret *secret, struct ocs_error *error)
+                    unsigned number, const struct ocs_auth_secret *secret, struct ocs_error *error)
 {
 	char name[OCS_AUTH_NAME_SIZE + 1], hash[OCS_HASH_PASSWORD_MAX + 2];
 	size_t name_len = (size_t)(line->colon - line->name);
@@ -53,6 +53,8 @@ static int add_line(struct ocs_accounts *accounts, const struct ocs_account_line
 	         line->colon + 1);
 	int rc = ocs_accounts_add(accounts, name, hash, false, secret, error);
 	explicit_bzero(hash, sizeof(hash));
+	if (rc == 0)
+		ocs_accounts_set_line(accounts, name, number);
 	return rc;
 }
 
@@ -67,7 +69,7 @@ static int load_text(struct ocs_accounts *accounts, const char *path, const char
 
 		if (ocs_account_line_read(at, limit, &line) < 0)
 			return ocs_error_set(error, "%s:%u: not NAME:HASH", path, number);
-		if (line.colon && add_line(accounts, &line, secret, &why) < 0)
+		if (line.colon && add_line(accounts, &line, number, secret, &why) < 0)
 			return ocs_error_set(error, "%s:%u: %.300s", path, number, why.text);
 		at = line.next;
 	}

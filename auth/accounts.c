@@ -156,6 +156,15 @@ int ocs_accounts_add(struct ocs_accounts *accounts, const char *name, const char
 	return 0;
 }
 
+void ocs_accounts_set_line(struct ocs_accounts *accounts, const char *name, unsigned line)
+{
+	struct ocs_account *account;
+
+	HASH_FIND_STR(accounts->table, name, account);
+	if (account)
+		account->line = line;
+}
+
 const struct ocs_account *ocs_accounts_find(const struct ocs_accounts *accounts, const char *name)
 {
 	struct ocs_account *account;

@@ -21,6 +21,7 @@
 struct ocs_account {
 	char name[OCS_AUTH_NAME_SIZE];
 	struct ocs_hash hash;
+	unsigned line;  /* in the account file; 0: there is none */
 	bool has_ssha;  /* ssha serves the legacy login */
 	bool has_scram; /* scram serves SCRAM-SHA-256 */
 	struct ocs_ssha ssha;
@@ -54,6 +55,8 @@ struct ocs_accounts *ocs_accounts_new(const void *mem_ctx);
 int ocs_accounts_add(struct ocs_accounts *accounts, const char *name, const char *hash,
                      bool plain_allowed, const struct ocs_auth_secret *secret,
                      struct ocs_error *error);
+/* Remembers where the account stands. */
+void ocs_accounts_set_line(struct ocs_accounts *accounts, const char *name, unsigned line);
 const struct ocs_account *ocs_accounts_find(const struct ocs_accounts *accounts, const char *name);
 
 /* What steps one tell of an account that is unknown or whose hash cannot serve: from secret and

@@ -85,6 +85,34 @@ static unsigned or_default(unsigned value, unsigned fallback)
 	return value ? value : fallback;
 }
 
+/* An account that no mechanism on offer can serve is as good as none: its admin is to know. */
+static void report_unserved(const struct ocs_auth_settings *settings,
+                            const struct ocs_auth_view *view)
+{
+	const struct ocs_account *account, *next;
+
+	HASH_ITER(hh, view->accounts->table, account, next)
+	{
+		bool single = account->line == 0;
+		const char *file = single ? settings->config_file : settings->file;
+		unsigned line = single ? settings->password_line : account->line;
+		char text[600];
+
+		if ((view->mechanisms & OCS_MECHANISM_PLAIN) ||
+		    (account->has_ssha && (view->mechanisms & OCS_MECHANISM_SSHA)) ||
+		    (account->has_scram && (view->mechanisms & OCS_MECHANISM_SCRAM)))
+			continue;
+		snprintf(text, sizeof(text),
+		         "%.300s:%u: account %s cannot log in: its hash serves %sPLAIN, none of "
+		         "which [main] mechanisms offers",
+		         file ? file : "?", line, account->name,
+		         account->has_ssha    ? "SSHA and "
+		         : account->has_scram ? "SCRAM-SHA-256 and "
+		                              : "");
+		report(settings, text);
+	}
+}
+
 static int view_free(struct ocs_auth_view *view)
 {
 	/* it may hold a plain password; the accounts wipe themselves */
@@ -114,6 +142,7 @@ static struct ocs_auth_view *view_new(const struct ocs_auth_settings *settings,
 		talloc_free(view);
 		return NULL;
 	}
+	report_unserved(settings, view);
 	return view;
 }
 

@@ -152,6 +152,35 @@ static bool has_high_water(struct ocs_index *index)
 	return ret != OCS_STORE_MISSING;
 }
 
+static int gone(const char *why, uint16_t replica_id, const char *replicas, struct ocs_error *error)
+{
+	ocs_error_set(error,
+	              "%.200s; identifiers of replica id %u were given from it and must never "
+	              "be given again: restore it from a backup, or move it away and set [main] "
+	              "replica_id to a number that is not in %.100s",
+	              why, replica_id, replicas);
+	return OCS_STORE_CORRUPT;
+}
+
+int ocs_index_look(const char *folder, uint16_t replica_id, struct ocs_error *error)
+{
+	char path[4096], replicas[4096], why[4200];
+
+	if (replicas_path(folder, replicas, sizeof(replicas)) != 0 ||
+	    snprintf(path, sizeof(path), "%s/index.tdb", folder) >= (int)sizeof(path))
+		return ocs_error_set(error, "%s: the path is too long", folder);
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	snprintf(why, sizeof(why), "%s: %s", path, strerror(errno));
+	switch (replica_listed(replicas, replica_id, error)) {
+	case 0:
+		return 0;
+	case 1:
+		gone(why, replica_id, replicas, error);
+	}
+	return -1;
+}
+
 static int open_store(struct ocs_index *index, const char *folder, const char *path, bool create,
                       struct ocs_error *error)
 {
@@ -177,15 +206,8 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 		ocs_error_set(&why, "%s: damaged, its high-water mark is lost", path);
 		ret = OCS_STORE_CORRUPT;
 	}
-	if (ret == OCS_STORE_CORRUPT || (ret == OCS_STORE_MISSING && listed == 1)) {
-		ocs_error_set(
-		        error,
-		        "%.200s; identifiers of replica id %u were given from it and must never "
-		        "be given again: restore it from a backup, or move it away and set [main] "
-		        "replica_id to a number that is not in %.100s",
-		        why.text, index->replica_id, replicas);
-		return OCS_STORE_CORRUPT;
-	}
+	if (ret == OCS_STORE_CORRUPT || (ret == OCS_STORE_MISSING && listed == 1))
+		return gone(why.text, index->replica_id, replicas, error);
 	if (ret == OCS_STORE_MISSING) {
 		ret = ocs_store_open(path, HASH_SIZE, OCS_STORE_CREATE, 0660, st.st_gid,
 		                     &index->store, NULL, &why);

@@ -17,9 +17,11 @@
 struct map_line {
 	char *backend, *backend_user, *folder, *user; /* NULL: any; user NULL: the backend user */
 	uint64_t fid;                                 /* 0: none */
+	unsigned number;
 };
 
 struct ocs_usermap {
+	char *path;
 	struct map_line *lines;
 	size_t n;
 };
@@ -36,13 +38,52 @@ static char *field(const void *mem_ctx, const char *text, const char *any, bool 
 	return copy;
 }
 
+static bool is_utf8(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	while (*p != '\0') {
+		unsigned more = *p < 0x80                 ? 0
+		                : *p >= 0xc2 && *p < 0xe0 ? 1
+		                : (*p & 0xf0) == 0xe0     ? 2
+		                : *p >= 0xf0 && *p < 0xf5 ? 3
+		                                          : 4;
+
+		if (more == 4 || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+		    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+			return false;
+		for (p++; more > 0; more--, p++) {
+			if ((*p & 0xc0) != 0x80)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* What can match nothing that is ever reported, or name nobody who logs on. */
+static const char *useless(char *const *fields)
+{
+	for (size_t i = 0; i < 2; i++)
+		if (strchr(fields[i], '*') != NULL && strcmp(fields[i], "*") != 0)
+			return "a * is only a field of its own: parts of a name cannot be left "
+			       "open";
+	if (strchr(fields[3], '*') != NULL)
+		return "a groupware user is a name or =, not *";
+	if (strchr(fields[3], '=') != NULL && strcmp(fields[3], "=") != 0)
+		return "an = is only a field of its own";
+	return NULL;
+}
+
 /* Returns what is wrong with the line, or NULL. */
-static const char *parse_line(struct ocs_usermap *map, char *text)
+static const char *parse_line(struct ocs_usermap *map, char *text, unsigned number)
 {
 	char *fields[5], *p = text;
 	struct map_line *grown, *line;
+	const char *wrong;
 	bool failed = false;
 
+	if (!is_utf8(text))
+		return "the line is not UTF-8 (of another editor or locale?)";
 	for (size_t i = 0; i < 5; i++) {
 		fields[i] = strsep(&p, "\t");
 		if (fields[i] == NULL)
@@ -55,12 +96,16 @@ static const char *parse_line(struct ocs_usermap *map, char *text)
 	}
 	if (p != NULL)
 		return "more than five fields";
+	wrong = useless(fields);
+	if (wrong != NULL)
+		return wrong;
 	grown = talloc_realloc(map, map->lines, struct map_line, map->n + 1);
 	if (grown == NULL)
 		return "out of memory";
 	map->lines = grown;
 	line = &grown[map->n];
 	memset(line, 0, sizeof(*line));
+	line->number = number;
 	if (strcmp(fields[4], "-") != 0 &&
 	    (ocs_folder_from_word(fields[4], &line->fid) != 0 || line->fid == OCS_FOLDER_STORE))
 		return "the FID is neither 16 hex digits nor -";
@@ -89,6 +134,7 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 	*map_r = NULL;
 	if (map == NULL)
 		return ocs_error_set(error, "out of memory");
+	map->path = talloc_strdup(map, path);
 	file = fopen(path, "re");
 	if (file == NULL) {
 		ocs_error_set(error, "%s: %s", path, strerror(errno));
@@ -107,10 +153,14 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 		} else if ((len == 0 || text[len - 1] != '\n') && !feof(file)) {
 			wrong = "a NUL byte";
 		} else {
+			char *start = text;
+
 			text[strcspn(text, "\r\n")] = '\0';
-			if (text[0] == '\0' || text[0] == '#')
+			if (number == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
+				start += 3;
+			if (start[0] == '\0' || start[0] == '#')
 				continue;
-			wrong = parse_line(map, text);
+			wrong = parse_line(map, start, number);
 		}
 		if (wrong != NULL) {
 			char *message = talloc_asprintf(map, "%s:%u: %s", path, number, wrong);
@@ -131,6 +181,27 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 	}
 	*map_r = map;
 	return 0;
+}
+
+void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *backends,
+                                ocs_usermap_report_fn *report, void *arg)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const struct map_line *line = &map->lines[i];
+		char *const *name = backends;
+		char *message;
+
+		while (line->backend != NULL && *name != NULL && strcmp(*name, line->backend) != 0)
+			name++;
+		if (line->backend == NULL || *name != NULL)
+			continue;
+		message = talloc_asprintf(
+		        NULL, "%s:%u: there is no section [backend:%s]: the line has no effect",
+		        map->path != NULL ? map->path : "?", line->number, line->backend);
+		if (message != NULL)
+			report(arg, message);
+		talloc_free(message);
+	}
 }
 
 static bool line_matches(const struct map_line *line, const char *backend, const char *backend_user,

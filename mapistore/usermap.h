@@ -3,8 +3,8 @@
  *
  * A text file, a line each, fields separated by tabs: backend, backend user, folder, groupware
  * user, FID or `-`; `*` in the first three is any, `=` as groupware user is the backend user, `#`
- * starts a comment line. Every line that matches counts; the first FID of a user wins. Immutable
- * once loaded: any number of threads may read it.
+ * starts a comment line. UTF-8, with or without a byte order mark. Every line that matches counts;
+ * the first FID of a user wins. Immutable once loaded: any number of threads may read it.
  */
 #ifndef OCS_MAPISTORE_USERMAP_H
 #define OCS_MAPISTORE_USERMAP_H
@@ -22,6 +22,10 @@ typedef void ocs_usermap_report_fn(void *arg, const char *text); /* "file:line: 
 /* Reports every bad line; returns -1 (and no map) if there was any. talloc object on mem_ctx. */
 int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_fn *report,
                      void *arg, struct ocs_usermap **map_r, struct ocs_error *error);
+
+/* Reports each line about a backend that is none of these (NULL-terminated): it has no effect. */
+void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *backends,
+                                ocs_usermap_report_fn *report, void *arg);
 
 /* The groupware users of a backend user's folder, each once: calls each() with the user and the
  * fixed FID (0: none). map NULL: the backend user itself. Returns how many. backend and folder

@@ -275,14 +275,16 @@ static int load(struct loader *loader, const char *path)
 	loader->folder = talloc_strndup(config, config->path, (size_t)(slash - config->path));
 	if (loader->folder == NULL || set_defaults(loader) < 0)
 		return -1;
-	loader->ini = ocs_ini_read(config->path, loader->problems, ini_fault, loader);
+	loader->ini = ocs_ini_read(config->path, config, ini_fault, loader);
 	if (loader->ini == NULL)
 		return 0; /* reported */
+	config->ini = loader->ini;
 	for (size_t i = 0; i < loader->ini->n_sections; i++)
 		load_section(loader, &loader->ini->sections[i]);
 	for (size_t i = 0; i < loader->ini->n_values; i++)
 		load_value(loader, &loader->ini->values[i]);
 	ocs_config_check(config, loader->ini, loader->problems);
+	ocs_config_doubt(config, loader->ini, loader->problems);
 	return list_backends(config);
 }
 

@@ -34,8 +34,11 @@ struct ocs_config_account {
 	const char *users;
 };
 
+struct ocs_ini;
+
 struct ocs_config {
-	const char *path; /* the ini itself, absolute */
+	const char *path;          /* the ini itself, absolute */
+	const struct ocs_ini *ini; /* its lines, for what is found wrong later */
 
 	struct {
 		unsigned auth; /* enum ocs_config_auth */

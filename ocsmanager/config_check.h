@@ -30,6 +30,9 @@ unsigned ocs_problem_line(const struct ocs_ini *ini, const char *section, const 
  * the machine. */
 void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
                       struct ocs_problems *problems);
+/* What is allowed and cannot be meant: config_doubt.c. Warnings only. */
+void ocs_config_doubt(const struct ocs_config *config, const struct ocs_ini *ini,
+                      struct ocs_problems *problems);
 /* The part of it about [rabbitmq]: config_link.c. */
 void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
                            struct ocs_problems *problems);

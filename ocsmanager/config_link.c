@@ -1,17 +1,13 @@
 /*
  * [rabbitmq]: what must hold between its keys, the defaults that follow from others and from the
- * host, and the link's settings made of it. Looks at the host name and at the files the section
- * names; changes nothing.
+ * host, and the link's settings made of it. Looks at the host name; changes nothing.
  */
 #include "ocsmanager/config_link.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <talloc.h>
 #include <unistd.h>
@@ -205,49 +201,6 @@ void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
 		ocs_problem_add(problems, LOG_WARNING, value->line,
 		                "[rabbitmq] %s has no effect without uri", value->key);
 	}
-}
-
-static int check_file(const char *key, const char *path, bool secret, ocs_config_report_fn *report,
-                      void *arg)
-{
-	char text[PATH_MAX + 128];
-	struct stat status;
-	int fd;
-
-	if (path == NULL)
-		return 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &status) < 0) {
-		snprintf(text, sizeof(text), "[rabbitmq] %s: %s: %s", key, path, strerror(errno));
-		report(LOG_ERR, text, arg);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	close(fd);
-	if (!S_ISREG(status.st_mode)) {
-		snprintf(text, sizeof(text), "[rabbitmq] %s: %s: is not a file", key, path);
-		report(LOG_ERR, text, arg);
-		return -1;
-	}
-	if (secret && (status.st_mode & S_IROTH)) {
-		snprintf(text, sizeof(text), "%s: is a key and every user can read it: chmod o-r",
-		         path);
-		report(LOG_WARNING, text, arg);
-	}
-	return 0;
-}
-
-int ocs_config_link_files(const struct ocs_config *config, ocs_config_report_fn *report, void *arg)
-{
-	int result = 0;
-
-	if (config->rabbitmq.uri == NULL)
-		return 0;
-	result |= check_file("ca_file", config->rabbitmq.ca_file, false, report, arg);
-	result |= check_file("cert_file", config->rabbitmq.cert_file, false, report, arg);
-	result |= check_file("key_file", config->rabbitmq.key_file, true, report, arg);
-	return result;
 }
 
 struct ocs_link_settings *ocs_config_link(const struct ocs_config *config, const void *mem_ctx,

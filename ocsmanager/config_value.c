@@ -214,9 +214,10 @@ const char *ocs_config_value_doubt(const struct ocs_key *key, const char *text)
 
 	if (len >= 2 && (text[0] == '"' || text[0] == '\'') && text[len - 1] == text[0])
 		return "the quotes are taken as part of the value";
-	/* A password may hold any of these: only what reads like a comment is asked about. */
-	if (key->type == OCS_KEY_SECRET ? strstr(text, " # ") != NULL || strstr(text, " ; ") != NULL
-	                                : has_comment(text))
+	/* A password may hold any of these, a hash and a URI cannot. */
+	bool secret = key->type == OCS_KEY_SECRET && text[0] != '{' && text[0] != '$' &&
+	              strstr(text, "://") == NULL;
+	if (!secret && has_comment(text))
 		return "the rest of the line is taken as part of the value " COMMENT_HINT;
 	return NULL;
 }

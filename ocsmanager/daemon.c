@@ -62,6 +62,13 @@ static void usermap_report(void *arg, const char *text)
 	reporter->report(LOG_ERR, text, reporter->arg);
 }
 
+static void usermap_warn(void *arg, const char *text)
+{
+	const struct reporter *reporter = arg;
+
+	reporter->report(LOG_WARNING, text, reporter->arg);
+}
+
 static const struct reporter log_reporter = {report_to_log, NULL};
 
 static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
@@ -130,8 +137,12 @@ static int load_usermap(const struct ocs_config *config, const struct reporter *
 	*map_r = NULL;
 	if (config->users.map == NULL)
 		return 0;
-	return ocs_usermap_load(config->users.map, NULL, usermap_report,
-	                        (void *)(uintptr_t)reporter, map_r, error);
+	if (ocs_usermap_load(config->users.map, NULL, usermap_report, (void *)(uintptr_t)reporter,
+	                     map_r, error) < 0)
+		return -1;
+	ocs_usermap_check_backends(*map_r, config->backend_names, usermap_warn,
+	                           (void *)(uintptr_t)reporter);
+	return 0;
 }
 
 int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *report, void *arg)
@@ -139,10 +150,18 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *repo
 	const struct reporter reporter = {report, arg};
 	char *folder = talloc_asprintf(NULL, "%s/private", config->main.registry);
 	struct ocs_auth_settings settings = auth_settings(config, folder, &reporter);
+	struct ocs_dispatch_settings dispatch;
+	struct ocs_auth_limits *limits;
 	struct ocs_usermap *map = NULL;
 	struct ocs_error error = {""};
 	int result = 0;
 
+	limits = ocs_service_limits(config, NULL, &error);
+	if (limits == NULL || dispatch_settings(config, &dispatch, &error) < 0) {
+		report(LOG_ERR, error.text, arg);
+		result = -1;
+	}
+	talloc_free(limits);
 	if (folder == NULL || ocs_auth_validate(&settings, &error) < 0) {
 		report(LOG_ERR, folder != NULL ? error.text : "out of memory", arg);
 		result = -1;
@@ -151,8 +170,6 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *repo
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
-	if (ocs_config_link_files(config, report, arg) < 0)
-		result = -1;
 	talloc_free(map);
 	talloc_free(folder);
 	return result;

@@ -13,7 +13,8 @@
 struct ocs_daemon;
 struct ocs_local_socket;
 
-/* What `ocsmanager -t` looks at beyond the ini: account file, passwords, user map. Reports every
+/* The files that the parts read: account file, passwords, user map; see check.h for
+ * the rest of what `ocsmanager -t` looks at. Reports every
  * problem; changes and creates nothing. -1 if one of them keeps the daemon from starting. */
 int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *report, void *arg);
 

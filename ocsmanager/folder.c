@@ -33,9 +33,58 @@ static int open_folder(const char *path, struct stat *st, struct ocs_error *erro
 	return fd;
 }
 
+static int judge(const char *folder, const struct stat *st, uid_t uid, struct ocs_error *error)
+{
+	if (st->st_uid != uid)
+		return ocs_error_set(error,
+		                     "%s belongs to uid %u, the daemon is uid %u: chown it, with "
+		                     "all that is in it",
+		                     folder, (unsigned)st->st_uid, (unsigned)uid);
+	if ((st->st_mode & S_IWOTH) != 0)
+		return ocs_error_set(error, "every user can write to %s: chmod %o it", folder,
+		                     FOLDER_MODE);
+	return 0;
+}
+
+int ocs_folder_look(const char *folder, uid_t uid, struct ocs_error *error)
+{
+	struct stat st;
+	int fd = open_folder(folder, &st, error);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return judge(folder, &st, uid, error);
+}
+
+bool ocs_folder_locked(const char *folder)
+{
+	char path[PATH_MAX], line[200];
+	struct stat st;
+	FILE *locks;
+	bool found = false;
+
+	if (snprintf(path, sizeof(path), "%s/ocsmanager.lock", folder) >= (int)sizeof(path) ||
+	    stat(path, &st) < 0)
+		return false;
+	locks = fopen("/proc/locks", "re");
+	while (locks != NULL && !found && fgets(line, sizeof(line), locks) != NULL) {
+		unsigned long long inode;
+
+		/* "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF" */
+		found = sscanf(line, "%*s FLOCK %*s %*s %*d %*[0-9a-f]:%*[0-9a-f]:%llu", &inode) ==
+		                1 &&
+		        inode == st.st_ino;
+	}
+	if (locks != NULL)
+		fclose(locks);
+	return found;
+}
+
 int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_error *error)
 {
 	bool made = mkdir(folder, 0700) == 0;
+	struct ocs_error why;
 	struct stat st;
 	int fd, result = 0;
 
@@ -51,16 +100,8 @@ int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_erro
 	     (st.st_gid != gid && fchown(fd, (uid_t)-1, gid) < 0) || fchmod(fd, FOLDER_MODE) < 0))
 		result = ocs_error_set(error, "[main] registry: %s: owner and mode: %s", folder,
 		                       strerror(errno));
-	else if (!made && st.st_uid != uid)
-		result = ocs_error_set(
-		        error,
-		        "[main] registry: %s belongs to uid %u, the daemon is uid %u: "
-		        "chown it, with all that is in it",
-		        folder, (unsigned)st.st_uid, (unsigned)uid);
-	else if (!made && (st.st_mode & S_IWOTH) != 0)
-		result = ocs_error_set(error,
-		                       "[main] registry: every user can write to %s: chmod %o it",
-		                       folder, FOLDER_MODE);
+	else if (!made && judge(folder, &st, uid, &why) < 0)
+		result = ocs_error_set(error, "[main] registry: %s", why.text);
 	if (made && result < 0)
 		rmdir(folder);
 	close(fd);

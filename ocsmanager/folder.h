@@ -14,6 +14,12 @@
  * made, is no folder, or belongs to someone else. Before root is dropped. */
 int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_error *error);
 
+/* What ocs_folder_prepare() says of one that is there; changes nothing. */
+int ocs_folder_look(const char *folder, uid_t uid, struct ocs_error *error);
+
+/* Whether a daemon holds the lock of that folder now. It is looked up, not tried. */
+bool ocs_folder_locked(const char *folder);
+
 /* Makes and checks `private` (0700) in it; *path_r is talloc on mem_ctx. After root is dropped. */
 int ocs_folder_private(const char *folder, const void *mem_ctx, const char **path_r,
                        struct ocs_error *error);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ocsmanager/background.h"
+#include "ocsmanager/check.h"
 #include "ocsmanager/config.h"
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/folder.h"
@@ -92,18 +93,25 @@ static int parse_options(int argc, char **argv, struct options *options)
 	return -1;
 }
 
+static unsigned warnings;
+
 /* Before the log is open, and for -t. */
 static void report_to_stderr(int priority, const char *text, void *arg)
 {
 	(void)arg;
+	warnings += priority > LOG_ERR;
 	fprintf(stderr, "%s: %s\n", priority <= LOG_ERR ? "error" : "warning", text);
 }
 
 static int test_config(const struct ocs_config *config, const char *path)
 {
-	if (ocs_daemon_check(config, report_to_stderr, NULL) < 0)
+	if (ocs_check(config, false, report_to_stderr, NULL) < 0)
 		return EXIT_FAILED;
-	printf("%s: fine\n", path);
+	if (warnings == 0)
+		printf("%s: fine\n", path);
+	else
+		printf("%s: a daemon starts with it; %u warning%s\n", path, warnings,
+		       warnings == 1 ? "" : "s");
 	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
 }
 
@@ -172,10 +180,13 @@ static int become(const struct ocs_config *config, struct ocs_local_socket **loc
 		ocs_log(LOG_INFO,
 		        "without CAP_FOWNER: queues of dead MAPI servers of other users are left "
 		        "to those users");
-	if (access(config->path, R_OK) < 0)
-		ocs_log(LOG_WARNING, "%s cannot be read by the daemon's user: SIGHUP will fail",
-		        config->path);
 	return 0;
+}
+
+static void report_to_log(int priority, const char *text, void *arg)
+{
+	(void)arg;
+	ocs_log(priority, "%s", text);
 }
 
 static void reload(struct ocs_daemon *daemon)
@@ -251,10 +262,12 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 
 	block_signals(&signals);
 	log_limits(config);
-	if (become(config, &local, error) == 0 &&
-	    ocs_folder_lock(config->main.registry, &lock, error) == 0 &&
-	    ocs_folder_private(config->main.registry, memory, &private_folder, error) == 0 &&
-	    ocs_daemon_start(config, private_folder, local, &daemon, error) == 0) {
+	if (ocs_check(config, true, report_to_log, NULL) < 0)
+		ocs_error_set(error, "%s: the daemon cannot start with it", config->path);
+	else if (become(config, &local, error) == 0 &&
+	         ocs_folder_lock(config->main.registry, &lock, error) == 0 &&
+	         ocs_folder_private(config->main.registry, memory, &private_folder, error) == 0 &&
+	         ocs_daemon_start(config, private_folder, local, &daemon, error) == 0) {
 		publish_addresses(daemon, lock);
 		ocs_log_detach();
 		ocs_background_ready();

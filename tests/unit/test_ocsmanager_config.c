@@ -157,17 +157,19 @@ START_TEST(no_thread_gets_120_connections)
 	says("E", 6, "the section is there a second time");
 
 	load("[operations]\nport = 0\n[auth:single]\nusername = a\npassword = b\n[backend:a]\n"
-	     "uri = a://x\n[server:main]\nconnection_limit = 12000\n");
+	     "uri = a://{user}/{folder}/{message}\n[server:main]\nconnection_limit = 12000\n");
 	fine();
 	ck_assert_uint_ge(config->server.threads * (OCS_CONFIG_THREAD_CONNECTIONS - 1), 12000);
 
-	load("[auth:single]\nusername = a\npassword = b\n[backend:a]\nuri = a://x\n"
+	load("[auth:single]\nusername = a\npassword = b\n[backend:a]\nuri = "
+	     "a://{user}/{folder}/{message}\n"
 	     "[server:main]\nthreads = 2\n");
 	fine();
 	ck_assert_uint_eq(config->server.threads, 2);
 	ck_assert_uint_eq(config->server.connection_limit, 238);
 
-	load("[auth:single]\nusername = a\npassword = b\n[backend:a]\nuri = a://x\n"
+	load("[auth:single]\nusername = a\npassword = b\n[backend:a]\nuri = "
+	     "a://{user}/{folder}/{message}\n"
 	     "[server:main]\nthreads = 2\nconnection_limit = 239\n");
 	says("E", 8, "2 threads serve at most 238 connections");
 }
@@ -193,7 +195,7 @@ START_TEST(what_the_old_ini_had_has_no_meaning_any_more)
 	     "[server:main]\nuse = egg:Paste#http\nhost = 0.0.0.0\nport = 5000\n"
 	     "[app:main]\nuse = egg:ocsmanager\nbeaker.session.key = ocsmanager\n"
 	     "[loggers]\nkeys = root\n[handler_console]\nargs = (sys.stderr,)\n"
-	     "[backend:sogo]\nuri = sogo://x\n");
+	     "[backend:sogo]\nuri = sogo://{user}/{folder}/{message}\n");
 	ck_assert_int_eq(result, 0);
 	says("W", 1, "[DEFAULT] has no meaning any more");
 	says("W", 5, "mapistore_root has no meaning any more; see registry in [main]");
@@ -266,11 +268,13 @@ END_TEST
 START_TEST(a_value_is_the_rest_of_its_line)
 {
 	load("[main]\nregistry = run\n[auth:single]\nusername = a\n"
-	     "password =  a=b # c ; {d} \"e\" \\ \t\n[backend:a]\nuri = a://x\n");
+	     "password =  a=b # c ; {d} \"e\" \\ \t\n[backend:a]\nuri = "
+	     "a://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_str_eq(config->auth_single.password, "a=b # c ; {d} \"e\" \\");
 
-	load("[auth:single]\nusername = a\npassword = \"quoted\"\n[backend:a]\nuri = a://x\n");
+	load("[auth:single]\nusername = a\npassword = \"quoted\"\n[backend:a]\nuri = "
+	     "a://{user}/{folder}/{message}\n");
 	says("W", 3, "the quotes are taken as part of the value");
 	ck_assert_str_eq(config->auth_single.password, "\"quoted\"");
 
@@ -302,7 +306,7 @@ END_TEST
 START_TEST(indented_keys_sections_and_comments_are_as_if_they_were_not)
 {
 	load(" [auth:single]\n\tusername = a\n   password = b\n  # comment\n  ; another\n"
-	     "\t[backend:a]\n uri = a://x\n");
+	     "\t[backend:a]\n uri = a://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_str_eq(config->auth_single.username, "a");
 	ck_assert_str_eq(config->auth_single.password, "b");
@@ -312,10 +316,10 @@ END_TEST
 START_TEST(a_bom_and_crlf_are_accepted)
 {
 	load("\xef\xbb\xbf[auth:single]\r\nusername = a\r\npassword = b\r\n\r\n[backend:a]\r\n"
-	     "uri = a://x");
+	     "uri = a://{user}/{folder}/{message}");
 	fine();
 	ck_assert_str_eq(config->auth_single.username, "a");
-	ck_assert_str_eq(config->backends[0].uri, "a://x");
+	ck_assert_str_eq(config->backends[0].uri, "a://{user}/{folder}/{message}");
 }
 END_TEST
 
@@ -407,12 +411,13 @@ END_TEST
 
 START_TEST(what_is_required_depends_on_auth)
 {
-	load("[main]\nauth = file\n[backend:a]\nuri = a://x\n");
+	load("[main]\nauth = file\n[backend:a]\nuri = a://{user}/{folder}/{message}\n");
 	ck_assert_ptr_nonnull(strstr(problems, "E: file is missing (auth = file)"));
-	load("[main]\nauth = file\n[auth:file]\nfile = accounts\n[backend:a]\nuri = a://x\n");
+	load("[main]\nauth = file\n[auth:file]\nfile = accounts\n[backend:a]\nuri = "
+	     "a://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_msg(config->auth_file.file[0] == '/', "relative to the ini's folder");
-	load("[main]\nauth = ldap\n[backend:a]\nuri = a://x\n");
+	load("[main]\nauth = ldap\n[backend:a]\nuri = a://{user}/{folder}/{message}\n");
 	says("E", 2, "ldap is not in this version");
 	load_with("[backend:b]\n");
 	says("E", 12, "uri is missing");
@@ -432,7 +437,8 @@ END_TEST
 START_TEST(accounts_have_lists_of_patterns)
 {
 	load_with("[account:bob]\nbackends = sogo, x*\n[account:al@ex.org]\nusers =\n");
-	fine();
+	says("W", 12, "[account:bob]: there is no such account");
+	says("W", 14, "[account:al@ex.org]: there is no such account");
 	ck_assert_uint_eq(config->n_accounts, 2);
 	ck_assert_str_eq(ocs_config_account(config, "bob")->backends, "sogo, x*");
 	ck_assert_ptr_null(ocs_config_account(config, "bob")->users);
@@ -447,7 +453,7 @@ END_TEST
 
 START_TEST(backends_are_in_lower_case)
 {
-	load_with("[backend:Dovecot]\nuri = a://x\n");
+	load_with("[backend:Dovecot]\nuri = a://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_str_eq(config->backends[1].name, "dovecot");
 }
@@ -456,7 +462,8 @@ END_TEST
 START_TEST(words_and_lists_of_words_are_checked)
 {
 	load("[main]\nlog_level = DEBUG\nsync = never\nmechanisms = plain,SCRAM-SHA-256\n"
-	     "[auth:single]\nusername = a\npassword = b\n[backend:a]\nuri = a://x\n");
+	     "[auth:single]\nusername = a\npassword = b\n[backend:a]\nuri = "
+	     "a://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_uint_eq(config->main.log_level, LOG_DEBUG);
 	ck_assert_uint_eq(config->main.sync, OCS_SYNC_NEVER);
@@ -490,7 +497,7 @@ static void load_server(const char *keys)
 {
 	load(talloc_asprintf(memory,
 	                     "[auth:single]\nusername = a\npassword = b\n[backend:a]\n"
-	                     "uri = a://x\n[server:main]\n%s",
+	                     "uri = a://{user}/{folder}/{message}\n[server:main]\n%s",
 	                     keys));
 }
 

@@ -15,7 +15,7 @@
 /* What stands before the section: 6 lines, so that the first key of [rabbitmq] is in line 8. */
 #define BEFORE                                                                                     \
 	"[auth:single]\nusername = a\npassword = b\n[main]\nregistry = run\n[backend:sogo]\n"      \
-	"uri = sogo://x\n[rabbitmq]\n"
+	"uri = sogo://{user}/{folder}/{message}\n[rabbitmq]\n"
 #define URI "uri = amqp://guest:s3cret@127.0.0.1:5672\n"
 
 static char folder[] = "/tmp/ocs-config-link-XXXXXX";
@@ -248,10 +248,11 @@ START_TEST(json_is_about_the_only_backend_or_the_one_named)
 {
 	load(URI "json_backend = dovecot\n");
 	only("E:10: [rabbitmq] json_backend: there is no section [backend:dovecot]\n");
-	load(URI "[backend:dovecot]\nuri = d://x\n");
+	load(URI "[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_ptr_null(settings()->json_backend);
-	load(URI "json_backend = dovecot\n[backend:dovecot]\nuri = d://x\n");
+	load(URI
+	     "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_str_eq(settings()->json_backend, "dovecot");
 }
@@ -357,7 +358,8 @@ END_TEST
 
 START_TEST(a_uri_that_others_can_read_is_a_warning)
 {
-	load_text("[main]\nauth = file\n[auth:file]\nfile = f\n[backend:a]\nuri = a://x\n"
+	load_text("[main]\nauth = file\n[auth:file]\nfile = f\n[backend:a]\nuri = "
+	          "a://{user}/{folder}/{message}\n"
 	          "[rabbitmq]\n" URI);
 	fine();
 	ck_assert_int_eq(chmod(path, 0644), 0);
@@ -381,12 +383,31 @@ START_TEST(a_change_takes_a_restart_and_shows_no_password)
 }
 END_TEST
 
-static void make_file(const char *name, mode_t mode)
+/* Made for this test alone: a certificate of 100 years, and its key. */
+static const char certificate[] =
+        "-----BEGIN CERTIFICATE-----\n"
+        "MIIBdTCCARugAwIBAgIUGzoRIpwRIaqJgUockzZRsMJLgPwwCgYIKoZIzj0EAwIw\n"
+        "DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjgxMDA0NTdaGA8yMTI2MTEwNDEwMDQ1\n"
+        "N1owDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBjQ\n"
+        "I0Njj/KaYJpVI/Kc6M6T+Jp9Np4TZ/n53S5DD/2I8ZOjtZixkMEx7KmbRqmFO5zz\n"
+        "XDUdcC5PeV2B35XA8cijUzBRMB0GA1UdDgQWBBQbzu+vZtBOOFzqtrWwaG6Rprjr\n"
+        "aDAfBgNVHSMEGDAWgBQbzu+vZtBOOFzqtrWwaG6RprjraDAPBgNVHRMBAf8EBTAD\n"
+        "AQH/MAoGCCqGSM49BAMCA0gAMEUCIARhKr0w+9VK0F7ZYL53kegWW/1lTgnqRFj3\n"
+        "E3v3D48vAiEA1wNZizG2/1niju0gthdWatMQEMgX5FmhbeXhoNLcIco=\n"
+        "-----END CERTIFICATE-----\n";
+static const char its_key[] = "-----BEGIN PRIVATE KEY-----\n"
+                              "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgLjbeDGyghgnTtaUY\n"
+                              "rtzPhuQVH2uZsbBFqCHnHYZ7tAShRANCAAQY0CNDY4/ymmCaVSPynOjOk/iafTae\n"
+                              "E2f5+d0uQw/9iPGTo7WYsZDBMeypm0aphTuc81w1HXAuT3ldgd+VwPHI\n"
+                              "-----END PRIVATE KEY-----\n";
+
+static void make_file(const char *name, const char *text, mode_t mode)
 {
 	char *whole = talloc_asprintf(memory, "%s/%s", folder, name);
 	FILE *file = fopen(whole, "w");
 
 	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
 	ck_assert_int_eq(fclose(file), 0);
 	ck_assert_int_eq(chmod(whole, mode), 0);
 }
@@ -395,21 +416,27 @@ START_TEST(files_exist_and_can_be_read)
 {
 	load(URI "ca_file = ca\ncert_file = cert\nkey_file = .\n");
 	fine();
-	make_file("cert", 0644);
+	make_file("cert", certificate, 0644);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "E[rabbitmq] ca_file: "));
+	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] ca_file: "));
 	ck_assert_ptr_nonnull(strstr(problems, "/ca: No such file or directory\n"));
-	ck_assert_ptr_nonnull(strstr(problems, "E[rabbitmq] key_file: "));
+	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] key_file: "));
 	ck_assert_ptr_nonnull(strstr(problems, "/.: is not a file\n"));
-	ck_assert_ptr_null(strstr(problems, "cert_file"));
+	ck_assert_ptr_null(strstr(problems, "] cert_file"));
 
 	load(URI "ca_file = cert\ncert_file = cert\nkey_file = key\n");
-	make_file("key", 0640);
+	make_file("key", its_key, 0640);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), 0);
 	fine();
-	make_file("key", 0644);
+	make_file("key", its_key, 0644);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), 0);
 	ck_assert_ptr_nonnull(strstr(problems, "/key: is a key and every user can read it"));
+	make_file("key", certificate, 0640);
+	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(problems, "/key: holds no key that can be read"));
+	make_file("cert", "", 0644);
+	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(problems, "/cert: holds no certificate that can be read"));
 }
 END_TEST
 

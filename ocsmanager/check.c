@@ -1,0 +1,172 @@
+/*
+ * See check.h: the order, and the child that looks with the daemon's rights. It may fork.
+ */
+#include "ocsmanager/check_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "ocsmanager/config_check.h"
+#include "ocsmanager/config_link.h"
+#include "ocsmanager/daemon.h"
+#include "ocsmanager/folder.h"
+
+void ocs_check_report(struct ocs_check *check, int priority, const char *section, const char *key,
+                      const char *format, ...)
+{
+	const struct ocs_config *config = check->config;
+	unsigned line = ocs_problem_line(config->ini, section, key);
+	char text[OCS_ERROR_MAX + 400], what[OCS_ERROR_MAX], where[16] = "";
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	if (line != 0)
+		snprintf(where, sizeof(where), ":%u", line);
+	snprintf(text, sizeof(text), "%.300s%s: [%s] %s: %s", config->path, where, section, key,
+	         what);
+	check->errors += priority <= LOG_ERR;
+	check->report(priority, text, check->arg);
+}
+
+/* What the parts of the daemon find in their files. A start's parts warn again, later. */
+struct filter {
+	struct ocs_check *check;
+	bool errors_only;
+};
+
+static void from_part(int priority, const char *text, void *arg)
+{
+	struct filter *filter = arg;
+
+	if (priority > LOG_ERR && filter->errors_only)
+		return;
+	filter->check->errors += priority <= LOG_ERR;
+	filter->check->report(priority, text, filter->check->arg);
+}
+
+/* A link that cannot come up keeps no start from serving this host. */
+static void from_link(int priority, const char *text, void *arg)
+{
+	struct filter *filter = arg;
+
+	if (filter->errors_only && priority <= LOG_ERR)
+		priority = LOG_WARNING;
+	filter->check->errors += priority <= LOG_ERR;
+	filter->check->report(priority, text, filter->check->arg);
+}
+
+static void look_as_user(struct ocs_check *check, bool starts)
+{
+	struct filter filter = {check, starts};
+
+	ocs_check_as_user(check);
+	(void)ocs_config_link_files(check->config, from_link, &filter); /* counted */
+	if (ocs_daemon_check(check->config, from_part, &filter) < 0 && check->errors == 0)
+		check->errors = 1;
+}
+
+/* From child to parent: a byte for the priority, the text, a newline. */
+static void to_parent(int priority, const char *text, void *arg)
+{
+	FILE *out = arg;
+
+	fputc('0' + (priority & 7), out);
+	for (; *text != '\0'; text++)
+		fputc(*text == '\n' ? ' ' : *text, out);
+	fputc('\n', out);
+}
+
+static int child(struct ocs_check *check, bool starts, int fd)
+{
+	FILE *out = fdopen(fd, "w");
+	struct ocs_error error;
+	bool fowner;
+
+	if (out == NULL)
+		return 1;
+	check->report = to_parent;
+	check->arg = out;
+	check->errors = 0;
+	if (ocs_privilege_drop(&check->identity, &fowner, &error) < 0)
+		ocs_check_report(check, LOG_ERR, "main", "user", "%s", error.text);
+	else
+		look_as_user(check, starts);
+	return fclose(out) == 0 && check->errors == 0 ? 0 : 1;
+}
+
+static void take_reports(struct ocs_check *check, int fd)
+{
+	FILE *in = fdopen(fd, "r");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	if (in == NULL) {
+		close(fd);
+		return;
+	}
+	while ((len = getline(&line, &size, in)) > 1) {
+		int priority = line[0] - '0';
+
+		line[len - 1] = '\0';
+		check->errors += priority <= LOG_ERR;
+		check->report(priority, line + 1, check->arg);
+	}
+	free(line);
+	fclose(in);
+}
+
+static void look_from_child(struct ocs_check *check, bool starts)
+{
+	int ends[2], status = 0;
+	unsigned before = check->errors;
+	pid_t pid;
+
+	fflush(NULL);
+	if (pipe(ends) < 0 || (pid = fork()) < 0) {
+		ocs_check_report(check, LOG_ERR, "main", "user", "cannot look as that user: %s",
+		                 strerror(errno));
+		return;
+	}
+	if (pid == 0) {
+		close(ends[0]);
+		_exit(child(check, starts, ends[1]));
+	}
+	close(ends[1]);
+	take_reports(check, ends[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0 && check->errors == before)
+		ocs_check_report(check, LOG_ERR, "main", "user", "the look as that user failed");
+}
+
+int ocs_check(const struct ocs_config *config, bool starts, ocs_config_report_fn *report, void *arg)
+{
+	struct ocs_check check = {.config = config, .report = report, .arg = arg};
+	struct ocs_error error;
+
+	if (ocs_privilege_lookup(config, &check.identity, &error) < 0) {
+		/* the key stands in the text, which begins "[main] KEY: " */
+		bool group = strncmp(error.text, "[main] group: ", 14) == 0;
+		const char *what = strchr(error.text, ':');
+
+		ocs_check_report(&check, LOG_ERR, "main", group ? "group" : "user", "%s",
+		                 what != NULL ? what + 2 : error.text);
+		return -1;
+	}
+	check.running = ocs_folder_locked(config->main.registry);
+	ocs_check_as_starter(&check);
+	if (check.identity.drop)
+		look_from_child(&check, starts);
+	else
+		look_as_user(&check, starts);
+	return check.errors == 0 ? 0 : -1;
+}
