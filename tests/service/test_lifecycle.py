@@ -1,5 +1,6 @@
 """Start, reload, stop, sudden death."""
 
+import grp
 import http.client
 import itertools
 import os
@@ -44,6 +45,22 @@ class Starting(ServiceTest):
         self.assertEqual(len(consumer.wait_events(1)), 1)
         consumer.kill()  # its queue is removed although /dev/mqueue is sticky
         wait_until(lambda: not queues.names("victim3"), 32, "the queue is removed")
+
+    @unittest.skipUnless(ROOT, "needs root")
+    def test_an_ini_of_its_group_can_be_reloaded_after_root_is_dropped(self):
+        """As `make install INI_GROUP=nogroup` leaves it; with root's group the start warns and says
+        what to do, and a reload changes nothing."""
+        d = self.daemon({"main": {"user": "nobody"}}, start=False)
+        os.chmod(d.ini, 0o640)
+        d.start()
+        self.assertIn(f"SIGHUP will fail: chgrp nogroup {d.ini} && chmod 640 {d.ini}", d.log())
+        self.assertIn("refused", d.reload(says="reload refused"))
+        d.terminate()
+        os.chown(d.ini, 0, grp.getgrnam("nogroup").gr_gid)
+        start = len(d.history)
+        d.start()
+        self.assertNotIn("SIGHUP", d.log()[start:])
+        d.reload(says="reloaded ")
 
     def test_a_second_daemon_on_the_same_registry_is_refused(self):
         d = self.daemon()
