@@ -164,19 +164,23 @@ static int json_uid(const json_t *object, uint64_t *uid, struct ocs_refusal *ref
 	return 0;
 }
 
-static int write_as_xml(const json_t *object, const char *backend, struct ocs_xml_writer *xml,
-                        struct ocs_refusal *refusal)
+static int write_as_xml(const json_t *object, const struct ocs_inbox_input *input,
+                        struct ocs_xml_writer *xml, struct ocs_refusal *refusal)
 {
-	const char *user, *folder;
+	char folder[OCS_NAMES_MAX + 1];
+	const char *user, *written, *fault;
 	uint64_t uid = 0;
 
 	if (json_text(object, "user", &user, refusal) != 0 ||
-	    json_text(object, "folder", &folder, refusal) != 0 ||
+	    json_text(object, "folder", &written, refusal) != 0 ||
 	    json_uid(object, &uid, refusal) != 0)
 		return -1;
+	fault = ocs_folder_translate(written, &input->json_folders, folder);
+	if (fault != NULL)
+		return ocs_xml_refuse(refusal, 422, "INVALID_PARAMETER", "folder %s", fault);
 	ocs_xml_begin(xml);
 	ocs_xml_raw(xml, "<notification category=\"newmail\">");
-	ocs_xml_element(xml, "backend", backend);
+	ocs_xml_element(xml, "backend", input->json_backend);
 	ocs_xml_name(xml, "username", user);
 	ocs_xml_name(xml, "folder", folder);
 	ocs_xml_raw(xml, "<messageID>");
@@ -208,7 +212,7 @@ static int read_json(const void *mem_ctx, const struct ocs_inbox_input *input,
 		                      "not a JSON object: %.100s",
 		                      object != NULL ? "it is something else" : error.text);
 	}
-	ret = write_as_xml(object, input->json_backend, &xml, refusal);
+	ret = write_as_xml(object, input, &xml, refusal);
 	json_decref(object);
 	if (ret == 0)
 		ret = ocs_xml_read_notifications(mem_ctx, xml.data, xml.len, 1, true, out, refusal);

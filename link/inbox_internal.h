@@ -88,6 +88,7 @@ struct ocs_inbox_input {
 	const char *body;
 	size_t len;
 	const char *json_backend; /* NULL: none */
+	struct ocs_folder_style json_folders;
 	unsigned max_batch;
 };
 

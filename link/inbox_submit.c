@@ -149,6 +149,7 @@ static struct ocs_xml_notifications *read_message(struct inbox_message *message,
 	        .body = message->body,
 	        .len = message->len,
 	        .json_backend = settings->json_backend,
+	        .json_folders = settings->json_folders,
 	        .max_batch = settings->max_batch,
 	};
 	bool sender_ids;

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "mapistore/names.h"
+
 #define OCS_NODE_NAME_MAX 64 /* of [A-Za-z0-9_.-] */
 
 struct ocs_link_settings {
@@ -24,6 +26,7 @@ struct ocs_link_settings {
 	        *ingest_account; /* who a message without a user-id counts as; "": refuse those */
 	const char
 	        *json_backend; /* backend of JSON documents, which name none; NULL: refuse them */
+	struct ocs_folder_style json_folders; /* as that backend writes them */
 
 	const char *ca_file;              /* NULL: the system's */
 	const char *cert_file, *key_file; /* of this client; NULL: none */

@@ -1,8 +1,11 @@
 /* See names.h. */
 #include "mapistore/names.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+#include "mapistore/utf7.h"
 
 void ocs_index_canonical_backend(char *backend)
 {
@@ -86,4 +89,79 @@ const char *ocs_folder_fault(const char *folder)
 	if (folder[0] == '/' || folder[len - 1] == '/' || strstr(folder, "//") != NULL)
 		return "has an empty level: a '/' at one end, or two in a row";
 	return NULL;
+}
+
+const char *ocs_folder_translate(const char *name, const struct ocs_folder_style *style,
+                                 char out[OCS_NAMES_MAX + 1])
+{
+	if (style->utf7) {
+		if (ocs_utf7_decode(name, out, OCS_NAMES_MAX + 1) != 0)
+			return "is not modified UTF-7, or too long";
+	} else if (strlen(name) > OCS_NAMES_MAX) {
+		return "has more than 1024 bytes";
+	} else {
+		strcpy(out, name);
+	}
+	if (style->separator != '/') {
+		if (strchr(out, '/') != NULL)
+			return "holds a '/' that separates no levels";
+		for (char *p = out; *p != '\0'; p++)
+			if (*p == style->separator)
+				*p = '/';
+	}
+	return ocs_folder_fault(out);
+}
+
+/* How many bytes at p make one character that is seen as it is; 0: escape the byte. */
+static size_t seen(const char *p)
+{
+	unsigned char c = (unsigned char)p[0];
+	size_t len = ocs_utf8_sequence(p);
+
+	if (c < 0x20 || c == 0x7f || (c == 0xc2 && len == 2 && (unsigned char)p[1] < 0xa0))
+		return 0;
+	return len;
+}
+
+static bool needs_quotes(const char *name)
+{
+	size_t len = strlen(name), n;
+
+	if (len == 0 || name[0] == ' ' || name[0] == '"' || name[len - 1] == ' ' ||
+	    strstr(name, "  ") != NULL)
+		return true;
+	for (; *name != '\0'; name += n) {
+		n = seen(name);
+		if (n == 0)
+			return true;
+	}
+	return false;
+}
+
+char *ocs_name_show(const char *name, char *out, size_t size)
+{
+	size_t used = 0;
+
+	if (!needs_quotes(name)) {
+		snprintf(out, size, "%s", name);
+		return out;
+	}
+	out[used++] = '"';
+	while (*name != '\0' && used + 6 < size) {
+		size_t n = seen(name);
+
+		if (n == 0) {
+			used += (size_t)snprintf(out + used, size - used, "\\x%02x",
+			                         (unsigned char)*name++);
+			continue;
+		}
+		if (*name == '"' || *name == '\\')
+			out[used++] = '\\';
+		memcpy(out + used, name, n);
+		used += n;
+		name += n;
+	}
+	out[used++] = '"';
+	out[used] = '\0';
+	return out;
 }

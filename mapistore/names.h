@@ -25,10 +25,28 @@ const char *ocs_name_fault(const char *name);
 /* The same for a folder: its levels too. */
 const char *ocs_folder_fault(const char *folder);
 
+/* How a program outside writes the names of folders. */
+struct ocs_folder_style {
+	char separator; /* of the levels */
+	bool utf7;      /* IMAP's modified UTF-7, else UTF-8 */
+};
+
+/* Such a name as ours (INBOX in capitals is left to ocs_index_canonical_folder). NULL, or what is
+ * wrong with it as of ocs_name_fault(). A `/` within a level cannot be said in our names: where the
+ * separator is another one, it is a fault. */
+const char *ocs_folder_translate(const char *name, const struct ocs_folder_style *style,
+                                 char out[OCS_NAMES_MAX + 1]);
+
 /* Lower-cases a backend name; INBOX as first component in capitals; strips nothing else. In place.
  */
 void ocs_index_canonical_backend(char *backend);
 void ocs_index_canonical_folder(char *folder);
+
+/* A name as people are shown it: as it is, or, where something would not be seen (white space at an
+ * end, two blanks in a row, control characters, bytes that are no UTF-8) or a quote begins it, in
+ * double quotes, with `\"`, `\\` and `\xHH`. What does not fit is cut. Returns out. */
+#define OCS_NAMES_SHOWN_SIZE (4 * OCS_NAMES_MAX + 3)
+char *ocs_name_show(const char *name, char *out, size_t size);
 
 /* The length of the UTF-8 sequence at p, 0 if it is none (or one that XML 1.0 does not allow: a
  * surrogate, U+FFFE, U+FFFF). p is NUL-terminated. */

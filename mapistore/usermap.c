@@ -22,9 +22,22 @@ struct map_line {
 
 struct ocs_usermap {
 	char *path;
+	char fault[80]; /* of the line that is read */
 	struct map_line *lines;
 	size_t n;
 };
+
+/* A field is exact as it stands between its tabs. What no name can be matches nothing. */
+static const char *field_fault(const char *const fields[4])
+{
+	const char *fault = NULL;
+
+	for (size_t i = 0; i < 4 && fault == NULL; i++) {
+		if (strcmp(fields[i], i < 3 ? "*" : "=") != 0)
+			fault = i == 2 ? ocs_folder_fault(fields[i]) : ocs_name_fault(fields[i]);
+	}
+	return fault;
+}
 
 static char *field(const void *mem_ctx, const char *text, const char *any, bool *failed)
 {
@@ -40,22 +53,12 @@ static char *field(const void *mem_ctx, const char *text, const char *any, bool 
 
 static bool is_utf8(const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	size_t len;
 
-	while (*p != '\0') {
-		unsigned more = *p < 0x80                 ? 0
-		                : *p >= 0xc2 && *p < 0xe0 ? 1
-		                : (*p & 0xf0) == 0xe0     ? 2
-		                : *p >= 0xf0 && *p < 0xf5 ? 3
-		                                          : 4;
-
-		if (more == 4 || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-		    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+	for (; *text != '\0'; text += len) {
+		len = ocs_utf8_sequence(text);
+		if (len == 0)
 			return false;
-		for (p++; more > 0; more--, p++) {
-			if ((*p & 0xc0) != 0x80)
-				return false;
-		}
 	}
 	return true;
 }
@@ -99,6 +102,11 @@ static const char *parse_line(struct ocs_usermap *map, char *text, unsigned numb
 	wrong = useless(fields);
 	if (wrong != NULL)
 		return wrong;
+	wrong = field_fault((const char *const *)fields);
+	if (wrong != NULL) {
+		snprintf(map->fault, sizeof(map->fault), "a field %s", wrong);
+		return map->fault;
+	}
 	grown = talloc_realloc(map, map->lines, struct map_line, map->n + 1);
 	if (grown == NULL)
 		return "out of memory";

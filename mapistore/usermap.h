@@ -3,8 +3,9 @@
  *
  * A text file, a line each, fields separated by tabs: backend, backend user, folder, groupware
  * user, FID or `-`; `*` in the first three is any, `=` as groupware user is the backend user, `#`
- * starts a comment line. UTF-8, with or without a byte order mark. Every line that matches counts;
- * the first FID of a user wins. Immutable once loaded: any number of threads may read it.
+ * starts a comment line. UTF-8, with or without a byte order mark. A field is what stands between
+ * two tabs, white space included. Every line that matches counts; the first FID of a user wins.
+ * Immutable once loaded: any number of threads may read it.
  */
 #ifndef OCS_MAPISTORE_USERMAP_H
 #define OCS_MAPISTORE_USERMAP_H

@@ -9,9 +9,21 @@
 
 #include "notify/notification.h"
 
-static bool is_usable(const char *name)
+/* What no notification could ever name is no name here either. What is wrong, or NULL. */
+static const char *fault_of(const char *user, const char *backend, const char *backend_user,
+                            const char *folder)
 {
-	return strlen(name) <= OCS_NAME_MAX;
+	const char *fault = ocs_name_fault(user);
+
+	if (fault == NULL && folder[0] == '\0') /* the user's root: the others do not matter */
+		return strlen(backend) <= OCS_NAME_MAX && strlen(backend_user) <= OCS_NAME_MAX
+		               ? NULL
+		               : "has more than 1024 bytes";
+	if (fault == NULL)
+		fault = ocs_name_fault(backend);
+	if (fault == NULL)
+		fault = ocs_name_fault(backend_user);
+	return fault != NULL ? fault : ocs_folder_fault(folder);
 }
 
 /* (locked) At first sight in a transaction, which puts it on the disk: it is never given again. */
@@ -42,15 +54,15 @@ int ocsnotify_folder_fid(struct ocsnotify *context, const char *user, const char
 	struct ocs_index_folder found = {0};
 	struct ocs_error error = {""};
 	char *own_backend, *own_folder;
+	const char *fault;
 	int code, ret;
 
 	*folder_id_r = 0;
 	if (lib_forked(context))
 		return OCSNOTIFY_E_FORKED;
-	if (user[0] == '\0' || !is_usable(user) || !is_usable(backend) ||
-	    !is_usable(backend_user) || !is_usable(folder))
-		return lib_fail(context, OCSNOTIFY_E_INVALID,
-		                "a name has more than %d bytes, or the user none", OCS_NAME_MAX);
+	fault = fault_of(user, backend, backend_user, folder);
+	if (fault != NULL)
+		return lib_fail(context, OCSNOTIFY_E_INVALID, "a name %s", fault);
 	own_backend = strdup(backend);
 	own_folder = strdup(folder);
 	if (own_backend == NULL || own_folder == NULL) {

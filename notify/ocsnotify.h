@@ -242,8 +242,11 @@ OCSNOTIFY_API void ocsnotify_set_row_provider(struct ocsnotify_session *session,
 
 /*
  * The FID of a folder as this user sees it, given at first sight and kept. backend and INBOX are
- * compared without case, all else exactly; `/` separates folder names. The empty folder name is the
- * user's root (backend and backend_user are then ignored). A FID that the user map sets wins.
+ * compared without case, all else exactly, byte for byte (white space at an end belongs to a name);
+ * `/` separates the levels of a folder. The empty folder name is the user's root (backend and
+ * backend_user are then ignored). A FID that the user map sets wins. E_INVALID: a name that no
+ * notification can have: not 1 to 1,024 bytes of UTF-8, one with C0 control characters, a folder
+ * with an empty level.
  */
 OCSNOTIFY_API int ocsnotify_folder_fid(struct ocsnotify *context, const char *user,
                                        const char *backend, const char *backend_user,

@@ -41,14 +41,17 @@ static bool takes_name(const char *section)
 	return section[strlen(section) - 1] == ':';
 }
 
-static int set_defaults(struct loader *loader)
+/* Of the sections without a name (row NULL), or of the element of a named one. */
+static int set_defaults(struct loader *loader, const char *row, void *base)
 {
 	for (size_t i = 0; i < ocs_n_keys; i++) {
 		const struct ocs_key *key = &ocs_keys[i];
 
+		if (row == NULL ? takes_name(key->section) : strcmp(key->section, row) != 0)
+			continue;
 		if (key->fallback != NULL &&
-		    ocs_config_value_set(key, loader->config, loader->config, loader->folder,
-		                         key->fallback, NULL) < 0)
+		    ocs_config_value_set(key, base, loader->config, loader->folder, key->fallback,
+		                         NULL) < 0)
 			return -1;
 	}
 	return 0;
@@ -72,7 +75,7 @@ static void *named_element(struct loader *loader, const char *row, const char *n
 		config->backends = more;
 		more += config->n_backends;
 		*more = (struct ocs_config_backend){.name = talloc_strdup(config, name)};
-		if (more->name == NULL)
+		if (more->name == NULL || set_defaults(loader, row, more) < 0)
 			return NULL;
 		for (char *p = (char *)(uintptr_t)more->name; *p != '\0'; p++)
 			*p = (char)tolower((unsigned char)*p);
@@ -273,7 +276,7 @@ static int load(struct loader *loader, const char *path)
 		return -1;
 	slash = strrchr(config->path, '/');
 	loader->folder = talloc_strndup(config, config->path, (size_t)(slash - config->path));
-	if (loader->folder == NULL || set_defaults(loader) < 0)
+	if (loader->folder == NULL || set_defaults(loader, NULL, config) < 0)
 		return -1;
 	loader->ini = ocs_ini_read(config->path, config, ini_fault, loader);
 	if (loader->ini == NULL)
@@ -336,6 +339,33 @@ const struct ocs_config_account *ocs_config_account(const struct ocs_config *con
 	return NULL;
 }
 
+/* A backend that is in both. NULL: it is not. */
+static const struct ocs_config_backend *find_backend(const struct ocs_config *config,
+                                                     const char *name)
+{
+	for (size_t i = 0; i < config->n_backends; i++)
+		if (strcmp(config->backends[i].name, name) == 0)
+			return &config->backends[i];
+	return NULL;
+}
+
+static void report_backends(const struct ocs_key *key, const struct ocs_config *running,
+                            const struct ocs_config *loaded, ocs_config_report_fn *report,
+                            void *arg)
+{
+	for (size_t i = 0; i < loaded->n_backends; i++) {
+		const struct ocs_config_backend *now = &loaded->backends[i];
+		const struct ocs_config_backend *before = find_backend(running, now->name);
+		char text[160];
+
+		if (before == NULL || ocs_config_value_equal(key, before, now))
+			continue;
+		snprintf(text, sizeof(text), "[backend:%.64s] %s has changed: that takes a restart",
+		         now->name, key->name);
+		report(LOG_WARNING, text, arg);
+	}
+}
+
 void ocs_config_report_restart(const struct ocs_config *running, const struct ocs_config *loaded,
                                ocs_config_report_fn *report, void *arg)
 {
@@ -343,6 +373,8 @@ void ocs_config_report_restart(const struct ocs_config *running, const struct oc
 		const struct ocs_key *key = &ocs_keys[i];
 		char text[160];
 
+		if (!key->reload && strcmp(key->section, "backend:") == 0)
+			report_backends(key, running, loaded, report, arg);
 		if (key->reload || takes_name(key->section) ||
 		    ocs_config_value_equal(key, running, loaded))
 			continue;

@@ -21,9 +21,14 @@
 
 enum ocs_config_auth { OCS_CONFIG_AUTH_SINGLE, OCS_CONFIG_AUTH_FILE, OCS_CONFIG_AUTH_LDAP };
 
+enum ocs_config_names { OCS_CONFIG_NAMES_UTF8, OCS_CONFIG_NAMES_UTF7 };
+
 struct ocs_config_backend {
 	const char *name; /* lower case */
 	const char *uri;  /* a template, checked by ocs_uri_check() */
+	/* Of folders in JSON documents. */
+	const char *separator; /* one character */
+	unsigned names;        /* enum ocs_config_names */
 };
 
 struct ocs_config_account {

@@ -18,6 +18,7 @@
 static const char *const auth_words[] = {"single", "file", "ldap", NULL};
 static const char *const level_words[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const sync_words[] = {"interval", "always", "never", NULL};
+static const char *const name_words[] = {"utf-8", "utf-7", NULL};
 static const char *const yes_words[] = {"no", "yes", NULL};
 static const char *const mechanism_words[] = {"SCRAM-SHA-256", "SSHA", "PLAIN", NULL};
 
@@ -195,7 +196,8 @@ const struct ocs_key ocs_keys[] = {
          .reload = true,
          .help = "The user map, a text file with a line each and tabs between the fields: backend, "
                  "backend user, folder, groupware user, FID. `*` in the first three is any, `=` as "
-                 "groupware user is the backend user, `-` as FID gives one at first sight. Without "
+                 "groupware user is the backend user, `-` as FID gives one at first sight. White "
+                 "space beside a tab belongs to the name, as it may in the mail store. Without "
                  "a map the groupware user is the backend user. SIGHUP reads the file again."},
 
         {"rabbitmq", "uri", OCS_KEY_SECRET, AT(rabbitmq.uri),
@@ -286,6 +288,14 @@ const struct ocs_key ocs_keys[] = {
          .example = "sogo://{user}@mail/{folder}/{message}", .reload = true,
          .help = "Template of the URIs of its messages, made of {user}, {folder} and {message}. "
                  "Required."},
+        {"backend:", "separator", OCS_KEY_SEPARATOR,
+         .offset = offsetof(struct ocs_config_backend, separator), .fallback = "/",
+         .help = "The character between the levels of a folder in the JSON documents of this "
+                 "backend ([rabbitmq] json_backend), such as `.`; in XML it is always `/`."},
+        {"backend:", "names", OCS_KEY_WORD, .offset = offsetof(struct ocs_config_backend, names),
+         .fallback = "utf-8", .words = name_words,
+         .help = "How folders are written in the JSON documents of this backend: utf-8, or utf-7, "
+                 "IMAP's modified UTF-7 (Entw&APw-rfe); in XML it is always UTF-8."},
 
         {"account:", "backends", OCS_KEY_PATTERNS,
          .offset = offsetof(struct ocs_config_account, backends), .example = "sogo, dovecot*",

@@ -9,19 +9,20 @@
 #include <stddef.h>
 
 enum ocs_key_type {
-	OCS_KEY_NUMBER,   /* unsigned; min and max */
-	OCS_KEY_WORD,     /* unsigned: index in words, plus word_base */
-	OCS_KEY_WORDS,    /* const char *: comma-separated, each one of words */
-	OCS_KEY_TEXT,     /* const char *: anything but empty */
-	OCS_KEY_SECRET,   /* likewise, and never shown */
-	OCS_KEY_PATH,     /* const char *: made absolute */
-	OCS_KEY_HOST,     /* const char *: host name or address */
-	OCS_KEY_PATTERNS, /* const char *: comma-separated, none of them empty; or "": nothing */
-	OCS_KEY_URI,      /* const char *: a URI template */
-	OCS_KEY_ACCOUNT,  /* const char *: name of an account; or "": nobody */
-	OCS_KEY_AMQP,     /* const char *: name of an exchange or a queue of RabbitMQ */
-	OCS_KEY_LATER,    /* known, but an error: not in this version */
-	OCS_KEY_UNUSED,   /* known, of a section that has no effect in this version: a warning */
+	OCS_KEY_NUMBER,    /* unsigned; min and max */
+	OCS_KEY_WORD,      /* unsigned: index in words, plus word_base */
+	OCS_KEY_WORDS,     /* const char *: comma-separated, each one of words */
+	OCS_KEY_TEXT,      /* const char *: anything but empty */
+	OCS_KEY_SECRET,    /* likewise, and never shown */
+	OCS_KEY_PATH,      /* const char *: made absolute */
+	OCS_KEY_HOST,      /* const char *: host name or address */
+	OCS_KEY_PATTERNS,  /* const char *: comma-separated, none of them empty; or "": nothing */
+	OCS_KEY_URI,       /* const char *: a URI template */
+	OCS_KEY_ACCOUNT,   /* const char *: name of an account; or "": nobody */
+	OCS_KEY_AMQP,      /* const char *: name of an exchange or a queue of RabbitMQ */
+	OCS_KEY_SEPARATOR, /* const char *: one character between the levels of a folder */
+	OCS_KEY_LATER,     /* known, but an error: not in this version */
+	OCS_KEY_UNUSED,    /* known, of a section that has no effect in this version: a warning */
 };
 
 struct ocs_key {

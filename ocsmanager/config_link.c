@@ -203,6 +203,22 @@ void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
 	}
 }
 
+/* As the backend of JSON documents writes its folders. */
+static struct ocs_folder_style json_folders(const struct ocs_config *config)
+{
+	const char *name = config->rabbitmq.json_backend;
+
+	for (size_t i = 0; name != NULL && i < config->n_backends; i++) {
+		const struct ocs_config_backend *backend = &config->backends[i];
+
+		if (strcasecmp(backend->name, name) == 0)
+			return (struct ocs_folder_style){.separator = backend->separator[0],
+			                                 .utf7 = backend->names ==
+			                                         OCS_CONFIG_NAMES_UTF7};
+	}
+	return (struct ocs_folder_style){.separator = '/'};
+}
+
 struct ocs_link_settings *ocs_config_link(const struct ocs_config *config, const void *mem_ctx,
                                           bool *failed_r)
 {
@@ -242,6 +258,7 @@ struct ocs_link_settings *ocs_config_link(const struct ocs_config *config, const
 		talloc_free(settings);
 		return NULL;
 	}
+	settings->json_folders = json_folders(config);
 	settings->ingest = config->rabbitmq.ingest;
 	settings->relay = config->rabbitmq.relay;
 	settings->tls_verify = config->rabbitmq.tls_verify;

@@ -150,6 +150,16 @@ static int check_amqp_name(const char *text, struct ocs_error *error)
 	return 0;
 }
 
+/* Nothing that a name is made of, nor what modified UTF-7 is written with. */
+static int check_separator(const char *text, struct ocs_error *error)
+{
+	if (strlen(text) != 1 || !ispunct((unsigned char)*text) || strchr("&+,-_", *text) != NULL)
+		return ocs_error_set(error,
+		                     "'%s' is not one character such as / or . (and not & + , - _)",
+		                     text);
+	return 0;
+}
+
 int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_ctx,
                          const char *folder, const char *text, struct ocs_error *error)
 {
@@ -194,6 +204,9 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 			result = ocs_error_set(
 			        error, "'%s': an account has 1 to %d of A-Z a-z 0-9 _ . @ -", text,
 			        ACCOUNT_NAME_LONGEST);
+		break;
+	case OCS_KEY_SEPARATOR:
+		result = check_separator(text, error);
 		break;
 	case OCS_KEY_AMQP:
 		result = check_amqp_name(text, error);

@@ -10,9 +10,12 @@
 #include <talloc.h>
 
 #include "link/link.h"
+#include "mapistore/names.h"
 #include "notify/dispatch.h"
 #include "ocsmanager/http_local.h"
 #include "ocsmanager/log.h"
+
+#define SHOWN_SIZE 512 /* of a name, in a line of the log */
 
 /* Never reached dispatch, but came in: the sum of the counters must hold. */
 static void count_early(struct ocs_http_request *request, size_t count)
@@ -26,12 +29,15 @@ static void log_accepted(struct ocs_http_request *request, const char *account,
                          const struct ocs_notification *what, const struct ocs_result *result)
 {
 	static const char *const words[] = {"queued", "nosubscriber", "duplicate"};
-	char id[OCS_HTTP_ID_SIZE];
+	char id[OCS_HTTP_ID_SIZE], user[SHOWN_SIZE], folder[SHOWN_SIZE], message[SHOWN_SIZE];
+	const char *message_id = what->message_id;
 
 	ocs_http_format_id(request, id);
 	ocs_log(LOG_DEBUG, "request %s as %s: %s id=%s %s %s %s %s: %s, %u queues", id, account,
 	        ocs_category_word(what->category), what->id != NULL ? what->id : "-", what->backend,
-	        what->backend_user, what->folder, what->message_id != NULL ? what->message_id : "-",
+	        ocs_name_show(what->backend_user, user, sizeof(user)),
+	        ocs_name_show(what->folder, folder, sizeof(folder)),
+	        message_id != NULL ? ocs_name_show(message_id, message, sizeof(message)) : "-",
 	        words[result->status], result->queues);
 }
 

@@ -68,6 +68,8 @@ void ocsctl_table_row(struct ocsctl_table *table, ...);
 void ocsctl_table_print(const struct ocsctl_table *table);
 /* To stdout with control characters made visible: the text is not the terminal's to obey. */
 void ocsctl_print_safe(const char *text);
+/* A name as people are shown it: as of ocs_name_show(); on mem_ctx, "?" when out of memory. */
+const char *ocsctl_name(const void *mem_ctx, const char *name);
 
 /* ---- passwords: ocsctl_secret.c ---- */
 

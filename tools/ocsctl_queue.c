@@ -170,7 +170,7 @@ static int list_spilled(const uint8_t *data, size_t len, void *arg)
 static void print_attributes(const struct ocsctl_view *view, const struct ocsctl_queue *queue)
 {
 	printf("queue   %s\nuser    ", queue->r->name);
-	ocsctl_print_safe(queue->user != NULL ? queue->user : "?");
+	ocsctl_print_safe(queue->user != NULL ? ocsctl_name(view, queue->user) : "?");
 	printf("\nfolder  %s\ntable   %s\nowner   %s\n", ocsctl_folder_text(view, queue->r->folder),
 	       ocs_table_word(queue->r->table), ocsctl_owner_text(view, queue->owner));
 	if (queue->r->spill_only)

@@ -281,7 +281,8 @@ int ocsctl_queues(struct ocsctl *ctl)
 		                 talloc_asprintf(view, "%" PRIu64 "%s", queue->spill.count,
 		                                 queue->spill.collapsed ? " (collapsed)" : ""),
 		                 talloc_asprintf(view, "%" PRIu64, queue->spill.dropped),
-		                 ocsctl_owner_text(view, queue->owner), queue->user);
+		                 ocsctl_owner_text(view, queue->owner),
+		                 ocsctl_name(view, queue->user));
 	}
 	ocsctl_table_print(table);
 	return OCSCTL_OK;
@@ -378,7 +379,7 @@ int ocsctl_sessions(struct ocsctl *ctl)
 		                 talloc_asprintf(view, "%zu", sums.queues),
 		                 sums.unseen ? "?"
 		                             : talloc_asprintf(view, "%" PRIu64, sums.pending),
-		                 push != NULL ? push : "-", session->user);
+		                 push != NULL ? push : "-", ocsctl_name(view, session->user));
 	}
 	ocsctl_table_print(table);
 	return OCSCTL_OK;

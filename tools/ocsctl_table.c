@@ -8,6 +8,8 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "mapistore/names.h"
+
 #define COLUMNS_MAX 16
 
 struct ocsctl_table {
@@ -58,6 +60,14 @@ void ocsctl_print_safe(const char *text)
 			putchar((unsigned char)*text);
 		text += control > 0 ? control : 1;
 	}
+}
+
+const char *ocsctl_name(const void *mem_ctx, const char *name)
+{
+	char shown[OCS_NAMES_SHOWN_SIZE];
+	const char *copy = talloc_strdup(mem_ctx, ocs_name_show(name, shown, sizeof(shown)));
+
+	return copy != NULL ? copy : "?";
 }
 
 struct ocsctl_table *ocsctl_table_new(const void *mem_ctx, const char *const *heads)

@@ -133,6 +133,31 @@ START_TEST(backend_and_folder_are_made_canonical)
 }
 END_TEST
 
+START_TEST(a_field_is_exact_between_its_tabs)
+{
+	ck_assert_ok(load("sogo\tjohn\tWork \tmary\t-\n"
+	                  "sogo\tjohn\t Work\tanna\t-\r\n"
+	                  "sogo\tjohn \tINBOX\tbert\t-\n"));
+	ck_assert_str_eq(users("sogo", "john", "Work "), "mary:0 ");
+	ck_assert_str_eq(users("sogo", "john", " Work"), "anna:0 ");
+	ck_assert_str_eq(users("sogo", "john", "Work"), "");
+	ck_assert_str_eq(users("sogo", "john ", "INBOX"), "bert:0 ");
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "");
+}
+END_TEST
+
+START_TEST(what_can_be_no_name_is_a_bad_line)
+{
+	static const char *const bad[] = {"sogo\tj\t/INBOX\tu\t-\n", "sogo\tj\ta//b\tu\t-\n",
+	                                  "sogo\tj\ta/\tu\t-\n",     "sogo\tj\tEntw\xfcrfe\tu\t-\n",
+	                                  "sogo\tj\xe9\t*\t=\t-\n",  "s\x01\tj\t*\t=\t-\n",
+	                                  "sogo\tj\t*\tu\x1f\t-\n"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(load(bad[i]) != 0, "%s", bad[i]);
+}
+END_TEST
+
 START_TEST(a_fid_is_16_hex_digits_also_with_0x)
 {
 	ck_assert_ok(load("s\tj\tf\tu\t0x00AB000000000001\n"));
@@ -224,6 +249,8 @@ int main(void)
 	tcase_add_test(tcase, who_is_in_no_line_is_nobody);
 	tcase_add_test(tcase, comments_empty_lines_and_carriage_returns_are_fine);
 	tcase_add_test(tcase, backend_and_folder_are_made_canonical);
+	tcase_add_test(tcase, a_field_is_exact_between_its_tabs);
+	tcase_add_test(tcase, what_can_be_no_name_is_a_bad_line);
 	tcase_add_test(tcase, a_fid_is_16_hex_digits_also_with_0x);
 	tcase_add_test(tcase, every_bad_line_is_reported_with_file_and_line);
 	tcase_add_test(tcase, long_fields_and_lines_are_bad_and_the_next_line_keeps_its_number);

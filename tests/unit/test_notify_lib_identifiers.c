@@ -109,6 +109,26 @@ START_TEST(names_out_of_range_are_refused)
 	ck_assert_uint_eq(found, 0);
 	ck_assert_int_eq(ocsnotify_folder_fid(context, "", "b", "u", "f", &found),
 	                 OCSNOTIFY_E_INVALID);
+	static const char *const bad[] = {"/", "/INBOX", "a//b", "a/", "a\n", "\xff"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_eq(ocsnotify_folder_fid(context, USER, "b", "u", bad[i], &found),
+		                 OCSNOTIFY_E_INVALID);
+		ck_assert(ocsnotify_last_error(context)[0] != '\0');
+	}
+	ck_assert_int_eq(ocsnotify_folder_fid(context, "\t", "b", "u", "f", &found),
+	                 OCSNOTIFY_E_INVALID);
+	ck_assert_int_eq(ocsnotify_folder_fid(context, USER, "", "u", "f", &found),
+	                 OCSNOTIFY_E_INVALID);
+}
+END_TEST
+
+START_TEST(a_name_is_exact)
+{
+	ck_assert_uint_ne(fid(context, "sogo", "Work "), fid(context, "sogo", "Work"));
+	ck_assert_uint_ne(fid(context, "sogo", " Work"), fid(context, "sogo", "Work"));
+	ck_assert_uint_ne(fid(context, "sogo", "Work /a"), fid(context, "sogo", "Work/a"));
+	ck_assert_uint_eq(fid(context, "sogo", " "), fid(context, "sogo", " "));
 }
 END_TEST
 
@@ -143,6 +163,7 @@ int main(void)
 	tcase_add_test(t, a_folder_keeps_its_fid_and_shares_it_with_nobody);
 	tcase_add_test(t, a_fid_outlives_the_context);
 	tcase_add_test(t, names_out_of_range_are_refused);
+	tcase_add_test(t, a_name_is_exact);
 	suite_add_tcase(suite, t);
 	tcase_add_checked_fixture(map, setup_with_map, teardown);
 	tcase_add_test(map, a_fid_of_the_user_map_wins_and_follows_the_file);

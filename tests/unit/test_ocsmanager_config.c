@@ -568,6 +568,46 @@ START_TEST(a_change_that_takes_a_restart_is_told)
 }
 END_TEST
 
+START_TEST(a_separator_is_one_character_that_no_name_is_made_of)
+{
+	static const char *const good[] = {"/", ".", "^", "\\", "|", "~"};
+	static const char *const bad[] = {"..", "a", "&", "-", "+", ",", "_", "1", "\xc3\xa4"};
+	char text[80];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(text, sizeof(text), "[backend:s]\nuri = s://x\nseparator = %s\n", good[i]);
+		load_with(text);
+		ck_assert_int_eq(result, 0);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "[backend:s]\nuri = s://x\nseparator = %s\n", bad[i]);
+		load_with(text);
+		ck_assert_msg(result != 0, "%s is taken", bad[i]);
+		ck_assert_ptr_nonnull(strstr(problems, "separator"));
+	}
+	load_with("[backend:s]\nuri = s://x\nnames = latin1\n");
+	ck_assert_int_ne(result, 0);
+}
+END_TEST
+
+START_TEST(a_change_of_a_backend_that_takes_a_restart_is_told)
+{
+	struct ocs_config *before;
+
+	load_with("[backend:s]\nuri = s://x\n[backend:t]\nuri = t://x\n");
+	before = config;
+	load_with("[backend:s]\nuri = s://y\nseparator = .\n[backend:u]\nuri = u://x\nnames = "
+	          "utf-7\n");
+	problems[0] = '\0';
+	char whole[64];
+	snprintf(whole, sizeof(whole), "%s", path);
+	path[0] = '\0';
+	ocs_config_report_restart(before, config, collect, NULL);
+	snprintf(path, sizeof(path), "%s", whole);
+	ck_assert_str_eq(problems, "W[backend:s] separator has changed: that takes a restart\n");
+}
+END_TEST
+
 START_TEST(every_row_of_the_table_is_whole)
 {
 	for (size_t i = 0; i < ocs_n_keys; i++) {
@@ -671,6 +711,8 @@ int main(void)
 	tcase_add_test(tests, a_password_that_others_can_read_is_a_warning);
 	tcase_add_test(tests, a_problem_never_shows_a_password);
 	tcase_add_test(tests, a_change_that_takes_a_restart_is_told);
+	tcase_add_test(tests, a_separator_is_one_character_that_no_name_is_made_of);
+	tcase_add_test(tests, a_change_of_a_backend_that_takes_a_restart_is_told);
 	tcase_add_test(tests, every_row_of_the_table_is_whole);
 	tcase_add_test(tests, the_shipped_ini_has_every_key);
 	suite_add_tcase(suite, tests);

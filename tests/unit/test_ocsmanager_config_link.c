@@ -258,6 +258,20 @@ START_TEST(json_is_about_the_only_backend_or_the_one_named)
 }
 END_TEST
 
+START_TEST(folders_in_json_are_as_their_backend_writes_them)
+{
+	load(URI "json_backend = dovecot\n[backend:dovecot]\nuri = d://x\n");
+	fine();
+	ck_assert_int_eq(settings()->json_folders.separator, '/');
+	ck_assert(!settings()->json_folders.utf7);
+	load(URI "json_backend = Dovecot\n[backend:dovecot]\nuri = d://x\nseparator = .\n"
+	         "names = UTF-7\n");
+	fine();
+	ck_assert_int_eq(settings()->json_folders.separator, '.');
+	ck_assert(settings()->json_folders.utf7);
+}
+END_TEST
+
 START_TEST(an_account_may_be_empty_but_not_nonsense)
 {
 	load(URI "ingest_account =\n");
@@ -472,6 +486,7 @@ int main(void)
 	tcase_add_test(tests, a_relay_takes_nothing_from_the_ingest_queue);
 	tcase_add_test(tests, a_relay_needs_no_backend);
 	tcase_add_test(tests, a_confirm_comes_before_the_request_is_given_up);
+	tcase_add_test(tests, folders_in_json_are_as_their_backend_writes_them);
 	tcase_add_test(tests, json_is_about_the_only_backend_or_the_one_named);
 	tcase_add_test(tests, an_account_may_be_empty_but_not_nonsense);
 	tcase_add_test(tests, numbers_and_words_are_checked);
