@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "folders.h"
+#include "guid.h"
 #include "ocsmanager-plugin.h"
 #include "order.h"
 #include "own.h"
@@ -40,7 +41,8 @@ struct ocs_saved {
 	enum ocs_kind kind;
 	const char *old_folder; /* copied, moved */
 	uint32_t old_uid;
-	uint32_t flags; /* PidTagMessageFlags */
+	uint32_t flags;   /* PidTagMessageFlags */
+	const char *guid; /* or NULL */
 };
 
 struct ocs_txn {
@@ -140,6 +142,7 @@ static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind, stru
 {
 	enum mail_flags flags = mail_get_flags(mail);
 	struct ocs_saved *saved;
+	const char *guid;
 
 	if (!array_is_created(&txn->saved))
 		i_array_init(&txn->saved, 4);
@@ -148,6 +151,9 @@ static struct ocs_saved *add_saved(struct ocs_txn *txn, enum ocs_kind kind, stru
 	txn->t->flags |= MAILBOX_TRANSACTION_FLAG_ASSIGN_UIDS;
 	saved = array_append_space(&txn->saved);
 	saved->kind = kind;
+	guid = ocs_guid(mail);
+	if (guid != NULL)
+		saved->guid = p_strdup(txn_pool(txn), guid);
 	saved->flags = ((flags & MAIL_SEEN) != 0 ? MF_READ : 0) |
 	               ((flags & MAIL_DRAFT) != 0 ? MF_UNSENT : 0) |
 	               (has_attachment(mail) ? MF_HAS_ATTACH : 0);
@@ -304,17 +310,20 @@ static void report_saved(struct ocs_txn *txn, struct ocs_report *event,
 			event->category = "modified";
 			event->old_folder = NULL;
 			event->old_uid = event->message_flags = 0;
+			event->guid = NULL;
 		} else {
 			event->category = categories[saved->kind];
 			event->old_folder = saved->old_folder;
 			event->old_uid = saved->old_uid;
 			event->message_flags = saved->flags;
+			event->guid = saved->guid;
 		}
 		ocs_order_add(txn, event);
 	}
 	event->old_folder = NULL;
 	event->old_uid = 0;
 	event->message_flags = 0;
+	event->guid = NULL;
 }
 
 static unsigned int uids_count(const ARRAY_TYPE(seq_range) * uids)

@@ -53,4 +53,5 @@ void ocs_order_add(const void *owner, const struct ocs_report *report)
 	copy->username = p_strdup(order.pool, report->username);
 	copy->folder = p_strdup(order.pool, report->folder);
 	copy->old_folder = p_strdup(order.pool, report->old_folder);
+	copy->guid = p_strdup(order.pool, report->guid);
 }

@@ -99,6 +99,8 @@ static struct ocs_event *encode(const struct ocs_report *report)
 		append_number(xml, "messageID", report->uid);
 	if (report->uid_validity != 0)
 		append_number(xml, "uidValidity", report->uid_validity);
+	if (report->guid != NULL)
+		append_text(xml, "guid", report->guid);
 	if (report->old_folder != NULL)
 		append_text(xml, "oldFolder", report->old_folder);
 	if (report->old_uid != 0)

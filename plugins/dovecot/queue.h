@@ -15,6 +15,7 @@ struct ocs_report {
 	const char *category; /* as the web service names it */
 	const char *backend, *username, *folder;
 	const char *old_folder; /* or NULL */
+	const char *guid;       /* which mail it is, or NULL */
 	uint32_t uid, old_uid;  /* 0: absent */
 	uint32_t uid_validity;  /* 0: unknown */
 	uint32_t message_flags; /* PidTagMessageFlags */

@@ -83,7 +83,7 @@ class Rig(unittest.TestCase):
         self.server.accepted.clear()
 
     def accepted(self, count, inbox_is_made=False):
-        """Exactly count notifications; ids are checked and taken out. inbox_is_made: something else
+        """Exactly count notifications; ids and guids are checked and taken out. inbox_is_made: something else
         is the first that the user ever had, and Dovecot 2.4 makes an INBOX then, which is told too."""
         more = 1 if inbox_is_made and dovecot_config.NEW else 0
         self.server.wait_accepted(count + more)
@@ -97,6 +97,8 @@ class Rig(unittest.TestCase):
         self.assertEqual(len(set(ids)), len(ids), "an id was used twice")
         for ident in ids:
             self.assertRegex(ident, r"^[A-Za-z0-9_.-]{8,128}$")
+        for n in result:
+            self.assertRegex(n.pop("guid", "0" * 32), r"^[0-9a-f]{32}$")
         self.assertEqual(len(result), count, result)
         return result
 

@@ -2,6 +2,8 @@
 with mail is what the MAPI side hears of."""
 
 import os
+import shutil
+import subprocess
 import sys
 import unittest
 
@@ -108,6 +110,20 @@ class EndToEnd(ServiceTest):
         new = next(e for e in events if e.flags == 0x8002)
         made = next(e for e in events if e.flags == 0x0004)
         self.assertEqual(new.fid, made.fid)
+
+    def test_mail_that_comes_after_a_restored_snapshot_is_heard_of(self):
+        """Its UIDs were given before, to mails that the snapshot does not have."""
+        dovecot = self.dovecot()
+        home = os.path.join(dovecot.folder, "mail", "alice")
+        subprocess.run(["/bin/cp", "-a", home, home + ".snapshot"], check=True)
+        consumer = self.listen(("newmail",))
+        dovecot.deliver("alice")
+        consumer.wait_events(1)
+        shutil.rmtree(home)
+        os.rename(home + ".snapshot", home)
+        dovecot.deliver("alice")
+        events = consumer.wait_events(2)
+        self.assertEqual(len({e.mid for e in events}), 2, "another mail has another identifier")
 
     def test_an_append(self):
         dovecot = self.dovecot()
