@@ -101,7 +101,12 @@ void ocs_auth_close(struct ocs_auth *auth);
 struct ocs_auth_reply {
 	unsigned retry_after; /* seconds, at least 1: with TOO_MANY_ATTEMPTS and OVERLOADED */
 	unsigned ttl;         /* seconds */
-	char text[160];       /* on any failure: for people, safe to send to the client */
+	/* With INVALID_CREDENTIALS: this one was the last that is allowed; further ones are refused
+	 * for locked_for seconds. */
+	bool locked_account; /* of the account from the address */
+	bool locked_address; /* of any account from it */
+	unsigned locked_for;
+	char text[160]; /* on any failure: for people, safe to send to the client */
 	char account[OCS_AUTH_NAME_SIZE]; /* who (claims to) log in, for the log; also on failures
 	                                   */
 	char cookie_session[OCS_AUTH_COOKIE_SIZE]; /* value of cookie "ocsmanager" */

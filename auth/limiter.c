@@ -93,27 +93,27 @@ static unsigned wait_for(struct window **table, const struct window_key *key, un
 	                                              : 0;
 }
 
-static void count(struct window **table, size_t entries, const struct window_key *key,
-                  int64_t window_ms, int64_t now)
+/* Returns how many failures the window has now. */
+static unsigned count(struct window **table, size_t entries, const struct window_key *key,
+                      int64_t window_ms, int64_t now)
 {
 	struct window *window = find(table, key, now);
 
-	if (window) {
-		window->failures++;
-		return;
-	}
+	if (window)
+		return ++window->failures;
 	/* ended ones first; if none has ended, the oldest */
 	while (*table && ((*table)->ends <= now || HASH_COUNT(*table) >= entries))
 		drop(table, *table);
 	window = calloc(1, sizeof(*window));
 	if (!window)
-		return; /* the attempt failed anyway; not counting it is the lesser harm */
+		return 0; /* the attempt failed anyway; not counting it is the lesser harm */
 	window->key = *key;
 	window->ends = now + window_ms;
 	window->failures = 1;
 	HASH_ADD(hh, *table, key, sizeof(window->key), window);
 	if (!window->hh.tbl)
 		free(window);
+	return 1;
 }
 
 unsigned ocs_limiter_wait(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
@@ -134,18 +134,23 @@ unsigned ocs_limiter_wait(struct ocs_limiter *limiter, const struct ocs_limiter_
 	return pair > wait ? pair : wait;
 }
 
-void ocs_limiter_failed(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
-                        const struct ocs_peer *peer, const char *account, int64_t now)
+unsigned ocs_limiter_failed(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
+                            const struct ocs_peer *peer, const char *account, int64_t now)
 {
 	int64_t window_ms = (int64_t)rule->window * 1000;
 	struct window_key key;
+	unsigned locked = OCS_LIMITER_OPEN;
 
 	make_key(peer, account, &key);
 	pthread_mutex_lock(&limiter->mutex);
-	count(&limiter->pairs, limiter->entries, &key, window_ms, now);
+	if (count(&limiter->pairs, limiter->entries, &key, window_ms, now) == rule->failures)
+		locked |= OCS_LIMITER_ACCOUNT;
 	if (!peer->loopback) {
 		make_key(peer, "", &key);
-		count(&limiter->addresses, limiter->entries, &key, window_ms, now);
+		if (count(&limiter->addresses, limiter->entries, &key, window_ms, now) ==
+		    rule->failures * OCS_LIMITER_ADDRESS_FACTOR)
+			locked |= OCS_LIMITER_ADDRESS;
 	}
 	pthread_mutex_unlock(&limiter->mutex);
+	return locked;
 }

@@ -32,8 +32,15 @@ void ocs_limiter_free(struct ocs_limiter *limiter);
 /* Seconds to wait before an attempt, 0: go ahead. now in milliseconds of one steady clock. */
 unsigned ocs_limiter_wait(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
                           const struct ocs_peer *peer, const char *account, int64_t now);
-/* Counts a failure. */
-void ocs_limiter_failed(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
-                        const struct ocs_peer *peer, const char *account, int64_t now);
+/* The failure that was one too many: for the log, once in a window. */
+enum ocs_limiter_lock {
+	OCS_LIMITER_OPEN = 0,
+	OCS_LIMITER_ACCOUNT = 1, /* of this account from this address */
+	OCS_LIMITER_ADDRESS = 2, /* of every account from this address */
+};
+
+/* Counts a failure; says what it locks (bits). */
+unsigned ocs_limiter_failed(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
+                            const struct ocs_peer *peer, const char *account, int64_t now);
 
 #endif

@@ -91,8 +91,15 @@ static enum ocs_auth_result may_try(struct step *step, const char *account)
 
 static enum ocs_auth_result wrong(struct step *step, const char *account)
 {
-	ocs_limiter_failed(step->auth->limiter, &step->view->rule, &step->peer, account,
-	                   ocs_auth_steady_ms(&step->auth->clock));
+	int64_t now = ocs_auth_steady_ms(&step->auth->clock);
+	unsigned locked = ocs_limiter_failed(step->auth->limiter, &step->view->rule, &step->peer,
+	                                     account, now);
+
+	step->reply->locked_account = (locked & OCS_LIMITER_ACCOUNT) != 0;
+	step->reply->locked_address = (locked & OCS_LIMITER_ADDRESS) != 0;
+	if (locked != OCS_LIMITER_OPEN)
+		step->reply->locked_for = ocs_limiter_wait(step->auth->limiter, &step->view->rule,
+		                                           &step->peer, account, now);
 	return fail(step, OCS_AUTH_INVALID_CREDENTIALS, TEXT_CREDENTIALS);
 }
 

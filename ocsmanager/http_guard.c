@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 #include "ocsmanager/metrics.h"
 
 #define TICK_MS 250
@@ -73,6 +74,21 @@ void ocs_http_format_peer(const struct ocs_http_connection *connection,
 		ocs_http_format_address((const struct sockaddr *)&connection->address, out);
 }
 
+void ocs_http_format_sender(const struct ocs_http_connection *connection,
+                            char out[OCS_HTTP_PEER_SIZE])
+{
+	char *port;
+
+	if (connection->local) {
+		snprintf(out, OCS_HTTP_PEER_SIZE, "uid %u", (unsigned)connection->uid);
+		return;
+	}
+	ocs_http_format_address((const struct sockaddr *)&connection->address, out);
+	port = strrchr(out, ':');
+	if (port != NULL)
+		*port = '\0';
+}
+
 void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal)
 {
 	char body[400], reply[700];
@@ -94,18 +110,21 @@ static const struct ocs_refusal timeout = {408, "REQUEST_TIMEOUT", "the request 
 
 static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *connection, int phase)
 {
-	char peer[OCS_HTTP_PEER_SIZE] = "?";
+	char peer[OCS_HTTP_PEER_SIZE], sender[OCS_HTTP_PEER_SIZE] = "?";
 
 	if (!atomic_compare_exchange_strong(&connection->phase, &phase, OCS_HTTP_EXPIRED))
 		return;
 	ocs_http_format_peer(connection, peer);
+	ocs_http_format_sender(connection, sender);
 	if (phase == OCS_HTTP_SENDING) {
-		ocs_log(LOG_NOTICE, "%s: the answer was not read in time", peer);
+		ocs_log_budgeted(LOG_NOTICE, "answer not read", sender,
+		                 "%s: the answer was not read in time", peer);
 	} else {
 		ocs_http_send_refusal(connection->fd, &timeout);
 		ocs_metrics_request(guard->metrics, 408);
 		ocs_metrics_refusal(guard->metrics, "REQUEST_TIMEOUT");
-		ocs_log(LOG_NOTICE, "%s: refused: 408 REQUEST_TIMEOUT", peer);
+		ocs_log_budgeted(LOG_NOTICE, "REQUEST_TIMEOUT", sender,
+		                 "%s: refused: 408 REQUEST_TIMEOUT", peer);
 	}
 	/* libmicrohttpd sees the end of the connection and closes it. ENOTCONN: it is gone. */
 	(void)shutdown(connection->fd, SHUT_RDWR);

@@ -85,6 +85,9 @@ void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_P
 /* The same of the peer; of a local one its user and process. */
 void ocs_http_format_peer(const struct ocs_http_connection *connection,
                           char out[OCS_HTTP_PEER_SIZE]);
+/* The same without port or process: one text for one sender. */
+void ocs_http_format_sender(const struct ocs_http_connection *connection,
+                            char out[OCS_HTTP_PEER_SIZE]);
 /* Sends a refusal past libmicrohttpd, without waiting, and ends the sending side; nothing else may
  * be sent. The refusal's text is ours and needs no escaping. */
 void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal);

@@ -41,6 +41,46 @@ static void log_accepted(struct ocs_http_request *request, const char *account,
 	        words[result->status], result->queues);
 }
 
+#define ABOUT_SIZE 400
+
+/* Who is not notified of what. */
+static const char *describe(const struct ocs_notification *items, size_t count,
+                            char out[ABOUT_SIZE])
+{
+	const struct ocs_notification *what = &items[0];
+	int used = snprintf(out, ABOUT_SIZE, "%s id=%.40s %.40s %.100s %.100s %.80s",
+	                    ocs_category_word(what->category), what->id != NULL ? what->id : "-",
+	                    what->backend != NULL ? what->backend : "-",
+	                    what->backend_user != NULL ? what->backend_user : "-",
+	                    what->folder != NULL ? what->folder : "-",
+	                    what->message_id != NULL ? what->message_id : "-");
+
+	if (count > 1 && used > 0 && used < ABOUT_SIZE)
+		snprintf(out + used, (size_t)(ABOUT_SIZE - used), " and %zu more", count - 1);
+	return out;
+}
+
+static void note_refusal(struct ocs_http_request *request, const struct ocs_refusal *refusal,
+                         const char *account, const struct ocs_notification *item)
+{
+	char about[ABOUT_SIZE];
+
+	request->about = describe(item, 1, about);
+	ocs_http_note_refusal(request, refusal, account);
+	request->about = NULL;
+}
+
+/* The request as a whole. */
+static void refuse_all(struct ocs_http_request *request, const struct ocs_refusal *refusal,
+                       const char *account, const struct ocs_notification *items, size_t count)
+{
+	char about[ABOUT_SIZE];
+
+	request->about = count > 0 ? describe(items, count, about) : NULL;
+	ocs_http_refuse(request, refusal, 0, account);
+	request->about = NULL;
+}
+
 /* results: as done() gets them, which need not be those of the request. */
 static void write_results(struct ocs_http_request *request, const struct ocs_request *submitted,
                           const struct ocs_result *results)
@@ -48,14 +88,15 @@ static void write_results(struct ocs_http_request *request, const struct ocs_req
 	struct ocs_xml_writer *body = &request->reply.body;
 
 	if (submitted->count == 1 && results[0].status == OCS_STATUS_REFUSED) {
-		ocs_http_refuse(request, &results[0].refusal, 0, submitted->account);
+		refuse_all(request, &results[0].refusal, submitted->account, submitted->items, 1);
 		return;
 	}
 	request->reply.code = 200;
 	ocs_xml_begin(body);
 	for (size_t i = 0; i < submitted->count; i++) {
 		if (results[i].status == OCS_STATUS_REFUSED)
-			ocs_http_note_refusal(request, &results[i].refusal, submitted->account);
+			note_refusal(request, &results[i].refusal, submitted->account,
+			             &submitted->items[i]);
 		else if (ocs_log_wanted(LOG_DEBUG))
 			log_accepted(request, submitted->account, &submitted->items[i],
 			             &results[i]);
@@ -115,6 +156,7 @@ static int check_token(struct ocs_http_request *request, const struct ocs_xml_no
                        char account[OCS_AUTH_NAME_SIZE])
 {
 	const char *token = body->token == NULL ? ocs_http_bearer(request) : body->token;
+	struct ocs_refusal refusal;
 	enum ocs_auth_result result;
 
 	if (token == NULL && ocs_http_local_account(request, account))
@@ -122,10 +164,11 @@ static int check_token(struct ocs_http_request *request, const struct ocs_xml_no
 	result = ocs_auth_check_token(request->server->auth, token, account);
 	if (result == OCS_AUTH_OK)
 		return 0;
-	ocs_http_refuse_with(request, (int)ocs_auth_result_status(result),
-	                     ocs_auth_result_name(result),
-	                     result == OCS_AUTH_TOKEN_EXPIRED ? "the session token has expired"
-	                                                      : "a valid session token is needed");
+	ocs_xml_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
+	               "%s",
+	               result == OCS_AUTH_TOKEN_EXPIRED ? "the session token has expired"
+	                                                : "a valid session token is needed");
+	refuse_all(request, &refusal, NULL, body->items, body->count);
 	return -1;
 }
 

@@ -7,25 +7,32 @@
 #include <strings.h>
 
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 
 /* Seconds after which a client may try again where nobody knows better. */
 #define RETRY_DEFAULT 2
 
 #define COOKIE_ATTRIBUTES "; HttpOnly; SameSite=Strict; Path=/"
 
+/* A kind of its own for each error, so that none hides another. Failed logins have a budget for
+ * each account as well: an address is locked out of one after a few. */
 void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_refusal *refusal,
                            const char *account)
 {
-	char id[OCS_HTTP_ID_SIZE], peer[OCS_HTTP_PEER_SIZE] = "?";
+	char id[OCS_HTTP_ID_SIZE], peer[OCS_HTTP_PEER_SIZE] = "?", sender[OCS_HTTP_PEER_SIZE] = "?";
+	char key[OCS_HTTP_PEER_SIZE + OCS_AUTH_NAME_SIZE + 1];
 
 	ocs_metrics_refusal(&request->server->metrics, refusal->name);
 	ocs_http_format_id(request, id);
 	ocs_http_format_peer(request->peer, peer);
-	ocs_log_limited(refusal->code >= 500 ? LOG_WARNING : LOG_NOTICE,
-	                "request %s from %s%s%s: %s refused: %d %s: %s", id, peer,
-	                account == NULL ? "" : " as ", account == NULL ? "" : account,
-	                request->route == NULL ? "-" : request->route->path, refusal->code,
-	                refusal->name, refusal->text);
+	ocs_http_format_sender(request->peer, sender);
+	snprintf(key, sizeof(key), "%s %s", sender, account == NULL ? "" : account);
+	ocs_log_budgeted(refusal->code >= 500 ? LOG_WARNING : LOG_NOTICE, refusal->name, key,
+	                 "request %s from %s%s%s: %s refused: %d %s: %s%s%s", id, peer,
+	                 account == NULL ? "" : " as ", account == NULL ? "" : account,
+	                 request->route == NULL ? "-" : request->route->path, refusal->code,
+	                 refusal->name, refusal->text, request->about == NULL ? "" : "; not told: ",
+	                 request->about == NULL ? "" : request->about);
 }
 
 void ocs_http_refuse(struct ocs_http_request *request, const struct ocs_refusal *refusal,

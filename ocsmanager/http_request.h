@@ -99,6 +99,7 @@ struct ocs_http_request {
 	struct ocs_http_connection *peer;
 	struct MHD_Connection *connection;
 	const struct ocs_http_route *route; /* NULL: none matches */
+	const char *about; /* what a refusal now is about, for the log; NULL: nothing more to say */
 	uint64_t number;                    /* of the connection's requests */
 
 	/* What the headers say; pointers of libmicrohttpd, good until it is done with the request.

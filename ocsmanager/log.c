@@ -4,15 +4,15 @@
 #include "ocsmanager/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_TEXT  2048
-#define SITE_WINDOW    10 /* seconds */
-#define SITE_MAX_LINES 10
+#define LINE_MAX_TEXT 2048
 
 static bool to_stderr = true;
 static const char *name = "ocsmanager";
@@ -153,30 +153,4 @@ void ocs_log(int priority, const char *format, ...)
 	va_start(args, format);
 	log_args(priority, format, args);
 	va_end(args);
-}
-
-void ocs_log_at_site(struct ocs_log_site *site, int priority, const char *format, ...)
-{
-	struct timespec now;
-	va_list args;
-
-	if (priority > atomic_load_explicit(&least, memory_order_relaxed))
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint_fast64_t window = (uint_fast64_t)now.tv_sec / SITE_WINDOW + 1;
-	uint_fast64_t seen = atomic_load(&site->window);
-	/* Threads may race for the new window; the worst of it is a line more or less. */
-	if (seen != window && atomic_compare_exchange_strong(&site->window, &seen, window))
-		atomic_store(&site->count, 0);
-	if (atomic_fetch_add(&site->count, 1) >= SITE_MAX_LINES) {
-		atomic_fetch_add(&site->left_out, 1);
-		return;
-	}
-	va_start(args, format);
-	log_args(priority, format, args);
-	va_end(args);
-	uint_fast32_t left_out = atomic_exchange(&site->left_out, 0);
-	if (left_out > 0)
-		ocs_log(priority, "%lu lines like the one before were left out",
-		        (unsigned long)left_out);
 }

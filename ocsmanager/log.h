@@ -8,9 +8,7 @@
 #ifndef OCS_OCSMANAGER_LOG_H
 #define OCS_OCSMANAGER_LOG_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <syslog.h>
 
 /* foreground: stderr, else syslog, and until ocs_log_detach() stderr as well. level: the least
@@ -29,18 +27,6 @@ void ocs_log(int priority, const char *format, ...) __attribute__((format(printf
 /* The form that modules below the daemon are given (ocs_log_fn of notify/dispatch.h). */
 void ocs_log_text(int priority, const char *text);
 
-/* For warnings that traffic can cause: one place logs at most ten lines in ten seconds, then says
- * how many it left out with its next line. */
-struct ocs_log_site {
-	atomic_uint_fast64_t window; /* in units of ten seconds */
-	atomic_uint_fast32_t count, left_out;
-};
-void ocs_log_at_site(struct ocs_log_site *site, int priority, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-#define ocs_log_limited(priority, ...)                                                             \
-	do {                                                                                       \
-		static struct ocs_log_site ocs_log_site_;                                          \
-		ocs_log_at_site(&ocs_log_site_, priority, __VA_ARGS__);                            \
-	} while (0)
+/* Lines that traffic can cause have budgets: log_budget.h. */
 
 #endif

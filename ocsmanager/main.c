@@ -21,6 +21,7 @@
 #include "ocsmanager/folder.h"
 #include "ocsmanager/local_socket.h"
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 #include "ocsmanager/manager.h"
 #include "ocsmanager/privilege.h"
 
@@ -213,6 +214,7 @@ static int serve(struct ocs_daemon *daemon, const sigset_t *signals)
 			return signal_number;
 		default: /* EAGAIN, EINTR */
 			ocs_manager_look(daemon);
+			ocs_log_budget_tick();
 		}
 	}
 }
@@ -278,6 +280,7 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 		alarm(STOP_LIMIT);
 		ocs_daemon_stop(daemon);
 		alarm(0);
+		ocs_log_budget_flush();
 		result = 0;
 	}
 	ocs_local_socket_close(local);

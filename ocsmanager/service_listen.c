@@ -11,6 +11,7 @@
 
 #include "ocsmanager/http_frame.h"
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 
 #define BACKLOG 1024
 /* Of a connection: request line and headers must fit into it beside the answer's. */
@@ -83,7 +84,7 @@ static void log_library(void *arg, const char *format, va_list args)
 /* libmicrohttpd counts per IP address only. Refused ones are shut down, and go their usual way. */
 static void limit_local(const struct ocs_listener *listener, struct ocs_http_connection *connection)
 {
-	char peer[OCS_HTTP_PEER_SIZE];
+	char peer[OCS_HTTP_PEER_SIZE], sender[OCS_HTTP_PEER_SIZE];
 
 	atomic_store(&connection->idle_limit, (int64_t)listener->timeout * 1000);
 	if (listener->connections_per_user == 0 ||
@@ -91,10 +92,11 @@ static void limit_local(const struct ocs_listener *listener, struct ocs_http_con
 	            listener->connections_per_user)
 		return;
 	ocs_http_format_peer(connection, peer);
-	ocs_log_limited(LOG_WARNING,
-	                "local socket: %s: its user has %u connections already "
-	                "([limits] connections_per_address)",
-	                peer, listener->connections_per_user);
+	ocs_http_format_sender(connection, sender);
+	ocs_log_budgeted(LOG_WARNING, "local connections", sender,
+	                 "local socket: %s: its user has %u connections already "
+	                 "([limits] connections_per_address)",
+	                 peer, listener->connections_per_user);
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 

@@ -20,6 +20,7 @@
 
 #include "ocsmanager/background.h"
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 #include "ocsmanager/privilege.h"
 
 #define EVENTS_MAX       64
@@ -256,9 +257,9 @@ static void take_event(struct mapihttp *server, void *what, int signals, uint64_
 	if (what == &notify_event) {
 		result = ocsemsmdb_process(server->emsmdb);
 		if (result < 0)
-			ocs_log_limited(LOG_WARNING, "cannot take news in: %s: %s",
-			                ocsnotify_strerror(result),
-			                ocsnotify_last_error(server->context));
+			ocs_log_budgeted(LOG_WARNING, "news", "", "cannot take news in: %s: %s",
+			                 ocsnotify_strerror(result),
+			                 ocsnotify_last_error(server->context));
 	} else if (what == &login_event) {
 		mapihttp_login_results(server->login);
 	} else if (what == &signal_event) {
@@ -283,6 +284,7 @@ static int run(struct mapihttp *server, int signals, struct ocs_error *error)
 		for (int i = 0; i < n; i++)
 			take_event(server, events[i].data.ptr, signals, &stop_due);
 		tick(server);
+		ocs_log_budget_tick();
 		tags_due = mapihttp_wait_tags(server, mapihttp_now());
 		if (MHD_run(server->daemon) != MHD_YES)
 			return ocs_error_set(error, "libmicrohttpd cannot go on");
@@ -364,6 +366,7 @@ int main(int argc, char **argv)
 	if (status != 0)
 		ocs_log(LOG_ERR, "%s", error.text);
 	talloc_free(config);
+	ocs_log_budget_flush();
 	ocs_log_close();
 	return status;
 }

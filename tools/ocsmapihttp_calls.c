@@ -16,6 +16,7 @@
 
 #include "ocsmanager/http_frame.h"
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 #include "tools/ocsmapihttp.h"
 #include "tools/ocsmapihttp_body.h"
 
@@ -200,8 +201,9 @@ static enum MHD_Result do_connect(struct mapihttp_request *request)
 	              connect.client_version);
 	error = ocsemsmdb_connect(server->emsmdb, &caller, &connect, &connected, &session);
 	if (error == OCSEMSMDB_EC_SERVER_OOM || error == OCSEMSMDB_EC_ERROR) {
-		ocs_log_limited(LOG_WARNING, "no session for %s: %s", request->account,
-		                ocsnotify_last_error(server->context));
+		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
+		                 "no session for %s: %s", request->account,
+		                 ocsnotify_last_error(server->context));
 		return fail(request, error);
 	}
 	if (error != OCSEMSMDB_EC_NONE)

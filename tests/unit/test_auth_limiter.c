@@ -36,11 +36,11 @@ static unsigned wait_for(const char *address, const char *account, int64_t now)
 	return ocs_limiter_wait(limiter, &rule, &p, account, now);
 }
 
-static void failed(const char *address, const char *account, int64_t now)
+static unsigned failed(const char *address, const char *account, int64_t now)
 {
 	struct ocs_peer p = peer(address);
 
-	ocs_limiter_failed(limiter, &rule, &p, account, now);
+	return ocs_limiter_failed(limiter, &rule, &p, account, now);
 }
 
 static void setup(void)
@@ -70,6 +70,24 @@ START_TEST(the_limit_is_reached_with_the_last_allowed_failure)
 	ck_assert_uint_eq(wait_for("192.0.2.1", "a", 10000), 0);
 	failed("192.0.2.1", "a", 10000);
 	ck_assert_uint_eq(wait_for("192.0.2.1", "a", 10000), 10);
+}
+END_TEST
+
+START_TEST(the_failure_that_locks_is_told_once_in_a_window)
+{
+	char name[16];
+
+	for (int i = 1; i <= 5; i++)
+		ck_assert_uint_eq(failed("192.0.2.1", "a", i),
+		                  i == 3 ? OCS_LIMITER_ACCOUNT : OCS_LIMITER_OPEN);
+	for (int i = 6; i <= 32; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		ck_assert_uint_eq(failed("192.0.2.1", name, i),
+		                  i == 30 ? OCS_LIMITER_ADDRESS : OCS_LIMITER_OPEN);
+	}
+	for (int i = 1; i <= 3; i++)
+		ck_assert_uint_eq(failed("192.0.2.1", "a", 20000 + i),
+		                  i == 3 ? OCS_LIMITER_ACCOUNT : OCS_LIMITER_OPEN);
 }
 END_TEST
 
@@ -225,6 +243,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_limit_is_reached_with_the_last_allowed_failure);
+	tcase_add_test(tc, the_failure_that_locks_is_told_once_in_a_window);
 	tcase_add_test(tc, pairs_are_counted_apart);
 	tcase_add_test(tc, an_address_has_ten_times_as_many_and_loopback_no_such_limit);
 	tcase_add_test(tc, ipv6_counts_by_64_bits_and_mapped_ipv4_as_ipv4);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 
 static char output[65536];
 static int real_stderr, fds[2];
@@ -61,7 +62,7 @@ START_TEST(what_is_less_important_than_the_level_is_not_logged)
 	ocs_log_set_level(LOG_ERR);
 	ocs_log(LOG_WARNING, "no");
 	ocs_log_text(LOG_WARNING, "no");
-	ocs_log_limited(LOG_WARNING, "no");
+	ocs_log_budgeted(LOG_WARNING, "kind", "", "no");
 	ck_assert_str_eq(logged(), "info: yes\n");
 }
 END_TEST
@@ -91,23 +92,93 @@ START_TEST(a_long_text_is_cut_and_stays_one_line)
 }
 END_TEST
 
-START_TEST(a_flood_of_one_place_is_cut_and_counted)
-{
-	static struct ocs_log_site site;
+static int64_t clock_now = 5000;
 
+static int64_t test_clock(void)
+{
+	return clock_now;
+}
+
+/* All that was logged in this test. */
+static const char *all_logged(void)
+{
+	static char all[sizeof(output)];
+
+	strcat(all, logged());
+	return all;
+}
+
+static unsigned lines_with(const char *words)
+{
+	unsigned count = 0;
+
+	for (const char *p = all_logged(); (p = strstr(p, words)) != NULL; p += strlen(words))
+		count++;
+	return count;
+}
+
+START_TEST(each_kind_and_sender_has_a_budget_and_what_is_left_out_is_counted)
+{
+	ocs_log_budget_set_clock(test_clock);
 	for (int i = 0; i < 100; i++)
-		ocs_log_at_site(&site, LOG_WARNING, "flood");
-	/* Over the edge of a window twice as many. */
-	int lines = 0;
-	for (const char *p = logged(); (p = strchr(p, '\n')) != NULL; p++)
-		lines++;
-	ck_assert_int_ge(lines, 10);
-	ck_assert_int_le(lines, 21);
-	ck_assert_uint_gt(site.left_out, 0);
-	site.window = 0; /* as if the window were over */
-	ocs_log_at_site(&site, LOG_WARNING, "next");
-	ck_assert_ptr_nonnull(strstr(logged(), "lines like the one before were left out"));
-	ck_assert_uint_eq(site.left_out, 0);
+		ocs_log_budgeted(LOG_WARNING, "flood", "a", "flood %d of a", i);
+	ocs_log_budgeted(LOG_WARNING, "flood", "b", "flood of b");
+	ocs_log_budgeted(LOG_WARNING, "login", "a", "login of a");
+	ck_assert_uint_eq(lines_with(" of a\n"), 11);
+	ck_assert_uint_eq(lines_with("flood of b\n"), 1);
+	ck_assert_uint_eq(lines_with("login of a\n"), 1);
+	ocs_log_budget_tick();
+	ck_assert_uint_eq(lines_with("more lines"), 0);
+	clock_now += OCS_LOG_BUDGET_WINDOW_MS;
+	ocs_log_budget_tick(); /* nothing more came */
+	ck_assert_uint_eq(
+	        lines_with("warning: 90 more lines like this one in 10 s: flood 99 of a\n"), 1);
+	ocs_log_budget_tick();
+	ck_assert_uint_eq(lines_with("more lines"), 1);
+	ocs_log_budgeted(LOG_WARNING, "flood", "a", "again of a");
+	ck_assert_uint_eq(lines_with("again of a"), 1);
+	ocs_log_budget_flush();
+}
+END_TEST
+
+START_TEST(many_senders_together_have_a_budget_too_and_nothing_is_silent)
+{
+	unsigned long counted = 0;
+
+	ocs_log_budget_set_clock(test_clock);
+	clock_now += 10 * OCS_LOG_BUDGET_WINDOW_MS;
+	for (int i = 0; i < 5000; i++) {
+		char sender[20];
+
+		snprintf(sender, sizeof(sender), "10.0.%d.%d", i / 256, i % 256);
+		ocs_log_budgeted(LOG_NOTICE, "flood", sender, "flood of %s", sender);
+	}
+	ck_assert_uint_eq(lines_with("notice: flood of "), OCS_LOG_BUDGET_KIND);
+	ocs_log_budgeted(LOG_NOTICE, "login", "10.0.0.1", "login");
+	ck_assert_uint_eq(lines_with("notice: login\n"), 1);
+	ocs_log_budget_flush();
+	for (const char *p = all_logged(); (p = strstr(p, "notice: ")) != NULL; p++) {
+		unsigned long n;
+
+		if (sscanf(p, "notice: %lu more lines", &n) == 1 ||
+		    sscanf(p, "notice: and %lu more lines", &n) == 1)
+			counted += n;
+	}
+	ck_assert_uint_eq(counted, 5000 - OCS_LOG_BUDGET_KIND);
+	ck_assert_uint_le(lines_with("more lines"), 21);
+}
+END_TEST
+
+START_TEST(a_window_that_ended_without_a_tick_is_told_with_the_next_line)
+{
+	ocs_log_budget_set_clock(test_clock);
+	clock_now += 10 * OCS_LOG_BUDGET_WINDOW_MS;
+	for (int i = 0; i < 12; i++)
+		ocs_log_budgeted(LOG_NOTICE, "k", "s", "line");
+	clock_now += OCS_LOG_BUDGET_WINDOW_MS;
+	ocs_log_budgeted(LOG_NOTICE, "k", "s", "next");
+	ck_assert_ptr_nonnull(strstr(all_logged(), "2 more lines like this one in 10 s: line\n"));
+	ck_assert_ptr_nonnull(strstr(all_logged(), "notice: next\n"));
 }
 END_TEST
 
@@ -122,7 +193,9 @@ int main(void)
 	tcase_add_test(tests, what_is_less_important_than_the_level_is_not_logged);
 	tcase_add_test(tests, a_name_from_outside_cannot_forge_a_line);
 	tcase_add_test(tests, a_long_text_is_cut_and_stays_one_line);
-	tcase_add_test(tests, a_flood_of_one_place_is_cut_and_counted);
+	tcase_add_test(tests, each_kind_and_sender_has_a_budget_and_what_is_left_out_is_counted);
+	tcase_add_test(tests, many_senders_together_have_a_budget_too_and_nothing_is_silent);
+	tcase_add_test(tests, a_window_that_ended_without_a_tick_is_told_with_the_next_line);
 	suite_add_tcase(suite, tests);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
