@@ -260,11 +260,11 @@ END_TEST
 
 START_TEST(folders_in_json_are_as_their_backend_writes_them)
 {
-	load(URI "json_backend = dovecot\n[backend:dovecot]\nuri = d://x\n");
+	load(URI "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_int_eq(settings()->json_folders.separator, '/');
 	ck_assert(!settings()->json_folders.utf7);
-	load(URI "json_backend = Dovecot\n[backend:dovecot]\nuri = d://x\nseparator = .\n"
+	load(URI "json_backend = Dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\nseparator = .\n"
 	         "names = UTF-7\n");
 	fine();
 	ck_assert_int_eq(settings()->json_folders.separator, '.');
