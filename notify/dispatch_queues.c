@@ -202,6 +202,7 @@ static void close_some(struct ocs_dispatch *dispatch, uint64_t before, bool gone
 		    (!gone || ocs_queue_unlinked(queue->descriptor))) {
 			ocs_queue_close(queue->descriptor);
 			queue->descriptor = (mqd_t)-1;
+			atomic_store(&queue->last_used, 0);
 			dispatch->open_descriptors--;
 		}
 		pthread_mutex_unlock(&queue->lock);
@@ -227,6 +228,7 @@ static void close_older_half(struct ocs_dispatch *dispatch)
 {
 	struct dispatch_queue *queue, *next;
 	uint64_t oldest = UINT64_MAX, now = ocs_dispatch_now();
+	unsigned open = __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED);
 
 	pthread_mutex_lock(&dispatch->queues_lock);
 	HASH_ITER(hh, dispatch->queues, queue, next)
@@ -239,6 +241,9 @@ static void close_older_half(struct ocs_dispatch *dispatch)
 	pthread_mutex_unlock(&dispatch->queues_lock);
 	if (oldest < now)
 		close_some(dispatch, oldest + (now - oldest) / 2, false);
+	/* The oldest may be in use at this moment, or have no descriptor and be spilling. */
+	if (__atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) >= open)
+		close_some(dispatch, now, false);
 }
 
 /* Whether it may be used: not one that somebody else has made under the name meanwhile. */

@@ -10,12 +10,14 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <talloc.h>
 #include <unistd.h>
 
 #include "ocsmanager/config_value.h"
+#include "ocsmanager/descriptors.h"
 
 #define THREADS_LEAST 4
 #define PER_THREAD    (OCS_CONFIG_THREAD_CONNECTIONS - 1)
@@ -123,6 +125,37 @@ static void check_threads(struct ocs_config *config, const struct ocs_ini *ini,
 	}
 }
 
+/* As far as the hard limit here is that of the service, which systemd sets apart. */
+static void check_descriptors(const struct ocs_config *config, const struct ocs_ini *ini,
+                              struct ocs_problems *problems)
+{
+	struct ocs_descriptors share;
+	struct ocs_error error;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY)
+		return;
+	/* Too few to run with: no concern of the tools, and the daemon says so. */
+	if (ocs_descriptors_share_of(limit.rlim_max, config, &share, &error) != 0)
+		return;
+	if (ocs_ini_find(ini, "mqueue", "descriptors") != NULL &&
+	    share.queues < config->mqueue.descriptors)
+		ocs_problem_add(problems, LOG_WARNING,
+		                ocs_problem_line(ini, "mqueue", "descriptors"),
+		                "[mqueue] descriptors: %u will be kept open, since the hard limit "
+		                "of the process is %lu file descriptors (LimitNOFILE=, or "
+		                "prlimit --nofile)",
+		                share.queues, share.limit);
+	if (ocs_ini_find(ini, "server:main", "connection_limit") != NULL &&
+	    share.connections < config->server.connection_limit)
+		ocs_problem_add(problems, LOG_WARNING,
+		                ocs_problem_line(ini, "server:main", "connection_limit"),
+		                "[server:main] connection_limit: %u will be possible, since the "
+		                "hard limit of the process is %lu file descriptors (LimitNOFILE=, "
+		                "or prlimit --nofile)",
+		                share.connections, share.limit);
+}
+
 static void check_addresses(const struct ocs_config *config, const struct ocs_ini *ini,
                             struct ocs_problems *problems)
 {
@@ -228,6 +261,7 @@ void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
 	}
 	check_auth(config, ini, problems);
 	check_threads(config, ini, problems);
+	check_descriptors(config, ini, problems);
 	check_addresses(config, ini, problems);
 	check_identity(config, ini, problems);
 	check_socket(config, ini, problems);

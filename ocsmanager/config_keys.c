@@ -126,9 +126,12 @@ const struct ocs_key ocs_keys[] = {
                  "and as many more as connection_limit needs."},
         {"server:main", "connection_limit", OCS_KEY_NUMBER, AT(server.connection_limit),
          .fallback = "400", .min = 1, .max = 30000,
-         .help = "Connections at the same time; more are closed at once. A thread serves less than "
-                 "120: with threads set, this is at most 119 x threads, and the default is that if "
-                 "it is less than 400."},
+         .help = "Connections at the same time. For one more, the oldest silent one of the address "
+                 "that has the most is closed; where none is silent, the newcomer gets 503. socket "
+                 "has as many of its own. A thread serves less than 120: with threads set, this is "
+                 "at most 119 x threads, and the default is that if it is less than 400. Less "
+                 "where "
+                 "the limit of file descriptors is too low, as the log then says."},
         {"server:main", "keepalive_timeout", OCS_KEY_NUMBER, AT(server.keepalive_timeout),
          .fallback = "30", .min = 1, .max = 3600,
          .help = "Seconds after which a connection on which nothing happens is closed."},
@@ -157,10 +160,11 @@ const struct ocs_key ocs_keys[] = {
          .min = 1, .max = 86400, .reload = true, .help = "Seconds in which failed logins count."},
         {"limits", "request_deadline", OCS_KEY_NUMBER, AT(limits.request_deadline),
          .fallback = "10", .min = 1, .max = 300, .reload = true,
-         .help = "Seconds a request may take, from its first byte to its answer."},
+         .help = "Seconds a request may take, from its first byte to its answer. On socket the "
+                 "first byte is not seen: there keepalive_timeout comes before it."},
         {"limits", "connections_per_address", OCS_KEY_NUMBER, AT(limits.connections_per_address),
          .fallback = "256", .min = 1, .max = 30000,
-         .help = "Connections from one address at the same time."},
+         .help = "Connections from one address at the same time; more are closed at once."},
         {"limits", "pending_challenges", OCS_KEY_NUMBER, AT(limits.pending_challenges),
          .fallback = "4096", .min = 1, .max = 1000000, .reload = true,
          .help = "Logins between their first and second step at the same time."},
@@ -186,7 +190,9 @@ const struct ocs_key ocs_keys[] = {
         {"mqueue", "spill_total", OCS_KEY_NUMBER, AT(mqueue.spill_total), .fallback = "1000000",
          .min = 1, .max = 1000000000, .reload = true, .help = "The same over all queues."},
         {"mqueue", "descriptors", OCS_KEY_NUMBER, AT(mqueue.descriptors), .fallback = "4096",
-         .min = 1, .max = 1000000, .reload = true, .help = "Queues the daemon keeps open."},
+         .min = 1, .max = 1000000, .reload = true,
+         .help = "Queues the daemon keeps open. Less where the limit of file descriptors "
+                 "(LimitNOFILE=) is too low for this and connection_limit."},
 
         {"push", "interval", OCS_KEY_NUMBER, AT(push.interval), .fallback = "60", .min = 1,
          .max = 86400, .reload = true,

@@ -18,7 +18,9 @@
 #include "notify/dispatch.h"
 #include "notify/registry.h"
 #include "ocsmanager/config_link.h"
+#include "ocsmanager/descriptors.h"
 #include "ocsmanager/log.h"
+#include "ocsmanager/privilege.h"
 #include "ocsmanager/service.h"
 
 struct ocs_daemon {
@@ -98,13 +100,17 @@ static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
 static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatch_settings *out,
                              struct ocs_error *error)
 {
+	struct ocs_descriptors share;
+
+	if (ocs_descriptors_share(config, &share, error) < 0)
+		return -1;
 	*out = (struct ocs_dispatch_settings){
 	        .sync = (enum ocs_sync)config->main.sync,
 	        .dedupe_window = config->main.dedupe_window,
 	        .request_deadline = config->limits.request_deadline,
 	        .spill_max = config->mqueue.spill_max,
 	        .spill_total = config->mqueue.spill_total,
-	        .descriptors = config->mqueue.descriptors,
+	        .descriptors = share.queues,
 	        .backends = config->backend_names,
 	        .published =
 	                {
@@ -156,6 +162,8 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *repo
 	struct ocs_error error = {""};
 	int result = 0;
 
+	/* As the start does, before what there are is shared out. */
+	(void)ocs_privilege_raise_descriptors();
 	limits = ocs_service_limits(config, NULL, &error);
 	if (limits == NULL || dispatch_settings(config, &dispatch, &error) < 0) {
 		report(LOG_ERR, error.text, arg);

@@ -15,14 +15,17 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "ocsmanager/http_room.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/log_budget.h"
 #include "ocsmanager/metrics.h"
 
 #define TICK_MS 250
-/* A connection that waits for its client for this long is looked at: one in the middle of a burst
- * never pays for it. */
-#define GRACE_MS 1000
+/* While descriptors are missing, libmicrohttpd asks for connections again and again. */
+#define SCARCE_TICK_MS 10
+/* A byte that came so long after an answer belongs to the next request: what the clocks here and in
+ * the kernel may differ by. */
+#define SLACK_MS 20
 
 struct ocs_http_guard {
 	pthread_mutex_t lock; /* of the list, and of the sockets in it */
@@ -32,6 +35,7 @@ struct ocs_http_guard {
 	struct ocs_http_connection *first;
 	uint64_t count; /* connections ever */
 	struct ocs_metrics *metrics;
+	struct ocs_http_room *room;
 	_Atomic unsigned deadline; /* seconds */
 };
 
@@ -120,7 +124,8 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 		ocs_log_budgeted(LOG_NOTICE, "answer not read", sender,
 		                 "%s: the answer was not read in time", peer);
 	} else {
-		ocs_http_send_refusal(connection->fd, &timeout);
+		if (!connection->tls)
+			ocs_http_send_refusal(connection->fd, &timeout);
 		ocs_metrics_request(guard->metrics, 408);
 		ocs_metrics_refusal(guard->metrics, "REQUEST_TIMEOUT");
 		ocs_log_budgeted(LOG_NOTICE, "REQUEST_TIMEOUT", sender,
@@ -130,14 +135,16 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 
-/* Bytes that came in on the connection so far. */
-static uint64_t bytes_received(int fd)
+/* How many bytes have come in on the connection so far, and when the last of them. */
+static uint64_t bytes_received(int fd, int64_t now, int64_t *last_r)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
+	*last_r = now;
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return 0;
+	*last_r = now - info.tcpi_last_data_recv;
 	return info.tcpi_bytes_received;
 }
 
@@ -151,20 +158,22 @@ static bool is_gone(int fd)
 }
 
 /* Nobody tells when the first byte of a request comes, so the sweeper looks whether bytes come
- * while no request line is complete. */
+ * while no request line is complete. ocs_http_begin() goes on from there. */
 static bool drips(struct ocs_http_connection *connection, int64_t since, int64_t now,
                   int64_t deadline)
 {
-	uint64_t bytes = bytes_received(connection->fd);
+	int64_t last, first = atomic_load(&connection->first_byte);
+	uint64_t bytes = bytes_received(connection->fd, now, &last);
 
 	if (connection->watched != since) {
 		connection->watched = since;
 		connection->bytes = connection->requests == 0 ? 0 : bytes;
-		connection->first_byte = 0;
+		first = connection->requests > 0 && last > since + SLACK_MS ? last : 0;
 	}
-	if (connection->first_byte == 0 && bytes != connection->bytes)
-		connection->first_byte = connection->requests == 0 ? since : now;
-	return connection->first_byte != 0 && now - connection->first_byte >= deadline;
+	if (first == 0 && bytes != connection->bytes)
+		first = last > since ? last : since;
+	atomic_store(&connection->first_byte, first);
+	return first != 0 && now - first >= deadline;
 }
 
 /* Of a local socket the kernel does not count bytes. libmicrohttpd ends a silent connection after
@@ -188,7 +197,8 @@ static void sweep(struct ocs_http_guard *guard)
 		bool waiting = phase == OCS_HTTP_IDLE || phase == OCS_HTTP_READING;
 		bool late = false;
 
-		if (waiting && now - since < GRACE_MS)
+		/* One in the middle of a burst never pays for it. */
+		if (waiting && now - since < TICK_MS)
 			continue;
 		if (phase == OCS_HTTP_IDLE)
 			late = c->local ? idles(c, since, now, deadline)
@@ -208,10 +218,11 @@ static void *run_sweeper(void *arg)
 
 	pthread_mutex_lock(&guard->lock);
 	while (!guard->stopping) {
+		bool scarce = guard->room != NULL && ocs_http_room_look(guard->room, guard->first);
 		struct timespec until;
 
 		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += TICK_MS * 1000000L;
+		until.tv_nsec += (scarce ? SCARCE_TICK_MS : TICK_MS) * 1000000L;
 		if (until.tv_nsec >= 1000000000L) {
 			until.tv_sec++;
 			until.tv_nsec -= 1000000000L;
@@ -250,6 +261,21 @@ int ocs_http_guard_start(struct ocs_metrics *metrics, unsigned deadline,
 	return 0;
 }
 
+void ocs_http_guard_room(struct ocs_http_guard *guard, struct ocs_http_room *room)
+{
+	pthread_mutex_lock(&guard->lock);
+	guard->room = room;
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on)
+{
+	pthread_mutex_lock(&guard->lock);
+	if (guard->room != NULL)
+		ocs_http_room_listens(guard->room, fd, on);
+	pthread_mutex_unlock(&guard->lock);
+}
+
 void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds)
 {
 	atomic_store(&guard->deadline, seconds);
@@ -262,6 +288,7 @@ void ocs_http_guard_stop(struct ocs_http_guard *guard)
 	pthread_cond_signal(&guard->wake);
 	pthread_mutex_unlock(&guard->lock);
 	pthread_join(guard->sweeper, NULL);
+	ocs_http_room_free(guard->room);
 	pthread_cond_destroy(&guard->wake);
 	pthread_mutex_destroy(&guard->lock);
 	free(guard);
@@ -300,6 +327,7 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		free(connection);
 		return NULL;
 	}
+	connection->tls = guard->room != NULL && ocs_http_room_tls(guard->room);
 	atomic_store(&connection->since, now_ms());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
@@ -307,6 +335,8 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 	if (guard->first != NULL)
 		guard->first->previous = connection;
 	guard->first = connection;
+	if (guard->room != NULL)
+		ocs_http_room_enter(guard->room, connection, guard->first);
 	pthread_mutex_unlock(&guard->lock);
 	atomic_fetch_add(&guard->metrics->connections, 1);
 	atomic_fetch_add(&guard->metrics->connections_total, 1);
@@ -318,6 +348,8 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 	struct ocs_http_guard *guard = connection->guard;
 
 	pthread_mutex_lock(&guard->lock);
+	if (guard->room != NULL)
+		ocs_http_room_leave(guard->room, connection);
 	if (connection->previous != NULL)
 		connection->previous->next = connection->next;
 	else
@@ -330,22 +362,29 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 }
 
 /* EXPIRED is final. */
-static bool enter(struct ocs_http_connection *connection, int phase)
+static bool enter_since(struct ocs_http_connection *connection, int phase, int64_t since)
 {
 	int before = atomic_load(&connection->phase);
 
-	atomic_store(&connection->since, now_ms());
+	atomic_store(&connection->since, since);
 	while (before != OCS_HTTP_EXPIRED)
 		if (atomic_compare_exchange_weak(&connection->phase, &before, phase))
 			return true;
 	return false;
 }
 
+static bool enter(struct ocs_http_connection *connection, int phase)
+{
+	return enter_since(connection, phase, now_ms());
+}
+
 void ocs_http_begin(struct ocs_http_connection *connection, bool spaced)
 {
+	int64_t first = atomic_exchange(&connection->first_byte, 0);
+
 	connection->spaced = spaced;
 	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
-	enter(connection, OCS_HTTP_READING);
+	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : now_ms());
 }
 
 bool ocs_http_work(struct ocs_http_connection *connection)

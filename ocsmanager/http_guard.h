@@ -7,6 +7,10 @@
  * called by the thread that serves the connection. The sweeper touches a socket only under the
  * guard's lock, and detach comes before the socket is closed, so it never meets another
  * connection's socket.
+ *
+ * The deadline runs from the first byte of a request to the end of its body. Over TLS the handshake
+ * belongs to the first request. On a local socket the kernel does not count bytes: there the time
+ * of the request line is bounded by that of silence and the deadline together.
  */
 #ifndef OCS_OCSMANAGER_HTTP_GUARD_H
 #define OCS_OCSMANAGER_HTTP_GUARD_H
@@ -21,6 +25,8 @@
 
 struct ocs_metrics;
 struct ocs_http_guard;
+struct ocs_http_group;
+struct ocs_http_room;
 
 #define OCS_HTTP_PEER_SIZE 64 /* "[IPv6]:PORT" and its NUL */
 
@@ -49,8 +55,12 @@ struct ocs_http_connection {
 	_Atomic uint64_t requests; /* of this connection, the present one included */
 	_Atomic int phase;
 	_Atomic int64_t since; /* of the phase; of a request for READING; milliseconds, steady */
+	_Atomic int64_t first_byte; /* when the first one of a request that has no complete line yet
+	                               was seen; 0: none. A local socket's cannot be seen. */
+	bool tls;                   /* nothing can be said past libmicrohttpd */
+	struct ocs_http_group *group; /* under the guard's lock; http_room.c's own */
 	/* The sweeper's own: */
-	int64_t watched, first_byte;
+	int64_t watched;
 	uint64_t bytes;
 };
 
@@ -58,6 +68,12 @@ struct ocs_http_connection {
 int ocs_http_guard_start(struct ocs_metrics *metrics, unsigned deadline,
                          struct ocs_http_guard **out, struct ocs_error *error);
 void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds);
+/* How many connections there may be, and what happens past that: see http_room.h. Before the
+ * listeners start; the room then belongs to the guard. Without one there is no limit here. */
+void ocs_http_guard_room(struct ocs_http_guard *guard, struct ocs_http_room *room);
+/* A listening socket, from when it is there until before it is closed: who waits in it is turned
+ * away while descriptors are missing. */
+void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on);
 /* After the listener has stopped: no connection is left. */
 void ocs_http_guard_stop(struct ocs_http_guard *guard);
 

@@ -18,6 +18,7 @@
 #include "ocsmanager/check.h"
 #include "ocsmanager/config.h"
 #include "ocsmanager/daemon.h"
+#include "ocsmanager/descriptors.h"
 #include "ocsmanager/folder.h"
 #include "ocsmanager/local_socket.h"
 #include "ocsmanager/log.h"
@@ -132,6 +133,8 @@ static void log_limits(const struct ocs_config *config)
 	unsigned long descriptors = ocs_privilege_raise_descriptors();
 	unsigned long charge =
 	        (unsigned long)config->mqueue.max_messages * (config->mqueue.message_size + 96);
+	struct ocs_descriptors share;
+	struct ocs_error error;
 	struct rlimit bytes;
 	unsigned queues_max = 0;
 	FILE *file = fopen("/proc/sys/fs/mqueue/queues_max", "re");
@@ -154,12 +157,15 @@ static void log_limits(const struct ocs_config *config)
 		        "%lu); %u queues in all (fs.mqueue.queues_max)",
 		        descriptors, charge, (unsigned long)bytes.rlim_cur / charge,
 		        (unsigned long)bytes.rlim_cur, queues_max);
-	if (descriptors != 0 &&
-	    descriptors < config->mqueue.descriptors + config->server.connection_limit + 64UL)
+	if (ocs_descriptors_share(config, &share, &error) == 0 &&
+	    (share.queues < config->mqueue.descriptors ||
+	     share.connections < config->server.connection_limit))
 		ocs_log(LOG_WARNING,
-		        "the limit of %lu descriptors (RLIMIT_NOFILE) is less than [mqueue] "
-		        "descriptors and [server:main] connection_limit together",
-		        descriptors);
+		        "%lu file descriptors (RLIMIT_NOFILE, LimitNOFILE=) are not enough for "
+		        "[mqueue] descriptors %u and [server:main] connection_limit %u: %u queues "
+		        "are kept open, and %u connections are possible",
+		        descriptors, config->mqueue.descriptors, config->server.connection_limit,
+		        share.queues, share.connections);
 }
 
 static int become(const struct ocs_config *config, struct ocs_local_socket **local_r,

@@ -247,6 +247,12 @@ char *ocs_metrics_text(const struct ocs_metrics_view *view, size_t *len_r)
 	single(out, "connections", "gauge", "Connections open now.", get(&metrics->connections));
 	single(out, "connections_total", "counter", "Connections accepted.",
 	       get(&metrics->connections_total));
+	single(out, "connections_evicted_total", "counter",
+	       "Silent connections closed for one that came when all were in use.",
+	       get(&metrics->connections_evicted));
+	single(out, "connections_refused_total", "counter",
+	       "Connections turned away: all in use, or no file descriptor left.",
+	       get(&metrics->connections_refused));
 	single(out, "accounts", "gauge", "Accounts that may log in.", view->auth.accounts);
 	single(out, "pending_challenges", "gauge", "Logins begun and not ended.",
 	       view->auth.pending_challenges);

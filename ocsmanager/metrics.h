@@ -38,6 +38,8 @@ struct ocs_metrics {
 	_Atomic uint64_t refused_early;
 	_Atomic uint64_t connections; /* open now, both listeners */
 	_Atomic uint64_t connections_total;
+	_Atomic uint64_t connections_evicted; /* silent ones, for a newcomer */
+	_Atomic uint64_t connections_refused; /* nobody was silent, or no descriptor left */
 };
 
 void ocs_metrics_start(struct ocs_metrics *metrics);

@@ -7,16 +7,18 @@
 
 #include <talloc.h>
 
+#include "notify/dispatch.h"
 #include "ocsmanager/config.h"
+#include "ocsmanager/descriptors.h"
 #include "ocsmanager/http_request.h"
+#include "ocsmanager/http_room.h"
 #include "ocsmanager/http_workers.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/operations.h"
 #include "ocsmanager/service_listen.h"
 
-#define WORKER_THREADS         2
-#define OPERATIONS_CONNECTIONS 64
-#define OPERATIONS_TIMEOUT     30 /* seconds */
+#define WORKER_THREADS     2
+#define OPERATIONS_TIMEOUT 30 /* seconds */
 
 /* The parts of stopping that wait; with the closing of connections it all fits into 5 s. */
 #define STOP_ANSWERS_MS 3000
@@ -29,6 +31,7 @@ struct ocs_service {
 	struct ocs_listener web, operations;
 	struct ocs_listener near; /* the local socket; not started where there is none */
 	struct ocs_local_socket *local;
+	struct ocs_descriptors share;
 };
 
 struct ocs_auth_limits *ocs_service_limits(const struct ocs_config *config, const void *mem_ctx,
@@ -80,7 +83,7 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	        .host = config->server.host,
 	        .port = config->server.port,
 	        .threads = config->server.threads,
-	        .connection_limit = config->server.connection_limit,
+	        .connection_limit = service->share.connections,
 	        .connections_per_address = config->limits.connections_per_address,
 	        .timeout = config->server.keepalive_timeout,
 	        .guard = service->server.guard,
@@ -93,7 +96,7 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	        .host = config->operations.host,
 	        .port = config->operations.port,
 	        .threads = 1,
-	        .connection_limit = OPERATIONS_CONNECTIONS,
+	        .connection_limit = service->share.operations,
 	        .timeout = OPERATIONS_TIMEOUT,
 	        .guard = service->operations_guard,
 	        .handle = ocs_operations_handle,
@@ -125,6 +128,34 @@ static void free_service(struct ocs_service *service)
 	free(service);
 }
 
+static int make_rooms(struct ocs_service *service, struct ocs_health *health,
+                      struct ocs_error *error)
+{
+	const struct ocs_http_room_settings web = {
+	        .connections = service->share.connections,
+	        .local_connections = service->share.connections,
+	        .key = "[server:main] connection_limit",
+	        .health = health,
+	        .metrics = &service->server.metrics,
+	};
+	const struct ocs_http_room_settings operations = {
+	        .connections = service->share.operations,
+	        .key = "[operations]",
+	        .kept = true,
+	        .metrics = &service->server.metrics,
+	};
+	struct ocs_http_room *room = ocs_http_room_new(&web);
+
+	if (room == NULL)
+		return ocs_error_set(error, "out of memory or file descriptors");
+	ocs_http_guard_room(service->server.guard, room);
+	room = ocs_http_room_new(&operations);
+	if (room == NULL)
+		return ocs_error_set(error, "out of memory or file descriptors");
+	ocs_http_guard_room(service->operations_guard, room);
+	return 0;
+}
+
 static int prepare(struct ocs_service *service, const struct ocs_config *config,
                    struct ocs_error *error)
 {
@@ -141,6 +172,8 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 	    ocs_http_guard_start(&server->metrics, deadline, &server->guard, error) != 0 ||
 	    ocs_http_guard_start(&server->metrics, deadline, &service->operations_guard, error) !=
 	            0 ||
+	    ocs_descriptors_share(config, &service->share, error) != 0 ||
+	    make_rooms(service, ocs_dispatch_health_of(server->dispatch), error) != 0 ||
 	    ocs_http_workers_start(WORKER_THREADS, &server->workers, error) != 0)
 		return -1;
 	return 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ocsmanager/http_frame.h"
+#include "ocsmanager/http_room.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/log_budget.h"
 
@@ -165,7 +166,8 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 	        accept_policy, listener, settings->handle, settings->arg,
 	        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-	        MHD_OPTION_CONNECTION_LIMIT, settings->connection_limit,
+	        MHD_OPTION_CONNECTION_LIMIT,
+	        settings->connection_limit + OCS_HTTP_ROOM_DOOR * settings->threads,
 	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
 	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
@@ -180,6 +182,8 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 		                             ? ocs_local_socket_path(settings->local)
 		                             : listener->address);
 	}
+	listener->fd = fd;
+	ocs_http_guard_listens(listener->guard, fd, true);
 	return 0;
 }
 
@@ -192,6 +196,7 @@ void ocs_listener_quiesce(struct ocs_listener *listener)
 
 void ocs_listener_stop(struct ocs_listener *listener)
 {
+	ocs_http_guard_listens(listener->guard, listener->fd, false);
 	MHD_stop_daemon(listener->daemon);
 	listener->daemon = NULL;
 }

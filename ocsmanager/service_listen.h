@@ -16,6 +16,7 @@
 struct ocs_listener {
 	struct MHD_Daemon *daemon;
 	atomic_bool closed;               /* new connections are turned away */
+	int fd;                           /* libmicrohttpd's while it runs */
 	uint16_t port;                    /* the real one */
 	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT"; "": local */
 	struct ocs_http_guard *guard;
@@ -27,7 +28,7 @@ struct ocs_listener_settings {
 	const char *host;               /* address or name; its first address is taken */
 	unsigned port;                  /* 0: any free one */
 	unsigned threads;
-	unsigned connection_limit;        /* over all threads */
+	unsigned connection_limit;        /* over all threads; the guard's room keeps it */
 	unsigned connections_per_address; /* of a local socket: per user (uid) */
 	unsigned timeout;                 /* seconds of silence */
 	struct ocs_http_guard *guard;

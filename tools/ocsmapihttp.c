@@ -269,6 +269,20 @@ static void take_event(struct mapihttp *server, void *what, int signals, uint64_
 	}
 }
 
+/* At its limit of connections libmicrohttpd does not listen, and begins again only at the next call
+ * after one has gone, for which no event may come. */
+static int run_http(struct mapihttp *server)
+{
+	uint64_t before;
+
+	do {
+		before = atomic_load(&server->metrics.connections);
+		if (MHD_run(server->daemon) != MHD_YES)
+			return -1;
+	} while (atomic_load(&server->metrics.connections) < before);
+	return 0;
+}
+
 /* Until a signal has come and the answers on their way are out. */
 static int run(struct mapihttp *server, int signals, struct ocs_error *error)
 {
@@ -286,7 +300,7 @@ static int run(struct mapihttp *server, int signals, struct ocs_error *error)
 		tick(server);
 		ocs_log_budget_tick();
 		tags_due = mapihttp_wait_tags(server, mapihttp_now());
-		if (MHD_run(server->daemon) != MHD_YES)
+		if (run_http(server) != 0)
 			return ocs_error_set(error, "libmicrohttpd cannot go on");
 		/* A request of this round may have been parked. */
 		if (tags_due == UINT64_MAX)

@@ -66,6 +66,8 @@ struct mapihttp {
 		size_t key_len;
 	} listener;
 	struct MHD_Daemon *daemon;
+	int listening; /* libmicrohttpd's descriptor while it runs */
+	unsigned room; /* connections */
 	struct ocs_http_guard *guard;
 	struct ocs_metrics metrics;  /* the guard counts there */
 	struct mapihttp_waits waits; /* parked requests in the order of their next PENDING */

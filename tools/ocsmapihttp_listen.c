@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "auth/privfile.h"
 #include "ocsmanager/http_frame.h"
+#include "ocsmanager/http_room.h"
 #include "ocsmanager/log.h"
 #include "tools/ocsmapihttp.h"
 
@@ -19,6 +21,8 @@
 #define IDLE_TIMEOUT      120 /* seconds a connection may keep silent between requests */
 #define CONNECTION_MEMORY (16 * 1024)
 #define PEM_MAX           (256 * 1024)
+#define KEPT_BACK         64 /* descriptors for all but connections and queues */
+#define ROOM_LEAST        8
 
 /* TLS 1.2 and 1.3 only. */
 static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
@@ -115,6 +119,45 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
 	return NULL;
 }
 
+/* Half of the descriptors there are is for connections, the other one for the queues of sessions.
+ */
+static int make_room(struct mapihttp *server, struct ocs_error *error)
+{
+	struct ocs_http_room_settings settings = {
+	        .connections = server->options->connections,
+	        .key = "--connections",
+	        .tls = server->tls,
+	        .metrics = &server->metrics,
+	};
+	struct ocs_http_room *room;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+		unsigned long most =
+		        limit.rlim_cur > KEPT_BACK ? (limit.rlim_cur - KEPT_BACK) / 2 : 0;
+
+		if (most < ROOM_LEAST)
+			return ocs_error_set(error,
+			                     "%lu file descriptors (RLIMIT_NOFILE, LimitNOFILE=) "
+			                     "are too few: at least %u are needed",
+			                     (unsigned long)limit.rlim_cur,
+			                     KEPT_BACK + 2 * ROOM_LEAST);
+		if (most < settings.connections) {
+			ocs_log(LOG_WARNING,
+			        "%lu file descriptors (RLIMIT_NOFILE, LimitNOFILE=) are not enough "
+			        "for --connections %u: %lu are possible",
+			        (unsigned long)limit.rlim_cur, settings.connections, most);
+			settings.connections = (unsigned)most;
+		}
+	}
+	room = ocs_http_room_new(&settings);
+	if (room == NULL)
+		return ocs_error_set(error, "out of memory or file descriptors");
+	ocs_http_guard_room(server->guard, room);
+	server->room = settings.connections;
+	return 0;
+}
+
 /* cert and key are NULL without TLS. */
 static struct MHD_Daemon *start(struct mapihttp *server, int fd, char *cert, char *key)
 {
@@ -134,7 +177,7 @@ static struct MHD_Daemon *start(struct mapihttp *server, int fd, char *cert, cha
 	return MHD_start_daemon(
 	        flags, 0, NULL, NULL, mapihttp_handle, server, MHD_OPTION_EXTERNAL_LOGGER,
 	        log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-	        server->options->connections, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT,
+	        server->room + OCS_HTTP_ROOM_DOOR, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server->guard,
 	        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED,
@@ -192,19 +235,27 @@ int mapihttp_listen(struct mapihttp *server, struct ocs_error *error)
 {
 	struct mapihttp_listener *listener = &server->listener;
 
+	if (make_room(server, error) != 0) {
+		forget_files(listener);
+		return -1;
+	}
 	server->daemon = start(server, listener->fd, listener->cert, listener->key);
 	forget_files(listener);
 	if (server->daemon == NULL)
 		return ocs_error_set(error, "libmicrohttpd does not start%s",
 		                     server->tls ? ": are certificate and key a pair?" : "");
+	ocs_http_guard_listens(server->guard, listener->fd, true);
+	server->listening = listener->fd;
 	listener->fd = -1;
 	return 0;
 }
 
 void mapihttp_close(struct mapihttp *server)
 {
-	if (server->daemon != NULL)
+	if (server->daemon != NULL) {
+		ocs_http_guard_listens(server->guard, server->listening, false);
 		MHD_stop_daemon(server->daemon);
+	}
 	if (server->listener.fd >= 0)
 		close(server->listener.fd);
 	forget_files(&server->listener);
