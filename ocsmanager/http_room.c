@@ -18,6 +18,7 @@
 #include "notify/health.h"
 #include "ocsmanager/http_guard.h"
 #include "ocsmanager/log.h"
+#include "ocsmanager/log_budget.h"
 #include "ocsmanager/metrics.h"
 
 #define LISTENERS_MAX 2
@@ -208,16 +209,17 @@ void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection 
 	if (victim != NULL && size_of(victim) >= size_of(connection) && end(victim)) {
 		atomic_fetch_add(&room->settings.metrics->connections_evicted, 1);
 		ocs_http_format_peer(victim, peer);
-		ocs_log_limited(LOG_WARNING,
-		                "%u connections (%s) are in use: the oldest silent one of the "
-		                "address that has the most is closed, %s",
-		                limit, room->settings.key, peer);
+		ocs_log_budgeted(LOG_WARNING, "connections", "",
+		                 "%u connections (%s) are in use: the oldest silent one of the "
+		                 "address that has the most is closed, %s",
+		                 limit, room->settings.key, peer);
 		return;
 	}
 	atomic_fetch_add(&room->settings.metrics->connections_refused, 1);
 	ocs_http_format_peer(connection, peer);
-	ocs_log_limited(LOG_WARNING, "%u connections (%s) are in use: %s is turned away", limit,
-	                room->settings.key, peer);
+	ocs_log_budgeted(LOG_WARNING, "connections", "",
+	                 "%u connections (%s) are in use: %s is turned away", limit,
+	                 room->settings.key, peer);
 	atomic_store(&connection->phase, OCS_HTTP_EXPIRED);
 	if (!connection->tls)
 		ocs_http_send_refusal(connection->fd, &full);
