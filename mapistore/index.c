@@ -16,7 +16,7 @@
 
 #include "store/bytes.h"
 
-#define HASH_SIZE   131071
+#define HASH_SIZE   OCS_INDEX_HASH
 #define COUNTER_MAX 0xffffffffffffULL /* 48 bits */
 
 static const char key_high_water[] = {'H'};
@@ -58,6 +58,11 @@ int ocs_index_reserve(struct ocs_index *index, unsigned n, uint64_t *first_r,
 	}
 	counter = ocs_get64(data);
 	talloc_free(data);
+	/* An older copy of the file in its place: what was given since is not given again. */
+	if (counter < index->mark) {
+		atomic_store(&index->behind, true);
+		counter = index->mark;
+	}
 	if (counter == 0 || counter > COUNTER_MAX - n)
 		return ocs_error_set(error, "%s: all identifiers of this replica id are given",
 		                     ocs_store_path(index->store));
@@ -66,6 +71,8 @@ int ocs_index_reserve(struct ocs_index *index, unsigned n, uint64_t *first_r,
 	                    sizeof(next), error);
 	if (ret == OCS_STORE_OK)
 		*first_r = make_id(index->replica_id, counter);
+	if (ret == OCS_STORE_OK)
+		index->next_mark = counter + n;
 	return ret;
 }
 
@@ -113,6 +120,8 @@ static int replica_add(const char *path, uint16_t replica_id, struct ocs_error *
 static int index_destroy(struct ocs_index *index)
 {
 	ocs_store_close(index->store);
+	for (unsigned i = 0; i < index->n_sealed; i++)
+		ocs_store_close(index->sealed[i]);
 	return 0;
 }
 
@@ -190,7 +199,7 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 	int listed, ret;
 
 	if (!create)
-		return ocs_store_open(path, HASH_SIZE, 0, 0, (gid_t)-1, &index->store, NULL, error);
+		return ocs_index_open_file(index, path, (gid_t)-1, &index->store, error);
 	if (stat(folder, &st) != 0)
 		return ocs_error_set(error, "%s: %s", folder, strerror(errno));
 	if (replicas_path(folder, replicas, sizeof(replicas)) != 0)
@@ -198,8 +207,7 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 	listed = replica_listed(replicas, index->replica_id, error);
 	if (listed < 0)
 		return OCS_STORE_ERROR;
-	ret = ocs_store_open(path, HASH_SIZE, OCS_STORE_CHECK | OCS_STORE_SALVAGE, 0660, st.st_gid,
-	                     &index->store, &index->salvaged, &why);
+	ret = ocs_index_open_file(index, path, st.st_gid, &index->store, &why);
 	/* Without the list of replica ids its maker was killed before the first mark. */
 	if (ret == OCS_STORE_OK && (index->salvaged || access(replicas, F_OK) == 0) &&
 	    !has_high_water(index)) {
@@ -237,9 +245,15 @@ int ocs_index_open(const char *folder, uint16_t replica_id, bool create, struct 
 		return ocs_error_set(error, "out of memory");
 	talloc_set_destructor(index, index_destroy);
 	index->replica_id = replica_id;
-	path = talloc_asprintf(index, "%s/index.tdb", folder);
+	index->owner = create;
+	index->file_max = OCS_INDEX_FILE_MAX;
+	atomic_init(&index->size_max, OCS_INDEX_SIZE_MAX);
+	index->folder = talloc_strdup(index, folder);
+	path = index->folder == NULL ? NULL : talloc_asprintf(index, "%s/index.tdb", folder);
 	ret = path == NULL ? ocs_error_set(error, "out of memory")
 	                   : open_store(index, folder, path, create, error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_index_open_others(index, (gid_t)-1, error);
 	if (ret != OCS_STORE_OK) {
 		talloc_free(index);
 		return ret;
@@ -261,22 +275,23 @@ bool ocs_index_salvaged(const struct ocs_index *index)
 
 struct ocs_store *ocs_index_store(struct ocs_index *index)
 {
-	return index->store;
-}
-
-int ocs_index_begin(struct ocs_index *index, struct ocs_error *error)
-{
-	return ocs_store_begin(index->store, error);
+	return __atomic_load_n(&index->store, __ATOMIC_ACQUIRE);
 }
 
 int ocs_index_commit(struct ocs_index *index, struct ocs_error *error)
 {
-	return ocs_store_commit(index->store, true, error);
+	int ret = ocs_store_commit(index->store, true, error);
+
+	if (ret == OCS_STORE_OK && index->next_mark > index->mark)
+		index->mark = index->next_mark;
+	index->next_mark = 0;
+	return ret;
 }
 
 void ocs_index_cancel(struct ocs_index *index)
 {
 	ocs_store_cancel(index->store);
+	index->next_mark = 0;
 }
 
 void ocs_index_set_fixed(struct ocs_index *index, ocs_index_fixed_fn *fixed, void *arg)

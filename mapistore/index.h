@@ -1,5 +1,6 @@
 /*
- * The identifier index: index.tdb in the registry folder, shared by daemon and library.
+ * The identifier index: index.tdb in the registry folder, and index.1.tdb and so on once that is
+ * full (index_files.c), shared by daemon and library.
  *
  * Gives folders and messages their 64-bit identifiers (16-bit replica id, 48-bit counter: unique in
  * the whole system, never used twice) at first sight and keeps them both ways.
@@ -11,7 +12,9 @@
  *   S<series>                  the folder whose messages that series has: FID
  *   M<series><message id>      a message of a folder: MID, whether it was announced, and
  *                              where it is known which mail it was
- *   I<id>                      back: what an identifier names
+ *   I<id>                      back: what an identifier names; of a folder its parent, its top
+ *                              node and its own name; of a top node user, backend, b.user
+ *   Z                          this file is full: the next one has what came later
  *
  * Folders hang together as a tree of nodes, so that a rename moves a whole subtree, and deleting a
  * folder (or a changed uid validity) retires all registrations below it, in one record each.
@@ -55,7 +58,27 @@ int ocs_index_look(const char *folder, uint16_t replica_id, struct ocs_error *er
 void ocs_index_close(struct ocs_index *index);
 /* Whether open found it damaged and kept what verified, the high-water mark included. */
 bool ocs_index_salvaged(const struct ocs_index *index);
-struct ocs_store *ocs_index_store(struct ocs_index *index);
+struct ocs_store *ocs_index_store(struct ocs_index *index); /* its newest file */
+
+/* A file that is larger than this is followed by a new one: far enough from the 3 GiB that the
+ * store refuses at for what a single transaction can hold, and still quick to check at start. */
+#define OCS_INDEX_FILE_MAX (1ULL << 30)
+/* All files together, until ocs_index_set_limits(). */
+#define OCS_INDEX_SIZE_MAX (16ULL << 30)
+
+struct ocs_index_sizes {
+	uint64_t bytes, limit; /* of all files */
+	unsigned files;
+	bool no_new_file; /* the newest is too large, and another one cannot be made */
+	bool behind;      /* an older copy took its place; identifiers were skipped */
+};
+/* 0: as it is. file_max: before the index is used; size_max: any thread. */
+void ocs_index_set_limits(struct ocs_index *index, uint64_t file_max, uint64_t size_max);
+void ocs_index_sizes(const struct ocs_index *index, struct ocs_index_sizes *out); /* any thread */
+/* Whether the next transaction will begin a new file. */
+bool ocs_index_wants_file(const struct ocs_index *index);
+/* Whether nothing new may be added any more. The index itself does not refuse: who adds asks. */
+bool ocs_index_full(const struct ocs_index *index);
 
 int ocs_index_begin(struct ocs_index *index, struct ocs_error *error);
 int ocs_index_commit(struct ocs_index *index, struct ocs_error *error); /* always synced */

@@ -17,6 +17,7 @@
 
 struct place {
 	const char *user, *backend, *backend_user;
+	uint64_t top; /* the node of these three */
 	uint64_t parent_node;
 	uint64_t parent_fid;    /* as the user sees it: the root's for a top-level folder */
 	uint64_t parent_folder; /* 0 for a top-level folder */
@@ -67,25 +68,43 @@ static int folder_put(struct ocs_index *index, uint64_t node, const char *name,
 	ocs_put64(data + 16, folder->series);
 	data[24] = folder->has_uid_validity;
 	ocs_put32(data + 25, folder->uid_validity);
-	return ocs_store_put(index->store, key, key_len, data, sizeof(data), error);
+	return ocs_index_put(index, key, key_len, data, sizeof(data), error);
 }
 
-/* The way back from a FID to its place. */
+static size_t join_names(uint8_t *out, const struct place *place)
+{
+	const char *parts[] = {place->user, place->backend, place->backend_user};
+	size_t len = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t n = strlen(parts[i]) + 1;
+
+		memcpy(out + len, parts[i], n);
+		len += n;
+	}
+	return len;
+}
+
+/* The way back from a FID to its place. The names of user and backend are long and the same for all
+ * folders of a mail store, so they stand once, with its top node: also of one that was made before
+ * that was so. */
 static int folder_name_put(struct ocs_index *index, const struct place *place, uint64_t fid,
                            struct ocs_error *error)
 {
-	uint8_t data[8 + 4 * (NAME_MAX_ + 1)];
-	const char *parts[] = {place->user, place->backend, place->backend_user, place->name};
-	size_t len = 8;
+	uint8_t data[16 + NAME_MAX_], names[KEY_MAX];
+	size_t len = strlen(place->name);
 
-	ocs_put64(data, place->parent_folder);
-	for (size_t i = 0; i < 4; i++) {
-		size_t n = strlen(parts[i]) + 1;
+	if (!ocs_index_name_known(index, place->top)) {
+		int ret = ocs_index_name_put(index, place->top, OCS_KIND_TOP, names,
+		                             join_names(names, place) - 1, error);
 
-		memcpy(data + len, parts[i], n);
-		len += n;
+		if (ret != OCS_STORE_OK)
+			return ret;
 	}
-	return ocs_index_name_put(index, fid, OCS_KIND_FOLDER, data, len - 1, error);
+	ocs_put64(data, place->parent_folder);
+	ocs_put64(data + 8, place->top);
+	memcpy(data + 16, place->name, len);
+	return ocs_index_name_put(index, fid, OCS_KIND_PLACE, data, 16 + len, error);
 }
 
 static int new_ids(struct ocs_index *index, uint64_t *ids, unsigned n, struct ocs_error *error)
@@ -121,7 +140,7 @@ static int single_id(struct ocs_index *index, const uint8_t *key, size_t key_len
 		return ret;
 	*made_r = true;
 	ocs_put64(fresh, *id_r);
-	return ocs_store_put(index->store, key, key_len, fresh, sizeof(fresh), error);
+	return ocs_index_put(index, key, key_len, fresh, sizeof(fresh), error);
 }
 
 static int root_fid(struct ocs_index *index, const char *user, bool create, uint64_t *fid_r,
@@ -143,19 +162,11 @@ static int root_fid(struct ocs_index *index, const char *user, bool create, uint
 static int top_node(struct ocs_index *index, const struct place *place, bool create,
                     uint64_t *node_r, struct ocs_error *error)
 {
-	const char *parts[] = {place->user, place->backend, place->backend_user};
 	uint8_t key[KEY_MAX];
-	size_t len = 1;
 	bool made;
 
 	key[0] = 'N';
-	for (size_t i = 0; i < 3; i++) {
-		size_t n = strlen(parts[i]) + 1;
-
-		memcpy(key + len, parts[i], n);
-		len += n;
-	}
-	return single_id(index, key, len, create, node_r, &made, error);
+	return single_id(index, key, 1 + join_names(key + 1, place), create, node_r, &made, error);
 }
 
 static int make_folder(struct ocs_index *index, const struct place *place,
@@ -202,7 +213,8 @@ static int walk(struct ocs_index *index, const char *user, const char *backend,
 	*place = (struct place){.user = user, .backend = backend, .backend_user = backend_user};
 	ret = root_fid(index, user, create, &place->parent_fid, error);
 	if (ret == OCS_STORE_OK)
-		ret = top_node(index, place, create, &place->parent_node, error);
+		ret = top_node(index, place, create, &place->top, error);
+	place->parent_node = place->top;
 	while (ret == OCS_STORE_OK) {
 		slash = strchr(component, '/');
 		if (slash != NULL)
@@ -246,6 +258,7 @@ int ocs_index_folder(struct ocs_index *index, const char *user, const char *back
 	int ret;
 
 	memset(out, 0, sizeof(*out));
+	ocs_index_refresh(index);
 	if (check_names(user, backend, backend_user, folder, error) != 0)
 		return OCS_STORE_ERROR;
 	if (folder[0] == '\0')
@@ -304,7 +317,7 @@ static int delete_at(struct ocs_index *index, uint64_t node, const char *name,
 	ret = ocs_index_name_delete(index, folder.fid, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	return ocs_store_delete(index->store, key, folder_key(key, node, name), error);
+	return ocs_index_delete(index, key, folder_key(key, node, name), error);
 }
 
 int ocs_index_folder_delete(struct ocs_index *index, const char *user, const char *backend,
@@ -379,8 +392,8 @@ int ocs_index_folder_rename(struct ocs_index *index, const char *user, const cha
 		if (ret == OCS_STORE_OK)
 			ret = folder_put(index, from.parent_node, from.name, &moved, error);
 	} else if (ret == OCS_STORE_OK) {
-		ret = ocs_store_delete(index->store, key,
-		                       folder_key(key, from.parent_node, from.name), error);
+		ret = ocs_index_delete(index, key, folder_key(key, from.parent_node, from.name),
+		                       error);
 		if (ret == OCS_STORE_OK)
 			ret = folder_put(index, to.parent_node, to.name, &moved, error);
 		if (ret == OCS_STORE_OK)

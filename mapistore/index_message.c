@@ -13,19 +13,6 @@
 #define CONTENT_SIZE 8   /* which mail it is, 64 */
 #define DEPTH_MAX    512 /* more components do not fit into a folder's name */
 
-int ocs_index_fetch(struct ocs_index *index, const void *mem_ctx, const void *key, size_t key_len,
-                    uint8_t **data_r, size_t *len_r, struct ocs_error *error)
-{
-	int ret = ocs_store_fetch(index->store, mem_ctx, key, key_len, data_r, len_r, error);
-
-	if (ret != OCS_STORE_DAMAGED)
-		return ret;
-	if (ocs_store_in_transaction(index->store) &&
-	    ocs_store_quarantine(index->store, key, key_len, error) != 0)
-		return OCS_STORE_ERROR;
-	return OCS_STORE_MISSING;
-}
-
 /* ---- messages ---- */
 
 static size_t message_key(uint8_t key[9 + NAME_MAX_], uint64_t series, const char *message_id)
@@ -70,7 +57,7 @@ int ocs_index_message_put(struct ocs_index *index, const struct ocs_index_folder
 	ocs_put64(data, message->mid);
 	data[8] = message->announced;
 	ocs_put64(data + MESSAGE_SIZE, message->content);
-	ret = ocs_store_put(index->store, key, message_key(key, folder->series, message_id), data,
+	ret = ocs_index_put(index, key, message_key(key, folder->series, message_id), data,
 	                    MESSAGE_SIZE + (message->content != 0 ? CONTENT_SIZE : 0), error);
 	if (ret != OCS_STORE_OK)
 		return ret;
@@ -91,7 +78,7 @@ int ocs_index_message_delete(struct ocs_index *index, uint64_t series, const cha
 	ret = ocs_index_name_delete(index, message.mid, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	return ocs_store_delete(index->store, key, message_key(key, series, message_id), error);
+	return ocs_index_delete(index, key, message_key(key, series, message_id), error);
 }
 
 /* ---- names ---- */
@@ -104,7 +91,7 @@ int ocs_index_series_put(struct ocs_index *index, uint64_t series, uint64_t fid,
 	key[0] = 'S';
 	ocs_put64(key + 1, series);
 	ocs_put64(data, fid);
-	return ocs_store_put(index->store, key, sizeof(key), data, sizeof(data), error);
+	return ocs_index_put(index, key, sizeof(key), data, sizeof(data), error);
 }
 
 int ocs_index_series_get(struct ocs_index *index, uint64_t series, uint64_t *fid_r,
@@ -142,7 +129,7 @@ int ocs_index_name_put(struct ocs_index *index, uint64_t id, char kind, const vo
 	name_key(key, id);
 	record[0] = (uint8_t)kind;
 	memcpy(record + 1, data, len);
-	ret = ocs_store_put(index->store, key, sizeof(key), record, len + 1, error);
+	ret = ocs_index_put(index, key, sizeof(key), record, len + 1, error);
 	talloc_free(record);
 	return ret;
 }
@@ -152,7 +139,7 @@ int ocs_index_name_delete(struct ocs_index *index, uint64_t id, struct ocs_error
 	uint8_t key[9];
 
 	name_key(key, id);
-	return ocs_store_delete(index->store, key, sizeof(key), error);
+	return ocs_index_delete(index, key, sizeof(key), error);
 }
 
 bool ocs_index_name_known(struct ocs_index *index, uint64_t id)
@@ -167,71 +154,120 @@ bool ocs_index_name_known(struct ocs_index *index, uint64_t id)
 	return ret == OCS_STORE_OK;
 }
 
+/* Splits data[from..len) at its NULs into n parts; -1 if there are fewer. fetch has put a NUL
+ * behind the data. */
+static int split(const uint8_t *data, size_t from, size_t len, const char **part, size_t n)
+{
+	const char *p = (const char *)data + from, *end = (const char *)data + len;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p > end)
+			return -1;
+		part[i] = p;
+		p += strlen(p) + 1;
+	}
+	return 0;
+}
+
+static int fetch_name(struct ocs_index *index, uint64_t id, uint8_t **data_r, size_t *len_r,
+                      struct ocs_error *error)
+{
+	uint8_t key[9];
+
+	name_key(key, id);
+	return ocs_index_fetch(index, index, key, sizeof(key), data_r, len_r, error);
+}
+
+static int set_store(const void *mem_ctx, const char *const part[3], struct ocs_index_name *out,
+                     struct ocs_error *error)
+{
+	out->user = talloc_strdup(mem_ctx, part[0]);
+	out->backend = talloc_strdup(mem_ctx, part[1]);
+	out->backend_user = talloc_strdup(mem_ctx, part[2]);
+	return out->user == NULL || out->backend == NULL || out->backend_user == NULL
+	               ? ocs_error_set(error, "out of memory")
+	               : OCS_STORE_OK;
+}
+
+static int top_names(struct ocs_index *index, const void *mem_ctx, uint64_t top,
+                     struct ocs_index_name *out, struct ocs_error *error)
+{
+	const char *part[3];
+	uint8_t *data;
+	size_t len;
+	int ret = fetch_name(index, top, &data, &len, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	if (len < 1 || data[0] != OCS_KIND_TOP || split(data, 1, len, part, 3) != 0)
+		ret = OCS_STORE_MISSING;
+	else
+		ret = set_store(mem_ctx, part, out, error);
+	talloc_free(data);
+	return ret;
+}
+
+static int prepend(const void *mem_ctx, const char *name, struct ocs_index_name *out,
+                   struct ocs_error *error)
+{
+	char *longer = out->folder == NULL ? talloc_strdup(mem_ctx, name)
+	                                   : talloc_asprintf(mem_ctx, "%s/%s", name, out->folder);
+
+	talloc_free(out->folder);
+	out->folder = longer;
+	return longer == NULL ? ocs_error_set(error, "out of memory") : OCS_STORE_OK;
+}
+
 /* One step up: prepends the folder's name to out->folder and returns its parent. */
 static int folder_step(struct ocs_index *index, const void *mem_ctx, uint64_t fid, uint64_t *parent,
                        struct ocs_index_name *out, struct ocs_error *error)
 {
-	const char *part[4], *p, *end;
-	uint8_t key[9], *data;
-	char *longer;
+	bool first = out->folder == NULL;
+	const char *part[4];
+	uint8_t *data;
 	size_t len;
-	int ret;
+	int ret = fetch_name(index, fid, &data, &len, error);
 
-	name_key(key, fid);
-	ret = ocs_index_fetch(index, index, key, sizeof(key), &data, &len, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (len >= 1 && data[0] == OCS_KIND_ROOT && out->folder == NULL) {
-		out->user = talloc_strndup(mem_ctx, (const char *)data + 1, len - 1);
-		out->backend = talloc_strdup(mem_ctx, "");
-		out->backend_user = talloc_strdup(mem_ctx, "");
-		out->folder = talloc_strdup(mem_ctx, "");
+	*parent = len >= 9 ? ocs_get64(data + 1) : 0;
+	if (len >= 1 && data[0] == OCS_KIND_ROOT && first) {
+		part[0] = talloc_strndup(data, (const char *)data + 1, len - 1);
+		part[1] = part[2] = "";
 		*parent = 0;
-		talloc_free(data);
-		return OCS_STORE_OK;
-	}
-	if (len < 9 || data[0] != OCS_KIND_FOLDER) {
-		talloc_free(data);
-		return OCS_STORE_MISSING;
-	}
-	/* fetch has put a NUL behind the data */
-	p = (const char *)data + 9;
-	end = (const char *)data + len;
-	for (size_t i = 0; i < 4; i++) {
-		if (p > end) {
-			talloc_free(data);
-			return OCS_STORE_MISSING;
-		}
-		part[i] = p;
-		p += strlen(p) + 1;
-	}
-	*parent = ocs_get64(data + 1);
-	if (out->folder == NULL) {
-		out->user = talloc_strdup(mem_ctx, part[0]);
-		out->backend = talloc_strdup(mem_ctx, part[1]);
-		out->backend_user = talloc_strdup(mem_ctx, part[2]);
-		longer = talloc_strdup(mem_ctx, part[3]);
+		ret = part[0] == NULL ? ocs_error_set(error, "out of memory")
+		                      : set_store(mem_ctx, part, out, error);
+		if (ret == OCS_STORE_OK)
+			ret = prepend(mem_ctx, "", out, error);
+	} else if (len >= 17 && data[0] == OCS_KIND_PLACE) {
+		if (first)
+			ret = top_names(index, mem_ctx, ocs_get64(data + 9), out, error);
+		if (ret == OCS_STORE_OK)
+			ret = prepend(mem_ctx, (const char *)data + 17, out, error);
+	} else if (len >= 9 && data[0] == OCS_KIND_FOLDER && split(data, 9, len, part, 4) == 0) {
+		if (first)
+			ret = set_store(mem_ctx, part, out, error);
+		if (ret == OCS_STORE_OK)
+			ret = prepend(mem_ctx, part[3], out, error);
 	} else {
-		longer = talloc_asprintf(mem_ctx, "%s/%s", part[3], out->folder);
+		ret = OCS_STORE_MISSING;
 	}
-	talloc_free(out->folder);
-	out->folder = longer;
 	talloc_free(data);
-	return longer == NULL ? ocs_error_set(error, "out of memory") : OCS_STORE_OK;
+	return ret;
 }
 
 int ocs_index_lookup(struct ocs_index *index, const void *mem_ctx, uint64_t id,
                      struct ocs_index_name *out, struct ocs_error *error)
 {
 	struct ocs_index_message message;
-	uint8_t key[9], *data;
+	uint8_t *data;
 	uint64_t fid = id;
 	size_t len;
 	int ret;
 
 	memset(out, 0, sizeof(*out));
-	name_key(key, id);
-	ret = ocs_index_fetch(index, index, key, sizeof(key), &data, &len, error);
+	ocs_index_refresh(index);
+	ret = fetch_name(index, id, &data, &len, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
 	if (len > 9 && data[0] == OCS_KIND_MESSAGE) {

@@ -79,6 +79,15 @@ const char *ocs_name_fault(const char *name)
 	return p - name > OCS_NAMES_MAX ? "has more than 1024 bytes" : NULL;
 }
 
+unsigned ocs_folder_levels(const char *folder)
+{
+	unsigned levels = 1;
+
+	for (const char *p = folder; (p = strchr(p, '/')) != NULL; p++)
+		levels++;
+	return levels;
+}
+
 const char *ocs_folder_fault(const char *folder)
 {
 	const char *fault = ocs_name_fault(folder);
@@ -88,7 +97,7 @@ const char *ocs_folder_fault(const char *folder)
 		return fault;
 	if (folder[0] == '/' || folder[len - 1] == '/' || strstr(folder, "//") != NULL)
 		return "has an empty level: a '/' at one end, or two in a row";
-	return NULL;
+	return ocs_folder_levels(folder) > OCS_FOLDER_LEVELS_MAX ? "has more than 64 levels" : NULL;
 }
 
 const char *ocs_folder_translate(const char *name, const struct ocs_folder_style *style,

@@ -19,11 +19,14 @@
 #include <stddef.h>
 
 #define OCS_NAMES_MAX 1024 /* bytes of a name */
+/* Levels of a folder: each is three records in the index for every user that sees it. */
+#define OCS_FOLDER_LEVELS_MAX 64
 
 /* What is wrong with a name, as the end of a sentence ("is empty", "holds ..."), or NULL. */
 const char *ocs_name_fault(const char *name);
-/* The same for a folder: its levels too. */
+/* The same for a folder: its levels too, and that there are at most OCS_FOLDER_LEVELS_MAX. */
 const char *ocs_folder_fault(const char *folder);
+unsigned ocs_folder_levels(const char *folder);
 
 /* How a program outside writes the names of folders. */
 struct ocs_folder_style {

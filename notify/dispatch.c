@@ -613,6 +613,7 @@ void ocs_dispatch_counters(struct ocs_dispatch *dispatch, struct ocs_dispatch_co
 	COPY(last_success_us);
 #undef COPY
 	out->damaged_records = ocs_registry_damaged(dispatch->registry);
+	ocs_dispatch_index_sizes(dispatch, out);
 }
 
 struct ocs_health *ocs_dispatch_health_of(struct ocs_dispatch *dispatch)

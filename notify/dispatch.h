@@ -50,6 +50,7 @@ struct ocs_dispatch_counters {
 	uint64_t sessions_reaped, queues_reaped;
 	uint64_t last_success_us; /* when a notification last ended well, microseconds since 1970 */
 	uint64_t damaged_records;
+	uint64_t index_bytes, index_limit, index_files; /* of the identifier index, now */
 };
 
 /* Who counts the notifications of a request as received, and their ends. */

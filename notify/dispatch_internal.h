@@ -230,7 +230,7 @@ struct ocs_dispatch {
 	struct ocs_sequence *sequence;
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
-	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply;
+	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply, last_index;
 	uint32_t seqnum_seen; /* of the registry (store thread) */
 	uint64_t damaged_seen;
 	bool publish_failed;
@@ -283,6 +283,7 @@ struct resolve {
 	struct ocs_dispatch *dispatch;
 	struct dispatch_config *config;
 	struct ocs_error error;
+	bool index_full; /* with -1: the error is the item's alone */
 };
 /* Fills item->targets. May change the index (its transaction is begun when first needed). 0: go on,
  * 1: the item has ended (refused, duplicate), -1: the store failed (resolve->error). */
@@ -322,6 +323,13 @@ void ocs_dispatch_dropped(struct ocs_dispatch *dispatch, const char *user);
 void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,
                              const struct ocs_dispatch_settings *settings);
 void ocs_dispatch_drops_free(struct ocs_dispatch *dispatch);
+
+/* dispatch_index.c. may_grow: false with resolve->index_full and the error set. watch: tells health
+ * how large the index is. Store thread; sizes: any. */
+bool ocs_dispatch_index_may_grow(struct resolve *resolve);
+void ocs_dispatch_index_watch(struct ocs_dispatch *dispatch);
+void ocs_dispatch_index_sizes(const struct ocs_dispatch *dispatch,
+                              struct ocs_dispatch_counters *out);
 
 /* janitor.c. Store thread. */
 void ocs_dispatch_janitor(struct ocs_dispatch *dispatch);

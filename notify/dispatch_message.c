@@ -82,7 +82,7 @@ int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_
 	out->mid = ocs_registrations_assigned(registrations, folder->series, message_id, content);
 	if (out->mid != 0)
 		return 0;
-	if (new_id(resolve, &out->mid) != 0)
+	if (!ocs_dispatch_index_may_grow(resolve) || new_id(resolve, &out->mid) != 0)
 		return -1;
 	message = (struct ocs_index_message){.mid = out->mid, .content = content};
 	return ocs_registrations_assign(registrations, folder->series, message_id, &message,

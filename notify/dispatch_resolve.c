@@ -71,7 +71,8 @@ static int find_folder(struct resolve *resolve, const struct ocs_notification *n
 	ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, false, out,
 	                       &resolve->error);
 	if (ret == OCS_STORE_MISSING && create) {
-		if (ocs_dispatch_need_transaction(resolve) != 0)
+		if (!ocs_dispatch_index_may_grow(resolve) ||
+		    ocs_dispatch_need_transaction(resolve) != 0)
 			return OCS_STORE_ERROR;
 		ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, true, out,
 		                       &resolve->error);
@@ -90,7 +91,9 @@ static int check_uid_validity(struct resolve *resolve, const struct ocs_notifica
 	if (!notification->has_uid_validity ||
 	    (folder->has_uid_validity && folder->uid_validity == notification->uid_validity))
 		return 0;
-	if (ocs_dispatch_need_transaction(resolve) != 0 ||
+	/* Another one begins a new series; the first one is noted only. */
+	if ((folder->has_uid_validity && !ocs_dispatch_index_may_grow(resolve)) ||
+	    ocs_dispatch_need_transaction(resolve) != 0 ||
 	    ocs_index_folder_set_uid_validity(resolve->dispatch->index, target->user,
 	                                      notification->backend, notification->backend_user,
 	                                      notification->folder, notification->uid_validity,
@@ -281,6 +284,11 @@ static int make_view(const struct dispatch_config *config, const void *mem_ctx,
 	return 0;
 }
 
+static bool too_deep(const char *folder)
+{
+	return ocs_folder_levels(folder) > OCS_FOLDER_LEVELS_MAX;
+}
+
 int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *item)
 {
 	const struct ocs_notification *notification = item->notification;
@@ -290,6 +298,13 @@ int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *
 	if (moves_into_itself(notification)) {
 		ocs_result_refuse(item->result, 422, "INVALID_PARAMETER",
 		                  "a folder cannot move below itself");
+		return 1;
+	}
+	/* What came from another node, or by a way of its own, was not a document here. */
+	if (too_deep(notification->folder) ||
+	    (notification->old_folder != NULL && too_deep(notification->old_folder))) {
+		ocs_result_refuse(item->result, 422, "INVALID_PARAMETER",
+		                  "a folder has more than %d levels", OCS_FOLDER_LEVELS_MAX);
 		return 1;
 	}
 	users = ocs_dispatch_users(resolve->config, job->request, notification, &n_users);
@@ -312,7 +327,14 @@ int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *
 			return ocs_error_set(&resolve->error, "out of memory");
 		if (ret > 0)
 			continue;
-		if (resolve_target(resolve, job, item, target) != 0)
+		ret = resolve_target(resolve, job, item, target);
+		if (ret != 0 && resolve->index_full) {
+			resolve->index_full = false;
+			ocs_result_refuse(item->result, 503, "REGISTRY_UNAVAILABLE", "%s",
+			                  resolve->error.text);
+			return 1;
+		}
+		if (ret != 0)
 			return -1;
 		item->n_targets++;
 		duplicates += target->duplicate;

@@ -113,6 +113,10 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		ocs_dispatch_queues_close_gone(dispatch);
 		dispatch->last_gone = now;
 	}
+	if (now - dispatch->last_index >= SECOND_NS) {
+		ocs_dispatch_index_watch(dispatch);
+		dispatch->last_index = now;
+	}
 	report_damage(dispatch);
 	visit(dispatch, now);
 	if (now - dispatch->last_janitor >= JANITOR_NS) {
@@ -163,6 +167,7 @@ int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	int ret = dispatch->store_thread_runs ? ocs_registry_begin(dispatch->registry, error)
 	                                      : begin_patiently(dispatch, error);
 
+	ocs_index_set_limits(dispatch->index, 0, config->settings.published.index_limit);
 	if (ret == OCS_STORE_OK) {
 		ret = ocs_registry_settings_put(dispatch->registry, &config->settings.published,
 		                                error);
@@ -185,6 +190,7 @@ static void take_new_settings(struct ocs_dispatch *dispatch)
 	if (generation == dispatch->generation_seen)
 		return;
 	ocs_dispatch_cache_folders_clear(dispatch);
+	dispatch->last_index = 0; /* the limit may be another one */
 	if (ocs_dispatch_publish(dispatch, &error) == 0) {
 		dispatch->generation_seen = generation;
 		dispatch->publish_failed = false;

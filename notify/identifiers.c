@@ -36,6 +36,11 @@ static int look_up(struct lib_shared *shared, const char *user, const char *back
 
 	if (ret != OCS_STORE_MISSING)
 		return ret;
+	if (ocs_index_full(shared->index)) {
+		ocs_error_set(error, "%s: full: see [main] index_limit of the daemon",
+		              ocs_store_path(ocs_index_store(shared->index)));
+		return OCS_STORE_FULL;
+	}
 	ret = ocs_index_begin(shared->index, error);
 	if (ret != OCS_STORE_OK)
 		return ret;

@@ -47,6 +47,7 @@ int lib_store_code(int result)
 	case OCS_STORE_BUSY:
 		return OCSNOTIFY_E_BUSY;
 	case LIB_STORE_FULL:
+	case OCS_STORE_FULL:
 		return OCSNOTIFY_E_LIMIT;
 	default:
 		return OCSNOTIFY_E_REGISTRY;
@@ -295,10 +296,14 @@ int lib_shared_index(struct lib_shared *shared, const struct ocs_registry_settin
 {
 	int ret = refresh_usermap(shared, settings, error);
 
-	if (ret != OCS_STORE_OK || shared->index != NULL)
+	if (ret != OCS_STORE_OK)
 		return ret;
-	ret = ocs_index_open(shared->path, settings->replica_id, false, &shared->index, error);
-	if (ret == OCS_STORE_OK)
-		ocs_index_set_fixed(shared->index, fixed_fid, shared);
+	if (shared->index == NULL)
+		ret = ocs_index_open(shared->path, settings->replica_id, false, &shared->index,
+		                     error);
+	if (ret != OCS_STORE_OK)
+		return ret;
+	ocs_index_set_limits(shared->index, 0, settings->index_limit);
+	ocs_index_set_fixed(shared->index, fixed_fid, shared);
 	return ret;
 }

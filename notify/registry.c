@@ -221,7 +221,8 @@ void ocs_registry_id_key(uint8_t key[OCS_ID_KEY_SIZE], char prefix, uint64_t id)
 #define SETTINGS_HEADER 22
 #define SETTINGS_LINKED 1
 
-/* What follows the header: the path, and since there are links a NUL and a byte of flags. */
+/* What follows the header: the path, since there are links a NUL and a byte of flags, since the
+ * index has a limit that. */
 static void settings_tail(const uint8_t *data, size_t len, struct ocs_registry_settings *out)
 {
 	size_t path_len = strnlen((const char *)data, len);
@@ -230,6 +231,8 @@ static void settings_tail(const uint8_t *data, size_t len, struct ocs_registry_s
 		return;
 	memcpy(out->usermap, data, path_len);
 	out->linked = len > path_len + 1 && (data[path_len + 1] & SETTINGS_LINKED) != 0;
+	if (len >= path_len + 2 + 8)
+		out->index_limit = ocs_get64(data + path_len + 2);
 }
 
 int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry_settings *out,
@@ -269,7 +272,7 @@ int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry
 int ocs_registry_settings_put(struct ocs_registry *registry,
                               const struct ocs_registry_settings *settings, struct ocs_error *error)
 {
-	uint8_t data[SETTINGS_HEADER + sizeof(settings->usermap) + 1];
+	uint8_t data[SETTINGS_HEADER + sizeof(settings->usermap) + 1 + 8];
 	size_t path_len = strlen(settings->usermap);
 
 	ocs_put32(data, settings->max_messages);
@@ -280,8 +283,9 @@ int ocs_registry_settings_put(struct ocs_registry *registry,
 	ocs_put16(data + 20, settings->replica_id);
 	memcpy(data + SETTINGS_HEADER, settings->usermap, path_len + 1);
 	data[SETTINGS_HEADER + path_len + 1] = settings->linked ? SETTINGS_LINKED : 0;
+	ocs_put64(data + SETTINGS_HEADER + path_len + 2, settings->index_limit);
 	return ocs_store_put(registry->store, key_settings, sizeof(key_settings), data,
-	                     SETTINGS_HEADER + path_len + 2, error);
+	                     SETTINGS_HEADER + path_len + 2 + 8, error);
 }
 
 /* ---- lists of 64-bit ids: the contexts, and the sessions of one ---- */

@@ -35,8 +35,9 @@ struct ocs_registry_settings {
 	uint32_t spill_max, spill_total;
 	uint32_t push_interval; /* seconds */
 	uint16_t replica_id;
-	char usermap[256]; /* path of the user map file, "" without one */
-	bool linked;       /* the daemon has a link to other nodes: ring at its doorbell */
+	char usermap[256];    /* path of the user map file, "" without one */
+	bool linked;          /* the daemon has a link to other nodes: ring at its doorbell */
+	uint64_t index_limit; /* bytes of the identifier index, 0: its default */
 };
 
 struct ocs_registry_context {

@@ -58,6 +58,7 @@ struct ocs_config {
 		unsigned token_ttl;
 		const char *mechanisms; /* comma-separated, of SCRAM-SHA-256, SSHA, PLAIN */
 		unsigned replica_id;    /* 1 to 65535 */
+		unsigned index_limit;   /* MiB */
 		unsigned sync;          /* enum ocs_sync of notify/dispatch.h */
 	} main;
 

@@ -92,6 +92,12 @@ const struct ocs_key ocs_keys[] = {
          .max = 65535,
          .help = "Replica id of the identifiers this node gives out: another one on each node. "
                  "Never change it back to one that another registry had."},
+        {"main", "index_limit", OCS_KEY_NUMBER, AT(main.index_limit), .fallback = "16384", .min = 8,
+         .max = 65536, .reload = true,
+         .help = "MiB that the files of the identifier index (index.tdb, from 1,024 MiB on also "
+                 "index.1.tdb and so on) may have together; 1,024 hold about 7 million messages. "
+                 "From half of it there is a warning; past it new messages and folders are "
+                 "refused, everything known goes on."},
         {"main", "sync", OCS_KEY_WORD, AT(main.sync), .fallback = "interval", .words = sync_words,
          .reload = true,
          .help = "When soft state (subscriptions, spilled entries) is put on the disk: interval "

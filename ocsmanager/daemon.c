@@ -120,6 +120,7 @@ static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatc
 	                        .spill_total = config->mqueue.spill_total,
 	                        .push_interval = config->push.interval,
 	                        .replica_id = (uint16_t)config->main.replica_id,
+	                        .index_limit = (uint64_t)config->main.index_limit << 20,
 	                        .linked = config->rabbitmq.uri != NULL && !config->rabbitmq.relay,
 	                },
 	};

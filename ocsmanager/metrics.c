@@ -133,6 +133,12 @@ static void write_notifications(FILE *out, const struct ocs_metrics_view *view)
 	       dispatch->queues_reaped);
 	single(out, "damaged_records_total", "counter", "Records that did not verify.",
 	       dispatch->damaged_records);
+	single(out, "index_bytes", "gauge", "Bytes of the identifier index, all its files.",
+	       dispatch->index_bytes);
+	single(out, "index_limit_bytes", "gauge", "Bytes at which nothing new is added to it.",
+	       dispatch->index_limit);
+	single(out, "index_files", "gauge", "Files of the identifier index.",
+	       dispatch->index_files);
 	head(out, "last_success_timestamp_seconds", "gauge",
 	     "When a notification last ended well, 0 for never.");
 	fprintf(out, "ocsmanager_last_success_timestamp_seconds %" PRIu64 ".%06" PRIu64 "\n",

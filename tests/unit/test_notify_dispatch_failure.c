@@ -90,10 +90,13 @@ static void counters_add_up(uint64_t refusals)
 START_TEST(a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_identifier)
 {
 	struct ocs_notification mail = rig_event(OCS_CREATED, "INBOX", "a message");
+	const struct ocs_notification gone = rig_event(OCS_DELETED, "INBOX", "never seen");
 	struct ocs_entry first = {0}, again = {0};
 	rlim_t size = _i % 2 == 0 ? 1 : RECORD("a message") + 3;
 	struct ocs_result result;
 
+	/* Its identifier has a whole range reserved: the index is not written from here on. */
+	ck_assert_int_eq(rig_report(&gone).status, OCS_STATUS_QUEUED);
 	take(0x8004, &first);
 	if (_i >= 2)
 		mail.id = "an id";

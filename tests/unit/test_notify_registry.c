@@ -380,7 +380,7 @@ START_TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 	ck_assert_uint_eq(s.replica_id, 1);
 	ck_assert_str_eq(s.usermap, "");
 	ck_assert(!s.linked);
-	s = (struct ocs_registry_settings){1, 2, 3, 4, 5, 6, "", true};
+	s = (struct ocs_registry_settings){1, 2, 3, 4, 5, 6, "", true, 1ULL << 40};
 	memset(s.usermap, 'p', sizeof(s.usermap) - 1);
 	begin();
 	ck_assert_ok(ocs_registry_settings_put(registry, &s, &rig_error));
@@ -392,6 +392,7 @@ START_TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 	                          1000 * s.spill_total + 10000 * s.push_interval +
 	                          100000u * s.replica_id,
 	                  654321);
+	ck_assert_uint_eq(s.index_limit, 1ULL << 40);
 	ck_assert_uint_eq(strlen(s.usermap), sizeof(s.usermap) - 1);
 	ck_assert(s.linked);
 }

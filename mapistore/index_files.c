@@ -1,0 +1,346 @@
+/*
+ * The files of the identifier index: index.tdb, and when that is as large as a file may be,
+ * index.1.tdb and so on. See index.h.
+ *
+ * Only the newest file is ever written, so that a transaction is one file's and whole or not at
+ * all. What an older file says holds until a newer one has a record of the same key; a deletion of
+ * what an older file has is an empty record. An older file ends with a seal, the record Z: whoever
+ * begins a transaction and finds one goes on to the next file, so that daemon and libraries follow
+ * each other. The daemon alone begins a file: it carries the high-water mark over, and only then
+ * seals the one before. Killed in between, it leaves a file that the next start takes up.
+ */
+#include "mapistore/index_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "store/bytes.h"
+
+static const char key_high_water[] = {'H'};
+static const char key_seal[] = {'Z'};
+
+/* ---- records ---- */
+
+/* What a file has of a record; 1: it was deleted there. */
+static int fetch_from(struct ocs_store *store, const void *mem_ctx, const void *key, size_t key_len,
+                      uint8_t **data_r, size_t *len_r, struct ocs_error *error)
+{
+	int ret = ocs_store_fetch(store, mem_ctx, key, key_len, data_r, len_r, error);
+
+	if (ret == OCS_STORE_OK && *len_r == 0) {
+		TALLOC_FREE(*data_r);
+		return 1;
+	}
+	return ret;
+}
+
+int ocs_index_fetch(struct ocs_index *index, const void *mem_ctx, const void *key, size_t key_len,
+                    uint8_t **data_r, size_t *len_r, struct ocs_error *error)
+{
+	int ret = fetch_from(index->store, mem_ctx, key, key_len, data_r, len_r, error);
+
+	if (ret == OCS_STORE_DAMAGED && ocs_store_in_transaction(index->store) &&
+	    ocs_store_quarantine(index->store, key, key_len, error) != 0)
+		return OCS_STORE_ERROR;
+	for (unsigned i = index->n_sealed; i > 0 && ret == OCS_STORE_MISSING; i--)
+		ret = fetch_from(index->sealed[i - 1], mem_ctx, key, key_len, data_r, len_r, error);
+	return ret == 1 || ret == OCS_STORE_DAMAGED ? OCS_STORE_MISSING : ret;
+}
+
+int ocs_index_put(struct ocs_index *index, const void *key, size_t key_len, const void *data,
+                  size_t len, struct ocs_error *error)
+{
+	return ocs_store_put(index->store, key, key_len, data, len, error);
+}
+
+int ocs_index_delete(struct ocs_index *index, const void *key, size_t key_len,
+                     struct ocs_error *error)
+{
+	int ret = OCS_STORE_MISSING;
+	uint8_t *data = NULL;
+	size_t len;
+
+	for (unsigned i = index->n_sealed; i > 0 && ret == OCS_STORE_MISSING; i--) {
+		ret = fetch_from(index->sealed[i - 1], index, key, key_len, &data, &len, error);
+		talloc_free(data);
+	}
+	if (ret == OCS_STORE_MISSING || ret == 1)
+		return ocs_store_delete(index->store, key, key_len, error);
+	if (ret != OCS_STORE_OK && ret != OCS_STORE_DAMAGED)
+		return ret;
+	return ocs_store_put(index->store, key, key_len, "", 0, error);
+}
+
+/* ---- the seal and the mark ---- */
+
+static bool is_sealed(struct ocs_store *store)
+{
+	uint8_t *data;
+	size_t len;
+	int ret = ocs_store_fetch(store, NULL, key_seal, sizeof(key_seal), &data, &len, NULL);
+
+	talloc_free(data);
+	return ret == OCS_STORE_OK;
+}
+
+/* 0 where there is none that verifies. */
+static uint64_t mark_of(struct ocs_store *store)
+{
+	uint64_t mark = 0;
+	uint8_t *data;
+	size_t len;
+
+	if (ocs_store_fetch(store, NULL, key_high_water, sizeof(key_high_water), &data, &len,
+	                    NULL) == OCS_STORE_OK &&
+	    len == sizeof(mark))
+		mark = ocs_get64(data);
+	talloc_free(data);
+	return mark;
+}
+
+/* (transaction of that store) */
+static int put_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *error)
+{
+	uint8_t data[8];
+
+	ocs_put64(data, mark);
+	return ocs_store_put(store, key_high_water, sizeof(key_high_water), data, sizeof(data),
+	                     error);
+}
+
+static int commit_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *error)
+{
+	int ret = ocs_store_begin(store, error);
+
+	if (ret == OCS_STORE_OK)
+		ret = put_mark(store, mark, error);
+	if (ret == OCS_STORE_OK)
+		return ocs_store_commit(store, true, error);
+	ocs_store_cancel(store);
+	return ret;
+}
+
+/* ---- one file after the other ---- */
+
+static char *file_path(struct ocs_index *index, unsigned n)
+{
+	return n == 0 ? talloc_asprintf(index, "%s/index.tdb", index->folder)
+	              : talloc_asprintf(index, "%s/index.%u.tdb", index->folder, n);
+}
+
+/* A sealed file is never written, so what was whole once is whole; its records have checksums. The
+ * others are checked, which takes the longer the larger they are. */
+int ocs_index_open_file(struct ocs_index *index, const char *path, gid_t gid,
+                        struct ocs_store **store_r, struct ocs_error *error)
+{
+	bool salvaged = false;
+	int ret = ocs_store_open(path, OCS_INDEX_HASH, 0, 0, (gid_t)-1, store_r, NULL, error);
+
+	if (!index->owner || ret == OCS_STORE_MISSING || ret == OCS_STORE_ERROR)
+		return ret;
+	if (ret == OCS_STORE_OK && is_sealed(*store_r))
+		return ret;
+	ocs_store_close(*store_r);
+	ret = ocs_store_open(path, OCS_INDEX_HASH, OCS_STORE_CHECK | OCS_STORE_SALVAGE, 0660, gid,
+	                     store_r, &salvaged, error);
+	index->salvaged = index->salvaged || salvaged;
+	return ret;
+}
+
+static void add_file(struct ocs_index *index, struct ocs_store *store)
+{
+	index->sealed_bytes += ocs_store_size(index->store);
+	index->sealed[index->n_sealed] = index->store;
+	__atomic_store_n(&index->store, store, __ATOMIC_RELEASE);
+	__atomic_store_n(&index->n_sealed, index->n_sealed + 1, __ATOMIC_RELEASE);
+}
+
+/* The newest file is sealed: the next one. */
+static int follow(struct ocs_index *index, gid_t gid, struct ocs_error *error)
+{
+	char *path = file_path(index, index->n_sealed + 1);
+	struct ocs_store *store = NULL;
+	struct ocs_error why = {""};
+	int ret;
+
+	if (path == NULL)
+		return ocs_error_set(error, "out of memory");
+	ret = index->n_sealed + 1 == OCS_INDEX_FILES_MAX
+	              ? ocs_error_set(&why, "%s: too many files", path)
+	              : ocs_index_open_file(index, path, gid, &store, &why);
+	if (ret == OCS_STORE_OK)
+		add_file(index, store);
+	else if (ret == OCS_STORE_MISSING || ret == OCS_STORE_CORRUPT)
+		ret = OCS_STORE_CORRUPT;
+	if (ret != OCS_STORE_OK)
+		ocs_error_set(error,
+		              "%.300s; the index goes on in this file: restore it from a backup",
+		              why.text);
+	talloc_free(path);
+	return ret;
+}
+
+/* Seals the newest file, whose transaction is open, and goes on to a new one. On failure the
+ * transaction is cancelled and all is as before. */
+static int begin_file(struct ocs_index *index, struct ocs_error *error)
+{
+	char *path = file_path(index, index->n_sealed + 1);
+	struct ocs_store *next = NULL;
+	uint64_t mark = mark_of(index->store);
+	struct stat st;
+	uint8_t seal[8];
+	int ret;
+
+	if (path == NULL)
+		ret = ocs_error_set(error, "out of memory");
+	else if (stat(index->folder, &st) != 0)
+		ret = ocs_error_set(error, "%s: %s", index->folder, strerror(errno));
+	else
+		ret = ocs_store_open(path, OCS_INDEX_LATER_HASH, OCS_STORE_CREATE, 0660, st.st_gid,
+		                     &next, NULL, error);
+	talloc_free(path);
+	if (ret == OCS_STORE_OK && mark == 0)
+		ret = ocs_error_set(error, "the high-water mark is damaged");
+	if (ret == OCS_STORE_OK)
+		ret = commit_mark(next, mark > mark_of(next) ? mark : mark_of(next), error);
+	ocs_put64(seal, index->n_sealed + 1);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_store_put(index->store, key_seal, sizeof(key_seal), seal, sizeof(seal),
+		                    error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_store_commit(index->store, true, error);
+	if (ret == OCS_STORE_OK) {
+		add_file(index, next);
+		return ret;
+	}
+	ocs_store_cancel(index->store);
+	ocs_store_close(next);
+	return ret;
+}
+
+bool ocs_index_wants_file(const struct ocs_index *index)
+{
+	return index->owner && index->n_sealed + 1 < OCS_INDEX_FILES_MAX &&
+	       ocs_store_size(index->store) >= index->file_max;
+}
+
+/* In the open transaction of the newest file. Tried once a second where it fails. */
+static bool wants_new_file(struct ocs_index *index)
+{
+	time_t now = time(NULL);
+
+	if (!ocs_index_wants_file(index) || now == index->tried)
+		return false;
+	index->tried = now;
+	return true;
+}
+
+int ocs_index_begin(struct ocs_index *index, struct ocs_error *error)
+{
+	struct ocs_error why;
+	int ret;
+
+	for (;;) {
+		ret = ocs_store_begin(index->store, error);
+		if (ret != OCS_STORE_OK)
+			return ret;
+		if (is_sealed(index->store)) {
+			ocs_store_cancel(index->store);
+			ret = follow(index, (gid_t)-1, error);
+			if (ret != OCS_STORE_OK)
+				return ret;
+		} else if (wants_new_file(index)) {
+			/* If there can be none, this one has room: see index_file_max. */
+			ret = begin_file(index, &why);
+			atomic_store(&index->no_new_file, ret != OCS_STORE_OK);
+		} else {
+			return OCS_STORE_OK;
+		}
+	}
+}
+
+void ocs_index_refresh(struct ocs_index *index)
+{
+	uint32_t seqnum;
+
+	if (index->owner || ocs_store_in_transaction(index->store))
+		return;
+	seqnum = ocs_store_seqnum(index->store);
+	if (seqnum == index->seqnum_seen)
+		return;
+	/* What cannot be followed is said by the next transaction. */
+	while (is_sealed(index->store) && follow(index, (gid_t)-1, NULL) == OCS_STORE_OK)
+		;
+	index->seqnum_seen = ocs_store_seqnum(index->store);
+}
+
+/* After the first file is open: the others. A file that is there although the one before has no
+ * seal was begun by a process that was killed, or that one is older than it: an old copy. Its marks
+ * count all the same. */
+int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *error)
+{
+	uint64_t mark = mark_of(index->store);
+	int ret = OCS_STORE_OK;
+
+	while (ret == OCS_STORE_OK) {
+		bool sealed = is_sealed(index->store);
+		char *path = file_path(index, index->n_sealed + 1);
+		bool there = path != NULL && access(path, F_OK) == 0;
+
+		talloc_free(path);
+		if (!sealed && (!index->owner || !there))
+			break;
+		ret = follow(index, gid, error);
+		if (ret == OCS_STORE_OK && mark_of(index->store) > mark)
+			mark = mark_of(index->store);
+		if (ret != OCS_STORE_OK || sealed)
+			continue;
+		ret = ocs_store_begin(index->sealed[index->n_sealed - 1], error);
+		if (ret != OCS_STORE_OK)
+			break;
+		ret = ocs_store_put(index->sealed[index->n_sealed - 1], key_seal, sizeof(key_seal),
+		                    key_seal, sizeof(key_seal), error);
+		if (ret == OCS_STORE_OK)
+			ret = ocs_store_commit(index->sealed[index->n_sealed - 1], true, error);
+		else
+			ocs_store_cancel(index->sealed[index->n_sealed - 1]);
+	}
+	if (ret == OCS_STORE_OK && index->owner && index->n_sealed > 0 &&
+	    mark_of(index->store) < mark)
+		ret = commit_mark(index->store, mark, error);
+	return ret;
+}
+
+/* ---- sizes ---- */
+
+void ocs_index_set_limits(struct ocs_index *index, uint64_t file_max, uint64_t size_max)
+{
+	if (file_max != 0)
+		index->file_max = file_max;
+	if (size_max != 0)
+		atomic_store(&index->size_max, size_max);
+}
+
+void ocs_index_sizes(const struct ocs_index *index, struct ocs_index_sizes *out)
+{
+	unsigned n = __atomic_load_n(&index->n_sealed, __ATOMIC_ACQUIRE);
+
+	out->bytes = ocs_store_size(__atomic_load_n(&index->store, __ATOMIC_ACQUIRE));
+	for (unsigned i = 0; i < n; i++)
+		out->bytes += ocs_store_size(index->sealed[i]);
+	out->limit = atomic_load(&index->size_max);
+	out->files = n + 1;
+	out->no_new_file = atomic_load(&index->no_new_file);
+	out->behind = atomic_load(&index->behind);
+}
+
+bool ocs_index_full(const struct ocs_index *index)
+{
+	return index->sealed_bytes + ocs_store_size(index->store) >= atomic_load(&index->size_max);
+}

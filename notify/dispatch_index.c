@@ -1,0 +1,84 @@
+/*
+ * How large the identifier index is: what would make it grow is refused once it is as large as it
+ * may be, and an admin hears of it from half of that. Store thread, but for the first function.
+ */
+#include "notify/dispatch_internal.h"
+
+#include <syslog.h>
+
+#define MIB (1024 * 1024)
+
+void ocs_dispatch_index_sizes(const struct ocs_dispatch *dispatch,
+                              struct ocs_dispatch_counters *out)
+{
+	struct ocs_index_sizes sizes;
+
+	ocs_index_sizes(dispatch->index, &sizes);
+	out->index_bytes = sizes.bytes;
+	out->index_limit = sizes.limit;
+	out->index_files = sizes.files;
+}
+
+bool ocs_dispatch_index_may_grow(struct resolve *resolve)
+{
+	if (!ocs_index_full(resolve->dispatch->index))
+		return true;
+	resolve->index_full = true;
+	ocs_error_set(
+	        &resolve->error,
+	        "the identifier index is as large as [main] index_limit lets it be: what is new "
+	        "to it is refused, known messages, known folders and deletions go on");
+	ocs_dispatch_index_watch(resolve->dispatch);
+	return false;
+}
+
+/* A new file is begun by the next transaction: here, where the libraries alone have filled the last
+ * one. */
+static void begin_file(struct ocs_dispatch *dispatch)
+{
+	struct ocs_error error;
+
+	if (!ocs_index_wants_file(dispatch->index))
+		return;
+	if (ocs_index_begin(dispatch->index, &error) == OCS_STORE_OK)
+		ocs_index_cancel(dispatch->index);
+	else
+		ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
+}
+
+void ocs_dispatch_index_watch(struct ocs_dispatch *dispatch)
+{
+	struct ocs_index_sizes sizes;
+	const char *path = ocs_store_path(ocs_index_store(dispatch->index));
+	unsigned long long now, limit;
+
+	if (!ocs_store_in_transaction(ocs_index_store(dispatch->index)))
+		begin_file(dispatch);
+	ocs_index_sizes(dispatch->index, &sizes);
+	now = sizes.bytes / MIB;
+	limit = sizes.limit / MIB;
+	if (sizes.bytes >= sizes.limit)
+		ocs_health_set(
+		        dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_UNWELL,
+		        "%s is full: all index files together have %llu MiB, [main] "
+		        "index_limit is %llu; new messages and folders are refused: raise it",
+		        path, now, limit);
+	else if (sizes.no_new_file)
+		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
+		               "%s is large enough, and the next index file cannot be made: see to "
+		               "the space and the rights of its folder",
+		               path);
+	else if (sizes.behind)
+		ocs_health_set(
+		        dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
+		        "%s was replaced by an older copy while in use: identifiers given since "
+		        "were skipped and are not given again, the names they had are lost",
+		        path);
+	else if (sizes.bytes >= sizes.limit / 2)
+		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
+		               "%s grows: all index files together have %llu MiB, at the %llu of "
+		               "[main] index_limit new messages and folders are refused",
+		               path, now, limit);
+	else
+		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WELL, NULL);
+}
