@@ -218,7 +218,6 @@ namespace sharedarchive {{
         bob.logout()
         self.dovecot.stop_processes()
         self.dovecot.sieve = script
-        self.dovecot.settings["sieve"] = ""
         self.dovecot.start()
         self.server.accepted.clear()
         self.dovecot.deliver("bob")
