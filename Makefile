@@ -132,7 +132,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crow
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-fast demo demo-outlook demo-cluster bench install uninstall clean format FORCE
+.PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench install uninstall clean format FORCE
 all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -267,7 +267,12 @@ check: needed
 	$(MAKE) WERROR=1 BUILD=build-asan SANITIZE=address,undefined OPT='-O1 -g' all tests
 	$(PYTHON) tests/run.py build build-asan
 
-# The same without the sanitizers and the package check, while working.
+# The same without the sanitizers.
+check-plain: needed
+	$(MAKE) WERROR=1 BUILD=build all tests
+	$(PYTHON) tests/run.py build
+
+# The same as it is, while working.
 check-fast: all tests
 	$(PYTHON) tests/run.py $(BUILD)
 

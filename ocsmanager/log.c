@@ -136,7 +136,8 @@ void ocs_log_text(int priority, const char *text)
 		syslog(priority, "%s", line);
 }
 
-static void log_args(int priority, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void log_args(int priority, const char *format,
+                                                           va_list args)
 {
 	char text[LINE_MAX_TEXT];
 

@@ -305,6 +305,7 @@ def main():
             job.run(top)
             job.report()
 
+    start = time.monotonic()
     workers = [threading.Thread(target=worker) for _ in range(max(1, arguments.jobs))]
     for thread in workers:
         thread.start()
@@ -330,6 +331,10 @@ def main():
         failed += 1
     shutil.rmtree(top, ignore_errors=True)
 
+    say("The slowest:")
+    for job in sorted(jobs, key=lambda job: -job.seconds)[:10]:
+        say(f"{job.seconds:7.1f} s  {job.title}")
+    say(f"{len(jobs)} jobs, {arguments.jobs} at a time, in {time.monotonic() - start:.0f} s")
     say(f"{sum(job.passed for job in jobs)} passed, {failed} failed")
     return 1 if failed else 0
 

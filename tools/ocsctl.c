@@ -139,7 +139,7 @@ static const struct command {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-static void vsay(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static void vsay(const char *format, va_list arguments)
 {
 	fputs("ocsctl: ", stderr);
 	vfprintf(stderr, format, arguments);
