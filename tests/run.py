@@ -189,7 +189,7 @@ class Job:
         for left in end_session(process.pid):
             self.fail(f"left a process running: {left}")
         names = os.listdir(folder)
-        if names and status is not None:
+        if names and not self.failed:  # a failed one leaves what it had
             self.fail(f"left in its temporary folder: {', '.join(sorted(names)[:8])}")
         shutil.rmtree(folder, ignore_errors=True)
 

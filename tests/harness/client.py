@@ -6,6 +6,7 @@ import hmac
 import http.client
 import os
 import re
+import select
 import xml.etree.ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
 
@@ -130,6 +131,8 @@ class Client:
         sent.update(headers or {})
         if isinstance(body, str):
             body = body.encode()
+        if self._ended():
+            self.connection.close()  # the next request opens it again
         try:
             self.connection.request(method, path, body, sent)
             answer = self.connection.getresponse()
@@ -137,6 +140,14 @@ class Client:
             self.connection.close()
             raise
         return Answer(answer.status, answer.headers, answer.read())
+
+    def _ended(self):
+        """Whether the server has closed a connection on which nothing was asked for long."""
+        poll = select.poll()
+        if self.connection.sock is None:
+            return False
+        poll.register(self.connection.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     # -- logging in
 

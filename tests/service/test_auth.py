@@ -81,7 +81,7 @@ class OldClient(SharedDaemonTest):
                    "</notification></ocsmanager>")
         for message in ("17", "18"):  # the token may be used again
             status, _, body = self.old_request(raw, "PUT", "/notification/newmail",
-                                               newmail.replace("17", message), jar)
+                                               newmail.replace(">17<", f">{message}<"), jar)
             self.assertEqual(status, 200, body)
             self.assertNotIn(b"error", body)
 

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness.case import SharedDaemonTest
 from harness.client import document, notification
 from harness.raw import Raw
+from harness.wait import LIMIT
 
 
 def put_head(extra=""):
@@ -185,13 +186,10 @@ class Http(SharedDaemonTest):
     def test_a_chunked_body_without_an_end_is_ended(self):
         raw = self.raw(self.shared)
         raw.send(put_head("Transfer-Encoding: chunked\r\n"))
-        start = time.monotonic()
-        try:
-            while time.monotonic() - start < 6:
+        end = time.monotonic() + LIMIT
+        with self.assertRaises(ConnectionError):
+            while time.monotonic() < end:
                 raw.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
-        except ConnectionError:
-            pass
-        self.assertLess(time.monotonic() - start, 5)
 
     def test_a_body_of_max_body_is_read(self):
         frame = len(self.c.body([notification("modified", raw="<x></x>")]))
@@ -227,9 +225,8 @@ class Http(SharedDaemonTest):
 
     def test_a_slow_body_ends_with_408_at_the_deadline(self):
         raw = self.raw(self.shared)
-        start = time.monotonic()
         raw.send(put_head(f"Content-Length: {len(self.body)}\r\n") + self.body[:20])
-        status = None
+        status = "none yet"
         raw.socket.settimeout(0.3)
         for character in self.body[20:60]:  # never idle for long, never done
             try:
@@ -239,8 +236,8 @@ class Http(SharedDaemonTest):
             except TimeoutError:
                 continue
             except ConnectionError:
+                status = None
                 break
-        self.assertLess(time.monotonic() - start, 5)
         self.assertIn(status, (408, None))
 
     def test_a_stalled_body_ends_with_408_at_the_deadline(self):
@@ -249,12 +246,10 @@ class Http(SharedDaemonTest):
         raw.send(put_head(f"Content-Length: {len(self.body)}\r\n") + self.body[:20])
         self.assertEqual(raw.response()[0], 408)
         self.assertGreater(time.monotonic() - start, 0.5)
-        self.assertLess(time.monotonic() - start, 5)
         self.assertTrue(raw.ended())
 
     def test_a_slow_header_ends_at_the_deadline(self):
         raw = self.raw(self.shared)
-        start = time.monotonic()
         raw.send("PUT /notification HTTP/1.1\r\nHost: x\r\n")
         raw.socket.settimeout(0.3)
         ended = False
@@ -270,16 +265,14 @@ class Http(SharedDaemonTest):
                 ended = True
                 break
         self.assertTrue(ended, "a header that never ends holds the connection for ever")
-        self.assertLess(time.monotonic() - start, 6)
 
     def test_other_requests_are_served_while_one_is_slow(self):
-        slow = [self.raw(self.shared) for _ in range(30)]
+        d = self.daemon({"limits": {"request_deadline": "60"}})  # longer than the client waits
+        slow, c = [self.raw(d) for _ in range(30)], self.client(d)
         for raw in slow:
             raw.send(put_head(f"Content-Length: {len(self.body)}\r\n") + self.body[:20])
-        start = time.monotonic()
         for _ in range(20):
-            self.accepted(self.c.put(notification("modified")))
-        self.assertLess(time.monotonic() - start, 1)
+            self.accepted(c.put(notification("modified")))
 
     # -- a real client
 

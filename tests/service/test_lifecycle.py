@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -17,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import paths, queues
 from harness.case import ROOT, ServiceTest, unprivileged
 from harness.client import Client, logged_in, notification
+from harness.daemon import STOP_LIMIT
 from harness.wait import wait_until
 
 
@@ -128,9 +128,7 @@ class Stopping(ServiceTest):
                 t.start()
             wait_until(lambda: d.metrics().get("ocsmanager_notifications_received_total") > 200)
             d.process.send_signal(number)
-            start = time.monotonic()
-            self.assertEqual(d.wait_exit(5), 0)
-            self.assertLess(time.monotonic() - start, 5)
+            self.assertEqual(d.wait_exit(STOP_LIMIT), 0)
             going = False
             for t in threads:
                 t.join()
@@ -141,9 +139,7 @@ class Stopping(ServiceTest):
         idle = [self.raw(d) for _ in range(20)]
         for raw in idle[:10]:
             raw.send("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
-        start = time.monotonic()
         d.terminate()
-        self.assertLess(time.monotonic() - start, 5)
 
     def test_an_accepted_notification_is_there_whatever_ends_the_daemon_next(self):
         d = self.daemon()

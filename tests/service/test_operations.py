@@ -186,7 +186,8 @@ class Link(ServiceTest):
         self.assertTrue(self.link(d)["spools"])
         client = self.client(d)
         self.accepted(client.newmail("1"), "queued")
-        self.assertIn("link: waiting in the spool: 1\n", d.operations("/healthz")[1])
+        wait_until(lambda: "link: waiting in the spool: 1\n" in d.operations("/healthz")[1], 10,
+                   "it is in the spool")
         self.assertEqual(d.metrics().get("ocsmanager_link_spool_messages"), 1)
 
     def test_every_counter_of_the_link_is_a_metric(self):
@@ -239,13 +240,16 @@ class Connections(ServiceTest):
         request = ("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
                    f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
         raws = [self.raw(d) for _ in range(n)]
+        times = []
         for _ in range(10):
             start = time.monotonic()
             for raw in raws:  # all become ready together
                 raw.send(request)
             for raw in raws:
                 self.assertEqual(raw.response()[0], 200)
-            self.assertLess(time.monotonic() - start, 2, f"a stall at {n} connections")
+            times.append(time.monotonic() - start)
+        # a stall comes each time, and lasts until something else wakes the thread
+        self.assertLess(min(times), 1, f"a stall at {n} connections")
         for raw in raws:
             raw.socket.close()
 
@@ -268,13 +272,15 @@ class Connections(ServiceTest):
         request = ("PUT /notification HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\n"
                    f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
         raws = [self.raw(d) for _ in range(110)]
+        times = []
         for _ in range(5):
             start = time.monotonic()
             for raw in raws:
                 raw.send(request)
             for raw in raws:
                 self.assertEqual(raw.response()[0], 200)
-            self.assertLess(time.monotonic() - start, 2)
+            times.append(time.monotonic() - start)
+        self.assertLess(min(times), 1, times)
 
     def test_past_the_limit_of_an_address_others_are_still_served(self):
         d = self.daemon({"limits": {"connections_per_address": "20"}})

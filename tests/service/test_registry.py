@@ -44,16 +44,16 @@ class StoppedProcess(ServiceTest):
         thread = threading.Thread(target=ask)
         thread.start()
         seen = len(self.o.events())
-        for n in range(1, 9):  # meanwhile: what needs no commit is answered
-            start = time.monotonic()
+        meanwhile = 0
+        for n in range(1, 9):  # what needs no commit is answered
             self.accepted(self.other.put(notification("modified")), "queued")
-            self.assertLess(time.monotonic() - start, 0.5)
+            meanwhile += "answer" not in found
             self.o.wait_events(seen + n)
+        self.assertGreater(meanwhile, 0, "answered while the other one still waits")
         thread.join(20)
         answer = self.refused(found["answer"], 503, "REGISTRY_UNAVAILABLE")
         self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
         self.assertGreater(found["seconds"], 0.5)
-        self.assertLess(found["seconds"], 4)
 
         status, text = wait_until(
             lambda: (lambda r: r[0] == 503 and r)(self.d.operations("/healthz")), 5,
@@ -133,9 +133,7 @@ class StoppedProcess(ServiceTest):
         for round_ in range(30):
             self.c.put(*[notification("modified", user="victim", total=n) for n in range(40)])
             victim.stop()
-            start = time.monotonic()
-            answer = self.c.newmail(f"round {round_}")
-            self.assertLess(time.monotonic() - start, 3)
+            answer = self.c.newmail(f"round {round_}")  # or the client's time is over
             self.assertIn(answer.status, (200, 503))
             victim.go_on()
         wait_until(lambda: self.d.operations("/healthz")[0] == 200, 10)

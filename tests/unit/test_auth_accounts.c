@@ -11,10 +11,11 @@
 #include "auth/account_file.h"
 #include "auth/limits.h"
 #include "auth/privfile.h"
+#include "tests/unit/test_folder.h"
 
 #define GOOD "{SSHA}V5vA8_OePf6KFdlcDlVNSaq-G90BAgME"
 
-static char folder[64], path[128];
+static char folder[TEST_FOLDER_SIZE], path[128];
 static struct ocs_auth_secret secret;
 static struct ocs_accounts *accounts;
 static struct ocs_error error;
@@ -23,8 +24,7 @@ static void setup(void)
 {
 	uint8_t key[OCS_AUTH_SECRET_BYTES] = {7};
 
-	strcpy(folder, "/tmp/ocs-accounts-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	test_folder(folder, "accounts");
 	snprintf(path, sizeof(path), "%s/accounts", folder);
 	ocs_auth_secret_set(&secret, key);
 	accounts = ocs_accounts_new(NULL);

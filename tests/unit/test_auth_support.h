@@ -21,11 +21,13 @@
 #include "auth/codec.h"
 #include "auth/scramkeys.h"
 #include "auth/ssha.h"
+#include "tests/unit/test_folder.h"
 
 /* not every program uses every client */
 #define OCS_MAYBE __attribute__((unused))
 
-static char folder[] = "/tmp/ocs-auth-XXXXXX", private_folder[64], account_file[64];
+static char folder[TEST_FOLDER_SIZE], private_folder[TEST_FOLDER_SIZE + 16],
+        account_file[TEST_FOLDER_SIZE + 16];
 static int64_t clock_ms;
 static char reported[2048];
 static struct ocs_auth_settings settings;
@@ -71,8 +73,7 @@ static OCS_MAYBE void reopen(void)
 
 static OCS_MAYBE void setup(void)
 {
-	strcpy(folder, "/tmp/ocs-auth-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	test_folder(folder, "auth");
 	snprintf(private_folder, sizeof(private_folder), "%s/private", folder);
 	snprintf(account_file, sizeof(account_file), "%s/accounts", folder);
 	clock_ms = 1000000;

@@ -13,6 +13,7 @@
 #include "auth/auth.h"
 #include "auth/codec.h"
 #include "auth/ssha.h"
+#include "tests/unit/test_folder.h"
 
 #define THREADS 6
 #define ROUNDS  40
@@ -97,12 +98,12 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
 
 START_TEST(threads_log_in_check_log_out_and_reload_together)
 {
-	char folder[] = "/tmp/ocs-threads-XXXXXX", private_folder[64];
+	char folder[TEST_FOLDER_SIZE], private_folder[TEST_FOLDER_SIZE + 16];
 	pthread_t threads[THREADS + 1];
 	struct ocs_error error;
 	void *failed;
 
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	test_folder(folder, "threads");
 	snprintf(private_folder, sizeof(private_folder), "%s/private", folder);
 	settings = (struct ocs_auth_settings){.backend = "single",
 	                                      .username = "openchange",

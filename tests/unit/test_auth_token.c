@@ -13,8 +13,10 @@
 #include "auth/auth.h"
 #include "auth/revoke.h"
 #include "auth/token.h"
+#include "tests/unit/test_folder.h"
 
-static char folder[64], private_folder[128], secret_path[200], tdb_path[200], reported[2048];
+static char folder[TEST_FOLDER_SIZE], private_folder[128], secret_path[200], tdb_path[200],
+        reported[2048];
 static struct ocs_auth_settings settings;
 static struct ocs_auth *auth;
 static struct ocs_auth_reply reply;
@@ -35,8 +37,7 @@ static void on_report(void *arg, const char *text)
 
 static void setup(void)
 {
-	strcpy(folder, "/tmp/ocs-token-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	test_folder(folder, "token");
 	snprintf(private_folder, sizeof(private_folder), "%s/private", folder);
 	snprintf(secret_path, sizeof(secret_path), "%s/secret", private_folder);
 	snprintf(tdb_path, sizeof(tdb_path), "%s/auth.tdb", private_folder);

@@ -23,10 +23,11 @@
 #include "store/bytes.h"
 #include "store/error.h"
 #include "store/store.h"
+#include "tests/unit/test_folder.h"
 
 #define RIG_UNUSED __attribute__((unused))
 
-RIG_UNUSED static char rig_folder[64];
+RIG_UNUSED static char rig_folder[TEST_FOLDER_SIZE];
 RIG_UNUSED static struct ocs_error rig_error;
 
 /* Fails with the text of the error. */
@@ -39,8 +40,7 @@ RIG_UNUSED static struct ocs_error rig_error;
 
 RIG_UNUSED static void rig_make_folder(void)
 {
-	strcpy(rig_folder, "/tmp/ocs-core-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(rig_folder));
+	test_folder(rig_folder, "core");
 }
 
 static int rig_remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -18,8 +18,9 @@
 #include "mqueue/queue.h"
 #include "notify/dispatch.h"
 #include "notify/registry.h"
+#include "tests/unit/test_folder.h"
 
-static char folder[64];
+static char folder[TEST_FOLDER_SIZE];
 static struct ocs_registry *registry;
 static struct ocs_index *idx;
 static struct ocs_dispatch *dispatch;
@@ -67,8 +68,7 @@ static void setup(void)
 {
 	char private_folder[80];
 
-	strcpy(folder, "/tmp/ocs-dispatch-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(folder));
+	test_folder(folder, "dispatch");
 	snprintf(private_folder, sizeof(private_folder), "%s/private", folder);
 	ck_assert_int_eq(mkdir(private_folder, 0700), 0);
 	start();

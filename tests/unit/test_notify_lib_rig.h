@@ -26,10 +26,11 @@
 #include "notify/lib_internal.h"
 #include "notify/match.h"
 #include "store/bytes.h"
+#include "tests/unit/test_folder.h"
 
 #define RIG_WAIT_MS 10000 /* what should happen has happened long before */
 
-static char rig_folder[64];
+static char rig_folder[TEST_FOLDER_SIZE];
 static char rig_user[32]; /* of this test alone: tests may run side by side */
 static char rig_warnings[4096];
 static struct ocs_registry_settings rig_settings;
@@ -66,8 +67,7 @@ __attribute__((unused)) static void rig_make_registry(void)
 
 __attribute__((unused)) static void rig_setup(void)
 {
-	snprintf(rig_folder, sizeof(rig_folder), "/tmp/ocs-lib-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(rig_folder));
+	test_folder(rig_folder, "lib");
 	snprintf(rig_user, sizeof(rig_user), "t-%d", (int)getpid());
 	ck_assert_int_eq(chmod(rig_folder, 03770), 0);
 	rig_warnings[0] = '\0';

@@ -15,6 +15,7 @@
 #include "ocsmanager/config.h"
 #include "ocsmanager/config_keys.h"
 #include "ocsmanager/config_value.h"
+#include "tests/unit/test_folder.h"
 
 #define DESIGN                                                                                     \
 	"[main]\nauth = single\nregistry = run\n"                                                  \
@@ -22,8 +23,8 @@
 	"[auth:single]\nusername = openchange\npassword = {SSHA}abc\n"                             \
 	"[backend:sogo]\nuri = sogo://{user}@mail/{folder}/{message}\n"
 
-static char folder[] = "/tmp/ocs-config-XXXXXX";
-static char path[64];
+static char folder[TEST_FOLDER_SIZE];
+static char path[TEST_FOLDER_SIZE + 16];
 static void *memory;
 static struct ocs_config *config;
 static int result;
@@ -230,7 +231,7 @@ START_TEST(numbers_are_decimal_and_in_range)
 	        "", "0x10", "1e3", "+5", "5 s", "5;", "-0", "65536", "99999999999999999999", "1.0"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		char more[64];
+		char more[TEST_FOLDER_SIZE + 16];
 
 		snprintf(more, sizeof(more), "[operations]\nport = %s\n", bad[i]);
 		load_with(more);
@@ -246,7 +247,7 @@ END_TEST
 
 START_TEST(a_message_size_must_hold_the_largest_entry)
 {
-	char more[64];
+	char more[TEST_FOLDER_SIZE + 16];
 
 	snprintf(more, sizeof(more), "[mqueue]\nmessage_size = %d\n", OCS_ENTRY_SIZE_MAX);
 	load_with(more);
@@ -363,7 +364,7 @@ END_TEST
 
 START_TEST(a_file_that_cannot_be_read_is_an_error)
 {
-	char whole[64];
+	char whole[TEST_FOLDER_SIZE + 16];
 
 	problems[0] = '\0';
 	unlink(path);
@@ -559,7 +560,7 @@ START_TEST(a_change_that_takes_a_restart_is_told)
 	before = config;
 	load_with("[operations]\nport = 6000\n[limits]\nfailed_logins = 3\n");
 	problems[0] = '\0';
-	char whole[64];
+	char whole[TEST_FOLDER_SIZE + 16];
 	snprintf(whole, sizeof(whole), "%s", path);
 	path[0] = '\0';
 	ocs_config_report_restart(before, config, collect, NULL);
@@ -599,7 +600,7 @@ START_TEST(a_change_of_a_backend_that_takes_a_restart_is_told)
 	load_with("[backend:s]\nuri = s://y\nseparator = .\n[backend:u]\nuri = u://x\nnames = "
 	          "utf-7\n");
 	problems[0] = '\0';
-	char whole[64];
+	char whole[TEST_FOLDER_SIZE + 16];
 	snprintf(whole, sizeof(whole), "%s", path);
 	path[0] = '\0';
 	ocs_config_report_restart(before, config, collect, NULL);
@@ -676,8 +677,7 @@ int main(void)
 	Suite *suite = suite_create("configuration");
 	TCase *tests = tcase_create("ini");
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
+	test_folder(folder, "config");
 	snprintf(path, sizeof(path), "%s/ocsmanager.ini", folder);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, the_lines_of_the_design_are_enough);

@@ -11,6 +11,7 @@
 
 #include "ocsmanager/config.h"
 #include "ocsmanager/config_link.h"
+#include "tests/unit/test_folder.h"
 
 /* What stands before the section: 6 lines, so that the first key of [rabbitmq] is in line 8. */
 #define BEFORE                                                                                     \
@@ -18,8 +19,8 @@
 	"uri = sogo://{user}/{folder}/{message}\n[rabbitmq]\n"
 #define URI "uri = amqp://guest:s3cret@127.0.0.1:5672\n"
 
-static char folder[] = "/tmp/ocs-config-link-XXXXXX";
-static char path[64];
+static char folder[TEST_FOLDER_SIZE];
+static char path[TEST_FOLDER_SIZE + 16];
 static void *memory;
 static struct ocs_config *config;
 static int result;
@@ -90,7 +91,7 @@ END_TEST
 
 START_TEST(a_uri_alone_is_enough)
 {
-	char host[HOST_NAME_MAX + 1], queue[HOST_NAME_MAX + 32], spool[64];
+	char host[HOST_NAME_MAX + 1], queue[HOST_NAME_MAX + 32], spool[TEST_FOLDER_SIZE + 40];
 
 	load(URI);
 	fine();
@@ -473,8 +474,7 @@ int main(void)
 	Suite *suite = suite_create("configuration of the link");
 	TCase *tests = tcase_create("rabbitmq");
 
-	if (mkdtemp(folder) == NULL)
-		return 1;
+	test_folder(folder, "config");
 	snprintf(path, sizeof(path), "%s/ocsmanager.ini", folder);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, without_uri_there_is_no_link_and_nothing_to_set);
