@@ -65,8 +65,9 @@ const struct ocs_key ocs_keys[] = {
          .help = "How much is logged: error, warning, notice, info or debug."},
         {"main", "user", OCS_KEY_TEXT, AT(main.user), .example = "ocsmanager",
          .help = "Started as root, the daemon continues as this user and keeps one capability, "
-                 "CAP_FOWNER, to remove the queues of dead MAPI servers. Not set: as who started "
-                 "it."},
+                 "CAP_FOWNER, to remove the queues of dead MAPI servers. It must be able to read "
+                 "this "
+                 "file, or SIGHUP cannot. Not set: as who started it."},
         {"main", "group", OCS_KEY_TEXT, AT(main.group), .example = "ocsmanager",
          .help = "Group of the daemon and of the registry folder; the MAPI servers must be in it. "
                  "Not set: the group of user, else of who started it."},
@@ -161,7 +162,9 @@ const struct ocs_key ocs_keys[] = {
         {"limits", "failed_logins", OCS_KEY_NUMBER, AT(limits.failed_logins), .fallback = "10",
          .min = 1, .max = 1000000, .reload = true,
          .help = "Failed logins of an account from one address within failure_window; then they "
-                 "are refused for a while. Ten times as many from one address, loopback excepted."},
+                 "are refused for a while. Ten times as many from one address, loopback excepted. "
+                 "Behind a proxy all clients have one address, so that anyone can lock an account "
+                 "for everybody: let the proxy limit them, and raise this."},
         {"limits", "failure_window", OCS_KEY_NUMBER, AT(limits.failure_window), .fallback = "300",
          .min = 1, .max = 86400, .reload = true, .help = "Seconds in which failed logins count."},
         {"limits", "request_deadline", OCS_KEY_NUMBER, AT(limits.request_deadline),
@@ -207,7 +210,8 @@ const struct ocs_key ocs_keys[] = {
         {"users", "map", OCS_KEY_PATH, AT(users.map), .example = "/etc/ocsmanager.users",
          .reload = true,
          .help = "The user map, a text file with a line each and tabs between the fields: backend, "
-                 "backend user, folder, groupware user, FID. `*` in the first three is any, `=` as "
+                 "backend user, folder, groupware user, FID. UTF-8. `*` alone in the first three "
+                 "is any, `=` as "
                  "groupware user is the backend user, `-` as FID gives one at first sight. White "
                  "space beside a tab belongs to the name, as it may in the mail store. Without "
                  "a map the groupware user is the backend user. SIGHUP reads the file again."},
