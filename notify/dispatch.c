@@ -447,6 +447,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_cond_destroy(&dispatch->work);
 	pthread_cond_destroy(&dispatch->waiting);
 	pthread_cond_destroy(&dispatch->finished);
+	ocs_dispatch_watch_free(dispatch);
 	ocs_dispatch_drops_free(dispatch);
 	ocs_reap_missing_free(dispatch->missing);
 	ocs_health_free(dispatch->health);
@@ -545,7 +546,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 		return ocs_error_set(error, "out of memory");
 	}
 	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, is_stuck, dispatch);
-	if (open_parts(dispatch, error) != 0 || ocs_dispatch_publish(dispatch, error) != 0 ||
+	if (open_parts(dispatch, error) != 0 || ocs_dispatch_watch_start(dispatch, error) != 0 || ocs_dispatch_publish(dispatch, error) != 0 ||
 	    start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)
 			(void)ocs_dispatch_stop(dispatch);

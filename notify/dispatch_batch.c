@@ -102,9 +102,9 @@ static void forget_touched(struct group *group)
 
 /* ---- steps ---- */
 
-static void refuse_all(struct group *group, const char *why)
+/* Why is in the health already. */
+static void refuse_all(struct group *group)
 {
-	ocs_dispatch_log(group->dispatch, LOG_ERR, "%s", why);
 	OCS_COUNT(group->dispatch, commit_failures, 1);
 	for (size_t i = 0; i < group->n; i++) {
 		if (group->items[i]->state == ITEM_ENDED)
@@ -440,6 +440,13 @@ static void run_group(struct group *group)
 		return;
 	group->now = (uint64_t)time(NULL);
 	ocs_fault_point("newmail-accepted");
+	ret = ocs_dispatch_watch_before(group->dispatch, &resolve.error);
+	if (ret != 0) {
+		refuse_all(group);
+		group->n = 0;
+		forget_touched(group);
+		return;
+	}
 	ret = resolve_group(group, &resolve);
 	if (ret == 0) {
 		ocs_fault_point("newmail-assigned");
@@ -459,7 +466,8 @@ static void run_group(struct group *group)
 				ocs_dispatch_item_end(group->items[i]);
 	} else {
 		cancel_all(group);
-		refuse_all(group, resolve.error.text);
+		ocs_dispatch_store_failed(group->dispatch, resolve.error.text);
+		refuse_all(group);
 	}
 	group->n = 0;
 	forget_touched(group);

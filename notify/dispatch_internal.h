@@ -7,6 +7,7 @@
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
+ *   dispatch_watch.c    whether the files are there and can be written
  *   dispatch_drops.c    what was dropped, and who is told
  *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
  *   dispatch_cache.c    identifiers in memory, for the fast path
@@ -196,6 +197,7 @@ struct ocs_dispatch {
 	ocs_log_fn *log;
 	gid_t gid; /* of the registry folder, and so of every queue */
 	struct ocs_health *health;
+	struct dispatch_watch *watch;     /* (store thread) */
 	struct dispatch_drops *drops;     /* NULL: none yet (store thread) */
 	struct ocs_reap_missing *missing; /* of the janitor (store thread) */
 	int wake_socket;
@@ -317,6 +319,15 @@ int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_fol
                              const char *message_id, const struct ocs_index_message *message);
 int ocs_dispatch_message_delete(struct resolve *resolve, const struct ocs_index_folder *folder,
                                 const char *message_id);
+/* dispatch_watch.c. Store thread, start and free apart. before: 0, or -1 with the reason that
+ * nothing can be accepted that has to be written down. store_failed: a file could not be read or
+ * written; it is tried again until it can. */
+int ocs_dispatch_watch_start(struct ocs_dispatch *dispatch, struct ocs_error *error);
+void ocs_dispatch_watch_free(struct ocs_dispatch *dispatch);
+int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error);
+void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now);
+void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const char *why);
+
 /* dispatch_drops.c. Store thread. dropped: an entry of the user was; tell: says so, as often as is
  * bearable. */
 void ocs_dispatch_dropped(struct ocs_dispatch *dispatch, const char *user);

@@ -87,7 +87,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 	if (dispatch->unsynced && now - dispatch->last_sync >= SYNC_NS) {
 		if (config->settings.sync == OCS_SYNC_INTERVAL &&
 		    ocs_store_sync(ocs_registry_store(dispatch->registry), &error) != 0)
-			ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
+			ocs_dispatch_store_failed(dispatch, error.text);
 		dispatch->unsynced = false;
 		dispatch->last_sync = now;
 	}
@@ -100,8 +100,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 	     now - dispatch->last_apply >= APPLY_NS)) {
 		OCS_COUNT(dispatch, commits, 1);
 		if (ocs_registrations_apply(dispatch->registrations, &error) != 0)
-			ocs_dispatch_log(dispatch, LOG_ERR, "%s; they stay in the journal",
-			                 error.text);
+			ocs_dispatch_store_failed(dispatch, error.text);
 		dispatch->last_apply = ocs_dispatch_now();
 	}
 	if (dispatch->seqnum_seen != ocs_registry_seqnum(dispatch->registry)) {
@@ -118,6 +117,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		dispatch->last_index = now;
 	}
 	report_damage(dispatch);
+	ocs_dispatch_watch(dispatch, now);
 	visit(dispatch, now);
 	if (now - dispatch->last_janitor >= JANITOR_NS) {
 		ocs_dispatch_janitor(dispatch);

@@ -188,3 +188,8 @@ int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
 		return change_over(recent, error);
 	return 0;
 }
+
+int ocs_recent_present(const struct ocs_recent *recent, struct ocs_error *error)
+{
+	return ocs_journal_present(recent->journal, error);
+}

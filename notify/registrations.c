@@ -358,3 +358,9 @@ int ocs_registrations_apply(struct ocs_registrations *registrations, struct ocs_
 		ocs_registrations_revert(registrations);
 	return ret;
 }
+
+int ocs_registrations_present(const struct ocs_registrations *registrations,
+                              struct ocs_error *error)
+{
+	return ocs_journal_present(registrations->journal, error);
+}

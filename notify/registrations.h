@@ -59,4 +59,8 @@ unsigned ocs_registrations_waiting(const struct ocs_registrations *registrations
  * be in a transaction. */
 int ocs_registrations_apply(struct ocs_registrations *registrations, struct ocs_error *error);
 
+/* Whether its file is still there under its name: 0, or -1 and what is there. */
+int ocs_registrations_present(const struct ocs_registrations *registrations,
+                              struct ocs_error *error);
+
 #endif

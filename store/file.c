@@ -2,7 +2,11 @@
 #include "store/file.h"
 
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "store/error.h"
 
 ssize_t ocs_file_read(int fd, uint8_t *out, size_t len, uint64_t at)
 {
@@ -35,5 +39,19 @@ int ocs_file_write(int fd, const uint8_t *data, size_t len, uint64_t at)
 		at += (uint64_t)n;
 		len -= (size_t)n;
 	}
+	return 0;
+}
+
+int ocs_file_present(int fd, const char *path, struct ocs_error *error)
+{
+	struct stat named, opened;
+
+	if (stat(path, &named) != 0)
+		return ocs_error_set(error, "%s: %s", path,
+		                     errno == ENOENT ? "is gone" : strerror(errno));
+	if (fstat(fd, &opened) != 0)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
+		return ocs_error_set(error, "%s: is another file than the one in use", path);
 	return 0;
 }

@@ -14,4 +14,9 @@ ssize_t ocs_file_read(int fd, uint8_t *out, size_t len, uint64_t at);
 /* 0, or -1 with errno: some of it may have been written. */
 int ocs_file_write(int fd, const uint8_t *data, size_t len, uint64_t at);
 
+/* Whether that name still leads to the open file: 0, or -1 and whether it is gone or another one.
+ */
+struct ocs_error;
+int ocs_file_present(int fd, const char *path, struct ocs_error *error);
+
 #endif

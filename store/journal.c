@@ -221,3 +221,8 @@ uint64_t ocs_journal_size(const struct ocs_journal *journal)
 {
 	return journal->size;
 }
+
+int ocs_journal_present(const struct ocs_journal *journal, struct ocs_error *error)
+{
+	return ocs_file_present(journal->fd, journal->path, error);
+}

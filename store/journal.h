@@ -45,6 +45,9 @@ void ocs_journal_discard(struct ocs_journal *journal);
  * failed, the new one. */
 int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error);
 
+/* Whether its name still leads to the open file: 0, or -1 and whether it is gone or another one. */
+int ocs_journal_present(const struct ocs_journal *journal, struct ocs_error *error);
+
 uint64_t ocs_journal_size(const struct ocs_journal *journal); /* bytes in the file */
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "store/bytes.h"
 #include "store/fault.h"
+#include "store/file.h"
 #include "store/shield.h"
 
 #define RECORD_VERSION 1
@@ -31,6 +32,16 @@ uint32_t ocs_store_seqnum(const struct ocs_store *store)
 	uint32_t seqnum;
 
 	return ocs_store_header(store, &seqnum) == 0 ? seqnum : atomic_fetch_add(&unknown, 1);
+}
+
+int ocs_store_present(const struct ocs_store *store, struct ocs_error *error)
+{
+	return ocs_file_present(tdb_fd(store->tdb), store->path, error);
+}
+
+int ocs_store_descriptor(const struct ocs_store *store)
+{
+	return tdb_fd(store->tdb);
 }
 
 void ocs_store_set_limit(struct ocs_store *store, uint64_t size_max)

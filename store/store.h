@@ -64,6 +64,10 @@ const char *ocs_store_path(const struct ocs_store *store);
 /* Whether the open file is still what it was at open: OCS_STORE_CORRUPT if it has been cut short or
  * overwritten since, with the text for the log. A few system calls; any thread. */
 int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error);
+/* Whether its name still leads to the open file: 0, or -1 and whether it is gone or another one. */
+int ocs_store_present(const struct ocs_store *store, struct ocs_error *error);
+/* For people who rescue what is in it: the number in /proc/PID/fd. Never used, never closed. */
+int ocs_store_descriptor(const struct ocs_store *store);
 /* Bytes of the file. Any thread. */
 uint64_t ocs_store_size(const struct ocs_store *store);
 /* put gives OCS_STORE_FULL past that size, OCS_STORE_SIZE_MAX otherwise. */

@@ -1,0 +1,189 @@
+"""Whatever makes it refuse makes it unhealthy, at once and everywhere, and well again by itself."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness import paths
+from harness.case import ROOT, ServiceTest
+from harness.wait import LIMIT, wait_until
+
+
+class Manager:
+    """The service manager's end of NOTIFY_SOCKET."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="o")
+        self.path = os.path.join(self.folder, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(LIMIT)
+
+    def wait(self, words):
+        while True:
+            heard = self.socket.recv(4096).decode()
+            if words in heard:
+                return heard
+
+    def close(self):
+        self.socket.close()
+        shutil.rmtree(self.folder)
+
+
+class HealthTest(ServiceTest):
+    def start(self, **more):
+        self.manager = Manager()
+        self.addCleanup(self.manager.close)
+        self.d = self.daemon(env={"NOTIFY_SOCKET": self.manager.path}, **more)
+        self.c = self.client(self.d)
+        self.manager.wait("READY=1\nSTATUS=delivers")
+
+    def ctl_status(self):
+        done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "status"],
+                              capture_output=True, timeout=60)
+        return done.returncode, done.stdout.decode() + done.stderr.decode()
+
+    def unwell_everywhere(self, words, source):
+        """Already, or within seconds without a request."""
+        status, text = wait_until(
+            lambda: (lambda r: r[0] == 503 and r)(self.d.operations("/healthz")), 20,
+            "it says that it is not well")
+        self.assertIn(words, text)
+        self.assertIn("It cannot deliver", self.d.operations("/status")[1])
+        self.assertIn(words, self.d.operations("/status")[1])
+        self.assertEqual(self.d.metrics().get("ocsmanager_healthy"), 0)
+        self.assertEqual(self.d.metrics().get("ocsmanager_health_trouble", source=source), 2)
+        code, text = self.ctl_status()
+        self.assertEqual(code, 1, text)
+        self.assertIn("cannot deliver", text)
+        self.assertIn(words, text)
+        self.assertIn(words, self.manager.wait("STATUS=cannot deliver: "))
+        self.assertIn(f"cannot deliver ({source})", self.d.log())
+
+    def well_everywhere(self):
+        """Without a request."""
+        wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20, "it is well again")
+        self.assertIn("It can deliver", self.d.operations("/status")[1])
+        self.assertEqual(self.d.metrics().get("ocsmanager_healthy"), 1)
+        self.manager.wait("STATUS=delivers")
+        self.assertEqual(self.ctl_status()[0], 0)
+        self.assertIn("delivers again", self.d.log())
+
+    def refuses(self, n):
+        self.refused(self.c.newmail(f"refused-{n}"), 503, "REGISTRY_UNAVAILABLE")
+
+
+@unittest.skipUnless(ROOT, "mounts")
+class FullDisk(HealthTest):
+    def small_disk(self, megabytes):
+        """A daemon whose registry is a small file system of its own."""
+        d = self.daemon(start=False)
+        os.mkdir(d.registry, 0o3770)
+        os.chmod(d.registry, 0o3770)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=3770", "tmpfs",
+                        d.registry], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", d.registry], check=True)
+        return d
+
+    def fill(self):
+        path = os.path.join(self.d.registry, "filler")
+        with open(path, "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(bytes(4096))
+            except OSError:
+                pass
+        return path
+
+    def begin(self):
+        self.manager = Manager()
+        self.addCleanup(self.manager.close)
+        self.d = self.small_disk(64)
+        self.d.env = {"NOTIFY_SOCKET": self.manager.path}
+        self.d.start()
+        self.c = self.client(self.d)
+        self.manager.wait("READY=1\nSTATUS=delivers")
+        self.accepted(self.c.newmail("first"), "nosubscriber")
+
+    def test_a_full_disk_is_known_with_the_first_refusal_and_over_without_a_request(self):
+        self.begin()
+        filler = self.fill()
+        for n in range(100):  # what is allocated already takes a few more
+            answer = self.c.newmail(f"x{n}" + "y" * 900)
+            if answer.status != 200:
+                break
+        self.refused(answer, 503, "REGISTRY_UNAVAILABLE")
+        self.assertEqual(self.d.operations("/healthz")[0], 503, "at once")
+        for n in range(20):
+            if self.c.newmail(f"z{n}" + "y" * 900).status != 200:
+                self.assertEqual(self.d.operations("/healthz")[0], 503)
+        self.unwell_everywhere("No space left", "store")
+        os.unlink(filler)
+        self.well_everywhere()
+        self.accepted(self.c.newmail("again"), "nosubscriber")
+        self.assertLess(len([l for l in self.d.log().splitlines() if "No space left" in l]), 40)
+
+    def test_a_full_disk_is_known_before_anybody_is_refused(self):
+        self.begin()
+        filler = self.fill()
+        self.unwell_everywhere("No space left", "store")
+        self.assertEqual(self.d.metrics().get("ocsmanager_notifications_total", result="refused"),
+                         0)
+        os.unlink(filler)
+        self.well_everywhere()
+
+
+class Gone(HealthTest):
+    def away(self, name):
+        """Moved away; returns how to put it back."""
+        path = os.path.join(self.d.registry, name) if name else self.d.registry
+        os.rename(path, self.d.path("kept"))
+        return lambda: os.rename(self.d.path("kept"), path)
+
+    def test_private_moved_away_and_back(self):
+        self.start()
+        back = self.away("private")
+        self.refuses(1)
+        self.unwell_everywhere("private: is gone", "private")
+        back()
+        self.well_everywhere()
+        self.accepted(self.c.newmail("2"), "nosubscriber")
+
+    def test_the_registry_folder_moved_away_and_back(self):
+        self.start()
+        back = self.away("")
+        self.refuses(1)
+        status, text = self.d.operations("/healthz")
+        self.assertEqual(status, 503)
+        self.assertIn("run: is gone", text)
+        self.assertIn("STATUS=cannot deliver", self.manager.wait("run: is gone"))
+        back()
+        self.well_everywhere()
+
+    def test_the_index_moved_away_gives_no_identifiers_until_it_is_back(self):
+        self.start()
+        back = self.away("index.tdb")
+        self.refuses(1)
+        self.unwell_everywhere("identifiers must not repeat", "index")
+        shutil.copy(self.d.path("kept"), os.path.join(self.d.registry, "index.tdb"))
+        wait_until(lambda: "another file" in self.d.operations("/healthz")[1], 10)
+        self.refuses(2)
+        back()
+        self.well_everywhere()
+
+    def test_a_journal_that_is_removed_is_known_without_a_request(self):
+        self.start()
+        back = self.away("private/recent.log")
+        self.unwell_everywhere("recent.log: is gone", "private")
+        back()
+        self.well_everywhere()
+
+
+if __name__ == "__main__":
+    unittest.main()
