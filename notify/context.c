@@ -132,31 +132,38 @@ int ocsnotify_fd(const struct ocsnotify *context)
 
 /* ---- the registry ---- */
 
-/* The socket the daemon wakes this context by, and the journal. (locked) */
-static int make_files(struct ocsnotify *context, struct ocs_error *error)
+int lib_socket_open(struct ocsnotify *context, struct ocs_error *error)
 {
 	const struct lib_shared *shared = context->shared;
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &context->wake};
 	struct sockaddr_un address;
+	struct stat st;
 	int fd;
 
+	if (context->wake >= 0)
+		close(context->wake);
+	context->wake = -1;
 	if (ocs_registry_wake_address(shared->registry, context->r.id, &address) != 0)
 		return ocs_error_set(error, "%s: path too long for a socket", shared->path);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+	/* What is there is not ours: the name is random. */
+	unlink(address.sun_path);
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
 		ocs_error_set(error, "%s: cannot bind: %s", address.sun_path, strerror(errno));
 		close(fd);
 		return -1;
 	}
 	if (lchown(address.sun_path, (uid_t)-1, shared->gid) != 0 ||
-	    chmod(address.sun_path, 0660) != 0) {
+	    chmod(address.sun_path, 0660) != 0 || lstat(address.sun_path, &st) != 0) {
 		ocs_error_set(error, "%s: cannot set group and mode: %s", address.sun_path,
 		              strerror(errno));
 	} else if (epoll_ctl(context->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
 		ocs_error_set(error, "cannot watch a socket: %s", strerror(errno));
-	} else if (lib_journal_open(context, error) == 0) {
+	} else {
+		context->wake_device = st.st_dev;
+		context->wake_inode = st.st_ino;
 		context->wake = fd;
 		return 0;
 	}
@@ -165,26 +172,22 @@ static int make_files(struct ocsnotify *context, struct ocs_error *error)
 	return -1;
 }
 
-/* (locked) A new registry file: everything goes there again. */
+/* The socket the daemon wakes this context by, and the journal. (locked) */
+static int make_files(struct ocsnotify *context, struct ocs_error *error)
+{
+	if (lib_socket_open(context, error) != 0)
+		return -1;
+	/* The caller removes the socket. */
+	return lib_journal_open(context, error);
+}
+
+/* (locked) A new registry file: everything goes there again; the whole folder may be new. */
 static int register_again(struct ocsnotify *context, struct ocs_error *error)
 {
-	struct sockaddr_un address;
-	struct stat st;
+	bool renewed;
 
-	if (ocs_registry_wake_address(context->shared->registry, context->r.id, &address) == 0 &&
-	    lstat(address.sun_path, &st) != 0) {
-		/* The whole folder is new. */
-		close(context->wake);
-		close(context->journal);
-		context->wake = context->journal = -1;
-		if (make_files(context, error) != 0)
-			return OCS_STORE_ERROR;
-		for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-			for (struct lib_queue *q = s->queues; q != NULL; q = q->next)
-				if (q->mq != LIB_NO_QUEUE &&
-				    lib_journal_add(context, q->r.name) != 0)
-					return ocs_error_set(error, "cannot write the journal");
-	}
+	if (lib_files_renew(context, &renewed, error) != 0)
+		return OCS_STORE_ERROR;
 	return lib_registration_all(context, error);
 }
 
@@ -332,6 +335,8 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
 	}
 	lib_sweep(context);
 	lib_settings(context);
+	context->look_due = lib_now_ms() + LIB_LOOK_MS;
+	lib_arm(context);
 	*context_r = context;
 	return OCSNOTIFY_OK;
 }
@@ -449,6 +454,7 @@ int ocsnotify_process(struct ocsnotify *context, ocsnotify_pending_fn *pending, 
 	if (lib_forked(context))
 		return OCSNOTIFY_E_FORKED;
 	code = take_events(context);
+	lib_look(context);
 	while ((session = TAILQ_FIRST(&context->news)) != NULL) {
 		int waiting = lib_session_pending(session);
 

@@ -546,8 +546,8 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 		return ocs_error_set(error, "out of memory");
 	}
 	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, is_stuck, dispatch);
-	if (open_parts(dispatch, error) != 0 || ocs_dispatch_watch_start(dispatch, error) != 0 || ocs_dispatch_publish(dispatch, error) != 0 ||
-	    start_threads(dispatch, error) != 0) {
+	if (open_parts(dispatch, error) != 0 || ocs_dispatch_watch_start(dispatch, error) != 0 ||
+	    ocs_dispatch_publish(dispatch, error) != 0 || start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)
 			(void)ocs_dispatch_stop(dispatch);
 		else

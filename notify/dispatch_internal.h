@@ -56,9 +56,9 @@ bool ocs_dispatch_has_backend(const struct dispatch_config *config, const char *
 struct dispatch_queue {
 	uint64_t id, context;
 	enum ocs_table table;
-	bool spill_only;
-	char name[OCS_QUEUE_NAME_MAX];
-	unsigned refs; /* snapshots that hold it; under queues_lock */
+	atomic_bool spill_only;
+	char name[OCS_QUEUE_NAME_MAX]; /* changed under lock, by the store thread */
+	unsigned refs;                 /* snapshots that hold it; under queues_lock */
 	UT_hash_handle hh;
 	pthread_mutex_t lock; /* for what follows */
 	mqd_t descriptor;     /* (mqd_t)-1: not open */

@@ -131,6 +131,29 @@ snapshot_make(struct ocs_dispatch *dispatch, const struct ocs_registry_user *use
 
 /* Whose the queues are that were not known before. Until it is known nothing is sent to one: it is
  * spilling from the start, and the store thread alone ends that. */
+static void take_name(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
+                      const struct ocs_registry_queue *from)
+{
+	if (strcmp(queue->name, from->name) == 0 && queue->spill_only == from->spill_only)
+		return;
+	/* Its owner had lost it and made another one. */
+	pthread_mutex_lock(&queue->lock);
+	if (queue->descriptor != (mqd_t)-1) {
+		ocs_queue_close(queue->descriptor);
+		queue->descriptor = (mqd_t)-1;
+		pthread_mutex_lock(&dispatch->queues_lock);
+		dispatch->open_descriptors--;
+		pthread_mutex_unlock(&dispatch->queues_lock);
+	}
+	memcpy(queue->name, from->name, sizeof(queue->name));
+	queue->spill_only = from->spill_only;
+	queue->inode = 0;
+	queue->open_failed = false;
+	atomic_store(&queue->foreign, false);
+	atomic_store(&queue->spilling, true);
+	pthread_mutex_unlock(&queue->lock);
+}
+
 static void look_up_owners(struct ocs_dispatch *dispatch, const struct dispatch_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->n_queues; i++) {
@@ -176,6 +199,8 @@ struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispat
 		snapshot->refs++;
 	}
 	pthread_mutex_unlock(&dispatch->queues_lock);
+	for (size_t i = 0; snapshot != NULL && i < snapshot->n_queues; i++)
+		take_name(dispatch, snapshot->queues[i].queue, &user->queues[i]);
 	talloc_free(user);
 	if (snapshot == NULL)
 		ocs_error_set(error, "out of memory");

@@ -105,6 +105,7 @@ int ocsnotify_next_event(struct ocsnotify_session *session, struct ocsnotify_eve
 
 	if (lib_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
+	lib_look(session->context);
 	lib_ring_again(session);
 	ret = peek(session, event, &handle);
 	if (ret == 1)
@@ -201,6 +202,7 @@ int ocsnotify_drain(struct ocsnotify_session *session, uint8_t *buffer, size_t s
 	*more_r = false;
 	if (lib_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
+	lib_look(session->context);
 	lib_ring_again(session);
 	while ((ret = peek(session, &event, &handle)) == 1) {
 		bool valid;

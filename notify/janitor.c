@@ -32,6 +32,8 @@ void ocs_dispatch_janitor(struct ocs_dispatch *dispatch)
 {
 	struct ocs_error error;
 
+	if (ocs_registry_wake_folder(dispatch->registry, &error) != OCS_STORE_OK)
+		ocs_dispatch_log(dispatch, LOG_WARNING, "%s", error.text);
 	/* Without the table nobody is taken for dead too early. */
 	if (dispatch->missing == NULL)
 		dispatch->missing = ocs_reap_missing_new();

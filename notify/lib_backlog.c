@@ -60,33 +60,42 @@ static void add(struct lib_queue *queue, const uint8_t *data, size_t len, bool f
 	session->n_items++;
 }
 
+static int read_queue(struct lib_queue *queue, mqd_t mq, uint8_t *buffer, size_t max)
+{
+	size_t len;
+	int ret = 0;
+
+	for (size_t n = 0; n < max && ret == 0; n++) {
+		if (reserve(queue->session) != 0)
+			return -ENOMEM;
+		ret = ocs_queue_receive(mq, buffer, queue->message_size, &len);
+		if (ret == 0)
+			add(queue, buffer, len, false);
+		else if (ret == -EINTR)
+			ret = 0;
+	}
+	return ret == -EAGAIN ? 0 : ret;
+}
+
 /* Reads the kernel queue to its end, or max entries: 0, or -ENOMEM before anything is lost. */
 static int take_queue(struct lib_queue *queue, size_t max)
 {
 	uint8_t small[512], *buffer = small, *large = NULL;
-	size_t len;
 	int ret = 0;
 
-	if (queue->mq == LIB_NO_QUEUE)
+	if (queue->mq == LIB_NO_QUEUE && queue->old_mq == LIB_NO_QUEUE)
 		return 0;
 	if (queue->message_size > sizeof(small)) {
 		buffer = large = malloc(queue->message_size);
 		if (large == NULL)
 			return -ENOMEM;
 	}
-	for (size_t n = 0; n < max && ret == 0; n++) {
-		if (reserve(queue->session) != 0) {
-			ret = -ENOMEM;
-			break;
-		}
-		ret = ocs_queue_receive(queue->mq, buffer, queue->message_size, &len);
-		if (ret == 0)
-			add(queue, buffer, len, false);
-		else if (ret == -EINTR)
-			ret = 0;
-	}
+	if (queue->old_mq != LIB_NO_QUEUE)
+		ret = read_queue(queue, queue->old_mq, buffer, SIZE_MAX);
+	if (ret == 0 && queue->mq != LIB_NO_QUEUE)
+		ret = read_queue(queue, queue->mq, buffer, max);
 	free(large);
-	return ret == -EAGAIN ? 0 : ret;
+	return ret;
 }
 
 static int add_spilled(const uint8_t *entry, size_t len, void *arg)

@@ -82,7 +82,8 @@ struct lib_queue {
 	size_t message_size;
 	struct lib_handle **users; /* in the order of subscribing */
 	size_t n_users, max_users;
-	bool failed; /* a failure to read it was reported */
+	mqd_t old_mq; /* its name was removed: read for a while longer; or LIB_NO_QUEUE */
+	bool failed;  /* a failure to read it was reported */
 };
 
 /* An entry that was taken in and not yet handed to every handle that wants it. */
@@ -142,7 +143,11 @@ struct ocsnotify {
 	unsigned generation; /* of the registry file this context is registered in */
 	struct ocs_registry_context r;
 	int epoll, wake, timer;
-	int udp4, udp6; /* -1: not opened, or not to be had */
+	dev_t wake_device; /* of the socket's name */
+	ino_t wake_inode;
+	uint64_t look_due;                /* monotonic milliseconds */
+	char look_trouble[OCS_ERROR_MAX]; /* of the last look, as it was reported */
+	int udp4, udp6;                   /* -1: not opened, or not to be had */
 	int journal;
 	size_t journal_lines, live_queues;
 
@@ -192,6 +197,17 @@ void lib_settings(struct ocsnotify *context);
 int lib_enter(struct ocsnotify *context);
 /* Releases it; turns an ocs_store_result into a code, with the text kept. */
 int lib_leave(struct ocsnotify *context, int result, const struct ocs_error *error);
+
+/* (locked) Binds the wake-up socket, anew if there is one. */
+int lib_socket_open(struct ocsnotify *context, struct ocs_error *error);
+
+/* ---- lib_look.c: what somebody removed under us ---- */
+
+#define LIB_LOOK_MS 3000
+/* Looks, at most so often, and mends; takes the lock itself. In every call that has to work. */
+void lib_look(struct ocsnotify *context);
+/* (locked) Makes socket and journal anew where they are not what they were. */
+int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error);
 
 /* ---- session.c ---- */
 
@@ -264,6 +280,8 @@ struct lib_queue *lib_queue_new(struct ocsnotify_session *session,
                                 enum ocs_table table);
 /* unlink: also from the system. Drops what is in the backlog of it. */
 void lib_queue_free(struct lib_queue *queue, bool unlink);
+/* Another kernel queue in its place, not registered yet; the old one stays as old_mq. */
+void lib_queue_renew(struct lib_queue *queue, const struct ocs_registry_settings *settings);
 int lib_queue_add_user(struct lib_queue *queue, struct lib_handle *handle);
 bool lib_queue_has_user(const struct lib_queue *queue, const struct lib_handle *handle);
 void lib_queue_remove_user(struct lib_queue *queue, const struct lib_handle *handle);

@@ -112,7 +112,7 @@ struct lib_queue *lib_queue_new(struct ocsnotify_session *session,
 	if (queue == NULL)
 		return NULL;
 	queue->session = session;
-	queue->mq = LIB_NO_QUEUE;
+	queue->mq = queue->old_mq = LIB_NO_QUEUE;
 	queue->r.id = ocs_random_id();
 	queue->r.session = session->r.id;
 	queue->r.context = context->r.id;
@@ -129,6 +129,22 @@ struct lib_queue *lib_queue_new(struct ocsnotify_session *session,
 	queue->id_next = context->by_id[queue->r.id % LIB_BUCKETS];
 	context->by_id[queue->r.id % LIB_BUCKETS] = queue;
 	return queue;
+}
+
+void lib_queue_renew(struct lib_queue *queue, const struct ocs_registry_settings *settings)
+{
+	struct ocsnotify *context = queue->session->context;
+	int ret;
+
+	if (queue->old_mq != LIB_NO_QUEUE)
+		ocs_queue_close(queue->old_mq);
+	queue->old_mq = queue->mq;
+	queue->mq = LIB_NO_QUEUE;
+	context->live_queues--;
+	ret = open_kernel_queue(queue, settings);
+	queue->r.spill_only = ret != 0;
+	if (ret != 0)
+		advise(context, ret);
 }
 
 void lib_queue_free(struct lib_queue *queue, bool unlink)
@@ -153,6 +169,8 @@ void lib_queue_free(struct lib_queue *queue, bool unlink)
 		ocs_queue_close(queue->mq); /* leaves the epoll set with it */
 		context->live_queues--;
 	}
+	if (queue->old_mq != LIB_NO_QUEUE)
+		ocs_queue_close(queue->old_mq);
 	free(queue->users);
 	free(queue);
 }

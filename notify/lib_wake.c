@@ -28,8 +28,10 @@ void lib_arm(struct ocsnotify *context)
 
 	if (!TAILQ_EMPTY(&context->news))
 		due = 1; /* long ago: at once */
-	else if (first != NULL)
+	else if (first != NULL && first->push_due < context->look_due)
 		due = first->push_due;
+	else
+		due = context->look_due;
 	if (due == context->armed)
 		return;
 	at.it_value.tv_sec = (time_t)(due / 1000);

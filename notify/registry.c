@@ -102,6 +102,27 @@ static int make_wake_folder(struct ocs_registry *registry, const struct stat *fo
 	return OCS_STORE_OK;
 }
 
+int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *error)
+{
+	struct stat folder, used, named;
+	char path[PATH_MAX];
+	int old = registry->wake_fd, ret;
+
+	if (snprintf(path, sizeof(path), "%s/wake", registry->folder) >= (int)sizeof(path))
+		return ocs_error_set(error, "%s: path too long", registry->folder);
+	if (stat(path, &named) == 0 && fstat(old, &used) == 0 && named.st_dev == used.st_dev &&
+	    named.st_ino == used.st_ino)
+		return OCS_STORE_OK;
+	if (stat(registry->folder, &folder) != 0)
+		return ocs_error_set(error, "%s: %s", registry->folder, strerror(errno));
+	ret = make_wake_folder(registry, &folder, true, error);
+	if (ret == OCS_STORE_OK)
+		close(old);
+	else
+		registry->wake_fd = old;
+	return ret;
+}
+
 static int registry_destroy(struct ocs_registry *registry)
 {
 	ocs_store_close(registry->store);
@@ -399,6 +420,29 @@ int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, cons
 		ret = ocs_registry_ids_change(registry, key_contexts, sizeof(key_contexts), 0, id,
 		                              false, error);
 	return ret;
+}
+
+int ocs_registry_context_get(struct ocs_registry *registry, uint64_t id,
+                             struct ocs_registry_context *out, struct ocs_error *error)
+{
+	uint8_t key[OCS_ID_KEY_SIZE], *data;
+	size_t len;
+	int ret;
+
+	ocs_registry_id_key(key, 'C', id);
+	ret = ids_fetch(registry, registry, key, sizeof(key), OCS_CONTEXT_HEADER, &data, &len,
+	                error);
+	if (ret != OCS_STORE_OK)
+		return ret;
+	*out = (struct ocs_registry_context){
+	        .id = id,
+	        .pid = (pid_t)ocs_get32(data),
+	        .uid = ocs_get32(data + 4),
+	        .started = ocs_get64(data + 8),
+	        .sessions = (uint32_t)((len - OCS_CONTEXT_HEADER) / 8),
+	};
+	talloc_free(data);
+	return OCS_STORE_OK;
 }
 
 int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx,

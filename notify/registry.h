@@ -112,6 +112,9 @@ int ocs_registry_context_add(struct ocs_registry *registry, /* (txn) */
 int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, /* (txn) */
                                 const void *mem_ctx, char ***queues_r, size_t *n_queues_r,
                                 struct ocs_error *error);
+/* OCS_STORE_MISSING: not registered. sessions is filled too. */
+int ocs_registry_context_get(struct ocs_registry *registry, uint64_t id,
+                             struct ocs_registry_context *out, struct ocs_error *error);
 int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx,
                               struct ocs_registry_context **list_r, size_t *n_r,
                               struct ocs_error *error);
@@ -179,6 +182,8 @@ int ocs_registry_spill_total(struct ocs_registry *registry, uint64_t *total_r,
 
 /* ---- wake-up sockets: <folder>/wake/<context id, 16 hex digits>.sock, datagrams ---- */
 
+/* Makes the folder if it is gone, for the group of the registry folder, and uses it from now on. */
+int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *error);
 /* The address of a context's socket. -1 if the folder's path is too long for a socket address. */
 int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t context,
                               struct sockaddr_un *address);

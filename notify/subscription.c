@@ -106,6 +106,7 @@ static int subscribe(struct ocsnotify_session *session, const struct lib_handle 
 	if (find(session, wanted->handle) != NULL)
 		return lib_fail(context, OCSNOTIFY_E_EXISTS, "handle 0x%08x is subscribed already",
 		                wanted->handle);
+	lib_look(context);
 	lib_settings(context);
 	if (shares_a_queue(session, wanted->folder, tables)) {
 		/* What waits there now came before this handle. */

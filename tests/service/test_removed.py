@@ -1,0 +1,93 @@
+"""What cleaners and admins remove under a running daemon and library is noticed, said and mended."""
+
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness import mq, paths
+from harness.case import ServiceTest
+from harness.wait import wait_until
+
+
+class Removed(ServiceTest):
+    def setUp(self):
+        self.d = self.daemon()
+        self.o = self.consumer(self.d, tables=("newmail",))
+        self.c = self.client(self.d)
+        self.n = 0
+
+    def wake(self, pattern="*"):
+        return glob.glob(os.path.join(self.d.registry, "wake", pattern))
+
+    def arrives(self):
+        """More than the kernel's queue holds, so that a wake-up is needed."""
+        for _ in range(15):
+            self.accepted(self.c.newmail(str(self.n), messageFlags=self.n), "queued")
+            self.n += 1
+        self.assertEqual([e["message_flags"] for e in self.o.wait_events(self.n)],
+                         list(range(self.n)))
+
+    def never_dead(self):
+        self.assertEqual(self.d.metrics().get("ocsmanager_sessions_reaped_total"), 0)
+        self.assertNotIn("is gone: removed its", self.d.log())
+
+    def test_the_sockets(self):
+        self.arrives()
+        for path in self.wake():
+            os.unlink(path)
+        self.o.err.wait_text("had been removed; made again")
+        self.assertEqual((len(self.wake("*.sock")), len(self.wake("*.queues"))), (1, 1))
+        self.arrives()
+        self.never_dead()
+        self.arrives()
+
+    def test_the_folder_of_the_sockets(self):
+        shutil.rmtree(os.path.join(self.d.registry, "wake"))
+        self.o.err.wait_text("had been removed; made again")
+        self.assertEqual(len(self.wake("*.sock")), 1)
+        self.assertEqual(os.stat(os.path.join(self.d.registry, "wake")).st_mode & 0o7777, 0o3770)
+        self.arrives()
+        other = self.consumer(self.d, user="jane")
+        self.accepted(self.c.newmail("1", user="jane"), "queued")
+        other.wait_events(1)
+        self.never_dead()
+
+    def test_a_queue(self):
+        self.arrives()
+        [queue] = self.queues()
+        for _ in range(3):
+            self.accepted(self.c.newmail(f"w{self.n}", messageFlags=self.n), "queued")
+            self.n += 1
+        mq.unlink(queue)
+        self.o.err.wait_text("message queues had been removed; made again")
+        self.assertNotEqual(self.queues(), [queue])
+        self.arrives()
+        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="queues") == 0,
+                   20)
+
+    def queues(self):
+        done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "queues", "--json"],
+                              check=True, capture_output=True, timeout=20)
+        return [q["queue"] for q in json.loads(done.stdout)]
+
+    def test_who_was_taken_for_dead_is_back_when_it_wakes_up(self):
+        self.arrives()
+        self.o.stop()
+        for path in self.wake():
+            os.unlink(path)
+        wait_until(lambda: self.d.metrics().get("ocsmanager_sessions_reaped_total") == 1, 60,
+                   "it is taken for dead")
+        self.o.go_on()
+        self.o.err.wait_text("no longer registered")
+        wait_until(lambda: self.queues(), 10)
+        self.arrives()
+
+
+if __name__ == "__main__":
+    unittest.main()
