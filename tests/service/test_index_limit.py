@@ -38,7 +38,7 @@ class Full(ServiceTest):
         self.assertEqual(d.metrics().get("ocsmanager_index_files"), 1)
 
         n, _ = self.fill(c, lambda: self.trouble(d) == 1)
-        self.assertEqual(d.operations("/healthz")[0], 200, "a warning only")
+        wait_until(lambda: d.operations("/healthz")[0] == 200, 10, "a warning only")
         self.assertRegex(d.log(), r"warning: .*index\.tdb.*index_limit")
 
         n, answer = self.fill(c, lambda: False, n)
@@ -131,7 +131,18 @@ class Abuse(ServiceTest):
         for thread in threads:
             thread.join(30)
         self.assertTrue(d.alive() and (consumer.process.poll() is None))
+        with open(path, "r+b") as f:  # as it was
+            f.write(whole)
+            f.truncate()
+        self.wait_well(d, c)
+        seen = len(consumer.events())
+        self.accepted(c.put(notification("modified")), "queued")
+        consumer.wait_events(seen + 1)
         return d, consumer, path
+
+    def wait_well(self, d, client):
+        wait_until(lambda: client.newmail("afterwards").status == 200, 15, "mail is accepted again")
+        wait_until(lambda: d.operations("/healthz")[0] == 200, 15, "it is well again")
 
     def test_the_index(self):
         d, _, path = self.abuse("index.tdb")
