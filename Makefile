@@ -319,7 +319,7 @@ install: all
 	    install -D -m $$mode $${entry%%:*} $(DESTDIR)$${entry#*:}; \
 	done
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libocsnotify.so
-	install -d $(DESTDIR)$(SYSCONFDIR)
+	install -d $(DESTDIR)$(SYSCONFDIR) $(if $(HOME_DOVECOT),$(DESTDIR)$(LOCALSTATEDIR)/spool/ocsmanager)
 	test -e $(DESTDIR)$(SYSCONFDIR)/ocsmanager.ini || install -m 640 $(addprefix -g ,$(INI_GROUP)) ocsmanager.ini $(DESTDIR)$(SYSCONFDIR)/
 
 # Leaves the configuration and the registry.

@@ -113,6 +113,7 @@ static struct ocs_event *encode(const struct ocs_report *report)
 	}
 	str_append(xml, "</notification>\n");
 	event->xml = i_strdup(str_c(xml));
+	event->place = -1;
 	return event;
 }
 
@@ -148,6 +149,16 @@ void ocs_queue_add(const struct ocs_report *report)
 		}
 	}
 	T_END;
+}
+
+void ocs_queue_put(const char *xml, off_t place)
+{
+	struct ocs_event *event = i_new(struct ocs_event, 1);
+
+	event->xml = i_strdup(xml);
+	event->place = place;
+	DLLIST2_APPEND(&queue.head, &queue.tail, event);
+	queue.count++;
 }
 
 unsigned int ocs_queue_count(void)

@@ -7,7 +7,8 @@
 
 struct ocs_event {
 	struct ocs_event *prev, *next;
-	char *xml; /* <notification>...</notification>, with its id */
+	char *xml;   /* <notification>...</notification>, with its id */
+	off_t place; /* in the spool, from which it was read; -1: in memory only */
 };
 
 /* One report, before it is encoded. Texts are copied; names.h says what they may be. */
@@ -28,6 +29,8 @@ void ocs_queue_deinit(void);
 
 /* Encodes and appends; when the queue is full its folder is remembered instead. */
 void ocs_queue_add(const struct ocs_report *report);
+/* Appends one of the spool, however many there are. */
+void ocs_queue_put(const char *xml, off_t place);
 unsigned int ocs_queue_count(void);
 /* The oldest event, or NULL. */
 struct ocs_event *ocs_queue_head(void);

@@ -16,6 +16,7 @@
 #include "answer.h"
 #include "credentials.h"
 #include "exchange.h"
+#include "keep.h"
 #include "report.h"
 
 /* The service takes 256 events and by default 64 KiB in one request. */
@@ -44,7 +45,9 @@ static struct {
 	long long token_end_msecs; /* when to renew; 0: never */
 	bool token_fresh;          /* no request was answered with it yet */
 
-	struct timeout *to_pump;
+	struct timeout *to_pump, *to_keep;
+	bool keeping;          /* what comes now goes to the spool */
+	bool progress;         /* while finishing: the daemon answers */
 	unsigned int sent;     /* events in the request under way */
 	long long sent_msecs;  /* when it left */
 	bool one_by_one;       /* the last batch was refused as a whole: find the culprit */
@@ -98,26 +101,29 @@ static void forget_token(void)
 	i_free(report.token);
 }
 
-/* The daemon cannot be reported to now: say so once, come back later. */
+/* The daemon cannot be reported to now: say so once, come back later. Where there is a spool, all
+   processes that share it have one pace. */
 static void away(const char *reason, unsigned int at_least_msecs)
 {
+	long long since = ocs_keep_since_msecs();
 	unsigned int wait;
 
-	if (report.away_since == 0) {
-		report.away_since = ioloop_time;
+	if (report.away_since == 0 && since == 0)
 		i_warning("ocsmanager: %s: %s; mail is stored as ever, %u events are waiting to be "
 		          "reported",
 		          report.url, reason, ocs_queue_count());
-	}
+	if (report.away_since == 0)
+		report.away_since = since == 0 ? ioloop_time : (time_t)(since / 1000);
+	wait = I_MAX(report.backoff_msecs, ocs_keep_backoff_msecs());
+	report.backoff_msecs = wait == 0 ? BACKOFF_MIN_MSECS : I_MIN(wait * 2, BACKOFF_MAX_MSECS);
+	wait = I_MAX(report.backoff_msecs, at_least_msecs);
+	report.keeping = TRUE;
+	ocs_keep_away(since == 0 ? now_msecs() : since, wait, report.backoff_msecs);
 	if (report.finishing) {
 		stop_waiting();
 		return;
 	}
-	report.backoff_msecs = report.backoff_msecs == 0
-	                               ? BACKOFF_MIN_MSECS
-	                               : I_MIN(report.backoff_msecs * 2, BACKOFF_MAX_MSECS);
 	/* spread, so that many processes do not come back together */
-	wait = I_MAX(report.backoff_msecs, at_least_msecs);
 	schedule(wait + i_rand_limit(wait / 4 + 1));
 }
 
@@ -129,13 +135,15 @@ static void answered(unsigned int kept)
 	report.backoff_msecs = 0;
 	report.quick_retry_used = FALSE;
 	report.token_fresh = FALSE;
+	report.progress = TRUE;
 	if (report.away_since == 0)
 		return;
+	ocs_keep_answered();
 	lost = ocs_queue_lost(TRUE);
 	i_info("ocsmanager: %s answers again after %lld s: %u events were kept, %u folders are "
 	       "reported as modified, %u events were lost",
-	       report.url, (long long)(ioloop_time - report.away_since), kept, ocs_queue_folders(),
-	       lost);
+	       report.url, (long long)(ioloop_time - report.away_since),
+	       I_MAX(kept, ocs_keep_count(TRUE)), ocs_queue_folders(), lost);
 	report.away_since = 0;
 }
 
@@ -264,7 +272,7 @@ static void take_results(const struct ocs_answer *answer)
 		}
 		if (answer->results[i] == OCS_RESULT_REFUSED)
 			refused_count++;
-		ocs_queue_drop(event);
+		ocs_keep_drop(event);
 	}
 	if (refused_count > 0)
 		refused(refused_count, answer->error_name);
@@ -286,7 +294,7 @@ static void request_refused(const struct ocs_reply *reply)
 		return;
 	}
 	answered(ocs_queue_count());
-	ocs_queue_drop(ocs_queue_head());
+	ocs_keep_drop(ocs_queue_head());
 	refused(1, status_text(reply));
 	pump(NULL);
 }
@@ -348,9 +356,20 @@ static void send_batch(void)
 /* Does the next thing there is to do, if none is under way. */
 static void pump(void *context ATTR_UNUSED)
 {
+	unsigned int wait;
+
 	timeout_remove(&report.to_pump);
 	if (report.off || ocs_exchange_busy())
 		return;
+	report.keeping = !ocs_keep_ready(BATCH_MAX, &wait);
+	if (report.keeping) {
+		stop_waiting();
+		if (!report.finishing)
+			schedule(wait + i_rand_limit(wait / 4 + 1));
+		return;
+	}
+	if (report.away_since == 0 && ocs_keep_sending())
+		report.away_since = (time_t)(ocs_keep_since_msecs() / 1000);
 	if (ocs_queue_count() == 0)
 		ocs_queue_refill(BATCH_MAX);
 	if (ocs_queue_count() == 0) {
@@ -369,6 +388,13 @@ static void pump(void *context ATTR_UNUSED)
 	T_END;
 }
 
+static void keep_events(void *context ATTR_UNUSED)
+{
+	timeout_remove(&report.to_keep);
+	if (!ocs_exchange_busy())
+		ocs_keep_events();
+}
+
 void ocs_report_add(const struct ocs_report *event)
 {
 	if (!report.initialized || report.off)
@@ -376,6 +402,8 @@ void ocs_report_add(const struct ocs_report *event)
 	ocs_queue_add(event);
 	if (report.to_pump == NULL && !ocs_exchange_busy())
 		schedule_next();
+	else if (report.keeping && report.to_keep == NULL)
+		report.to_keep = timeout_add_short_to(io_loop_get_root(), 0, keep_events, NULL);
 }
 
 /* -- life */
@@ -401,7 +429,10 @@ int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
 	report.mechanism = set->mechanism;
 	report.oneshot = set->oneshot;
 	ocs_queue_init(set->queue_max);
+	ocs_keep_init(set->spool);
 	report.initialized = TRUE;
+	/* what others left */
+	schedule(0);
 	return 0;
 }
 
@@ -416,19 +447,23 @@ static void finish_waiting(void)
 	struct timeout *limit;
 
 	/* The daemon is away: what it did not take in all this time it will not take now. */
-	if (report.off || report.away_since != 0 ||
-	    (ocs_queue_count() == 0 && ocs_queue_folders() == 0))
+	if (report.off || report.keeping || (report.away_since != 0 && !ocs_keep_sending()) ||
+	    (ocs_queue_count() == 0 && ocs_queue_folders() == 0 && !ocs_keep_sending()))
 		return;
 	/* a loop of our own: the process's still listens for connections */
 	loop = io_loop_create();
 	ocs_exchange_switch_ioloop();
 	report.finishing = TRUE;
+	report.progress = FALSE;
 	limit = timeout_add_to(loop, report.oneshot ? DEINIT_ONESHOT_MSECS : DEINIT_MSECS,
 	                       wait_over, loop);
 	if (!ocs_exchange_busy())
 		schedule(0);
 	io_loop_run(loop);
 	timeout_remove(&limit);
+	if (ocs_queue_count() > 0 && !report.keeping && !report.progress)
+		/* so that not every process waits as long */
+		away("no answer in time", 0);
 	timeout_remove(&report.to_pump);
 	io_loop_set_current(previous);
 	ocs_exchange_switch_ioloop();
@@ -442,10 +477,14 @@ void ocs_report_deinit(void)
 		return;
 	finish_waiting();
 	timeout_remove(&report.to_pump);
+	timeout_remove(&report.to_keep);
+	if (!report.off)
+		ocs_keep_finish();
 	if (!report.off && (ocs_queue_count() > 0 || ocs_queue_folders() > 0))
 		i_warning("ocsmanager: the process ends with %u events and %u folders not reported "
-		          "to %s",
-		          ocs_queue_count(), ocs_queue_folders(), report.url);
+		          "to %s%s",
+		          ocs_queue_count(), ocs_queue_folders(), report.url, ocs_keep_hint());
+	ocs_keep_deinit();
 	ocs_exchange_deinit();
 	ocs_queue_deinit();
 	ocs_login_free(&report.login);

@@ -17,6 +17,7 @@ struct ocs_report_settings {
 	enum ocs_mechanism mechanism;
 	unsigned int timeout_msecs; /* of each exchange */
 	unsigned int queue_max;
+	const char *spool; /* folder of the spools; "": none */
 	const char *ca, *dns_socket;
 	bool oneshot; /* the process exits to answer (LDA): its end may not be held up */
 };

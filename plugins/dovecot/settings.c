@@ -115,6 +115,7 @@ static int read_connection(struct mail_user *user, const struct ocs_raw_settings
 	        .queue_max = raw->queue_max,
 	        .mechanism = OCS_MECH_SCRAM_SHA_256,
 	        .ca = "",
+	        .spool = raw->spool,
 	};
 	bool amqp = strcasecmp(raw->transport, "amqp") == 0;
 

@@ -3,14 +3,15 @@
 import base64
 import hashlib
 import hmac
+import ctypes
 import os
-import warnings
 
 from .client import b64u
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import crypt
+# Python 3.13 has no module crypt any more
+CRYPT = ctypes.CDLL("libcrypt.so.1").crypt
+CRYPT.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
+CRYPT.restype = ctypes.c_char_p
 
 
 def ssha(password, salt=None):
@@ -27,9 +28,13 @@ def scram(password, iterations=4096):
     return "{SCRAM-SHA-256}" + ",".join([str(iterations), *parts])
 
 
+def crypt(password, salt):
+    return CRYPT(password.encode(), salt.encode()).decode()
+
+
 def sha512_crypt(password):
-    return crypt.crypt(password, "$6$rounds=1000$abcdefgh")
+    return crypt(password, "$6$rounds=1000$abcdefgh")
 
 
 def yescrypt(password):
-    return crypt.crypt(password, "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$")
+    return crypt(password, "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$")

@@ -201,6 +201,21 @@ class Dovecot:
                 'mount --bind "$1" "$2"; shift 2; exec "$@"', "sh", self._path("settings"),
                 SETTINGS_MODULES, *arguments]
 
+    @property
+    def spool(self):
+        return self._path("spool")
+
+    def _prepare_spool(self, mail):
+        """As the manual has it: one for root, which the plugin makes, and one for the mail user."""
+        if not self.plugin:
+            return
+        self.settings.setdefault("ocsmanager_spool", self.spool)
+        folder = os.path.join(self.spool, str(mail.pw_uid))
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o700)
+        if os.geteuid() == 0:
+            os.chown(folder, mail.pw_uid, mail.pw_gid)
+
     def _prepare(self):
         self.environment = sanitizer(self.plugin, self.folder)
         if self.run_as:
@@ -220,6 +235,7 @@ class Dovecot:
             os.chown(self._path("mail"), mail.pw_uid, mail.pw_gid)
         self._write("users", "".join(f"{u}:{{PLAIN}}{p}::::::\n" for u, p in self.users.items()))
         modules = self._link_modules()
+        self._prepare_spool(mail)
 
         script = None
         if self.sieve is not None:

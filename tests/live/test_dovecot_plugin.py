@@ -567,7 +567,7 @@ class Faults(Deliveries):
         self.assertEqual([n["username"] for n in self.accepted(2)], ["alice", "carol@example.org"])
 
     def test_what_overflows_is_reported_as_one_modified_folder_each(self):
-        self.setup(events="newmail folder-created created", queue_max="5")
+        self.setup(events="newmail folder-created created", queue_max="5", spool="")
         self.server.stop()
         self.deliver_many(5)  # INBOX created, four mails: the queue is full
         self.deliver_many(10)
@@ -586,7 +586,7 @@ class Faults(Deliveries):
         self.assertEqual(self.server.wait_accepted(8)[-1]["messageID"], "16")
 
     def test_imap_sessions_and_lda_end_in_bounded_time_with_a_server_that_hangs(self):
-        self.setup(behave=lambda r: HANG, events="newmail created", timeout="3s")
+        self.setup(behave=lambda r: HANG, events="newmail created", timeout="3s", spool="")
         self.assertLess(self.dovecot.lda("alice"), 1.0)
         imap = self.dovecot.imap("alice")
         start = time.monotonic()
