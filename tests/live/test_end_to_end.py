@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from dovecot_config import NEW
 from rig import LDA, Dovecot
 
 from harness import hashes, paths
@@ -124,6 +126,25 @@ class EndToEnd(ServiceTest):
         dovecot.deliver("alice")
         events = consumer.wait_events(2)
         self.assertEqual(len({e.mid for e in events}), 2, "another mail has another identifier")
+
+    @unittest.skipIf(NEW, "the namespace is written as 2.3 wants it")
+    def test_a_public_folder_has_one_fid_for_all_whom_the_map_names(self):
+        """The lines of doc/dovecot.md, "Shared and public folders"."""
+        self.d.write("map", "dovecot\t*\t*\t=\t-\ndovecot\t@public\tPublic/News\talice\t00000000000000f1\n"
+                            "dovecot\t@public\tPublic/News\tbob\t00000000000000f1\n")
+        self.d.reload({**self.d.overrides, "users": {"map": "map"}})
+        public = tempfile.mkdtemp(prefix="ocs-public-")
+        self.addCleanup(shutil.rmtree, public)
+        os.chmod(public, 0o777)
+        dovecot = self.dovecot(extra="namespace public {\n type = public\n separator = /\n prefix = Public/\n"
+                                     f" subscriptions = no\n list = children\n location = maildir:{public}\n}}\n")
+        alice, bob = self.listen(("hierarchy", "object")), self.listen(("object",), "bob")
+        imap = dovecot.imap("bob")
+        self.assertEqual(imap.create("Public/News")[0], "OK")
+        imap.append("Public/News", None, None, MAIL)
+        imap.logout()
+        made = [next(e for e in c.wait_events(3) if e.flags == 0x8004) for c in (alice, bob)]
+        self.assertEqual([e.fid for e in made], [0xf1, 0xf1])
 
     def test_an_append(self):
         dovecot = self.dovecot()
