@@ -35,13 +35,23 @@ struct emsmdb_wait {
 	uint64_t since;
 };
 
+/* A user with sessions; freed with the last of them. */
+struct emsmdb_user {
+	unsigned n_sessions;
+	struct ocsemsmdb_session *sessions;
+	UT_hash_handle hh;
+	char name[];
+};
+
 struct ocsemsmdb_session {
 	struct ocsemsmdb *server;
+	struct emsmdb_user *owner;
+	struct ocsemsmdb_session *next_of_owner;
 	struct ocsnotify_session *notify;
 	uint8_t cxh[OCSEMSMDB_HANDLE_SIZE], acxh[OCSEMSMDB_HANDLE_SIZE];
 	uint16_t index;
 	uint32_t time_stamp;
-	char *user;
+	const char *user; /* owner's name */
 	const void *connection;
 	void *data;
 	struct ocsemsmdb_session *next_linked; /* a ring; itself: not linked */
@@ -61,6 +71,7 @@ struct ocsemsmdb {
 	char *backend;
 	bool exiting;
 	struct ocsemsmdb_session *by_cxh, *by_acxh, *by_index;
+	struct emsmdb_user *users;
 	uint16_t next_index;
 	struct ocsemsmdb_stats stats;
 	int woken; /* by the running ocsemsmdb_process() */
@@ -74,6 +85,15 @@ struct ocsemsmdb_session *emsmdb_session_by_acxh(const struct ocsemsmdb *server,
                                                  const uint8_t acxh[OCSEMSMDB_HANDLE_SIZE]);
 /* Like ocsemsmdb_disconnect(), but a parked wait is forgotten without its callback if silent. */
 void emsmdb_session_free(struct ocsemsmdb_session *session, bool silent);
+
+/* ---- user.c: how much one user may have ---- */
+
+/* Puts the session under its user, whom name is. false: out of memory. */
+bool emsmdb_user_join(struct ocsemsmdb_session *session, const char *name);
+void emsmdb_user_leave(struct ocsemsmdb_session *session);
+/* Room for one more session of the user: at settings.sessions_per_user the one that was not used
+ * for the longest time ends, unless a wait is parked on it. false: all are waiting. */
+bool emsmdb_user_make_room(struct ocsemsmdb *server, const char *name);
 
 /* ---- wait.c ---- */
 

@@ -152,8 +152,14 @@ struct ocsemsmdb_settings {
 	uint32_t wait_time;    /* a parked wait ends after this, 300000 */
 	uint32_t session_idle; /* a session without calls ends after this; 0 never. 900000 */
 
-	unsigned sessions_max; /* at most 65535; default 10000 */
-	unsigned handles_max;  /* server object handles of one session; default 4096 */
+	/* What all may have together, and one user and one session, so that nobody takes it all.
+	 * Past each: ecServerOOM. */
+	unsigned sessions_max;      /* at most 65535; default 10000 */
+	unsigned sessions_per_user; /* past it the user's least recently used session without a
+	                               parked wait ends; 0: no limit; default 32 */
+	unsigned handles_max;       /* server object handles of one session; default 4096 */
+	unsigned subscriptions_max; /* of them tables and subscriptions; 0: handles_max; default
+	                               500 */
 
 	/* The backend whose folders the built-in mailbox has, as notifications name it ("imap"),
 	 * and nothing else of it. NULL: "imap". Copied. */
@@ -198,7 +204,11 @@ OCSEMSMDB_API uint64_t ocsemsmdb_deadline(const struct ocsemsmdb *server);
 
 struct ocsemsmdb_stats {
 	unsigned sessions, parked;
-	uint64_t waits_woken, waits_timed_out, waits_rejected; /* since ocsemsmdb_open() */
+	/* since ocsemsmdb_open() */
+	uint64_t waits_woken, waits_timed_out, waits_rejected;
+	uint64_t ended_for_user;   /* sessions, for a newer one of their user */
+	uint64_t refused_for_user; /* connects: all of the user's sessions were waiting */
+	uint64_t refused_for_all;  /* connects: sessions_max */
 };
 OCSEMSMDB_API void ocsemsmdb_get_stats(const struct ocsemsmdb *server,
                                        struct ocsemsmdb_stats *stats);
@@ -263,7 +273,8 @@ struct ocsemsmdb_connected {
 	const char *display_name; /* the user's name; valid as long as the session */
 };
 
-/* EcDoConnectEx, Connect. On failure *session_r is NULL. */
+/* EcDoConnectEx, Connect. May end another session of the user (settings.sessions_per_user). On
+ * failure *session_r is NULL. */
 OCSEMSMDB_API uint32_t ocsemsmdb_connect(struct ocsemsmdb *server,
                                          const struct ocsemsmdb_caller *caller,
                                          const struct ocsemsmdb_connect *connect,

@@ -88,8 +88,6 @@ static uint32_t check(const struct ocsemsmdb *server, const struct ocsemsmdb_cal
 		return OCSEMSMDB_EC_LOGIN_PERM;
 	if (server->exiting)
 		return OCSEMSMDB_EC_EXITING;
-	if (server->stats.sessions >= settings->sessions_max)
-		return OCSEMSMDB_EC_SERVER_OOM;
 	if (settings->check_dn == NULL)
 		return OCSEMSMDB_EC_NONE;
 	return settings->check_dn(caller->user, connect->user_dn, settings->arg);
@@ -105,8 +103,8 @@ static uint32_t make(struct ocsemsmdb *server, const struct ocsemsmdb_caller *ca
 	session->next_linked = session;
 	session->connection = caller->connection;
 	session->used = session->executed = now;
-	session->user = strdup(caller->user);
-	if (session->user == NULL || !random_bytes(session->cxh, sizeof(session->cxh)) ||
+	if (!emsmdb_user_join(session, caller->user) ||
+	    !random_bytes(session->cxh, sizeof(session->cxh)) ||
 	    !random_bytes((uint8_t *)&session->time_stamp, sizeof(session->time_stamp)))
 		return OCSEMSMDB_EC_SERVER_OOM;
 	code = ocsnotify_session_open(server->context, session->user, session, &session->notify);
@@ -124,12 +122,18 @@ uint32_t ocsemsmdb_connect(struct ocsemsmdb *server, const struct ocsemsmdb_call
 	*session_r = NULL;
 	if (result != OCSEMSMDB_EC_NONE)
 		return result;
+	if (!emsmdb_user_make_room(server, caller->user))
+		return OCSEMSMDB_EC_SERVER_OOM;
+	if (server->stats.sessions >= server->settings.sessions_max) {
+		server->stats.refused_for_all++;
+		return OCSEMSMDB_EC_SERVER_OOM;
+	}
 	session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		return OCSEMSMDB_EC_SERVER_OOM;
 	result = make(server, caller, session);
 	if (result != OCSEMSMDB_EC_NONE) {
-		free(session->user);
+		emsmdb_user_leave(session);
 		free(session);
 		return result;
 	}
@@ -176,7 +180,7 @@ void emsmdb_session_free(struct ocsemsmdb_session *session, bool silent)
 	emsmdb_mailbox_free(session);
 	emsmdb_subjects_free(session);
 	ocsnotify_session_close(session->notify);
-	free(session->user);
+	emsmdb_user_leave(session);
 	free(session);
 }
 

@@ -62,13 +62,21 @@ void emsmdb_subjects_free(struct ocsemsmdb_session *session)
 	}
 }
 
+static unsigned subjects_max(const struct ocsemsmdb_settings *settings)
+{
+	return settings->subscriptions_max != 0 &&
+	                       settings->subscriptions_max < settings->handles_max
+	               ? settings->subscriptions_max
+	               : settings->handles_max;
+}
+
 static uint32_t add(struct ocsemsmdb_session *session, const struct emsmdb_subject *wanted)
 {
 	struct emsmdb_subject *subject;
 
 	if (wanted->handle == EMSMDB_NO_HANDLE || find(session, wanted->handle) != NULL)
 		return OCSEMSMDB_EC_INVALID_PARAM;
-	if (HASH_CNT(hh, session->subjects) >= session->server->settings.handles_max)
+	if (HASH_CNT(hh, session->subjects) >= subjects_max(&session->server->settings))
 		return OCSEMSMDB_EC_SERVER_OOM;
 	subject = malloc(sizeof(*subject));
 	if (subject == NULL)

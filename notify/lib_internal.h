@@ -104,6 +104,7 @@ struct ocsnotify_session {
 	void *row_arg;
 
 	struct lib_handle *handles;
+	unsigned n_handles;
 	struct lib_queue *queues;
 	uint64_t next_order;
 

@@ -60,9 +60,11 @@ enum ocsnotify_error {
 	OCSNOTIFY_E_SYSTEM = -6,     /* a socket, timer or descriptor was not to be had */
 	OCSNOTIFY_E_EXISTS = -7,     /* the handle is subscribed already */
 	OCSNOTIFY_E_NOT_FOUND = -8,  /* no such handle */
-	OCSNOTIFY_E_LIMIT = -9,      /* identifiers or handles exhausted */
-	OCSNOTIFY_E_FORKED = -10,    /* the context was opened before a fork */
-	OCSNOTIFY_E_BUSY = -11,      /* somebody else holds the registry; try again */
+	/* exhausted: identifiers; 4096 subscriptions of a session; 4096 queues or (in one context)
+	 * 1024 sessions of a user */
+	OCSNOTIFY_E_LIMIT = -9,
+	OCSNOTIFY_E_FORKED = -10, /* the context was opened before a fork */
+	OCSNOTIFY_E_BUSY = -11,   /* somebody else holds the registry; try again */
 };
 
 /* Text for an error, never NULL; static. Any thread. */

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define EC_ERROR 0x80004005u
+/* Of one user in one context, whatever the host allows. */
+#define USER_SESSIONS_MAX 1024
 
 /* UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing past U+10FFFF; and no control
  * characters, which no user name has. */
@@ -68,6 +70,16 @@ static int write_record(struct ocsnotify_session *session,
 	return lib_leave(context, ret, &error);
 }
 
+static unsigned count_sessions(const struct ocsnotify *context, const char *user)
+{
+	const struct ocsnotify_session *session;
+	unsigned n = 0;
+
+	for (session = context->sessions; session != NULL; session = session->next)
+		n += strcmp(session->r.user, user) == 0;
+	return n;
+}
+
 int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *data,
                            struct ocsnotify_session **session_r)
 {
@@ -80,6 +92,9 @@ int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *da
 	if (!is_name(user, OCS_USER_MAX))
 		return lib_fail(context, OCSNOTIFY_E_INVALID,
 		                "a user name must be 1 to %d bytes of UTF-8", OCS_USER_MAX);
+	if (count_sessions(context, user) >= USER_SESSIONS_MAX)
+		return lib_fail(context, OCSNOTIFY_E_LIMIT, "the user has %d sessions",
+		                USER_SESSIONS_MAX);
 	session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		return lib_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");

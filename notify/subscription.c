@@ -10,6 +10,9 @@
 #include "notify/match.h"
 
 #define NO_HANDLE 0xffffffffu
+/* Of one session: what a mailbox full of open tables takes, and no more than can be looked through.
+ */
+#define HANDLES_MAX 4096
 
 /* NotificationTypes: the eight events, and the extended bit, which asks for nothing. */
 #define KNOWN_TYPES 0x05fe
@@ -106,6 +109,9 @@ static int subscribe(struct ocsnotify_session *session, const struct lib_handle 
 	if (find(session, wanted->handle) != NULL)
 		return lib_fail(context, OCSNOTIFY_E_EXISTS, "handle 0x%08x is subscribed already",
 		                wanted->handle);
+	if (session->n_handles >= HANDLES_MAX)
+		return lib_fail(context, OCSNOTIFY_E_LIMIT, "the session has %d subscriptions",
+		                HANDLES_MAX);
 	lib_look(context);
 	lib_settings(context);
 	if (shares_a_queue(session, wanted->folder, tables)) {
@@ -123,6 +129,7 @@ static int subscribe(struct ocsnotify_session *session, const struct lib_handle 
 	handle->since = session->next_serial;
 	handle->next = session->handles;
 	session->handles = handle;
+	session->n_handles++;
 	code = attach(session, handle, tables);
 	if (code == OCSNOTIFY_OK && rematch(session))
 		code = write_queues(session);
@@ -131,6 +138,7 @@ static int subscribe(struct ocsnotify_session *session, const struct lib_handle 
 		return OCSNOTIFY_OK;
 	}
 	session->handles = handle->next;
+	session->n_handles--;
 	detach(session, handle);
 	reap(session);
 	rematch(session);
@@ -217,6 +225,7 @@ int ocsnotify_unsubscribe(struct ocsnotify_session *session, uint32_t handle)
 		return code;
 	}
 	*p = gone->next;
+	session->n_handles--;
 	reap(session);
 	free(gone);
 	/* From now on the daemon may unbind the user. */

@@ -113,6 +113,8 @@ static int start_emsmdb(struct mapihttp *server, const struct ocs_config *config
 	settings->wait_time = options->wait_limit;
 	settings->session_idle = options->session_idle;
 	settings->sessions_max = options->sessions;
+	settings->sessions_per_user = options->sessions_per_user;
+	settings->subscriptions_max = options->subscriptions;
 	settings->wait_done = mapihttp_wait_done;
 	settings->wait_alive = mapihttp_wait_alive;
 	settings->session_ended = mapihttp_session_ended;

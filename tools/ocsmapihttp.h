@@ -21,6 +21,7 @@
 #include <microhttpd.h>
 
 #include "auth/auth.h"
+#include "auth/peer.h"
 #include "emsmdb/ocsemsmdb.h"
 #include "ocsmanager/config.h"
 #include "ocsmanager/http_guard.h"
@@ -43,7 +44,8 @@ struct mapihttp_options {
 	unsigned pending_period; /* ms between PENDING tags */
 	unsigned wait_limit;     /* ms until a NotificationWait ends without an event */
 	unsigned session_idle;   /* ms */
-	unsigned connections, sessions;
+	unsigned connections, sessions, sessions_per_user, subscriptions;
+	unsigned sessions_per_address; /* 0: the default, which spares loopback */
 };
 
 /* 0, or -1 and the exit status. */
@@ -57,6 +59,7 @@ struct mapihttp {
 	const struct mapihttp_options *options;
 	struct ocs_auth *auth;
 	struct mapihttp_login *login;
+	struct mapihttp_address *addresses; /* that have sessions */
 	struct ocsnotify *context;
 	struct ocsemsmdb *emsmdb;
 	struct ocsemsmdb_settings settings;
@@ -191,6 +194,16 @@ enum MHD_Result mapihttp_reply(struct mapihttp_request *request, const uint8_t *
 /* The headers of every answer, on one that is made. -1: out of memory. */
 int mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response *response,
                          enum mapihttp_code code);
+
+/* ---- sessions of one address: ocsmapihttp_addresses.c ---- */
+
+/* Whether it may open one more. */
+bool mapihttp_address_has_room(const struct mapihttp *server, const struct ocs_peer *peer);
+/* It has opened one: what is given back when that ends. NULL: out of memory. */
+struct mapihttp_address *mapihttp_address_join(struct mapihttp *server,
+                                               const struct ocs_peer *peer);
+/* NULL is allowed. */
+void mapihttp_address_leave(struct mapihttp *server, struct mapihttp_address *address);
 
 /* ---- the calls: ocsmapihttp_calls.c ---- */
 

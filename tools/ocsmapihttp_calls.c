@@ -23,6 +23,7 @@
 /* ocsemsmdb_session_data() of each session. */
 struct sequence {
 	uint64_t number, random;
+	struct mapihttp_address *address;  /* that the session counts for; NULL: none */
 	char text[MAPIHTTP_SEQUENCE_SIZE]; /* the value the client has to send */
 };
 
@@ -34,9 +35,13 @@ static void write_sequence(struct sequence *sequence)
 
 void mapihttp_session_ended(struct ocsemsmdb_session *session, void *data, void *arg)
 {
+	struct sequence *sequence = data;
+	struct mapihttp *server = arg;
+
 	(void)session;
-	(void)arg;
-	free(data);
+	if (sequence != NULL)
+		mapihttp_address_leave(server, sequence->address);
+	free(sequence);
 }
 
 /* Longer ones are none of ours. */
@@ -146,13 +151,20 @@ static enum MHD_Result fail(struct mapihttp_request *request, uint32_t status)
 }
 
 /* A sequence for a new session; NULL: out of memory. */
-static struct sequence *start_sequence(struct ocsemsmdb_session *session)
+static struct sequence *start_sequence(struct mapihttp *server, struct ocsemsmdb_session *session,
+                                       const struct ocs_peer *peer)
 {
 	struct sequence *sequence = calloc(1, sizeof(*sequence));
 
 	if (sequence == NULL)
 		return NULL;
+	sequence->address = mapihttp_address_join(server, peer);
+	if (sequence->address == NULL) {
+		free(sequence);
+		return NULL;
+	}
 	if (getrandom(&sequence->random, sizeof(sequence->random), 0) != sizeof(sequence->random)) {
+		mapihttp_address_leave(server, sequence->address);
 		free(sequence);
 		return NULL;
 	}
@@ -178,6 +190,31 @@ static enum MHD_Result reply_connected(struct mapihttp_request *request, uint32_
 	return mapihttp_reply(request, body, len, sequence, session);
 }
 
+/* Why there is no session: one limit or another, or the registry. */
+static enum MHD_Result refuse_connect(struct mapihttp_request *request, uint32_t error,
+                                      const struct ocsemsmdb_stats *before)
+{
+	const struct mapihttp *server = request->server;
+	struct ocsemsmdb_stats now;
+
+	ocsemsmdb_get_stats(server->emsmdb, &now);
+	if (now.refused_for_user != before->refused_for_user)
+		ocs_log_budgeted(
+		        LOG_WARNING, "no session", request->account,
+		        "no session for %s: all of their %u sessions (--sessions-per-user) "
+		        "are waiting",
+		        request->account, server->options->sessions_per_user);
+	else if (now.refused_for_all != before->refused_for_all)
+		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
+		                 "no session for %s: there are %u (--sessions)", request->account,
+		                 now.sessions);
+	else
+		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
+		                 "no session for %s: %s", request->account,
+		                 ocsnotify_last_error(server->context));
+	return fail(request, error);
+}
+
 static enum MHD_Result do_connect(struct mapihttp_request *request)
 {
 	struct mapihttp *server = request->server;
@@ -186,29 +223,39 @@ static enum MHD_Result do_connect(struct mapihttp_request *request)
 	struct ocsemsmdb_connected connected;
 	struct ocsemsmdb_session *session;
 	struct mapihttp_connect parsed;
+	struct ocsemsmdb_stats before;
 	struct sequence *sequence;
+	struct ocs_peer peer;
 	uint32_t error;
 
 	if (mapihttp_parse_connect(request->body, request->body_len, &parsed) != 0)
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_BODY,
 		                       "The body is not a Connect request");
 	end_old_session(request);
+	ocs_peer_from((const struct sockaddr *)&request->peer->address, &peer);
+	if (!mapihttp_address_has_room(server, &peer)) {
+		char from[OCS_HTTP_PEER_SIZE];
+
+		ocs_http_format_peer(request->peer, from);
+		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
+		                 "no session for %s: too many were opened from its address, %s "
+		                 "(--sessions-per-address)",
+		                 request->account, from);
+		return fail(request, OCSEMSMDB_EC_SERVER_OOM);
+	}
 	connect.user_dn = parsed.user_dn;
 	connect.flags = parsed.flags;
 	connect.code_page = parsed.code_page;
 	parse_version(MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
 	                                          "X-ClientApplication"),
 	              connect.client_version);
+	ocsemsmdb_get_stats(server->emsmdb, &before);
 	error = ocsemsmdb_connect(server->emsmdb, &caller, &connect, &connected, &session);
-	if (error == OCSEMSMDB_EC_SERVER_OOM || error == OCSEMSMDB_EC_ERROR) {
-		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
-		                 "no session for %s: %s", request->account,
-		                 ocsnotify_last_error(server->context));
-		return fail(request, error);
-	}
+	if (error == OCSEMSMDB_EC_SERVER_OOM || error == OCSEMSMDB_EC_ERROR)
+		return refuse_connect(request, error, &before);
 	if (error != OCSEMSMDB_EC_NONE)
 		return reply_connected(request, error, "", NULL, NULL);
-	sequence = start_sequence(session);
+	sequence = start_sequence(server, session, &peer);
 	if (sequence == NULL) {
 		ocsemsmdb_disconnect(session);
 		return fail(request, OCSEMSMDB_EC_SERVER_OOM);

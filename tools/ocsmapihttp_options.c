@@ -34,6 +34,11 @@ static const char help[] =
         "      --session-idle MS      a session without requests ends after (900000)\n"
         "      --connections N        open at the same time (4096)\n"
         "      --sessions N           open at the same time (10000)\n"
+        "      --sessions-per-user N  of them one user's (32): one more ends the user's session\n"
+        "                             that was not used for the longest time and waits for "
+        "nothing\n"
+        "      --sessions-per-address N   opened from one address (1000, and loopback is spared)\n"
+        "      --subscriptions N      tables and subscriptions of a session (500)\n"
         "  -f, --foreground       stay in the foreground and log to standard error\n"
         "  -h, --help             this text\n"
         "  -V, --version          the version\n"
@@ -52,6 +57,9 @@ enum long_option {
 	OPTION_SESSION_IDLE,
 	OPTION_CONNECTIONS,
 	OPTION_SESSIONS,
+	OPTION_SESSIONS_PER_USER,
+	OPTION_SESSIONS_PER_ADDRESS,
+	OPTION_SUBSCRIPTIONS,
 };
 
 static const struct option long_options[] = {
@@ -66,6 +74,9 @@ static const struct option long_options[] = {
         {"session-idle", required_argument, NULL, OPTION_SESSION_IDLE},
         {"connections", required_argument, NULL, OPTION_CONNECTIONS},
         {"sessions", required_argument, NULL, OPTION_SESSIONS},
+        {"sessions-per-user", required_argument, NULL, OPTION_SESSIONS_PER_USER},
+        {"sessions-per-address", required_argument, NULL, OPTION_SESSIONS_PER_ADDRESS},
+        {"subscriptions", required_argument, NULL, OPTION_SUBSCRIPTIONS},
         {"foreground", no_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
@@ -178,6 +189,14 @@ static int parse(int option, struct mapihttp_options *options)
 		return parse_number("connections", optarg, 1, 100000, &options->connections);
 	case OPTION_SESSIONS:
 		return parse_number("sessions", optarg, 1, 65535, &options->sessions);
+	case OPTION_SESSIONS_PER_USER:
+		return parse_number("sessions-per-user", optarg, 1, 65535,
+		                    &options->sessions_per_user);
+	case OPTION_SESSIONS_PER_ADDRESS:
+		return parse_number("sessions-per-address", optarg, 1, 65535,
+		                    &options->sessions_per_address);
+	case OPTION_SUBSCRIPTIONS:
+		return parse_number("subscriptions", optarg, 1, 65535, &options->subscriptions);
 	default:
 		fputs("Try `ocsmapihttp --help`.\n", stderr);
 		return -1;
@@ -198,6 +217,8 @@ int mapihttp_options(int argc, char **argv, struct mapihttp_options *options, in
 	        .session_idle = 900000,
 	        .connections = 4096,
 	        .sessions = 10000,
+	        .sessions_per_user = 32,
+	        .subscriptions = 500,
 	};
 	*status_r = 2;
 	while ((option = getopt_long(argc, argv, "c:fhV", long_options, NULL)) != -1) {

@@ -109,6 +109,8 @@ bool ocs_samba_options_read(TALLOC_CTX *mem_ctx, struct loadparm_context *lp_ctx
 	read_number(&reader, "wait time", 3600, 1000, &emsmdb->wait_time);
 	read_number(&reader, "session idle", 86400, 1000, &emsmdb->session_idle);
 	read_number(&reader, "sessions max", 65535, 1, &emsmdb->sessions_max);
+	read_number(&reader, "sessions per user", 65535, 1, &emsmdb->sessions_per_user);
+	read_number(&reader, "subscriptions max", 65535, 1, &emsmdb->subscriptions_max);
 	emsmdb->backend = text(&reader, TYPE, "backend");
 
 	*error_r = reader.error;

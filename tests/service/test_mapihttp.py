@@ -232,6 +232,65 @@ class Failure(MapiTest):
         self.assertEqual(self.mapi().connect().fields("II"), (0, 0))
 
 
+class LimitsOfAUser(MapiTest):
+    """One account must not take what all the others need."""
+    ini = {"main": {"auth": "file"}, "auth:file": {"file": "accounts"}}
+    options = ("--sessions", "6", "--sessions-per-user", "4")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = Daemon(cls.ini)
+        cls.addClassCleanup(cls.shared.close)
+        cls.shared.write("accounts", f"anne:{ssha('a')}\nbert:{ssha('b')}\n", 0o600)
+        cls.shared.start()
+        cls.server = Server(cls.shared, *cls.options)
+        cls.addClassCleanup(cls.server.stop)
+
+    def anne(self):
+        return self.connected(user="anne", password="a")
+
+    def test_a_flood_of_connects_costs_the_others_nothing(self):
+        bert = self.connected(user="bert", password="b")
+        first = self.anne()
+        for _ in range(50):
+            newest = self.anne()
+        self.assertEqual(first.ping().code, 10, "the oldest has ended")
+        self.assertEqual(newest.idle(), b"")
+        self.assertEqual(bert.idle(), b"")
+        self.connected(user="bert", password="b").disconnect()
+        bert.disconnect()
+
+    def test_a_session_that_waits_stays_and_past_all_of_them_connect_is_refused(self):
+        waiting = [self.anne() for _ in range(4)]
+        for client in waiting:
+            client.log_on()
+            client.register()
+        streams = [client.wait() for client in waiting]
+        for stream in streams:
+            self.assertEqual(stream.tag(), "PROCESSING")
+        answer = self.mapi(user="anne", password="a").connect()
+        self.assertEqual(answer.body, struct.pack("<II", EC_SERVER_OOM, 0))
+        self.server.err.wait_text("(--sessions-per-user) are waiting")
+        for client in waiting:
+            self.assertEqual(client.ping().code, 0)
+        waiting[0].disconnect()
+        self.anne().disconnect()
+
+
+class LimitsOfAnAddress(MapiTest):
+    options = ("--sessions-per-address", "3")
+
+    def test_one_address_has_so_many_sessions(self):
+        clients = [self.connected() for _ in range(3)]
+        answer = self.mapi().connect()
+        self.assertEqual(answer.body, struct.pack("<II", EC_SERVER_OOM, 0))
+        self.server.err.wait_text("--sessions-per-address")
+        for client in clients:
+            self.assertEqual(client.ping().code, 0)
+        clients[0].disconnect()
+        self.assertEqual(self.mapi().connect().fields("II"), (0, 0))
+
+
 class Sessions(MapiTest):
     ini = {"main": {"auth": "file"}, "auth:file": {"file": "accounts"}}
 

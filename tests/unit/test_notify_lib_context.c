@@ -411,6 +411,34 @@ START_TEST(each_error_has_a_text)
 }
 END_TEST
 
+START_TEST(a_user_has_so_many_sessions_and_a_session_so_many_subscriptions)
+{
+	struct ocsnotify *context = rig_open();
+	struct ocsnotify_session *session, *more, *all[1024];
+	uint32_t handle;
+
+	for (int i = 0; i < 1024; i++)
+		ck_assert_int_eq(ocsnotify_session_open(context, "t-many", NULL, &all[i]),
+		                 OCSNOTIFY_OK);
+	ck_assert_int_eq(ocsnotify_session_open(context, "t-many", NULL, &more), OCSNOTIFY_E_LIMIT);
+	ck_assert_ptr_null(more);
+	ck_assert_int_eq(ocsnotify_session_open(context, "t-other", NULL, &session), OCSNOTIFY_OK);
+	ocsnotify_session_close(all[0]);
+	ck_assert_int_eq(ocsnotify_session_open(context, "t-many", NULL, &more), OCSNOTIFY_OK);
+	/* All of one queue, which is what makes them cheap. */
+	for (handle = 1; handle <= 4096; handle++)
+		ck_assert_int_eq(
+		        ocsnotify_subscribe(session, handle, 0, OCSNOTIFY_NEWMAIL, true, 0, 0),
+		        OCSNOTIFY_OK);
+	ck_assert_int_eq(ocsnotify_subscribe(session, handle, 0, OCSNOTIFY_NEWMAIL, true, 0, 0),
+	                 OCSNOTIFY_E_LIMIT);
+	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
+	ck_assert_int_eq(ocsnotify_subscribe(session, handle, 0, OCSNOTIFY_NEWMAIL, true, 0, 0),
+	                 OCSNOTIFY_OK);
+	ocsnotify_close(context);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("libocsnotify: contexts");
@@ -418,6 +446,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, rig_setup, rig_teardown);
+	tcase_add_test(t, a_user_has_so_many_sessions_and_a_session_so_many_subscriptions);
 	tcase_add_test(t, a_missing_registry_is_told_from_a_broken_one);
 	tcase_add_test(t, closing_removes_everything);
 	tcase_add_test(t, closing_a_session_leaves_the_others);
