@@ -323,8 +323,12 @@ int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_f
 
 static void lock_text(struct ocs_dispatch *dispatch, struct ocs_error *reason)
 {
-	pid_t holder = ocs_store_lock_holder(ocs_registry_store(dispatch->registry));
 	const char *file = "registry.tdb";
+	pid_t holder;
+
+	pthread_mutex_lock(&dispatch->queues_lock); /* the file may be exchanged */
+	holder = ocs_store_lock_holder(ocs_registry_store(dispatch->registry));
+	pthread_mutex_unlock(&dispatch->queues_lock);
 
 	if (holder == 0) {
 		holder = ocs_store_lock_holder(ocs_index_store(dispatch->index));

@@ -109,6 +109,8 @@ void ocs_dispatch_queues_close_gone(struct ocs_dispatch *dispatch);
 void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch);
 /* Whether a queue's name was found to be somebody else's, and still is as far as is known. */
 bool ocs_dispatch_queues_foreign(struct ocs_dispatch *dispatch);
+/* The registry's file for another one; returns the old one, which nobody uses any more. */
+struct ocs_store *ocs_dispatch_exchange(struct ocs_dispatch *dispatch, struct ocs_store *fresh);
 void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
 
 /* ---- identifiers in memory ---- */

@@ -73,10 +73,12 @@ static struct dispatch_queue *queue_ref(struct ocs_dispatch *dispatch,
 
 struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch, const char *user)
 {
-	uint32_t seqnum = ocs_registry_seqnum(dispatch->registry);
 	struct dispatch_snapshot *snapshot;
+	uint32_t seqnum;
 
 	pthread_mutex_lock(&dispatch->queues_lock);
+	/* Under the lock: the file may be exchanged for another one. */
+	seqnum = ocs_registry_seqnum(dispatch->registry);
 	HASH_FIND_STR(dispatch->snapshots, user, snapshot);
 	if (snapshot != NULL && snapshot->seqnum == seqnum)
 		snapshot->refs++;
@@ -386,6 +388,23 @@ enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatc
 	if (result == SEND_DONE)
 		OCS_COUNT(dispatch, entries_kernel, 1);
 	return result;
+}
+
+struct ocs_store *ocs_dispatch_exchange(struct ocs_dispatch *dispatch, struct ocs_store *fresh)
+{
+	struct dispatch_snapshot *snapshot, *next;
+	struct ocs_store *old;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	old = ocs_registry_exchange(dispatch->registry, fresh);
+	/* Its sequence numbers are others. */
+	HASH_ITER(hh, dispatch->snapshots, snapshot, next)
+	{
+		HASH_DEL(dispatch->snapshots, snapshot);
+		snapshot_unref(dispatch, snapshot);
+	}
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	return old;
 }
 
 void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch)

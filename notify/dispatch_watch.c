@@ -138,6 +138,36 @@ static int look_at_index(struct ocs_dispatch *dispatch)
 	return look_at(dispatch, OCS_HEALTH_INDEX, ret != 0 ? &why : NULL, advice);
 }
 
+/* Soft state: it is in the open file still, and where it is not, sessions register again. */
+static void mend_registry(struct ocs_dispatch *dispatch, const char *why)
+{
+	struct ocs_store *fresh;
+	struct ocs_error error;
+	bool whole = false;
+
+	if (ocs_registry_remake(dispatch->registry, &fresh, &whole, &error) != OCS_STORE_OK) {
+		ocs_health_set(dispatch->health, OCS_HEALTH_REGISTRY, OCS_HEALTH_UNWELL,
+		               "%.200s, and cannot be made anew: %.250s", why, error.text);
+		return;
+	}
+	ocs_store_close(ocs_dispatch_exchange(dispatch, fresh));
+	ocs_dispatch_log(dispatch, LOG_WARNING, "%s: made anew %s", why,
+	                 whole ? "with all that it held"
+	                       : "and empty: MAPI servers register their sessions again; what "
+	                         "waited in spill lists is lost");
+	if (ocs_dispatch_publish(dispatch, &error) != 0)
+		ocs_dispatch_store_failed(dispatch, error.text);
+}
+
+static void look_at_registry(struct ocs_dispatch *dispatch)
+{
+	const struct ocs_store *store = ocs_registry_store(dispatch->registry);
+	struct ocs_error why;
+
+	if (ocs_store_present(store, &why) != 0 || ocs_store_usable(store, &why) != OCS_STORE_OK)
+		mend_registry(dispatch, why.text);
+}
+
 int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	static const enum ocs_health_source sources[] = {OCS_HEALTH_REGISTRY, OCS_HEALTH_PRIVATE,
@@ -245,7 +275,8 @@ void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now)
 
 	if (now - watch->last_look >= LOOK_NS) {
 		watch->last_look = now;
-		(void)ocs_dispatch_watch_before(dispatch, &ignored);
+		if (ocs_dispatch_watch_before(dispatch, &ignored) == 0)
+			look_at_registry(dispatch);
 	}
 	if (ocs_health_state(dispatch->health, OCS_HEALTH_STORE) == OCS_HEALTH_UNWELL) {
 		if (now - watch->last_try >= TRY_NS) {

@@ -53,6 +53,8 @@ void lib_shared_put(struct lib_shared *shared);
  */
 int lib_shared_index(struct lib_shared *shared, const struct ocs_registry_settings *settings,
                      struct ocs_error *error);
+/* (locked) Whether another file has the name of the open one. */
+bool lib_shared_exchanged(const struct lib_shared *shared);
 /* (locked) Opens the registry anew if the file is another one by now. A library code. */
 int lib_shared_refresh(struct lib_shared *shared, struct ocs_error *error);
 /* A result beside those of ocs_store_result: the user has too many queues. */

@@ -65,6 +65,13 @@ int lib_registration_begin(struct ocsnotify *context, struct ocs_error *error)
 	struct ocs_registry *registry = context->shared->registry;
 	int ret = ocs_registry_begin(registry, error);
 
+	/* The daemon made it anew while we waited; who comes next is let into the new one. */
+	if (ret == OCS_STORE_OK && lib_shared_exchanged(context->shared)) {
+		ocs_registry_cancel(registry);
+		ocs_error_set(error, "%s: the registry was just made anew: try again",
+		              context->shared->path);
+		return OCS_STORE_BUSY;
+	}
 	for (size_t i = 0; i < context->n_unremoved && ret == OCS_STORE_OK; i++)
 		ret = ocs_registry_session_remove(registry, context->unremoved[i], error);
 	return ret;

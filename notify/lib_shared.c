@@ -169,6 +169,15 @@ int lib_shared_refresh(struct lib_shared *shared, struct ocs_error *error)
 	return code;
 }
 
+bool lib_shared_exchanged(const struct lib_shared *shared)
+{
+	struct stat st;
+	char file[PATH_MAX];
+
+	return snprintf(file, sizeof(file), "%s/registry.tdb", shared->path) < (int)sizeof(file) &&
+	       stat(file, &st) == 0 && (st.st_dev != shared->device || st.st_ino != shared->inode);
+}
+
 static struct lib_shared *find(const char *path, pid_t pid)
 {
 	struct lib_shared *shared;

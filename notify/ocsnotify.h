@@ -12,14 +12,14 @@
  * that are due and says which sessions have something pending. The idle call drains.
  *
  * What is removed under a running context (cleaners of temporary folders do it): its wake-up socket
- * and journal, the folder they are in, its records in the registry, one of its kernel queues, or the
- * registry file when the daemon makes a new one. It is looked for every 3 s, by a timer that makes
- * ocsnotify_fd() readable (so it becomes readable without news too; ocsnotify_process() then returns
- * 0), and in the calls that subscribe and drain. What is missing is made again and registered again
- * in the same places, and the warning function is told once. Nothing that was accepted is lost by it,
- * with one exception, of which the warning says that what came meanwhile is missing: a host that made
- * no call for more than 15 s after that was taken for dead. Where it cannot be mended the warning says
- * why, once, and it is tried again.
+ * and journal, the folder they are in, its records in the registry, one of its kernel queues, or
+ * the registry file when the daemon makes a new one. It is looked for every 3 s, by a timer that
+ * makes ocsnotify_fd() readable (so it becomes readable without news too; ocsnotify_process() then
+ * returns 0), and in the calls that subscribe and drain. What is missing is made again and
+ * registered again in the same places, and the warning function is told once. Nothing that was
+ * accepted is lost by it, with one exception, of which the warning says that what came meanwhile is
+ * missing: a host that made no call for more than 15 s after that was taken for dead. Where it
+ * cannot be mended the warning says why, once, and it is tried again.
  *
  * Threads: a context and all that belongs to it may be used by one thread at a time; different
  * contexts may be used by different threads at once. No call may be made from inside a callback
@@ -75,8 +75,8 @@ OCSNOTIFY_API const char *ocsnotify_strerror(int error);
 OCSNOTIFY_API const char *ocsnotify_last_error(const struct ocsnotify *context);
 
 /* Warnings the host may log: a limit was hit and the subscription lives on its spill list, a record
- * was damaged, a datagram could not be sent, a file was removed and made again. Called from inside library calls, with no lock held;
- * must not call the library. */
+ * was damaged, a datagram could not be sent, a file was removed and made again. Called from inside
+ * library calls, with no lock held; must not call the library. */
 typedef void ocsnotify_warning_fn(const char *text, void *arg);
 
 /*

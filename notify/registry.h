@@ -88,6 +88,13 @@ struct ocs_registry_user {
  * registry). */
 int ocs_registry_open(const char *folder, bool create, struct ocs_registry **registry_r,
                       bool *moved_r, struct ocs_error *error);
+/* When registry.tdb is gone, another file, or not what it was: makes it anew with everything that
+ * the open one holds. What stands under its name is kept as registry.tdb.other-<time>. The new file
+ * is not used before ocs_registry_exchange(), which returns the old one, to be closed when nobody
+ * reads its sequence number any more. *whole_r: nothing had to be left behind. */
+int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_r, bool *whole_r,
+                        struct ocs_error *error);
+struct ocs_store *ocs_registry_exchange(struct ocs_registry *registry, struct ocs_store *fresh);
 void ocs_registry_close(struct ocs_registry *registry);
 const char *ocs_registry_folder(const struct ocs_registry *registry);
 struct ocs_store *ocs_registry_store(struct ocs_registry *registry);

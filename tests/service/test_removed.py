@@ -76,6 +76,34 @@ class Removed(ServiceTest):
                               check=True, capture_output=True, timeout=20)
         return [q["queue"] for q in json.loads(done.stdout)]
 
+    def test_the_registry_with_entries_in_a_spill_list(self):
+        self.arrives()
+        self.o.stop()
+        for _ in range(15):  # five are spilled
+            self.accepted(self.c.newmail(f"s{self.n}", messageFlags=self.n), "queued")
+            self.n += 1
+        os.unlink(os.path.join(self.d.registry, "registry.tdb"))
+        self.d.err.wait_text("made anew with all that it held")
+        self.assertEqual(len(self.queues()), 1)
+        self.o.go_on()
+        self.assertEqual([e["message_flags"] for e in self.o.wait_events(self.n)],
+                         list(range(self.n)))
+        self.o.err.wait_text("the registry is a new one; registered again")
+        self.arrives()
+        self.consumer(self.d, user="jane")
+        self.assertEqual(self.d.operations("/healthz")[0], 200)
+        self.never_dead()
+
+    def test_another_file_in_place_of_the_registry(self):
+        self.arrives()
+        path = os.path.join(self.d.registry, "registry.tdb")
+        shutil.copy(path, path + ".copy")
+        os.rename(path + ".copy", path)
+        self.d.err.wait_text("made anew with all that it held")
+        self.o.err.wait_text("the registry is a new one; registered again")
+        self.arrives()
+        self.assertEqual(len(glob.glob(path + ".other-*")), 1)
+
     def test_who_was_taken_for_dead_is_back_when_it_wakes_up(self):
         self.arrives()
         self.o.stop()

@@ -162,7 +162,8 @@ START_TEST(test_settings_say_whether_there_is_a_link_and_old_ones_say_no)
 	memcpy(old, data, len);
 	talloc_free(data);
 	ck_assert_int_eq(ocs_registry_begin(registry, NULL), 0);
-	ck_assert_int_eq(ocs_store_put(ocs_registry_store(registry), "Ms", 2, old, len - 2, NULL),
+	ck_assert_int_eq(ocs_store_put(ocs_registry_store(registry), "Ms", 2, old,
+	                               22 + strlen(path), NULL),
 	                 0);
 	ck_assert_int_eq(ocs_registry_commit(registry, false, NULL), 0);
 	ck_assert_int_eq(ocs_registry_settings_get(registry, &out, NULL), 0);
