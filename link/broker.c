@@ -20,7 +20,7 @@
 #define OPEN_MS      5000 /* connecting, TLS, login and the first channel of one URI */
 #define RPC_SECONDS  10   /* a quorum queue that elects a leader takes its time to declare */
 #define CLOSE_MS     700
-#define CHANNELS_MAX 16
+#define CHANNELS_MAX OCS_BROKER_TRIAL_CHANNEL
 #define FRAME_MAX    131072
 #define SYSTEM_CAS   "/etc/ssl/certs/ca-certificates.crt"
 

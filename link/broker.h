@@ -69,7 +69,8 @@ enum ocs_broker_result ocs_broker_closed(struct ocs_broker *broker, const amqp_f
 enum ocs_broker_result ocs_broker_declare_exchange(struct ocs_broker *broker,
                                                    amqp_channel_t channel, const char *exchange,
                                                    struct ocs_error *error);
-/* Plain quorum queue (ingest, dead letters). */
+/* Plain quorum queue (ingest, dead letters). Like the next, without a delivery limit where the
+ * broker has one by default (RabbitMQ 4), unless it is there already with one. */
 enum ocs_broker_result ocs_broker_declare_queue(struct ocs_broker *broker, amqp_channel_t channel,
                                                 const char *queue, struct ocs_error *error);
 /* node_queue: quorum, x-expires, x-max-length, reject-publish. */

@@ -5,6 +5,8 @@
 #include "link/broker.h"
 
 #define OCS_BROKER_PEER_MAX 256 /* as in struct ocs_link_connection_status */
+/* Above those that others use: what may be refused is tried there. */
+#define OCS_BROKER_TRIAL_CHANNEL 17
 
 struct ocs_broker {
 	amqp_connection_state_t connection;

@@ -6,6 +6,7 @@
 #include "notify/lib_internal.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -127,7 +128,7 @@ static void trouble(struct ocsnotify *context, const char *text)
 {
 	if (text[0] != '\0' && strcmp(context->look_trouble, text) != 0)
 		lib_warn(context, "%s; trying again", text);
-	memcpy(context->look_trouble, text, sizeof(context->look_trouble));
+	snprintf(context->look_trouble, sizeof(context->look_trouble), "%s", text);
 }
 
 void lib_look(struct ocsnotify *context)

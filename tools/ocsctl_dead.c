@@ -46,7 +46,13 @@ static enum ocs_broker_result judge(const struct ocsctl_dead *dead, const amqp_r
 	}
 }
 
-/* The first message, or each that is acknowledged before the next. */
+static void no_queue(const struct ocsctl_dead *dead, struct ocs_error *error)
+{
+	ocs_error_set(error, "%s has no queue %s: a node makes it when it first connects",
+	              ocs_broker_peer(dead->broker), dead->settings->dead_queue);
+}
+
+/* Each is acknowledged before the next. */
 static int take_by_get(struct ocsctl_dead *dead, amqp_message_t *message)
 {
 	amqp_bytes_t queue = amqp_cstring_bytes(dead->settings->dead_queue);
@@ -59,8 +65,7 @@ static int take_by_get(struct ocsctl_dead *dead, amqp_message_t *message)
 	reply = amqp_basic_get(dead->connection, OCSCTL_DEAD_CHANNEL, queue, 0);
 	result = ocs_broker_reply(dead->broker, "reading the dead letters", &error);
 	if (result == OCS_BROKER_MISSING)
-		ocs_error_set(&error, "%s has no queue %s: a node makes it when it first connects",
-		              ocs_broker_peer(dead->broker), dead->settings->dead_queue);
+		no_queue(dead, &error);
 	if (ocsctl_dead_talked(result, &error) < 0)
 		return -1;
 	if (reply.reply.id != AMQP_BASIC_GET_OK_METHOD)
@@ -74,7 +79,7 @@ static int take_by_get(struct ocsctl_dead *dead, amqp_message_t *message)
 	return ocsctl_dead_talked(result, &error) < 0 ? -1 : 1;
 }
 
-/* The others that are to be given back. */
+/* Those that are to be given back. */
 static int take_delivered(struct ocsctl_dead *dead, amqp_message_t *message)
 {
 	struct timeval limit = {.tv_sec = DELIVERY_LIMIT};
@@ -88,7 +93,7 @@ static int take_delivered(struct ocsctl_dead *dead, amqp_message_t *message)
 	amqp_maybe_release_buffers(dead->connection);
 	reply = amqp_consume_message(dead->connection, &envelope, &limit, 0);
 	result = judge(dead, &reply, "reading the dead letters", &error);
-	/* They were counted when the first one came: another consumer has the others. */
+	/* They were counted before: another consumer has the others. */
 	if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION &&
 	    reply.library_error == AMQP_STATUS_TIMEOUT)
 		ocs_error_set(&error, "somebody else is looking at %s; try again",
@@ -105,43 +110,44 @@ static int take_delivered(struct ocsctl_dead *dead, amqp_message_t *message)
 	return 1;
 }
 
-/* Has the broker send all others. A quorum queue gives back in the old order only what one consumer
- * held (of several basic.get the tenth comes back before the second), and puts it behind what came
- * back earlier; so all are taken, however few are looked at. The first one comes back first. */
-static int expect_others(struct ocsctl_dead *dead)
+/* Has the broker send all there are. A quorum queue gives back in the old order only what one
+ * consumer held (what basic.get took comes back before or behind it, by the broker's version), and
+ * puts it behind what came back earlier; so all are taken, however few are looked at. */
+static int expect_all(struct ocsctl_dead *dead)
 {
-	uint64_t others = dead->messages - 1;
+	amqp_bytes_t queue = amqp_cstring_bytes(dead->settings->dead_queue);
 	enum ocs_broker_result result;
 	struct ocs_error error;
 
-	if (others > OCSCTL_DEAD_HELD_MAX - 1)
-		others = OCSCTL_DEAD_HELD_MAX - 1;
-	if (others == 0)
+	result = ocs_broker_count(dead->broker, OCSCTL_DEAD_CHANNEL, dead->settings->dead_queue,
+	                          &dead->messages, &error);
+	if (result == OCS_BROKER_MISSING)
+		no_queue(dead, &error);
+	if (ocsctl_dead_talked(result, &error) < 0)
+		return -1;
+	dead->expected = dead->messages;
+	if (dead->expected > OCSCTL_DEAD_HELD_MAX)
+		dead->expected = OCSCTL_DEAD_HELD_MAX;
+	if (dead->expected == 0)
 		return 0;
-	amqp_basic_qos(dead->connection, OCSCTL_DEAD_CHANNEL, 0, (uint16_t)others, 0);
+	amqp_basic_qos(dead->connection, OCSCTL_DEAD_CHANNEL, 0, (uint16_t)dead->expected, 0);
 	result = ocs_broker_reply(dead->broker, "setting the prefetch", &error);
 	if (result == OCS_BROKER_OK) {
-		amqp_basic_consume(dead->connection, OCSCTL_DEAD_CHANNEL,
-		                   amqp_cstring_bytes(dead->settings->dead_queue),
-		                   amqp_cstring_bytes("others"), 0, 0, 0, amqp_empty_table);
+		amqp_basic_consume(dead->connection, OCSCTL_DEAD_CHANNEL, queue,
+		                   amqp_cstring_bytes("reader"), 0, 0, 0, amqp_empty_table);
 		result = ocs_broker_reply(dead->broker, "reading the dead letters", &error);
 	}
-	dead->expected = others;
 	return ocsctl_dead_talked(result, &error);
 }
 
 int ocsctl_dead_take(struct ocsctl_dead *dead, amqp_message_t *message)
 {
-	int ret;
-
-	if (dead->hold && dead->tag != 0)
-		return take_delivered(dead, message);
-	ret = take_by_get(dead, message);
-	if (ret == 1 && dead->hold && expect_others(dead) < 0) {
-		amqp_destroy_message(message);
+	if (!dead->hold)
+		return take_by_get(dead, message);
+	if (!dead->asked && expect_all(dead) < 0)
 		return -1;
-	}
-	return ret;
+	dead->asked = true;
+	return take_delivered(dead, message);
 }
 
 int ocsctl_dead_hold_rest(struct ocsctl_dead *dead)

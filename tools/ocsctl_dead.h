@@ -19,6 +19,7 @@ struct ocsctl_dead {
 	struct ocs_broker *broker;
 	amqp_connection_state_t connection;
 	bool hold;         /* what is taken is given back; else each is acknowledged at once */
+	bool asked;        /* the broker was asked for all there are */
 	uint64_t messages; /* in the queue when the first one was taken */
 	uint64_t gone;     /* of these, acknowledged */
 	uint64_t expected; /* messages that the broker is about to send */

@@ -46,6 +46,7 @@ disk_free_limit.absolute = 10MB
 log.console = false
 log.file.level = info
 loopback_users = none
+max_message_size = 134217728
 load_definitions = {definitions}
 {more}
 """
@@ -385,6 +386,10 @@ class Broker:
         self.ctl("set_vm_memory_high_watermark", *(["0.00001"] if on else ["absolute", "512MiB"]))
 
     # -- what is there
+
+    def version(self):
+        """The major one: 3 or 4."""
+        return int(self.ctl("version").split(".")[0])
 
     def queues(self, vhost, *columns):
         """[{name, messages, consumers, ...}]"""

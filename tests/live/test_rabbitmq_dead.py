@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import unittest
-from datetime import datetime
+from datetime import datetime, timezone
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -64,7 +64,7 @@ class Queue(DeadTest):
         more = {"ocs-reason": reason, "ocs-from": INGEST, "ocs-node": "n7", "ocs-account": account,
                 "ocs-key": INGEST, **(headers or {})}
         if at:
-            more["ocs-at"] = datetime.utcfromtimestamp(at)  # a timestamp of AMQP
+            more["ocs-at"] = datetime.fromtimestamp(at, timezone.utc)  # a timestamp of AMQP
         wait_until(lambda: self.mq.publish(body, queue=DEAD, headers=more, **properties))
 
     def bury_numbers(self, count):
@@ -256,6 +256,45 @@ class Queue(DeadTest):
                       ["--purge", ""], ["--purge", "1x"], ["--retry", "1", "--purge", "1"],
                       ["--count", "1", "--retry", "1"], ["extra"], ["--take"]):
             self.ctl("dead", *words, expect=2)
+
+
+class DeliveryLimit(DeadTest):
+    """RabbitMQ 4 throws away what came back 20 times, unless the queue says otherwise."""
+
+    def start(self):
+        self.node = Node(self.uri, "n1")
+        self.addCleanup(self.node.close)
+        self.node.start().wait_linked()
+
+    def limits(self):
+        # arguments: [[name, type, value], ...]
+        return {q["name"]: next((a[-1] for a in q["arguments"] if a[0] == "x-delivery-limit"), None)
+                for q in self.broker.queues(self.vhost, "arguments")
+                if q["name"].startswith("ocsmanager.") and not q["name"].endswith(".lock")}
+
+    def test_nothing_is_thrown_away_for_coming_back(self):
+        self.start()
+        with self.broker.amqp(self.vhost) as mq:
+            wait_until(lambda: mq.publish("<n/>", queue=DEAD, headers={"ocs-from": INGEST}), 15)
+        wait_until(lambda: len(self.limits()) == 3, 15, "the queues")
+        self.assertEqual(set(self.limits().values()), {-1 if self.broker.version() >= 4 else None})
+        for _ in range(30):
+            self.assertEqual(self.bodies(), ["<n/>"])
+        with self.broker.amqp(self.vhost) as mq:
+            for _ in range(30):
+                mq.nack(wait_until(lambda: mq.get(DEAD, ack=False), 5))
+        wait_until(lambda: self.bodies() == ["<n/>"], 5, "it is there still")
+
+    def test_queues_that_were_made_without_saying_so_are_used_as_they_are(self):
+        with self.broker.amqp(self.vhost) as mq:
+            for queue in (DEAD, INGEST):
+                mq.declare(queue)
+        self.start()
+        consumer = self.consumer(self.node)
+        with self.broker.amqp(self.vhost) as mq:
+            wait_until(lambda: mq.publish(document(notification(message="1.eml")), queue=INGEST), 15)
+        consumer.wait_events(1)
+        self.assertEqual({self.limits()[q] for q in (DEAD, INGEST)}, {None})
 
 
 class EndToEnd(DeadTest):
