@@ -64,7 +64,10 @@ static enum ocs_broker_result say_connection(struct ocs_broker *broker,
 	copy_text(close->reply_text, text, sizeof(text));
 	amqp_send_method(broker->connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
 	broker->dead = true;
-	ocs_error_set(error, "%s: the broker closed the connection: %s", doing, text);
+	ocs_error_set(error, "%s: the broker closed the connection: %s%s", doing, text,
+	              close->reply_code == AMQP_INTERNAL_ERROR
+	                      ? " (as for a queue that has no leader at the moment)"
+	                      : "");
 	return close->reply_code == AMQP_NOT_ALLOWED || close->reply_code == AMQP_ACCESS_REFUSED
 	               ? OCS_BROKER_REFUSED
 	               : OCS_BROKER_LOST;

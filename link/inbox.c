@@ -174,6 +174,7 @@ static enum ocs_broker_result connect_and_serve(struct ocs_inbox *inbox, struct 
 	ocs_broker_note_up(inbox->status, OCS_LINK_CONSUME, broker, inbox->log);
 	ocs_backoff_up(&inbox->backoff);
 	inbox->told.text[0] = '\0';
+	inbox->told_passes = true;
 	result = serve(inbox, error);
 	set_broker(inbox, NULL);
 	ocs_inbox_forget_channels(inbox);

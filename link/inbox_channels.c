@@ -68,6 +68,7 @@ static void put_off(struct inbox_channel *channel, enum ocs_broker_result why,
 	channel->retry_at = ocs_link_now_ms() + ocs_backoff_wait(&channel->backoff, why);
 	snprintf(channel->text, sizeof(channel->text), "%s",
 	         why == OCS_BROKER_REFUSED ? text->text : "");
+	channel->passes = false;
 }
 
 static void ready(struct inbox_channel *channel)
@@ -113,6 +114,7 @@ static void name_taken(struct inbox_lane *lane)
 	if (!lane->had_name ||
 	    now - lane->taken_since > 2000 * (uint64_t)settings->heartbeat + TAKEN_MS)
 		atomic_store(&lane->inbox->status->name_taken, true);
+	channel->passes = false;
 	snprintf(channel->text, sizeof(channel->text),
 	         "another ocsmanager uses the node name \"%s\": queue \"%.200s.lock\" is taken; if "
 	         "this node was cut off just now, its old connection ends within two heartbeats",
@@ -183,6 +185,7 @@ static enum ocs_broker_result opened(struct inbox_channel *channel, enum ocs_bro
 		 * one the others come first, and are not given messages in vain. */
 		put_off(channel, OCS_BROKER_REFUSED, error);
 		channel->waits = true;
+		channel->passes = true;
 		return result;
 	}
 	channel->number = 0;
@@ -224,13 +227,15 @@ static enum ocs_broker_result open_lane(struct inbox_lane *lane, struct ocs_erro
 	return opened(&lane->channel, result, error);
 }
 
-/* One sentence for each channel that needs an admin; told when it changes. */
+/* One sentence for each channel that is put off, told when it changes. Refused is what needs an
+ * admin. */
 static void tell(struct ocs_inbox *inbox)
 {
 	const struct inbox_channel *channels[] = {&inbox->lanes[INBOX_NODE].channel,
 	                                          &inbox->lanes[INBOX_INGEST].channel,
 	                                          &inbox->dead.channel};
 	struct ocs_error now = {""};
+	bool passes = true;
 	size_t len = 0;
 
 	for (size_t i = 0; i < sizeof(channels) / sizeof(*channels); i++) {
@@ -241,14 +246,18 @@ static void tell(struct ocs_inbox *inbox)
 		n = snprintf(now.text + len, sizeof(now.text) - len, "%s%s", len > 0 ? "; " : "",
 		             channels[i]->text);
 		len += n > 0 ? (size_t)n : 0;
+		passes = passes && channels[i]->passes;
 	}
-	if (strcmp(now.text, inbox->told.text) == 0)
+	if (strcmp(now.text, inbox->told.text) == 0 && passes == inbox->told_passes)
 		return;
 	inbox->told = now;
+	inbox->told_passes = passes;
 	if (now.text[0] != '\0') {
-		ocs_link_status_set(inbox->status, OCS_LINK_CONSUME, OCS_LINK_REFUSED,
+		ocs_link_status_set(inbox->status, OCS_LINK_CONSUME,
+		                    passes ? OCS_LINK_CONNECTING : OCS_LINK_REFUSED,
 		                    ocs_broker_peer(inbox->broker), now.text);
-		ocs_inbox_log(inbox, LOG_ERR, "%s; it is tried again", now.text);
+		ocs_inbox_log(inbox, passes ? LOG_WARNING : LOG_ERR, "%s; it is tried again",
+		              now.text);
 	} else {
 		ocs_link_status_set(inbox->status, OCS_LINK_CONSUME, OCS_LINK_UP,
 		                    ocs_broker_peer(inbox->broker), NULL);

@@ -163,7 +163,8 @@ struct inbox_channel {
 	uint64_t retry_at; /* ms; while not ready */
 	bool waits;        /* for that on a new connection too: opening it lost the last one */
 	struct ocs_backoff backoff;
-	char text[OCS_ERROR_MAX]; /* why an admin must act; "": needs nobody */
+	char text[OCS_ERROR_MAX]; /* why it is not ready; "": soon, and needs nobody */
+	bool passes;              /* that may pass by itself; else an admin must act */
 };
 
 /* A message that is being read from a channel. */
@@ -250,7 +251,8 @@ struct ocs_inbox {
 	bool healthy;
 	struct ocs_error trouble; /* what it said last */
 	struct inbox_log_window dead_log;
-	struct ocs_error told; /* what an admin was last told about the channels */
+	struct ocs_error told; /* what was last told about the channels */
+	bool told_passes;      /* that nobody need act */
 };
 
 void ocs_inbox_log(struct ocs_inbox *inbox, int priority, const char *format, ...)

@@ -47,6 +47,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 output_lock = threading.Lock()
 
 
+def own_signals():
+    """What is ignored here (by nohup, in the background) is ignored by every program that we start, unless we
+    have a handler: tests send signals, and expect what they do."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def say(text):
     with output_lock:
         print(text, flush=True)
@@ -284,6 +292,7 @@ def main():
         say("0 passed, 1 failed")
         return 1
 
+    own_signals()
     say(f"{len(jobs)} jobs; {isolate()}")
     precondition(jobs)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

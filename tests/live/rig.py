@@ -14,6 +14,7 @@ import grp
 import imaplib
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -265,15 +266,14 @@ class Dovecot:
     # -- life
 
     def start(self):
-        """Under load, rarely, a Dovecot was seen that served while what its processes say did not
-        reach its log. The probes of the ports leave a line there: without it, once more."""
-        for _ in range(3):
-            self._start()
-            try:
-                return wait_until(lambda: "imap-login: " in self.log() and self, 5, "a log line")
-            except TimeoutError:
-                self.stop_processes(clean=False)
-        raise RuntimeError("Dovecot logs nothing: " + self.console() + self.log())
+        """The ports answer as soon as the master listens on them; it works when what its processes say about
+        our probes is in the log."""
+        before = len(self.log())
+        self._start()
+        try:
+            return wait_until(lambda: re.search(r" (imap-login|lmtp)\b", self.log()[before:]) and self, 20, "a log line")
+        except TimeoutError:
+            raise RuntimeError("Dovecot logs nothing: " + self.console() + self.log()) from None
 
     def _start(self):
         self._prepare()
@@ -307,6 +307,10 @@ class Dovecot:
             pass
         self.process.wait(5)
         self.process = None
+        # A master that is killed while it holds this lock leaves it behind, and the next one on the same folder
+        # waits for it, up to a minute, with its ports open and nobody behind them.
+        if os.path.exists(self._path("state/instances.lock")):
+            os.unlink(self._path("state/instances.lock"))
 
     def stop(self):
         self.stop_processes(clean=False)

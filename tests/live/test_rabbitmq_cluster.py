@@ -49,6 +49,8 @@ class ThreeBrokers(RabbitTest):
         plain.wait_refused(3)
         spooled.wait_accepted(3)  # refused by the broker until their time is up, then on disk
         self.assertEqual(spooled.refused, {}, "the spool takes what the cluster cannot")
+        for node in (a, b, c, spooling):  # there is nothing that an admin has to permit
+            self.assertNotIn("refused", node.states().values(), node.operations("/link")[1])
 
         first.start()
         plain.wait_accepted(100, limit=60)

@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -462,6 +463,7 @@ class Passwd(CtlTest):
         """Runs it on a terminal of its own; answers each prompt. (exit status, what it showed)"""
         pid, terminal = pty.fork()
         if pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where we run in the background
             os.execv(paths.program("ocsctl"), ["ocsctl", "-c", daemon.ini, *words])
         shown = b""
         answers = list(answers)
