@@ -14,6 +14,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import dovecot_config  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("OCS_BUILD", "build")
 OVERLAID = ("/etc", "/usr", "/var", "/home")
@@ -21,8 +24,11 @@ PASSWORD = "the plugin's pass word"
 
 
 def section(title):
+    """Without what is for the other Dovecot: the block after a line "With Dovecot 2.x:"."""
     with open(os.path.join(ROOT, "doc", "dovecot.md"), encoding="utf-8") as f:
-        return re.search(rf"^## {re.escape(title)}\n(.*?)^## ", f.read(), re.S | re.M).group(1)
+        text = re.search(rf"^## {re.escape(title)}\n(.*?)^## ", f.read(), re.S | re.M).group(1)
+    other = "2.3" if dovecot_config.NEW else "2.4"
+    return re.sub(rf"^   With Dovecot {other}:\n\n(       .*\n|\n(?=       ))+", "", text, flags=re.M)
 
 
 def blocks(text):
@@ -36,7 +42,7 @@ def blocks(text):
         elif current:
             found.append("\n".join(current).strip("\n"))
             current = []
-    return [part for block in found for part in re.split(r"\n\n(?=# |username=|plugin \{)", block)]
+    return [part for block in found for part in re.split(r"\n\n(?=# |username=)", block)]
 
 
 class Admin:
