@@ -34,6 +34,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("unit", "tree", "service", "live")
 UNIT_LIMIT = 180
 PYTHON_LIMIT = 600
+# The longest first, so that none of them is what all wait for at the end; then the rest of live, service, unit.
+LONGEST = ("live/test_rabbitmq_cluster.py", "live/test_samba.py", "tree/test_makefile.py", "live/test_dovecot_plugin.py",
+           "live/test_rabbitmq_nodes.py", "live/test_rabbitmq_manual.py", "live/test_rabbitmq_faults.py",
+           "live/test_rabbitmq_bindings.py", "live/test_rabbitmq_ingest.py", "live/test_rabbitmq_spool.py",
+           "service/test_lifecycle.py", "unit/test_mapistore_files")
 SANITIZER_FACTOR = 2
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -250,6 +255,12 @@ def source_of(program):
     return os.path.join(HERE, "unit", program + ".c")
 
 
+def order(job):
+    if job.name in LONGEST:
+        return (0, LONGEST.index(job.name))
+    return (1, ("live", "tree", "service", "unit").index(job.name.split("/")[0]))
+
+
 def find_jobs(build, kinds, pattern, first):
     slow = SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
     jobs = []
@@ -276,7 +287,8 @@ def find_jobs(build, kinds, pattern, first):
 def main():
     parser = argparse.ArgumentParser(description="runs the tests")
     parser.add_argument("builds", nargs="*", default=["build"], metavar="BUILD")
-    parser.add_argument("-j", "--jobs", type=int, default=2, help="jobs at a time (2)")
+    parser.add_argument("-j", "--jobs", type=int, default=(os.cpu_count() or 1) + 2,
+                        help="jobs at a time (cores + 2: most of them wait)")
     parser.add_argument("-k", "--pattern", help="only jobs whose name contains it (a glob)")
     for kind in KINDS:
         parser.add_argument(f"--{kind}", dest="kinds", action="append_const", const=kind,
@@ -287,6 +299,7 @@ def main():
     for build in arguments.builds:
         jobs += find_jobs(os.path.abspath(build), arguments.kinds or KINDS, arguments.pattern,
                           build == arguments.builds[0])
+    jobs.sort(key=order)
     if not jobs:
         say("no test found")
         say("0 passed, 1 failed")
