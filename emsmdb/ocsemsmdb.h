@@ -156,7 +156,7 @@ struct ocsemsmdb_settings {
 	 * Past each: ecServerOOM. */
 	unsigned sessions_max;      /* at most 65535; default 10000 */
 	unsigned sessions_per_user; /* past it the user's least recently used session without a
-	                               parked wait ends; 0: no limit; default 32 */
+	                               parked wait ends; 0: no limit; default 128 */
 	unsigned handles_max;       /* server object handles of one session; default 4096 */
 	unsigned subscriptions_max; /* of them tables and subscriptions; 0: handles_max; default
 	                               500 */

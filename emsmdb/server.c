@@ -54,7 +54,7 @@ void ocsemsmdb_settings_init(struct ocsemsmdb_settings *settings, enum ocsemsmdb
 	        .wait_time = 300000,
 	        .session_idle = 900000,
 	        .sessions_max = 10000,
-	        .sessions_per_user = 32,
+	        .sessions_per_user = 128,
 	        .handles_max = 4096,
 	        .subscriptions_max = 500,
 	};

@@ -1,6 +1,6 @@
 /*
  * The users that have sessions, so that one of them cannot take what all the others need. See
- * internal.h. Exchange has the same limit, 32 sessions of a user (event 9646 tells of it).
+ * internal.h. Exchange has such a limit too, 32 sessions of a user (event 9646 tells of it).
  */
 #include "emsmdb/internal.h"
 

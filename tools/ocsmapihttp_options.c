@@ -34,7 +34,7 @@ static const char help[] =
         "      --session-idle MS      a session without requests ends after (900000)\n"
         "      --connections N        open at the same time (4096)\n"
         "      --sessions N           open at the same time (10000)\n"
-        "      --sessions-per-user N  of them one user's (32): one more ends the user's session\n"
+        "      --sessions-per-user N  of them one user's (128): one more ends the user's session\n"
         "                             that was not used for the longest time and waits for "
         "nothing\n"
         "      --sessions-per-address N   opened from one address (1000, and loopback is spared)\n"
@@ -217,7 +217,7 @@ int mapihttp_options(int argc, char **argv, struct mapihttp_options *options, in
 	        .session_idle = 900000,
 	        .connections = 4096,
 	        .sessions = 10000,
-	        .sessions_per_user = 32,
+	        .sessions_per_user = 128,
 	        .subscriptions = 500,
 	};
 	*status_r = 2;

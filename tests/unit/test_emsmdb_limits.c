@@ -196,7 +196,7 @@ START_TEST(the_defaults_are_those_of_the_documents)
 
 	ocsemsmdb_settings_init(&settings, OCSEMSMDB_2016);
 	ck_assert_uint_eq(settings.sessions_max, 10000);
-	ck_assert_uint_eq(settings.sessions_per_user, 32);
+	ck_assert_uint_eq(settings.sessions_per_user, 128);
 	ck_assert_uint_eq(settings.subscriptions_max, 500);
 }
 END_TEST
