@@ -587,12 +587,12 @@ class Faults(Deliveries):
 
     def test_imap_sessions_and_lda_end_in_bounded_time_with_a_server_that_hangs(self):
         self.setup(behave=lambda r: HANG, events="newmail created", timeout="3s", spool="")
-        self.assertLess(self.dovecot.lda("alice"), 1.0)
+        self.assertLess(self.dovecot.lda("alice"), 2.5, "of a timeout of 3 s")
         imap = self.dovecot.imap("alice")
         start = time.monotonic()
         imap.append("INBOX", None, None, MAIL)
         imap.logout()
-        self.assertLess(time.monotonic() - start, PROMPT)
+        self.assertLess(time.monotonic() - start, 2.5)
         wait_until(lambda: len(self.lines("not reported to")) == 2, 5, "both processes ended")
 
 
@@ -759,7 +759,7 @@ class Amqp(Deliveries):
         log = self.dovecot.wait_log("not reported to")
         self.assertRegex(log, r"imap\(alice\).*ocsmanager: /\S+/socket: report: permission denied for uid "
                               rf"{pwd.getpwnam('nobody').pw_uid}, .*socket_group")
-        self.assertLess(self.dovecot.lda("alice"), 1.0)
+        self.assertLess(self.dovecot.lda("alice"), 2.5, "of a timeout of 3 s")
         self.deliver_many(2)  # LMTP reports as root
         self.assertEqual([n["messageID"] for n in self.accepted(2)], ["3", "4"])
 
