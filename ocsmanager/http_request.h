@@ -7,22 +7,36 @@
  * else and returns OCS_HTTP_LATER; that one calls ocs_http_claim(), fills in the reply if it got
  * the claim, ocs_http_finish() and ocs_http_release(), in any thread, even before the action
  * returned.
+ */
+
+/* clang-format off */
+/* Who owns a request, and what may be touched:
  *
- * Who owns a request, and what may be touched:
+ *   stage       is reached by                         owner, and what ends it
+ *   ---------   -----------------------------------   ---------------------------------------
+ *   reading     libmicrohttpd's handler (the          the connection's thread alone; a client
+ *               connection's thread) makes it         that leaves: ocs_http_completed() frees it
  *
- *   stage       is reached by                          owner, and what ends it
- *   reading     libmicrohttpd's handler (connection's  the connection's thread alone; a client that
- *               thread) makes it                       leaves: ocs_http_completed() frees it
- *   handed on   the action retains a reference for a   memory: who releases last. Reply and
- * work_data: worker, dispatch or the link           who holds the claim, until ocs_http_finish()
- *   suspended   the handler puts it into               libmicrohttpd touches neither connection nor
- *               server->suspended, then suspends       request until the one
- * MHD_resume_connection(), which ocs_http_finish() makes; a client that leaves is noticed only
- * after that done        ocs_http_finish()                      the connection's thread again. Who
- * finished may touch nothing but its own reference completed   libmicrohttpd, also without a call
- * of  nobody: the request leaves every list and takes the handler after the resumption       the
- * claim first, then the reference is released
+ *   handed on   the action retains a reference for    memory: who releases last. Reply and
+ *               a worker, dispatch or the link        work_data: who holds the claim, until
+ *                                                     ocs_http_finish()
  *
+ *   suspended   the handler puts it into              libmicrohttpd touches neither connection
+ *               server->suspended, then suspends      nor request until the one
+ *                                                     MHD_resume_connection(), which
+ *                                                     ocs_http_finish() makes; a client that
+ *                                                     leaves is noticed only after that
+ *
+ *   done        ocs_http_finish()                     the connection's thread again. Who finished
+ *                                                     may touch nothing but its own reference
+ *
+ *   completed   libmicrohttpd, also without a call    nobody: the request leaves every list and
+ *               of the handler after the resumption   takes the claim first, then the reference
+ *                                                     is released
+ */
+/* clang-format on */
+
+/*
  * The connection's thread alone adds to and removes from server->suspended, and being completed
  * always removes. `connection` and `peer` are good for the connection's thread until it is
  * completed, and for the holder of the claim until it finishes; a plain reference gives a right to
@@ -100,7 +114,7 @@ struct ocs_http_request {
 	struct MHD_Connection *connection;
 	const struct ocs_http_route *route; /* NULL: none matches */
 	const char *about; /* what a refusal now is about, for the log; NULL: nothing more to say */
-	uint64_t number;                    /* of the connection's requests */
+	uint64_t number;   /* of the connection's requests */
 
 	/* What the headers say; pointers of libmicrohttpd, good until it is done with the request.
 	 */
