@@ -114,11 +114,12 @@ static int put_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *er
 	                     error);
 }
 
-static int commit_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *error)
+/* Never lowers it: a library may have raised it a moment ago. */
+static int raise_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *error)
 {
 	int ret = ocs_store_begin(store, error);
 
-	if (ret == OCS_STORE_OK)
+	if (ret == OCS_STORE_OK && mark_of(store) < mark)
 		ret = put_mark(store, mark, error);
 	if (ret == OCS_STORE_OK)
 		return ocs_store_commit(store, true, error);
@@ -208,7 +209,7 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 	if (ret == OCS_STORE_OK && mark == 0)
 		ret = ocs_error_set(error, "the high-water mark is damaged");
 	if (ret == OCS_STORE_OK)
-		ret = commit_mark(next, mark > mark_of(next) ? mark : mark_of(next), error);
+		ret = raise_mark(next, mark, error);
 	ocs_put64(seal, index->n_sealed + 1);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_store_put(index->store, key_seal, sizeof(key_seal), seal, sizeof(seal),
@@ -280,6 +281,23 @@ void ocs_index_refresh(struct ocs_index *index)
 	index->seqnum_seen = ocs_store_seqnum(index->store);
 }
 
+/* Seals a file that is not the last one. Libraries give identifiers from it until then, so that its
+ * mark counts as it is at that moment. */
+static int seal_late(struct ocs_store *store, uint64_t *mark, struct ocs_error *error)
+{
+	int ret = ocs_store_begin(store, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	if (mark_of(store) > *mark)
+		*mark = mark_of(store);
+	ret = ocs_store_put(store, key_seal, sizeof(key_seal), key_seal, sizeof(key_seal), error);
+	if (ret == OCS_STORE_OK)
+		return ocs_store_commit(store, true, error);
+	ocs_store_cancel(store);
+	return ret;
+}
+
 /* After the first file is open: the others. A file that is there although the one before has no
  * seal was begun by a process that was killed, or that one is older than it: an old copy. Its marks
  * count all the same. */
@@ -301,19 +319,11 @@ int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *
 			mark = mark_of(index->store);
 		if (ret != OCS_STORE_OK || sealed)
 			continue;
-		ret = ocs_store_begin(index->sealed[index->n_sealed - 1], error);
-		if (ret != OCS_STORE_OK)
-			break;
-		ret = ocs_store_put(index->sealed[index->n_sealed - 1], key_seal, sizeof(key_seal),
-		                    key_seal, sizeof(key_seal), error);
-		if (ret == OCS_STORE_OK)
-			ret = ocs_store_commit(index->sealed[index->n_sealed - 1], true, error);
-		else
-			ocs_store_cancel(index->sealed[index->n_sealed - 1]);
+		ret = seal_late(index->sealed[index->n_sealed - 1], &mark, error);
 	}
 	if (ret == OCS_STORE_OK && index->owner && index->n_sealed > 0 &&
 	    mark_of(index->store) < mark)
-		ret = commit_mark(index->store, mark, error);
+		ret = raise_mark(index->store, mark, error);
 	return ret;
 }
 
