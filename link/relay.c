@@ -25,8 +25,9 @@ struct item {
 /* A request on its way through both. Freed when it is answered and dispatch has let go of it too,
  * which may come later: past its deadline dispatch answers for a request that it still works on. */
 struct join {
-	struct ocs_relay *relay;
-	bool relays; /* nothing is delivered here */
+	struct ocs_relay *relay;       /* while it is being put together */
+	struct ocs_dispatch *dispatch; /* which outlives the relay, and may answer after its end */
+	bool relays;                   /* nothing is delivered here */
 	struct ocs_request *request;
 	struct ocs_result *local; /* as dispatch answered */
 	struct item *items;
@@ -92,12 +93,12 @@ static void arrived(struct join *join)
 	if (atomic_fetch_sub(&join->waiting, 1) > 1)
 		return;
 	if (atomic_load(&join->local_failed)) {
-		ocs_dispatch_count_results(join->relay->dispatch, request, NULL);
+		ocs_dispatch_count_results(join->dispatch, request, NULL);
 		request->done(request->owner, NULL, 0);
 	} else {
 		for (size_t i = 0; i < request->count; i++)
 			join_result(join, i, &request->results[i]);
-		ocs_dispatch_count_results(join->relay->dispatch, request, request->results);
+		ocs_dispatch_count_results(join->dispatch, request, request->results);
 		request->done(request->owner, request->results, request->count);
 	}
 	let_go(join);
@@ -182,8 +183,8 @@ static int make_parts(struct join *join, struct part **parts_r, size_t *n_r)
 		if (request->results[i].status == OCS_STATUS_REFUSED)
 			continue;
 		if (!relay) {
-			users = ocs_dispatch_recipients(join->relay->dispatch, join,
-			                                &request->items[i], &n_users);
+			users = ocs_dispatch_recipients(join->dispatch, join, &request->items[i],
+			                                &n_users);
 			if (users == NULL)
 				return -1;
 			if (n_users == 0)
@@ -244,6 +245,7 @@ void ocs_relay_submit(struct ocs_relay *relay, struct ocs_request *request)
 		return;
 	}
 	join->relay = relay;
+	join->dispatch = relay->dispatch;
 	join->relays = relay->settings->relay;
 	join->request = request;
 	atomic_flag_clear(&join->told);
