@@ -149,6 +149,7 @@ struct ocsnotify {
 	dev_t wake_device; /* of the socket's name */
 	ino_t wake_inode;
 	uint64_t look_due;                /* monotonic milliseconds */
+	bool renewed;                     /* queues were made again, and are not registered yet */
 	char look_trouble[OCS_ERROR_MAX]; /* of the last look, as it was reported */
 	int udp4, udp6;                   /* -1: not opened, or not to be had */
 	int journal;

@@ -144,6 +144,7 @@ void lib_look(struct ocsnotify *context)
 	context->look_due = now + LIB_LOOK_MS;
 	lib_settings(context);
 	queues = renew_queues(context);
+	context->renewed = context->renewed || queues > 0;
 	if (lib_enter(context) != OCSNOTIFY_OK) {
 		memcpy(error.text, context->error, sizeof(error.text));
 		trouble(context, error.text);
@@ -151,8 +152,10 @@ void lib_look(struct ocsnotify *context)
 	}
 	ret = lib_files_renew(context, &files, &error);
 	record = ret != 0 || is_registered(context);
-	if (ret == 0 && (queues > 0 || !record))
+	if (ret == 0 && (context->renewed || !record))
 		ret = lib_registration_all(context, &error);
+	if (ret == 0)
+		context->renewed = false;
 	lib_unlock();
 	trouble(context, ret == 0 ? "" : error.text);
 	if (ret == 0 && files)

@@ -96,7 +96,9 @@ static int open_kernel_queue(struct lib_queue *queue, const struct ocs_registry_
 		queue->mq = LIB_NO_QUEUE;
 		return ret;
 	}
-	queue->message_size = settings->message_size;
+	/* The one it replaces may have longer ones. */
+	if (queue->message_size < settings->message_size)
+		queue->message_size = settings->message_size;
 	context->live_queues++;
 	return 0;
 }

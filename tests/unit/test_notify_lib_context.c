@@ -439,6 +439,66 @@ START_TEST(a_user_has_so_many_sessions_and_a_session_so_many_subscriptions)
 }
 END_TEST
 
+static void put_settings(struct ocsnotify *context)
+{
+	lib_lock();
+	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
+	ck_assert_int_eq(ocs_registry_settings_put(context->shared->registry, &rig_settings, NULL),
+	                 0);
+	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
+	lib_unlock();
+}
+
+static void look(struct ocsnotify *context)
+{
+	context->look_due = 0;
+	lib_look(context);
+}
+
+static unsigned count_events(struct ocsnotify_session *session)
+{
+	struct ocsnotify_event event;
+	unsigned n = 0;
+
+	while (ocsnotify_next_event(session, &event) == 1)
+		n++;
+	return n;
+}
+
+/* The first look makes queues and cannot register them; those they replace have longer messages. */
+START_TEST(queues_that_were_made_again_are_registered_later_if_need_be)
+{
+	struct ocsnotify *context = rig_open();
+	struct ocsnotify_session *session = rig_session(context, rig_user);
+	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
+	char wake[128], away[128];
+
+	snprintf(wake, sizeof(wake), "%s/wake", rig_folder);
+	snprintf(away, sizeof(away), "%s/away", rig_folder);
+	subscribe_all(session);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
+	rig_settings.message_size = 200;
+	put_settings(context);
+	for (struct lib_queue *q = session->queues; q != NULL; q = q->next)
+		ck_assert_int_eq(ocs_queue_unlink(q->r.name), 0);
+	ck_assert_int_eq(rename(wake, away), 0);
+	ck_assert_int_eq(close(open(wake, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
+	look(context);
+	ck_assert_str_ne(rig_warnings, "");
+	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	ck_assert_int_eq(unlink(wake), 0);
+	ck_assert_int_eq(rename(away, wake), 0);
+	look(context);
+	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	entry = rig_newmail(INBOX, MAIL + 0x10000);
+	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
+	ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), 1);
+	ck_assert_uint_eq(count_events(session), 2);
+	ck_assert_msg(strstr(rig_warnings, "Message too long") == NULL, "%s", rig_warnings);
+	ocsnotify_close(context);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("libocsnotify: contexts");
@@ -462,6 +522,7 @@ int main(void)
 	tcase_add_test(t, without_kernel_queues_everything_goes_through_the_registry);
 	tcase_add_test(t, a_new_registry_file_is_noticed_and_registered_in);
 	tcase_add_test(t, a_new_registry_folder_is_noticed_too);
+	tcase_add_test(t, queues_that_were_made_again_are_registered_later_if_need_be);
 	tcase_add_test(t, a_journal_does_not_grow_for_ever);
 	tcase_add_test(t, each_error_has_a_text);
 	suite_add_tcase(suite, t);
