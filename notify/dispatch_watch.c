@@ -32,6 +32,7 @@ struct dispatch_watch {
 	ino_t folder_inode, private_inode;
 	uint64_t last_look, last_try, last_space;
 	uint64_t tries;
+	bool lost; /* registry.tdb is not the one in use, and cannot be made anew */
 };
 
 static const char key_try[] = {'t', 'r', 'y'};
@@ -100,6 +101,9 @@ static int look_at_folder(struct ocs_dispatch *dispatch)
 	struct ocs_error why;
 	int ret = same_folder(dispatch->folder, watch->folder_device, watch->folder_inode, &why);
 
+	/* mend_registry() has said what is wrong. */
+	if (ret == 0 && watch->lost)
+		return -1;
 	return look_at(dispatch, OCS_HEALTH_REGISTRY, ret != 0 ? &why : NULL,
 	               "put it back, with index.tdb and private/, and restart");
 }
@@ -144,8 +148,13 @@ static void mend_registry(struct ocs_dispatch *dispatch, const char *why)
 	struct ocs_store *fresh;
 	struct ocs_error error;
 	bool whole = false;
+	int ret = ocs_registry_remake(dispatch->registry, &fresh, &whole, &error);
 
-	if (ocs_registry_remake(dispatch->registry, &fresh, &whole, &error) != OCS_STORE_OK) {
+	/* A library is at work in the one that is open: the next look is soon enough. */
+	if (ret == OCS_STORE_BUSY)
+		return;
+	dispatch->watch->lost = ret != OCS_STORE_OK;
+	if (ret != OCS_STORE_OK) {
 		ocs_health_set(dispatch->health, OCS_HEALTH_REGISTRY, OCS_HEALTH_UNWELL,
 		               "%.200s, and cannot be made anew: %.250s", why, error.text);
 		return;
@@ -166,6 +175,8 @@ static void look_at_registry(struct ocs_dispatch *dispatch)
 
 	if (ocs_store_present(store, &why) != 0 || ocs_store_usable(store, &why) != OCS_STORE_OK)
 		mend_registry(dispatch, why.text);
+	else
+		dispatch->watch->lost = false;
 }
 
 int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error)
@@ -275,8 +286,13 @@ void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now)
 
 	if (now - watch->last_look >= LOOK_NS) {
 		watch->last_look = now;
-		if (ocs_dispatch_watch_before(dispatch, &ignored) == 0)
+		if (ocs_dispatch_watch_before(dispatch, &ignored) == 0 || watch->lost) {
+			bool lost = watch->lost;
+
 			look_at_registry(dispatch);
+			if (lost && !watch->lost)
+				(void)ocs_dispatch_watch_before(dispatch, &ignored);
+		}
 	}
 	if (ocs_health_state(dispatch->health, OCS_HEALTH_STORE) == OCS_HEALTH_UNWELL) {
 		if (now - watch->last_try >= TRY_NS) {

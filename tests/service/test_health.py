@@ -177,6 +177,20 @@ class Gone(HealthTest):
         back()
         self.well_everywhere()
 
+    def test_a_registry_file_that_cannot_be_made_anew_refuses_until_it_can(self):
+        self.start()
+        hindrance = os.path.join(self.d.registry, "registry.tdb.fresh")
+        os.mkdir(hindrance)
+        os.unlink(os.path.join(self.d.registry, "registry.tdb"))
+        self.unwell_everywhere("cannot be made anew", "registry")
+        for name in (1, 2):  # looking before each of them makes it well for nobody
+            self.refuses(name)
+        self.assertEqual(self.d.log().count("delivers again (registry)"), 0)
+        os.rmdir(hindrance)
+        self.well_everywhere()
+        self.assertIn("made anew with all that it held", self.d.log())
+        self.accepted(self.c.newmail("3"), "nosubscriber")
+
     def test_a_journal_that_is_removed_is_known_without_a_request(self):
         self.start()
         back = self.away("private/recent.log")
