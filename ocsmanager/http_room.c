@@ -26,6 +26,7 @@
 #define READING_MS 1000
 #define PATIENCE   50 /* looks until those are turned away that descriptors are kept back for */
 #define TURN_MAX   64 /* who waits is turned away, so many at a look */
+#define CALM       4  /* looks in a row that find a descriptor until it is over */
 
 struct group_key {
 	uint16_t family;
@@ -46,6 +47,7 @@ struct ocs_http_room {
 	int spare; /* a descriptor kept to turn clients away with; -1: used up */
 	bool scarce;
 	unsigned patience; /* looks while descriptors are missing, since they are */
+	unsigned calm;     /* looks since one was there again */
 };
 
 static const struct ocs_refusal full = {503, "OVERLOADED", "too many connections"};
@@ -291,11 +293,14 @@ bool ocs_http_room_look(struct ocs_http_room *room, struct ocs_http_connection *
 	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		close(fd);
-		tell(room, false);
+		/* One that is closed here is taken by the next who waits. */
+		if (++room->calm >= CALM)
+			tell(room, false);
 		room->patience = 0;
 		return false;
 	}
 	tell(room, true);
+	room->calm = 0;
 	victim = choose(first, NULL, true, false);
 	if (victim != NULL && end(victim))
 		atomic_fetch_add(&room->settings.metrics->connections_evicted, 1);

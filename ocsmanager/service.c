@@ -270,6 +270,9 @@ int ocs_service_stop(struct ocs_service *service)
 	hang = ocs_http_guard_busy(service->server.guard, false);
 	if (hang > 0) {
 		ocs_log(LOG_ERR, "%u requests hang and are given up at the end", hang);
+		/* What both ask is about to go. */
+		ocs_listener_stop(&service->operations);
+		ocs_http_guard_room(service->server.guard, NULL);
 		return -1;
 	}
 	ocs_http_wait_finished(&service->server);

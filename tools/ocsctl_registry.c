@@ -230,7 +230,7 @@ json_t *ocsctl_queue_json(const struct ocsctl_queue *queue)
 	json_t *kernel = json_null(), *error = json_null();
 
 	if (ocsctl_queue_unseen(queue))
-		error = json_string(strerror(-queue->kernel_error));
+		error = json_string(ocsctl_queue_trouble(queue->kernel_error));
 	if (queue->kernel_error == 0)
 		kernel =
 		        json_pack("{s:I, s:I, s:I}", "messages", (json_int_t)queue->kernel.messages,
