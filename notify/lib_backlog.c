@@ -167,6 +167,14 @@ static int take_spills(struct ocsnotify_session *session, size_t before, struct 
 
 	if (ret != OCS_STORE_OK)
 		return ret;
+	/* The daemon made it anew while we waited: what is taken from the old one would come again
+	 * from the new one. */
+	if (lib_shared_exchanged(session->context->shared)) {
+		ocs_registry_cancel(registry);
+		ocs_error_set(error, "%s: the registry was just made anew: try again",
+		              session->context->shared->path);
+		return OCS_STORE_BUSY;
+	}
 	for (struct lib_queue *queue = session->queues; queue != NULL && ret == OCS_STORE_OK;
 	     queue = queue->next)
 		ret = take_spill(queue, error);
