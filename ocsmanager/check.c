@@ -131,9 +131,17 @@ static void look_from_child(struct ocs_check *check, bool starts)
 	pid_t pid;
 
 	fflush(NULL);
-	if (pipe(ends) < 0 || (pid = fork()) < 0) {
+	if (pipe(ends) < 0) {
 		ocs_check_report(check, LOG_ERR, "main", "user", "cannot look as that user: %s",
 		                 strerror(errno));
+		return;
+	}
+	pid = fork();
+	if (pid < 0) {
+		ocs_check_report(check, LOG_ERR, "main", "user", "cannot look as that user: %s",
+		                 strerror(errno));
+		close(ends[0]);
+		close(ends[1]);
 		return;
 	}
 	if (pid == 0) {
