@@ -215,6 +215,9 @@ static int make_file(struct ocs_store *store, const char *path, unsigned hash_si
 		return OCS_STORE_ERROR;
 	}
 	if (make_recovery_area(tdb, hash_size >= LARGE_HASH) != 0) {
+		/* "Not there" is no reason not to store it: the file could not grow. */
+		if (store->os_error == 0 && tdb_error(tdb) == TDB_ERR_NOEXIST)
+			store->os_error = ENOSPC;
 		ocs_error_set(error, "%s: cannot write: %s", path,
 		              store->os_error != 0 ? strerror(store->os_error) : tdb_errorstr(tdb));
 		ocs_store_forget_error(store);

@@ -317,6 +317,34 @@ START_TEST(a_full_disk_is_called_so)
 }
 END_TEST
 
+/* Whichever step of making a file has no room any more. */
+START_TEST(a_full_disk_is_called_so_at_every_step)
+{
+	struct ocs_store *other;
+	int ret = OCS_STORE_ERROR, failed = 0;
+
+	small_disk();
+	for (int kib = 500; ret != OCS_STORE_OK && kib < 20000; kib += 250) {
+		char size[32];
+
+		snprintf(size, sizeof(size), "size=%dk", kib);
+		ck_assert_int_eq(mount("none", rig_path("disk"), "tmpfs", MS_REMOUNT, size), 0);
+		ret = ocs_store_open(rig_path("disk/large.tdb"), 131071, OCS_STORE_CREATE, 0660,
+		                     (gid_t)-1, &other, NULL, &rig_error);
+		if (ret == OCS_STORE_OK)
+			continue;
+		failed++;
+		ck_assert_int_eq(ret, OCS_STORE_ERROR);
+		ck_assert_msg(strstr(rig_error.text, strerror(ENOSPC)) != NULL, "%d KiB: %s", kib,
+		              rig_error.text);
+	}
+	ck_assert_int_eq(ret, OCS_STORE_OK);
+	ck_assert_int_gt(failed, 10);
+	ocs_store_close(other);
+	ck_assert_int_eq(umount2(rig_path("disk"), MNT_DETACH), 0);
+}
+END_TEST
+
 START_TEST(a_limit_on_the_size_of_files_is_an_error_and_no_signal)
 {
 	struct rlimit limit = {.rlim_cur = ocs_store_size(store) + 4096, .rlim_max = RLIM_INFINITY};
@@ -403,6 +431,7 @@ int main(void)
 	tcase_add_test(tcase, scattered_garbage_never_ends_the_process_and_is_never_returned);
 	tcase_add_test(tcase, a_process_in_the_middle_of_its_work_lives_through_all_of_it);
 	tcase_add_test(tcase, a_full_disk_is_called_so);
+	tcase_add_test(tcase, a_full_disk_is_called_so_at_every_step);
 	tcase_add_test(tcase, a_limit_on_the_size_of_files_is_an_error_and_no_signal);
 	tcase_add_test(tcase, past_its_limit_a_store_is_full_and_deletions_go_on);
 	tcase_add_test(tcase,
