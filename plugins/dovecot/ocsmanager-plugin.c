@@ -16,6 +16,7 @@
 struct ocs_mail_user {
 	union mail_user_module_context module_ctx;
 	struct ocs_user *settings;
+	bool settings_read;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(ocs_user_module, &mail_user_module_register);
@@ -25,11 +26,29 @@ const char *ocsmanager_plugin_dependencies[] = {"notify", NULL};
 
 static bool bad_settings_logged;
 
+static void read_settings(struct mail_user *user, struct ocs_mail_user *ctx)
+{
+	const char *error;
+
+	ctx->settings_read = TRUE;
+	if (ocs_settings_read(user, &ctx->settings, &error) < 0) {
+		if (!bad_settings_logged)
+			i_error("ocsmanager: %s; nothing is reported", error);
+		bad_settings_logged = TRUE;
+	}
+}
+
 struct ocs_user *ocs_user_get(struct mail_user *user)
 {
 	struct ocs_mail_user *ctx = MODULE_CONTEXT(user, ocs_user_module);
 
-	return ctx == NULL ? NULL : ctx->settings;
+	if (ctx == NULL)
+		return NULL;
+	/* The owner of a shared folder has a creator, the "raw mail user" of a delivery has none;
+	   2.4 tells only after it has created either. */
+	if (!ctx->settings_read && user->creator != NULL)
+		read_settings(user, ctx);
+	return ctx->settings;
 }
 
 static void ocs_mail_user_deinit(struct mail_user *user)
@@ -42,13 +61,8 @@ static void ocs_mail_user_deinit(struct mail_user *user)
 
 static void ocs_mail_user_created(struct mail_user *user)
 {
-	struct ocs_mail_user *ctx;
-	const char *error;
+	struct ocs_mail_user *ctx = p_new(user->pool, struct ocs_mail_user, 1);
 
-	/* the "raw mail user" of a delivery; the owner of a shared folder has a creator */
-	if (user->autocreated && user->creator == NULL)
-		return;
-	ctx = p_new(user->pool, struct ocs_mail_user, 1);
 	if (!user->autocreated) {
 		ctx->module_ctx.super = *user->vlast;
 		user->vlast->deinit = ocs_mail_user_deinit;
@@ -56,11 +70,8 @@ static void ocs_mail_user_created(struct mail_user *user)
 		ocs_own_user_add(user);
 	}
 	MODULE_CONTEXT_SET(user, ocs_user_module, ctx);
-	if (ocs_settings_read(user, &ctx->settings, &error) < 0) {
-		if (!bad_settings_logged)
-			i_error("ocsmanager: %s; nothing is reported", error);
-		bad_settings_logged = TRUE;
-	}
+	if (!user->autocreated)
+		read_settings(user, ctx);
 }
 
 static struct mail_storage_hooks ocs_hooks = {

@@ -25,7 +25,7 @@ NEW = VERSION >= (2, 4)
 def variable(name):
     """A variable of 2.3 in the words of this version."""
     return {"%u": "%{user}", "%n": "%{user | username}", "%d": "%{user | domain}",
-            "%Ln": "%{user | username | lower}"}[name] if NEW else name
+            "%Ln": "%{user | username | lower}", "%Lu": "%{user | lower}"}[name] if NEW else name
 
 
 def settings(values):
@@ -38,6 +38,64 @@ def service(name, requests):
     """How many connections a process of a service handles in its life; 0: no limit."""
     key, value = ("restart_request_count", requests or "unlimited") if NEW else ("service_count", requests)
     return f"service {name} {{\n {key} = {value}\n}}\n"
+
+
+def location(path, layout=None, private_index=None, driver="maildir"):
+    """Where a namespace, or everybody, has its mail. %%h and %%u: the owner's, in a shared one."""
+    if NEW:
+        lines = [f"mail_driver = {driver}", f"mail_path = {path}"]
+        lines += [f"mailbox_list_layout = {layout}"] if layout else []
+        lines += [f"mail_index_private_path = {private_index}"] if private_index else []
+        return "\n".join(lines).replace("%%h", "%{owner_home}").replace("%%u", "%{owner_user}")
+    text_ = f"{driver}:{path}" + (f":LAYOUT={layout}" if layout else "")
+    return text_ + (f":INDEXPVT={private_index}" if private_index else "")
+
+
+def mail_location(*args, **more):
+    """location() of everybody."""
+    return location(*args, **more) if NEW else "mail_location = " + location(*args, **more)
+
+
+def namespace(name, path=None, private_index=None, **values):
+    """A namespace; prefix may hold %%u, its owner, in a shared one."""
+    if NEW and "prefix" in values:
+        values["prefix"] = values["prefix"].replace("%%u", "$user")
+    lines = [f"{key} = {value}" for key, value in values.items()]
+    if path:
+        text_ = location(path, private_index=private_index)
+        lines.append(text_ if NEW else "location = " + text_)
+    return f"namespace {name} {{\n" + "\n".join(lines) + "\n}\n"
+
+
+def alias(name, prefix):
+    """Of a namespace for another one: 2.4 asks for its name."""
+    return f"alias_for = {name if NEW else prefix}"
+
+
+# Letters of a folder's name that separate are escaped: a plugin, or a setting.
+ESCAPES = {"extra": 'mailbox_list_storage_escape_char = "~"\n'} if NEW else {
+    "mail_plugins": "notify listescape ocsmanager"}
+
+COMPRESS_PLUGINS = "notify mail_compress ocsmanager" if NEW else "notify zlib ocsmanager"
+COMPRESS = {"mail_compress_write_method" if NEW else "zlib_save": "gz"}
+
+
+def acl(rules, shared):
+    """The acl plugin: a file with rules for all, and one that knows who shares with whom."""
+    if NEW:
+        return (f"acl_driver = vfile\nacl_global_path = {rules}\n"
+                f"acl_sharing_map {{\n dict file {{\n path = {shared}\n }}\n}}\n")
+    return settings({"acl": f"vfile:{rules}", "acl_shared_dict": f"file:{shared}"})
+
+
+def imapsieve(script):
+    """A script that runs for what IMAP clients append and copy to any folder."""
+    if NEW:
+        return ("sieve_plugins = sieve_imapsieve\nprotocol imap {\n sieve_script all {\n type = before\n"
+                f" cause = append copy\n driver = file\n path = {script}\n }}\n}}\n")
+    return settings({"sieve_plugins": "sieve_imapsieve", "imapsieve_mailbox1_name": "*",
+                     "imapsieve_mailbox1_causes": "APPEND COPY",
+                     "imapsieve_mailbox1_before": f"file:{script}"})
 
 
 def _listener(service_name, listener, port):

@@ -3,6 +3,7 @@ imapsieve change a mail while it is being appended."""
 
 import unittest
 
+import dovecot_config
 from plugin_case import MAIL, Rig
 
 ATTACHMENT = (b"From: a@example.org\r\nSubject: file\r\nMIME-Version: 1.0\r\n"
@@ -10,17 +11,7 @@ ATTACHMENT = (b"From: a@example.org\r\nSubject: file\r\nMIME-Version: 1.0\r\n"
               b"--b\r\nContent-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n"
               b"\r\nx\r\n--b--\r\n")
 
-IMAPSIEVE = """
-protocol imap {{
-  mail_plugins = notify ocsmanager imap_sieve
-}}
-plugin {{
-  sieve_plugins = sieve_imapsieve
-  imapsieve_mailbox1_name = *
-  imapsieve_mailbox1_causes = APPEND COPY
-  imapsieve_mailbox1_before = file:{script}
-}}
-"""
+IMAP_PLUGINS = "protocol imap {\n mail_plugins = notify ocsmanager imap_sieve\n}\n"
 
 
 class Flags(Rig):
@@ -69,7 +60,7 @@ class Order(Rig):
         self.setup(**more)
         self.dovecot.stop_processes()
         path = self.dovecot.script("imapsieve", script)
-        self.dovecot.extra = IMAPSIEVE.format(script=path)
+        self.dovecot.extra = IMAP_PLUGINS + dovecot_config.imapsieve(path)
         self.dovecot.start()
         imap = self.dovecot.imap("alice")
         imap.create("Work")

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import unittest
 
+import dovecot_config
 from plugin_case import MAIL, Rig
 
-FORMATS = ("maildir:~/Maildir", "mdbox:~/mdbox", "sdbox:~/sdbox", "mbox:~/mbox")
+FORMATS = {"maildir": "~/Maildir", "mdbox": "~/mdbox", "sdbox": "~/sdbox", "mbox": "~/mbox"}
 
 
 def snapshot(dovecot, user="alice"):
@@ -28,9 +29,10 @@ class Guid(Rig):
                 for n in self.server.wait_accepted(count) if "messageID" in n]
 
     def test_a_uid_that_is_given_again_names_another_mail(self):
-        for form in FORMATS:
-            with self.subTest(format=form):
-                self.setup(events="newmail", dovecot={"extra": f"mail_location = {form}\n"})
+        for driver, path in FORMATS.items():
+            with self.subTest(format=driver):
+                where = dovecot_config.mail_location(path, driver=driver)
+                self.setup(events="newmail", dovecot={"extra": where + "\n"})
                 self.dovecot.deliver("alice")
                 self.server.wait_accepted(1)
                 snapshot(self.dovecot)
@@ -72,9 +74,9 @@ class Guid(Rig):
         imap.logout()
 
     def test_compressed_mail_is_told_too(self):
-        self.setup(events="newmail created", dovecot={"mail_plugins": "notify zlib ocsmanager"})
+        self.setup(events="newmail created", dovecot={"mail_plugins": dovecot_config.COMPRESS_PLUGINS})
         self.dovecot.stop_processes()
-        self.dovecot.settings["zlib_save"] = "gz"
+        self.dovecot.settings.update(dovecot_config.COMPRESS)
         self.dovecot.start()
         self.dovecot.deliver("alice")
         imap = self.dovecot.imap("alice")
