@@ -173,7 +173,8 @@ static void look_at_registry(struct ocs_dispatch *dispatch)
 	const struct ocs_store *store = ocs_registry_store(dispatch->registry);
 	struct ocs_error why;
 
-	if (ocs_store_present(store, &why) != 0 || ocs_store_usable(store, &why) != OCS_STORE_OK)
+	if (ocs_store_present(store, &why) != 0 || ocs_store_usable(store, &why) != OCS_STORE_OK ||
+	    ocs_registry_intact(dispatch->registry, &why) != OCS_STORE_OK)
 		mend_registry(dispatch, why.text);
 	else
 		dispatch->watch->lost = false;

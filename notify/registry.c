@@ -45,8 +45,9 @@ static int read_boot_id(char out[BOOT_ID_SIZE], struct ocs_error *error)
 	return 0;
 }
 
-/* Soft state does not outlive the kernel that holds the queues. */
-static int check_boot_id(struct ocs_registry *registry, struct ocs_error *error)
+/* Soft state does not outlive the kernel that holds the queues. create: a file without a boot id is
+ * a fresh one; else it is damaged, and the daemon's to mend. */
+static int check_boot_id(struct ocs_registry *registry, bool create, struct ocs_error *error)
 {
 	char boot_id[BOOT_ID_SIZE];
 	uint8_t *data;
@@ -65,6 +66,10 @@ static int check_boot_id(struct ocs_registry *registry, struct ocs_error *error)
 			return OCS_STORE_OK;
 	} else if (ret != OCS_STORE_MISSING) {
 		return ret;
+	} else if (!create) {
+		ocs_error_set(error, "%s: damaged: a running daemon makes it anew within seconds",
+		              ocs_store_path(registry->store));
+		return OCS_STORE_CORRUPT;
 	}
 	ret = ocs_registry_begin(registry, error);
 	if (ret != OCS_STORE_OK)
@@ -161,7 +166,7 @@ int ocs_registry_open(const char *folder, bool create, struct ocs_registry **reg
 	if (ret == OCS_STORE_OK)
 		ret = make_wake_folder(registry, &st, create, error);
 	if (ret == OCS_STORE_OK)
-		ret = check_boot_id(registry, error);
+		ret = check_boot_id(registry, create, error);
 	if (ret != OCS_STORE_OK) {
 		talloc_free(registry);
 		return ret;
@@ -178,6 +183,28 @@ static int copy_one(const void *key, size_t key_len, const uint8_t *data, size_t
 	return data == NULL ? 0 : ocs_store_put(arg, key, key_len, data, len, NULL);
 }
 
+int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error)
+{
+	char boot_id[BOOT_ID_SIZE];
+	uint8_t *data;
+	size_t len;
+	int ret = ocs_store_fetch(registry->store, registry, key_meta, sizeof(key_meta), &data,
+	                          &len, NULL);
+	bool good = true;
+
+	if (ret == OCS_STORE_OK) {
+		good = read_boot_id(boot_id, NULL) != 0 ||
+		       (len == BOOT_ID_SIZE && memcmp(data, boot_id, BOOT_ID_SIZE) == 0);
+		talloc_free(data);
+	} else if (ret == OCS_STORE_MISSING || ret == OCS_STORE_DAMAGED) {
+		good = false;
+	}
+	if (good && !ocs_store_damaged(registry->store))
+		return OCS_STORE_OK;
+	ocs_error_set(error, "%s: damaged while in use", ocs_store_path(registry->store));
+	return OCS_STORE_CORRUPT;
+}
+
 /* All that verifies, or nothing but the boot id: a half would be sessions without queues. */
 static int fill(struct ocs_registry *registry, struct ocs_store *fresh, bool *whole_r,
                 struct ocs_error *error)
@@ -188,15 +215,15 @@ static int fill(struct ocs_registry *registry, struct ocs_store *fresh, bool *wh
 	if (ret != OCS_STORE_OK)
 		return ret;
 	*whole_r = ocs_store_usable(registry->store, NULL) == OCS_STORE_OK &&
+	           !ocs_store_damaged(registry->store) &&
 	           ocs_store_each(registry->store, -1, copy_one, fresh, NULL) == 0;
-	if (!*whole_r) {
+	if (!*whole_r)
 		ret = ocs_store_wipe(fresh, error);
-		if (ret == OCS_STORE_OK)
-			ret = read_boot_id(boot_id, error);
-		if (ret == OCS_STORE_OK)
-			ret = ocs_store_put(fresh, key_meta, sizeof(key_meta), boot_id,
-			                    BOOT_ID_SIZE, error);
-	}
+	if (ret == OCS_STORE_OK)
+		ret = read_boot_id(boot_id, error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_store_put(fresh, key_meta, sizeof(key_meta), boot_id, BOOT_ID_SIZE,
+		                    error);
 	if (ret == OCS_STORE_OK)
 		return ocs_store_commit(fresh, false, error);
 	ocs_store_cancel(fresh);

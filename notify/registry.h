@@ -88,6 +88,9 @@ struct ocs_registry_user {
  * registry). */
 int ocs_registry_open(const char *folder, bool create, struct ocs_registry **registry_r,
                       bool *moved_r, struct ocs_error *error);
+/* Whether what is in the open file can be so: OCS_STORE_CORRUPT with the text if the record that
+ * each has is not there, or libtdb has found the file damaged. */
+int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error);
 /* When registry.tdb is gone, another file, or not what it was: makes it anew with everything that
  * the open one holds. What stands under its name is kept as registry.tdb.other-<time>. The new file
  * is not used before ocs_registry_exchange(), which returns the old one, to be closed when nobody

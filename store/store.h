@@ -64,6 +64,9 @@ const char *ocs_store_path(const struct ocs_store *store);
 /* Whether the open file is still what it was at open: OCS_STORE_CORRUPT if it has been cut short or
  * overwritten since, with the text for the log. A few system calls; any thread. */
 int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error);
+/* Whether libtdb has met something in the open file that cannot be, since it was opened. Any
+ * thread. */
+bool ocs_store_damaged(const struct ocs_store *store);
 /* Whether its name still leads to the open file: 0, or -1 and whether it is gone or another one. */
 int ocs_store_present(const struct ocs_store *store, struct ocs_error *error);
 /* For people who rescue what is in it: the number in /proc/PID/fd. Never used, never closed. */

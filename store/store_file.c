@@ -56,6 +56,9 @@ int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error 
 {
 	bool is_it_still = store->tdb == NULL || ocs_store_usable(store, error) == OCS_STORE_OK;
 
+	if (is_it_still && store->os_error == 0 && store->tdb != NULL &&
+	    tdb_error(store->tdb) == TDB_ERR_CORRUPT)
+		atomic_store(&store->damaged, true);
 	if (is_it_still && store->os_error != 0)
 		ocs_error_set(error, "%s: cannot %s: %s", store->path, what,
 		              strerror(store->os_error));
@@ -113,6 +116,11 @@ int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error)
 		return OCS_STORE_CORRUPT;
 	}
 	return OCS_STORE_OK;
+}
+
+bool ocs_store_damaged(const struct ocs_store *store)
+{
+	return atomic_load(&store->damaged);
 }
 
 uint64_t ocs_store_size(const struct ocs_store *store)

@@ -22,6 +22,7 @@ struct ocs_store {
 	bool in_transaction;
 	uint8_t header[OCS_STORE_HEADER]; /* as it was at open */
 	atomic_uint_fast64_t size;        /* of the file when last looked at: it never shrinks */
+	atomic_bool damaged;              /* libtdb has met what cannot be */
 	uint64_t size_max;
 	int os_error;  /* why libtdb failed last, 0: not known */
 	char log[160]; /* what it said */

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,27 @@ class Removed(ServiceTest):
         self.o.err.wait_text("the registry is a new one; registered again")
         self.arrives()
         self.assertEqual(len(glob.glob(path + ".other-*")), 1)
+
+    def damage(self, start):
+        """Overwrites registry.tdb from there on, in place."""
+        path = os.path.join(self.d.registry, "registry.tdb")
+        size = os.path.getsize(path)
+        with open(path, "r+b") as f:
+            f.seek(start)
+            f.write(random.Random(start).randbytes(size - start))
+
+    def test_garbage_over_a_part_of_the_registry(self):
+        """Size and header are what they were: only what is read shows it."""
+        for start in (4096, 300000):
+            with self.subTest(start=start):
+                self.arrives()
+                mark, known = len(self.d.err.lines), len(self.o.err.lines)
+                self.damage(start)
+                self.d.err.wait_text("damaged while in use: made anew and empty", start=mark)
+                self.o.err.wait_text("registered again", start=known)
+                wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20)
+                self.arrives()
+        self.assertEqual(len(self.queues()), 1)
 
     def test_who_was_taken_for_dead_is_back_when_it_wakes_up(self):
         self.arrives()
