@@ -16,7 +16,7 @@ from harness.wait import wait_until
 
 EXCHANGE, INGEST = "ocsmanager.users", "ocsmanager.ingest"
 CONFIRM_TIMEOUT = int(QUICK["confirm_timeout"])
-LONG = 15  # what does not wait for it has happened long before
+LONG = 9  # below the deadline of a request; what does not wait for it has happened long before
 ID = re.compile(rb'id="[a-z]([0-9]+)"')
 
 
