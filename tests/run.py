@@ -35,10 +35,11 @@ KINDS = ("unit", "tree", "service", "live")
 UNIT_LIMIT = 180
 PYTHON_LIMIT = 600
 # The longest first, so that none of them is what all wait for at the end; then the rest of live, service, unit.
-LONGEST = ("live/test_rabbitmq_cluster.py", "live/test_samba.py", "tree/test_makefile.py", "live/test_dovecot_plugin.py",
-           "live/test_rabbitmq_nodes.py", "live/test_rabbitmq_manual.py", "live/test_rabbitmq_faults.py",
-           "live/test_rabbitmq_bindings.py", "live/test_rabbitmq_ingest.py", "live/test_rabbitmq_spool.py",
-           "service/test_lifecycle.py", "unit/test_mapistore_files")
+LONGEST = ("live/test_dovecot_plugin.py", "live/test_samba.py", "live/test_dovecot_spool.py",
+           "live/test_rabbitmq_bindings.py", "live/test_rabbitmq_cluster.py", "live/test_rabbitmq_faults.py",
+           "live/test_dovecot_owner.py", "tree/test_makefile.py", "live/test_rabbitmq_ingest.py",
+           "live/test_rabbitmq_nodes.py", "live/test_rabbitmq_manual.py", "live/test_dovecot_amqp.py",
+           "live/test_rabbitmq_outbox.py", "service/test_lifecycle.py", "unit/test_mapistore_files")
 SANITIZER_FACTOR = 2
 
 PR_SET_CHILD_SUBREAPER = 36
