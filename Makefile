@@ -241,7 +241,15 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ -lpthread
-tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/ocsmanager-faults
+# ---- a client made of Samba's library, for the live tests ----
+PEER_PKGS := dcerpc samba-credentials samba-hostconfig tevent talloc ndr
+$(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEER_PKGS) 2>/dev/null)) \
+	    $(CPPFLAGS) $(CFLAGS) $(WERRORS) $(LDFLAGS) -o $@ $< $(shell $(PKG_CONFIG) --libs $(PEER_PKGS) 2>/dev/null) \
+	    -ldcerpc-binding -lsamba-errors && $(LAX)
+tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o

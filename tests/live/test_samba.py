@@ -29,7 +29,7 @@ USERS = ["alice", "bob", "Carol"]
 PENDING, NOTHING, REJECTED, EXITING = (1, 0), (0, 0), (0, 0x7EE), (0, 0x3ED)
 NOT_ENCRYPTED, ERROR, NOT_SUPPORTED = 0x970, 0x80004005, 0x80040102
 NEWMAIL = 0x8002
-PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samba_peer.py")
+PEER = os.path.join(paths.BUILD, "tests", "samba_peer")
 
 _domain = None
 
@@ -422,11 +422,11 @@ class Ends(SambaTest):
                 self.dc.close()
 
 
-class PythonSamba(SambaTest):
+class SambasOwnClient(SambaTest):
     def start(self, security="spnego,seal"):
         self.samba()
         self.peer = subprocess.Popen(
-            [sys.executable, PEER, str(self.dc.port), self.dc.config, "alice", samba_rig.PASSWORD,
+            [PEER, str(self.dc.port), self.dc.config, "alice", samba_rig.PASSWORD,
              security], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.stop)
 
