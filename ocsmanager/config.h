@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* libmicrohttpd stalls with 128 connections in one thread: no thread gets this many. */
+/* libmicrohttpd, 0.9.75 and 1.0.1, stalls with 128 connections in one thread: no thread gets this
+ * many. */
 #define OCS_CONFIG_THREAD_CONNECTIONS 120
 /* Bytes of the path of a socket: what the kernel takes. */
 #define OCS_CONFIG_SOCKET_MAX 107
