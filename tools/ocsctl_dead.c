@@ -147,6 +147,9 @@ int ocsctl_dead_take(struct ocsctl_dead *dead, amqp_message_t *message)
 	if (!dead->asked && expect_all(dead) < 0)
 		return -1;
 	dead->asked = true;
+	/* There is none; the broker says so, or that nobody may ask. */
+	if (dead->messages == 0)
+		return take_by_get(dead, message);
 	return take_delivered(dead, message);
 }
 
