@@ -756,7 +756,7 @@ class Amqp(Deliveries):
         imap = self.dovecot.imap("alice")
         imap.append("INBOX", None, None, MAIL)
         imap.logout()
-        log = self.dovecot.wait_log("not reported to")
+        log = self.dovecot.wait_log("permission denied for uid")
         self.assertRegex(log, r"imap\(alice\).*ocsmanager: /\S+/socket: report: permission denied for uid "
                               rf"{pwd.getpwnam('nobody').pw_uid}, .*socket_group")
         self.assertLess(self.dovecot.lda("alice"), 2.5, "of a timeout of 3 s")
