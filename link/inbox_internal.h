@@ -133,6 +133,7 @@ struct inbox_message {
 	enum inbox_state state;
 	uint64_t tag;
 	bool redelivered, suspect;
+	bool probe;  /* of bindings_watch.c: nobody's notification, so it counts nowhere */
 	bool unread; /* too large: its body was not kept */
 	char key[OCS_INBOX_NAME_SIZE];
 	uint64_t body_size;

@@ -167,6 +167,7 @@ static void take_node(struct inbox_message *message, const struct ocs_inbox_enve
 
 	/* The bindings look whether they are there (bindings_watch.c). */
 	if (own && message->body_size == 0) {
+		message->probe = true;
 		ocs_inbox_set_state(message, INBOX_DONE);
 		return;
 	}
@@ -244,7 +245,7 @@ enum ocs_broker_result ocs_inbox_acknowledge(struct inbox_lane *lane, bool idle,
 	for (; message != NULL && message->state == INBOX_DONE; message = following) {
 		following = message->next;
 		tag = message->tag;
-		OCS_LINK_COUNT(lane->inbox->status, acked, 1);
+		OCS_LINK_COUNT(lane->inbox->status, acked, message->probe ? 0 : 1);
 		ocs_inbox_forget(message);
 	}
 	if (tag != 0) {
@@ -257,7 +258,7 @@ enum ocs_broker_result ocs_inbox_acknowledge(struct inbox_lane *lane, bool idle,
 		if (message->state != INBOX_DONE)
 			continue;
 		tag = message->tag;
-		OCS_LINK_COUNT(lane->inbox->status, acked, 1);
+		OCS_LINK_COUNT(lane->inbox->status, acked, message->probe ? 0 : 1);
 		ocs_inbox_forget(message);
 		result = acknowledge(lane, tag, false, error);
 		if (result != OCS_BROKER_OK)
