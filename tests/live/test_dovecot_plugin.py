@@ -241,10 +241,10 @@ class Session(Rig):
 
     def test_an_expiring_token_is_renewed_before_its_end(self):
         self.setup(server={"ttl": 1}, events="newmail")
-        end = time.monotonic() + 3.5
+        end = time.monotonic() + 30
         count = 0
         connection = self.dovecot.lmtp()
-        while time.monotonic() < end:
+        while self.server.logins < 3 and time.monotonic() < end:
             connection.deliver(["alice"], self.dovecot.message())
             count += 1
             self.server.wait_accepted(count)
@@ -757,7 +757,8 @@ class Amqp(Deliveries):
         imap.append("INBOX", None, None, MAIL)
         imap.logout()
         log = self.dovecot.wait_log("permission denied for uid")
-        self.assertRegex(log, r"imap\(alice\).*ocsmanager: /\S+/socket: report: permission denied for uid "
+        # the process may have said goodbye to alice by then
+        self.assertRegex(log, r"imap\(\w+\).*ocsmanager: /\S+/socket: report: permission denied for uid "
                               rf"{pwd.getpwnam('nobody').pw_uid}, .*socket_group")
         self.assertLess(self.dovecot.lda("alice"), 2.5, "of a timeout of 3 s")
         self.deliver_many(2)  # LMTP reports as root
