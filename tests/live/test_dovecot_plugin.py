@@ -756,7 +756,7 @@ class Amqp(Deliveries):
         imap = self.dovecot.imap("alice")
         imap.append("INBOX", None, None, MAIL)
         imap.logout()
-        log = self.dovecot.wait_log("permission denied for uid")
+        log = self.dovecot.wait_log("socket_group")
         # the process may have said goodbye to alice by then
         self.assertRegex(log, r"imap\(\w+\).*ocsmanager: /\S+/socket: report: permission denied for uid "
                               rf"{pwd.getpwnam('nobody').pw_uid}, .*socket_group")
