@@ -26,7 +26,8 @@ class Rig(unittest.TestCase):
     dovecot = None
     amqp = False  # ocsmanager_transport: the server is one of this host, on a socket
 
-    def setup(self, behave=None, server=None, dovecot=None, **settings):
+    def setup(self, behave=None, server=None, dovecot=None, start=True, **settings):
+        """start: else the caller does, when he has changed what he wants in self.dovecot."""
         server = dict(server or {})
         if self.amqp:
             folder = tempfile.mkdtemp(prefix="ocs-socket-")
@@ -48,7 +49,8 @@ class Rig(unittest.TestCase):
             self.dovecot.settings.update({"ocsmanager_url": self.server.url,
                                           "ocsmanager_credentials": "<" + self.credentials})
         self.dovecot.settings.update({f"ocsmanager_{k}": v for k, v in settings.items()})
-        self.dovecot.start()
+        if start:
+            self.dovecot.start()
         return self.dovecot
 
     def write_credentials(self, username, password, mode=0o600):

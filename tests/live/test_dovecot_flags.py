@@ -57,8 +57,7 @@ class Flags(Rig):
 
 class Order(Rig):
     def start(self, script, **more):
-        self.setup(**more)
-        self.dovecot.stop_processes()
+        self.setup(**more, start=False)
         path = self.dovecot.script("imapsieve", script)
         self.dovecot.extra = IMAP_PLUGINS + dovecot_config.imapsieve(path)
         self.dovecot.start()

@@ -74,8 +74,7 @@ class Guid(Rig):
         imap.logout()
 
     def test_compressed_mail_is_told_too(self):
-        self.setup(events="newmail created", dovecot={"mail_plugins": dovecot_config.COMPRESS_PLUGINS})
-        self.dovecot.stop_processes()
+        self.setup(events="newmail created", dovecot={"mail_plugins": dovecot_config.COMPRESS_PLUGINS}, start=False)
         self.dovecot.settings.update(dovecot_config.COMPRESS)
         self.dovecot.start()
         self.dovecot.deliver("alice")

@@ -23,8 +23,7 @@ def namespaces(separator, folder, prefix, private_index, more):
 
 class Owner(Rig):
     def start(self, separator="/", prefix="", private_index=None, more="", grant=("INBOX", "Work"), **settings):
-        dovecot = self.setup(dovecot={"mail_plugins": "notify acl ocsmanager"}, **settings)
-        dovecot.stop_processes()
+        dovecot = self.setup(dovecot={"mail_plugins": "notify acl ocsmanager"}, **settings, start=False)
         public = os.path.join(dovecot.folder, "public")
         os.mkdir(public)
         if os.geteuid() == 0:

@@ -291,8 +291,7 @@ class Session(Rig):
 
     @unittest.skipIf(os.geteuid() != 0, "needs root")
     def test_lmtp_reads_a_file_that_only_root_reads(self):
-        dovecot = self.setup(events="newmail")
-        dovecot.stop_processes()
+        dovecot = self.setup(events="newmail", start=False)
         dovecot.settings["ocsmanager_credentials"] = self.credentials
         dovecot.start()
         dovecot.deliver("alice")
@@ -305,8 +304,7 @@ class Session(Rig):
         self.accepted(1)
 
     def test_a_host_name_is_looked_up(self):
-        dovecot = self.setup(events="newmail")
-        dovecot.stop_processes()
+        dovecot = self.setup(events="newmail", start=False)
         dovecot.settings["ocsmanager_url"] = f"http://localhost:{self.server.port}"
         dovecot.start()
         dovecot.deliver("alice")
@@ -830,8 +828,7 @@ class Settings(Rig):
         """Dovecot 2.3 itself would expand it: in the form with < that fails every user."""
         for line, works in (("password=100%u", dovecot_config.NEW), ("password64=MTAwJXU=", True)):
             with self.subTest(line=line):
-                dovecot = self.setup(events="newmail")
-                dovecot.stop_processes()
+                dovecot = self.setup(events="newmail", start=False)
                 self.server.password = "100%u"
                 with open(self.credentials, "w", encoding="utf-8") as f:
                     f.write(f"username={self.server.username}\n{line}\n")
@@ -850,8 +847,7 @@ class Settings(Rig):
         for mechanism, hashed, tries in (("SCRAM-SHA-256", composed, 1), ("SSHA", composed, 1),
                                          ("SCRAM-SHA-256", decomposed, 2), ("PLAIN", decomposed, 1)):
             with self.subTest(mechanism=mechanism, hashed=hashed):
-                dovecot = self.setup(events="newmail", mechanism=mechanism)
-                dovecot.stop_processes(clean=False)
+                dovecot = self.setup(events="newmail", mechanism=mechanism, start=False)
                 self.server.password = hashed
                 self.write_credentials(self.server.username, decomposed)
                 dovecot.start()
@@ -866,8 +862,7 @@ class Settings(Rig):
         """As the manual says: the setting stands in a file of root's, taken in by !include_try."""
         include = os.path.join(tempfile.mkdtemp(prefix="ocs-include-"), "credentials.conf")
         self.addCleanup(shutil.rmtree, os.path.dirname(include))
-        dovecot = self.setup(dovecot={"extra": f"!include_try {include}"}, events="newmail")
-        dovecot.stop_processes()
+        dovecot = self.setup(dovecot={"extra": f"!include_try {include}"}, events="newmail", start=False)
         del dovecot.settings["ocsmanager_credentials"]
         with open(include, "w", encoding="utf-8") as f:
             f.write(dovecot_config.settings({"ocsmanager_credentials": "<" + self.credentials}))
@@ -886,8 +881,7 @@ class Settings(Rig):
         self.assertIn("ocsmanager_credentials is not set", result.stderr)
 
     def test_credentials_that_all_may_read_are_refused(self):
-        dovecot = self.setup()
-        dovecot.stop_processes()
+        dovecot = self.setup(start=False)
         os.chmod(self.credentials, 0o644)
         dovecot.settings["ocsmanager_credentials"] = self.credentials
         dovecot.start()

@@ -1,6 +1,7 @@
 """The Dovecot plugin's spool: what a process cannot report before it ends, the next one reports. Each LMTP
 process serves one connection here, as Dovecot 2.4 has it by default; 2.3 can be told to."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -15,6 +16,13 @@ from plugin_case import MAIL, PASSWORD, Rig
 from rig import wait_until
 
 PROMPT = 3  # a delivery that waited for a server would take the timeout of 10 s
+
+
+def record(number, user="bob", folder="X"):
+    """One as the plugin writes it."""
+    xml = (f'<notification category="created" id="test-spool-{number}"><backend>dovecot</backend>'
+           f"<username>{user}</username><folder>{folder}</folder></notification>").encode()
+    return b"\n+%08x %s\n" % (zlib.crc32(xml), xml)
 
 
 class Spooled(Rig):
@@ -246,6 +254,83 @@ class Folder(Spooled):
         self.deliver_until_reported(3)
         self.assertNotIn(1, self.reported())
 
+    def ids(self):
+        return [n["id"] for n in self.server.accepted if n["username"] == "bob"]
+
+    def test_what_one_process_got_rid_of_is_not_sent_by_the_next(self):
+        reports = []
+
+        def one_batch(request):
+            if request.method != "PUT":
+                return None
+            reports.append(request)
+            return None if len(reports) == 1 else HANG
+
+        self.start(behave=one_batch)
+        self.server.stop()
+        self.deliver(1)
+        self.wait_kept(1)
+        with open(os.path.join(self.folder(), self.files()[0]), "ab") as f:
+            f.write(b"".join(record(n) for n in range(600)))
+        self.server.start()
+        wait_until(lambda: self.deliver(1) or len(reports) > 1, 20, "a second batch")
+        sent = len(self.ids())
+        self.assertGreater(sent, 200)
+        self.server.behave = None
+        self.deliver_until_reported(1)
+        wait_until(lambda: len(self.ids()) >= 600, 20, "all")
+        self.assertEqual(self.ids(), [f"test-spool-{n}" for n in range(600)], "in order, each once")
+
+    def test_a_file_is_not_removed_under_a_writer(self):
+        self.start()
+        self.server.stop()
+        self.deliver(2)
+        self.wait_kept(2)
+        path = os.path.join(self.folder(), self.files()[0])
+        with open(path, "ab", buffering=0) as writer:
+            fcntl.flock(writer, fcntl.LOCK_SH)
+            self.server.start()
+            count = self.deliver_until_reported(2)
+            self.deliver_until_reported(count)  # by another process, which looks again
+            self.assertTrue(os.path.exists(path))
+            writer.write(record(1))
+        wait_until(lambda: self.deliver(1) or self.ids(), 20, "what it wrote last")
+        wait_until(lambda: not os.path.exists(path), 10, "it is removed")
+
+    def test_a_file_that_is_about_to_be_removed_is_not_written_to(self):
+        self.start()
+        self.server.stop()
+        self.deliver(1)
+        self.wait_kept(1)
+        path = os.path.join(self.folder(), self.files()[0])
+        with open(path, "rb") as reader:
+            fcntl.flock(reader, fcntl.LOCK_EX)
+            before = os.path.getsize(path)
+            self.deliver(2)
+            self.wait_kept(3)
+            self.assertEqual((os.path.getsize(path), len(self.files())), (before, 2))
+        self.server.start()
+        self.assert_all(self.deliver_until_reported(3))
+
+    def test_what_a_process_has_under_way_at_its_end_stays(self):
+        reports = []
+
+        def slow(request):
+            if request.method != "PUT":
+                return None
+            reports.append(request)
+            return Slow(0.7) if len(reports) == 1 else HANG if len(reports) == 2 else None
+
+        self.start(behave=slow)
+        connection = self.dovecot.lmtp()
+        for _ in range(2):
+            connection.deliver(["alice"], self.dovecot.message())
+            wait_until(lambda: reports, 10, "the first is under way")
+        connection.close()
+        wait_until(lambda: len(reports) == 2, 10, "the second is")
+        self.wait_kept(1)
+        self.assert_all(self.deliver_until_reported(2))
+
     def test_what_is_refused_for_good_does_not_stay(self):
         self.start(behave=lambda r: HANG)
         self.deliver(3, "alice", "bob")
@@ -298,10 +383,8 @@ class Folder(Spooled):
         os.makedirs(self.folder(), exist_ok=True)
         os.chmod(self.folder(), 0o700)
         for number in range(1, 65):
-            xml = (f'<notification category="created" id="test-spool-{number}"><backend>dovecot</backend>'
-                   "<username>bob</username><folder>X</folder></notification>").encode()
             with open(os.path.join(self.folder(), f"{number:016x}"), "wb") as f:
-                f.write(b"\n+%08x %s\n" % (zlib.crc32(xml), xml) + b"\n" * (1 << 20))
+                f.write(record(number) + b"\n" * (1 << 20))
         connection = self.dovecot.lmtp()
         self.addCleanup(connection.close)
         for _ in range(20):
