@@ -398,8 +398,10 @@ static void read_wakes(struct ocsnotify *context)
 
 		if (len < 0)
 			break;
+		if (len == 0)
+			context->look_due = 0; /* the registry lacks us, says the daemon */
 		if (len != 8)
-			continue; /* somebody asks whether we live */
+			continue;
 		queue = lib_queue_by_id(context, ocs_get64(data));
 		if (queue != NULL)
 			lib_news(queue->session);

@@ -452,6 +452,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_cond_destroy(&dispatch->waiting);
 	pthread_cond_destroy(&dispatch->finished);
 	ocs_dispatch_watch_free(dispatch);
+	ocs_dispatch_anew_free(dispatch);
 	ocs_dispatch_drops_free(dispatch);
 	ocs_reap_missing_free(dispatch->missing);
 	ocs_health_free(dispatch->health);
@@ -513,6 +514,12 @@ static int start_threads(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	return 0;
 }
 
+/* The registry may have been damaged, or taken away, while no daemon ran. */
+static int begin_anew(struct ocs_dispatch *dispatch, struct ocs_error *error)
+{
+	return ocs_dispatch_anew_begin(dispatch) == 0 ? 0 : ocs_error_set(error, "out of memory");
+}
+
 int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct ocs_index *index,
                        struct ocs_usermap *map, const struct ocs_dispatch_settings *settings,
                        ocs_log_fn *log, struct ocs_dispatch **out, struct ocs_error *error)
@@ -551,7 +558,8 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	}
 	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, is_stuck, dispatch);
 	if (open_parts(dispatch, error) != 0 || ocs_dispatch_watch_start(dispatch, error) != 0 ||
-	    ocs_dispatch_publish(dispatch, error) != 0 || start_threads(dispatch, error) != 0) {
+	    ocs_dispatch_publish(dispatch, error) != 0 || begin_anew(dispatch, error) != 0 ||
+	    start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)
 			(void)ocs_dispatch_stop(dispatch);
 		else

@@ -8,6 +8,7 @@
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
  *   dispatch_watch.c    whether the files are there and can be written
+ *   dispatch_anew.c     a registry made anew: who must register again
  *   dispatch_drops.c    what was dropped, and who is told
  *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
  *   dispatch_cache.c    identifiers in memory, for the fast path
@@ -200,6 +201,7 @@ struct ocs_dispatch {
 	gid_t gid; /* of the registry folder, and so of every queue */
 	struct ocs_health *health;
 	struct dispatch_watch *watch;     /* (store thread) */
+	struct dispatch_anew *anew;       /* (store thread) */
 	struct dispatch_drops *drops;     /* NULL: none yet (store thread) */
 	struct ocs_reap_missing *missing; /* of the janitor (store thread) */
 	int wake_socket;
@@ -329,6 +331,14 @@ void ocs_dispatch_watch_free(struct ocs_dispatch *dispatch);
 int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error);
 void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now);
 void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const char *why);
+
+/* dispatch_anew.c. Store thread. begin: whoever lives and is not registered is waited for; -1: out
+ * of memory. waits: still, and for a bounded time; it has told health. note: remembers who is
+ * registered, while the registry is well. */
+int ocs_dispatch_anew_begin(struct ocs_dispatch *dispatch);
+bool ocs_dispatch_anew_waits(struct ocs_dispatch *dispatch);
+void ocs_dispatch_anew_note(struct ocs_dispatch *dispatch);
+void ocs_dispatch_anew_free(struct ocs_dispatch *dispatch);
 
 /* dispatch_drops.c. Store thread. dropped: an entry of the user was; tell: says so, as often as is
  * bearable. */

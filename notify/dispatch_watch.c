@@ -101,8 +101,8 @@ static int look_at_folder(struct ocs_dispatch *dispatch)
 	struct ocs_error why;
 	int ret = same_folder(dispatch->folder, watch->folder_device, watch->folder_inode, &why);
 
-	/* mend_registry() has said what is wrong. */
-	if (ret == 0 && watch->lost)
+	/* mend_registry() has said what is wrong, or who is waited for. */
+	if (ret == 0 && (watch->lost || ocs_dispatch_anew_waits(dispatch)))
 		return -1;
 	return look_at(dispatch, OCS_HEALTH_REGISTRY, ret != 0 ? &why : NULL,
 	               "put it back, with index.tdb and private/, and restart");
@@ -142,16 +142,18 @@ static int look_at_index(struct ocs_dispatch *dispatch)
 	return look_at(dispatch, OCS_HEALTH_INDEX, ret != 0 ? &why : NULL, advice);
 }
 
-/* Soft state: it is in the open file still, and where it is not, sessions register again. */
-static void mend_registry(struct ocs_dispatch *dispatch, const char *why)
+/* Soft state: it is in the open file still, and where it is not, sessions register again. sound: of
+ * the open file, which only has no name any more. */
+static void mend_registry(struct ocs_dispatch *dispatch, bool sound, const char *why)
 {
 	struct ocs_store *fresh;
 	struct ocs_error error;
 	bool whole = false;
 	int ret = ocs_registry_remake(dispatch->registry, &fresh, &whole, &error);
 
-	/* A library is at work in the one that is open: the next look is soon enough. */
-	if (ret == OCS_STORE_BUSY)
+	/* A library is at work in the one that is open: the next look is soon enough, if what is
+	 * read of it holds. */
+	if (ret == OCS_STORE_BUSY && sound)
 		return;
 	dispatch->watch->lost = ret != OCS_STORE_OK;
 	if (ret != OCS_STORE_OK) {
@@ -164,6 +166,8 @@ static void mend_registry(struct ocs_dispatch *dispatch, const char *why)
 	                 whole ? "with all that it held"
 	                       : "and empty: MAPI servers register their sessions again; what "
 	                         "waited in spill lists is lost");
+	if (!whole && ocs_dispatch_anew_begin(dispatch) == 0)
+		(void)ocs_dispatch_anew_waits(dispatch);
 	if (ocs_dispatch_publish(dispatch, &error) != 0)
 		ocs_dispatch_store_failed(dispatch, error.text);
 }
@@ -171,13 +175,15 @@ static void mend_registry(struct ocs_dispatch *dispatch, const char *why)
 static void look_at_registry(struct ocs_dispatch *dispatch)
 {
 	const struct ocs_store *store = ocs_registry_store(dispatch->registry);
-	struct ocs_error why;
+	struct ocs_error why, gone;
+	bool present = ocs_store_present(store, &gone) == 0,
+	     sound = ocs_store_usable(store, &why) == OCS_STORE_OK &&
+	             ocs_registry_intact(dispatch->registry, &why) == OCS_STORE_OK;
 
-	if (ocs_store_present(store, &why) != 0 || ocs_store_usable(store, &why) != OCS_STORE_OK ||
-	    ocs_registry_intact(dispatch->registry, &why) != OCS_STORE_OK)
-		mend_registry(dispatch, why.text);
-	else
+	if (present && sound)
 		dispatch->watch->lost = false;
+	else
+		mend_registry(dispatch, sound, present ? why.text : gone.text);
 }
 
 int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error)
@@ -185,8 +191,13 @@ int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *e
 	static const enum ocs_health_source sources[] = {OCS_HEALTH_REGISTRY, OCS_HEALTH_PRIVATE,
 	                                                 OCS_HEALTH_INDEX};
 	struct ocs_health_report report;
-	bool well = look_at_folder(dispatch) == 0;
+	bool well;
 
+	/* A folder that is away holds no file to mend. */
+	if (same_folder(dispatch->folder, dispatch->watch->folder_device,
+	                dispatch->watch->folder_inode, NULL) == 0)
+		look_at_registry(dispatch);
+	well = look_at_folder(dispatch) == 0;
 	well = look_at_private(dispatch) == 0 && well;
 	well = look_at_index(dispatch) == 0 && well;
 	for (size_t i = 0; !well && i < sizeof(sources) / sizeof(sources[0]); i++) {
@@ -285,15 +296,10 @@ void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now)
 	struct dispatch_watch *watch = dispatch->watch;
 	struct ocs_error ignored;
 
-	if (now - watch->last_look >= LOOK_NS) {
+	if (now - watch->last_look >= LOOK_NS || ocs_dispatch_anew_waits(dispatch)) {
 		watch->last_look = now;
-		if (ocs_dispatch_watch_before(dispatch, &ignored) == 0 || watch->lost) {
-			bool lost = watch->lost;
-
-			look_at_registry(dispatch);
-			if (lost && !watch->lost)
-				(void)ocs_dispatch_watch_before(dispatch, &ignored);
-		}
+		if (ocs_dispatch_watch_before(dispatch, &ignored) == 0)
+			ocs_dispatch_anew_note(dispatch);
 	}
 	if (ocs_health_state(dispatch->health, OCS_HEALTH_STORE) == OCS_HEALTH_UNWELL) {
 		if (now - watch->last_try >= TRY_NS) {

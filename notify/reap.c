@@ -129,6 +129,11 @@ static bool is_dead(const struct ocs_registry *registry, uint64_t context,
 	return failure == ECONNREFUSED;
 }
 
+bool ocs_reap_is_dead(const struct ocs_registry *registry, uint64_t context)
+{
+	return is_dead(registry, context, NULL);
+}
+
 /* ---- what they left ---- */
 
 /* Unlinks a queue of that user, or empties it where that is not allowed (the folder of queues is

@@ -36,6 +36,10 @@ void ocs_reap_missing_free(struct ocs_reap_missing *missing);
 int ocs_reap(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing *missing,
              ocs_reap_report_fn *report, void *arg, struct ocs_error *error);
 
+/* Whether nobody answers at its socket, and nobody holds its journal. What cannot be told counts as
+ * alive. */
+bool ocs_reap_is_dead(const struct ocs_registry *registry, uint64_t context);
+
 /* Removes a context's socket and journal, and the queues that the journal names. Returns how many
  * queues there were; *left_r (may be NULL): those that could only be emptied. */
 unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r);

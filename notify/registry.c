@@ -22,7 +22,7 @@
 
 /* The default of 131 makes a fetch 23 times slower at 100,000 records. */
 #define HASH_SIZE    131071
-#define BOOT_ID_SIZE 36
+#define BOOT_ID_SIZE OCS_BOOT_ID_SIZE
 
 static const char key_meta[] = {'M'};
 static const char key_settings[] = {'M', 's'};
@@ -56,6 +56,7 @@ static int check_boot_id(struct ocs_registry *registry, bool create, struct ocs_
 
 	if (read_boot_id(boot_id, error) != 0)
 		return OCS_STORE_ERROR;
+	memcpy(registry->boot_id, boot_id, BOOT_ID_SIZE);
 	ret = ocs_registry_fetch(registry, registry, key_meta, sizeof(key_meta), &data, &len,
 	                         error);
 	if (ret == OCS_STORE_OK) {
@@ -185,7 +186,6 @@ static int copy_one(const void *key, size_t key_len, const uint8_t *data, size_t
 
 int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error)
 {
-	char boot_id[BOOT_ID_SIZE];
 	uint8_t *data;
 	size_t len;
 	int ret = ocs_store_fetch(registry->store, registry, key_meta, sizeof(key_meta), &data,
@@ -193,8 +193,7 @@ int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error)
 	bool good = true;
 
 	if (ret == OCS_STORE_OK) {
-		good = read_boot_id(boot_id, NULL) != 0 ||
-		       (len == BOOT_ID_SIZE && memcmp(data, boot_id, BOOT_ID_SIZE) == 0);
+		good = len == BOOT_ID_SIZE && memcmp(data, registry->boot_id, BOOT_ID_SIZE) == 0;
 		talloc_free(data);
 	} else if (ret == OCS_STORE_MISSING || ret == OCS_STORE_DAMAGED) {
 		good = false;

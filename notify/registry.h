@@ -197,8 +197,8 @@ int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *er
 /* The address of a context's socket. -1 if the folder's path is too long for a socket address. */
 int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t context,
                               struct sockaddr_un *address);
-/* A datagram to it carries the 8 bytes of a queue id (little-endian) or, from the janitor, nothing.
- */
+/* A datagram to it carries the 8 bytes of a queue id (little-endian), or nothing: the registry was
+ * made anew and lacks this context. */
 
 /* <folder>/wake/<context id>.queues: the library appends the name of each queue, with a newline,
  * before it creates it, so that the janitor can unlink those that were never registered. */

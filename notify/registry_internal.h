@@ -4,11 +4,14 @@
 
 #include "notify/registry.h"
 
+#define OCS_BOOT_ID_SIZE 36
+
 struct ocs_registry {
 	struct ocs_store *store;
 	char *folder;
 	int wake_fd; /* O_PATH descriptor of the wake folder, for socket paths that are too long */
 	uint64_t damaged;
+	char boot_id[OCS_BOOT_ID_SIZE]; /* of the machine, as long as it runs */
 };
 
 /* As ocs_store_fetch(), but a damaged record is counted, set aside if a transaction is open, and

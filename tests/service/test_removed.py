@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -137,6 +138,94 @@ class Removed(ServiceTest):
         self.o.err.wait_text("no longer registered")
         wait_until(lambda: self.queues(), 10)
         self.arrives()
+
+
+class Anew(ServiceTest):
+    """A registry made anew, empty, under a running system: nobody is told that nobody listens."""
+
+    def send(self, until, statuses):
+        client = self.client(self.d)
+        n = 0
+        while not until.is_set():
+            n += 1
+            answer = client.newmail(f"{threading.get_ident()}-{n}")
+            if answer.status == 200:
+                statuses.extend(answer.statuses)
+            else:
+                self.refused(answer, 503, "REGISTRY_UNAVAILABLE")
+                statuses.append("refused")
+
+    def sends(self, statuses):
+        until = threading.Event()
+        threads = [threading.Thread(target=self.send, args=(until, statuses)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+
+        def end():
+            until.set()
+            for thread in threads:
+                thread.join()
+        self.addCleanup(end)
+        return end
+
+    def well(self):
+        wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20, "it is well again")
+
+    def test_a_cut_registry_under_load_never_answers_nosubscriber(self):
+        self.d = self.daemon()
+        consumers = [self.consumer(self.d, tables=("newmail",)) for _ in range(2)]
+        path = os.path.join(self.d.registry, "registry.tdb")
+        statuses = []
+        end = self.sends(statuses)
+        for size in (0, 4096, 300000, os.path.getsize(path) // 2, 0):
+            mark, known = len(self.d.err.lines), [len(o.err.lines) for o in consumers]
+            os.truncate(path, size)
+            self.d.err.wait_text("made anew and empty", start=mark)
+            for consumer, start in zip(consumers, known):
+                consumer.err.wait_text("registered again", start=start)
+            self.well()
+            n = statuses.count("queued")
+            wait_until(lambda: statuses.count("queued") > n, 20, "they come through again")
+        end()
+        self.assertEqual(set(statuses), {"queued", "refused"})
+        self.assertIn("was made anew: waiting for", self.d.log())
+        self.assertNotIn("did not register again", self.d.log())
+
+    def test_a_registry_that_went_while_no_daemon_ran(self):
+        self.d = self.daemon()
+        consumer = self.consumer(self.d, tables=("newmail",))
+        self.d.terminate()
+        os.unlink(os.path.join(self.d.registry, "registry.tdb"))
+        self.d.start()
+        statuses = []
+        end = self.sends(statuses)
+        consumer.err.wait_text("registered again")
+        self.well()
+        wait_until(lambda: "queued" in statuses, 20)
+        end()
+        self.assertNotIn("nosubscriber", statuses)
+
+    def test_who_does_not_come_back_is_waited_for_a_bounded_time(self):
+        self.d = self.daemon()
+        consumer = self.consumer(self.d, tables=("newmail",))
+        consumer.stop()
+        os.truncate(os.path.join(self.d.registry, "registry.tdb"), 4096)
+        self.d.err.wait_text("waiting for 1 MAPI server to register again")
+        self.d.err.wait_text("1 MAPI server did not register again within 10 s")
+        self.well()
+        consumer.go_on()
+        consumer.err.wait_text("registered again")
+
+    def test_who_is_dead_is_not_waited_for(self):
+        self.d = self.daemon()
+        self.consumer(self.d, tables=("newmail",)).kill()
+        mark = len(self.d.err.lines)
+        os.truncate(os.path.join(self.d.registry, "registry.tdb"), 4096)
+        self.d.err.wait_text("made anew and empty", start=mark)
+        self.accepted(self.client(self.d).newmail("1"), "nosubscriber")
+        self.assertNotIn("waiting for", self.d.log())
+        wait_until(lambda: not os.listdir(os.path.join(self.d.registry, "wake")), 40,
+                   "what it left is removed")
 
 
 if __name__ == "__main__":
