@@ -75,20 +75,50 @@ static void blame(struct ocs_http_frame *frame, const char *fault)
 		frame->fault = fault;
 }
 
-void ocs_http_frame_begin(struct ocs_http_frame *frame, bool spaced, const char *method,
-                          const char *version)
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+void ocs_http_target_look(struct ocs_http_target *target, const char *address)
+{
+	const char *c;
+
+	target->fault = NULL;
+	for (c = address; *c != '\0'; c++) {
+		int high = *c == '%' ? hex_digit(c[1]) : -1;
+		int low = high >= 0 ? hex_digit(c[2]) : -1;
+		int byte = low >= 0 ? high * 16 + low : (unsigned char)*c;
+
+		if (byte < 0x20 || byte == 0x7f)
+			target->fault = "the address has a control character";
+		else if (*c == ' ' && target->fault == NULL)
+			target->fault = "the first line has a space too many";
+	}
+	target->end = (uintptr_t)c;
+}
+
+void ocs_http_frame_begin(struct ocs_http_frame *frame, const struct ocs_http_target *target,
+                          const char *method, const char *version)
 {
 	memset(frame, 0, sizeof(*frame));
 	frame->watched = !lines_are_refused();
 	if (!is_token(method, strlen(method)))
 		blame(frame, "the method is not a token");
-	if (spaced)
-		blame(frame, "the first line has a space too many");
+	if (target->fault != NULL)
+		blame(frame, target->fault);
 	if (strncmp(version, "HTTP/1.", 7) != 0 || version[7] < '0' || version[7] > '9' ||
 	    version[8] != '\0')
 		blame(frame, "the version is not HTTP/1.1 or HTTP/1.0");
 	else
 		frame->version_1_0 = version[7] == '0';
+	/* A NUL in the address ends its string before the space. */
+	if (frame->fault == NULL && target->end + 1 != (uintptr_t)version)
+		blame(frame, "the address has a control character");
 	frame->start = (uintptr_t)method;
 	frame->expected = (uintptr_t)version + strlen(version) + CRLF;
 }
@@ -139,13 +169,14 @@ const char *ocs_http_frame_end(struct ocs_http_frame *frame, struct MHD_Connecti
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
+	if (info != NULL)
+		frame->body = frame->start + info->header_size;
 	if (frame->lengths > 0 && frame->encodings > 0)
 		blame(frame, "both Content-Length and Transfer-Encoding are given");
 	if (frame->hosts == 0 && !frame->version_1_0)
 		blame(frame, "Host is missing");
 	/* The empty line ends the headers. */
-	if (frame->watched &&
-	    (info == NULL || frame->expected + CRLF != frame->start + info->header_size))
+	if (frame->watched && (info == NULL || frame->expected + CRLF != frame->body))
 		blame(frame, "a line is folded or does not end with CR LF");
 	return frame->fault;
 }
@@ -160,11 +191,32 @@ static enum MHD_Result look_at(void *arg, enum MHD_ValueKind kind, const char *n
 }
 
 const char *ocs_http_frame_check(struct ocs_http_frame *frame, struct MHD_Connection *connection,
-                                 bool spaced, const char *method, const char *version)
+                                 const struct ocs_http_target *target, const char *method,
+                                 const char *version)
 {
-	ocs_http_frame_begin(frame, spaced, method, version);
+	ocs_http_frame_begin(frame, target, method, version);
 	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, frame);
 	return ocs_http_frame_end(frame, connection);
+}
+
+uint64_t ocs_http_frame_chunk(const struct ocs_http_frame *frame, const char *data)
+{
+	const char *line = data - CRLF;
+	uint64_t size = 0;
+
+	/* Read bytes begin where the headers end, so behind that nothing but a line that has been
+	 * read can stand before others. It ends with LF at least. */
+	if (!frame->chunked || frame->body == 0 || (uintptr_t)data < frame->body + CRLF ||
+	    data[-1] != '\n')
+		return 0;
+	while ((uintptr_t)line > frame->body && line[-1] != '\n')
+		line--;
+	for (; line < data && hex_digit(*line) >= 0; line++) {
+		if (size > UINT64_MAX >> 4)
+			return UINT64_MAX;
+		size = size << 4 | (uint64_t)hex_digit(*line);
+	}
+	return size;
 }
 
 struct wanted {

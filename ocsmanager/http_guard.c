@@ -378,11 +378,11 @@ static bool enter(struct ocs_http_connection *connection, int phase)
 	return enter_since(connection, phase, now_ms());
 }
 
-void ocs_http_begin(struct ocs_http_connection *connection, bool spaced)
+void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
 {
 	int64_t first = atomic_exchange(&connection->first_byte, 0);
 
-	connection->spaced = spaced;
+	ocs_http_target_look(&connection->target, address);
 	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
 	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : now_ms());
 }

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "notify/notification.h"
+#include "ocsmanager/http_frame.h"
 #include "store/error.h"
 
 struct ocs_metrics;
@@ -50,9 +51,9 @@ struct ocs_http_connection {
 	/* Milliseconds a local connection may be IDLE beyond the deadline, since nothing tells
 	 * whether bytes come; 0: no limit. Set once, by who attached it. */
 	_Atomic int64_t idle_limit;
-	uint64_t number;           /* counts the guard's connections */
-	bool spaced;               /* of the present request, by the connection's thread */
-	_Atomic uint64_t requests; /* of this connection, the present one included */
+	uint64_t number;               /* counts the guard's connections */
+	struct ocs_http_target target; /* of the present request, by the connection's thread */
+	_Atomic uint64_t requests;     /* of this connection, the present one included */
 	_Atomic int phase;
 	_Atomic int64_t since; /* of the phase; of a request for READING; milliseconds, steady */
 	_Atomic int64_t first_byte; /* when the first one of a request that has no complete line yet
@@ -82,8 +83,8 @@ void ocs_http_guard_stop(struct ocs_http_guard *guard);
 struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd);
 void ocs_http_guard_detach(struct ocs_http_connection *connection);
 
-/* A request line was read; spaced: its address has a space in it. */
-void ocs_http_begin(struct ocs_http_connection *connection, bool spaced);
+/* A request line was read, with this address in it. */
+void ocs_http_begin(struct ocs_http_connection *connection, const char *address);
 /* The request is complete. false: it came too late, the connection is being ended. */
 bool ocs_http_work(struct ocs_http_connection *connection);
 void ocs_http_send(struct ocs_http_connection *connection);

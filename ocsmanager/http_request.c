@@ -203,8 +203,13 @@ static bool grow(struct ocs_http_request *request, size_t needed)
 
 static enum MHD_Result take_body(struct ocs_http_request *request, const char *data, size_t *size)
 {
-	if (request->early.code == 0 && request->body_len + *size > request->settings->max_body) {
-		ocs_http_refuse_too_large(request);
+	uint64_t chunk = ocs_http_frame_chunk(&request->frame, data);
+	size_t room = request->settings->max_body - request->body_len;
+
+	if (!request->draining && (*size > room || chunk > room)) {
+		/* What is wrong besides is told first. */
+		if (request->early.code == 0)
+			ocs_http_refuse_too_large(request);
 		if (refuse_and_drain(request) == MHD_NO)
 			return MHD_NO;
 	}

@@ -138,7 +138,7 @@ enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, c
 {
 	const char *fault;
 
-	ocs_http_frame_begin(&request->frame, request->peer->spaced, method, version);
+	ocs_http_frame_begin(&request->frame, &request->peer->target, method, version);
 	MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, read_header, request);
 	fault = ocs_http_frame_end(&request->frame, request->connection);
 	request->reply.close = request->frame.chunked;

@@ -253,8 +253,8 @@ static void make_page(struct ocs_http_server *server, const char *url, const cha
 	set_text(page, 404, "try /healthz, /metrics, /status, /link or /identity");
 }
 
-/* The state of a request after whose answer the connection must end; of others it is the server. */
-static char ends_with_it;
+/* Bytes of a body that nobody reads. */
+#define BODY_MAX 65536
 
 static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page, bool last)
 {
@@ -297,18 +297,24 @@ enum MHD_Result ocs_operations_handle(void *server, struct MHD_Connection *conne
 	(void)upload;
 	if (peer == NULL)
 		return MHD_NO;
-	/* The first call is for the headers alone; bodies are read and ignored. */
+	/* The first call is for the headers alone. A body is read and ignored; one that is long, or
+	 * does not say how long it is, is not read, and the connection ends. */
 	if (*state == NULL) {
 		struct ocs_http_frame frame;
 		const char *fault =
-		        ocs_http_frame_check(&frame, connection, peer->spaced, method, version);
+		        ocs_http_frame_check(&frame, connection, &peer->target, method, version);
 
-		*state = frame.chunked ? &ends_with_it : server;
-		if (fault == NULL)
+		*state = server;
+		if (fault == NULL && !frame.chunked && frame.length <= BODY_MAX)
 			return MHD_YES;
 		if (!ocs_http_work(peer))
 			return MHD_NO;
-		set_text(&page, 400, fault);
+		if (fault != NULL)
+			set_text(&page, 400, fault);
+		else if (frame.length > BODY_MAX)
+			set_text(&page, 413, "no body is needed here");
+		else
+			make_page(server, url, method, &page);
 		ocs_http_send(peer);
 		return answer(connection, &page, true);
 	}
@@ -320,7 +326,7 @@ enum MHD_Result ocs_operations_handle(void *server, struct MHD_Connection *conne
 		return MHD_NO;
 	make_page(server, url, method, &page);
 	ocs_http_send(peer);
-	return answer(connection, &page, *state == &ends_with_it);
+	return answer(connection, &page, false);
 }
 
 void ocs_operations_completed(void *server, struct MHD_Connection *connection, void **state,

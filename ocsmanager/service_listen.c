@@ -131,7 +131,7 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
 
 	(void)arg;
 	if (info != NULL && info->socket_context != NULL)
-		ocs_http_begin(info->socket_context, strchr(uri, ' ') != NULL);
+		ocs_http_begin(info->socket_context, uri);
 	return NULL;
 }
 

@@ -24,6 +24,7 @@
 #include "auth/peer.h"
 #include "emsmdb/ocsemsmdb.h"
 #include "ocsmanager/config.h"
+#include "ocsmanager/http_frame.h"
 #include "ocsmanager/http_guard.h"
 #include "ocsmanager/metrics.h"
 #include "store/error.h"
@@ -143,9 +144,8 @@ struct mapihttp_request {
 
 	uint8_t *body;
 	size_t body_len, body_size;
-	const char *fault; /* of its framing; NULL: none */
+	struct ocs_http_frame frame;
 	bool close;        /* the connection ends with the answer */
-	uint64_t length;   /* Content-Length, 0 without */
 	uint64_t received; /* bytes of the body, those not kept included */
 	bool too_large;
 

@@ -19,6 +19,8 @@
 #define DROPPED_MAX (4 * (uint64_t)MAPIHTTP_BODY_MAX)
 #define BODY_FIRST  1024
 
+static const struct ocs_refusal too_large = {413, "CONTENT_TOO_LARGE", "the body is too large"};
+
 static const char *const types[MAPIHTTP_TYPES] = {
         [MAPIHTTP_CONNECT] = "Connect",
         [MAPIHTTP_EXECUTE] = "Execute",
@@ -160,6 +162,13 @@ static enum MHD_Result act(struct mapihttp_request *request, const char *url, co
 static enum MHD_Result take_body(struct mapihttp_request *request, const char *data, size_t len)
 {
 	request->received += len;
+	if (ocs_http_frame_chunk(&request->frame, data) > DROPPED_MAX) {
+		/* Nobody waits for its end. libmicrohttpd takes no answer in the middle of a body.
+		 */
+		if (!request->peer->tls)
+			ocs_http_send_refusal(request->peer->fd, &too_large);
+		return MHD_NO;
+	}
 	if (request->received > MAPIHTTP_BODY_MAX)
 		request->too_large = true;
 	if (request->login != OCS_AUTH_OK || request->too_large)
@@ -188,7 +197,6 @@ static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connec
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	struct mapihttp_request *request;
-	struct ocs_http_frame frame;
 
 	if (info == NULL || info->socket_context == NULL)
 		return NULL;
@@ -199,11 +207,10 @@ static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connec
 	request->connection = connection;
 	request->peer = info->socket_context;
 	request->type = MAPIHTTP_TYPES;
-	request->fault =
-	        ocs_http_frame_check(&frame, connection, request->peer->spaced, method, version);
-	request->close = request->fault != NULL || frame.chunked;
+	ocs_http_frame_check(&request->frame, connection, &request->peer->target, method, version);
 	/* Of a chunked body the length is not known; check_headers() refuses it. */
-	request->length = frame.length;
+	request->close = request->frame.fault != NULL || request->frame.chunked ||
+	                 request->frame.length > DROPPED_MAX;
 	request->began_ms = mapihttp_now();
 	clock_gettime(CLOCK_REALTIME, &request->began);
 	server->busy++;
@@ -216,7 +223,16 @@ static enum MHD_Result refuse_frame(struct mapihttp_request *request)
 	if (!ocs_http_work(request->peer))
 		return MHD_NO;
 	return mapihttp_reply_code(request, MHD_HTTP_BAD_REQUEST, MAPIHTTP_INVALID_HEADER,
-	                           request->fault);
+	                           request->frame.fault);
+}
+
+/* Of a body that nobody reads to its end, nothing is read. */
+static enum MHD_Result refuse_size(struct mapihttp_request *request)
+{
+	if (!ocs_http_work(request->peer))
+		return MHD_NO;
+	return mapihttp_reply_code(request, MHD_HTTP_CONTENT_TOO_LARGE, MAPIHTTP_TOO_LARGE,
+	                           "The body is too large");
 }
 
 enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -231,8 +247,10 @@ enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, co
 		if (request == NULL)
 			return MHD_NO;
 		*request_r = request;
-		if (request->fault != NULL)
+		if (request->frame.fault != NULL)
 			return refuse_frame(request);
+		if (request->frame.length > DROPPED_MAX)
+			return refuse_size(request);
 		mapihttp_login_check(server->login, request);
 		return MHD_YES;
 	}
@@ -246,7 +264,7 @@ enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, co
 	}
 	/* Once a connection goes on that was suspended at its first call, libmicrohttpd makes that
 	 * call again, before the body. */
-	if (request->received < request->length)
+	if (request->received < request->frame.length)
 		return MHD_YES;
 	if (!ocs_http_work(request->peer))
 		return MHD_NO; /* it came too late */

@@ -71,6 +71,33 @@ FIRST_LINES = {
     "another protocol": b"POST /authenticate/logout ICAP/1.1\r\n",
     "a method that is no token": b"PO(ST /authenticate/logout HTTP/1.1\r\n",
 }
+# Addresses that are not what their string is once it is decoded.
+ADDRESSES = {
+    "an encoded NUL": b"%00",
+    "an encoded NUL and more": b"%00x",
+    "a NUL": b"\0x",
+    "an encoded NUL behind a slash": b"/%00",
+    "an encoded NUL in an argument": b"?a=%00b",
+    "an encoded NUL in an argument's name": b"?a%00b=c",
+    "a NUL in an argument": b"?a=\0b",
+    "a NUL before the version": b"?a=b\0",
+    "an encoded line end": b"?a=%0d%0ab",
+    "an encoded LF in capitals": b"?a=%0A",
+    "an encoded escape": b"?a=%1b",
+    "an encoded DEL": b"?a=%7f",
+    "an encoded DEL in capitals": b"?a=%7F",
+    "a control character": b"?a=\x01",
+    "an escape": b"\x1b",
+    "a DEL": b"\x7f",
+    "a tab": b"?a\tb",
+    "a bare CR": b"?a\rb",
+}
+GOOD_ADDRESSES = (b"", b"?", b"?a=b", b"?a=%20%25", b"?a=%C3%A4", b"?a=%zz%", b"?%2500")
+HUGE = (b"ffffffffffffffff", b"FFFFFFFFFFFFFFFF", b"7fffffffffffffff", b"8000000000000000",
+        b"fffffffffffffffff", b"00000000000000000ffffffffffffffff", b"ffffffff", b"1000000",
+        b"ffffffffffffffff;a=b")
+LENGTHS = (b"18446744073709551615", b"18446744073709551616", b"9223372036854775807", b"9" * 40,
+           b"1" + b"0" * 15)
 GOOD = {
     "as most send it": b"Host: x\r\nContent-Length: %d\r\n\r\n",
     "no white space": b"Host:x\r\nContent-Length:%d\r\n\r\n",
@@ -94,7 +121,15 @@ def fill(lines, length):
     return lines % ((length,) * lines.replace(b"%%", b"").count(b"%"))
 
 
-class Framing(SharedDaemonTest):
+class FramingTest(SharedDaemonTest):
+    def operations(self):
+        raw = Raw.__new__(Raw)
+        raw.__init__(type("Address", (), {"host": self.shared.operations_host,
+                                          "port": self.shared.operations_port}))
+        return raw
+
+
+class Framing(FramingTest):
     overrides = {"server:main": {"socket": SOCKET}}
 
     def refused(self, raw, data, name, statuses=(400,)):  # pylint: disable=arguments-differ
@@ -125,12 +160,6 @@ class Framing(SharedDaemonTest):
         self.each_wrong_one(lambda: LocalRaw(self.shared),
                             b"POST /authenticate/logout HTTP/1.1\r\n", SMUGGLED)
 
-    def operations(self):
-        raw = Raw.__new__(Raw)
-        raw.__init__(type("Address", (), {"host": self.shared.operations_host,
-                                          "port": self.shared.operations_port}))
-        return raw
-
     def test_the_operations_address_refuses_each_line(self):
         self.each_wrong_one(self.operations, b"GET /healthz HTTP/1.1\r\n", SMUGGLED)
 
@@ -145,6 +174,52 @@ class Framing(SharedDaemonTest):
             for name, line in FIRST_LINES.items():
                 with self.subTest(name):
                     self.refused(connect(), line + rest + SMUGGLED, name, (None, 400, 505))
+
+    def each_server(self):
+        """(connect, method, path, the answer to it) of every route."""
+        server = mapihttp.Server(self.shared)
+        self.addCleanup(server.stop)
+        web = (lambda: Raw(self.shared), lambda: LocalRaw(self.shared))
+        return [(connect, method, path, status) for connect in web for method, path, status in (
+            (b"GET", b"/authenticate", 200), (b"POST", b"/authenticate/token", 411),
+            (b"POST", b"/authenticate/login", 411), (b"POST", b"/authenticate/logout", (401, 204)),
+            (b"PUT", b"/notification", 411), (b"PUT", b"/notification/newmail", 411))] + [
+                (self.operations, b"GET", path, status) for path, status in (
+                    (b"/healthz", 200), (b"/metrics", 200), (b"/status", 200), (b"/link", 404),
+                    (b"/identity", 200))] + [
+                        (lambda: Raw(server), b"POST", b"/mapi/emsmdb", 401),
+                        (lambda: Raw(server), b"POST", b"/mapi/nspi/", 401)]
+
+    def test_an_address_is_what_it_is_decoded_to(self):
+        rest = b" HTTP/1.1\r\nHost: x\r\n\r\n"
+        for connect, method, path, _ in self.each_server():
+            for name, more in ADDRESSES.items():
+                with self.subTest(name, path=path):
+                    self.refused(connect(), method + b" " + path + more + rest + SMUGGLED, name)
+
+    def test_other_addresses_are_answered(self):
+        rest = b" HTTP/1.1\r\nHost: x\r\n\r\n"
+        for connect, method, path, wanted in self.each_server():
+            with connect() as raw:
+                for more in GOOD_ADDRESSES:
+                    with self.subTest(path=path, more=more):
+                        raw.send(method + b" " + path + more + rest)
+                        status, _, body = raw.response()
+                        self.assertIn(status, wanted if isinstance(wanted, tuple) else (wanted,), body)
+
+    def test_small_chunks_are_taken(self):
+        """However they are cut, and whatever stands in them."""
+        body = document("<token>nonsense ffffffffffffffff\r\nffffffff\r\n</token>").encode()
+        head = b"POST /authenticate/logout HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for step in 1, 7, 18, len(body):
+            data = b"".join(b"%x;a=b\r\n%s\r\n" % (len(body[i:i + step]), body[i:i + step])
+                            for i in range(0, len(body), step)) + b"0\r\n\r\n"
+            for cut in 1, 18, len(data):
+                with self.subTest(step=step, cut=cut), Raw(self.shared) as raw:
+                    raw.send(head)
+                    for i in range(0, len(data), cut):
+                        raw.send(data[i:i + cut])
+                    self.assertEqual(raw.response()[0], 401)
 
     def test_a_chunked_request_is_the_last_of_its_connection(self):
         body = document(notification(message="1")).encode()
@@ -185,6 +260,44 @@ class Framing(SharedDaemonTest):
                 self.assertEqual(raw.response()[0], 400)
             raw.send(b"GET /authenticate HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertEqual(raw.response()[0], 200)
+
+
+class Sizes(FramingTest):
+    """What is too large is refused long before the deadline of the request."""
+
+    overrides = {"server:main": {"socket": SOCKET}, "limits": {"request_deadline": "60"}}
+
+    def posts(self):
+        server = mapihttp.Server(self.shared)
+        self.addCleanup(server.stop)
+        return ((lambda: Raw(self.shared), b"POST /authenticate/login"),
+                (lambda: Raw(self.shared), b"POST /no/such/page"),
+                (lambda: LocalRaw(self.shared), b"POST /authenticate/login"),
+                (self.operations, b"GET /healthz"),
+                (lambda: Raw(server), b"POST /mapi/emsmdb/"))
+
+    def at_once(self, raw, data, statuses):
+        with raw:
+            raw.send(data)
+            status, _, body = raw.response()
+            self.assertIn(status, statuses, body)
+            self.assertTrue(raw.ended())
+
+    def test_a_chunk_that_nobody_takes_is_refused_at_its_beginning(self):
+        head = b" HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for connect, first in self.posts():
+            for size in HUGE:
+                for before in b"", b"4\r\nabcd\r\n":
+                    with self.subTest(first=first, size=size, before=before):
+                        self.at_once(connect(), first + head + before + size + b"\r\nx",
+                                     (200,) if b"healthz" in first else (400, 404, 413))
+
+    def test_a_length_that_nobody_takes_is_refused_at_once(self):
+        for connect, first in self.posts():
+            for length in LENGTHS:
+                with self.subTest(first=first, length=length):
+                    self.at_once(connect(), first + b" HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml"
+                                 b"\r\nContent-Length: " + length + b"\r\n\r\nx", (400, 404, 413))
 
 
 if __name__ == "__main__":
