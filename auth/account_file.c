@@ -38,6 +38,12 @@ int ocs_account_line_read(const char *at, const char *limit, struct ocs_account_
 	return line->colon ? 0 : -1;
 }
 
+/* What some editors put before the first line. */
+static const char *behind_mark(const char *text, size_t len)
+{
+	return len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? text + 3 : text;
+}
+
 static int add_line(struct ocs_accounts *accounts, const struct ocs_account_line *line,
                     unsigned number, const struct ocs_auth_secret *secret, struct ocs_error *error)
 {
@@ -61,8 +67,10 @@ static int add_line(struct ocs_accounts *accounts, const struct ocs_account_line
 static int load_text(struct ocs_accounts *accounts, const char *path, const char *text, size_t len,
                      const struct ocs_auth_secret *secret, struct ocs_error *error)
 {
-	const char *at = text, *limit = text + len;
+	const char *at = behind_mark(text, len), *limit = text + len;
 
+	if (len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+		return ocs_error_set(error, "%s: is UTF-16, must be UTF-8", path);
 	for (unsigned number = 1; at < limit; number++) {
 		struct ocs_account_line line;
 		struct ocs_error why;
@@ -93,7 +101,7 @@ int ocs_account_file_load(struct ocs_accounts *accounts, const char *path,
 static char *edit(const char *text, size_t len, const char *name, const char *hash, size_t *len_r)
 {
 	size_t name_len = strlen(name), size = len + name_len + strlen(hash) + 4;
-	const char *at = text, *limit = text + len;
+	const char *at = behind_mark(text, len), *limit = text + len;
 	char *out = malloc(size);
 	bool done = false;
 

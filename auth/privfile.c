@@ -21,7 +21,8 @@ static int check_secrecy(int fd, const char *path, bool group_reads, size_t max,
 	if (fstat(fd, &st) < 0)
 		return ocs_error_set(error, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return ocs_error_set(error, "%s: not a regular file", path);
+		return ocs_error_set(error, "%s: %s", path,
+		                     S_ISDIR(st.st_mode) ? strerror(EISDIR) : "not a regular file");
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		return ocs_error_set(error, "%s: belongs to uid %u, must belong to root or uid %u",
 		                     path, (unsigned)st.st_uid, (unsigned)geteuid());

@@ -171,14 +171,44 @@ static int gone(const char *why, uint16_t replica_id, const char *replicas, stru
 	return OCS_STORE_CORRUPT;
 }
 
-int ocs_index_look(const char *folder, uint16_t replica_id, struct ocs_error *error)
+/* The file is there. */
+static int look_inside(const char *path, uint16_t replica_id, const char *replicas,
+                       struct ocs_error *error)
+{
+	enum ocs_store_result mark = OCS_STORE_OK;
+	struct ocs_error why;
+	int ret = ocs_store_look(path, key_high_water, sizeof(key_high_water), &mark, &why);
+
+	if (ret == OCS_STORE_BUSY || ret == OCS_STORE_MISSING)
+		return 0;
+	if (ret == OCS_STORE_ERROR)
+		return ocs_error_set(error, "%s", why.text);
+	if (ret != OCS_STORE_CORRUPT && mark != OCS_STORE_OK &&
+	    (mark == OCS_STORE_DAMAGED || access(replicas, F_OK) == 0)) {
+		ocs_error_set(&why, "%s: damaged, its high-water mark %s", path,
+		              mark == OCS_STORE_DAMAGED ? "does not verify" : "is lost");
+		ret = OCS_STORE_CORRUPT;
+	}
+	if (ret == OCS_STORE_CORRUPT) {
+		gone(why.text, replica_id, replicas, error);
+		return -1;
+	}
+	if (ret == OCS_STORE_OK)
+		return 0;
+	ocs_error_set(error, "%s", why.text);
+	return 1;
+}
+
+int ocs_index_look(const char *folder, uint16_t replica_id, bool read, struct ocs_error *error)
 {
 	char path[4096], replicas[4096], why[4200];
 
 	if (replicas_path(folder, replicas, sizeof(replicas)) != 0 ||
 	    snprintf(path, sizeof(path), "%s/index.tdb", folder) >= (int)sizeof(path))
 		return ocs_error_set(error, "%s: the path is too long", folder);
-	if (access(path, F_OK) == 0 || errno != ENOENT)
+	if (access(path, F_OK) == 0)
+		return read ? look_inside(path, replica_id, replicas, error) : 0;
+	if (errno != ENOENT)
 		return 0;
 	snprintf(why, sizeof(why), "%s: %s", path, strerror(errno));
 	switch (replica_listed(replicas, replica_id, error)) {

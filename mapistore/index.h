@@ -53,8 +53,10 @@ struct ocs_index_message {
  */
 int ocs_index_open(const char *folder, uint16_t replica_id, bool create, struct ocs_index **index_r,
                    struct ocs_error *error);
-/* Whether one that is gone makes ocs_index_open() refuse; changes nothing. -1 with what to do. */
-int ocs_index_look(const char *folder, uint16_t replica_id, struct ocs_error *error);
+/* What ocs_index_open() would say, which changes nothing: -1 with what to do, where it would refuse
+ * or no identifier could be given; 1 with the reason, where it would salvage. read: the file is
+ * read too, not only looked for. */
+int ocs_index_look(const char *folder, uint16_t replica_id, bool read, struct ocs_error *error);
 void ocs_index_close(struct ocs_index *index);
 /* Whether open found it damaged and kept what verified, the high-water mark included. */
 bool ocs_index_salvaged(const struct ocs_index *index);

@@ -2,9 +2,12 @@
 #include "mapistore/usermap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <talloc.h>
 
@@ -116,7 +119,9 @@ static const char *parse_line(struct ocs_usermap *map, char *text, unsigned numb
 	line->number = number;
 	if (strcmp(fields[4], "-") != 0 &&
 	    (ocs_folder_from_word(fields[4], &line->fid) != 0 || line->fid == OCS_FOLDER_STORE))
-		return "the FID is neither 16 hex digits nor -";
+		return fields[4][0] != '\0' && fields[4][strspn(fields[4], "0xX")] == '\0'
+		               ? "a FID of 0 names no folder: write - to have one given"
+		               : "the FID is neither 16 hex digits nor -";
 	if (line->fid != 0 && (strcmp(fields[2], "*") == 0 || strcmp(fields[1], "*") == 0))
 		return "a FID needs a backend user and a folder, not *: one FID names one folder";
 	ocs_index_canonical_backend(fields[0]);
@@ -128,6 +133,27 @@ static const char *parse_line(struct ocs_usermap *map, char *text, unsigned numb
 	if (failed)
 		return "out of memory";
 	map->n++;
+	return NULL;
+}
+
+/* Not one that never ends, such as a FIFO that nobody writes to. */
+static FILE *open_map(const char *path, struct ocs_error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	const char *why = NULL;
+	struct stat st;
+	FILE *file;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		why = strerror(errno);
+	else if (!S_ISREG(st.st_mode))
+		why = S_ISDIR(st.st_mode) ? strerror(EISDIR) : "not a regular file";
+	file = why == NULL ? fdopen(fd, "r") : NULL;
+	if (file != NULL)
+		return file;
+	ocs_error_set(error, "%s: %s", path, why != NULL ? why : strerror(errno));
+	if (fd >= 0)
+		close(fd);
 	return NULL;
 }
 
@@ -143,9 +169,8 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 	if (map == NULL)
 		return ocs_error_set(error, "out of memory");
 	map->path = talloc_strdup(map, path);
-	file = fopen(path, "re");
+	file = open_map(path, error);
 	if (file == NULL) {
-		ocs_error_set(error, "%s: %s", path, strerror(errno));
 		talloc_free(map);
 		return -1;
 	}
@@ -179,8 +204,12 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 			talloc_free(message);
 		}
 	}
-	if (ferror(file))
-		bad++;
+	if (ferror(file)) {
+		ocs_error_set(error, "%s: %s", path, strerror(errno));
+		fclose(file);
+		talloc_free(map);
+		return -1;
+	}
 	fclose(file);
 	if (bad != 0) {
 		ocs_error_set(error, "%s: %u bad line%s", path, bad, bad == 1 ? "" : "s");
@@ -209,6 +238,44 @@ void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *back
 		if (message != NULL)
 			report(arg, message);
 		talloc_free(message);
+	}
+}
+
+/* What nobody sees in an editor, though a name may hold it. */
+static const char *unseen(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (name[0] == ' ' || name[len - 1] == ' ')
+		return "white space at an end of";
+	for (const char *p = name; *p != '\0'; p++)
+		if (*p == 0x7f || ((unsigned char)p[0] == 0xc2 && (unsigned char)p[1] < 0xa0))
+			return "a control character in";
+	return NULL;
+}
+
+void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_usermap_report_fn *report, void *arg)
+{
+	static const char *const names[] = {"the backend", "the backend user", "the folder",
+	                                    "the groupware user"};
+
+	for (size_t i = 0; i < map->n; i++) {
+		const struct map_line *line = &map->lines[i];
+		const char *const fields[] = {line->backend, line->backend_user, line->folder,
+		                              line->user};
+
+		for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
+			const char *what = fields[f] != NULL ? unseen(fields[f]) : NULL;
+			char *message =
+			        what == NULL ? NULL
+			                     : talloc_asprintf(NULL, "%s:%u: %s %s: is it meant?",
+			                                       map->path != NULL ? map->path : "?",
+			                                       line->number, what, names[f]);
+
+			if (message != NULL)
+				report(arg, message);
+			talloc_free(message);
+		}
 	}
 }
 

@@ -27,6 +27,8 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 /* Reports each line about a backend that is none of these (NULL-terminated): it has no effect. */
 void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *backends,
                                 ocs_usermap_report_fn *report, void *arg);
+/* Reports the names that hold what is not seen: control characters, white space at an end. */
+void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_usermap_report_fn *report, void *arg);
 
 /* The groupware users of a backend user's folder, each once: calls each() with the user and the
  * fixed FID (0: none). map NULL: the backend user itself. Returns how many. backend and folder

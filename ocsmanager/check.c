@@ -63,12 +63,15 @@ static void from_link(int priority, const char *text, void *arg)
 	filter->check->report(priority, text, filter->check->arg);
 }
 
-static void look_as_user(struct ocs_check *check, bool starts)
+static void look_as_user(struct ocs_check *check)
 {
-	struct filter filter = {check, starts};
+	struct filter filter = {check, check->starts};
 
 	ocs_check_as_user(check);
 	(void)ocs_config_link_files(check->config, from_link, &filter); /* counted */
+	/* A start does not wait for name servers: the link says it when it connects. */
+	if (!check->starts)
+		ocs_config_link_resolve(check->config, from_link, &filter);
 	if (ocs_daemon_check(check->config, from_part, &filter) < 0 && check->errors == 0)
 		check->errors = 1;
 }
@@ -84,7 +87,7 @@ static void to_parent(int priority, const char *text, void *arg)
 	fputc('\n', out);
 }
 
-static int child(struct ocs_check *check, bool starts, int fd)
+static int child(struct ocs_check *check, int fd)
 {
 	FILE *out = fdopen(fd, "w");
 	struct ocs_error error;
@@ -98,7 +101,7 @@ static int child(struct ocs_check *check, bool starts, int fd)
 	if (ocs_privilege_drop(&check->identity, &fowner, &error) < 0)
 		ocs_check_report(check, LOG_ERR, "main", "user", "%s", error.text);
 	else
-		look_as_user(check, starts);
+		look_as_user(check);
 	return fclose(out) == 0 && check->errors == 0 ? 0 : 1;
 }
 
@@ -124,7 +127,7 @@ static void take_reports(struct ocs_check *check, int fd)
 	fclose(in);
 }
 
-static void look_from_child(struct ocs_check *check, bool starts)
+static void look_from_child(struct ocs_check *check)
 {
 	int ends[2], status = 0;
 	unsigned before = check->errors;
@@ -146,7 +149,7 @@ static void look_from_child(struct ocs_check *check, bool starts)
 	}
 	if (pid == 0) {
 		close(ends[0]);
-		_exit(child(check, starts, ends[1]));
+		_exit(child(check, ends[1]));
 	}
 	close(ends[1]);
 	take_reports(check, ends[0]);
@@ -158,7 +161,7 @@ static void look_from_child(struct ocs_check *check, bool starts)
 
 int ocs_check(const struct ocs_config *config, bool starts, ocs_config_report_fn *report, void *arg)
 {
-	struct ocs_check check = {.config = config, .report = report, .arg = arg};
+	struct ocs_check check = {.config = config, .starts = starts, .report = report, .arg = arg};
 	struct ocs_error error;
 
 	if (ocs_privilege_lookup(config, &check.identity, &error) < 0) {
@@ -173,8 +176,8 @@ int ocs_check(const struct ocs_config *config, bool starts, ocs_config_report_fn
 	check.running = ocs_folder_locked(config->main.registry);
 	ocs_check_as_starter(&check);
 	if (check.identity.drop)
-		look_from_child(&check, starts);
+		look_from_child(&check);
 	else
-		look_as_user(&check, starts);
+		look_as_user(&check);
 	return check.errors == 0 ? 0 : -1;
 }

@@ -8,6 +8,7 @@
 struct ocs_check {
 	const struct ocs_config *config;
 	struct ocs_identity identity;
+	bool starts;  /* before a start, whose parts look at their files themselves */
 	bool running; /* a daemon serves this registry now: its addresses are taken, by itself */
 	ocs_config_report_fn *report;
 	void *arg;

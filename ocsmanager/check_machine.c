@@ -14,12 +14,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include <linux/magic.h>
+
 #include "mapistore/index.h"
 #include "ocsmanager/folder.h"
+#include "store/store.h"
 
 /* Below REGISTRY/wake; see ocs_registry_wake_address(). */
 #define WAKE_NAME "/wake/0123456789abcdef.sock"
@@ -27,6 +31,27 @@
 static bool may(const char *path, int what)
 {
 	return faccessat(AT_FDCWD, path, what, AT_EACCESS) == 0;
+}
+
+/* access() says yes to root in folders of the kernel where nobody can make a thing. 0, or why
+ * nothing can be made in it. */
+static const char *no_room(const char *folder)
+{
+	static const long kernels[] = {
+	        PROC_SUPER_MAGIC,   SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+	        DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC,      SECURITYFS_MAGIC,
+	        BPF_FS_MAGIC,       SELINUX_MAGIC, EFIVARFS_MAGIC,     PSTOREFS_MAGIC,
+	        BINFMTFS_MAGIC,     NSFS_MAGIC,    0x19800202 /* mqueue */};
+	struct statfs fs;
+
+	if (!may(folder, W_OK | X_OK))
+		return strerror(errno);
+	if (statfs(folder, &fs) != 0)
+		return strerror(errno);
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
+		if ((long)fs.f_type == kernels[i])
+			return "a file system of the kernel, which holds no files of ours";
+	return NULL;
 }
 
 /* The folder a path is in; "/" for what is in it. */
@@ -46,7 +71,7 @@ static void parent_of(const char *path, char out[PATH_MAX])
 /* A folder is there, or can be made in one that is. */
 static void check_registry(struct ocs_check *check)
 {
-	const char *folder = check->config->main.registry;
+	const char *folder = check->config->main.registry, *why;
 	struct ocs_error error;
 	char parent[PATH_MAX];
 	struct stat st;
@@ -59,6 +84,8 @@ static void check_registry(struct ocs_check *check)
 	if (stat(folder, &st) == 0) {
 		if (ocs_folder_look(folder, check->identity.uid, &error) < 0)
 			ocs_check_report(check, LOG_ERR, "main", "registry", "%s", error.text);
+		else if (check->identity.uid == geteuid() && (why = no_room(folder)) != NULL)
+			ocs_check_report(check, LOG_ERR, "main", "registry", "%s: %s", folder, why);
 		return;
 	}
 	parent_of(folder, parent);
@@ -72,9 +99,9 @@ static void check_registry(struct ocs_check *check)
 		ocs_check_report(check, LOG_ERR, "main", "registry",
 		                 "%s cannot be made: %s: %s (only the last level is made)", folder,
 		                 parent, strerror(errno));
-	else if (!may(parent, W_OK | X_OK))
+	else if ((why = no_room(parent)) != NULL)
 		ocs_check_report(check, LOG_ERR, "main", "registry", "%s cannot be made: %s: %s",
-		                 folder, parent, strerror(errno));
+		                 folder, parent, why);
 }
 
 static bool in_group(gid_t gid)
@@ -113,6 +140,7 @@ static void check_socket(struct ocs_check *check)
 	const char *name = check->config->server.socket_group;
 	const struct group *group = name != NULL ? getgrnam(name) : NULL;
 	char folder[PATH_MAX], above[PATH_MAX];
+	const char *why;
 	struct stat st;
 
 	if (path == NULL)
@@ -122,9 +150,10 @@ static void check_socket(struct ocs_check *check)
 		parent_of(folder, above);
 		strcpy(folder, above);
 	}
-	if (!may(folder, W_OK | X_OK))
+	why = no_room(folder);
+	if (why != NULL)
 		ocs_check_report(check, LOG_ERR, "server:main", "socket",
-		                 "cannot listen on %s: %s: %s", path, folder, strerror(errno));
+		                 "cannot listen on %s: %s: %s", path, folder, why);
 	if (!check->running && somebody_listens(path))
 		ocs_check_report(check, LOG_ERR, "server:main", "socket",
 		                 "another process listens on %s", path);
@@ -183,6 +212,23 @@ static void check_address(struct ocs_check *check, const char *section, const ch
 	                 why == EACCES ? ": ports below 1024 are root's" : "");
 }
 
+static void check_database(struct ocs_check *check, const char *name, const char *then)
+{
+	char path[PATH_MAX];
+	struct ocs_error error;
+	int found;
+
+	if (snprintf(path, sizeof(path), "%s/%s", check->config->main.registry, name) >=
+	    (int)sizeof(path))
+		return;
+	found = ocs_store_look(path, NULL, 0, NULL, &error);
+	if (found == OCS_STORE_ERROR)
+		ocs_check_report(check, LOG_ERR, "main", "registry", "%s", error.text);
+	else if (found == OCS_STORE_CORRUPT || found == OCS_STORE_DAMAGED)
+		ocs_check_report(check, LOG_WARNING, "main", "registry", "%s: %s", error.text,
+		                 then);
+}
+
 /* What is in the registry from earlier; what is missing is made. */
 static void check_registry_files(struct ocs_check *check)
 {
@@ -206,8 +252,23 @@ static void check_registry_files(struct ocs_check *check)
 			                 "%s belongs to uid %u, not to the daemon", path,
 			                 (unsigned)st.st_uid);
 	}
-	if (ocs_index_look(folder, (uint16_t)check->config->main.replica_id, &error) < 0)
+	/* Whole files are read for -t alone, and not while a daemon of theirs would say it. */
+	bool read = !check->starts && !check->running;
+	int found = ocs_index_look(folder, (uint16_t)check->config->main.replica_id, read, &error);
+
+	if (found < 0)
 		ocs_check_report(check, LOG_ERR, "main", "replica_id", "%s", error.text);
+	else if (found > 0)
+		ocs_check_report(check, LOG_WARNING, "main", "registry",
+		                 "%s: a start keeps what is whole in it", error.text);
+	if (read) {
+		check_database(check, "registry.tdb",
+		               "a start keeps what is whole in it, for the rest clients register "
+		               "again");
+		check_database(check, "private/auth.tdb",
+		               "a start makes a new one and a new secret: all clients log in "
+		               "again");
+	}
 }
 
 /* Made by a start where it is missing. */
@@ -215,6 +276,7 @@ static void check_secret(struct ocs_check *check)
 {
 	const char *path = check->config->main.secret_file;
 	char folder[PATH_MAX], registry[PATH_MAX];
+	const char *why;
 	struct stat st;
 
 	if (stat(path, &st) == 0) {
@@ -235,9 +297,10 @@ static void check_secret(struct ocs_check *check)
 	if (strncmp(path, registry, strlen(registry)) == 0)
 		return;
 	parent_of(path, folder);
-	if (!may(folder, W_OK | X_OK))
+	why = no_room(folder);
+	if (why != NULL)
 		ocs_check_report(check, LOG_ERR, "main", "secret_file", "%s cannot be made: %s: %s",
-		                 path, folder, strerror(errno));
+		                 path, folder, why);
 }
 
 /* A start reads it before root is dropped, a reload after. */

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <limits.h>
+#include <netdb.h>
 #include <string.h>
 #include <strings.h>
 #include <syslog.h>
@@ -107,6 +108,34 @@ static bool look_at_uris(const struct ocs_config *config, unsigned line,
 		uri += strcspn(uri, ",");
 	} while (*uri != '\0');
 	return any_tls;
+}
+
+void ocs_config_link_resolve(const struct ocs_config *config, ocs_config_report_fn *report,
+                             void *arg)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	const char *uri = config->rabbitmq.uri;
+
+	for (; uri != NULL && *uri != '\0'; uri += strcspn(uri, ",")) {
+		struct addrinfo *addresses = NULL;
+		char *host, *text;
+		int result;
+
+		uri += strspn(uri, ", \t");
+		host = host_of(NULL, uri);
+		result = host == NULL ? 0 : getaddrinfo(host, NULL, &hints, &addresses);
+		if (addresses != NULL)
+			freeaddrinfo(addresses);
+		text = result == 0 ? NULL
+		                   : talloc_asprintf(NULL, "%s:%u: [rabbitmq] uri: %s: %s",
+		                                     config->path,
+		                                     ocs_problem_line(config->ini, SECTION, "uri"),
+		                                     host, gai_strerror(result));
+		if (text != NULL)
+			report(LOG_WARNING, text, arg);
+		talloc_free(text);
+		talloc_free(host);
+	}
 }
 
 static void check_uri(const struct ocs_config *config, const struct ocs_ini *ini,

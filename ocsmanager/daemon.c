@@ -147,6 +147,7 @@ static int load_usermap(const struct ocs_config *config, const struct reporter *
 	if (ocs_usermap_load(config->users.map, NULL, usermap_report, (void *)(uintptr_t)reporter,
 	                     map_r, error) < 0)
 		return -1;
+	ocs_usermap_doubt(*map_r, usermap_warn, (void *)(uintptr_t)reporter);
 	ocs_usermap_check_backends(*map_r, config->backend_names, usermap_warn,
 	                           (void *)(uintptr_t)reporter);
 	return 0;

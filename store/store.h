@@ -61,6 +61,13 @@ int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode,
 void ocs_store_close(struct ocs_store *store);
 const char *ocs_store_path(const struct ocs_store *store);
 
+/* Whether the file at path is whole, without a lock, a change, or an open store: OK, MISSING,
+ * ERROR; DAMAGED: it fails its check but can be read through; CORRUPT: it cannot; BUSY: it cannot
+ * be said, others write to it or a killed process was writing. With a key also whether its record
+ * is there and verifies. Reads the whole file. */
+int ocs_store_look(const char *path, const void *key, size_t key_len, enum ocs_store_result *key_r,
+                   struct ocs_error *error);
+
 /* Whether the open file is still what it was at open: OCS_STORE_CORRUPT if it has been cut short or
  * overwritten since, with the text for the log. A few system calls; any thread. */
 int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error);

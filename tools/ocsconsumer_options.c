@@ -221,7 +221,9 @@ static int parse(int option, struct consumer_options *options)
 	case OPTION_FOLDER:
 		return ocs_folder_from_word(optarg, &options->folder) == 0
 		               ? 0
-		               : bad("--folder %s: not 16 hex digits or `store`", optarg);
+		               : bad("--folder %s: not 16 hex digits, of which one is not 0, or "
+		                     "`store`",
+		                     optarg);
 	case OPTION_TABLE:
 		return parse_table(optarg, options);
 	case OPTION_TYPES:

@@ -24,6 +24,9 @@ GOOD_MAP = "sogo\t*\t*\t=\t-\n"
 SCRAM = "{SCRAM-SHA-256}4096," + ",".join(["AAAAAAAAAAAAAAAAAAAAAA=="] + ["A" * 43 + "="] * 2)
 
 ERROR, WARNING, T_ONLY = "error", "warning", "error for -t, warning at start"
+# What a start learns only later, or mends itself, which -t never does.
+T_WARNS, T_REFUSES = "warning for -t alone", "error for -t alone"
+NO_LINE = "an error of a file, which a start names without a line of the ini"
 
 
 def row(name, words, where, ini=None, kind=ERROR, files=None, text=None, prepare=None, root=False):
@@ -62,6 +65,47 @@ def lost_index(test, ini):
     make("run", mode=0o3770)(test, ini)
     test.write("1\n", "run/replica_ids")
     return ini
+
+
+SPOILT = {
+    "no database": lambda data: b"nonsense" * 100,
+    "another libtdb": lambda data: data.replace(b"TDB file\n", b"TDB2 file", 1),
+    "cut short": lambda data: data[:len(data) // 2],
+    "empty": lambda data: b"",
+}
+
+
+def served(name, how):
+    """A registry that a daemon left behind, and one of its files spoilt."""
+    def prepare(test, ini):
+        test.write(ini_text(), "ocsmanager.ini")
+        test.run_it("-f")
+        with open(test.path(f"run/{name}"), "rb") as f:
+            data = f.read()
+        with open(test.path(f"run/{name}"), "wb") as f:
+            f.write(SPOILT[how](data))
+        return ini
+    return prepare
+
+
+def other_version(test, ini):
+    """The high-water mark, as a later version might write it."""
+    test.write(ini_text(), "ocsmanager.ini")
+    test.run_it("-f")
+    with open(test.path("run/index.tdb"), "rb") as f:
+        data = f.read()
+    record = b"\x99\x19\x01\x26H"  # libtdb's magic and the key; a version comes next
+    test.assertIn(record, data)
+    with open(test.path("run/index.tdb"), "wb") as f:
+        f.write(re.sub(re.escape(record) + b".", record + b"\x63", data, flags=re.S))
+    return ini
+
+
+def fifo(name):
+    def prepare(test, ini):
+        os.mkfifo(test.path(name), 0o600)
+        return ini
+    return prepare
 
 
 def foreign_registry(test, ini):
@@ -130,6 +174,22 @@ MISTAKES = [
         {"main": {"user": "nobody"}}, prepare=make("run", mode=0o3770), root=True),
     row("a path too long for sockets", "too long for the sockets", ("main", "registry"),
         {"main": {"registry": "r" * 100}}, WARNING),
+    row("a registry where the kernel has its own", "a file system of the kernel", ("main", "registry"),
+        {"main": {"registry": "/proc/ocsmanager"}}, root=True),
+    row("a registry in /sys", "cannot be made", ("main", "registry"),
+        {"main": {"registry": "/sys/ocsmanager"}}),
+    row("a secret in /proc", "cannot be made", ("main", "secret_file"),
+        {"main": {"secret_file": "/proc/secret"}}),
+    row("a socket in /proc", "cannot listen on", ("server:main", "socket"),
+        {"server:main": {"socket": "/proc/s"}}),
+    *(row(f"a registry.tdb: {how}", "a start keeps what is whole", ("main", "registry"),
+          kind=T_WARNS, prepare=served("registry.tdb", how)) for how in ("no database", "cut short")),
+    *(row(f"an index: {how}", "must never be given again", ("main", "replica_id"),
+          kind=NO_LINE, prepare=served("index.tdb", how)) for how in ("no database", "another libtdb", "empty")),
+    row("an index of another version", "does not verify", ("main", "replica_id"),
+        kind=T_REFUSES, prepare=other_version),
+    *(row(f"an auth.tdb: {how}", "all clients log in again", ("main", "registry"),
+          kind=T_WARNS, prepare=served("private/auth.tdb", how)) for how in ("another libtdb", "empty")),
     row("an index that is gone", "must never be given again", ("main", "replica_id"),
         {"main": {"replica_id": "1"}}, prepare=lost_index),
     row("a secret in no folder", "No such file", ("main", "secret_file"),
@@ -189,6 +249,18 @@ MISTAKES = [
     row("an account that no mechanism serves", "account b cannot log in", ("accounts", 2),
         {"main": {"auth": "file", "mechanisms": "SCRAM-SHA-256"}, "auth:file": {"file": "accounts"}},
         WARNING, files={"accounts": f"a:{SCRAM}\nb:{hashes.sha512_crypt('x')}\n"}),
+    row("an account file that its group may write", "too open", ("accounts", 0), FILE,
+        files={"accounts": (f"a:{SSHA}\n", 0o660)}),
+    row("an account file with a mistake that all may read", "too open", ("accounts", 0), FILE,
+        files={"accounts": ("nonsense\n", 0o644)}),
+    row("an account file that is a folder", "Is a directory", ("accounts", 0), FILE,
+        prepare=make("accounts", mode=0o700)),
+    row("an account file that is a FIFO", "not a regular file", ("accounts", 0), FILE,
+        prepare=fifo("accounts")),
+    row("an account file in UTF-16", "UTF-16", ("accounts", 0), FILE,
+        files={"accounts": f"a:{SSHA}\n".encode("utf-16")}),
+    row("an account file with a NUL", "NUL", ("accounts", 1), FILE,
+        files={"accounts": f"a:{SSHA}\0\n"}),
     row("an empty account file", "holds no account", ("accounts", 0), FILE, WARNING,
         files={"accounts": "# nobody\n"}),
     row("limits for nobody", "there is no such account", ("account:scaner", None),
@@ -214,6 +286,18 @@ MISTAKES = [
         files={"map": "sogo\tjdoe\t*\t=\t0123456789abcdef\n"}),
     row("a FID that is none", "the FID is neither", ("map", 1), MAP,
         files={"map": "sogo\tjdoe\tINBOX\t=\t12\n"}),
+    row("a FID of 0", "a FID of 0 names no folder", ("map", 1), MAP,
+        files={"map": "sogo\tjdoe\tINBOX\t=\t0000000000000000\n"}),
+    row("a FID of 0x0", "a FID of 0 names no folder", ("map", 1), MAP,
+        files={"map": "sogo\tjdoe\tINBOX\t=\t0x0\n"}),
+    row("a map that is a folder", "Is a directory", ("map", 0), MAP, prepare=make("map")),
+    row("a map that is a FIFO", "not a regular file", ("map", 0), MAP, prepare=fifo("map")),
+    row("a DEL in a folder of a map", "a control character in the folder", ("map", 2), MAP, WARNING,
+        files={"map": GOOD_MAP + "sogo\tjdoe\tIN\x7fBOX\t=\t-\n"}),
+    row("a C1 control in a folder of a map", "a control character in the folder", ("map", 2), MAP,
+        WARNING, files={"map": GOOD_MAP + "sogo\tjdoe\tIN\x85BOX\t=\t-\n"}),
+    row("a blank behind a groupware user", "white space at an end of the groupware user", ("map", 1),
+        MAP, WARNING, files={"map": "sogo\tjdoe\tINBOX\tjane \t-\n"}),
     row("a map its user cannot read", "Permission denied", ("map", 0),
         {"main": {"user": "nobody"}, **MAP}, files={"map": (GOOD_MAP, 0o600)}, root=True),
     row("a map with a path past its room", "the path is longer", ("nowhere", 0),
@@ -226,6 +310,8 @@ MISTAKES = [
     row("entries too small", "not a whole number", ("mqueue", "message_size"),
         {"mqueue": {"message_size": "100"}}),
     row("a broker that is none", "[rabbitmq] uri", ("rabbitmq", "uri"), link(uri="http://broker/")),
+    row("a broker nobody knows", "no-such-host.invalid: ", ("rabbitmq", "uri"),
+        link(uri="amqps://a:b@127.0.0.1:1/v, amqps://a:b@no-such-host.invalid/v"), T_WARNS),
     row("a CA file that is not there", "No such file", ("rabbitmq", "ca_file"), link(ca_file="ca.pem"),
         T_ONLY),
     row("a CA file without a certificate", "holds no certificate", ("rabbitmq", "ca_file"),
@@ -334,11 +420,18 @@ class Mistakes(unittest.TestCase):
                 before = tree(self.folder)
                 status, said = self.run_it("-t")
                 self.assertEqual(tree(self.folder), before, "-t changes nothing")
-                self.assertEqual(status, 0 if mistake["kind"] is WARNING else 1, said)
-                self.says(said, "warning" if mistake["kind"] is WARNING else "error", where, words)
+                warns = mistake["kind"] in (WARNING, T_WARNS)
+                self.assertEqual(status, 0 if warns else 1, said)
+                self.says(said, "warning" if warns else "error", where, words)
                 status, said = self.run_it("-f")
-                self.assertEqual(status, 1 if mistake["kind"] is ERROR else None, said)
-                self.says(said, "error" if mistake["kind"] is ERROR else "warning", where, words)
+                if mistake["kind"] in (T_WARNS, T_REFUSES):
+                    self.assertEqual(status, None, said)
+                    continue
+                refused = mistake["kind"] in (ERROR, NO_LINE)
+                self.assertEqual(status, 1 if refused else None, said)
+                if mistake["kind"] is NO_LINE:
+                    where = ""
+                self.says(said, "error" if refused else "warning", where, words)
 
     def test_a_start_says_each_thing_once(self):
         self.set_up(row("", "", None, {"auth:single": {"password": "secret"}, **MAP},
