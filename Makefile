@@ -8,7 +8,7 @@
 #   SANITIZE                    address,undefined or thread
 #   WITH_DOVECOT, WITH_SAMBA, WITH_SYSTEMD: auto (where its headers are), yes or no
 #   DESTDIR, PREFIX, LIBDIR, SYSCONFDIR, LOCALSTATEDIR, DOVECOTDIR, SAMBADIR: where things go
-#   INI_GROUP                   group that may read the installed ini: that of [main] user, which SIGHUP needs
+#   INI_GROUP                   group that may read the installed ini; without it, and without DESTDIR, that of [main] user in it
 #   DEPS=no                     check and demo install no missing package
 #
 # What a file was built with is part of its state: with other flags or paths it is built again.
@@ -329,6 +329,7 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libocsnotify.so
 	install -d $(DESTDIR)$(SYSCONFDIR) $(if $(HOME_DOVECOT),$(DESTDIR)$(LOCALSTATEDIR)/spool/ocsmanager)
 	test -e $(DESTDIR)$(SYSCONFDIR)/ocsmanager.ini || install -m 640 $(addprefix -g ,$(INI_GROUP)) ocsmanager.ini $(DESTDIR)$(SYSCONFDIR)/
+	$(if $(DESTDIR)$(INI_GROUP),,@tools/ini-group $(SYSCONFDIR)/ocsmanager.ini)
 
 # Leaves the configuration and the registry.
 uninstall:

@@ -1,6 +1,7 @@
 """The Makefile as an admin, a packager and a developer call it. The compiler is a script that notes its words and
 makes empty files: what is built, with which flags, is the Makefile's doing; that it compiles is shown elsewhere."""
 
+import grp
 import os
 import re
 import shutil
@@ -215,6 +216,67 @@ class Packager(MakefileTest):
         self.make("install", f"DESTDIR={self.root}")
         with open(self.root + "/etc/ocsmanager.ini", encoding="ascii") as f:
             self.assertEqual(f.read(), "mine\n")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "needs root")
+class IniGroup(MakefileTest):
+    """What is installed can be read by who reads it again: the user under [main]."""
+
+    def after(self, text, mode=0o640, owner=(0, 0)):
+        """(group, mode, what is said) of an ini after an installation without DESTDIR."""
+        path = self.folder + "/ocsmanager.ini"
+        with open(path, "w", encoding="ascii", newline="") as f:
+            f.write(text)
+        os.chown(path, *owner)
+        os.chmod(path, mode)
+        done = subprocess.run([TREE + "/tools/ini-group", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=60, check=True)
+        status = os.stat(path)
+        with open(path, encoding="ascii", newline="") as f:
+            self.assertEqual(f.read(), text)
+        return grp.getgrgid(status.st_gid).gr_name, status.st_mode & 0o777, done.stdout
+
+    def test_the_group_of_the_user_may_read_it(self):
+        for text in ("[main]\nuser = nobody\n", "[main]\r\nuser=nobody\r\n", "# x\n[a]\nuser = root\n [main] \n"
+                     "#user = root\n\tuser\t=\tnobody \n[b]\nuser = root\n"):
+            with self.subTest(text):
+                group, mode, said = self.after(text, 0o600)
+                self.assertEqual((group, mode), ("nogroup", 0o640))
+                self.assertIn("group nogroup may read it", said)
+
+    def test_the_group_that_it_names_comes_first(self):
+        self.assertEqual(self.after("[main]\nuser = nobody\ngroup = mail\n")[:2], ("mail", 0o640))
+
+    def test_without_a_user_nothing_changes(self):
+        for text in ("", "[main]\n#user = nobody\n", "[other]\nuser = nobody\n"):
+            self.assertEqual(self.after(text), ("root", 0o640, ""))
+        with open(TREE + "/ocsmanager.ini", encoding="ascii") as f:
+            self.assertEqual(self.after(f.read()), ("root", 0o640, ""))
+
+    def test_what_its_admin_gave_it_stays(self):
+        text = "[main]\nuser = nobody\n"
+        mail = grp.getgrnam("mail").gr_gid
+        self.assertEqual(self.after(text, 0o640, (0, mail)), ("mail", 0o640, ""))
+        self.assertEqual(self.after(text, 0o644), ("root", 0o644, ""))
+
+    def test_a_user_that_is_not_there_yet_is_said(self):
+        group, mode, said = self.after("[main]\nuser = no-such-user\n")
+        self.assertEqual((group, mode), ("root", 0o640))
+        self.assertIn("chgrp GROUP", said)
+
+    def test_install_does_it(self):
+        self.built()
+        etc = self.folder + "/etc"
+        os.mkdir(etc)
+        self.script("etc/ocsmanager.ini", "[main]\nuser = nobody\n")
+        os.chmod(etc + "/ocsmanager.ini", 0o640)
+        places = [f"{name}={self.root}/{name}" for name in ("PREFIX", "LOCALSTATEDIR", "DOVECOTDIR", "SAMBADIR")]
+        self.make("install", f"SYSCONFDIR={etc}", *places)
+        self.assertEqual(grp.getgrgid(os.stat(etc + "/ocsmanager.ini").st_gid).gr_name, "nogroup")
+        for word in "INI_GROUP=mail", f"DESTDIR={self.root}":  # what is there stays, of another machine too
+            os.chown(etc + "/ocsmanager.ini", 0, 0)
+            self.make("install", f"SYSCONFDIR={etc}", *places, word)
+            self.assertEqual(os.stat(etc + "/ocsmanager.ini").st_gid, 0, word)
 
 
 class Developer(MakefileTest):
