@@ -115,6 +115,21 @@ static enum ocs_broker_result make_anew(struct binder *binder, struct ocs_error 
 	return OCS_BROKER_OK;
 }
 
+static void renew_young(struct ocs_bindings *bindings)
+{
+	size_t n;
+
+	pthread_mutex_lock(&bindings->lock);
+	n = ocs_bindings_young_again(bindings, bindings->down_since);
+	ocs_bindings_gauge(bindings);
+	pthread_mutex_unlock(&bindings->lock);
+	if (n > 0)
+		ocs_bindings_log(bindings, LOG_INFO,
+		                 "RabbitMQ: bind: binding again %zu users that were bound just "
+		                 "before the connection was lost",
+		                 n);
+}
+
 static enum ocs_broker_result set_up(struct binder *binder, struct ocs_error *error)
 {
 	struct ocs_bindings *bindings = binder->bindings;
@@ -133,6 +148,8 @@ static enum ocs_broker_result set_up(struct binder *binder, struct ocs_error *er
 	all = !existed || !binder->made;
 	if (all)
 		result = make_anew(binder, error);
+	else
+		renew_young(bindings);
 	if (result == OCS_BROKER_OK)
 		result = ocs_bindings_lanes_open(&binder->lanes, bindings, broker, error);
 	if (result != OCS_BROKER_OK)

@@ -51,6 +51,7 @@ struct ocs_binding {
 	bool again;            /* asked for while it was leaving */
 	bool present;          /* has a session, as far as is known */
 	uint64_t absent_since; /* without a session, ms; 0: has one, or not looked yet */
+	uint64_t bound_at;     /* when the broker said so, ms */
 	char *user;            /* NULL: only the key is known, which is a digest */
 	char key[];
 };
@@ -102,6 +103,10 @@ bool ocs_bindings_done(struct ocs_bindings *bindings, struct ocs_binding *bindin
 void ocs_bindings_undone(struct ocs_bindings *bindings, struct ocs_binding *binding);
 /* The queue has lost its bindings: all are to be made again. How many. */
 size_t ocs_bindings_all_again(struct ocs_bindings *bindings);
+/* The connection was lost at that time, perhaps with the broker, which may then have forgotten what
+ * it said last: RabbitMQ writes bindings to the disk a second or two after it has confirmed them.
+ * Those are to be made again. How many. */
+size_t ocs_bindings_young_again(struct ocs_bindings *bindings, uint64_t lost_at);
 /* Sets the gauges. */
 void ocs_bindings_gauge(struct ocs_bindings *bindings);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define BINDINGS_MAX 1000000
+#define YOUNG_MS     60000 /* far more than the broker needs to write it down */
 
 void ocs_bindings_table_init(struct ocs_bindings *bindings)
 {
@@ -195,6 +196,7 @@ bool ocs_bindings_done(struct ocs_bindings *bindings, struct ocs_binding *bindin
 	if (binding->state == OCS_BINDING_BINDING) {
 		OCS_LINK_COUNT(bindings->status, binds, 1);
 		move(bindings, binding, OCS_BINDING_BOUND);
+		binding->bound_at = ocs_link_now_ms();
 		binding->urgent = false;
 		return awaited;
 	}
@@ -218,6 +220,21 @@ size_t ocs_bindings_all_again(struct ocs_bindings *bindings)
 		if (bindings->all[i]->state == OCS_BINDING_BOUND)
 			move(bindings, bindings->all[i], OCS_BINDING_WANTED);
 	return bindings->counts[OCS_BINDING_WANTED];
+}
+
+size_t ocs_bindings_young_again(struct ocs_bindings *bindings, uint64_t lost_at)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < bindings->n_all; i++) {
+		struct ocs_binding *binding = bindings->all[i];
+
+		if (binding->state != OCS_BINDING_BOUND || binding->bound_at + YOUNG_MS < lost_at)
+			continue;
+		move(bindings, binding, OCS_BINDING_WANTED);
+		n++;
+	}
+	return n;
 }
 
 void ocs_bindings_gauge(struct ocs_bindings *bindings)

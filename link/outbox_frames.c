@@ -15,7 +15,9 @@ static void settle(struct ocs_outbox *outbox, uint64_t tag, bool multiple, bool 
 	pthread_mutex_lock(&outbox->lock);
 	ocs_outbox_window_ack(outbox, tag, multiple, nack, &ended);
 	pthread_mutex_unlock(&outbox->lock);
-	ocs_outbox_end_all(outbox, ended, "");
+	ocs_outbox_end_all(
+	        outbox, ended,
+	        "the broker is back, but perhaps not all nodes are yet that listen to it");
 }
 
 static void set_blocked(struct ocs_outbox *outbox, bool blocked)

@@ -24,6 +24,10 @@
 #define OCS_OUTBOX_PAUSE    300   /* ms without publishing before a channel is renewed */
 #define OCS_OUTBOX_REMEMBER 60000 /* ms that an unanswered message counts against the health */
 #define OCS_OUTBOX_TO_DISK  1000  /* ms of an outage after which the spool takes over */
+/* ms after such an outage in which an unroutable message proves nothing: a broker that was killed
+ * may have forgotten bindings, and the nodes come back and make them again when their pause is
+ * over. */
+#define OCS_OUTBOX_SETTLE 8000
 
 enum ocs_outbox_place {
 	OCS_AT_NONE,    /* in the hands of one thread */
@@ -95,8 +99,9 @@ struct ocs_outbox {
 	uint64_t written, read; /* generations of the spool: flushed, and read to its end */
 	char spool_trouble[OCS_ERROR_MAX]; /* of the last write; "": none */
 
-	uint64_t away_since; /* CLOCK_MONOTONIC ms; 0: connected and not blocked */
-	bool refused;        /* away until an admin acts */
+	uint64_t away_since;      /* CLOCK_MONOTONIC ms; 0: connected and not blocked */
+	bool refused;             /* away until an admin acts */
+	uint64_t unsettled_until; /* ms: OCS_OUTBOX_SETTLE after an outage */
 	bool stopping, quit, publisher_ended;
 	bool publisher_sleeps, clerk_idle;
 	struct ocs_broker *broker; /* while it may be aborted */
@@ -108,7 +113,7 @@ struct ocs_outbox {
 	size_t frame_max;
 	uint64_t spool_last; /* number of the last record read */
 	uint64_t spool_confirmed;
-	uint64_t spool_retry; /* when to read it again after an error; ms */
+	uint64_t spool_retry; /* when to read it (again): after an error, or once settled; ms */
 	bool blocked;
 	bool queue_missing; /* the ingest queue */
 	uint64_t heard_at;  /* ms: the last confirm, or the first refusal after it */

@@ -145,7 +145,7 @@ static void advance(struct ocs_outbox *outbox)
 	bool caught_up, direct = false;
 
 	pthread_mutex_lock(&outbox->lock);
-	caught_up = outbox->read == outbox->written;
+	caught_up = outbox->read == outbox->written && outbox->spool_retry <= ocs_link_now_ms();
 	/* A broker that takes and never confirms must not get what then waits in memory. */
 	if (outbox->phase == OCS_PHASE_SPOOL && caught_up &&
 	    (outbox->heard || outbox->low == outbox->next)) {
@@ -328,6 +328,7 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 	enum ocs_broker_result result;
 	char name[OCS_NODE_NAME_MAX + 32];
 	struct batch batch;
+	uint64_t now;
 
 	snprintf(name, sizeof(name), "ocsmanager %s publish", outbox->settings->node);
 	result = ocs_broker_open(outbox->settings, name, next, &outbox->own, error);
@@ -344,6 +345,9 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 	ocs_broker_note_up(outbox->status, OCS_LINK_PUBLISH, outbox->own, outbox->log);
 	ocs_backoff_up(backoff);
 	pthread_mutex_lock(&outbox->lock);
+	now = ocs_link_now_ms();
+	if (outbox->away_since != 0 && now - outbox->away_since >= OCS_OUTBOX_TO_DISK)
+		outbox->unsettled_until = outbox->spool_retry = now + OCS_OUTBOX_SETTLE;
 	ocs_outbox_set_away(outbox, false, false);
 	pthread_mutex_unlock(&outbox->lock);
 	while (result == OCS_BROKER_OK && !quitting(outbox))

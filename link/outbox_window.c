@@ -48,19 +48,22 @@ static void again_later(struct ocs_outbox *outbox, struct ocs_outbox_item *item)
 static void confirmed(struct ocs_outbox *outbox, struct ocs_outbox_item *item,
                       struct ocs_outbox_item **ended)
 {
+	enum ocs_outbox_end end = item->returned ? OCS_OUTBOX_RETURNED : OCS_OUTBOX_CONFIRMED;
+
 	if (item->returned && item->message->ingest) {
 		outbox->queue_missing = true;
 		again_later(outbox, item);
 		return;
 	}
-	if (item->returned)
+	if (item->returned && item->number == 0 && ocs_link_now_ms() < outbox->unsettled_until)
+		end = OCS_OUTBOX_FAILED;
+	else if (item->returned)
 		OCS_LINK_COUNT(outbox->status, returned, 1);
 	else
 		OCS_LINK_COUNT(outbox->status, confirmed, 1);
 	if (item->number != 0)
 		OCS_LINK_COUNT(outbox->status, unspooled, 1);
-	ocs_outbox_take_out(outbox, item,
-	                    item->returned ? OCS_OUTBOX_RETURNED : OCS_OUTBOX_CONFIRMED, ended);
+	ocs_outbox_take_out(outbox, item, end, ended);
 }
 
 static void settle(struct ocs_outbox *outbox, uint64_t tag, bool nack,

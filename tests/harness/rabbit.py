@@ -133,6 +133,12 @@ class Home:
             ["setpriv", "--pdeathsig", "KILL", *self.wrapper, "epmd", "-port", str(self.epmd_port),
              "-address", "127.0.0.1"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+        wait_until(self._answers, 20, "epmd answers")
+
+    def _answers(self):
+        return subprocess.run(
+            [*self.wrapper, "epmd", "-port", str(self.epmd_port), "-names"], stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=20, check=False).returncode == 0
 
     def close(self):
         self.epmd.kill()
@@ -231,6 +237,8 @@ class Broker:
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8",
             "HOME": self.home.folder, "RABBITMQ_NODENAME": self.node,
             "ERL_EPMD_PORT": str(self.home.epmd_port), "ERL_EPMD_ADDRESS": "127.0.0.1",
+            # else a program that starts while ours ends leaves one behind
+            "ERL_FLAGS": "-start_epmd false",
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_CONFIG_FILE": self._path("rabbitmq.conf"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": self._path("none"),
@@ -294,11 +302,14 @@ class Broker:
         """kill -9. Waits first until no queue is too young to survive that: RabbitMQ 3.10 syncs its
         list of quorum queues after about a second, and a queue that is not in it answers nothing
         after the restart until it is deleted."""
+        self.wait_for_old_queues()
+        self._end(signal.SIGKILL)
+
+    def wait_for_old_queues(self):
         folder = self._path(f"mnesia/{self.node}/quorum/{self.node}")
         if self.alive() and os.path.isdir(folder):
             wait_until(lambda: time.time() - os.stat(folder).st_mtime > QUEUE_AGE, 10,
                        "no quorum queue is new")
-        self._end(signal.SIGKILL)
 
     def _end(self, how):
         if self.process is None:

@@ -97,10 +97,8 @@ class WhenASessionGoes(Bindings):
         first.close()
         wait_until(lambda: node.metrics().get("ocsmanager_link_unbinds_total") == 0, 2)
         self.assertTrue(self.bound("jdoe"))
-        start = time.monotonic()
         second.close()
         self.wait_bound("jdoe", False)
-        self.assertGreater(time.monotonic() - start, 0.9)
         node.wait_link("unbinds", 1)
 
     def test_a_session_at_the_moment_of_the_unbinding_is_bound(self):
@@ -155,6 +153,22 @@ class WhenTheBrokerLosesThem(Bindings):
         self.wait_bound("stays")
         self.wait_bound("gone", False)
 
+
+    def test_what_a_killed_broker_has_not_written_down_is_bound_again(self):
+        """RabbitMQ confirms a binding a second or two before it is on the disk."""
+        a, b = self.node("a"), self.node("b")
+        self.broker.wait_for_old_queues()
+        consumers = [self.consumer(a, f"u{number}") for number in range(5)]
+        self.broker.kill()
+        self.broker.start()
+        client = self.client(b)
+        for number, consumer in enumerate(consumers):
+            # 503 as long as it cannot be told whether somebody listens
+            wait_until(lambda n=number: self.number(client, n, f"u{n}").status == 200, 30, "it is taken")
+            self.wait_heard(consumer, [number], limit=30)
+        self.other = self.amqp()
+        for number in range(5):
+            self.wait_bound(f"u{number}")
 
     def test_a_memory_alarm_stops_publishers_and_not_the_binding(self):
         node = self.node("a")

@@ -29,17 +29,25 @@ class Full(ServiceTest):
     def trouble(self, d):
         return d.metrics().get("ocsmanager_health_trouble", source="index-size")
 
+    def size(self, d):
+        return d.metrics().get("ocsmanager_index_bytes")
+
     def test_it_warns_then_refuses_what_is_new_and_serves_what_it_knows(self):
-        # libtdb grows a file by a quarter: from the warning to the limit there is more than one step
-        d = self.daemon({"main": {"index_limit": "24"}})
+        d = self.daemon({"main": {"index_limit": "1000"}})
         c = self.client(d)
         self.accepted(c.newmail("known"), "nosubscriber")
         self.assertEqual(self.trouble(d), 0)
-        self.assertEqual(d.metrics().get("ocsmanager_index_limit_bytes"), 24 << 20)
+        self.assertEqual(d.metrics().get("ocsmanager_index_limit_bytes"), 1000 << 20)
         self.assertEqual(d.metrics().get("ocsmanager_index_files"), 1)
 
-        n, _ = self.fill(c, lambda: self.trouble(d) == 1)
-        wait_until(lambda: d.operations("/healthz")[0] == 200, 10, "a warning only")
+        n, _ = self.fill(c, lambda: self.size(d) > 12 << 20)
+        d.restart()  # all of the journal is in the index then
+        c = self.client(d)
+        limit = int(1.5 * self.size(d)) >> 20
+        d.write_ini({"main": {"index_limit": str(limit)}})
+        d.reload()
+        wait_until(lambda: self.trouble(d) == 1, 10, "a warning")
+        self.assertEqual(d.operations("/healthz")[0], 200)
         self.assertRegex(d.log(), r"warning: .*index\.tdb.*index_limit")
 
         n, answer = self.fill(c, lambda: False, n)
@@ -58,7 +66,7 @@ class Full(ServiceTest):
         d.restart()
         c = self.client(d)
         self.refused(c.newmail("new"), 503, "REGISTRY_UNAVAILABLE")
-        d.write_ini({"main": {"index_limit": "100"}})
+        d.write_ini({"main": {"index_limit": "1000"}})
         d.reload()
         wait_until(lambda: d.operations("/healthz")[0] == 200, 10, "it is well again")
         self.accepted(c.newmail("new"), "nosubscriber")

@@ -169,6 +169,24 @@ START_TEST(test_asked_for_before_the_unbind_was_sent_it_is_not_unbound)
 }
 END_TEST
 
+START_TEST(test_what_was_bound_just_before_the_connection_was_lost_is_bound_again)
+{
+	struct ocs_binding *old = add("old", OCS_BINDING_WANTED);
+	struct ocs_binding *young = add("young", OCS_BINDING_WANTED);
+	uint64_t now = ocs_link_now_ms();
+
+	ocs_bindings_done(&bindings, take("old", true));
+	ocs_bindings_done(&bindings, take("young", true));
+	ck_assert_uint_ge(young->bound_at, now);
+	old->bound_at = now - 3600 * 1000;
+	young->bound_at = now - 5000;
+	ck_assert_uint_eq(ocs_bindings_young_again(&bindings, now), 1);
+	ocs_bindings_done(&bindings, take("young", true));
+	take_nothing();
+	ck_assert_int_eq(old->state, OCS_BINDING_BOUND);
+}
+END_TEST
+
 START_TEST(test_what_was_on_its_way_when_the_connection_was_lost_is_done_once_more)
 {
 	struct ocs_binding *binding = add("in", OCS_BINDING_WANTED),
@@ -382,6 +400,8 @@ int main(void)
 	tcase_add_test(tcase, test_asked_for_before_the_unbind_was_sent_it_is_not_unbound);
 	tcase_add_test(tcase,
 	               test_what_was_on_its_way_when_the_connection_was_lost_is_done_once_more);
+	tcase_add_test(tcase,
+	               test_what_was_bound_just_before_the_connection_was_lost_is_bound_again);
 	tcase_add_test(tcase, test_a_queue_without_bindings_gets_them_all_again);
 	tcase_add_test(tcase, test_entries_come_and_go_and_the_rest_stays_whole);
 	tcase_add_test(tcase, test_the_first_visit_wants_everybody_who_has_a_session);
