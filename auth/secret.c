@@ -33,6 +33,15 @@ static int load(const char *path, struct ocs_auth_secret *secret, struct ocs_err
 	return rc;
 }
 
+int ocs_auth_secret_look(const char *path, struct ocs_error *error)
+{
+	struct ocs_auth_secret secret;
+	int rc = load(path, &secret, error);
+
+	explicit_bzero(&secret, sizeof(secret));
+	return rc;
+}
+
 int ocs_auth_secret_load(const char *path, struct ocs_auth_secret *secret, bool *created_r,
                          struct ocs_error *error)
 {

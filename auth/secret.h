@@ -20,6 +20,8 @@ struct ocs_auth_secret {
 	struct hmac_sha256_ctx keyed; /* copied for each use, which spares keying it again */
 };
 
+/* What reading the file would say, as an enum ocs_privfile_result; makes nothing. */
+int ocs_auth_secret_look(const char *path, struct ocs_error *error);
 /* Reads the file (0600, of root or this user, exactly 32 bytes), or makes it: created_r. */
 int ocs_auth_secret_load(const char *path, struct ocs_auth_secret *secret, bool *created_r,
                          struct ocs_error *error);

@@ -21,6 +21,8 @@
 
 #include <linux/magic.h>
 
+#include "auth/privfile.h"
+#include "auth/secret.h"
 #include "mapistore/index.h"
 #include "ocsmanager/folder.h"
 #include "store/store.h"
@@ -276,22 +278,15 @@ static void check_secret(struct ocs_check *check)
 {
 	const char *path = check->config->main.secret_file;
 	char folder[PATH_MAX], registry[PATH_MAX];
+	struct ocs_error error;
 	const char *why;
-	struct stat st;
+	int found;
 
-	if (stat(path, &st) == 0) {
-		if (!may(path, R_OK))
-			ocs_check_report(check, LOG_ERR, "main", "secret_file", "%s: %s", path,
-			                 strerror(errno));
-		else if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0)
-			ocs_check_report(check, LOG_ERR, "main", "secret_file",
-			                 "%s: must be a file with mode 0600", path);
-		else if (st.st_uid != 0 && st.st_uid != geteuid())
-			ocs_check_report(check, LOG_ERR, "main", "secret_file",
-			                 "%s belongs to uid %u, must belong to root or uid %u",
-			                 path, (unsigned)st.st_uid, (unsigned)geteuid());
+	found = ocs_auth_secret_look(path, &error);
+	if (found == OCS_PRIVFILE_ERROR)
+		ocs_check_report(check, LOG_ERR, "main", "secret_file", "%s", error.text);
+	if (found != OCS_PRIVFILE_MISSING)
 		return;
-	}
 	/* the default is in a folder that is made with the registry */
 	snprintf(registry, sizeof(registry), "%s/", check->config->main.registry);
 	if (strncmp(path, registry, strlen(registry)) == 0)

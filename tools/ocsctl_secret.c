@@ -24,27 +24,63 @@ static void on_signal(int number)
 	caught = number;
 }
 
-/* One line without its end. -1: read error, end of file before any byte, too long, a signal. */
-static int read_line(int fd, char out[OCSCTL_PASSWORD_MAX + 1])
+/* A byte order mark, the line, CR LF, one byte that shows that it is longer. */
+#define LINE_MAX_ (OCSCTL_PASSWORD_MAX + 6)
+
+/* The password in the first line of what was read: what is wrong with it, or NULL. Editors leave a
+ * byte order mark or a CR, which nobody means. */
+static const char *take_line(const char *data, size_t len, char out[OCSCTL_PASSWORD_MAX + 1])
 {
+	const char *end;
+
+	if (len == 0)
+		return "is empty";
+	if (len >= 2 && (memcmp(data, "\xff\xfe", 2) == 0 || memcmp(data, "\xfe\xff", 2) == 0))
+		return "is UTF-16, must be UTF-8";
+	if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
+		data += 3;
+		len -= 3;
+	}
+	end = memchr(data, '\n', len);
+	if (end != NULL)
+		len = (size_t)(end - data);
+	if (len > 0 && data[len - 1] == '\r')
+		len--;
+	if (len == 0)
+		return "its first line is empty";
+	if (memchr(data, '\0', len) != NULL)
+		return "its first line has a NUL byte";
+	if (len > OCSCTL_PASSWORD_MAX)
+		return "its first line is longer than 512 bytes";
+	memcpy(out, data, len);
+	out[len] = '\0';
+	return NULL;
+}
+
+_Static_assert(OCSCTL_PASSWORD_MAX == 512, "the text above says it");
+
+/* One line, no byte behind it. What is wrong, or NULL. */
+static const char *read_line(int fd, char out[OCSCTL_PASSWORD_MAX + 1])
+{
+	char data[LINE_MAX_];
+	const char *fault;
 	size_t len = 0;
 
-	for (;;) {
-		char c;
-		ssize_t got = read(fd, &c, 1);
+	while (len < sizeof(data)) {
+		ssize_t got = read(fd, data + len, 1);
 
-		if (got < 0 || (got == 0 && len == 0))
-			return -1;
-		if (got == 0 || c == '\n')
-			break;
-		if (len == OCSCTL_PASSWORD_MAX || c == '\0') {
-			errno = EMSGSIZE;
-			return -1;
+		if (got < 0) {
+			explicit_bzero(data, sizeof(data));
+			return strerror(errno);
 		}
-		out[len++] = c;
+		if (got == 0)
+			break;
+		if (data[len++] == '\n')
+			break;
 	}
-	out[len] = '\0';
-	return 0;
+	fault = take_line(data, len, out);
+	explicit_bzero(data, sizeof(data));
+	return fault;
 }
 
 /* An interrupt must find the terminal echoing again, so it is held back until that is done. */
@@ -66,7 +102,7 @@ static int ask(int tty, const char *prompt, char out[OCSCTL_PASSWORD_MAX + 1])
 	ret = tcsetattr(tty, TCSAFLUSH, &hidden);
 	if (ret == 0) {
 		dprintf(tty, "%s: ", prompt);
-		ret = caught != 0 ? -1 : read_line(tty, out);
+		ret = caught != 0 || read_line(tty, out) != NULL ? -1 : 0;
 		dprintf(tty, "\n");
 	}
 	(void)tcsetattr(tty, TCSAFLUSH, &shown);
@@ -105,40 +141,36 @@ static int ask_terminal(int tty, const char *prompt, bool confirm,
 int ocsctl_read_password(const char *prompt, bool confirm, bool from_stdin,
                          char out[OCSCTL_PASSWORD_MAX + 1])
 {
+	const char *fault;
 	int tty, ret;
 
 	if (from_stdin && !isatty(STDIN_FILENO)) {
-		if (read_line(STDIN_FILENO, out) < 0) {
-			ocsctl_error("no password of 1 to %d bytes on standard input",
-			             OCSCTL_PASSWORD_MAX);
+		fault = read_line(STDIN_FILENO, out);
+		if (fault != NULL) {
+			ocsctl_error("no password on standard input: %s", fault);
 			return -1;
 		}
-	} else {
-		tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-		if (tty < 0) {
-			ocsctl_error("there is no terminal to ask for the password%s",
-			             from_stdin ? ""
-			                        : ": give --password-file FILE or --password-fd "
-			                          "N, or set OCSCTL_PASSWORD_FILE");
-			return -1;
-		}
-		ret = ask_terminal(tty, prompt, confirm, out);
-		(void)close(tty);
-		if (ret < 0)
-			return -1;
+		return 0;
 	}
-	if (out[0] == '\0') {
-		ocsctl_error("an empty password is refused");
+	tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty < 0) {
+		ocsctl_error("there is no terminal to ask for the password%s",
+		             from_stdin ? ""
+		                        : ": give --password-file FILE or --password-fd "
+		                          "N, or set OCSCTL_PASSWORD_FILE");
 		return -1;
 	}
-	return 0;
+	ret = ask_terminal(tty, prompt, confirm, out);
+	(void)close(tty);
+	return ret;
 }
 
 int ocsctl_read_password_file(const char *path, char out[OCSCTL_PASSWORD_MAX + 1])
 {
 	struct ocs_error error;
+	const char *fault;
 	char *data;
-	size_t len, line;
+	size_t len;
 	int ret;
 
 	ret = ocs_privfile_read(path, true, 4096, &data, &len, &error);
@@ -148,22 +180,16 @@ int ocsctl_read_password_file(const char *path, char out[OCSCTL_PASSWORD_MAX + 1
 		ocsctl_error("%s", error.text);
 		return -1;
 	}
-	line = strcspn(data, "\r\n");
-	if (line == 0 || line > OCSCTL_PASSWORD_MAX) {
-		ocsctl_error("%s: its first line is no password of 1 to %d bytes", path,
-		             OCSCTL_PASSWORD_MAX);
-		ret = -1;
-	} else {
-		memcpy(out, data, line);
-		out[line] = '\0';
-		ret = 0;
-	}
+	fault = take_line(data, len, out);
+	if (fault != NULL)
+		ocsctl_error("%s: %s", path, fault);
 	ocs_privfile_wipe(data, len);
-	return ret;
+	return fault == NULL ? 0 : -1;
 }
 
 int ocsctl_read_password_fd(const char *text, char out[OCSCTL_PASSWORD_MAX + 1])
 {
+	const char *fault;
 	char *end;
 	long fd = strtol(text, &end, 10);
 
@@ -171,18 +197,8 @@ int ocsctl_read_password_fd(const char *text, char out[OCSCTL_PASSWORD_MAX + 1])
 		ocsctl_error("--password-fd: '%s' is not the number of an open file", text);
 		return -1;
 	}
-	errno = 0;
-	if (read_line((int)fd, out) < 0) {
-		ocsctl_error("--password-fd %ld: %s", fd,
-		             errno == EMSGSIZE || errno == 0
-		                     ? "its first line is no password of 1 to 512 bytes"
-		                     : strerror(errno));
-		return -1;
-	}
-	out[strcspn(out, "\r")] = '\0';
-	if (out[0] == '\0') {
-		ocsctl_error("an empty password is refused");
-		return -1;
-	}
-	return 0;
+	fault = read_line((int)fd, out);
+	if (fault != NULL)
+		ocsctl_error("--password-fd %ld: %s", fd, fault);
+	return fault == NULL ? 0 : -1;
 }

@@ -31,11 +31,14 @@ static int read_file(const char *path, char *text, const char **error_r)
 	if (fstat(fd, &st) < 0)
 		*error_r = t_strdup_printf("fstat(%s): %m", path);
 	else if (!S_ISREG(st.st_mode))
-		*error_r = t_strdup_printf("%s is not a file", path);
-	else if ((st.st_mode & 07007) != 0)
-		*error_r = t_strdup_printf("%s is open to all users: chmod 600 it", path);
+		*error_r = t_strdup_printf("%s: %s", path,
+		                           S_ISDIR(st.st_mode) ? strerror(EISDIR)
+		                                               : "not a regular file");
+	else if ((st.st_mode & 037) != 0)
+		*error_r = t_strdup_printf("%s: mode %04o is too open, must be 0600 or 0640", path,
+		                           (unsigned int)st.st_mode & 07777);
 	else if (st.st_size >= FILE_MAX)
-		*error_r = t_strdup_printf("%s is too large", path);
+		*error_r = t_strdup_printf("%s: larger than %d bytes", path, FILE_MAX - 1);
 	else {
 		while (used < FILE_MAX - 1 &&
 		       (ret = read(fd, text + used, FILE_MAX - 1 - used)) > 0)
@@ -43,6 +46,13 @@ static int read_file(const char *path, char *text, const char **error_r)
 		if (ret < 0)
 			*error_r = t_strdup_printf("read(%s): %m", path);
 		text[used] = '\0';
+		if (ret == 0 && used == 0) {
+			*error_r = t_strdup_printf("%s: is empty", path);
+			ret = -1;
+		} else if (ret == 0 && strlen(text) != (size_t)used) {
+			*error_r = t_strdup_printf("%s: has a NUL byte: is it UTF-16?", path);
+			ret = -1;
+		}
 	}
 	i_close_fd(&fd);
 	return ret < 0 ? -1 : 0;
@@ -71,7 +81,8 @@ static char *decode_password(const char *value)
 
 static int parse(char *text, struct ocs_credentials *cred, const char **error_r)
 {
-	char *line, *rest = text;
+	/* some editors begin a file with a byte order mark */
+	char *line, *rest = text + (ocs_compat_begins(text, "\xef\xbb\xbf") ? 3 : 0);
 
 	if (ocs_compat_expands_percent && strchr(text, '%') != NULL) {
 		*error_r = "credentials: there is a %, which Dovecot takes for a variable: use "

@@ -886,8 +886,41 @@ class Settings(Rig):
         dovecot.settings["ocsmanager_credentials"] = self.credentials
         dovecot.start()
         dovecot.deliver("alice")
-        dovecot.wait_log("open to all users")
+        dovecot.wait_log("mode 0644 is too open, must be 0600 or 0640")
         self.assertEqual(self.server.requests, [])
+
+    def test_credentials_that_are_no_file_of_two_lines_are_said(self):
+        """In words of the file, as ocsctl and the daemon say it."""
+        for content, words in ((None, "Is a directory"), (b"", "is empty"),
+                               ("username=a\npassword=b\n".encode("utf-16"), "has a NUL byte"),
+                               (b"#" * 5000, "larger than 4095 bytes")):
+            with self.subTest(words):
+                dovecot = self.setup(start=False)
+                os.unlink(self.credentials)
+                if content is None:
+                    os.mkdir(self.credentials, 0o700)
+                else:
+                    with open(self.credentials, "wb") as f:
+                        f.write(content)
+                    os.chmod(self.credentials, 0o600)
+                dovecot.settings["ocsmanager_credentials"] = self.credentials
+                dovecot.start()
+                dovecot.deliver("alice")
+                dovecot.wait_log(f"{self.credentials}: {words}")
+                self.assertEqual(self.server.requests, [])
+                self.doCleanups()
+
+    def test_credentials_of_another_editor_are_read(self):
+        """With a byte order mark, CR LF, and no end of the last line."""
+        dovecot = self.setup(events="newmail", start=False)
+        with open(self.credentials, "rb") as f:
+            text = f.read()
+        with open(self.credentials, "wb") as f:
+            f.write(b"\xef\xbb\xbf" + text.strip().replace(b"\n", b"\r\n"))
+        dovecot.settings["ocsmanager_credentials"] = self.credentials
+        dovecot.start()
+        dovecot.deliver("alice")
+        self.accepted(1)
 
     def test_doveadm_loads_the_plugin_without_a_word(self):
         dovecot = self.setup()

@@ -732,6 +732,60 @@ class Notify(CtlTest):
             self.assertIn("ocsctl status", result.err)
             self.assertNotIn("SSHA", result.err)
 
+    # What an editor or a script leaves, and what is said of it; None: it is the password.
+    FILES = {
+        "as it should be": (PASSWORD + "\n", None),
+        "no line end": (PASSWORD, None),
+        "CR LF": (PASSWORD + "\r\n", None),
+        "a byte order mark": ("\ufeff" + PASSWORD + "\r\n", None),
+        "more lines": (PASSWORD + "\n\0\xff", None),
+        "nothing": ("", "is empty"),
+        "an empty line": ("\n" + PASSWORD, "its first line is empty"),
+        "CR LF only": ("\r\n", "its first line is empty"),
+        "a mark only": ("\ufeff", "its first line is empty"),
+        "a NUL": (PASSWORD + "\0\n", "its first line has a NUL byte"),
+        "a NUL first": ("\0" + PASSWORD, "its first line has a NUL byte"),
+        "513 bytes": ("x" * 513 + "\n", "its first line is longer than 512 bytes"),
+        "UTF-16": ((PASSWORD + "\n").encode("utf-16"), "is UTF-16, must be UTF-8"),
+    }
+
+    def test_a_password_is_read_alike_from_everywhere(self):
+        daemon = self.daemon()
+        one = daemon.write("one.xml", notification(category="modified"))
+        words = ["notify", "--url", f"http://127.0.0.1:{daemon.port}", one]
+        for name, (text, fault) in self.FILES.items():
+            data = text if isinstance(text, bytes) else text.encode()
+            path = daemon.path("password")
+            with open(path, "wb") as f:
+                f.write(data)
+            os.chmod(path, 0o600)
+            with self.subTest(name):
+                expect = 0 if fault is None else 1
+                result = self.ctl(daemon, *words, "--password-file", path, expect=expect)
+                self.assertIn(f"{path}: {fault}" if fault else "", result.err)
+                result = self.ctl(daemon, *words, "--password-fd", "0", stdin=data, expect=expect)
+                self.assertIn(f"--password-fd 0: {fault}" if fault else "", result.err)
+                result = self.ctl(daemon, "passwd", "x", stdin=data, expect=expect)
+                self.assertIn(f"no password on standard input: {fault}" if fault else "", result.err)
+
+    def test_a_password_file_is_a_file_of_ours_alone(self):
+        daemon = self.daemon()
+        one = daemon.write("one.xml", notification(category="modified"))
+        words = ["notify", "--url", f"http://127.0.0.1:{daemon.port}", "--password-file"]
+        os.mkdir(daemon.path("folder"))
+        os.mkfifo(daemon.path("fifo"), 0o600)
+        daemon.write("large", PASSWORD + "\n" * 5000, 0o600)
+        for name, fault in (("folder", "Is a directory"), ("fifo", "not a regular file"),
+                            ("large", "larger than 4096 bytes"), ("none", "there is no such file")):
+            result = self.ctl(daemon, *words, daemon.path(name), one, expect=1)
+            self.assertIn(f"{daemon.path(name)}: {fault}", result.err)
+        for mode, wrong in ((0o600, False), (0o640, False), (0o400, False), (0o644, True), (0o604, True),
+                            (0o660, True), (0o602, True)):
+            path = self.password_file(daemon, mode=mode)
+            result = self.ctl(daemon, *words, path, one, expect=int(wrong))
+            self.assertIn(f"mode {mode:04o} is too open, must be 0600 or 0640" if wrong else "", result.err)
+            os.unlink(path)
+
     def test_a_password_for_scripts(self):
         """In the environment stands a file's name, or the shell hands an open file on: neither shows
         in a list of processes."""
