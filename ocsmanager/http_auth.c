@@ -5,31 +5,10 @@
 
 #include <talloc.h>
 
+#include "ocsmanager/http_locks.h"
 #include "ocsmanager/http_workers.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/log_budget.h"
-
-/* The moment from which even the right password is refused. */
-static void log_locks(struct ocs_http_request *request, const struct ocs_auth_reply *reply)
-{
-	char sender[OCS_HTTP_PEER_SIZE];
-
-	if (!reply->locked_account && !reply->locked_address)
-		return;
-	ocs_http_format_sender(request->peer, sender);
-	if (reply->locked_account)
-		ocs_log_budgeted(
-		        LOG_WARNING, "locked account", sender,
-		        "locked: logins as %s from %s are refused for %u s, too many failed "
-		        "([limits] failed_logins)",
-		        reply->account, sender, reply->locked_for);
-	if (reply->locked_address)
-		ocs_log_budgeted(
-		        LOG_WARNING, "locked address", sender,
-		        "locked: all logins from %s are refused for %u s, too many failed, "
-		        "the last as %s ([limits] failed_logins)",
-		        sender, reply->locked_for, reply->account);
-}
 
 static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result result,
                          const struct ocs_auth_reply *reply)
@@ -40,7 +19,7 @@ static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result 
 	               "%s", reply->text);
 	ocs_http_refuse(request, &refusal, reply->retry_after,
 	                reply->account[0] == '\0' ? NULL : reply->account);
-	log_locks(request, reply);
+	ocs_http_log_locks(request->peer, reply);
 }
 
 static void count_login(struct ocs_http_request *request, enum ocs_metrics_mechanism mechanism,

@@ -17,6 +17,7 @@
 #include <uthash.h>
 
 #include "auth/privfile.h"
+#include "ocsmanager/http_locks.h"
 #include "tools/ocsmapihttp.h"
 
 #define THREADS        2
@@ -238,6 +239,7 @@ void mapihttp_login_results(struct mapihttp_login *login)
 		request->retry_after = job->reply.retry_after;
 		if (job->result == OCS_AUTH_OK)
 			strcpy(request->account, job->reply.account);
+		ocs_http_log_locks(request->peer, &job->reply);
 		MHD_resume_connection(request->connection);
 		free_job(job);
 	}

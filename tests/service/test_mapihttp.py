@@ -441,6 +441,9 @@ class Guessing(MapiTest):
         answers = [client.connect() for _ in range(5)]
         self.assertEqual([a.status for a in answers], [401, 401, 401, 429, 429])
         self.assertGreaterEqual(int(answers[-1].headers["Retry-After"]), 1)
+        line = self.server.err.wait_text("locked: ")
+        self.assertRegex(line, rf"warning: locked: logins as {client.user} from 127\.0\.0\.1 are refused for \d+ s")
+        self.assertEqual(self.server.err.text().count("locked: logins as"), 1)
 
 
 class Reload(MapiTest):
