@@ -221,6 +221,9 @@ static int open_private(struct ocs_auth *auth, const struct ocs_auth_settings *s
 	    ocs_auth_secret_load(secret_path, &auth->secret, &created, error) < 0)
 		return -1;
 
+	auth->secret_path = strdup(secret_path);
+	if (!auth->secret_path)
+		return ocs_error_set(error, "out of memory");
 	struct ocs_error why = {""};
 	enum ocs_revoked_open rc = ocs_revoked_open(revoked_path, created || shared, false,
 	                                            REVOKED_MOST, now, &auth->revoked, &why);
@@ -330,8 +333,19 @@ void ocs_auth_close(struct ocs_auth *auth)
 	ocs_challenges_free(auth->challenges);
 	ocs_sasl_free(auth->sasl);
 	pthread_rwlock_destroy(&auth->lock);
+	free(auth->secret_path);
 	explicit_bzero(auth, sizeof(*auth));
 	free(auth);
+}
+
+int ocs_auth_look_secret(struct ocs_auth *auth, struct ocs_error *error)
+{
+	return ocs_auth_secret_look(auth->secret_path, &auth->secret, error);
+}
+
+int ocs_auth_look_revoked(struct ocs_auth *auth, struct ocs_error *error)
+{
+	return ocs_revoked_look(auth->revoked, error);
 }
 
 size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3])

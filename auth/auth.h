@@ -97,6 +97,11 @@ int ocs_auth_reload(struct ocs_auth *auth, const struct ocs_auth_settings *setti
 int ocs_auth_validate(const struct ocs_auth_settings *settings, struct ocs_error *error);
 void ocs_auth_close(struct ocs_auth *auth);
 
+/* Where a file of its own was removed it is written again from memory: 1 with the error saying what
+ * was gone; 0: all is there; -1: it cannot be written. Any thread; quick unless it has to write. */
+int ocs_auth_look_secret(struct ocs_auth *auth, struct ocs_error *error);
+int ocs_auth_look_revoked(struct ocs_auth *auth, struct ocs_error *error);
+
 /* What a step answers. Which members are set stands at each step, the others are empty. */
 struct ocs_auth_reply {
 	unsigned retry_after; /* seconds, at least 1: with TOO_MANY_ATTEMPTS and OVERLOADED */

@@ -44,6 +44,7 @@ struct ocs_auth {
 	struct ocs_challenges *challenges;
 	struct ocs_limiter *limiter;
 	struct ocs_revoked *revoked;
+	char *secret_path;
 	struct ocs_slots *hashing;
 };
 

@@ -6,9 +6,13 @@
  */
 #include "auth/revoke.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
 #include <talloc.h>
 
 #include "auth/table.h"
@@ -294,4 +298,68 @@ size_t ocs_revoked_count(struct ocs_revoked *revoked)
 	size_t count = HASH_COUNT(revoked->table);
 	pthread_rwlock_unlock(&revoked->lock);
 	return count;
+}
+
+static int write_all(struct ocs_revoked *revoked, struct ocs_store *store)
+{
+	struct revocation *r, *next;
+	uint8_t key[KEY_LEN], value[8];
+
+	if (ocs_store_begin(store, NULL) != OCS_STORE_OK)
+		return -1;
+	HASH_ITER(hh, revoked->table, r, next)
+	{
+		make_key(r->id, key);
+		ocs_put64(value, (uint64_t)r->expires);
+		if (ocs_store_put(store, key, sizeof(key), value, sizeof(value), NULL) !=
+		    OCS_STORE_OK) {
+			ocs_store_cancel(store);
+			return -1;
+		}
+	}
+	return ocs_store_commit(store, true, NULL) == OCS_STORE_OK ? 0 : -1;
+}
+
+/* Under another name first, so that a killed process leaves a whole one or none. */
+static int write_again(struct ocs_revoked *revoked)
+{
+	char *path = talloc_strdup(NULL, ocs_store_path(revoked->store)), *fresh;
+	struct ocs_store *store = NULL;
+	int ret = -1;
+
+	fresh = path != NULL ? talloc_asprintf(path, "%s.fresh", path) : NULL;
+	if (fresh != NULL && (unlink(fresh) == 0 || errno == ENOENT) &&
+	    ocs_store_open(fresh, HASH_SIZE, OCS_STORE_CREATE, 0600, (gid_t)-1, &store, NULL,
+	                   NULL) == OCS_STORE_OK) {
+		ret = write_all(revoked, store);
+		ocs_store_close(store);
+		store = NULL;
+		if (ret == 0 && rename(fresh, path) != 0)
+			ret = -1;
+		if (ret != 0)
+			unlink(fresh);
+	}
+	if (ret == 0 &&
+	    ocs_store_open(path, HASH_SIZE, 0, 0600, (gid_t)-1, &store, NULL, NULL) != OCS_STORE_OK)
+		ret = -1;
+	if (ret == 0) {
+		ocs_store_close(revoked->store);
+		revoked->store = store;
+	}
+	talloc_free(path);
+	return ret;
+}
+
+int ocs_revoked_look(struct ocs_revoked *revoked, struct ocs_error *error)
+{
+	int ret = 0;
+
+	/* Who holds it commits, and is not to be waited for. */
+	if (pthread_mutex_trylock(&revoked->writer) != 0)
+		return 0;
+	if (ocs_store_present(revoked->store, error) != 0 ||
+	    ocs_store_usable(revoked->store, error) != OCS_STORE_OK)
+		ret = write_again(revoked) == 0 ? 1 : -1;
+	pthread_mutex_unlock(&revoked->writer);
+	return ret;
 }

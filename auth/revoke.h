@@ -33,6 +33,9 @@ bool ocs_revoked_has(struct ocs_revoked *revoked, const uint8_t id[OCS_TOKEN_ID]
 /* SLOW: OK once it is on the disk. Also forgets, now and then, what has expired. */
 enum ocs_auth_result ocs_revoked_add(struct ocs_revoked *revoked, const uint8_t id[OCS_TOKEN_ID],
                                      int64_t expires, int64_t wall_now, struct ocs_error *error);
+/* Where auth.tdb is gone, another file or cut short, all of them are written again: 1 with the
+ * error saying what was; 0: it is as it was; -1: it cannot be written. */
+int ocs_revoked_look(struct ocs_revoked *revoked, struct ocs_error *error);
 size_t ocs_revoked_count(struct ocs_revoked *revoked);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "auth/codec.h"
 #include "auth/privfile.h"
@@ -13,6 +14,7 @@
 void ocs_auth_secret_set(struct ocs_auth_secret *secret, const uint8_t key[OCS_AUTH_SECRET_BYTES])
 {
 	hmac_sha256_set_key(&secret->keyed, OCS_AUTH_SECRET_BYTES, key);
+	memcpy(secret->key, key, OCS_AUTH_SECRET_BYTES);
 }
 
 static int load(const char *path, struct ocs_auth_secret *secret, struct ocs_error *error)
@@ -84,6 +86,19 @@ int ocs_auth_secret_rotate(const char *path, struct ocs_auth_secret *secret,
 		ocs_auth_secret_set(secret, key);
 	explicit_bzero(key, sizeof(key));
 	return rc;
+}
+
+int ocs_auth_secret_look(const char *path, const struct ocs_auth_secret *secret,
+                         struct ocs_error *error)
+{
+	struct ocs_error why;
+
+	if (access(path, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	ocs_error_set(error, "%s: is gone", path);
+	if (ocs_privfile_create(path, secret->key, OCS_AUTH_SECRET_BYTES, 0600, &why) == 0)
+		return 1;
+	return errno == EEXIST ? 0 : ocs_error_set(error, "%s: is gone; %.200s", path, why.text);
 }
 
 void ocs_auth_secret_mac(const struct ocs_auth_secret *secret, const char *label, const void *data,

@@ -17,7 +17,8 @@
 #define OCS_AUTH_MAC_BYTES    32
 
 struct ocs_auth_secret {
-	struct hmac_sha256_ctx keyed; /* copied for each use, which spares keying it again */
+	struct hmac_sha256_ctx keyed;       /* copied for each use, which spares keying it again */
+	uint8_t key[OCS_AUTH_SECRET_BYTES]; /* for when its file is removed */
 };
 
 /* What reading the file would say, as an enum ocs_privfile_result; makes nothing. */
@@ -28,6 +29,10 @@ int ocs_auth_secret_load(const char *path, struct ocs_auth_secret *secret, bool 
 /* Replaces the file by new random bytes: every token ends. Keeps the file's owner. */
 int ocs_auth_secret_rotate(const char *path, struct ocs_auth_secret *secret,
                            struct ocs_error *error);
+/* Writes it again where the file is gone: 1 with the error saying so; 0: it is there; -1: it cannot
+ * be written. */
+int ocs_auth_secret_look(const char *path, const struct ocs_auth_secret *secret,
+                         struct ocs_error *error);
 /* For tests and for checking a configuration without its secret. */
 void ocs_auth_secret_set(struct ocs_auth_secret *secret, const uint8_t key[OCS_AUTH_SECRET_BYTES]);
 

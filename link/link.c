@@ -188,3 +188,8 @@ bool ocs_link_spools(const struct ocs_link *link)
 {
 	return link->spool != NULL;
 }
+
+int ocs_link_look(struct ocs_link *link, struct ocs_error *error)
+{
+	return ocs_spool_look(link->spool, error);
+}

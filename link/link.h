@@ -47,6 +47,8 @@ void ocs_link_submit(struct ocs_link *link, struct ocs_request *request);
 struct ocs_link_status *ocs_link_status_of(struct ocs_link *link);
 /* 0 while notifications for other nodes are taken; -1 with the reason. */
 int ocs_link_health(struct ocs_link *link, struct ocs_error *reason);
+/* Of one that spools, as ocs_spool_look(). */
+int ocs_link_look(struct ocs_link *link, struct ocs_error *error);
 bool ocs_link_spools(const struct ocs_link *link);
 
 #endif

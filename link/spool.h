@@ -8,6 +8,7 @@
  *   spool.c         open, close, state
  *   spool_write.c   append and flush
  *   spool_read.c    read, rewind, confirm
+ *   spool_look.c    whether its files are still there
  *   spool_cursor.c  records and segments: walking along them, past damage
  *
  * Threads: any; one mutex inside, held for a read or an unlink but never for a write or a sync of
@@ -52,6 +53,11 @@ int ocs_spool_read(struct ocs_spool *spool, const void *mem_ctx, uint8_t **data_
 void ocs_spool_rewind(struct ocs_spool *spool);
 /* Every record up to this number is confirmed: forgotten, its segment removed once all of it is. */
 void ocs_spool_confirm(struct ocs_spool *spool, uint64_t number);
+
+/* Where its folder or a file in it was removed and nothing waits in it, it is made again: 1 with
+ * the error saying what was gone; 0: it is there; -1: what waits is gone, or it cannot be made;
+ * then flush refuses. */
+int ocs_spool_look(struct ocs_spool *spool, struct ocs_error *error);
 
 struct ocs_spool_state {
 	uint64_t messages; /* not confirmed; a damaged one counts until what follows is */

@@ -67,6 +67,7 @@ struct ocs_spool {
 	uint64_t given_up; /* no record up to this one is there past `returned`; 0: not so */
 	uint64_t passed;   /* the highest number that the reader ever came past */
 	uint64_t damaged;
+	struct ocs_error mended; /* what was gone and is there again, until it is told */
 };
 
 uint32_t ocs_spool_checksum(const uint8_t *data, size_t len);
@@ -91,6 +92,12 @@ int ocs_spool_cursor_data(struct ocs_spool *spool, struct ocs_spool_cursor *curs
                           struct ocs_error *error);
 /* Past the record found; `next` stays. */
 void ocs_spool_cursor_step(struct ocs_spool_cursor *cursor, const struct ocs_spool_record *record);
+
+/* ---- spool_look.c; both locks are held ---- */
+
+/* Folder, head and segments are where a restart would find them: 0; they are again, and the error
+ * says what was gone: 1; they are not: -1. */
+int ocs_spool_mend(struct ocs_spool *spool, struct ocs_error *error);
 
 /* ---- spool_read.c; the lock is held ---- */
 

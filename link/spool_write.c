@@ -184,12 +184,17 @@ static void flush_end(struct ocs_spool *spool, struct flush *flush)
 enum ocs_spool_result ocs_spool_flush(struct ocs_spool *spool, struct ocs_error *error)
 {
 	struct flush flush;
+	bool gone;
 	int ret;
 
 	pthread_mutex_lock(&spool->writer);
 	pthread_mutex_lock(&spool->lock);
+	gone = spool->buffer_len > 0 && ocs_spool_mend(spool, error) < 0;
 	ret = flush_begin(spool, &flush, error);
-	if (ret > 0) {
+	if (ret > 0 && gone) {
+		flush_revert(spool, &flush);
+		ret = -1;
+	} else if (ret > 0) {
 		uint64_t first = spool->last + 1;
 
 		pthread_mutex_unlock(&spool->lock);

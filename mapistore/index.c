@@ -284,6 +284,8 @@ int ocs_index_open(const char *folder, uint16_t replica_id, bool create, struct 
 	                   : open_store(index, folder, path, create, error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_index_open_others(index, (gid_t)-1, error);
+	if (ret == OCS_STORE_OK && create)
+		ret = ocs_index_keep_replicas(index, error);
 	if (ret != OCS_STORE_OK) {
 		talloc_free(index);
 		return ret;

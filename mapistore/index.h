@@ -57,6 +57,13 @@ int ocs_index_open(const char *folder, uint16_t replica_id, bool create, struct 
  * or no identifier could be given; 1 with the reason, where it would salvage. read: the file is
  * read too, not only looked for. */
 int ocs_index_look(const char *folder, uint16_t replica_id, bool read, struct ocs_error *error);
+
+/* Whether every file is still there under its name: 0, or -1 with which is not. For the owner. */
+int ocs_index_present(struct ocs_index *index, const struct ocs_store **missing_r,
+                      struct ocs_error *error);
+/* Where the list of replica ids is gone, it is written again: 1 with the error saying so; 0: it is
+ * there; -1: it cannot be. For the owner. */
+int ocs_index_look_replicas(struct ocs_index *index, struct ocs_error *error);
 void ocs_index_close(struct ocs_index *index);
 /* Whether open found it damaged and kept what verified, the high-water mark included. */
 bool ocs_index_salvaged(const struct ocs_index *index);

@@ -29,6 +29,8 @@ struct ocs_index {
 	atomic_bool behind;       /* the file has a lower one than this process has seen */
 	uint16_t replica_id;
 	bool salvaged;
+	char *replicas; /* the owner: what stands in replica_ids */
+	size_t replicas_len;
 	ocs_index_fixed_fn *fixed;
 	void *fixed_arg;
 };
@@ -56,6 +58,8 @@ int ocs_index_open_file(struct ocs_index *index, const char *path, gid_t gid,
                         struct ocs_store **store_r, struct ocs_error *error);
 /* After the first one is open. */
 int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *error);
+/* index_look.c: remembers the list of replica ids. 0 or -1. */
+int ocs_index_keep_replicas(struct ocs_index *index, struct ocs_error *error);
 /* Before reading outside a transaction: follows the daemon to a file it has begun. */
 void ocs_index_refresh(struct ocs_index *index);
 

@@ -452,6 +452,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_cond_destroy(&dispatch->waiting);
 	pthread_cond_destroy(&dispatch->finished);
 	ocs_dispatch_watch_free(dispatch);
+	ocs_dispatch_files_free(dispatch);
 	ocs_dispatch_anew_free(dispatch);
 	ocs_dispatch_drops_free(dispatch);
 	ocs_reap_missing_free(dispatch->missing);
@@ -558,6 +559,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	}
 	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, is_stuck, dispatch);
 	if (open_parts(dispatch, error) != 0 || ocs_dispatch_watch_start(dispatch, error) != 0 ||
+	    ocs_dispatch_files_start(dispatch, error) != 0 ||
 	    ocs_dispatch_publish(dispatch, error) != 0 || begin_anew(dispatch, error) != 0 ||
 	    start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)

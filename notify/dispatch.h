@@ -109,6 +109,23 @@ typedef void ocs_dispatch_visit_fn(void *arg, struct ocs_registry *registry);
 int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit,
                              void *arg);
 
+/* A file of another part of the daemon, which the store thread looks at every second. */
+enum ocs_file_state {
+	OCS_FILE_GONE = -1, /* the error says which, and why it cannot be made again */
+	OCS_FILE_PRESENT = 0,
+	OCS_FILE_MENDED = 1, /* it was gone and is there again; the error says what was */
+};
+struct ocs_dispatch_file {
+	int (*look)(void *arg, struct ocs_error *error); /* an ocs_file_state; must not wait */
+	void *arg;
+	enum ocs_health_state gone; /* what that is */
+	const char *advice;         /* static: what it means, and what to do */
+};
+/* -1: there are too many. */
+int ocs_dispatch_files_add(struct ocs_dispatch *dispatch, const struct ocs_dispatch_file *file);
+/* Takes all out that were added. -1: a look hangs, and every arg must stay. */
+int ocs_dispatch_files_end(struct ocs_dispatch *dispatch);
+
 /* For a request whose answer is not dispatch's alone: when it comes in, and when its sender is
  * told. results NULL: all are refused. Any thread. */
 void ocs_dispatch_count_received(struct ocs_dispatch *dispatch, const struct ocs_request *request);

@@ -8,6 +8,7 @@
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
  *   dispatch_watch.c    whether the files are there and can be written
+ *   dispatch_files.c    the table of files, and what is done when one is gone
  *   dispatch_anew.c     a registry made anew: who must register again
  *   dispatch_drops.c    what was dropped, and who is told
  *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
@@ -201,6 +202,7 @@ struct ocs_dispatch {
 	gid_t gid; /* of the registry folder, and so of every queue */
 	struct ocs_health *health;
 	struct dispatch_watch *watch;     /* (store thread) */
+	struct dispatch_files *files;     /* has a lock of its own */
 	struct dispatch_anew *anew;       /* (store thread) */
 	struct dispatch_drops *drops;     /* NULL: none yet (store thread) */
 	struct ocs_reap_missing *missing; /* of the janitor (store thread) */
@@ -331,6 +333,12 @@ void ocs_dispatch_watch_free(struct ocs_dispatch *dispatch);
 int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error);
 void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now);
 void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const char *why);
+
+/* dispatch_files.c. look: what is gone is made again or told to health; all: else those only that
+ * hold what is acknowledged; -1: that could not be kept. Store thread; start and free apart. */
+int ocs_dispatch_files_start(struct ocs_dispatch *dispatch, struct ocs_error *error);
+void ocs_dispatch_files_free(struct ocs_dispatch *dispatch);
+int ocs_dispatch_files_look(struct ocs_dispatch *dispatch, bool all);
 
 /* dispatch_anew.c. Store thread. begin: whoever lives and is not registered is waited for; -1: out
  * of memory. waits: still, and for a bounded time; it has told health. note: remembers who is

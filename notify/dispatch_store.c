@@ -95,9 +95,11 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 	if (ocs_sequence_reserve(dispatch->sequence, &error) != 0)
 		ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
 	ocs_dispatch_config_put(dispatch, config);
-	if (ocs_registrations_waiting(dispatch->registrations) >= APPLY_MAX ||
-	    (ocs_registrations_waiting(dispatch->registrations) > 0 &&
-	     now - dispatch->last_apply >= APPLY_NS)) {
+	/* Applying starts the journal anew: one that is gone is said and made again before. */
+	if ((ocs_registrations_waiting(dispatch->registrations) >= APPLY_MAX ||
+	     (ocs_registrations_waiting(dispatch->registrations) > 0 &&
+	      now - dispatch->last_apply >= APPLY_NS)) &&
+	    ocs_dispatch_watch_before(dispatch, &error) == 0) {
 		OCS_COUNT(dispatch, commits, 1);
 		if (ocs_registrations_apply(dispatch->registrations, &error) != 0)
 			ocs_dispatch_store_failed(dispatch, error.text);

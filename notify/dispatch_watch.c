@@ -116,30 +116,28 @@ static int look_at_private(struct ocs_dispatch *dispatch)
 	int ret = same_folder(private_path(dispatch, path), watch->private_device,
 	                      watch->private_inode, &why);
 
-	if (ret == 0)
-		ret = ocs_recent_present(dispatch->recent, &why);
-	if (ret == 0)
-		ret = ocs_registrations_present(dispatch->registrations, &why);
 	return look_at(
 	        dispatch, OCS_HEALTH_PRIVATE, ret != 0 ? &why : NULL,
 	        "what is accepted could not be remembered past a restart; put it back, or "
 	        "restart (senders then log in again, and a repeated report can come through)");
 }
 
-/* The identifiers given since the last backup are in the open file only. */
+/* The identifiers given since the last backup are in the open files only. */
 static int look_at_index(struct ocs_dispatch *dispatch)
 {
-	const struct ocs_store *store = ocs_index_store(dispatch->index);
+	const struct ocs_store *missing;
 	struct ocs_error why;
 	char advice[200];
-	int ret = ocs_store_present(store, &why);
+	int ret = ocs_index_present(dispatch->index, &missing, &why);
 
+	if (ret == 0)
+		return look_at(dispatch, OCS_HEALTH_INDEX, NULL, NULL);
 	snprintf(advice, sizeof(advice),
 	         "identifiers must not repeat, so none are given; as long as this process runs, "
 	         "stop the MAPI servers and cp /proc/%d/fd/%d over it, else take a backup; then "
 	         "restart",
-	         (int)getpid(), ocs_store_descriptor(store));
-	return look_at(dispatch, OCS_HEALTH_INDEX, ret != 0 ? &why : NULL, advice);
+	         (int)getpid(), ocs_store_descriptor(missing));
+	return look_at(dispatch, OCS_HEALTH_INDEX, &why, advice);
 }
 
 /* Soft state: it is in the open file still, and where it is not, sessions register again. sound: of
@@ -186,26 +184,34 @@ static void look_at_registry(struct ocs_dispatch *dispatch)
 		mend_registry(dispatch, sound, present ? why.text : gone.text);
 }
 
-int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error)
+/* all: every file of the table. */
+static int look(struct ocs_dispatch *dispatch, bool all, struct ocs_error *error)
 {
 	static const enum ocs_health_source sources[] = {OCS_HEALTH_REGISTRY, OCS_HEALTH_PRIVATE,
-	                                                 OCS_HEALTH_INDEX};
+	                                                 OCS_HEALTH_INDEX, OCS_HEALTH_FILES};
 	struct ocs_health_report report;
-	bool well;
+	bool folder, private, well;
 
 	/* A folder that is away holds no file to mend. */
 	if (same_folder(dispatch->folder, dispatch->watch->folder_device,
 	                dispatch->watch->folder_inode, NULL) == 0)
 		look_at_registry(dispatch);
-	well = look_at_folder(dispatch) == 0;
-	well = look_at_private(dispatch) == 0 && well;
-	well = look_at_index(dispatch) == 0 && well;
+	folder = look_at_folder(dispatch) == 0;
+	private = look_at_private(dispatch) == 0;
+	well = look_at_index(dispatch) == 0 && folder && private;
+	if (private && ocs_dispatch_files_look(dispatch, all) != 0)
+		well = false;
 	for (size_t i = 0; !well && i < sizeof(sources) / sizeof(sources[0]); i++) {
 		ocs_health_copy(dispatch->health, sources[i], &report);
 		if (report.state == OCS_HEALTH_UNWELL)
 			return ocs_error_set(error, "%s", report.text);
 	}
 	return 0;
+}
+
+int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error)
+{
+	return look(dispatch, false, error);
 }
 
 /* ---- can they be written? ---- */
@@ -298,7 +304,7 @@ void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now)
 
 	if (now - watch->last_look >= LOOK_NS || ocs_dispatch_anew_waits(dispatch)) {
 		watch->last_look = now;
-		if (ocs_dispatch_watch_before(dispatch, &ignored) == 0)
+		if (look(dispatch, true, &ignored) == 0)
 			ocs_dispatch_anew_note(dispatch);
 	}
 	if (ocs_health_state(dispatch->health, OCS_HEALTH_STORE) == OCS_HEALTH_UNWELL) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <talloc.h>
 #include <uthash.h>
@@ -189,7 +190,46 @@ int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
 	return 0;
 }
 
-int ocs_recent_present(const struct ocs_recent *recent, struct ocs_error *error)
+static int ignore(void *arg, const uint8_t *data, size_t len)
 {
-	return ocs_journal_present(recent->journal, error);
+	(void)arg;
+	(void)data;
+	(void)len;
+	return 0;
+}
+
+/* Everything into the newer journal; the older one is made so that it is there. */
+static int write_again(struct ocs_recent *recent)
+{
+	struct ocs_journal *older;
+	struct done *done, *next;
+	uint8_t record[RECORD_SIZE];
+
+	ocs_journal_discard(recent->journal);
+	HASH_ITER(hh, recent->done, done, next)
+	{
+		memcpy(record, done->id_hash, 16);
+		ocs_put64(record + 16, done->at);
+		if (ocs_journal_add(recent->journal, record, sizeof(record), NULL) != 0) {
+			ocs_journal_discard(recent->journal);
+			return -1;
+		}
+	}
+	if (ocs_journal_restart(recent->journal, NULL) != 0)
+		return -1;
+	recent->since = recent->done != NULL ? recent->done->at : 0;
+	if (ocs_journal_open(recent->old_path, ignore, NULL, &older, NULL, NULL) != 0)
+		return -1;
+	ocs_journal_close(older);
+	return 0;
+}
+
+int ocs_recent_look(struct ocs_recent *recent, struct ocs_error *error)
+{
+	if (ocs_journal_present(recent->journal, error) == 0) {
+		if (access(recent->old_path, F_OK) == 0 || errno != ENOENT)
+			return 0;
+		ocs_error_set(error, "%s: is gone", recent->old_path);
+	}
+	return write_again(recent) == 0 ? 1 : -1;
 }

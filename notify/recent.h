@@ -34,7 +34,9 @@ int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
 /* Back to what is in the files: after a failure. */
 void ocs_recent_revert(struct ocs_recent *recent);
 
-/* Whether its file is still there under its name: 0, or -1 and what is there. */
-int ocs_recent_present(const struct ocs_recent *recent, struct ocs_error *error);
+/* Where one of its files is gone, or another one, all ids are written again: 1 with the error
+ * saying what was; 0: they are there; -1: they cannot be. Nothing may be added that is not flushed.
+ */
+int ocs_recent_look(struct ocs_recent *recent, struct ocs_error *error);
 
 #endif

@@ -312,7 +312,7 @@ static int apply_one(struct ocs_registrations *registrations, const struct regis
 	return ocs_index_message_delete(registrations->index, folder.series, message_id, error);
 }
 
-/* The journal then holds what is assigned only. */
+/* The journal then holds what is assigned only, and so does the table. */
 static int restart(struct ocs_registrations *registrations, struct ocs_error *error)
 {
 	uint8_t record[RECORD_MAX];
@@ -320,37 +320,52 @@ static int restart(struct ocs_registrations *registrations, struct ocs_error *er
 
 	HASH_ITER(hh, registrations->table, entry, next)
 	{
-		if (entry->state != ASSIGNED) {
-			HASH_DEL(registrations->table, entry);
-			talloc_free(entry);
-			continue;
-		}
-		entry->stale = false;
-		if (ocs_journal_add(registrations->journal, record,
-		                    encode(record, entry, entry->key, entry->key_len), error) != 0)
+		struct registration fresh = *entry;
+
+		fresh.stale = false;
+		if (entry->state == ASSIGNED &&
+		    ocs_journal_add(registrations->journal, record,
+		                    encode(record, &fresh, entry->key, entry->key_len), error) != 0)
 			return -1;
 	}
+	if (ocs_journal_restart(registrations->journal, error) != 0)
+		return -1;
+	HASH_ITER(hh, registrations->table, entry, next)
+	{
+		entry->stale = false;
+		if (entry->state == ASSIGNED)
+			continue;
+		HASH_DEL(registrations->table, entry);
+		talloc_free(entry);
+	}
 	registrations->waiting = 0;
-	return ocs_journal_restart(registrations->journal, error);
+	return 0;
 }
 
-int ocs_registrations_apply(struct ocs_registrations *registrations, struct ocs_error *error)
+static int to_index(struct ocs_registrations *registrations, struct ocs_error *error)
 {
 	struct registration *entry, *next;
-	int ret;
+	int ret = ocs_index_begin(registrations->index, error);
 
-	if (registrations->waiting == 0 || registrations->broken)
-		return 0;
-	ret = ocs_index_begin(registrations->index, error);
 	HASH_ITER(hh, registrations->table, entry, next)
 	if (ret == OCS_STORE_OK && waits(entry))
 		ret = apply_one(registrations, entry, error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_index_commit(registrations->index, error);
-	if (ret != OCS_STORE_OK) {
-		ocs_index_cancel(registrations->index);
+	if (ret == OCS_STORE_OK)
+		return 0;
+	ocs_index_cancel(registrations->index);
+	return -1;
+}
+
+int ocs_registrations_apply(struct ocs_registrations *registrations, struct ocs_error *error)
+{
+	int ret;
+
+	if (registrations->waiting == 0 || registrations->broken)
+		return 0;
+	if (to_index(registrations, error) != 0)
 		return -1;
-	}
 	/* If the journal stays as it is, its records are applied once more, to the same end; the
 	 * table must then be that of the file. */
 	ret = restart(registrations, error);
@@ -359,8 +374,14 @@ int ocs_registrations_apply(struct ocs_registrations *registrations, struct ocs_
 	return ret;
 }
 
-int ocs_registrations_present(const struct ocs_registrations *registrations,
-                              struct ocs_error *error)
+int ocs_registrations_look(struct ocs_registrations *registrations, struct ocs_error *error)
 {
-	return ocs_journal_present(registrations->journal, error);
+	if (ocs_journal_present(registrations->journal, error) == 0)
+		return 0;
+	if (registrations->broken)
+		return -1;
+	ocs_journal_discard(registrations->journal);
+	if (registrations->waiting > 0 && to_index(registrations, NULL) != 0)
+		return -1;
+	return restart(registrations, NULL) == 0 ? 1 : -1;
 }

@@ -59,8 +59,9 @@ unsigned ocs_registrations_waiting(const struct ocs_registrations *registrations
  * be in a transaction. */
 int ocs_registrations_apply(struct ocs_registrations *registrations, struct ocs_error *error);
 
-/* Whether its file is still there under its name: 0, or -1 and what is there. */
-int ocs_registrations_present(const struct ocs_registrations *registrations,
-                              struct ocs_error *error);
+/* Where its file is gone, or another one: what waits goes into the index, the rest into a new file;
+ * 1 with the error saying what was; 0: it is there; -1: it cannot be, and nothing is forgotten.
+ * Nothing may be collected that is not flushed, and the index not be in a transaction. */
+int ocs_registrations_look(struct ocs_registrations *registrations, struct ocs_error *error);
 
 #endif

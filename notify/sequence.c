@@ -84,3 +84,10 @@ int ocs_sequence_reserve(struct ocs_sequence *sequence, struct ocs_error *error)
 		return 0;
 	return set_mark(sequence, next + STEP, error);
 }
+
+int ocs_sequence_look(struct ocs_sequence *sequence, struct ocs_error *error)
+{
+	if (ocs_journal_present(sequence->journal, error) == 0)
+		return 0;
+	return set_mark(sequence, atomic_load(&sequence->next) + STEP, NULL) == 0 ? 1 : -1;
+}

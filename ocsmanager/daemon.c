@@ -19,6 +19,7 @@
 #include "notify/registry.h"
 #include "ocsmanager/config_link.h"
 #include "ocsmanager/descriptors.h"
+#include "ocsmanager/folder.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/privilege.h"
 #include "ocsmanager/service.h"
@@ -218,6 +219,55 @@ static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
 	                      daemon->dispatch, &host, ocs_log_text, &daemon->link, error);
 }
 
+static int look_secret(void *arg, struct ocs_error *error)
+{
+	return ocs_auth_look_secret(arg, error);
+}
+
+static int look_revoked(void *arg, struct ocs_error *error)
+{
+	return ocs_auth_look_revoked(arg, error);
+}
+
+static int look_spool(void *arg, struct ocs_error *error)
+{
+	return ocs_link_look(arg, error);
+}
+
+/* What is theirs in the table of notify/dispatch_files.c. */
+static int watch_files(struct ocs_daemon *daemon, struct ocs_error *error)
+{
+	const struct ocs_dispatch_file secret = {
+	        look_secret, daemon->auth, OCS_HEALTH_WARNING,
+	        "it cannot be written again; at the next start every token ends, and clients log "
+	        "in again"};
+	const struct ocs_dispatch_file revoked = {
+	        look_revoked, daemon->auth, OCS_HEALTH_WARNING,
+	        "it cannot be written again; at the next start every token ends, and clients log "
+	        "in again"};
+	const struct ocs_dispatch_file spool = {
+	        look_spool, daemon->link, OCS_HEALTH_UNWELL,
+	        "messages for other nodes wait in it, and nothing more is taken into it: put it "
+	        "back, or restart, and they are lost"};
+
+	if (ocs_dispatch_files_add(daemon->dispatch, &secret) != 0 ||
+	    ocs_dispatch_files_add(daemon->dispatch, &revoked) != 0 ||
+	    (daemon->link != NULL && ocs_link_spools(daemon->link) &&
+	     ocs_dispatch_files_add(daemon->dispatch, &spool) != 0))
+		return ocs_error_set(error, "too many files to watch");
+	return 0;
+}
+
+void ocs_daemon_watch_lock(struct ocs_daemon *daemon, struct ocs_folder_lock *lock)
+{
+	const struct ocs_dispatch_file file = {
+	        ocs_folder_look_lock, lock, OCS_HEALTH_WARNING,
+	        "it cannot be made again; ocsctl does not find this daemon by it"};
+
+	if (ocs_dispatch_files_add(daemon->dispatch, &file) != 0)
+		ocs_log(LOG_WARNING, "the lock file is not watched");
+}
+
 static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 {
 	const struct ocs_config *config = daemon->config;
@@ -258,7 +308,7 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	if (ocs_dispatch_start(config->main.registry, daemon->registry, daemon->index, map,
 	                       &dispatch, ocs_log_text, &daemon->dispatch, error) < 0)
 		return -1;
-	if (start_link(daemon, error) < 0)
+	if (start_link(daemon, error) < 0 || watch_files(daemon, error) < 0)
 		return -1;
 	return ocs_service_start(config, daemon->auth, daemon->dispatch, daemon->link,
 	                         daemon->local, &daemon->service, error);
@@ -364,12 +414,13 @@ void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
-	bool service_hangs, hangs, link_hangs;
+	bool service_hangs, hangs, look_hangs, link_hangs;
 
 	service_hangs = ocs_service_stop(daemon->service) < 0;
+	look_hangs = daemon->dispatch != NULL && ocs_dispatch_files_end(daemon->dispatch) < 0;
 	/* A thread that hangs, in the network or on a lock, still uses what would be closed; the
 	 * process is about to end. */
-	link_hangs = daemon->link != NULL && ocs_link_stop(daemon->link) < 0;
+	link_hangs = look_hangs || (daemon->link != NULL && ocs_link_stop(daemon->link) < 0);
 	hangs = daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0;
 	if (service_hangs)
 		return;
@@ -377,7 +428,7 @@ void ocs_daemon_stop(struct ocs_daemon *daemon)
 		ocs_index_close(daemon->index);
 	if (daemon->registry != NULL && !hangs)
 		ocs_registry_close(daemon->registry);
-	if (daemon->auth != NULL)
+	if (daemon->auth != NULL && !look_hangs)
 		ocs_auth_close(daemon->auth);
 	if (link_hangs)
 		return;

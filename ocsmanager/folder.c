@@ -13,10 +13,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <talloc.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "store/file.h"
 
 #define FOLDER_MODE 03770
 #define LOCK_MODE   0640
+#define PATIENCE    100 /* times 20 ms, for a lock on the folder */
 
 /* A folder of ours is opened before it is looked at, so that what was checked is what is used. */
 static int open_folder(const char *path, struct stat *st, struct ocs_error *error)
@@ -144,15 +148,11 @@ static int locked_error(const char *path, int fd, struct ocs_error *error)
 	                     holder[0] != '\0' ? holder : "unknown");
 }
 
-int ocs_folder_lock(const char *folder, int *lock_r, struct ocs_error *error)
+static int open_file(const char *path, const char *text, int *fd_r, struct ocs_error *error)
 {
-	char path[PATH_MAX], pid[16];
-	int n = snprintf(path, sizeof(path), "%s/ocsmanager.lock", folder);
-	int fd;
+	size_t len = strlen(text);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE);
 
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return ocs_error_set(error, "[main] registry: the path is too long");
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE);
 	if (fd < 0)
 		return ocs_error_set(error, "%s: %s", path, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -163,12 +163,89 @@ int ocs_folder_lock(const char *folder, int *lock_r, struct ocs_error *error)
 		close(fd);
 		return -1;
 	}
-	n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, pid, (size_t)n, 0) != n) {
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, len, 0) != (ssize_t)len) {
 		ocs_error_set(error, "%s: %s", path, strerror(errno));
 		close(fd);
 		return -1;
 	}
-	*lock_r = fd;
+	*fd_r = fd;
 	return 0;
+}
+
+/* systemd-tmpfiles holds such a lock for as long as it looks through the folder. */
+static int lock_folder(const char *folder, struct ocs_folder_lock *lock, struct ocs_error *error)
+{
+	const struct timespec step = {.tv_nsec = 20000000};
+	int ret = -1;
+
+	lock->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock->folder < 0)
+		return ocs_error_set(error, "%s: %s", folder, strerror(errno));
+	for (int i = 0; i < PATIENCE && ret < 0; i++) {
+		ret = flock(lock->folder, LOCK_EX | LOCK_NB);
+		if (ret < 0 && errno != EWOULDBLOCK)
+			return 0; /* file systems that cannot: the lock of the file must do */
+		if (ret < 0)
+			nanosleep(&step, NULL);
+	}
+	return ret == 0 ? 0
+	                : ocs_error_set(error,
+	                                "%s: another ocsmanager serves this registry, or "
+	                                "another process has it locked",
+	                                folder);
+}
+
+int ocs_folder_lock(const char *folder, struct ocs_folder_lock *lock, struct ocs_error *error)
+{
+	*lock = (struct ocs_folder_lock){.folder = -1, .file = -1};
+	lock->path = talloc_asprintf(NULL, "%s/ocsmanager.lock", folder);
+	lock->text = talloc_asprintf(NULL, "%ld\n", (long)getpid());
+	if (lock->path == NULL || lock->text == NULL)
+		ocs_error_set(error, "out of memory");
+	/* The file first: it says which process it is. */
+	else if (open_file(lock->path, lock->text, &lock->file, error) == 0 &&
+	         lock_folder(folder, lock, error) == 0)
+		return 0;
+	ocs_folder_unlock(lock);
+	return -1;
+}
+
+void ocs_folder_unlock(struct ocs_folder_lock *lock)
+{
+	if (lock->path == NULL)
+		return;
+	if (lock->file >= 0)
+		close(lock->file);
+	if (lock->folder >= 0)
+		close(lock->folder);
+	talloc_free(lock->path);
+	talloc_free(lock->text);
+	*lock = (struct ocs_folder_lock){.folder = -1, .file = -1};
+}
+
+int ocs_folder_publish(struct ocs_folder_lock *lock, const char *text)
+{
+	char *whole = talloc_asprintf(NULL, "%s%s", lock->text, text);
+	size_t len = whole != NULL ? strlen(whole) : 0;
+
+	if (whole == NULL)
+		return -1;
+	talloc_free(lock->text);
+	lock->text = whole;
+	return pwrite(lock->file, whole, len, 0) == (ssize_t)len ? 0 : -1;
+}
+
+int ocs_folder_look_lock(void *arg, struct ocs_error *error)
+{
+	struct ocs_folder_lock *lock = arg;
+	struct ocs_error why;
+	int fd;
+
+	if (ocs_file_present(lock->file, lock->path, error) == 0)
+		return 0;
+	if (open_file(lock->path, lock->text, &fd, &why) != 0)
+		return ocs_error_set(error, "%s", why.text);
+	close(lock->file);
+	lock->file = fd;
+	return 1;
 }

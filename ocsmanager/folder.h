@@ -24,8 +24,22 @@ bool ocs_folder_locked(const char *folder);
 int ocs_folder_private(const char *folder, const void *mem_ctx, const char **path_r,
                        struct ocs_error *error);
 
-/* Takes the lock, which lasts until *lock_r is closed or the process ends. The text of a failure
- * says which process holds it. */
-int ocs_folder_lock(const char *folder, int *lock_r, struct ocs_error *error);
+/* The lock is on the file ocsmanager.lock and on the folder itself: whoever removes the file lets
+ * no second daemon in, and systemd-tmpfiles(8) leaves a locked folder alone. */
+struct ocs_folder_lock {
+	int folder, file; /* descriptors */
+	char *path;       /* of the file */
+	char *text;       /* that stands in it */
+};
+
+/* Takes the lock, which lasts until it is released or the process ends. -1: nothing is held; the
+ * text says which process holds it. */
+int ocs_folder_lock(const char *folder, struct ocs_folder_lock *lock, struct ocs_error *error);
+void ocs_folder_unlock(struct ocs_folder_lock *lock); /* one that was never taken is allowed */
+/* What follows the process id in the file, for ocsctl. Before anybody looks. */
+int ocs_folder_publish(struct ocs_folder_lock *lock, const char *text);
+/* Where the file is gone or another one it is made, locked and filled again: 1 with the error
+ * saying what was; 0: it is there; -1: it cannot be. arg is the lock; one thread. */
+int ocs_folder_look_lock(void *arg, struct ocs_error *error);
 
 #endif

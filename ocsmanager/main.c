@@ -250,13 +250,14 @@ static void block_signals(sigset_t *signals)
 }
 
 /* Into the lock file, for ocsctl: the ini does not tell where it says port 0. */
-static void publish_addresses(const struct ocs_daemon *daemon, int lock)
+static void publish_addresses(struct ocs_daemon *daemon, struct ocs_folder_lock *lock)
 {
 	char *text = ocs_daemon_addresses(daemon, NULL);
 
-	if (text == NULL || dprintf(lock, "%ld\n%s", (long)getpid(), text) < 0)
+	if (text == NULL || ocs_folder_publish(lock, text) < 0)
 		ocs_log(LOG_WARNING, "cannot write the addresses to the lock file");
 	talloc_free(text);
+	ocs_daemon_watch_lock(daemon, lock);
 }
 
 static int run(struct ocs_config *config, struct ocs_error *error)
@@ -265,7 +266,8 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 	struct ocs_daemon *daemon = NULL;
 	struct ocs_local_socket *local = NULL;
 	const char *private_folder = NULL;
-	int lock = -1, result = -1;
+	struct ocs_folder_lock lock = {.folder = -1, .file = -1};
+	int result = -1;
 	sigset_t signals;
 
 	block_signals(&signals);
@@ -276,7 +278,7 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 	         ocs_folder_lock(config->main.registry, &lock, error) == 0 &&
 	         ocs_folder_private(config->main.registry, memory, &private_folder, error) == 0 &&
 	         ocs_daemon_start(config, private_folder, local, &daemon, error) == 0) {
-		publish_addresses(daemon, lock);
+		publish_addresses(daemon, &lock);
 		ocs_log_detach();
 		ocs_background_ready();
 		ocs_manager_ready(daemon);
@@ -290,8 +292,7 @@ static int run(struct ocs_config *config, struct ocs_error *error)
 		result = 0;
 	}
 	ocs_local_socket_close(local);
-	if (lock >= 0)
-		close(lock);
+	ocs_folder_unlock(&lock);
 	talloc_free(memory);
 	return result;
 }

@@ -191,13 +191,6 @@ class Gone(HealthTest):
         self.assertIn("made anew with all that it held", self.d.log())
         self.accepted(self.c.newmail("3"), "nosubscriber")
 
-    def test_a_journal_that_is_removed_is_known_without_a_request(self):
-        self.start()
-        back = self.away("private/recent.log")
-        self.unwell_everywhere("recent.log: is gone", "private")
-        back()
-        self.well_everywhere()
-
 
 if __name__ == "__main__":
     unittest.main()

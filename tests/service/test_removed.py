@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -138,6 +139,173 @@ class Removed(ServiceTest):
         self.o.err.wait_text("no longer registered")
         wait_until(lambda: self.queues(), 10)
         self.arrives()
+
+
+class Files(ServiceTest):
+    """The table of notify/dispatch_files.c, one by one: gone, said, there again, and it goes on."""
+
+    def setUp(self):
+        self.d = self.daemon()
+        self.o = self.consumer(self.d, tables=("newmail",))
+        self.c = self.client(self.d)
+        self.n = 0
+
+    def arrives(self):
+        self.accepted(self.c.newmail(str(self.n), id=f"id-{self.n}", messageFlags=self.n), "queued")
+        self.n += 1
+        self.assertEqual([e["message_flags"] for e in self.o.wait_events(self.n)],
+                         list(range(self.n)))
+
+    def gone(self, name, remove=os.unlink):
+        """Removed; waits until it is said and there again. Returns what was in it before."""
+        path = os.path.join(self.d.registry, name)
+        mark = len(self.d.err.lines)
+        with open(path, "rb") as f:
+            before = f.read()
+        remove(path)
+        self.d.err.wait_text(f"{name}: is ", start=mark)
+        self.d.err.wait_text("made again, nothing is lost", start=mark)
+        wait_until(lambda: os.path.exists(path), 5)
+        self.assertEqual(self.d.operations("/healthz")[0], 200)
+        self.arrives()
+        return before
+
+    def now(self, name):
+        with open(os.path.join(self.d.registry, name), "rb") as f:
+            return f.read()
+
+    def duplicate(self):
+        """What was reported before the removal is known, now and after a restart."""
+        for _ in range(2):
+            self.accepted(self.c.newmail("0", id="id-0"), "duplicate")
+            self.d.restart()
+            self.c.close()
+            self.c = self.client(self.d)
+
+    def second(self):
+        """What a second daemon of the same ini says before it ends."""
+        done = subprocess.run([paths.program("ocsmanager"), "-c", self.d.ini, "-f"],
+                              capture_output=True, timeout=30)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr.decode()
+
+    def test_the_lock(self):
+        before = self.gone("ocsmanager.lock")
+        self.assertEqual(self.now("ocsmanager.lock"), before)
+        self.assertIn("another ocsmanager (pid %d) serves" % self.d.pid, self.second())
+        done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "status"],
+                              capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 0, done)
+
+    def test_a_second_daemon_is_refused_while_the_lock_is_gone(self):
+        """The folder has a lock of its own: nothing depends on who is quicker."""
+        path = os.path.join(self.d.registry, "ocsmanager.lock")
+        os.kill(self.d.pid, signal.SIGSTOP)
+        try:
+            os.unlink(path)
+            self.assertIn("another ocsmanager serves this registry", self.second())
+        finally:
+            os.kill(self.d.pid, signal.SIGCONT)
+        self.arrives()
+        wait_until(lambda: os.path.exists(path) and self.now("ocsmanager.lock"), 10)
+
+    def test_the_secret(self):
+        self.arrives()
+        self.assertEqual(self.gone("private/secret"), self.now("private/secret"))
+        self.assertEqual(os.stat(os.path.join(self.d.registry, "private/secret")).st_mode & 0o777,
+                         0o600)
+        self.d.restart()
+        self.c.port = self.d.port
+        again = self.client(self.d, login=False)
+        again.token = self.c.token
+        self.accepted(again.newmail("after", messageFlags=self.n), "queued")
+
+    def test_the_tokens_that_were_logged_out(self):
+        other = self.client(self.d)
+        token = other.token
+        other.logout()
+        self.gone("private/auth.tdb")
+        third = self.client(self.d)
+        third_token = third.token
+        third.logout()
+        self.d.restart()
+        for ended in (token, third_token):
+            client = self.client(self.d, login=False)
+            client.token = ended
+            self.assertEqual(client.newmail("x").status, 401)
+
+    def test_the_sequence(self):
+        self.arrives()
+        self.gone("private/sequence.log")
+        self.d.restart()
+        self.c.close()
+        self.c = self.client(self.d)
+        self.arrives()
+
+    def test_the_journal_of_messages(self):
+        self.arrives()
+        path = os.path.join(self.d.registry, "private/messages.log")
+        wait_until(lambda: os.path.getsize(path) == 0, 10, "it is in the index")
+        self.gone("private/messages.log")
+        self.duplicate()
+
+    def test_the_journals_of_ids(self):
+        for name in ("private/recent.log", "private/recent.old.log"):
+            with self.subTest(name=name):
+                self.arrives()
+                self.gone(name)
+        self.duplicate()
+
+    def test_another_file_in_place_of_a_journal(self):
+        def replace(path):
+            with open(path + ".copy", "wb") as f:
+                f.write(b"not ours")
+            os.rename(path + ".copy", path)
+
+        for name in ("private/recent.log", "private/messages.log", "private/sequence.log",
+                     "private/auth.tdb", "ocsmanager.lock"):
+            with self.subTest(name=name):
+                self.arrives()
+                self.gone(name, replace)
+        self.duplicate()
+
+    def test_the_list_of_replica_ids(self):
+        with open(os.path.join(self.d.registry, "replica_ids"), "a") as f:
+            f.write("7\n")
+        self.d.restart()
+        self.c.close()
+        self.c = self.client(self.d)
+        self.assertEqual(self.gone("replica_ids"), self.now("replica_ids"))
+
+    def test_what_cannot_be_made_again_refuses_until_it_can(self):
+        self.arrives()
+        path = os.path.join(self.d.registry, "private/recent.log")
+        os.mkdir(path + ".new")
+        os.unlink(path)
+        status, text = wait_until(
+            lambda: (lambda r: r[0] == 503 and r)(self.d.operations("/healthz")), 20)
+        self.assertIn("recent.log: is gone", text)
+        self.refused(self.c.newmail("x"), 503, "REGISTRY_UNAVAILABLE")
+        self.assertEqual(self.d.metrics().get("ocsmanager_health_trouble", source="files"), 2)
+        os.rmdir(path + ".new")
+        wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20)
+        self.arrives()
+        self.duplicate()
+
+    def test_a_secret_that_cannot_be_written_again_is_a_warning(self):
+        self.d.write("secret", os.urandom(32), 0o600)
+        os.mkdir(self.d.path("s"))
+        os.rename(self.d.path("secret"), self.d.path("s/secret"))
+        self.d.write_ini({"main": {"secret_file": self.d.path("s/secret")}})
+        self.d.restart()
+        os.rename(self.d.path("s"), self.d.path("away"))
+        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="files") == 1,
+                   20)
+        self.assertEqual(self.d.operations("/healthz")[0], 200)
+        self.assertIn("s/secret: is gone", self.d.operations("/status")[1])
+        os.rename(self.d.path("away"), self.d.path("s"))
+        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="files") == 0,
+                   20)
 
 
 class Anew(ServiceTest):

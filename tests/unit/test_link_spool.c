@@ -195,6 +195,66 @@ START_TEST(it_knows_the_age_of_the_oldest_that_is_not_confirmed)
 }
 END_TEST
 
+static void remove_spool(const char *name)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "rm -rf %s/%s", folder, name);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(what_is_removed_is_made_again_where_nothing_waits_in_it)
+{
+	static const char *const names[] = {"", "head"};
+
+	for (size_t i = 0; i < 2; i++) {
+		put("one");
+		expect("one");
+		ocs_spool_confirm(spool, number);
+		ck_assert_int_eq(ocs_spool_look(spool, &rig_error), 0);
+		remove_spool(names[i]);
+		ck_assert_int_eq(ocs_spool_look(spool, &rig_error), 1);
+		ck_assert_ptr_nonnull(strstr(rig_error.text, "is gone"));
+		ck_assert_int_eq(ocs_spool_look(spool, &rig_error), 0);
+		put("two");
+		reopen();
+		expect("two");
+		ocs_spool_confirm(spool, number);
+	}
+}
+END_TEST
+
+START_TEST(nothing_is_taken_in_where_a_restart_would_not_find_it)
+{
+	char aside[256];
+
+	put("one");
+	snprintf(aside, sizeof(aside), "%s.aside", folder);
+	ck_assert_int_eq(rename(folder, aside), 0);
+	ck_assert_int_eq(ocs_spool_look(spool, &rig_error), -1);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, "is gone"));
+	append("lost");
+	ck_assert_int_eq(ocs_spool_flush(spool, &rig_error), OCS_SPOOL_ERROR);
+	ck_assert_int_eq(rename(aside, folder), 0);
+	ck_assert_int_eq(ocs_spool_look(spool, &rig_error), 0);
+	put("two");
+	reopen();
+	expect("one");
+	expect("two");
+	expect_nothing();
+}
+END_TEST
+
+START_TEST(a_flush_makes_an_empty_spool_again_and_the_look_says_so)
+{
+	remove_spool("");
+	put("one");
+	ck_assert_int_eq(ocs_spool_look(spool, &rig_error), 1);
+	reopen();
+	expect("one");
+}
+END_TEST
+
 START_TEST(one_process_alone_has_it_open)
 {
 	struct ocs_spool *other;
@@ -273,6 +333,9 @@ int main(void)
 	tcase_add_test(tcase, the_order_holds_over_many_segments_and_confirmed_ones_are_removed);
 	tcase_add_test(tcase, large_records_come_back_whole);
 	tcase_add_test(tcase, it_knows_the_age_of_the_oldest_that_is_not_confirmed);
+	tcase_add_test(tcase, what_is_removed_is_made_again_where_nothing_waits_in_it);
+	tcase_add_test(tcase, nothing_is_taken_in_where_a_restart_would_not_find_it);
+	tcase_add_test(tcase, a_flush_makes_an_empty_spool_again_and_the_look_says_so);
 	tcase_add_test(tcase, one_process_alone_has_it_open);
 	tcase_add_test(tcase, a_folder_that_cannot_be_had_is_an_error_with_its_name);
 	tcase_add_test(tcase, past_the_bound_it_is_full_and_takes_more_when_a_segment_is_confirmed);
