@@ -171,7 +171,7 @@ int ocs_bindings_start(const struct ocs_link_settings *settings, const char *reg
 	ret = pthread_create(&bindings->thread, NULL, ocs_bindings_binder, bindings);
 	if (ret != 0) {
 		ocs_link_status_set(status, OCS_LINK_BIND, OCS_LINK_OFF, NULL, NULL);
-		ocs_error_set(error, "cannot start a thread: %s", strerror(ret));
+		ocs_error_thread(error, ret);
 		ocs_doorbell_stop(bindings->doorbell);
 		bindings_free(bindings);
 		return -1;

@@ -303,7 +303,7 @@ int ocs_doorbell_start(const char *folder, ocs_doorbell_ask_fn *ask_fn, void *ar
 		ret = pthread_create(&doorbell->thread, NULL, serve, doorbell);
 		if (ret != 0) {
 			unlink(doorbell->address.sun_path);
-			ocs_error_set(error, "cannot start a thread: %s", strerror(ret));
+			ocs_error_thread(error, ret);
 		}
 	}
 	if (ret != 0) {

@@ -262,7 +262,7 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
 	ret = pthread_create(&inbox->thread, NULL, run, inbox);
 	if (ret != 0) {
 		inbox_free(inbox);
-		return ocs_error_set(error, "cannot start a thread: %s", strerror(ret));
+		return ocs_error_thread(error, ret);
 	}
 	*inbox_r = inbox;
 	return 0;

@@ -208,7 +208,7 @@ int ocs_outbox_start(const struct ocs_link_settings *settings, struct ocs_spool 
 		pthread_join(outbox->clerk_thread, NULL);
 	}
 	destroy(outbox);
-	return ocs_error_set(error, "cannot start a thread: %s", strerror(failed));
+	return ocs_error_thread(error, failed);
 }
 
 static struct timespec in_ms(unsigned ms)

@@ -233,6 +233,7 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 	if (job != NULL)
 		job->items = talloc_zero_array(job, struct item, request->count);
 	if (job == NULL || job->items == NULL) {
+		ocs_health_no_memory(dispatch->health);
 		answer_for(dispatch, request, 500, "INTERNAL", "out of memory");
 		talloc_free(request);
 		return;
@@ -504,13 +505,13 @@ static int start_threads(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	ret = pthread_create(&dispatch->store_thread, NULL, ocs_dispatch_store_thread, dispatch);
 	if (ret != 0) {
 		dispatch->store_thread_runs = false;
-		return ocs_error_set(error, "cannot start a thread: %s", strerror(ret));
+		return ocs_error_thread(error, ret);
 	}
 	dispatch->deadline_thread_runs = true;
 	ret = pthread_create(&dispatch->deadline_thread, NULL, deadline_thread, dispatch);
 	if (ret != 0) {
 		dispatch->deadline_thread_runs = false;
-		return ocs_error_set(error, "cannot start a thread: %s", strerror(ret));
+		return ocs_error_thread(error, ret);
 	}
 	return 0;
 }

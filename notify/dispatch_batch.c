@@ -484,6 +484,7 @@ void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 	struct group *group = talloc_zero(NULL, struct group);
 
 	if (group == NULL) {
+		ocs_health_no_memory(dispatch->health);
 		for (size_t j = 0; j < n; j++)
 			for (size_t i = 0; i < jobs[j]->request->count; i++)
 				if (jobs[j]->items[i].state != ITEM_ENDED)

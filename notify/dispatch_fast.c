@@ -173,6 +173,7 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 			                             snapshots[i]) &&
 			        ended;
 		if (!ended) {
+			ocs_health_no_memory(dispatch->health);
 			ocs_result_refuse(item->result, 500, "INTERNAL", "out of memory");
 			item->state = ITEM_ENDED;
 		} else if (item->n_pending == 0) {

@@ -154,6 +154,8 @@ static void mend_registry(struct ocs_dispatch *dispatch, bool sound, const char 
 	if (ret == OCS_STORE_BUSY && sound)
 		return;
 	dispatch->watch->lost = ret != OCS_STORE_OK;
+	if (ret != OCS_STORE_OK && strcasestr(error.text, "out of memory") != NULL)
+		ocs_health_no_memory(dispatch->health);
 	if (ret != OCS_STORE_OK) {
 		ocs_health_set(dispatch->health, OCS_HEALTH_REGISTRY, OCS_HEALTH_UNWELL,
 		               "%.200s, and cannot be made anew: %.250s", why, error.text);
@@ -294,6 +296,9 @@ static void try_room(struct ocs_dispatch *dispatch)
 
 void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const char *why)
 {
+	/* Ours and libtdb's words for it. */
+	if (strcasestr(why, "out of memory") != NULL)
+		ocs_health_no_memory(dispatch->health);
 	ocs_health_set(dispatch->health, OCS_HEALTH_STORE, OCS_HEALTH_UNWELL, "%s", why);
 }
 

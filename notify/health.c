@@ -3,17 +3,22 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
 
+#define MEMORY_CALM_MS 2000
+#define MEMORY_TRIAL   (1024 * 1024) /* more than any thread has left over */
+
 struct ocs_health {
 	ocs_health_log_fn *log;
 	pthread_mutex_t lock; /* of the reports; held for a copy */
 	struct ocs_health_report reports[OCS_HEALTH_SOURCES];
-	pthread_mutex_t watch_lock; /* held while the checks run */
+	atomic_uint_fast64_t no_memory; /* when it was last missing, CLOCK_MONOTONIC ms */
+	pthread_mutex_t watch_lock;     /* held while the checks run */
 	struct {
 		ocs_health_check_fn *check;
 		void *arg;
@@ -128,8 +133,40 @@ void ocs_health_watch(struct ocs_health *health, enum ocs_health_source source,
 	pthread_mutex_unlock(&health->watch_lock);
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void ocs_health_no_memory(struct ocs_health *health)
+{
+	if (health == NULL)
+		return;
+	atomic_store(&health->no_memory, now_ms());
+	ocs_health_set(health, OCS_HEALTH_MEMORY, OCS_HEALTH_UNWELL,
+	               "out of memory: requests are refused; see to what this process may have "
+	               "(RLIMIT_AS, MemoryMax=) and what the machine has left");
+}
+
+static void try_memory(struct ocs_health *health)
+{
+	void *volatile trial;
+
+	if (ocs_health_state(health, OCS_HEALTH_MEMORY) == OCS_HEALTH_WELL ||
+	    now_ms() - atomic_load(&health->no_memory) < MEMORY_CALM_MS)
+		return;
+	trial = malloc(MEMORY_TRIAL);
+	if (trial != NULL)
+		ocs_health_set(health, OCS_HEALTH_MEMORY, OCS_HEALTH_WELL, NULL);
+	free(trial);
+}
+
 static void run_checks(struct ocs_health *health)
 {
+	try_memory(health);
 	pthread_mutex_lock(&health->watch_lock);
 	for (int i = 0; i < OCS_HEALTH_SOURCES; i++) {
 		enum ocs_health_source source = (enum ocs_health_source)i;

@@ -71,6 +71,9 @@ void ocs_health_free(struct ocs_health *health);
 void ocs_health_set(struct ocs_health *health, enum ocs_health_source source,
                     enum ocs_health_state state, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
+/* Something was refused, or a connection ended, for lack of memory: UNWELL until none was for two
+ * seconds and memory is to be had, which is tried with each ask. Any thread; health may be NULL. */
+void ocs_health_no_memory(struct ocs_health *health);
 enum ocs_health_state ocs_health_state(struct ocs_health *health, enum ocs_health_source source);
 
 /* check is called whenever somebody asks, so several times a second: 0, or -1 with the reason it is

@@ -412,6 +412,11 @@ void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 	}
 }
 
+void ocs_daemon_tick(struct ocs_daemon *daemon)
+{
+	ocs_service_tick(daemon->service);
+}
+
 void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
 	bool service_hangs, hangs, look_hangs, link_hangs;

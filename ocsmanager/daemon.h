@@ -37,6 +37,9 @@ char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx)
 void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size);
 
 /* Answers what is in flight, stops all threads, frees. */
+/* Every half second, by the main thread. */
+void ocs_daemon_tick(struct ocs_daemon *daemon);
+
 /* The lock's file is made again where somebody removes it, from now until the stop. */
 struct ocs_folder_lock;
 void ocs_daemon_watch_lock(struct ocs_daemon *daemon, struct ocs_folder_lock *lock);

@@ -255,7 +255,7 @@ int ocs_http_guard_start(struct ocs_metrics *metrics, unsigned deadline,
 		pthread_cond_destroy(&guard->wake);
 		pthread_mutex_destroy(&guard->lock);
 		free(guard);
-		return ocs_error_set(error, "cannot start a thread: %s", strerror(result));
+		return ocs_error_thread(error, result);
 	}
 	*out = guard;
 	return 0;
@@ -319,8 +319,11 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 {
 	struct ocs_http_connection *connection = calloc(1, sizeof(*connection));
 
-	if (connection == NULL)
+	if (connection == NULL) {
+		if (guard->room != NULL)
+			ocs_http_room_no_memory(guard->room);
 		return NULL;
+	}
 	connection->guard = guard;
 	connection->fd = fd;
 	if (take_address(connection) != 0) {

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "notify/dispatch.h"
+#include "notify/health.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/log_budget.h"
 
@@ -13,6 +15,11 @@
 #define RETRY_DEFAULT 2
 
 #define COOKIE_ATTRIBUTES "; HttpOnly; SameSite=Strict; Path=/"
+
+void ocs_http_no_memory(struct ocs_http_server *server)
+{
+	ocs_health_no_memory(ocs_dispatch_health_of(server->dispatch));
+}
 
 /* A kind of its own for each error, so that none hides another. Failed logins have a budget for
  * each account as well: an address is locked out of one after a few. */
@@ -22,6 +29,9 @@ void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_re
 	char id[OCS_HTTP_ID_SIZE], peer[OCS_HTTP_PEER_SIZE] = "?", sender[OCS_HTTP_PEER_SIZE] = "?";
 	char key[OCS_HTTP_PEER_SIZE + OCS_AUTH_NAME_SIZE + 1];
 
+	/* Every part says it in these words: xml/, auth/, notify/ and this one. */
+	if (refusal->code == 500 && strcmp(refusal->text, "out of memory") == 0)
+		ocs_http_no_memory(request->server);
 	ocs_metrics_refusal(&request->server->metrics, refusal->name);
 	ocs_http_format_id(request, id);
 	ocs_http_format_peer(request->peer, peer);
@@ -116,16 +126,22 @@ enum MHD_Result ocs_http_answer(struct ocs_http_request *request)
 	struct MHD_Response *response;
 	enum MHD_Result result = MHD_NO;
 
-	if (reply->body.failed)
+	if (reply->body.failed) {
+		ocs_http_no_memory(request->server);
 		return MHD_NO;
+	}
 	response = MHD_create_response_from_buffer(reply->body.len, reply->body.data,
 	                                           MHD_RESPMEM_MUST_FREE);
-	if (response == NULL)
+	if (response == NULL) {
+		ocs_http_no_memory(request->server);
 		return MHD_NO;
+	}
 	reply->body.data = NULL;
 	ocs_http_send(request->peer);
 	if (add_headers(request, response))
 		result = MHD_queue_response(request->connection, reply->code, response);
+	else
+		ocs_http_no_memory(request->server);
 	MHD_destroy_response(response);
 	if (result == MHD_YES)
 		ocs_metrics_request(&request->server->metrics, reply->code);

@@ -134,8 +134,10 @@ static struct ocs_http_request *new_request(struct ocs_http_server *server,
 	if (info == NULL || info->socket_context == NULL)
 		return NULL;
 	request = calloc(1, sizeof(*request));
-	if (request == NULL)
+	if (request == NULL) {
+		ocs_http_no_memory(server);
 		return NULL;
+	}
 	request->server = server;
 	request->connection = connection;
 	request->peer = info->socket_context;

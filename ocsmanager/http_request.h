@@ -164,6 +164,9 @@ void ocs_http_refuse(struct ocs_http_request *request, const struct ocs_refusal 
                      unsigned retry_after, const char *account);
 void ocs_http_refuse_with(struct ocs_http_request *request, int code, const char *name,
                           const char *text);
+/* Something was refused, or a connection ended, for lack of memory: told to health. Any thread. */
+void ocs_http_no_memory(struct ocs_http_server *server);
+
 /* Counts and logs a refusal that is only a part of the reply. */
 void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_refusal *refusal,
                            const char *account);

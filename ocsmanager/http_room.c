@@ -99,6 +99,11 @@ bool ocs_http_room_tls(const struct ocs_http_room *room)
 	return room->settings.tls;
 }
 
+void ocs_http_room_no_memory(struct ocs_http_room *room)
+{
+	ocs_health_no_memory(room->settings.health);
+}
+
 void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on)
 {
 	for (unsigned i = 0; i < LISTENERS_MAX; i++) {

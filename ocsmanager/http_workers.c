@@ -67,6 +67,19 @@ static void *run(void *arg)
 	return NULL;
 }
 
+int ocs_http_workers_fill(struct ocs_http_workers *workers, unsigned threads,
+                          struct ocs_error *error)
+{
+	while (workers->threads < threads && workers->threads < THREADS_MAX) {
+		int result = pthread_create(&workers->thread[workers->threads], NULL, run, workers);
+
+		if (result != 0)
+			return ocs_error_thread(error, result);
+		workers->threads++;
+	}
+	return 0;
+}
+
 int ocs_http_workers_start(unsigned threads, struct ocs_http_workers **out, struct ocs_error *error)
 {
 	struct ocs_http_workers *workers = calloc(1, sizeof(*workers));
@@ -75,13 +88,9 @@ int ocs_http_workers_start(unsigned threads, struct ocs_http_workers **out, stru
 		return ocs_error_set(error, "out of memory");
 	pthread_mutex_init(&workers->lock, NULL);
 	pthread_cond_init(&workers->wake, NULL);
-	for (; workers->threads < threads && workers->threads < THREADS_MAX; workers->threads++) {
-		int result = pthread_create(&workers->thread[workers->threads], NULL, run, workers);
-
-		if (result != 0) {
-			ocs_http_workers_stop(workers);
-			return ocs_error_set(error, "cannot start a thread: %s", strerror(result));
-		}
+	if (ocs_http_workers_fill(workers, threads, error) != 0) {
+		ocs_http_workers_stop(workers);
+		return -1;
 	}
 	*out = workers;
 	return 0;

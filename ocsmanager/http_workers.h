@@ -9,6 +9,10 @@
 
 int ocs_http_workers_start(unsigned threads, struct ocs_http_workers **out,
                            struct ocs_error *error);
+/* More of them, up to that many. -1: not all can be started; what there is goes on. By who started
+ * and stops them. */
+int ocs_http_workers_fill(struct ocs_http_workers *workers, unsigned threads,
+                          struct ocs_error *error);
 /* Ends what is queued; the answers go nowhere if their connections are gone. */
 void ocs_http_workers_stop(struct ocs_http_workers *workers);
 

@@ -219,6 +219,7 @@ static int serve(struct ocs_daemon *daemon, const sigset_t *signals)
 		case SIGINT:
 			return signal_number;
 		default: /* EAGAIN, EINTR */
+			ocs_daemon_tick(daemon);
 			ocs_manager_look(daemon);
 			ocs_log_budget_tick();
 		}

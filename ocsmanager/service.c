@@ -174,9 +174,30 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 	            0 ||
 	    ocs_descriptors_share(config, &service->share, error) != 0 ||
 	    make_rooms(service, ocs_dispatch_health_of(server->dispatch), error) != 0 ||
-	    ocs_http_workers_start(WORKER_THREADS, &server->workers, error) != 0)
+	    ocs_http_workers_start(1, &server->workers, error) != 0)
 		return -1;
 	return 0;
+}
+
+/* One is there. All other threads of the daemon are needed for anything to be delivered, and
+ * without them it does not start; later on it starts none. */
+static void fill_workers(struct ocs_service *service)
+{
+	struct ocs_health *health = ocs_dispatch_health_of(service->server.dispatch);
+	struct ocs_error error;
+
+	if (ocs_http_workers_fill(service->server.workers, WORKER_THREADS, &error) == 0)
+		ocs_health_set(health, OCS_HEALTH_THREADS, OCS_HEALTH_WELL, NULL);
+	else
+		ocs_health_set(health, OCS_HEALTH_THREADS, OCS_HEALTH_WARNING,
+		               "%s: logins take longer", error.text);
+}
+
+void ocs_service_tick(struct ocs_service *service)
+{
+	if (ocs_health_state(ocs_dispatch_health_of(service->server.dispatch),
+	                     OCS_HEALTH_THREADS) != OCS_HEALTH_WELL)
+		fill_workers(service);
 }
 
 int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
@@ -206,6 +227,7 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 		free_service(service);
 		return -1;
 	}
+	fill_workers(service);
 	ocs_log(LOG_NOTICE, "operations on %s", service->operations.address);
 	if (local != NULL)
 		ocs_log(LOG_NOTICE, "local socket %s", ocs_local_socket_path(local));

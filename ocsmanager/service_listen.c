@@ -11,6 +11,7 @@
 
 #include "ocsmanager/http_frame.h"
 #include "ocsmanager/http_room.h"
+#include "ocsmanager/http_request.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/log_budget.h"
 
@@ -73,9 +74,12 @@ static void log_library(void *arg, const char *format, va_list args)
 
 static void log_library(void *arg, const char *format, va_list args)
 {
+	static const char memory[] = "Error allocating memory";
 	char text[300];
 
-	(void)arg;
+	/* A connection that it has accepted and must close. */
+	if (strncmp(format, memory, sizeof(memory) - 1) == 0)
+		ocs_http_no_memory(arg);
 	if (vsnprintf(text, sizeof(text), format, args) < 0)
 		return;
 	text[strcspn(text, "\n")] = '\0';
@@ -165,8 +169,8 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	listener->daemon = MHD_start_daemon(
 	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 	        accept_policy, listener, settings->handle, settings->arg,
-	        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-	        MHD_OPTION_CONNECTION_LIMIT,
+	        MHD_OPTION_EXTERNAL_LOGGER, log_library, settings->arg, MHD_OPTION_LISTEN_SOCKET,
+	        fd, MHD_OPTION_CONNECTION_LIMIT,
 	        settings->connection_limit + OCS_HTTP_ROOM_DOOR * settings->threads,
 	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
 	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,

@@ -34,7 +34,7 @@ struct ocs_listener_settings {
 	struct ocs_http_guard *guard;
 	MHD_AccessHandlerCallback handle;
 	MHD_RequestCompletedCallback completed; /* may be NULL */
-	void *arg;
+	void *arg;                              /* of the three: the struct ocs_http_server */
 };
 
 /* The listener must stay where it is until it is stopped. */

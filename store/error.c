@@ -1,8 +1,10 @@
 /* See error.h. */
 #include "store/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 int ocs_error_set(struct ocs_error *error, const char *format, ...)
 {
@@ -15,4 +17,10 @@ int ocs_error_set(struct ocs_error *error, const char *format, ...)
 		error->text[0] = '\0';
 	va_end(args);
 	return -1;
+}
+
+int ocs_error_thread(struct ocs_error *error, int number)
+{
+	return ocs_error_set(error, "cannot start a thread: %s%s", strerror(number),
+	                     number == EAGAIN ? " (RLIMIT_NPROC, LimitNPROC=, TasksMax=)" : "");
 }

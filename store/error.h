@@ -17,4 +17,7 @@ struct ocs_error {
 int ocs_error_set(struct ocs_error *error, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 
+/* That a thread cannot be started: what pthread_create() returned. -1. */
+int ocs_error_thread(struct ocs_error *error, int number);
+
 #endif

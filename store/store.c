@@ -166,6 +166,9 @@ bool ocs_store_verify(const void *key, size_t key_len, const uint8_t *record, si
 	               checksum(key, key_len, record + RECORD_HEADER, size - RECORD_HEADER);
 }
 
+/* Not -1, which is libtdb's own: with the error of an earlier call it would read as missing. */
+#define NO_MEMORY (-100)
+
 struct fetch {
 	const void *mem_ctx;
 	const void *key;
@@ -185,7 +188,7 @@ static int fetch_parse(TDB_DATA key, TDB_DATA record, void *private_data)
 	/* One byte more, so that an empty record is an allocation and text can be terminated. */
 	*fetch->data_r = talloc_size(fetch->mem_ctx, *fetch->len_r + 1);
 	if (*fetch->data_r == NULL)
-		return OCS_STORE_ERROR;
+		return NO_MEMORY;
 	memcpy(*fetch->data_r, record.dptr + RECORD_HEADER, *fetch->len_r);
 	(*fetch->data_r)[*fetch->len_r] = '\0';
 	return OCS_STORE_OK;
@@ -208,6 +211,8 @@ int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *ke
 	ret = tdb_parse_record(store->tdb, k, fetch_parse, &fetch);
 	if (ret == -1 && tdb_error(store->tdb) == TDB_ERR_NOEXIST)
 		return OCS_STORE_MISSING;
+	if (ret == NO_MEMORY)
+		return ocs_error_set(error, "%s: cannot read: out of memory", store->path);
 	if (ret == OCS_STORE_DAMAGED)
 		ocs_error_set(error, "%s: a record is damaged", store->path);
 	else if (ret != 0)

@@ -1,6 +1,8 @@
 """Whatever makes it refuse makes it unhealthy, at once and everywhere, and well again by itself."""
 
 import os
+import pwd
+import resource
 import shutil
 import socket
 import subprocess
@@ -12,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import paths
 from harness.case import ROOT, ServiceTest
+from harness.client import notification
 from harness.wait import LIMIT, wait_until
 
 
@@ -190,6 +193,63 @@ class Gone(HealthTest):
         self.well_everywhere()
         self.assertIn("made anew with all that it held", self.d.log())
         self.accepted(self.c.newmail("3"), "nosubscriber")
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+class Scarce(HealthTest):
+    """Out of memory, out of threads: survived, said once, and left without a request."""
+
+    def test_out_of_memory(self):
+        self.start(overrides={"server:main": {"max_body": 16777216, "max_batch": 1000,
+                                              "threads": 1}})
+        with open(f"/proc/{self.d.pid}/statm") as f:
+            size = int(f.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.prlimit(self.d.pid, resource.RLIMIT_AS, (size + (1 << 19), -1))
+        body = self.c.body([notification("newmail", message=str(n) + "x" * 900)
+                            for n in range(900)])
+        for _ in range(3):
+            answer = self.c.request("PUT", "/notification", body)
+            self.assertTrue(answer.status == 500 or "refused" in answer.statuses)
+            self.assertEqual(self.d.operations("/healthz")[0], 503,
+                             (answer.text[:300], self.d.log()[-800:]))
+        self.assertIn("out of memory: requests are refused", self.d.operations("/healthz")[1])
+        self.assertIn("out of memory: requests are refused", self.d.operations("/status")[1])
+        self.assertEqual(self.d.metrics().get("ocsmanager_health_trouble", source="memory"), 2)
+        code, text = self.ctl_status()
+        self.assertEqual(code, 1)
+        self.assertIn("out of memory", text.lower())
+        resource.prlimit(self.d.pid, resource.RLIMIT_AS, (-1, -1))
+        self.well_everywhere()
+        self.assertEqual(self.d.log().count("cannot deliver (memory)"), 1)
+        self.accepted(self.c.newmail("again"), "nosubscriber")
+
+    @unittest.skipUnless(ROOT, "a user of its own")
+    def test_out_of_threads_at_the_start(self):
+        user = "games"
+        d = self.daemon(user=user)
+        most = threads(d.pid)
+        d.terminate()
+        d.wrapper = ["prlimit", f"--nproc={most - 1}:{most}"]
+        d.start()
+        self.assertEqual(threads(d.pid), most - 1)
+        self.assertEqual(d.operations("/healthz")[0], 200)
+        self.assertEqual(d.metrics().get("ocsmanager_health_trouble", source="threads"), 1)
+        self.assertIn("cannot start a thread", d.operations("/status")[1])
+        self.accepted(self.client(d).newmail("1"), "nosubscriber")
+        account = pwd.getpwnam(user)
+        subprocess.run(["prlimit", f"--pid={d.pid}", f"--nproc={most}:{most}"], check=True,
+                       user=account.pw_uid, group=account.pw_gid, extra_groups=[])
+        wait_until(lambda: d.metrics().get("ocsmanager_health_trouble", source="threads") == 0, 20)
+        self.assertEqual(threads(d.pid), most)
+        self.assertEqual(d.log().count("cannot start a thread"), 2, "when it began and ended")
+        d.terminate()
+        for few in (2, most // 2, most - 2):
+            d.wrapper = ["prlimit", f"--nproc={few}"]
+            d.start(ready=False)
+            self.assertNotEqual(d.wait_exit(), 0)
 
 
 if __name__ == "__main__":
