@@ -340,7 +340,7 @@ void ocs_auth_close(struct ocs_auth *auth)
 
 int ocs_auth_look_secret(struct ocs_auth *auth, struct ocs_error *error)
 {
-	return ocs_auth_secret_look(auth->secret_path, &auth->secret, error);
+	return ocs_auth_secret_mend(auth->secret_path, &auth->secret, error);
 }
 
 int ocs_auth_look_revoked(struct ocs_auth *auth, struct ocs_error *error)

@@ -88,7 +88,7 @@ int ocs_auth_secret_rotate(const char *path, struct ocs_auth_secret *secret,
 	return rc;
 }
 
-int ocs_auth_secret_look(const char *path, const struct ocs_auth_secret *secret,
+int ocs_auth_secret_mend(const char *path, const struct ocs_auth_secret *secret,
                          struct ocs_error *error)
 {
 	struct ocs_error why;

@@ -31,7 +31,7 @@ int ocs_auth_secret_rotate(const char *path, struct ocs_auth_secret *secret,
                            struct ocs_error *error);
 /* Writes it again where the file is gone: 1 with the error saying so; 0: it is there; -1: it cannot
  * be written. */
-int ocs_auth_secret_look(const char *path, const struct ocs_auth_secret *secret,
+int ocs_auth_secret_mend(const char *path, const struct ocs_auth_secret *secret,
                          struct ocs_error *error);
 /* For tests and for checking a configuration without its secret. */
 void ocs_auth_secret_set(struct ocs_auth_secret *secret, const uint8_t key[OCS_AUTH_SECRET_BYTES]);
