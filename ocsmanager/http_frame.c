@@ -201,13 +201,14 @@ const char *ocs_http_frame_check(struct ocs_http_frame *frame, struct MHD_Connec
 
 uint64_t ocs_http_frame_chunk(const struct ocs_http_frame *frame, const char *data)
 {
-	const char *line = data - CRLF;
+	const char *line = data - 1;
 	uint64_t size = 0;
 
 	/* Read bytes begin where the headers end, so behind that nothing but a line that has been
-	 * read can stand before others. It ends with LF at least. */
+	 * read can stand before others. It ends with LF at least; 1.0.1 leaves the LF of a line
+	 * with an extension to the data. */
 	if (!frame->chunked || frame->body == 0 || (uintptr_t)data < frame->body + CRLF ||
-	    data[-1] != '\n')
+	    (data[-1] != '\n' && data[-1] != '\r'))
 		return 0;
 	while ((uintptr_t)line > frame->body && line[-1] != '\n')
 		line--;

@@ -195,7 +195,8 @@ class Framing(FramingTest):
         for connect, method, path, _ in self.each_server():
             for name, more in ADDRESSES.items():
                 with self.subTest(name, path=path):
-                    self.refused(connect(), method + b" " + path + more + rest + SMUGGLED, name)
+                    self.refused(connect(), method + b" " + path + more + rest + SMUGGLED, name,
+                                 (None, 400) if b"\0" in more else (400,))  # 1.0.1 says nothing
 
     def test_other_addresses_are_answered(self):
         rest = b" HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -212,7 +213,7 @@ class Framing(FramingTest):
         body = document("<token>nonsense ffffffffffffffff\r\nffffffff\r\n</token>").encode()
         head = b"POST /authenticate/logout HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         for step in 1, 7, 18, len(body):
-            data = b"".join(b"%x;a=b\r\n%s\r\n" % (len(body[i:i + step]), body[i:i + step])
+            data = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + step]), body[i:i + step])
                             for i in range(0, len(body), step)) + b"0\r\n\r\n"
             for cut in 1, 18, len(data):
                 with self.subTest(step=step, cut=cut), Raw(self.shared) as raw:
