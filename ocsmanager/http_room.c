@@ -50,6 +50,8 @@ struct ocs_http_room {
 	unsigned calm;     /* looks since one was there again */
 };
 
+static int spares[OCS_HTTP_ROOM_SPARES] = {-1, -1};
+
 static const struct ocs_refusal full = {503, "OVERLOADED", "too many connections"};
 
 static int64_t now_ms(void)
@@ -61,6 +63,28 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static int open_spare(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+void ocs_http_room_spares(unsigned rooms)
+{
+	for (unsigned i = 0; i < rooms && i < OCS_HTTP_ROOM_SPARES; i++)
+		spares[i] = open_spare();
+}
+
+static int take_spare(void)
+{
+	int fd = -1;
+
+	for (unsigned i = 0; i < OCS_HTTP_ROOM_SPARES && fd < 0; i++) {
+		fd = spares[i];
+		spares[i] = -1;
+	}
+	return fd >= 0 ? fd : open_spare();
+}
+
 struct ocs_http_room *ocs_http_room_new(const struct ocs_http_room_settings *settings)
 {
 	struct ocs_http_room *room = calloc(1, sizeof(*room));
@@ -70,7 +94,7 @@ struct ocs_http_room *ocs_http_room_new(const struct ocs_http_room_settings *set
 	room->settings = *settings;
 	for (unsigned i = 0; i < LISTENERS_MAX; i++)
 		room->listeners[i] = -1;
-	room->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	room->spare = take_spare();
 	if (room->spare < 0) {
 		free(room);
 		return NULL;
@@ -258,7 +282,7 @@ static void turn_away(struct ocs_http_room *room)
 				atomic_fetch_add(&room->settings.metrics->connections_refused, 1);
 				close(fd);
 			}
-			room->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+			room->spare = open_spare();
 			if (fd < 0)
 				break;
 		}
@@ -294,8 +318,8 @@ bool ocs_http_room_look(struct ocs_http_room *room, struct ocs_http_connection *
 	int fd;
 
 	if (room->spare < 0)
-		room->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		room->spare = open_spare();
+	fd = open_spare();
 	if (fd >= 0) {
 		close(fd);
 		/* One that is closed here is taken by the next who waits. */

@@ -36,6 +36,11 @@ struct ocs_http_room_settings {
 	struct ocs_metrics *metrics;
 };
 
+/* Opens the spare descriptors of so many rooms to come: first of all in main(), so that they are
+ * the lowest there are and can be opened again however far RLIMIT_NOFILE falls while it runs.
+ * Without it, or past OCS_HTTP_ROOM_SPARES, a room takes any. Main thread. */
+#define OCS_HTTP_ROOM_SPARES 2
+void ocs_http_room_spares(unsigned rooms);
 /* NULL: out of memory or descriptors; it keeps one for itself. */
 struct ocs_http_room *ocs_http_room_new(const struct ocs_http_room_settings *settings);
 void ocs_http_room_free(struct ocs_http_room *room); /* NULL is allowed */

@@ -20,6 +20,7 @@
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/descriptors.h"
 #include "ocsmanager/folder.h"
+#include "ocsmanager/http_room.h"
 #include "ocsmanager/local_socket.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/log_budget.h"
@@ -311,6 +312,7 @@ int main(int argc, char **argv)
 		perror("ocsmanager: /dev/null");
 		return EXIT_FAILED;
 	}
+	ocs_http_room_spares(2);
 	umask(027);
 	if (ocs_config_load(options.ini, NULL, report_to_stderr, NULL, &config) < 0)
 		return EXIT_FAILED;

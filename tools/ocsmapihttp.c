@@ -19,6 +19,7 @@
 #include <talloc.h>
 
 #include "ocsmanager/background.h"
+#include "ocsmanager/http_room.h"
 #include "ocsmanager/log.h"
 #include "ocsmanager/log_budget.h"
 #include "ocsmanager/privilege.h"
@@ -369,6 +370,7 @@ int main(int argc, char **argv)
 
 	if (mapihttp_options(argc, argv, &options, &status) != 0)
 		return status;
+	ocs_http_room_spares(1);
 	umask(027);
 	if (ocs_config_load(options.ini, NULL, report, NULL, &config) != 0)
 		return 1;

@@ -171,9 +171,17 @@ class Room(ServiceTest):
         self.assertLess(len(opened), 70)
 
     def test_a_limit_that_falls_is_said_survived_and_left(self):
+        for limit in (None, 8):  # above what is open, and below nearly all of it
+            with self.subTest(limit=limit):
+                self.falls(limit)
+
+    def falls(self, limit):
         d = self.daemon()
         hard = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
-        self.fall(d.pid)
+        if limit is None:
+            self.fall(d.pid)
+        else:
+            resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (limit, hard[1]))
         before = processor(d.pid)
         d.err.wait_text("out of file descriptors")
         for _ in range(200):
