@@ -79,6 +79,7 @@ int ocs_index_delete(struct ocs_index *index, const void *key, size_t key_len,
 
 /* ---- the seal and the mark ---- */
 
+/* A seal that does not verify is one: nothing else has its key. */
 static bool is_sealed(struct ocs_store *store)
 {
 	uint8_t *data;
@@ -86,7 +87,7 @@ static bool is_sealed(struct ocs_store *store)
 	int ret = ocs_store_fetch(store, NULL, key_seal, sizeof(key_seal), &data, &len, NULL);
 
 	talloc_free(data);
-	return ret == OCS_STORE_OK;
+	return ret == OCS_STORE_OK || ret == OCS_STORE_DAMAGED;
 }
 
 /* 0 where there is none that verifies. */

@@ -233,8 +233,8 @@ static int take_place(const char *fresh, const char *path, struct ocs_error *err
 {
 	char aside[PATH_MAX];
 
-	if (snprintf(aside, sizeof(aside), "%s.other-%lld", path, (long long)time(NULL)) >=
-	            (int)sizeof(aside) ||
+	/* The latest one for who wants to know what happened; many would fill the disk. */
+	if (snprintf(aside, sizeof(aside), "%s.other", path) >= (int)sizeof(aside) ||
 	    (rename(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0)
 		return ocs_error_set(error, "%s: cannot be put in place: %s", fresh,
 		                     strerror(errno));

@@ -105,7 +105,7 @@ class Removed(ServiceTest):
         self.d.err.wait_text("made anew with all that it held")
         self.o.err.wait_text("the registry is a new one; registered again")
         self.arrives()
-        self.assertEqual(len(glob.glob(path + ".other-*")), 1)
+        self.assertEqual(len(glob.glob(path + ".other*")), 1)
 
     def damage(self, start):
         """Overwrites registry.tdb from there on, in place."""

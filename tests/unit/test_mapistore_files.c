@@ -2,6 +2,8 @@
  * was given is lost or given again on the way. */
 #include "test_core_rig.h"
 
+#include <tdb.h>
+
 #include "mapistore/index.h"
 
 #define SMALL (8 << 20) /* a fresh file has five */
@@ -374,6 +376,33 @@ START_TEST(a_missing_or_damaged_file_of_several_is_refused_with_advice)
 }
 END_TEST
 
+START_TEST(a_damaged_seal_is_one)
+{
+	struct ocs_index_folder inbox = folder_of(idx, "jdoe", "INBOX", true);
+	TDB_DATA seal, key = {.dptr = (unsigned char *)"Z", .dsize = 1};
+	struct ocs_index_sizes sizes;
+	struct tdb_context *tdb;
+
+	fill_until(&inbox, 0, 2);
+	ocs_index_close(idx);
+	tdb = tdb_open(rig_path("index.tdb"), 0, 0, O_RDWR, 0);
+	ck_assert_ptr_nonnull(tdb);
+	seal = tdb_fetch(tdb, key);
+	ck_assert_ptr_nonnull(seal.dptr);
+	seal.dptr[seal.dsize - 1] ^= 1;
+	ck_assert_int_eq(tdb_store(tdb, key, seal, TDB_MODIFY), 0);
+	free(seal.dptr);
+	ck_assert_int_eq(tdb_close(tdb), 0);
+	for (int owner = 0; owner < 2; owner++) {
+		ck_assert_int_eq(ocs_index_open(rig_folder, 1, owner, &idx, &rig_error), 0);
+		ocs_index_sizes(idx, &sizes);
+		ck_assert_uint_eq(sizes.files, 2);
+		if (owner == 0)
+			ocs_index_close(idx);
+	}
+}
+END_TEST
+
 START_TEST(where_no_file_can_be_begun_the_last_one_goes_on)
 {
 	struct ocs_index_folder inbox = folder_of(idx, "jdoe", "INBOX", true);
@@ -494,6 +523,7 @@ int main(void)
 	tcase_add_test(tcase, a_file_begun_by_a_process_that_was_killed_is_taken_up);
 	tcase_add_test(tcase, an_older_copy_of_the_first_file_gives_no_identifier_again);
 	tcase_add_test(tcase, an_older_copy_in_place_of_the_open_file_gives_no_identifier_again);
+	tcase_add_test(tcase, a_damaged_seal_is_one);
 	tcase_add_loop_test(tcase, a_missing_or_damaged_file_of_several_is_refused_with_advice, 0,
 	                    2);
 	tcase_add_test(tcase, where_no_file_can_be_begun_the_last_one_goes_on);
