@@ -256,7 +256,7 @@ static enum ocs_broker_result connection(struct binder *binder, const char *name
 		if (binder->watch.lost)
 			binder->made = false;
 	}
-	set_link(bindings, NULL, false, result == OCS_BROKER_REFUSED);
+	set_link(bindings, NULL, false, false);
 	ocs_broker_close(binder->broker);
 	binder->broker = NULL;
 	return result;
@@ -290,9 +290,10 @@ void *ocs_bindings_binder(void *arg)
 			break;
 		if (binder.blocked)
 			continue;
-		set_link(bindings, NULL, false, result == OCS_BROKER_REFUSED);
+		/* First why: those who wait are told it. */
 		ocs_broker_note_down(bindings->status, OCS_LINK_BIND, result, &error,
 		                     bindings->log);
+		set_link(bindings, NULL, false, result == OCS_BROKER_REFUSED);
 		pause_for(bindings, ocs_backoff_wait(&binder.backoff, result));
 	}
 	return NULL;

@@ -400,10 +400,13 @@ void *ocs_outbox_publisher(void *arg)
 		struct ocs_error error = {{0}};
 		enum ocs_broker_result result = serve(outbox, &next, &backoff, &error);
 
+		/* First why: whoever sees that the connection is gone is told. */
+		if (!quitting(outbox))
+			ocs_broker_note_down(outbox->status, OCS_LINK_PUBLISH, result, &error,
+			                     outbox->log);
 		drop_connection(outbox, result);
 		if (quitting(outbox))
 			break;
-		ocs_broker_note_down(outbox->status, OCS_LINK_PUBLISH, result, &error, outbox->log);
 		if (outbox->at_once)
 			backoff.failures = 0;
 		outbox->at_once = false;

@@ -111,7 +111,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if isinstance(behaviour, Slow):
                 fake.stopping.wait(behaviour.seconds)
                 behaviour = None
-            self._answer(*(behaviour or fake.normal(request)))
+            with fake.answering:
+                fake.unanswered += 1
+            try:
+                self._answer(*(behaviour or fake.normal(request)))
+            finally:
+                with fake.answering:
+                    fake.unanswered -= 1
+                    fake.answering.notify_all()
 
     def _raw(self, raw):
         step = 1 if raw.drip else len(raw.data)
@@ -166,6 +173,8 @@ class FakeServer:
         self.tokens = {}          # token -> when it ends
         self.pending = {}         # cookie -> state of a login
         self.stopping = threading.Event()
+        self.answering = threading.Condition()
+        self.unanswered = 0       # requests that are being answered
         self.port = None
         self._open = set()
         self._server = None
@@ -198,7 +207,8 @@ class FakeServer:
         return self
 
     def stop(self):
-        """Down: nothing listens any more and open connections are cut."""
+        """Down: nothing listens any more and open connections are cut, after the answers that have begun:
+        who was accepted is told, so nothing is sent twice."""
         if self._server is None:
             return
         self.stopping.set()
@@ -207,6 +217,8 @@ class FakeServer:
         self._server = None
         if self.path:
             os.unlink(self.path)
+        with self.answering:
+            self.answering.wait_for(lambda: self.unanswered == 0, 5)
         with self.lock:
             connections = list(self._open)
         for connection in connections:

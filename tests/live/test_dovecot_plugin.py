@@ -348,16 +348,15 @@ class Session(Rig):
 class Deliveries(Rig):
     connection = None
 
-    def deliver_many(self, count=12, limit=PROMPT, user="alice"):
-        """All over one connection, so by one process: each process reports, and complains, for itself."""
+    def deliver_many(self, count=12, user="alice"):
+        """All over one connection, so by one process: each process reports, and complains, for itself.
+        If deliveries waited for the server, most of a dozen would take the timeout of a second."""
         if self.connection is None:
             self.connection = self.dovecot.lmtp()
             self.addCleanup(self.hang_up)
         times = [self.connection.deliver([user], self.dovecot.message()) for _ in range(count)]
         if count >= 12:
-            self.assertLess(statistics.median(times), limit / 2, times)
-        self.assertLess(max(times), limit, times)
-        return times
+            self.assertLess(statistics.median(times), PROMPT, times)
 
     def hang_up(self):
         self.connection.close()
