@@ -99,8 +99,9 @@ struct ocs_outbox {
 	uint64_t written, read; /* generations of the spool: flushed, and read to its end */
 	char spool_trouble[OCS_ERROR_MAX]; /* of the last write; "": none */
 
-	uint64_t away_since;      /* CLOCK_MONOTONIC ms; 0: connected and not blocked */
-	bool refused;             /* away until an admin acts */
+	uint64_t away_since; /* CLOCK_MONOTONIC ms; 0: connected and not blocked */
+	bool refused;        /* away until an admin acts */
+	bool lost; /* a connection was, or there was none to be had: a slow one is no outage */
 	uint64_t unsettled_until; /* ms: OCS_OUTBOX_SETTLE after an outage */
 	bool stopping, quit, publisher_ended;
 	bool publisher_sleeps, clerk_idle;

@@ -346,7 +346,8 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 	ocs_backoff_up(backoff);
 	pthread_mutex_lock(&outbox->lock);
 	now = ocs_link_now_ms();
-	if (outbox->away_since != 0 && now - outbox->away_since >= OCS_OUTBOX_TO_DISK)
+	if (outbox->lost && outbox->away_since != 0 &&
+	    now - outbox->away_since >= OCS_OUTBOX_TO_DISK)
 		outbox->unsettled_until = outbox->spool_retry = now + OCS_OUTBOX_SETTLE;
 	ocs_outbox_set_away(outbox, false, false);
 	pthread_mutex_unlock(&outbox->lock);
@@ -361,6 +362,7 @@ static void drop_connection(struct ocs_outbox *outbox, enum ocs_broker_result re
 
 	pthread_mutex_lock(&outbox->lock);
 	outbox->broker = NULL;
+	outbox->lost = true;
 	ocs_outbox_set_away(outbox, true, result == OCS_BROKER_REFUSED);
 	ocs_outbox_window_reset(outbox);
 	ocs_outbox_drop_records(outbox, &dropped);
