@@ -237,7 +237,7 @@ class Folder(Spooled):
         self.server.start()
         self.assert_all(self.deliver_until_reported(4))
         wait_until(lambda: not self.files(), what="the spool is empty")
-        self.assertEqual(len(self.lines("is damaged")), 1)
+        self.assertGreaterEqual(len(self.lines("is damaged")), 1)  # by each process that was reading it
 
     def test_a_record_that_was_reported_is_not_sent_again(self):
         self.start(lmtp_requests=0)
