@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 # OCSManager: `make` builds, `make demo` shows, `make check` proves, `make install` installs.
 #
 # Variables:
@@ -23,6 +25,7 @@ LIBDIR        ?= $(PREFIX)/lib
 BUILD         ?= build
 PYTHON        ?= /usr/bin/python3
 PKG_CONFIG    ?= pkg-config
+OBJCOPY       ?= objcopy
 WITH_DOVECOT  ?= auto
 WITH_SAMBA    ?= auto
 WITH_SYSTEMD  ?= auto
@@ -65,26 +68,60 @@ HAVE_$(1) := $(if $(filter yes,$(WITH_$(1))),yes,$(if $(filter auto,$(WITH_$(1))
 endef
 $(foreach x,DOVECOT SAMBA SYSTEMD,$(eval $(call choose,$(x))))
 
-# What each library of ours is made of, and what it needs from the system.
-PKG_store      := tdb talloc nettle
-PKG_mqueue     := nettle
-PKG_mapistore  := tdb talloc
-PKG_notify     := tdb talloc nettle
-PKG_auth       := tdb talloc nettle libgsasl gnutls
-PKG_xml        := libxml-2.0 talloc
-PKG_link       := librabbitmq talloc nettle jansson libxml-2.0
-PKG_ocsmanager := libcap-ng libmicrohttpd ini_config talloc tdb nettle gnutls libgsasl $(if $(HAVE_SYSTEMD),libsystemd)
-PKG_tools      := ini_config talloc tdb nettle gnutls libgsasl libcurl jansson
+# ---- the architecture: from the bottom up ----
+# Each module is a folder. USES_X: whose headers it may include (besides its own), PKG_X: which packages it may
+# use. A module is compiled with a folder of links to these modules and nothing else, so that an #include that
+# goes the other way does not compile; tests/tree/test_layout.py checks the packages and that there is no circle.
+USES_base          :=
+PKG_base           := libcap-ng
+USES_store         := base
+PKG_store          := tdb talloc nettle
+USES_mqueue        := base
+PKG_mqueue         := nettle
+USES_mapistore     := base store mqueue
+PKG_mapistore      := tdb talloc
+USES_registry      := base store mqueue
+PKG_registry       := tdb talloc nettle
+USES_http          := base
+PKG_http           := libmicrohttpd
+USES_auth          := base store
+PKG_auth           := tdb talloc nettle libgsasl gnutls
+USES_notify        := base store mqueue mapistore registry
+PKG_notify         := tdb talloc nettle
+USES_xml           := base mqueue mapistore notify
+PKG_xml            := libxml-2.0 talloc
+USES_cluster       := base store mqueue mapistore registry notify xml
+PKG_cluster        := librabbitmq talloc tdb nettle jansson libxml-2.0
+USES_config        := base mqueue mapistore http cluster
+PKG_config         := ini_config talloc gnutls
+USES_libocsnotify  := base store mqueue mapistore registry include
+PKG_libocsnotify   := tdb talloc nettle
+USES_libocsemsmdb  := base include
+PKG_libocsemsmdb   :=
+USES_ocsmanager    := base store mqueue mapistore registry http config auth notify xml cluster
+PKG_ocsmanager     := libmicrohttpd talloc tdb jansson $(if $(HAVE_SYSTEMD),libsystemd)
+USES_mapihttp      := base http config auth include
+PKG_mapihttp       := libmicrohttpd talloc nettle
+USES_ocsctl        := base store mqueue mapistore registry config auth cluster
+PKG_ocsctl         := talloc tdb libcurl jansson libgsasl librabbitmq libxml-2.0
+USES_ocsconsumer   := base mqueue registry config include
+PKG_ocsconsumer    := talloc jansson
+USES_plugins/samba := include
+
+# Libraries of ours, each a folder; programs, each a folder too.
+MODULES      := base store mqueue mapistore registry http auth notify xml cluster config libocsnotify libocsemsmdb ocsmanager
+PROGRAM_DIRS := mapihttp ocsctl ocsconsumer
+ARCHITECTURE := $(MODULES) $(PROGRAM_DIRS) plugins/samba
 
 # pkg-config is asked once; packages are missing only before `make deps`.
-ALL_PKGS   := $(sort $(PKG_store) $(PKG_mqueue) $(PKG_mapistore) $(PKG_notify) $(PKG_auth) $(PKG_xml) $(PKG_link) $(PKG_ocsmanager) $(PKG_tools))
+ALL_PKGS   := $(sort $(foreach m,$(ARCHITECTURE),$(PKG_$(m))))
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS) 2>/dev/null)
 LIBS       := $(shell $(PKG_CONFIG) --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
 
 # Ours first, so that the user's win; but a shared object is -fPIC whatever they say.
-OWN_CPPFLAGS := -D_GNU_SOURCE $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) -I. -Inotify $(PKG_CFLAGS)
+OWN_CPPFLAGS := -D_GNU_SOURCE $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) $(PKG_CFLAGS)
 OWN_CFLAGS   := -std=gnu11 $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
-COMPILE       = $(CC) $(OWN_CPPFLAGS) $(MORE_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(WERRORS) -fPIC
+COMPILE       = $(CC) $(call see,$<) $(OWN_CPPFLAGS) $(MORE_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(WERRORS) -fPIC
 LINK          = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(LDHARDEN) $(LDFLAGS)
 
 # ---- what it was built with ----
@@ -107,20 +144,28 @@ ifdef WERROR
 $(patsubst %.lax,%,$(shell find $(BUILD) -name '*.lax' 2>/dev/null)): FORCE
 endif
 
-MODULES := store mqueue mapistore notify emsmdb auth xml link ocsmanager
+# What a source file sees: the folder of links of its module, whose links are the modules it may use; all of the
+# tree for tests, benches and fuzzers.
+module_of  = $(patsubst %/,%,$(dir $(1)))
+see        = $(if $(filter $(call module_of,$(1)),$(ARCHITECTURE)),$(foreach m,$(call module_of,$(1)),-I$(BUILD)/see/$(m) $(if $(filter include,$(USES_$(m))),-Iinclude)),-I. -Iinclude)
+$(eval $(call stamp,uses,$(CURDIR) $(foreach m,$(ARCHITECTURE),$(m): $(USES_$(m));)))
+define see_module
+$(BUILD)/see/$(1)/made: $(BUILD)/uses
+	@rm -rf $$(@D) && mkdir -p $$(@D) && cd $$(@D) && for m in $(1) $(filter-out include,$(USES_$(1))); do ln -s "$(CURDIR)/$$$$m" $$$${m##*/}; done && touch made
+$(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c)) $(patsubst %.c,$(BUILD)/obj-faults/%.o,$(wildcard $(1)/*.c)): | $(BUILD)/see/$(1)/made
+endef
+$(foreach m,$(ARCHITECTURE),$(eval $(call see_module,$(m))))
+
 objs     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 
 # What a program links: our libraries from the top of the dependency order to its bottom.
-lib       = $(BUILD)/lib$(1).a
-LIB_BASE := $(call lib,notify) $(call lib,mapistore) $(call lib,mqueue) $(call lib,store)
-LIB_ALL  := $(call lib,ocsmanager) $(call lib,link) $(call lib,xml) $(call lib,auth) $(call lib,emsmdb) $(LIB_BASE)
+lib       = $(BUILD)/lib/$(1).a
+libs      = $(foreach m,$(1),$(call lib,$(m)))
+LIB_ALL  := $(call libs,ocsmanager config cluster xml notify auth http libocsemsmdb libocsnotify registry mapistore mqueue store base)
 
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
-CTL_OBJS     := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsctl*.c))
-CONS_OBJS    := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsconsumer*.c))
-MAPIHTTP_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/ocsmapihttp*.c))
 PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
-LIBRARIES    := $(BUILD)/libocsnotify.a $(BUILD)/$(SONAME) $(BUILD)/libocsnotify.so $(BUILD)/ocsnotify.pc
+LIBRARIES    := $(BUILD)/libocsnotify.a $(BUILD)/libocsemsmdb.a $(BUILD)/$(SONAME) $(BUILD)/libocsnotify.so $(BUILD)/ocsnotify.pc
 PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
 # Dovecot 2.3 or 2.4 (23, 24): the plugin for one cannot be loaded by the other, and 2.4 learns our
 # settings from a module of its own.
@@ -132,7 +177,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crow
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench install uninstall clean format FORCE
+.PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench install uninstall clean format check-format FORCE
 all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -141,8 +186,8 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@$(COMPILE) -c -o $@ $< && $(LAX)
 
 define module_library
-$(BUILD)/lib$(1).a: $(filter-out $(BUILD)/obj/ocsmanager/main.o,$(call objs,$(1))) $(BUILD)/sources
-	@rm -f $$@
+$(BUILD)/lib/$(1).a: $(filter-out $(BUILD)/obj/ocsmanager/main.o,$(call objs,$(1))) $(BUILD)/sources
+	@mkdir -p $$(@D); rm -f $$@
 	@echo "  AR      $$@"
 	@$(AR) rcs $$@ $$(filter %.o,$$^)
 endef
@@ -156,28 +201,28 @@ $(PATHS_OBJS): $(BUILD)/paths
 
 # ---- programs ----
 $(BUILD)/ocsmanager: $(DAEMON_OBJS) $(LIB_ALL)
-$(BUILD)/ocsctl: $(CTL_OBJS) $(LIB_ALL)
-$(BUILD)/ocsconsumer: $(CONS_OBJS) $(LIB_ALL)
-$(BUILD)/ocsmapihttp: $(MAPIHTTP_OBJS) $(LIB_ALL)
+$(BUILD)/ocsctl: $(call objs,ocsctl) $(LIB_ALL)
+$(BUILD)/ocsconsumer: $(call objs,ocsconsumer) $(LIB_ALL)
+$(BUILD)/ocsmapihttp: $(call objs,mapihttp) $(LIB_ALL)
 $(PROGRAMS):
 	@echo "  LINK    $@"
 	@$(LINK) -pie -o $@ $^ $(LIBS)
 
-# ---- libocsnotify: notify, mqueue, and the identifiers of mapistore ----
-DAEMON_ONLY := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard notify/dispatch*.c)) $(patsubst %,$(BUILD)/obj/notify/%.o,health janitor recent registrations sequence)
-NOTIFY_OBJS := $(filter-out $(DAEMON_ONLY),$(foreach m,store mqueue mapistore notify,$(call objs,$(m))))
-NOTIFY_LIBS := $(shell $(PKG_CONFIG) --libs tdb talloc nettle 2>/dev/null) -lrt -lpthread
-$(BUILD)/libocsnotify.a: $(NOTIFY_OBJS) $(BUILD)/sources
-	@rm -f $@
+# ---- what hosts link: each library with all it needs, and no name of its insides to be seen ----
+HOST_LIBS := $(shell $(PKG_CONFIG) --libs $(PKG_libocsnotify) 2>/dev/null) -lrt -lpthread
+$(BUILD)/libocsnotify.a: $(call libs,libocsnotify registry mapistore mqueue store base)
+$(BUILD)/libocsemsmdb.a: $(call libs,libocsemsmdb base)
+$(BUILD)/libocsnotify.a $(BUILD)/libocsemsmdb.a:
 	@echo "  AR      $@"
-	@$(AR) rcs $@ $(filter %.o,$^)
-$(BUILD)/$(SONAME): $(NOTIFY_OBJS) $(BUILD)/sources notify/ocsnotify.map
+	@rm -f $@ && $(CC) -nostdlib -r -o $@.o -Wl,--whole-archive $< -Wl,--no-whole-archive $(filter-out $<,$^) && \
+	    $(OBJCOPY) --localize-hidden $@.o && $(AR) rcs $@ $@.o && rm -f $@.o
+$(BUILD)/$(SONAME): $(BUILD)/libocsnotify.a libocsnotify/ocsnotify.map
 	@echo "  LINK    $@"
-	@$(LINK) -shared -Wl,-soname,$(SONAME) \
-	    -Wl,--version-script=notify/ocsnotify.map -o $@ $(NOTIFY_OBJS) $(NOTIFY_LIBS)
+	@$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libocsnotify/ocsnotify.map \
+	    -o $@ -Wl,--whole-archive $< -Wl,--no-whole-archive $(HOST_LIBS)
 $(BUILD)/libocsnotify.so: $(BUILD)/$(SONAME)
 	@ln -sf $(SONAME) $@
-$(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in $(BUILD)/paths
+$(BUILD)/ocsnotify.pc: libocsnotify/ocsnotify.pc.in $(BUILD)/paths
 	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
 
 # ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; never under a sanitizer, since the
@@ -187,7 +232,7 @@ $(BUILD)/ocsnotify.pc: notify/ocsnotify.pc.in $(BUILD)/paths
 SETTINGS_SRCS := plugins/dovecot/settings_module_24.c plugins/dovecot/settings_24.c
 PLUGIN_ALL    := $(filter-out plugins/dovecot/settings_module_24.c,$(wildcard plugins/dovecot/*.c))
 PLUGIN_SRCS   := $(filter-out %_23.c %_24.c,$(PLUGIN_ALL)) $(filter %_$(DOVECOT_SERIES).c,$(PLUGIN_ALL))
-PLUGIN_CC      = $(CC) -std=gnu11 -DHAVE_CONFIG_H -D_GNU_SOURCE -I. -isystem /usr/include/dovecot $(PATHS) $(CPPFLAGS) \
+PLUGIN_CC      = $(CC) -std=gnu11 -DHAVE_CONFIG_H -D_GNU_SOURCE -isystem /usr/include/dovecot $(PATHS) $(CPPFLAGS) \
     $(filter-out -Wformat=2 -Wvla,$(WARN)) -fstack-protector-strong -fvisibility=hidden $(CFLAGS) $(WERRORS) \
     -fPIC -shared -Wl,-z,relro,-z,now $(LDFLAGS)
 $(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/paths $(BUILD)/sources
@@ -204,20 +249,20 @@ $(BUILD)/libocsmanager_settings.so: $(SETTINGS_SRCS) $(wildcard plugins/dovecot/
 SAMBA_PKGS := dcerpc_server samba-hostconfig tevent
 SAMBA_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/samba/*.c))
 $(SAMBA_OBJS): MORE_CPPFLAGS += $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(SAMBA_PKGS) 2>/dev/null))
-$(SAMBA_PLUGIN): $(SAMBA_OBJS) $(call lib,emsmdb) $(BUILD)/libocsnotify.a plugins/samba/plugin.map $(BUILD)/sources
+$(SAMBA_PLUGIN): $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a plugins/samba/plugin.map $(BUILD)/sources
 	$(if $(FOUND_SAMBA),,$(error WITH_SAMBA=yes: Samba's headers (samba-dev, libtevent-dev) are missing))
 	@echo "  PLUGIN  $@"
 	@$(LINK) -shared -Wl,--version-script=plugins/samba/plugin.map \
-	    -o $@ $(SAMBA_OBJS) $(call lib,emsmdb) $(BUILD)/libocsnotify.a \
-	    $(shell $(PKG_CONFIG) --libs $(SAMBA_PKGS) 2>/dev/null) -ldcerpc-server-core -lsamba-errors $(NOTIFY_LIBS)
+	    -o $@ $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a \
+	    $(shell $(PKG_CONFIG) --libs $(SAMBA_PKGS) 2>/dev/null) -ldcerpc-server-core -lsamba-errors $(HOST_LIBS)
 
 # ---- the daemon with kill points, for the tests of sudden death ----
-FAULT_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/obj-faults/%,$(call objs,notify))
+FAULT_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/obj-faults/%,$(call objs,notify) $(call objs,registry))
 $(BUILD)/obj-faults/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $< (faults)"
 	@$(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
-$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(call lib,ocsmanager) $(call lib,link) $(call lib,xml) $(call lib,auth) $(FAULT_OBJS) $(call lib,mapistore) $(call lib,mqueue) $(call lib,store)
+$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(call libs,ocsmanager config cluster xml auth http) $(FAULT_OBJS) $(call libs,mapistore mqueue store base)
 	@echo "  LINK    $@"
 	@$(LINK) -pie -o $@ $^ $(LIBS)
 
@@ -230,7 +275,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
-$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/tools/ocsmapihttp_body.o $(call lib,emsmdb)
+$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb base)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^
@@ -253,7 +298,7 @@ tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/ocsmanager-faults $(if
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call lib,emsmdb) $(LIB_BASE)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call libs,libocsemsmdb libocsnotify registry mapistore mqueue store base)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
@@ -287,13 +332,17 @@ check-fast: all tests
 demo demo-outlook demo-cluster: needed
 	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
-	@$(PYTHON) tools/$(subst -,_,$@).py $(BUILD)
+	@$(PYTHON) demo/$(subst -,_,$@).py $(BUILD)
 
 bench: needed all $(BENCHES)
 	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py
 
+SOURCES_TO_FORMAT = $(wildcard */*.[ch] plugins/*/*.[ch] tests/*/*.[ch])
 format:
-	clang-format -i $(wildcard */*.[ch] plugins/dovecot/*.[ch] tests/*/*.[ch])
+	clang-format -i $(SOURCES_TO_FORMAT)
+# With Debian 12's clang-format; other versions see some things otherwise.
+check-format:
+	clang-format --dry-run -Werror $(SOURCES_TO_FORMAT)
 
 # ---- installation ----
 # A plugin whose folder is not known has no home: its place would be the root of the file system.
@@ -309,10 +358,10 @@ INSTALLED := \
     755:$(BUILD)/ocsconsumer:$(PREFIX)/bin/ocsconsumer \
     755:$(BUILD)/$(SONAME):$(LIBDIR)/$(SONAME) \
     644:$(BUILD)/libocsnotify.a:$(LIBDIR)/libocsnotify.a \
-    644:$(call lib,emsmdb):$(LIBDIR)/libocsemsmdb.a \
+    644:$(BUILD)/libocsemsmdb.a:$(LIBDIR)/libocsemsmdb.a \
     644:$(BUILD)/ocsnotify.pc:$(LIBDIR)/pkgconfig/ocsnotify.pc \
-    644:notify/ocsnotify.h:$(PREFIX)/include/ocsnotify.h \
-    644:emsmdb/ocsemsmdb.h:$(PREFIX)/include/ocsemsmdb.h \
+    644:include/ocsnotify.h:$(PREFIX)/include/ocsnotify.h \
+    644:include/ocsemsmdb.h:$(PREFIX)/include/ocsemsmdb.h \
     $(if $(HOME_DOVECOT),$(foreach m,$(PLUGIN_SETTINGS),644:$(m):$(DOVECOTDIR)/settings/$(notdir $(m)))) \
     $(if $(HOME_DOVECOT),644:$(PLUGIN):$(DOVECOTDIR)/$(notdir $(PLUGIN))) \
     $(if $(HOME_SAMBA),644:$(SAMBA_PLUGIN):$(SAMBADIR)/ocsmanager.so) \

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The account file's reader, and its rewriter for `ocsctl passwd`. Touches the file it is given.
  */
@@ -16,7 +18,7 @@
 
 #include <talloc.h>
 
-#include "auth/privfile.h"
+#include "base/private_file.h"
 
 int ocs_account_line_read(const char *at, const char *limit, struct ocs_account_line *line)
 {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The account file: NAME:HASH a line, `#` starts a comment line, empty lines are skipped.
  */

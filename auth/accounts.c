@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The table of accounts and what is told of those that are not in it. Memory only.
  */

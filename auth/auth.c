@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Open, reload, close: from settings to a working struct ocs_auth. Touches the private folder, the
  * secret, auth.tdb and (through the sources) the account file.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Authentication without a transport: who may log in, the two-step logins, session tokens.
  *
@@ -22,7 +24,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 #define OCS_AUTH_NAME_MAX    128 /* bytes in an account name */
 #define OCS_AUTH_NAME_SIZE   (OCS_AUTH_NAME_MAX + 1)

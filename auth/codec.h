@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Bytes as text and back: base64 in both alphabets, hex; and random bytes. No state.
  */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Stored secrets: parsing, checking, making. Touches nothing but libcrypt and the random generator.
  */

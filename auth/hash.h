@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What an account's secret may look like: {SSHA}, {SCRAM-SHA-256}, crypt(3), and (auth = single
  * only) plain text. Parsing, checking a password against it, making new ones.
@@ -10,7 +12,7 @@
 #include "auth/auth.h"
 #include "auth/scramkeys.h"
 #include "auth/ssha.h"
-#include "store/error.h"
+#include "base/error.h"
 
 enum ocs_hash_kind {
 	OCS_HASH_SSHA,

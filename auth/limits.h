@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What an account may report: the [account:NAME] sections.
  *
@@ -9,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 struct ocs_auth_limits;
 

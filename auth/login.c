@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The steps of the logins: checks in the order the protocol gives them, then one of three
  * mechanisms, then the same end for all. Memory only.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The one preparation of passwords: SASLprep (RFC 4013) as libgsasl has it, unassigned code points
  * allowed. Whoever hashes a password, and whoever answers a challenge with one, prepares it first;
@@ -10,7 +12,7 @@
 #define OCS_AUTH_PREPARE_H
 
 #include "auth/hash.h"
-#include "store/error.h"
+#include "base/error.h"
 
 /* -1 with a text (which never holds the password): not UTF-8, a character that SASLprep forbids, or
  * nothing or too much is left. error may be NULL. Wipe out_r after use. */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Revoked tokens. Touches auth.tdb, in the private folder, through the store.
  *
@@ -16,7 +18,7 @@
 #include <talloc.h>
 
 #include "auth/table.h"
-#include "store/bytes.h"
+#include "base/bytes.h"
 #include "store/store.h"
 
 #define HASH_SIZE   10007

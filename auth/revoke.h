@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Tokens that were logged out: on disk in auth.tdb, and all of them in memory for the fast path.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * SASL messages through libgsasl: the SCRAM-SHA-256 server, and taking a PLAIN message apart.
  *

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * SCRAM-SHA-256 keys: text form, derivation by libgsasl. Pure functions.
  */

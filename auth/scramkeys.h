@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What a server keeps of a password for SCRAM-SHA-256 (RFC 5802, 7677). Pure functions.
  */

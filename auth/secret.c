@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The server secret. Touches its file only.
  */
@@ -9,7 +11,7 @@
 #include <unistd.h>
 
 #include "auth/codec.h"
-#include "auth/privfile.h"
+#include "base/private_file.h"
 
 void ocs_auth_secret_set(struct ocs_auth_secret *secret, const uint8_t key[OCS_AUTH_SECRET_BYTES])
 {

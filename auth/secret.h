@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The server secret: 32 random bytes that authenticate tokens and make up what unknown accounts
  * are told. Loaded once; after that only read, from any thread.
@@ -11,7 +13,7 @@
 
 #include <nettle/hmac.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 #define OCS_AUTH_SECRET_BYTES 32
 #define OCS_AUTH_MAC_BYTES    32

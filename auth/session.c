@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Session tokens in use: granting, checking (the fast path), ending. Touches auth.tdb at logout.
  */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * How many may do something expensive at once; the others queue, briefly, and only so many.
  * Any thread.

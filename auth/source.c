@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Where accounts come from: one row for each value of `[main] auth`. A row whose source must be
  * asked at each login (a directory) would bring its check of a PLAIN password along with it.

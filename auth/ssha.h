@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * {SSHA}, salted SHA-1, and the answer to a challenge that the legacy login computes from it.
  * SHA-1 and a password-equivalent hash are what those clients speak; `mechanisms` turns it off.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Session tokens. Pure functions.
  */
@@ -8,7 +10,7 @@
 #include <nettle/memops.h>
 
 #include "auth/codec.h"
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define VERSION     1
 #define ID_AT       1

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Session tokens: made here, understood here, opaque to everyone else. Pure functions of a secret;
  * any thread.

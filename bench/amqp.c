@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Connecting, declaring and binding for the bare AMQP programs. See amqp.h. */
 #include "bench/amqp.h"
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the bare AMQP programs share: a connection to the broker of the bench, the exchange and a
  * queue like a node's. Plain librabbitmq, none of link/: it is what link/ is compared to. Failures
@@ -8,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "link/librabbitmq.h"
+#include "cluster/librabbitmq.h"
 
 #define BENCH_CHANNEL 1
 

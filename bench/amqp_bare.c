@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the outbox is compared to: the same messages published with nothing but librabbitmq. Same
  * exchange, routing keys, properties, headers and body (the number behind the user prefix in it is

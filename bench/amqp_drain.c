@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The bare consumer: binds users to a quorum queue like a node's, takes what arrives, acknowledges
  * it many at a time. The broker has the same work with it as with a node, and the machine the least

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The bare server that ours is compared to: libmicrohttpd started as ocsmanager/service.c starts it
  * (epoll, thread pool, the same limits), which takes the body of a request and answers a fixed

@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """One node against three, joined by a real RabbitMQ on this machine: notifications per second from
 PUT to the sessions of other nodes, with confirms, next to a bare librabbitmq publisher and consumer
 in the same run; latency; traffic that nobody waited for; 100,000 users bound; a storm of logins.

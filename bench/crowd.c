@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * A crowd of users with a session each, written straight into a registry: what a node finds that
  * starts beside MAPI servers with very many sessions. No kernel queues: their limits are far below
@@ -15,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "notify/registry.h"
+#include "registry/registry.h"
 
 #define A_CONTEXT 500 /* sessions of one MAPI server process */
 #define A_COMMIT  2000

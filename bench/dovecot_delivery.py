@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What a delivery pays for the plugin: time from the end of DATA to the reply, by LMTP into a real
 Dovecot, with the plugin and a daemon that is fast, slow, hanging or down, by HTTP and over the socket of
 ocsmanager_transport = amqp, as a ratio to Dovecot with a plugin that only logs (its own mail_log).

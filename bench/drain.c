@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The consumer of the throughput comparisons: as a MAPI server would, it opens many sessions in one
  * libocsnotify context and drains each as soon as it has something, RopNotify bytes included.

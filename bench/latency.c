@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The latency of a push: from the moment a PUT is sent to the moment the UDP datagram arrives, and
  * to the HTTP answer. Two threads play the two sides: the host's runs libocsnotify as a MAPI server

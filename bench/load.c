@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The load generator: keep-alive HTTP/1.1 connections over epoll in one thread, one request
  * outstanding on each, as fast as the answers come or at a fixed rate. Checks every answer. Prints

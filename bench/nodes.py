@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What the bench of several machines starts and ends: a real RabbitMQ (tests/harness/rabbit.py), the
 nodes on it, and the bare AMQP programs that they are compared to."""
 import json

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Prebuilt PUT requests and their replies, for the bench programs. Reads the template file; opens
  * the TCP connection.

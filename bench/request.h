@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the bench programs send and read: PUT requests prebuilt from a template file, and the
  * replies to them. Plain buffers; no sockets; one thread.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What a bench run starts and ends: the daemon with an ini of its own in a temporary folder, the
 bare server, the consumer, the load generator. Python's standard library only.
 

@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """`make bench`: what OCSManager does per second and how soon a push arrives, next to a bare
 libmicrohttpd server on the same machine in the same run; and several nodes joined by a broker, next to
 a bare AMQP publisher (cluster.py).

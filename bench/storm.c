@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * A storm of logins: sessions are opened and subscribed through libocsnotify at a fixed rate, as by
  * MAPI servers after a restart. On a node with a link each waits until its user is bound. The time

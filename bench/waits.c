@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Many parked waits: sessions of libocsemsmdb in one process, each subscribed to new mail and with
  * a wait parked, as a MAPI server has them for its idle clients, while mail is reported for each of
@@ -27,7 +29,7 @@
 
 #include "bench/request.h"
 #include "bench/samples.h"
-#include "emsmdb/ocsemsmdb.h"
+#include "ocsemsmdb.h"
 
 #define SECOND       1000000000ULL
 #define MS           1000000ULL

@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Many sessions parked in waits while mail arrives for each: none may be missed. Prints a table of
 wake-up latency and memory. A part of `make bench` (measure_waits), or alone: bench/waits.py [BUILD].
 

@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* A server with one session on the fake of libocsnotify, for the targets that need one. */
 #ifndef OCS_FUZZ_EMSMDB_SESSION_H
 #define OCS_FUZZ_EMSMDB_SESSION_H
 
 #include <string.h>
 
-#include "emsmdb/ocsemsmdb.h"
+#include "ocsemsmdb.h"
 #include "fuzz/fuzz.h"
 
 static const struct ocsemsmdb_caller fuzz_caller = {.user = "fuzz", .privacy = true};

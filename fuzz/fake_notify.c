@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * libocsnotify for the fuzz targets: the calls of ocsnotify.h that libocsemsmdb makes, in memory
  * alone. Each subscription has a mail pending for each drain, so that responses always have
@@ -9,7 +11,7 @@
 #include <string.h>
 
 #include "fuzz/fuzz.h"
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define HANDLES_MAX 64
 #define NOTIFY_SIZE 38

@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Fuzz targets: each is one file with LLVMFuzzerTestOneInput(), for libFuzzer (clang
  * -fsanitize=fuzzer,address,undefined) or with driver.c as a plain program that runs the vectors,
  * the files given to it, and a fixed number of mutations of both, the same in each run.
  */
-#ifndef OCS_FUZZ_H
-#define OCS_FUZZ_H
+#ifndef OCS_FUZZ_FUZZ_H
+#define OCS_FUZZ_FUZZ_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * RPC_HEADER_EXT and DIRECT2: the input, without its first byte, as a chain of extended buffers;
  * and as a compressed payload by itself, whose size the first byte gives.
  */
-#include "emsmdb/lz77.h"
-#include "emsmdb/ocsemsmdb.h"
+#include "libocsemsmdb/lz77.h"
+#include "ocsemsmdb.h"
 #include "fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

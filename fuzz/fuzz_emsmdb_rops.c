@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The ROP buffer: the first byte chooses the version (low bits) and the room of the response, the
  * rest is a RopsList (behind a RopLogon and four handles) or, with bit 4, a whole rgbIn.
  */
 #include "fuzz/emsmdb_session.h"
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 static const uint8_t logon[] = "\xfe\0\0\1\0\0\0\0\0\0\0\0\x02\0x";
 

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Request bodies of MAPI over HTTP: the first byte chooses the request, the rest is its body. */
 #include "fuzz/fuzz.h"
 
 #include <string.h>
 
-#include "tools/ocsmapihttp_body.h"
+#include "mapihttp/body.h"
 
 static bool inside(const void *p, size_t n, const uint8_t *body, size_t len)
 {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The identifier index's file and counter: see index.h. Folders are in
  * index_folder.c, messages and the way back in index_message.c.
@@ -14,7 +16,7 @@
 
 #include <talloc.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define HASH_SIZE   OCS_INDEX_HASH
 #define COUNTER_MAX 0xffffffffffffULL /* 48 bits */

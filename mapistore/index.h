@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The identifier index: index.tdb in the registry folder, and index.1.tdb and so on once that is
  * full (index_files.c), shared by daemon and library.
@@ -29,7 +31,7 @@
 #include <sys/types.h>
 
 #include "mapistore/names.h"
-#include "store/error.h"
+#include "base/error.h"
 #include "store/store.h"
 
 struct ocs_index;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The files of the identifier index: index.tdb, and when that is as large as a file may be,
  * index.1.tdb and so on. See index.h.
@@ -20,7 +22,7 @@
 
 #include <talloc.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 static const char key_high_water[] = {'H'};
 static const char key_seal[] = {'Z'};

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Folders of the identifier index: a tree of nodes, one record F<node><name> a folder, so that a
  * rename, a deletion or a new uid validity is one record, whatever lies below. See index.h.
@@ -8,7 +10,7 @@
 
 #include <talloc.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 /* FID 64, node 64, series 64, whether there is a uid validity 8, uid validity 32 */
 #define FOLDER_SIZE 29

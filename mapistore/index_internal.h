@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Shared by index.c, index_folder.c and index_message.c only. */
 #ifndef OCS_MAPISTORE_INDEX_INTERNAL_H
 #define OCS_MAPISTORE_INDEX_INTERNAL_H

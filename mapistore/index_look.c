@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Whether the files of the index are where they were; the list of replica ids is written again
  * where it is not. Touches only that list. The owner's thread.

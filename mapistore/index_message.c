@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Messages of the identifier index, and the way back from an identifier to its name. See index.h.
  */
 #include "mapistore/index_internal.h"
@@ -6,7 +8,7 @@
 
 #include <talloc.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define NAME_MAX_    1024
 #define MESSAGE_SIZE 9   /* MID 64, announced 8; then, where it is known: */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See names.h. */
 #include "mapistore/names.h"
 
@@ -76,7 +78,7 @@ const char *ocs_name_fault(const char *name)
 			return "holds a tab, a line end or another C0 control character";
 		p += len;
 	}
-	return p - name > OCS_NAMES_MAX ? "has more than 1024 bytes" : NULL;
+	return p - name > OCS_NAME_MAX ? "has more than 1024 bytes" : NULL;
 }
 
 unsigned ocs_folder_levels(const char *folder)
@@ -101,12 +103,12 @@ const char *ocs_folder_fault(const char *folder)
 }
 
 const char *ocs_folder_translate(const char *name, const struct ocs_folder_style *style,
-                                 char out[OCS_NAMES_MAX + 1])
+                                 char out[OCS_NAME_MAX + 1])
 {
 	if (style->utf7) {
-		if (ocs_utf7_decode(name, out, OCS_NAMES_MAX + 1) != 0)
+		if (ocs_utf7_decode(name, out, OCS_NAME_MAX + 1) != 0)
 			return "is not modified UTF-7, or too long";
-	} else if (strlen(name) > OCS_NAMES_MAX) {
+	} else if (strlen(name) > OCS_NAME_MAX) {
 		return "has more than 1024 bytes";
 	} else {
 		strcpy(out, name);

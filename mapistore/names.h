@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What a name is: the rules for users, folders and message ids, in one place for every way in
  * (documents, JSON, user map, the library's public functions, options of the tools).
@@ -18,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define OCS_NAMES_MAX 1024 /* bytes of a name */
+#define OCS_NAME_MAX 1024 /* bytes of a name */
 /* Levels of a folder: each is three records in the index for every user that sees it. */
 #define OCS_FOLDER_LEVELS_MAX 64
 
@@ -38,7 +40,7 @@ struct ocs_folder_style {
  * wrong with it as of ocs_name_fault(). A `/` within a level cannot be said in our names: where the
  * separator is another one, it is a fault. */
 const char *ocs_folder_translate(const char *name, const struct ocs_folder_style *style,
-                                 char out[OCS_NAMES_MAX + 1]);
+                                 char out[OCS_NAME_MAX + 1]);
 
 /* Lower-cases a backend name; INBOX as first component in capitals; strips nothing else. In place.
  */
@@ -48,7 +50,7 @@ void ocs_index_canonical_folder(char *folder);
 /* A name as people are shown it: as it is, or, where something would not be seen (white space at an
  * end, two blanks in a row, control characters, bytes that are no UTF-8) or a quote begins it, in
  * double quotes, with `\"`, `\\` and `\xHH`. What does not fit is cut. Returns out. */
-#define OCS_NAMES_SHOWN_SIZE (4 * OCS_NAMES_MAX + 3)
+#define OCS_NAME_SHOWN_SIZE (4 * OCS_NAME_MAX + 3)
 char *ocs_name_show(const char *name, char *out, size_t size);
 
 /* The length of the UTF-8 sequence at p, 0 if it is none (or one that XML 1.0 does not allow: a

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * URI templates of [backend:NAME]: text with {user}, {folder} and {message}, each replaced by the
  * percent-encoded name (RFC 3986 unreserved characters stay; `/` stays in folder names). Pure; any
@@ -6,7 +8,7 @@
 #ifndef OCS_MAPISTORE_URI_H
 #define OCS_MAPISTORE_URI_H
 
-#include "store/error.h"
+#include "base/error.h"
 
 /* -1 with a text if the template has another placeholder, a lone brace, or no scheme. */
 int ocs_uri_check(const char *template, struct ocs_error *error);

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The user map: see usermap.h. Reads one text file; what it returns never changes. */
 #include "mapistore/usermap.h"
 

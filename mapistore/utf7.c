@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See utf7.h. */
 #include "mapistore/utf7.h"
 
@@ -169,7 +171,7 @@ static const char *decode_run(struct output *out, const char *p)
  * no run split in two. */
 static bool is_spelt_so(const char *utf8, const char *utf7)
 {
-	char again[5 * OCS_NAMES_MAX + 1];
+	char again[5 * OCS_NAME_MAX + 1];
 
 	return ocs_utf7_encode(utf8, again, sizeof(again)) == 0 && strcmp(again, utf7) == 0;
 }

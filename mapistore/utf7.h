@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * IMAP's modified UTF-7 (RFC 3501, 5.1.3), the names of folders on the wire of older IMAP clients
  * and on the disk of some stores: `Entw&APw-rfe`. Strict: each name has one spelling, and no other

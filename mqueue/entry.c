@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The entry codec: bytes to struct and back, nothing else.
  *
@@ -13,7 +15,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define VERSION 1
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The only place that calls mq_*. On Linux a queue descriptor is a file descriptor, closed on exec,
  * and fchown, fchmod and epoll work on it.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * POSIX message queues, always non-blocking. This is the only place that calls mq_*.
  * Every function returns 0 or a negative errno, so that the caller can tell EAGAIN (full, empty)

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Dispatch: see dispatch.h for what it does and dispatch_internal.h for its parts. Here: submit,
  * the store thread's loop, the deadline thread, settings, counters, health.
@@ -18,7 +20,7 @@
 
 #include <talloc.h>
 
-#include "notify/reap.h"
+#include "registry/reap.h"
 
 #define DEADLINE_STEP (50 * 1000000ULL)
 #define STUCK_NS      (2 * SECOND_NS) /* a store operation this long is reported as trouble */
@@ -305,18 +307,18 @@ char **ocs_dispatch_recipients(struct ocs_dispatch *dispatch, const void *mem_ct
 	return copy;
 }
 
-int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit, void *arg)
+int ocs_dispatch_set_visit(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit, void *arg)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_SECONDS;
-	if (pthread_mutex_clocklock(&dispatch->visitor_lock, CLOCK_MONOTONIC, &until) != 0)
+	if (pthread_mutex_clocklock(&dispatch->visit_lock, CLOCK_MONOTONIC, &until) != 0)
 		return -1;
 	dispatch->visit = visit;
 	dispatch->visit_arg = arg;
 	atomic_store(&dispatch->visited, visit != NULL);
-	pthread_mutex_unlock(&dispatch->visitor_lock);
+	pthread_mutex_unlock(&dispatch->visit_lock);
 	return 0;
 }
 
@@ -447,7 +449,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_mutex_destroy(&dispatch->config_lock);
 	pthread_mutex_destroy(&dispatch->queues_lock);
 	pthread_mutex_destroy(&dispatch->cache_lock);
-	pthread_mutex_destroy(&dispatch->visitor_lock);
+	pthread_mutex_destroy(&dispatch->visit_lock);
 	pthread_mutex_destroy(&dispatch->lock);
 	pthread_cond_destroy(&dispatch->work);
 	pthread_cond_destroy(&dispatch->waiting);
@@ -537,7 +539,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	pthread_mutex_init(&dispatch->config_lock, NULL);
 	pthread_mutex_init(&dispatch->queues_lock, NULL);
 	pthread_mutex_init(&dispatch->cache_lock, NULL);
-	pthread_mutex_init(&dispatch->visitor_lock, NULL);
+	pthread_mutex_init(&dispatch->visit_lock, NULL);
 	pthread_mutex_init(&dispatch->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Dispatch: takes validated, authorised notifications, finds who subscribed, writes one entry to
  * each queue that matches. Knows nothing of HTTP or XML.
@@ -16,8 +18,8 @@
 
 #include "notify/health.h"
 #include "notify/notification.h"
-#include "notify/registry.h"
-#include "store/error.h"
+#include "registry/registry.h"
+#include "base/error.h"
 
 struct ocs_dispatch;
 struct ocs_index;
@@ -106,8 +108,7 @@ char **ocs_dispatch_recipients(struct ocs_dispatch *dispatch, const void *mem_ct
  * not being called and will not be, unless it returns -1: a visit hangs on the registry's lock, and
  * arg must stay. Any thread but the store thread. */
 typedef void ocs_dispatch_visit_fn(void *arg, struct ocs_registry *registry);
-int ocs_dispatch_set_visitor(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit,
-                             void *arg);
+int ocs_dispatch_set_visit(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit, void *arg);
 
 /* A file of another part of the daemon, which the store thread looks at every second. */
 enum ocs_file_state {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * A registry that lacks processes that live: it was made anew, empty, under them. Until they have
  * registered again nobody can tell whether a notification has a subscriber, so it is refused, which
@@ -17,7 +19,7 @@
 
 #include <talloc.h>
 
-#include "notify/reap.h"
+#include "registry/reap.h"
 
 /* The library looks every 3 s, and at once when it is told. Whoever is stopped, or asks nothing of
  * its library, must not keep everybody waiting. */

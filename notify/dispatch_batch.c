@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the store thread does with the notifications that the fast path left: in groups, so that
  * many share a commit. A group goes through the same steps as a single one:
@@ -23,8 +25,8 @@
 #include <nettle/sha2.h>
 #include <talloc.h>
 
-#include "notify/fault.h"
-#include "store/bytes.h"
+#include "base/fault_point.h"
+#include "base/bytes.h"
 
 #define GROUP_MAX 512
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Identifiers in memory, so that a notification about what is known needs no look at the index.
  * Only the daemon changes or retires what the index has given, so what is found here is true until
@@ -9,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define FOLDERS_MAX  65536
 #define MESSAGES_MAX 65536

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Entries that were dropped past spill_max or spill_total: a warning, with whose and how many. A
  * flood of them is a line a minute with the sum. Store thread.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The fast path: a notification that changes nothing on disk, about a folder and message whose
  * identifiers are in memory, for users whose queues are in memory, is done in the caller's thread.
@@ -10,7 +12,7 @@
 
 #include <talloc.h>
 
-#include "notify/match.h"
+#include "registry/match.h"
 
 #define FAST_TARGETS_MAX 16
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The table of the daemon's own files: what is missing of them is made again from memory where
  * nothing is lost by it, and said. Looked at every second by the store thread, which alone calls

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * How large the identifier index is: what would make it grow is refused once it is as large as it
  * may be, and an admin hears of it from half of that. Store thread, but for the first function.

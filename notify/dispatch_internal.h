@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Shared by the dispatch files only.
  *
@@ -35,7 +37,7 @@
 #include "notify/fanout.h"
 #include "notify/recent.h"
 #include "notify/registrations.h"
-#include "notify/registry.h"
+#include "registry/registry.h"
 #include "notify/sequence.h"
 
 /* ---- settings: replaced as a whole by a reload, kept by whoever still uses them ---- */
@@ -216,11 +218,11 @@ struct ocs_dispatch {
 	struct dispatch_snapshot *snapshots;
 	unsigned open_descriptors;
 
-	pthread_mutex_t visitor_lock; /* held during a visit */
+	pthread_mutex_t visit_lock; /* held during a visit */
 	ocs_dispatch_visit_fn *visit;
 	void *visit_arg;
 	uint64_t last_visit;
-	atomic_bool visited; /* there is a visitor */
+	atomic_bool visited; /* there is a visit function */
 
 	pthread_mutex_t cache_lock;
 	struct cache_folder *cache_folders;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Identifiers of messages, on the store thread: found, assigned, registered, and told from those of
  * another mail that had the same name before.
@@ -8,7 +10,7 @@
 
 #include <nettle/sha2.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define RANGE 16384 /* identifiers reserved at once, so that most notifications reserve none */
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The queues of users as the daemon keeps them in memory: snapshots of the registry, valid for one
  * state of it, and under them the queues with their descriptors and spill flags.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Names to users and folders, on the store thread: what a notification is about, for each groupware
  * user that sees it; and what is registered once its entries are sent. Messages:

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The store thread of dispatch: takes waiting requests, a batch at a time, has them done
  * (dispatch_batch.c), ends them, and keeps house in between. It alone uses the registry, the index
@@ -71,10 +73,10 @@ static void visit(struct ocs_dispatch *dispatch, uint64_t now)
 {
 	if (!atomic_load(&dispatch->visited) || now - dispatch->last_visit < VISIT_NS)
 		return;
-	pthread_mutex_lock(&dispatch->visitor_lock);
+	pthread_mutex_lock(&dispatch->visit_lock);
 	if (dispatch->visit != NULL)
 		dispatch->visit(dispatch->visit_arg, dispatch->registry);
-	pthread_mutex_unlock(&dispatch->visitor_lock);
+	pthread_mutex_unlock(&dispatch->visit_lock);
 	dispatch->last_visit = now;
 }
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Whether the files can be written, and are still the ones that were opened: looked at before each
  * group of notifications, every second, and while something is wrong twice a second, with a write
@@ -16,7 +18,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define LOOK_NS SECOND_NS
 #define TRY_NS  (SECOND_NS / 2)

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See health.h. Touches nothing but its own memory and the log. */
 #include "notify/health.h"
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Why it cannot deliver now: the one place that knows. Each part of the daemon reports its own
  * trouble here, under its source, and takes it back when it is gone; /healthz, /status, /metrics,
@@ -26,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 struct ocs_health;
 

@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the dead have left: contexts whose wake-up socket refuses or is gone lose their sessions,
  * queues and spill lists; files in the wake folder that belong to no context are removed with the
  * queues they name. Store thread.
  */
 #include "notify/dispatch_internal.h"
-#include "notify/reap.h"
+#include "registry/reap.h"
 
 #include <syslog.h>
 

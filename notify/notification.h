@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The notification: one thing that happened in a mail store, as a remote system reports it, and
  * what became of it. Plain data; strings belong to whoever made it (usually one talloc context).
@@ -8,10 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/refusal.h"
+#include "mapistore/names.h"
 #include "mqueue/entry.h"
 
-#define OCS_NAME_MAX 1024 /* bytes of user, folder, message id, backend */
-#define OCS_ID_MAX   128
+#define OCS_ID_MAX 128
 
 struct ocs_notification {
 	enum ocs_category category;
@@ -35,13 +38,6 @@ enum ocs_status {
 	OCS_STATUS_NOSUBSCRIBER,
 	OCS_STATUS_DUPLICATE,
 	OCS_STATUS_REFUSED,
-};
-
-/* How a notification can be refused: name and HTTP code of the protocol page. */
-struct ocs_refusal {
-	int code;
-	const char *name; /* static string */
-	char text[192];
 };
 
 struct ocs_result {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See recent.h. */
 #include "notify/recent.h"
 
@@ -9,7 +11,7 @@
 #include <talloc.h>
 #include <uthash.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define DONE_MAX    1000000 /* ids kept at most; past it the oldest go first */
 #define RECORD_SIZE 24      /* id hash, time 64 */

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The sender ids done lately, within the dedupe window: in memory, and in two journals of the
  * daemon's own (private/recent.log and recent.old.log, changed over when the newer one spans a
@@ -11,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/error.h"
+#include "base/error.h"
 #include "store/journal.h"
 
 struct ocs_recent;

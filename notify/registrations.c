@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See registrations.h. */
 #include "notify/registrations.h"
 
@@ -6,7 +8,7 @@
 #include <talloc.h>
 #include <uthash.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 
 #define NAME_MAX_ 1024
 #define KEY_MAX   (8 + NAME_MAX_)

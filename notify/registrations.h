@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Registrations of messages on their way to the index: what was assigned, announced or deleted
  * lately, in memory and in a journal of the daemon's own (private/messages.log). A group of
@@ -16,7 +18,7 @@
 #include <stdint.h>
 
 #include "mapistore/index.h"
-#include "store/error.h"
+#include "base/error.h"
 #include "store/journal.h"
 
 struct ocs_registrations;

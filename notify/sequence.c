@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See sequence.h. */
 #include "notify/sequence.h"
 
@@ -5,7 +7,7 @@
 
 #include <talloc.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 #include "store/journal.h"
 
 #define STEP ((uint64_t)1 << 32)

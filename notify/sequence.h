@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The order of acceptance: numbers that grow with each notification, across restarts too, whatever
  * the clock does meanwhile. Entries that wait in queues and spill lists are put in order by them.
@@ -10,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 struct ocs_sequence;
 

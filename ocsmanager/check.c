@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * See check.h: the order, and the child that looks with the daemon's rights. It may fork.
  */
@@ -12,8 +14,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "ocsmanager/config_check.h"
-#include "ocsmanager/config_link.h"
+#include "config/check.h"
+#include "config/cluster.h"
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/folder.h"
 
@@ -167,7 +169,8 @@ int ocs_check(const struct ocs_config *config, bool starts, ocs_config_report_fn
 	/* Who waits for -t is told soon that a name server does not answer. */
 	if (!starts)
 		(void)setenv("RES_OPTIONS", "timeout:2 attempts:1", 0);
-	if (ocs_privilege_lookup(config, &check.identity, &error) < 0) {
+	if (ocs_privilege_lookup(config->main.user, config->main.group, &check.identity, &error) <
+	    0) {
 		/* the key stands in the text, which begins "[main] KEY: " */
 		bool group = strncmp(error.text, "[main] group: ", 14) == 0;
 		const char *what = strchr(error.text, ':');

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* What the files of the check share: check.c (the order, the child), check_machine.c. */
-#ifndef OCS_OCSMANAGER_CHECK_INTERNAL_H
-#define OCS_OCSMANAGER_CHECK_INTERNAL_H
+#ifndef OCSMANAGER_CHECK_INTERNAL_H
+#define OCSMANAGER_CHECK_INTERNAL_H
 
 #include "ocsmanager/check.h"
-#include "ocsmanager/privilege.h"
+#include "base/privilege.h"
 
 struct ocs_check {
 	const struct ocs_config *config;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * See check.h: folders, sockets and addresses. Looks with stat(), access(), bind() (never listen)
  * and connect().
@@ -21,7 +23,7 @@
 
 #include <linux/magic.h>
 
-#include "auth/privfile.h"
+#include "base/private_file.h"
 #include "auth/secret.h"
 #include "mapistore/index.h"
 #include "ocsmanager/folder.h"
@@ -135,7 +137,7 @@ out:
 	return listens;
 }
 
-/* That its folder can be made, and that no other file is there, config_check.c has seen. */
+/* That its folder can be made, and that no other file is there, config/check.c has seen. */
 static void check_socket(struct ocs_check *check)
 {
 	const char *path = check->config->server.socket;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Start, reload and stop of the daemon's parts, in their order of dependence: who serves outlives
  * who asks. Touches what the modules touch, through them.
@@ -12,16 +14,16 @@
 
 #include "auth/auth.h"
 #include "auth/limits.h"
-#include "link/link.h"
+#include "cluster/link.h"
 #include "mapistore/index.h"
 #include "mapistore/usermap.h"
 #include "notify/dispatch.h"
-#include "notify/registry.h"
-#include "ocsmanager/config_link.h"
-#include "ocsmanager/descriptors.h"
+#include "registry/registry.h"
+#include "config/cluster.h"
+#include "config/descriptors.h"
+#include "base/log.h"
+#include "base/privilege.h"
 #include "ocsmanager/folder.h"
-#include "ocsmanager/log.h"
-#include "ocsmanager/privilege.h"
 #include "ocsmanager/service.h"
 
 struct ocs_daemon {
@@ -136,7 +138,7 @@ static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatc
 
 /* The words of the table are in the order of the enum. */
 _Static_assert(OCS_SYNC_INTERVAL == 0 && OCS_SYNC_ALWAYS == 1 && OCS_SYNC_NEVER == 2,
-               "[main] sync in config_keys.c follows enum ocs_sync");
+               "[main] sync in config/keys.c follows enum ocs_sync");
 
 /* *map_r is NULL without a map. */
 static int load_usermap(const struct ocs_config *config, const struct reporter *reporter,

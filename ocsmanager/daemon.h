@@ -1,14 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The daemon put together: registry, index, user map, authentication, dispatch, web service.
  * All functions are for the main thread, with all signals blocked that main waits for.
  */
-#ifndef OCS_OCSMANAGER_DAEMON_H
-#define OCS_OCSMANAGER_DAEMON_H
+#ifndef OCSMANAGER_DAEMON_H
+#define OCSMANAGER_DAEMON_H
 
 #include <stddef.h>
 
-#include "ocsmanager/config.h"
-#include "store/error.h"
+#include "config/config.h"
+#include "base/error.h"
 
 struct ocs_daemon;
 struct ocs_local_socket;

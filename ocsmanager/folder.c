@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Making, checking and locking the registry folder. Touches that folder, `private` and
  * `ocsmanager.lock` in it, nothing else.
@@ -16,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "store/file.h"
+#include "base/file.h"
 
 #define FOLDER_MODE 03770
 #define LOCK_MODE   0640

@@ -1,14 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The registry folder: made if missing, with its private subfolder, and locked so that there is one
  * daemon to a registry. Called from the main thread while the daemon starts and stops.
  */
-#ifndef OCS_OCSMANAGER_FOLDER_H
-#define OCS_OCSMANAGER_FOLDER_H
+#ifndef OCSMANAGER_FOLDER_H
+#define OCSMANAGER_FOLDER_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 /* Makes the folder with mode 3770 for that user and group, if it is missing; -1 if it cannot be
  * made, is no folder, or belongs to someone else. Before root is dropped. */

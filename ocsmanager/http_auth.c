@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The /authenticate addresses: XML and cookies in, one step of auth/auth.h, XML and cookies out. */
 #include "ocsmanager/http_request.h"
 
@@ -5,21 +7,23 @@
 
 #include <talloc.h>
 
-#include "ocsmanager/http_locks.h"
+#include "auth/locks.h"
 #include "ocsmanager/http_workers.h"
-#include "ocsmanager/log.h"
-#include "ocsmanager/log_budget.h"
+#include "base/log.h"
+#include "base/log_budget.h"
 
 static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result result,
                          const struct ocs_auth_reply *reply)
 {
+	char sender[OCS_HTTP_PEER_SIZE];
 	struct ocs_refusal refusal;
 
-	ocs_xml_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
-	               "%s", reply->text);
+	ocs_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
+	           "%s", reply->text);
 	ocs_http_refuse(request, &refusal, reply->retry_after,
 	                reply->account[0] == '\0' ? NULL : reply->account);
-	ocs_http_log_locks(request->peer, reply);
+	ocs_http_format_sender(request->peer, sender);
+	ocs_auth_log_locks(sender, reply);
 }
 
 static void count_login(struct ocs_http_request *request, enum ocs_metrics_mechanism mechanism,

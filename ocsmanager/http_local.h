@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Who a request over the local socket is: the kernel decided at the connect, by the mode of the
  * socket file, that its process may report; no password or token is needed.
  */
-#ifndef OCS_OCSMANAGER_HTTP_LOCAL_H
-#define OCS_OCSMANAGER_HTTP_LOCAL_H
+#ifndef OCSMANAGER_HTTP_LOCAL_H
+#define OCSMANAGER_HTTP_LOCAL_H
 
 #include <stdbool.h>
 

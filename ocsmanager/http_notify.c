@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * PUT /notification: reads and checks the body, the token and the account's limits, hands what is
  * left to dispatch, or to the link where there are other machines, and writes what became of it.
@@ -9,11 +11,11 @@
 
 #include <talloc.h>
 
-#include "link/link.h"
+#include "cluster/link.h"
 #include "mapistore/names.h"
 #include "notify/dispatch.h"
 #include "ocsmanager/http_local.h"
-#include "ocsmanager/log.h"
+#include "base/log.h"
 
 #define SHOWN_SIZE 512 /* of a name, in a line of the log */
 
@@ -139,8 +141,8 @@ static void check_limits(struct ocs_http_request *request, const char *account,
 		                          item->backend_user))
 			continue;
 		result->status = OCS_STATUS_REFUSED;
-		ocs_xml_refuse(&result->refusal, 403, "ACCESS_FORBIDDEN",
-		               "the account may not report for this backend and user");
+		ocs_refuse(&result->refusal, 403, "ACCESS_FORBIDDEN",
+		           "the account may not report for this backend and user");
 	}
 }
 
@@ -164,10 +166,10 @@ static int check_token(struct ocs_http_request *request, const struct ocs_xml_no
 	result = ocs_auth_check_token(request->server->auth, token, account);
 	if (result == OCS_AUTH_OK)
 		return 0;
-	ocs_xml_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
-	               "%s",
-	               result == OCS_AUTH_TOKEN_EXPIRED ? "the session token has expired"
-	                                                : "a valid session token is needed");
+	ocs_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
+	           "%s",
+	           result == OCS_AUTH_TOKEN_EXPIRED ? "the session token has expired"
+	                                            : "a valid session token is needed");
 	refuse_all(request, &refusal, NULL, body->items, body->count);
 	return -1;
 }

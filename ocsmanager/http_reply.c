@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Refusals and answers of http_request.h: XML, headers, counters, log lines. */
 #include "ocsmanager/http_request.h"
 
@@ -6,10 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/log.h"
+#include "base/log_budget.h"
 #include "notify/dispatch.h"
 #include "notify/health.h"
-#include "ocsmanager/log.h"
-#include "ocsmanager/log_budget.h"
 
 /* Seconds after which a client may try again where nobody knows better. */
 #define RETRY_DEFAULT 2
@@ -66,7 +68,7 @@ void ocs_http_refuse_with(struct ocs_http_request *request, int code, const char
 {
 	struct ocs_refusal refusal;
 
-	ocs_xml_refuse(&refusal, code, name, "%s", text);
+	ocs_refuse(&refusal, code, name, "%s", text);
 	ocs_http_refuse(request, &refusal, 0, NULL);
 }
 

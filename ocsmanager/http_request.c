@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See http_request.h: the handler, the life of a request. Touches libmicrohttpd's connection. */
 #include "ocsmanager/http_request.h"
 
@@ -240,7 +242,7 @@ static enum MHD_Result act(struct ocs_http_request *request)
 	if (request->draining || !ocs_http_work(request->peer))
 		return MHD_NO;
 	if (request->early.code == 0 && atomic_load(&request->server->stopping))
-		ocs_xml_refuse(&request->early, 503, "OVERLOADED", "the server is stopping");
+		ocs_refuse(&request->early, 503, "OVERLOADED", "the server is stopping");
 	if (request->early.code != 0) {
 		ocs_http_refuse(request, &request->early, 0, NULL);
 		return ocs_http_answer(request);

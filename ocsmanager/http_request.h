@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * One request of the web service, from its first header to its answer: routing, the rules of HTTP,
  * the body, and the answer, which may come from another thread.
@@ -43,8 +45,8 @@
  * neither. The server is there as long as any claim is unfinished: ocs_service_stop() waits, or
  * frees nothing.
  */
-#ifndef OCS_OCSMANAGER_HTTP_REQUEST_H
-#define OCS_OCSMANAGER_HTTP_REQUEST_H
+#ifndef OCSMANAGER_HTTP_REQUEST_H
+#define OCSMANAGER_HTTP_REQUEST_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -57,8 +59,8 @@
 #include "auth/auth.h"
 #include "auth/limits.h"
 #include "notify/notification.h"
-#include "ocsmanager/http_frame.h"
-#include "ocsmanager/http_guard.h"
+#include "http/frame.h"
+#include "http/guard.h"
 #include "ocsmanager/metrics.h"
 #include "xml/xml.h"
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See http_rules.h. */
 #include "ocsmanager/http_rules.h"
 
@@ -99,17 +101,16 @@ static int route(struct ocs_http_request *request, const char *url, const char *
 		if (strcmp(routes[i].method, method) == 0 ||
 		    (!routes[i].body && strcmp(method, "HEAD") == 0))
 			return 0;
-		return ocs_xml_refuse(&request->early, 405, "METHOD_NOT_ALLOWED",
-		                      "%s does not take this method", routes[i].path);
+		return ocs_refuse(&request->early, 405, "METHOD_NOT_ALLOWED",
+		                  "%s does not take this method", routes[i].path);
 	}
-	return ocs_xml_refuse(&request->early, 404, "NOT_FOUND",
-	                      "there is nothing at this address");
+	return ocs_refuse(&request->early, 404, "NOT_FOUND", "there is nothing at this address");
 }
 
 void ocs_http_refuse_too_large(struct ocs_http_request *request)
 {
-	ocs_xml_refuse(&request->early, 413, "CONTENT_TOO_LARGE",
-	               "the body is longer than %zu bytes", request->settings->max_body);
+	ocs_refuse(&request->early, 413, "CONTENT_TOO_LARGE", "the body is longer than %zu bytes",
+	           request->settings->max_body);
 }
 
 static int check_body(struct ocs_http_request *request)
@@ -120,16 +121,16 @@ static int check_body(struct ocs_http_request *request)
 		return 0;
 	if (request->frame.lengths == 0 && request->frame.encodings == 0)
 		return taken->optional ? 0
-		                       : ocs_xml_refuse(&request->early, 411, "LENGTH_REQUIRED",
-		                                        "a body with a length is needed");
+		                       : ocs_refuse(&request->early, 411, "LENGTH_REQUIRED",
+		                                    "a body with a length is needed");
 	if (request->content_encoding != NULL)
-		return ocs_xml_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
-		                      "Content-Encoding '%.40s' is not accepted: send the body as "
-		                      "it is",
-		                      request->content_encoding);
+		return ocs_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
+		                  "Content-Encoding '%.40s' is not accepted: send the body as "
+		                  "it is",
+		                  request->content_encoding);
 	if (!taken->any_type && !is_xml(request->content_type))
-		return ocs_xml_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
-		                      "Content-Type is neither text/xml nor application/xml");
+		return ocs_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
+		                  "Content-Type is neither text/xml nor application/xml");
 	return 0;
 }
 
@@ -143,7 +144,7 @@ enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, c
 	fault = ocs_http_frame_end(&request->frame, request->connection);
 	request->reply.close = request->frame.chunked;
 	if (fault != NULL) {
-		ocs_xml_refuse(&request->early, 400, "MALFORMED_REQUEST", "%s", fault);
+		ocs_refuse(&request->early, 400, "MALFORMED_REQUEST", "%s", fault);
 		return OCS_HTTP_NOW;
 	}
 	if (route(request, url, method) == 0)

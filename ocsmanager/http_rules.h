@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What HTTP itself asks of a request before anybody looks into its body: route, method, framing,
  * length, type. Called in the thread of the connection.
  */
-#ifndef OCS_OCSMANAGER_HTTP_RULES_H
-#define OCS_OCSMANAGER_HTTP_RULES_H
+#ifndef OCSMANAGER_HTTP_RULES_H
+#define OCSMANAGER_HTTP_RULES_H
 
 #include "ocsmanager/http_request.h"
 

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * A few threads for what takes too long for the threads of the connections: password hashing and
  * synced commits. The queue is bounded; what does not fit is OVERLOADED.
  */
-#ifndef OCS_OCSMANAGER_HTTP_WORKERS_H
-#define OCS_OCSMANAGER_HTTP_WORKERS_H
+#ifndef OCSMANAGER_HTTP_WORKERS_H
+#define OCSMANAGER_HTTP_WORKERS_H
 
 #include "ocsmanager/http_request.h"
 

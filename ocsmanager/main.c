@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * ocsmanager: the daemon's command line, start order and signals. What it does is in daemon.c.
  */
@@ -14,18 +16,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ocsmanager/background.h"
+#include "base/background.h"
 #include "ocsmanager/check.h"
-#include "ocsmanager/config.h"
+#include "config/config.h"
 #include "ocsmanager/daemon.h"
-#include "ocsmanager/descriptors.h"
+#include "config/descriptors.h"
 #include "ocsmanager/folder.h"
-#include "ocsmanager/http_room.h"
-#include "ocsmanager/local_socket.h"
-#include "ocsmanager/log.h"
-#include "ocsmanager/log_budget.h"
+#include "http/local_socket.h"
+#include "base/log.h"
+#include "base/log_budget.h"
+#include "http/room.h"
 #include "ocsmanager/manager.h"
-#include "ocsmanager/privilege.h"
+#include "base/privilege.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -175,9 +177,10 @@ static int become(const struct ocs_config *config, struct ocs_local_socket **loc
 	struct ocs_identity identity;
 	bool fowner = false;
 
-	if (ocs_privilege_lookup(config, &identity, error) < 0 ||
+	if (ocs_privilege_lookup(config->main.user, config->main.group, &identity, error) < 0 ||
 	    ocs_folder_prepare(config->main.registry, identity.uid, identity.gid, error) < 0 ||
-	    ocs_local_socket_open(config, &identity, local_r, error) < 0 ||
+	    ocs_local_socket_open(config->server.socket, config->server.socket_group, &identity,
+	                          local_r, error) < 0 ||
 	    ocs_privilege_drop(&identity, &fowner, error) < 0)
 		return -1;
 	if (geteuid() == 0)

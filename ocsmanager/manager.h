@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the service manager is told (sd_notify): ready, reloading, stopping, and whether the daemon
  * delivers, within half a second of each change. Without libsystemd, or without a manager, nothing
  * is sent. For the main thread.
  */
-#ifndef OCS_OCSMANAGER_MANAGER_H
-#define OCS_OCSMANAGER_MANAGER_H
+#ifndef OCSMANAGER_MANAGER_H
+#define OCSMANAGER_MANAGER_H
 
 #include <time.h>
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See metrics.h. Touches nothing but the counters it is given. */
 #include "ocsmanager/metrics.h"
 
@@ -161,6 +163,8 @@ static void write_health(FILE *out, const struct ocs_metrics_view *view)
 
 static void write_requests(FILE *out, const struct ocs_metrics *metrics)
 {
+	uint64_t timeouts = get(&metrics->connections.timeouts); /* past any handler */
+
 	head(out, "requests_total", "counter", "Answers of the web service by HTTP code.");
 	for (size_t i = 0; i < OCS_METRICS_CODES; i++) {
 		char code[12];
@@ -169,14 +173,17 @@ static void write_requests(FILE *out, const struct ocs_metrics *metrics)
 			continue;
 		snprintf(code, sizeof(code), "%u", codes[i]);
 		labelled(out, "requests_total", "code", codes[i] == 0 ? "other" : code,
-		         get(&metrics->requests[i]));
+		         get(&metrics->requests[i]) + (codes[i] == 408 ? timeouts : 0));
 	}
 	head(out, "refusals_total", "counter", "Requests and notifications refused, by name.");
 	for (size_t i = 0; i < OCS_METRICS_REFUSALS; i++) {
 		if (refusals[i] == NULL && i < OCS_METRICS_REFUSALS - 1)
 			continue;
 		labelled(out, "refusals_total", "name", refusals[i] == NULL ? "OTHER" : refusals[i],
-		         get(&metrics->refusals[i]));
+		         get(&metrics->refusals[i]) +
+		                 (refusals[i] != NULL && strcmp(refusals[i], "REQUEST_TIMEOUT") == 0
+		                          ? timeouts
+		                          : 0));
 	}
 	head(out, "logins_total", "counter", "Logins by mechanism and outcome.");
 	for (int mechanism = 0; mechanism < OCS_METRICS_MECHANISMS; mechanism++)
@@ -250,15 +257,16 @@ char *ocs_metrics_text(const struct ocs_metrics_view *view, size_t *len_r)
 	write_health(out, view);
 	write_notifications(out, view);
 	write_requests(out, metrics);
-	single(out, "connections", "gauge", "Connections open now.", get(&metrics->connections));
+	single(out, "connections", "gauge", "Connections open now.",
+	       get(&metrics->connections.open));
 	single(out, "connections_total", "counter", "Connections accepted.",
-	       get(&metrics->connections_total));
+	       get(&metrics->connections.total));
 	single(out, "connections_evicted_total", "counter",
 	       "Silent connections closed for one that came when all were in use.",
-	       get(&metrics->connections_evicted));
+	       get(&metrics->connections.evicted));
 	single(out, "connections_refused_total", "counter",
 	       "Connections turned away: all in use, or no file descriptor left.",
-	       get(&metrics->connections_refused));
+	       get(&metrics->connections.refused));
 	single(out, "accounts", "gauge", "Accounts that may log in.", view->auth.accounts);
 	single(out, "pending_challenges", "gauge", "Logins begun and not ended.",
 	       view->auth.pending_challenges);

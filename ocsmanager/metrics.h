@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the service counts, and the Prometheus text of it together with what auth and dispatch
  * count. The counting functions are for any thread and take no lock.
  */
-#ifndef OCS_OCSMANAGER_METRICS_H
-#define OCS_OCSMANAGER_METRICS_H
+#ifndef OCSMANAGER_METRICS_H
+#define OCSMANAGER_METRICS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -12,7 +14,8 @@
 #include <time.h>
 
 #include "auth/auth.h"
-#include "link/status.h"
+#include "http/guard.h"
+#include "cluster/status.h"
 #include "notify/dispatch.h"
 
 #define OCS_METRICS_CODES    16 /* different HTTP codes, the last for all others */
@@ -36,10 +39,7 @@ struct ocs_metrics {
 	_Atomic uint64_t logins[OCS_METRICS_MECHANISMS][OCS_METRICS_OUTCOMES];
 	/* Notifications that were read but never reached dispatch: received and refused. */
 	_Atomic uint64_t refused_early;
-	_Atomic uint64_t connections; /* open now, both listeners */
-	_Atomic uint64_t connections_total;
-	_Atomic uint64_t connections_evicted; /* silent ones, for a newcomer */
-	_Atomic uint64_t connections_refused; /* nobody was silent, or no descriptor left */
+	struct ocs_http_counters connections; /* of both listeners */
 };
 
 void ocs_metrics_start(struct ocs_metrics *metrics);

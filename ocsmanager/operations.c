@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See operations.h. */
 #include "ocsmanager/operations.h"
 
@@ -9,9 +11,9 @@
 
 #include <jansson.h>
 
-#include "link/link.h"
+#include "cluster/link.h"
 #include "notify/dispatch.h"
-#include "ocsmanager/http_frame.h"
+#include "http/frame.h"
 #include "ocsmanager/http_request.h"
 #include "ocsmanager/operations_link.h"
 
@@ -177,7 +179,7 @@ static void write_status(FILE *out, struct ocs_http_server *server)
 	write_row(out, "queues that could not be opened", view.dispatch.queue_open_failures);
 	fputs("</table>\n<h2>Server</h2>\n<table>\n", out);
 	write_time(out, "started", view.metrics->started);
-	write_row(out, "connections", atomic_load(&server->metrics.connections));
+	write_row(out, "connections", atomic_load(&server->metrics.connections.open));
 	write_row(out, "accounts", view.auth.accounts);
 	write_row(out, "commits", view.dispatch.commits);
 	write_row(out, "failed commits", view.dispatch.commit_failures);

@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the operations listener answers: /healthz, /metrics, /status, and /link (the link to other
  * machines as JSON). Its thread only reads counters and asks dispatch and link how they are.
  */
-#ifndef OCS_OCSMANAGER_OPERATIONS_H
-#define OCS_OCSMANAGER_OPERATIONS_H
+#ifndef OCSMANAGER_OPERATIONS_H
+#define OCSMANAGER_OPERATIONS_H
 
 #include <microhttpd.h>
 

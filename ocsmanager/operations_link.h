@@ -1,12 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The link to other machines on the pages of the operations listener. Any thread.
  */
-#ifndef OCS_OCSMANAGER_OPERATIONS_LINK_H
-#define OCS_OCSMANAGER_OPERATIONS_LINK_H
+#ifndef OCSMANAGER_OPERATIONS_LINK_H
+#define OCSMANAGER_OPERATIONS_LINK_H
 
 #include <stdio.h>
 
-#include "link/link.h"
+#include "cluster/link.h"
 
 /* A line for each connection that does not do its work, and for a spool with something in it. */
 void ocs_operations_link_notes(FILE *out, struct ocs_link *link);

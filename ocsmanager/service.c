@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See service.h: puts the listeners, the guard, the workers together; start, reload, stop. */
 #include "ocsmanager/service.h"
 
@@ -8,14 +10,14 @@
 #include <talloc.h>
 
 #include "notify/dispatch.h"
-#include "ocsmanager/config.h"
-#include "ocsmanager/descriptors.h"
+#include "config/config.h"
+#include "config/descriptors.h"
 #include "ocsmanager/http_request.h"
-#include "ocsmanager/http_room.h"
+#include "http/room.h"
 #include "ocsmanager/http_workers.h"
-#include "ocsmanager/log.h"
+#include "base/log.h"
 #include "ocsmanager/operations.h"
-#include "ocsmanager/service_listen.h"
+#include "http/listen.h"
 
 #define WORKER_THREADS     2
 #define OPERATIONS_TIMEOUT 30 /* seconds */
@@ -128,6 +130,19 @@ static void free_service(struct ocs_service *service)
 	free(service);
 }
 
+static void tell_descriptors(void *health, const char *scarce)
+{
+	if (scarce != NULL)
+		ocs_health_set(health, OCS_HEALTH_DESCRIPTORS, OCS_HEALTH_UNWELL, "%s", scarce);
+	else
+		ocs_health_set(health, OCS_HEALTH_DESCRIPTORS, OCS_HEALTH_WELL, NULL);
+}
+
+static void tell_no_memory(void *health)
+{
+	ocs_health_no_memory(health);
+}
+
 static int make_rooms(struct ocs_service *service, struct ocs_health *health,
                       struct ocs_error *error)
 {
@@ -135,14 +150,16 @@ static int make_rooms(struct ocs_service *service, struct ocs_health *health,
 	        .connections = service->share.connections,
 	        .local_connections = service->share.connections,
 	        .key = "[server:main] connection_limit",
-	        .health = health,
-	        .metrics = &service->server.metrics,
+	        .tell = tell_descriptors,
+	        .no_memory = tell_no_memory,
+	        .arg = health,
+	        .counters = &service->server.metrics.connections,
 	};
 	const struct ocs_http_room_settings operations = {
 	        .connections = service->share.operations,
 	        .key = "[operations]",
 	        .kept = true,
-	        .metrics = &service->server.metrics,
+	        .counters = &service->server.metrics.connections,
 	};
 	struct ocs_http_room *room = ocs_http_room_new(&web);
 
@@ -169,9 +186,10 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 		return ocs_error_set(error, "out of memory");
 	server->settings = make_settings(config, error);
 	if (server->settings == NULL ||
-	    ocs_http_guard_start(&server->metrics, deadline, &server->guard, error) != 0 ||
-	    ocs_http_guard_start(&server->metrics, deadline, &service->operations_guard, error) !=
+	    ocs_http_guard_start(&server->metrics.connections, deadline, &server->guard, error) !=
 	            0 ||
+	    ocs_http_guard_start(&server->metrics.connections, deadline, &service->operations_guard,
+	                         error) != 0 ||
 	    ocs_descriptors_share(config, &service->share, error) != 0 ||
 	    make_rooms(service, ocs_dispatch_health_of(server->dispatch), error) != 0 ||
 	    ocs_http_workers_start(1, &server->workers, error) != 0)

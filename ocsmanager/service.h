@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The HTTP side of the daemon: the web service (authenticate, notification) and the operations
  * listener (healthz, metrics, status), each a libmicrohttpd daemon with threads of its own.
@@ -6,12 +8,12 @@
  * and the link, which therefore must outlive the service: start them before it, stop them after it.
  * What is needed of the configuration is copied. Texts go to ocs_log(); nothing else is printed.
  */
-#ifndef OCS_OCSMANAGER_SERVICE_H
-#define OCS_OCSMANAGER_SERVICE_H
+#ifndef OCSMANAGER_SERVICE_H
+#define OCSMANAGER_SERVICE_H
 
 #include <stdint.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 struct ocs_auth;
 struct ocs_config;

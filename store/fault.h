@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The seam for tests: calls of libtdb that a test may replace to fail the nth time. Nothing else
  * may touch it.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See journal.h. Touches only the file it was given, and NAME.new while it restarts. */
 #include "store/journal.h"
 
@@ -12,8 +14,8 @@
 #include <talloc.h>
 #include <tdb.h>
 
-#include "store/bytes.h"
-#include "store/file.h"
+#include "base/bytes.h"
+#include "base/file.h"
 
 /* length 32, checksum 32 */
 #define RECORD_HEADER 8

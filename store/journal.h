@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * A journal: checksummed records appended to one file, many of them with one write and, where
  * asked, one fdatasync. What a killed process had written is there; what was synced survives a
@@ -12,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 struct ocs_journal;
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Checked records in a TDB file: see store.h. The file itself is store_file.c's. */
 #include "store/store_internal.h"
 
@@ -9,10 +11,10 @@
 
 #include <talloc.h>
 
-#include "store/bytes.h"
+#include "base/bytes.h"
 #include "store/fault.h"
-#include "store/file.h"
-#include "store/shield.h"
+#include "base/file.h"
+#include "base/shield.h"
 
 #define RECORD_VERSION 1
 #define RECORD_HEADER  5 /* version, checksum */

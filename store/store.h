@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Checked records on disk: libtdb behind a version, a checksum and a quarantine.
  *
@@ -21,7 +23,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "store/error.h"
+#include "base/error.h"
 
 struct ocs_store;
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The file of a store: opened, checked, made, and what verifies of a corrupt one carried over. See
  * store.h. Touches only the file it was given, NAME.new and NAME.corrupt-<time>.
@@ -20,9 +22,9 @@
 
 #include <talloc.h>
 
-#include "store/bytes.h"
-#include "store/file.h"
-#include "store/shield.h"
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/shield.h"
 
 static void store_log(struct tdb_context *tdb, enum tdb_debug_level level, const char *format, ...)
         __attribute__((format(printf, 3, 4)));

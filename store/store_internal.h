@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Shared by store.c and store_file.c only. */
 #ifndef OCS_STORE_STORE_INTERNAL_H
 #define OCS_STORE_STORE_INTERNAL_H

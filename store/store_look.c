@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Whether the file of a store is whole, found out by reading alone: no lock is taken, so that
  * nobody who uses it waits, and nothing is written. See store.h.

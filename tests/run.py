@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Runs every test against one or more build folders: what `make check` calls.
 
     tests/run.py [-j JOBS] [-k PATTERN] [--unit|--tree|--service|--live] BUILD...

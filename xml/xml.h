@@ -1,20 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The documents of the web service and of RabbitMQ: bodies read into plain data, replies and
  * notifications written. Hides libxml2; knows nothing of HTTP but the codes that refusals carry.
  * Pure functions; any thread.
  */
-#ifndef OCS_XML_H
-#define OCS_XML_H
+#ifndef OCS_XML_XML_H
+#define OCS_XML_XML_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "notify/notification.h"
-
-/* Fills *refusal (text cut to fit) and returns -1. */
-int ocs_xml_refuse(struct ocs_refusal *refusal, int code, const char *name, const char *format, ...)
-        __attribute__((format(printf, 4, 5)));
 
 /* The body of an /authenticate request. Absent or empty elements are NULL. */
 struct ocs_xml_auth {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Request bodies into plain data (xml.h): which elements count, and the rules for each value. The
  * document is walked once; all strings of a request lie in one talloc chunk with the request.
@@ -73,13 +75,13 @@ static void refuse_item(const struct reader *reader, const char *name, const cha
 	if (result->status == OCS_STATUS_REFUSED)
 		return;
 	result->status = OCS_STATUS_REFUSED;
-	ocs_xml_refuse(&result->refusal, 422, name, "%s %s", subject, predicate);
+	ocs_refuse(&result->refusal, 422, name, "%s %s", subject, predicate);
 }
 
 static void refuse_request(struct reader *reader, const char *name, const char *text)
 {
 	if (!reader->out->refused)
-		ocs_xml_refuse(&reader->out->refusal, 422, name, "%s", text);
+		ocs_refuse(&reader->out->refusal, 422, name, "%s", text);
 	reader->out->refused = true;
 }
 
@@ -329,7 +331,7 @@ int ocs_xml_read_notifications(const void *mem_ctx, const char *data, size_t len
 	                max * (sizeof(struct ocs_notification) + sizeof(struct ocs_result));
 	char *chunk = talloc_size(mem_ctx, zeroed + max * (OCS_ID_MAX + 1) + len + 1);
 	struct reader reader = {.max = max, .newmail_only = newmail_only};
-	struct ocs_xml_visitor visitor = {
+	struct ocs_xml_handler handler = {
 	        .start = notifications_start,
 	        .end = notifications_end,
 	        .arg = &reader,
@@ -337,14 +339,14 @@ int ocs_xml_read_notifications(const void *mem_ctx, const char *data, size_t len
 	};
 
 	if (chunk == NULL)
-		return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
 	memset(chunk, 0, zeroed);
 	reader.out = (struct ocs_xml_notifications *)chunk;
 	reader.out->items = (struct ocs_notification *)(reader.out + 1);
 	reader.out->results = (struct ocs_result *)(reader.out->items + max);
 	reader.ids = chunk + zeroed;
-	visitor.arena = reader.ids + max * (OCS_ID_MAX + 1);
-	if (ocs_xml_walk(data, len, &visitor, refusal) != 0) {
+	handler.arena = reader.ids + max * (OCS_ID_MAX + 1);
+	if (ocs_xml_walk(data, len, &handler, refusal) != 0) {
 		talloc_free(chunk);
 		return -1;
 	}
@@ -406,7 +408,7 @@ int ocs_xml_read_auth(const void *mem_ctx, const char *data, size_t len, struct 
 	char *chunk =
 	        talloc_size(mem_ctx, sizeof(struct ocs_xml_auth) + MECHANISM_MAX + 1 + len + 1);
 	struct auth_reader reader = {.out = (struct ocs_xml_auth *)chunk};
-	struct ocs_xml_visitor visitor = {
+	struct ocs_xml_handler handler = {
 	        .start = auth_start,
 	        .end = auth_end,
 	        .arg = &reader,
@@ -414,18 +416,17 @@ int ocs_xml_read_auth(const void *mem_ctx, const char *data, size_t len, struct 
 	};
 
 	if (chunk == NULL)
-		return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
 	memset(chunk, 0, sizeof(*reader.out));
 	reader.mechanism = chunk + sizeof(*reader.out);
-	visitor.arena = reader.mechanism + MECHANISM_MAX + 1;
-	if (ocs_xml_walk(data, len, &visitor, refusal) != 0) {
+	handler.arena = reader.mechanism + MECHANISM_MAX + 1;
+	if (ocs_xml_walk(data, len, &handler, refusal) != 0) {
 		talloc_free(chunk);
 		return -1;
 	}
 	if (reader.twice) {
 		talloc_free(chunk);
-		return ocs_xml_refuse(refusal, 422, "INVALID_PARAMETER",
-		                      "an element is given twice");
+		return ocs_refuse(refusal, 422, "INVALID_PARAMETER", "an element is given twice");
 	}
 	*out = reader.out;
 	return 0;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* See xml_sax.h. libxml2's SAX2 interface; touches nothing but the caller's arena. */
 #include "xml/xml_sax.h"
 
@@ -25,7 +27,7 @@ struct ocs_xml_attributes {
 };
 
 struct walk {
-	const struct ocs_xml_visitor *visitor;
+	const struct ocs_xml_handler *handler;
 	struct ocs_refusal *refusal;
 	xmlParserCtxtPtr parser;
 	bool refused;
@@ -48,7 +50,7 @@ static void refuse(struct walk *walk, const char *name, const char *text)
 {
 	if (!walk->refused) {
 		walk->refused = true;
-		ocs_xml_refuse(walk->refusal, 400, name, "%s", text);
+		ocs_refuse(walk->refusal, 400, name, "%s", text);
 	}
 	xmlStopParser(walk->parser);
 }
@@ -110,7 +112,7 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
 		refuse(walk, "FORBIDDEN_XML", "elements are nested too deeply");
 		return;
 	}
-	if (++walk->elements > walk->visitor->elements_max) {
+	if (++walk->elements > walk->handler->elements_max) {
 		refuse(walk, "FORBIDDEN_XML", "too many elements");
 		return;
 	}
@@ -125,7 +127,7 @@ static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, cons
 	}
 	if (walk->entered != walk->depth - 1 || uri != NULL)
 		return;
-	visit = walk->visitor->start(walk->visitor->arg, walk->depth, (const char *)name,
+	visit = walk->handler->start(walk->handler->arg, walk->depth, (const char *)name,
 	                             &attributes);
 	switch (visit) {
 	case OCS_XML_ENTER:
@@ -150,7 +152,7 @@ static bool is_space(char c)
 static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
 {
 	struct walk *walk = ctx;
-	const struct ocs_xml_visitor *visitor = walk->visitor;
+	const struct ocs_xml_handler *handler = walk->handler;
 
 	(void)prefix;
 	(void)uri;
@@ -167,12 +169,12 @@ static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const 
 		*end = '\0';
 		walk->free = end < walk->last ? end + 1 : end;
 		walk->collecting = 0;
-		visitor->end(visitor->arg, walk->depth, (const char *)name, begin,
+		handler->end(handler->arg, walk->depth, (const char *)name, begin,
 		             (size_t)(end - begin), exact);
 	} else if (walk->entered == walk->depth) {
 		walk->entered--;
 		if (walk->depth > 1)
-			visitor->end(visitor->arg, walk->depth, (const char *)name, NULL, 0, false);
+			handler->end(handler->arg, walk->depth, (const char *)name, NULL, 0, false);
 	}
 	walk->depth--;
 }
@@ -361,31 +363,31 @@ static bool encoding_fits(const char *data, size_t len)
 	return false;
 }
 
-int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_visitor *visitor,
+int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_handler *handler,
                  struct ocs_refusal *refusal)
 {
 	struct walk walk = {
-	        .visitor = visitor,
+	        .handler = handler,
 	        .refusal = refusal,
-	        .free = visitor->arena,
-	        .last = visitor->arena + len,
+	        .free = handler->arena,
+	        .last = handler->arena + len,
 	};
 	xmlParserCtxtPtr parser;
 	xmlDocPtr document;
 
 	if (len == 0)
-		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML", "the body is empty");
+		return ocs_refuse(refusal, 400, "MALFORMED_XML", "the body is empty");
 	if (len > INT_MAX || memchr(data, '\0', len) != NULL)
-		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML", "the body is not UTF-8 text");
+		return ocs_refuse(refusal, 400, "MALFORMED_XML", "the body is not UTF-8 text");
 	if (!encoding_fits(data, len))
-		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML",
-		                      "the body is not XML in UTF-8, or not in the encoding that "
-		                      "it declares");
+		return ocs_refuse(refusal, 400, "MALFORMED_XML",
+		                  "the body is not XML in UTF-8, or not in the encoding that "
+		                  "it declares");
 	if (too_many_attributes(data, data + len))
-		return ocs_xml_refuse(refusal, 400, "FORBIDDEN_XML", "too many attributes");
+		return ocs_refuse(refusal, 400, "FORBIDDEN_XML", "too many attributes");
 	parser = thread_parser();
 	if (parser == NULL)
-		return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
 
 	walk.parser = parser;
 	parser->userData = &walk;
@@ -406,14 +408,14 @@ int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_visitor *vis
 		const xmlError *error = xmlCtxtGetLastError(parser);
 
 		if (error != NULL && error->code == XML_ERR_NO_MEMORY)
-			return ocs_xml_refuse(refusal, 500, "INTERNAL", "out of memory");
-		return ocs_xml_refuse(refusal, 400, "MALFORMED_XML",
-		                      "the body is not well-formed XML (line %d)",
-		                      error == NULL ? 1 : error->line);
+			return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_refuse(refusal, 400, "MALFORMED_XML",
+		                  "the body is not well-formed XML (line %d)",
+		                  error == NULL ? 1 : error->line);
 	}
 	if (walk.foreign)
-		return ocs_xml_refuse(refusal, 400, "MALFORMED_REQUEST",
-		                      "the root element is not <" ROOT ">");
+		return ocs_refuse(refusal, 400, "MALFORMED_REQUEST",
+		                  "the root element is not <" ROOT ">");
 	return 0;
 }
 

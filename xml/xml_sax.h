@@ -1,13 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The XML walker: the only code that knows libxml2. It refuses what is dangerous or not well-formed
- * and tells a visitor of the elements that the visitor asks for. Used by xml_read.c alone.
+ * and calls a handler for the elements that it asks for. Used by xml_read.c alone.
  *
  * Any thread; each thread keeps one parser context, freed when the thread ends. UTF-8 is the only
  * encoding: a document that declares another is MALFORMED_XML (US-ASCII, a part of it, may be
  * declared by a document that is), so is one with a NUL byte.
  */
-#ifndef OCS_XML_SAX_H
-#define OCS_XML_SAX_H
+#ifndef OCS_XML_XML_SAX_H
+#define OCS_XML_XML_SAX_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,7 +28,7 @@ enum ocs_xml_visit {
 
 struct ocs_xml_attributes; /* valid during the call only */
 
-struct ocs_xml_visitor {
+struct ocs_xml_handler {
 	/* An element in no namespace whose parent was entered; the root is entered already and
 	 * depth is 2 for its children. */
 	enum ocs_xml_visit (*start)(void *arg, int depth, const char *name,
@@ -42,7 +44,7 @@ struct ocs_xml_visitor {
 };
 
 /* 0, or -1 with MALFORMED_XML, FORBIDDEN_XML, MALFORMED_REQUEST (another root) or INTERNAL. */
-int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_visitor *visitor,
+int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_handler *handler,
                  struct ocs_refusal *refusal);
 
 /* The value of an attribute in no namespace, decoded but not NUL-terminated, copied to out (size

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The replies and notifications of xml.h. Touches only the writer's own memory. */
 #include "xml/xml.h"
 
@@ -9,19 +11,6 @@
 #include "mapistore/names.h"
 
 #define FIRST_SIZE 512 /* a single result fits */
-
-int ocs_xml_refuse(struct ocs_refusal *refusal, int code, const char *name, const char *format, ...)
-{
-	va_list args;
-
-	refusal->code = code;
-	refusal->name = name;
-	va_start(args, format);
-	if (vsnprintf(refusal->text, sizeof(refusal->text), format, args) < 0)
-		refusal->text[0] = '\0';
-	va_end(args);
-	return -1;
-}
 
 /* Room for len more bytes, or NULL. */
 static char *reserve(struct ocs_xml_writer *writer, size_t len)

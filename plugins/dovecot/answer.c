@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Reads answers of the web service with expat: see answer.h. Touches memory only. */
 #include "lib.h"
 #include "str.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the plugin reads from an answer of the web service. Answers come from outside: a document
  * type declaration, another root or broken XML is no answer at all.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What differs between Dovecot 2.3 and 2.4, as the other files use it. compat_23.c or compat_24.c
  * does it; the Makefile compiles the one that suits the installed Dovecot. A plugin for one cannot

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Dovecot 2.3: see compat.h. Settings are texts of plugin { }. */
 #include "lib.h"
 #include "http-client.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Dovecot 2.4: see compat.h. Settings are a structure that settings_get() fills. */
 #include "lib.h"
 #include "http-client.h"

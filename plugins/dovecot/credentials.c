@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Reads the credentials: see credentials.h. Touches the named file only. */
 #include "lib.h"
 #include "base64.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Callbacks of Dovecot's notify plugin about mail: collects what a transaction does and, once it is
  * committed, hands it to report.c (what happens to folders: folders.c). Reads the mailbox's index;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* HTTP for the plugin: see exchange.h. Touches the network through lib-http only. */
 #include "lib.h"
 #include "array.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * One HTTP request at a time to the daemon, by Dovecot's lib-http or over a local socket, from the
  * process's root ioloop.

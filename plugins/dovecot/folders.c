@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* What happens to folders: see folders.h. Reads the mailbox; changes nothing. */
 #include "lib.h"
 #include "mail-storage-private.h"

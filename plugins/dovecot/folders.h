@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Callbacks of Dovecot's notify plugin about folders: each is reported at once. */
 #ifndef OCS_FOLDERS_H
 #define OCS_FOLDERS_H

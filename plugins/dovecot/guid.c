@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The digest of a mail: see guid.h. Reads the mail's headers, from the cache where they are there.
  */
 #include "lib.h"

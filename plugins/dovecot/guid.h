@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Which mail it is, so that a UID that is given again (a home restored from a snapshot) is not
  * taken for the mail that had it before. Dovecot's own GUID is not known while a mail is saved;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Which events wait in memory and which in the spool. While the daemon is away, or another process
  * sends what is in the spool, everything goes there, behind what is there already, so that what the

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* HTTP over a local socket: see local.h. Touches that socket only. */
 #include "lib.h"
 #include "http-header.h"

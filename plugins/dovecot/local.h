@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * One HTTP request over an AF_UNIX socket of this host, on a connection of its own. Not lib-http's
  * client, which treats a socket as a proxy and, in 2.3, ends the process (an assertion in

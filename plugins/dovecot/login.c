@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The login of the web service, three mechanisms: see login.h. Touches memory only. */
 #include "lib.h"
 #include "base64.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* What names the web service can be told ("Names are exact" in doc/protocol.md). Touches memory
  * only. */
 #ifndef OCS_NAMES_H

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Entry points of the Dovecot plugin: loads, attaches the settings to each user, unloads.
  * Nothing in the plugin may end the process or fail a user: what is wrong is logged once and

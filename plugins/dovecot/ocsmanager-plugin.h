@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the parts of the Dovecot plugin share. One process, one thread, Dovecot's ioloop; nothing
  * here may wait, except ocs_report_deinit(), which waits for a bounded time.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Holds back reports of nested transactions: see order.h. Touches memory only. */
 #include "lib.h"
 #include "array.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The order of reports where one transaction commits inside another: a script of imapsieve changes
  * a mail, or files it elsewhere, while the mail is being appended. What arrives comes first.

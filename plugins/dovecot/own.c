@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The user's own stores and others under the user's name: see own.h. Touches memory only. */
 #include "lib.h"
 #include "array.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Which stores are the user's own. Dovecot opens others under the user's name as well: the second
  * location of `doveadm sync` and `backup`, the source of `doveadm import`, whatever `doveadm -o

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Users and names of folders: see place.h. Touches memory only; of a user who has more than one
    private namespace the home folder is asked for, as Dovecot does itself. */
 #include "lib.h"

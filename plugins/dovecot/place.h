@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Whose folder a mailbox is, and its one name. The owner of the store decides, not who acts: a
  * folder of another user, opened through a shared namespace, is that user's and has the name it

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Preparation of the password: see prepare.h. */
 #include "lib.h"
 #include "safe-memset.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The process's list of waiting events: see queue.h. */
 #include "lib.h"
 #include "hash.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What waits to be reported: a bounded list of events in order, and, once that is full, the folders
  * that had more (bounded too). Belongs to the process; uses memory only.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Queue, session and pace of the reports: see report.h. Touches the queue, the network through
  * exchange.c, the credentials file and the log. One request is under way at a time and a batch

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The process's one client of the daemon. ocs_report_add() copies and returns: logging in, sending,
  * waiting and retrying happen in the process's root ioloop, after the delivery was answered.

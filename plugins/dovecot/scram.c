@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* SCRAM-SHA-256: see scram.h. Touches memory only. */
 #include "lib.h"
 #include "base64.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * SCRAM-SHA-256, the client's side (RFC 5802, 7677), put together from Dovecot's own HMAC, PBKDF2
  * and SHA-256: its SASL client library has PLAIN, LOGIN, EXTERNAL and OAuth only.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Reads the plugin's settings of one user: see ocsmanager-plugin.h. */
 #include "lib.h"
 #include "http-url.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The settings of Dovecot 2.4: see settings_24.h. Touches nothing. */
 #include "lib.h"
 #include "settings-parser.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * libocsmanager_settings.so, for Dovecot 2.4: what its config process loads from modules/settings
  * to know the plugin's settings. Without it Dovecot refuses them, and does not start.

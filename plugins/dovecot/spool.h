@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Events that could not be reported, on disk, for whichever process comes next: an IMAP or LDA
  * process ends with its client, and so does an LMTP process of Dovecot 2.4 by default.

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* What the files of the spool share: see spool.h. */
 #ifndef OCS_SPOOL_INTERNAL_H
 #define OCS_SPOOL_INTERNAL_H

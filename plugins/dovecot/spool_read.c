@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The spool: reading and removing. See spool.h. Touches its folder only. */
 #include "lib.h"
 #include "crc32.h"

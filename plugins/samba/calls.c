@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The two interfaces as Samba calls them: bind, a request's stub in, a response's stub out. The
  * protocol is libocsemsmdb's; what is here is who calls, how well the connection is protected, and
  * what Samba wants for an answer that comes later.
  */
-#include "plugins/samba/plugin.h"
+#include "plugin.h"
 
 #include <string.h>
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The server of this process inside Samba's event loop: the library's descriptor and deadline, the
  * calls that wait, the ends of connections and of the process. Opens the registry folder.
@@ -5,7 +7,7 @@
  * The library's callbacks only move a wait from list to list; Samba is called from the event loop,
  * since a reply may end a connection, and the end of a connection calls the library.
  */
-#include "plugins/samba/plugin.h"
+#include "plugin.h"
 
 #include <signal.h>
 #include <string.h>

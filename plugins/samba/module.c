@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * What Samba sees of the plugin: samba_init_module(), the only symbol it exports, and an endpoint
  * server of two interfaces on TCP.
  */
-#include "plugins/samba/plugin.h"
+#include "plugin.h"
 
 #include <string.h>
 

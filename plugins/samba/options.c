@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * The plugin's options in [global] of smb.conf. A value that is none is an error, never the
  * default: "require privacy = maybe" must not mean no.
  */
-#include "plugins/samba/plugin.h"
+#include "plugin.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Inside the Samba plugin: what its files share.
  *
@@ -19,7 +21,7 @@
 #include <tevent.h>
 #include <util/debug.h>
 
-#include "emsmdb/ocsemsmdb.h"
+#include "ocsemsmdb.h"
 
 /* ---- options.c: smb.conf ---- */
 

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Who the groupware user behind an authenticated session is: account names of Active Directory on
  * one side, names as the mail store's notifications carry them on the other. No I/O.
  */
-#include "plugins/samba/plugin.h"
+#include "plugin.h"
 
 #include <string.h>
 #include <strings.h>

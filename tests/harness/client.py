@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A client of the web service, as its author would write one from the protocol page."""
 
 import base64

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """tests/tools/hammer: clients that leave at every stage of a request."""
 
 import json

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What the runner changes around the tests: namespaces, so that neither the queues nor the ports of others
 disturb or are disturbed, and /dev/mqueue, by which tests see which queues there are.
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A client of MAPI over HTTP, as its author would write one from MS-OXCMAPIHTTP, MS-OXCRPC and
 MS-OXCROPS. Shares nothing with the server."""
 

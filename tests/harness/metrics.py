@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The Prometheus text format, as much of it as we need; strict about what it reads."""
 
 import re

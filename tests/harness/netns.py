@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Two network namespaces with a cable between them (ip netns, veth). Needs root."""
 
 import ctypes

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Nodes (ocsmanager daemons) joined by a broker, load on them, and the base of the tests of it."""
 
 import threading
@@ -38,7 +40,7 @@ class Node(Daemon):
         return f"ocsmanager.node.{self.name}"
 
     def link(self, name):
-        """A counter or gauge of the link (link/status.h)."""
+        """A counter or gauge of the link (cluster/status.h)."""
         found, full = self.metrics(), f"ocsmanager_link_{name}"
         for known in (full + "_total", full):
             if known in found.names():

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Which POSIX queues the kernel has: seen in /dev/mqueue only, which the runner mounts."""
 
 import os

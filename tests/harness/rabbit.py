@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A real RabbitMQ in a temporary folder: one broker, or three that form a cluster; and a small AMQP
 client (pika) to publish and read with. Works as root and as any other user; listens on loopback
 (or where it is told to), on free ports; everything is ended by its pid.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """HTTP by hand, for what a well-behaved client library would not send."""
 
 import socket

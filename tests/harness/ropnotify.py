@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """RopNotify responses (MS-OXCNOTIF 2.2.1.4.1.2), decoded field by field."""
 
 import struct

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """libtdb by ctypes: to damage a record, or to hold a lock as a stopped process would.
 
 As a program (python3 tdb.py FILE read|write): takes the lock, prints 'locked', stops itself; when

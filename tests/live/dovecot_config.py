@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Dovecot's configuration for tests, in the two languages there are: 2.3 and 2.4.
 
 VERSION is that of the installed Dovecot, (2, 3) or (2, 4). Who configures more than rig.py does asks

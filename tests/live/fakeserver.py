@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A scripted stand-in for the OCSManager daemon: speaks the web service, records what it is told, and
 misbehaves on demand. Listens on loopback, or on an AF_UNIX socket; every connection is a thread.
 

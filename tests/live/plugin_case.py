@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What the tests of the Dovecot plugin share: a real Dovecot and a scripted daemon for each test.
 
 OCS_BUILD is the folder of lib90_ocsmanager_plugin.so (default: build)."""

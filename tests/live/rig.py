@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A real Dovecot for tests: started from a temporary folder, driven by LMTP, LDA and IMAP, stopped by pid.
 
 Needs the Debian packages dovecot-core, dovecot-imapd, dovecot-lmtpd (and dovecot-sieve for sieve=True).

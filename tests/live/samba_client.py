@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """EMSMDB by python3-impacket: its DCERPC, NTLM and NDR engine, the calls declared from MS-OXCRPC."""
 
 import socket

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A real Samba for tests: an AD DC from a temporary folder with the plugin in it, and clients.
 
 Needs the Debian packages samba, samba-ad-dc, samba-ad-provision, python3-samba, python3-impacket; root;

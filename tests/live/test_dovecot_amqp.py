@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """ocsmanager_transport = amqp, the whole way: a real Dovecot with the plugin, a daemon on the mail host
 that relays, a real RabbitMQ, and the node where the user's MAPI session is."""
 

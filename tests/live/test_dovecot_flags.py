@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What goes along with an event (message flags) and in which order events of nested work arrive: scripts of
 imapsieve change a mail while it is being appended."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """UIDs that are given again: a home restored from a snapshot. The plugin tells which mail it is, in every format
 of mailbox, and the daemon hears of each."""
 

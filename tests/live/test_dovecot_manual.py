@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """doc/dovecot.md to the letter: a new admin on a machine with Debian's own Dovecot does what "Install" says, and
 the first mail is taken by the daemon. In namespaces of its own, where /etc, /usr, /var and /home are copies on
 write."""

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A folder has one name, whatever it is opened by, and no two folders have the same; names are told byte for
 byte, or it is said that they cannot be."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Whose folder it is: shared namespaces and public ones, with Dovecot's acl plugin. The owner of the store
 decides, not who acts."""
 

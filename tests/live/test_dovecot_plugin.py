@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The Dovecot plugin against a real Dovecot and a scripted daemon: what is reported for each event, and
 that no server, however bad, refuses, delays or loses a mail.
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The Dovecot plugin's spool: what a process cannot report before it ends, the next one reports. Each LMTP
 process serves one connection here, as Dovecot 2.4 has it by default; 2.3 can be told to."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Whose store it is: what happens in a backup, a source of an import or a second location under a user's
 name is not reported, what dsync does to the user's own store is."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The whole way: a real Dovecot with the plugin, the real daemon, a real consumer. What a user does
 with mail is what the MAPI side hears of."""
 

@@ -1,4 +1,6 @@
-"""Who is bound when: the doorbell, the registry, the unbinding, and what the broker may lose. With a
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
+"""Who is bound when: the bind_socket, the registry, the unbinding, and what the broker may lose. With a
 real broker and the built daemon; whether a user is bound is seen as another node sees it, by a
 mandatory message."""
 
@@ -63,7 +65,7 @@ class WhenASessionComes(Bindings):
         self.wait_bound("jdoe")
         self.wait_bound("asmith")
 
-    def test_a_storm_of_rings(self):
+    def test_a_storm_of_bind_requests(self):
         """A thousand users at once, more than are on their way at a time."""
         node = self.node("a", unbind_after=60)
         rings = []
@@ -71,7 +73,7 @@ class WhenASessionComes(Bindings):
             ring = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.addCleanup(ring.close)
             ring.settimeout(10)
-            ring.connect(os.path.join(node.registry, "doorbell.sock"))
+            ring.connect(os.path.join(node.registry, "bind.sock"))
             ring.send(b"\x01B" + f"u{number}".encode())
             rings.append(ring)
         answers = [ring.recv(300)[:2] for ring in rings]
@@ -187,7 +189,7 @@ class WhenTheBrokerLosesThem(Bindings):
         self.assertEqual(node.states()["bind"], "up")
 
 
-class WhenTheDoorbellDoesNotHelp(Bindings):
+class WhenTheDaemonCannotBind(Bindings):
     def test_a_broker_that_hangs_costs_two_seconds(self):
         node = self.node("a")
         self.broker.sigstop()
@@ -221,10 +223,10 @@ class WhenTheDoorbellDoesNotHelp(Bindings):
         self.assertIn("refuse", consumer.err.text())
         self.assertIn("set_permissions", node.log())
 
-    def test_without_a_link_there_is_no_doorbell(self):
+    def test_without_a_link_there_is_no_socket(self):
         daemon = self.daemon()
         self.consumer(daemon, "jdoe")
-        self.assertFalse(os.path.exists(os.path.join(daemon.registry, "doorbell.sock")))
+        self.assertFalse(os.path.exists(os.path.join(daemon.registry, "bind.sock")))
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Three RabbitMQ brokers in a cluster, quorum queues: the loss of one is not noticed, the loss of two
 is answered promptly and heals by itself."""
 

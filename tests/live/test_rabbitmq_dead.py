@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """ocsctl dead, on a real dead-letter queue: seen without being touched, tried again, thrown away."""
 
 import json
@@ -59,7 +61,7 @@ class Queue(DeadTest):
         self.mq.declare(DEAD)
         self.mq.declare(INGEST, quorum=False)  # adds no header of its own
 
-    def bury(self, body, reason="422 UNKNOWN_BACKEND no backend 'old'", account="mailer",
+    def dead_letter(self, body, reason="422 UNKNOWN_BACKEND no backend 'old'", account="mailer",
              at=1790000000, headers=None, **properties):
         more = {"ocs-reason": reason, "ocs-from": INGEST, "ocs-node": "n7", "ocs-account": account,
                 "ocs-key": INGEST, **(headers or {})}
@@ -67,9 +69,9 @@ class Queue(DeadTest):
             more["ocs-at"] = datetime.fromtimestamp(at, timezone.utc)  # a timestamp of AMQP
         wait_until(lambda: self.mq.publish(body, queue=DEAD, headers=more, **properties))
 
-    def bury_numbers(self, count):
+    def dead_letters(self, count):
         for number in range(1, count + 1):
-            self.bury(f"<n>{number}</n>", message_id=f"id{number}")
+            self.dead_letter(f"<n>{number}</n>", message_id=f"id{number}")
 
     def test_an_empty_queue_is_no_failure(self):
         self.assertEqual(self.ctl("dead").out, f"{DEAD}: 0 messages\n")
@@ -77,7 +79,7 @@ class Queue(DeadTest):
                          {"queue": DEAD, "messages": 0, "letters": []})
 
     def test_the_list_tells_what_why_whence_and_when(self):
-        self.bury('<?xml version="1.0"?>\n<notification>\n   <backend>old</backend>\n'
+        self.dead_letter('<?xml version="1.0"?>\n<notification>\n   <backend>old</backend>\n'
                   '</notification>', message_id="m-1")
         text = self.ctl("dead").out
         self.assertEqual(text, f"""\
@@ -96,7 +98,7 @@ class Queue(DeadTest):
                     '</notification>'})
 
     def test_looking_takes_nothing_away_and_keeps_the_order(self):
-        self.bury_numbers(30)
+        self.dead_letters(30)
         all_of_them = [f"<n>{n}</n>" for n in range(1, 31)]
         shown = self.ctl("dead")
         self.assertTrue(shown.out.startswith(f"{DEAD}: 30 messages\n"), shown)
@@ -145,18 +147,18 @@ class Queue(DeadTest):
         return done.stdout
 
     def test_a_cut_body_is_cut_between_characters(self):
-        self.bury("ä" * 5000)
+        self.dead_letter("ä" * 5000)
         [letter] = self.letters()
         self.assertEqual(letter["body"], "ä" * 2048)
-        self.bury("x" + "ä" * 5000)
+        self.dead_letter("x" + "ä" * 5000)
         self.assertEqual(self.letters()[1]["body"], "x" + "ä" * 2047)
 
     def test_a_retry_is_the_original_again(self):
-        self.bury_numbers(2)
-        self.bury("<third/>", account="mailer", message_id="m3", correlation_id="c", priority=3,
+        self.dead_letters(2)
+        self.dead_letter("<third/>", account="mailer", message_id="m3", correlation_id="c", priority=3,
                   app_id="plugin", headers={"ocs-accepted": 1790000000123456, "x-own": "kept",
                                             "ocs-cc": ["a"], "ocs-origin": "n2"})
-        self.bury_numbers(1)
+        self.dead_letters(1)
         self.assertEqual(self.ctl("dead", "--retry", "3").out,
                          f"{DEAD}: 1 message put into {INGEST}\n")
         self.mq.wait_count(INGEST, 1)
@@ -172,14 +174,14 @@ class Queue(DeadTest):
 
     def test_what_came_without_a_user_goes_on_without(self):
         for account in ("", "anonymous"):
-            self.bury("<x/>", account=account)
+            self.dead_letter("<x/>", account=account)
             self.ctl("dead", "--retry", "1")
             message = self.mq.wait_get(INGEST)
             self.assertIsNone(message.properties.user_id)
             self.assertIsNone(message.properties.headers)
 
     def test_all_are_retried_in_their_order(self):
-        self.bury_numbers(40)
+        self.dead_letters(40)
         self.letters()  # which leaves them with a count of deliveries
         self.assertEqual(self.ctl("dead", "--retry", "all", "--json").json,
                          {"queue": DEAD, "retried": 40})
@@ -195,12 +197,12 @@ class Queue(DeadTest):
         self.mq.delete(INGEST)
         self.mq.declare(INGEST, quorum=False, x_max_length=0, x_dead_letter_exchange="",
                         x_dead_letter_routing_key=DEAD)
-        self.bury_numbers(5)
+        self.dead_letters(5)
         self.assertEqual(self.ctl("dead", "--retry", "all", "--json").json["retried"], 5)
         self.mq.wait_count(DEAD, 5)
 
     def test_a_retry_that_no_queue_takes_stays_where_it_is(self):
-        self.bury_numbers(3)
+        self.dead_letters(3)
         self.mq.delete(INGEST)
         result = self.ctl("dead", "--retry", "all", expect=1)
         self.assertIn(INGEST, result.err)
@@ -213,7 +215,7 @@ class Queue(DeadTest):
         self.assertEqual(self.bodies(), ["<n>3</n>"])
 
     def test_one_or_all_are_thrown_away(self):
-        self.bury_numbers(4)
+        self.dead_letters(4)
         self.assertEqual(self.ctl("dead", "--purge", "2").out, f"{DEAD}: 1 message thrown away\n")
         self.assertEqual(self.bodies(), ["<n>1</n>", "<n>3</n>", "<n>4</n>"])
         self.assertEqual(self.ctl("dead", "--json", "--purge", "all").json,
@@ -222,7 +224,7 @@ class Queue(DeadTest):
         self.assertEqual(self.mq.count(INGEST), 0)
 
     def test_a_number_that_is_not_in_the_list(self):
-        self.bury_numbers(2)
+        self.dead_letters(2)
         for option in ("--retry", "--purge"):
             result = self.ctl("dead", option, "3", expect=1)
             self.assertIn("there is no message 3: ocsmanager.dead holds 2", result.err)

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What a real broker can do to its nodes, and what can happen to a node, under load: nothing that was
 accepted is lost, nothing is heard twice but where a node was killed, answers stay prompt, local
 delivery goes on, memory stays bounded, and it heals by itself."""

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The ingest queue of a real RabbitMQ: what a system may publish there instead of HTTP, what becomes
 of what can never succeed, and what a second delivery does."""
 

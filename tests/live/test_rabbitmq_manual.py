@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What doc/cluster.md has an admin do at the broker, read from the page and done: the permissions
 are enough for a node, a relay and a publisher, and none of a node's can be left out."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """A node and the broker in one network, another node in another, and the cable between them cut:
 what is accepted meanwhile waits, and is heard once the cable is back, with nobody's help."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Nodes joined by a real RabbitMQ: a notification accepted anywhere is heard where the user has a
 session, once, and comes to no other node."""
 

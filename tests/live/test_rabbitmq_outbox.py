@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What a node publishes, seen from the broker: the messages themselves, and what becomes of them when
 the broker refuses or returns them, loses what they go through, or cuts the connection."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The spool: what a real broker cannot take because it is away is kept on disk, in order, up to a
 bound, through kill -9, and sent when it is back. A node without one, and one that starts while the
 broker is away, refuse what is for others and deliver what is their own."""

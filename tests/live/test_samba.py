@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """EMSMDB by the plugin for Samba: stock Samba, a real daemon, and clients that nobody here wrote."""
 
 import json

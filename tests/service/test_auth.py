@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The ways to log in: the two steps of old clients, SCRAM-SHA-256, PLAIN."""
 
 import os

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """`ocsmanager -t` on every kind of ini, and what is made from the table of keys."""
 
 import os
@@ -299,7 +301,7 @@ class Manuals(ConfigTest):
 
 
 class Link(ConfigTest):
-    """[rabbitmq]: the rest is in test_ocsmanager_config_link."""
+    """[rabbitmq]: the rest is in test_config_cluster."""
 
     URI = {"uri": "amqps://node1:pw@broker.example.org/ocsmanager"}
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Which entries each kind of notification makes, table by table, and who hears of them."""
 
 import os

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Where a request ends is beyond doubt: whatever another server on the way could read otherwise is
 refused with 400, and the connection ends before anything behind it is read as a request."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Whatever makes it refuse makes it unhealthy, at once and everywhere, and well again by itself."""
 
 import os

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """HTTP/1.1 as it should be: HEAD, chunked bodies, keep-alive, pipelining, limits, deadlines."""
 
 import os

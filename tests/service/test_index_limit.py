@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """How large the identifier index may be, how deep a folder; and files that are cut short or overwritten in
 place under a daemon and a consumer at work."""
 

@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Clients that leave (close, half-close, reset) at every stage of every kind of request, while the
 configuration is reloaded and while the daemon stops: nothing is touched after it is gone.
 

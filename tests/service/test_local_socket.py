@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The AF_UNIX socket of the web service ([server:main] socket): no password, all other rules."""
 
 import grp

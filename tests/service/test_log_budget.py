@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What the log says of refusals: who was not told, failed logins in any flood, the moment of a lock."""
 
 import os

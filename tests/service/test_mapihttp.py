@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """ocsmapihttp: headers, codes, bodies, cookies, sequence, login of MAPI over HTTP."""
 
 import os

@@ -1,4 +1,6 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """ocsmapihttp: NotificationWait, real notifications, many clients, TLS, the end of the program."""
 
 import itertools

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Sixty mistakes of an admin: `ocsmanager -t` names each with file and line, changes nothing on disk, and
 a start says the same and refuses too, or warns alike."""
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What becomes of a notification: its statuses, duplicates, identifiers, and who sees which folder."""
 
 import os

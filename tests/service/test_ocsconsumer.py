@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """ocsconsumer: options, formats, endings; and the examples of the documentation."""
 
 import json
@@ -136,7 +138,7 @@ class Examples(unittest.TestCase):
 
     def test_the_documented_lines_are_tested(self):
         tested = []
-        for name in ("test_notify_lib_example.c", "test_emsmdb_example.c"):
+        for name in ("test_libocsnotify_example.c", "test_libocsemsmdb_example.c"):
             with open(os.path.join(paths.TREE, "tests/unit", name), encoding="utf-8") as f:
                 tested += self.statements(f.read())
         for page in ("README.md", "doc/integration.md"):

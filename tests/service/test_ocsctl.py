@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """ocsctl as an admin or a script drives it: commands, results, JSON, exit statuses."""
 
 import base64

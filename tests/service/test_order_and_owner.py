@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What a restart with another clock, or a queue of somebody else's, must not change."""
 
 import json

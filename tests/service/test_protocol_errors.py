@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The rows of the protocol page that refuse: each code and name, in an answer that a client can read."""
 
 import gzip

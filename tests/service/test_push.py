@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """UDP push: the datagram when something becomes pending, and its repetition until it is drained."""
 
 import os

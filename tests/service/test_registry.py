@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The files on disk when others hold their locks, damage them, or take them away."""
 
 import http.client

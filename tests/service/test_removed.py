@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """What cleaners and admins remove under a running daemon and library is noticed, said and mended."""
 
 import glob

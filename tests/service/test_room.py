@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Room for connections and file descriptors: silent clients keep nobody out, and what is out of
 descriptors says so, answers its health, uses no processor for nothing, and is well again by itself."""
 

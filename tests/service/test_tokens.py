@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """Session tokens, the limits on guessing, and what an account may report."""
 
 import os

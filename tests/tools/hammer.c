@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Clients that leave: opens connections, sends requests up to some stage, and goes away by closing,
  * by ending its sending side, or by a reset. For tests of servers that must survive it.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
 """The Makefile as an admin, a packager and a developer call it. The compiler is a script that notes its words and
 makes empty files: what is built, with which flags, is the Makefile's doing; that it compiles is shown elsewhere."""
 
@@ -48,17 +50,18 @@ class MakefileTest(unittest.TestCase):
 
     def run_make(self, *words):
         env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "CFLAGS")}
-        return subprocess.run(["make", f"BUILD={self.build}", f"CC={_shared['compiler']}", *words], cwd=TREE, timeout=120,
+        return subprocess.run(["make", f"BUILD={self.build}", f"CC={_shared['compiler']}", "OBJCOPY=true", *words],
+                              cwd=TREE, timeout=120,
                               env={**env, "COMPILED": self.compiled}, stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
     def make(self, *words):
-        """The command lines of the compiler, those that tell its version left out."""
+        """The command lines of the compiler, those left out that tell its version or merge a library."""
         open(self.compiled, "w", encoding="ascii").close()
         done = self.run_make(*words)
         self.assertEqual(done.returncode, 0, done.stdout)
         with open(self.compiled, encoding="utf-8") as f:
-            return [line.rstrip("\n") for line in f if " -o " in line]
+            return [line.rstrip("\n") for line in f if " -o " in line and "-nostdlib" not in line]
 
     def built(self):
         """`make all` with nothing special, done once for all tests: its command lines."""
@@ -95,8 +98,8 @@ class State(MakefileTest):
         everything = self.sources(self.built())
         lines = self.make("install", f"DESTDIR={self.root}", "SYSCONFDIR=/second")
         again = self.sources(lines)
-        self.assertTrue({"ocsmanager/main.c", "tools/ocsctl.c", "tools/ocsmapihttp_options.c",
-                         "tools/ocsconsumer_options.c"} <= again, again)
+        self.assertTrue({"ocsmanager/main.c", "ocsctl/main.c", "mapihttp/options.c",
+                         "ocsconsumer/options.c"} <= again, again)
         self.assertLess(len(again), len(everything) / 4)
         for line in lines:
             if " -c " in line:
@@ -133,12 +136,12 @@ class State(MakefileTest):
         shutil.copytree(TREE, tree, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__"))
         with open(tree + "/store/gone.c", "w", encoding="ascii") as f:
             f.write("int gone;\n")
-        members = lambda: subprocess.run(["ar", "t", self.build + "/libstore.a"], check=True, text=True,
+        members = lambda: subprocess.run(["ar", "t", self.build + "/lib/store.a"], check=True, text=True,
                                          capture_output=True).stdout.split()
-        self.make("-C", tree, self.build + "/libstore.a")
+        self.make("-C", tree, self.build + "/lib/store.a")
         self.assertIn("gone.o", members())
         os.unlink(tree + "/store/gone.c")
-        self.make("-C", tree, self.build + "/libstore.a")
+        self.make("-C", tree, self.build + "/lib/store.a")
         self.assertNotIn("gone.o", members())
 
 

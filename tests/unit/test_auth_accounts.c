@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Account files and their rewriting, secrecy of files, account limits. */
 #include <check.h>
 #include <ftw.h>
@@ -10,7 +12,7 @@
 
 #include "auth/account_file.h"
 #include "auth/limits.h"
-#include "auth/privfile.h"
+#include "base/private_file.h"
 #include "tests/unit/test_folder.h"
 
 #define GOOD "{SSHA}V5vA8_OePf6KFdlcDlVNSaq-G90BAgME"

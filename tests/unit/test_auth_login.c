@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The logins as the HTTP service drives them: SSHA, PLAIN, tokens, reloads, limits. */
 #include "tests/unit/test_auth_support.h"
 

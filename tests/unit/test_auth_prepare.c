@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* One preparation of passwords for every scheme and every mechanism. */
 #include "auth/prepare.h"
 #include "tests/unit/test_auth_support.h"

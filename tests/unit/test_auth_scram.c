@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* SCRAM-SHA-256: the example of RFC 7677, a libgsasl client, unknown accounts, spent challenges. */
 #include "tests/unit/test_auth_support.h"
 

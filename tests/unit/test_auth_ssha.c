@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Base64 in both alphabets, {SSHA}, and the worked example of the legacy login. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,7 +1,9 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* What the tests of logins share: an ocs_auth on a clock of its own, and clients of each mechanism.
  */
-#ifndef TEST_AUTH_SUPPORT_H
-#define TEST_AUTH_SUPPORT_H
+#ifndef OCS_UNIT_TEST_AUTH_SUPPORT_H
+#define OCS_UNIT_TEST_AUTH_SUPPORT_H
 
 #include <arpa/inet.h>
 #include <check.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Many threads on one struct ocs_auth: logins, checks, logouts and reloads at once. Run it under
  * the thread sanitizer as well; CK_FORK=no keeps it in one process. */
 #include <check.h>

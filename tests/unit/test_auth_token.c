@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Tokens bit by bit, the secret's file, revocations over restarts and damage. */
 #include <check.h>
 #include <fcntl.h>

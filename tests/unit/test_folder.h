@@ -1,9 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * A temporary folder of a test, below $TMPDIR: the runner removes that with all that a failed test
  * left in it.
  */
-#ifndef OCS_TEST_FOLDER_H
-#define OCS_TEST_FOLDER_H
+#ifndef OCS_UNIT_TEST_FOLDER_H
+#define OCS_UNIT_TEST_FOLDER_H
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The files of the index: names stand once, a full file is followed by a new one, and nothing that
  * was given is lost or given again on the way. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <tdb.h>
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* What a name is, how folders of other programs are translated, and IMAP's modified UTF-7. */
 #include <check.h>
 #include <stdio.h>
@@ -23,7 +25,7 @@ START_TEST(a_name_is_what_the_store_says)
 	                                  "\xef\xbf\xbe",
 	                                  "\xef\xbf\xbf",
 	                                  "\xf4\x90\x80\x80"};
-	char text[OCS_NAMES_MAX + 2];
+	char text[OCS_NAME_MAX + 2];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		ck_assert_msg(ocs_name_fault(good[i]) == NULL, "%s: %s", good[i],
@@ -31,9 +33,9 @@ START_TEST(a_name_is_what_the_store_says)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_msg(ocs_name_fault(bad[i]) != NULL, "%zu is taken", i);
 	memset(text, 'x', sizeof(text));
-	text[OCS_NAMES_MAX + 1] = '\0';
+	text[OCS_NAME_MAX + 1] = '\0';
 	ck_assert_ptr_nonnull(ocs_name_fault(text));
-	text[OCS_NAMES_MAX] = '\0';
+	text[OCS_NAME_MAX] = '\0';
 	ck_assert_ptr_null(ocs_name_fault(text));
 }
 END_TEST
@@ -195,7 +197,7 @@ END_TEST
 static void translated(const char *name, char separator, bool utf7, const char *expected)
 {
 	struct ocs_folder_style style = {.separator = separator, .utf7 = utf7};
-	char out[OCS_NAMES_MAX + 1];
+	char out[OCS_NAME_MAX + 1];
 	const char *fault = ocs_folder_translate(name, &style, out);
 
 	ck_assert_msg((fault == NULL) == (expected != NULL), "%s: %s", name, fault);
@@ -233,14 +235,14 @@ END_TEST
 
 static void shown(const char *name, const char *expected)
 {
-	char text[OCS_NAMES_SHOWN_SIZE];
+	char text[OCS_NAME_SHOWN_SIZE];
 
 	ck_assert_str_eq(ocs_name_show(name, text, sizeof(text)), expected);
 }
 
 START_TEST(what_is_not_seen_is_shown)
 {
-	char name[OCS_NAMES_MAX + 1], text[OCS_NAMES_SHOWN_SIZE];
+	char name[OCS_NAME_MAX + 1], text[OCS_NAME_SHOWN_SIZE];
 
 	shown("INBOX", "INBOX");
 	shown("a b\\c\"", "a b\\c\"");
@@ -256,7 +258,7 @@ START_TEST(what_is_not_seen_is_shown)
 	memset(name, 0x7f, sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	ocs_name_show(name, text, sizeof(text));
-	ck_assert_uint_ge(strlen(text), 4 * OCS_NAMES_MAX - 4);
+	ck_assert_uint_ge(strlen(text), 4 * OCS_NAME_MAX - 4);
 	for (size_t size = 8; size < 40; size++) {
 		char *exact = malloc(size);
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The entry codec: one fixed layout, every field both ways, and nothing inexact accepted. */
 #include <check.h>
 #include <stdlib.h>

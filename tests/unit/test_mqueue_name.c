@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Queue names: what the format promises, and that nothing else is taken for one. */
 #include <check.h>
 #include <inttypes.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Real kernel queues. The name carries the pid of the runner, which removes what a test that was
  * killed has left. */
 #include <check.h>

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Dispatch on a registry in a temporary folder: what a notification becomes in the queues of those
  * who subscribed, without HTTP. The test plays the library's side with the registry's functions.
@@ -17,7 +19,7 @@
 #include "mapistore/index.h"
 #include "mqueue/queue.h"
 #include "notify/dispatch.h"
-#include "notify/registry.h"
+#include "registry/registry.h"
 #include "tests/unit/test_folder.h"
 
 static char folder[TEST_FOLDER_SIZE];

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Dispatch end to end: who hears what of messages that come, move, change and go. */
 #include "test_notify_dispatch_rig.h"
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Dispatch when the disk fails: the sender is told to repeat, nothing counts as done, no identifier
  * is seen that was not given, and all goes on once the disk does. */
 #include "test_notify_dispatch_rig.h"

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Many submitters and a consumer at once: nothing is lost, nothing comes twice, order holds. */
 #include "test_notify_dispatch_rig.h"
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Dispatch with a user map: who sees a backend user's folder hears of it, under the FID that the
  * map gives it there; and a new map or new settings while the daemon runs. */
 #include "test_notify_dispatch_rig.h"

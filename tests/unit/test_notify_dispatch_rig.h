@@ -1,18 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * For the tests of dispatch: a registry in a temporary folder, subscriptions put there before the
  * dispatch starts, requests that are waited for.
  */
-#ifndef OCS_TEST_NOTIFY_DISPATCH_RIG_H
-#define OCS_TEST_NOTIFY_DISPATCH_RIG_H
+#ifndef OCS_UNIT_TEST_NOTIFY_DISPATCH_RIG_H
+#define OCS_UNIT_TEST_NOTIFY_DISPATCH_RIG_H
 
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <pthread.h>
 
 #include "mapistore/index.h"
 #include "mqueue/queue.h"
 #include "notify/dispatch.h"
-#include "notify/registry.h"
+#include "registry/registry.h"
 
 static struct ocs_registry *registry;
 static struct ocs_index *idx;

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Another process holds the registry's lock and is stopped: who waits is answered in time. */
 #include "test_notify_dispatch_rig.h"
 

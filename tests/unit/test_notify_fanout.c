@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The entries one notification makes, by table: every category, of messages and of folders. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include "notify/fanout.h"
 

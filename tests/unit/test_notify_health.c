@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Why it cannot deliver: one table, told in one order, logged once for each change. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <stdio.h>
 #include <syslog.h>

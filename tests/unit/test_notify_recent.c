@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The sender ids done lately: within the window, and across a restart. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <sys/resource.h>
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Registrations: what is known of a message is one truth, in the journal first and in the index
  * later, whoever is killed in between. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <sys/resource.h>
 

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The numbers of acceptance grow across restarts, whatever the clock says. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include "notify/sequence.h"
 

@@ -1,6 +1,8 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Whatever is done to the file of an open store: the process lives, the fault is said, and what is
  * read is right or an error. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <sched.h>
 #include <sys/mount.h>

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The journal: what was written is there, whatever happened to its writer or to its end. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <sys/resource.h>
 

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The store between processes: sequence numbers, locks, and sudden death. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 static char path[256];
 

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The store's records: kept, checked, transactional; and what an unusable file gets. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 static struct ocs_store *store;
 static const char *path;

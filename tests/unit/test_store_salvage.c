@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* OCS_STORE_SALVAGE: of a file that fails its check, every record that verifies is kept. */
-#include "test_core_rig.h"
+#include "test_rig.h"
 
 #include <dirent.h>
 

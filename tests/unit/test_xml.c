@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* The XML of the web service: what a request may say, what is refused, how replies are written. */
 #include <check.h>
 #include <stdio.h>
@@ -833,7 +835,7 @@ START_TEST(replies_are_written_as_the_protocol_says)
 	result.status = OCS_STATUS_DUPLICATE;
 	ocs_xml_result(&writer, NULL, &result);
 	result.status = OCS_STATUS_REFUSED;
-	ocs_xml_refuse(&result.refusal, 422, "UNKNOWN_BACKEND", "no backend '%s'", "<x>");
+	ocs_refuse(&result.refusal, 422, "UNKNOWN_BACKEND", "no backend '%s'", "<x>");
 	ocs_xml_result(&writer, "i", &result);
 	ocs_xml_error(&writer, &result.refusal);
 	ocs_xml_element(&writer, "ttl", "10");

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /* Vectors of MS-OXCROPS, MS-OXCRPC and MS-OXCTABL: published examples, and some derived from the
  * field tables. */
 #ifndef OCS_VECTORS_EMSMDB_H

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * Callback addresses as clients send them in EcRRegisterPushNotification, and a push context.
  */
-#ifndef OCS_TESTS_VECTORS_PUSH_H
-#define OCS_TESTS_VECTORS_PUSH_H
+#ifndef OCS_VECTORS_PUSH_H
+#define OCS_VECTORS_PUSH_H
 
 /* 192.0.2.10:34567, 16 bytes */
 #define SOCKADDR_IN "02008707c000020a0000000000000000"

@@ -1,11 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
 /*
  * RopNotify responses, byte for byte, with the fields they carry: every kind of MS-OXCNOTIF
  * 2.2.1.4.1.2. Handle 0x0a is a subscription, 0x0b a table; ids are 64-bit C values.
  */
-#ifndef OCS_TESTS_VECTORS_ROPNOTIFY_H
-#define OCS_TESTS_VECTORS_ROPNOTIFY_H
+#ifndef OCS_VECTORS_ROPNOTIFY_H
+#define OCS_VECTORS_ROPNOTIFY_H
 
-#include "notify/ropnotify.h"
+#include "libocsnotify/ropnotify.h"
 
 static const struct {
 	const char *name;

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* See error.h. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int ocs_error_set(struct ocs_error *error, const char *format, ...)
+{
+	va_list args;
+
+	if (error == NULL)
+		return -1;
+	va_start(args, format);
+	if (vsnprintf(error->text, sizeof(error->text), format, args) < 0)
+		error->text[0] = '\0';
+	va_end(args);
+	return -1;
+}
+
+int ocs_error_thread(struct ocs_error *error, int number)
+{
+	return ocs_error_set(error, "cannot start a thread: %s%s", strerror(number),
+	                     number == EAGAIN ? " (RLIMIT_NPROC, LimitNPROC=, TasksMax=)" : "");
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* See file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+ssize_t ocs_file_read(int fd, uint8_t *out, size_t len, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, out + done, len - done, (off_t)(at + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int ocs_file_write(int fd, const uint8_t *data, size_t len, uint64_t at)
+{
+	while (len > 0) {
+		ssize_t n = pwrite(fd, data, len, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		data += n;
+		at += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int ocs_file_present(int fd, const char *path, struct ocs_error *error)
+{
+	struct stat named, opened;
+
+	if (stat(path, &named) != 0)
+		return ocs_error_set(error, "%s: %s", path,
+		                     errno == ENOENT ? "is gone" : strerror(errno));
+	if (fstat(fd, &opened) != 0)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
+		return ocs_error_set(error, "%s: is another file than the one in use", path);
+	return 0;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * Reading and writing at a place in a file, whole: short counts and interrupted calls are taken
+ * care of. Any thread.
+ */
+#ifndef OCS_BASE_FILE_H
+#define OCS_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Bytes read, fewer than len only at the end of the file; -1 with errno. */
+ssize_t ocs_file_read(int fd, uint8_t *out, size_t len, uint64_t at);
+/* 0, or -1 with errno: some of it may have been written. */
+int ocs_file_write(int fd, const uint8_t *data, size_t len, uint64_t at);
+
+/* Whether that name still leads to the open file: 0, or -1 and whether it is gone or another one.
+ */
+struct ocs_error;
+int ocs_file_present(int fd, const char *path, struct ocs_error *error);
+
+#endif

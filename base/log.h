@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The daemon's log: the one place that logs. To stderr with a time (foreground), else to syslog(3).
+ *
+ * Any thread. One call is one line: control characters and bytes that are not ASCII text or UTF-8
+ * come out as \xHH, so that a name from outside cannot forge a line. Callers never pass a password
+ * or token.
+ */
+#ifndef OCS_BASE_LOG_H
+#define OCS_BASE_LOG_H
+
+#include <stdbool.h>
+#include <syslog.h>
+
+/* foreground: stderr, else syslog, and until ocs_log_detach() stderr as well. level: the least
+ * important priority that is still logged. Before this is called, warnings and errors go to stderr.
+ * Once, while there is one thread. */
+void ocs_log_open(const char *program, bool foreground, int level);
+void ocs_log_detach(void);
+void ocs_log_set_level(int level); /* any time, any thread */
+void ocs_log_close(void);
+
+/* Whether a line of that priority would be logged: for lines that cost something to make. */
+bool ocs_log_wanted(int priority);
+
+/* priority: LOG_ERR to LOG_DEBUG. */
+void ocs_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The form that modules below the daemon are given (ocs_log_fn of notify/dispatch.h). */
+void ocs_log_text(int priority, const char *text);
+
+/* Lines that traffic can cause have budgets: log_budget.h. */
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* Refusals. It may touch nothing but what it is given. */
+#include "base/refusal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int ocs_refuse(struct ocs_refusal *refusal, int code, const char *name, const char *format, ...)
+{
+	va_list args;
+
+	refusal->code = code;
+	refusal->name = name;
+	va_start(args, format);
+	if (vsnprintf(refusal->text, sizeof(refusal->text), format, args) < 0)
+		refusal->text[0] = '\0';
+	va_end(args);
+	return -1;
+}

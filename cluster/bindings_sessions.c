@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * What the registry says about the users: see ocs_bindings_visit(). On the thread that has the
+ * registry, never with the table's lock held while the registry is asked.
+ */
+#include "cluster/bindings_internal.h"
+
+#include <malloc.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <talloc.h>
+
+#include "registry/registry.h"
+
+#define LOOK_MAX 200  /* users a visit looks at */
+#define STEP_MAX 2000 /* and looks for */
+
+struct look {
+	struct ocs_binding *binding;
+	const char *user; /* never changes once it is set */
+	int present;      /* -1: could not be told */
+};
+
+/* At the first visit: everybody who has queues. */
+static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *registry)
+{
+	struct ocs_registry_user **users;
+	struct ocs_error error;
+	size_t n, left = 0;
+
+	if (ocs_registry_user_list(registry, NULL, &users, &n, &error) != OCS_STORE_OK) {
+		if (!bindings->told)
+			ocs_bindings_log(bindings, LOG_WARNING,
+			                 "cannot look who is to be bound yet: %s", error.text);
+		bindings->told = true;
+		return;
+	}
+	bindings->visited = true;
+	pthread_mutex_lock(&bindings->lock);
+	for (size_t i = 0; i < n; i++) {
+		char key[OCS_MESSAGE_KEY_SIZE];
+		struct ocs_binding *binding;
+
+		if (users[i]->n_queues == 0)
+			continue;
+		ocs_message_key(users[i]->user, key);
+		binding = ocs_bindings_find(bindings, key);
+		if (binding == NULL)
+			binding =
+			        ocs_bindings_add(bindings, key, users[i]->user, OCS_BINDING_WANTED);
+		if (binding != NULL)
+			ocs_bindings_want(bindings, binding, false);
+		else
+			left++;
+	}
+	ocs_bindings_gauge(bindings);
+	pthread_mutex_unlock(&bindings->lock);
+	talloc_free(users);
+	/* A record of each user, once: else glibc keeps it, 100 MB with 100,000 of them. */
+	(void)malloc_trim(0);
+	if (left > 0)
+		ocs_bindings_log(bindings, LOG_ERR, "%zu users are too many and are not bound",
+		                 left);
+}
+
+/* Those that were unbound first, then the next of all, round and round. */
+static size_t choose(struct ocs_bindings *bindings, struct look looks[LOOK_MAX])
+{
+	struct ocs_binding *binding;
+	size_t n = 0;
+
+	TAILQ_FOREACH(binding, &bindings->gone, next)
+	{
+		if (n == LOOK_MAX)
+			return n;
+		looks[n++] = (struct look){binding, binding->user, -1};
+	}
+	for (size_t i = 0; i < bindings->n_all && i < STEP_MAX && n < LOOK_MAX; i++) {
+		if (++bindings->cursor >= bindings->n_all)
+			bindings->cursor = 0;
+		binding = bindings->all[bindings->cursor];
+		if (binding->state == OCS_BINDING_BOUND || binding->state == OCS_BINDING_WANTED)
+			looks[n++] = (struct look){binding, binding->user, -1};
+	}
+	return n;
+}
+
+static int has_session(struct ocs_registry *registry, const char *name)
+{
+	struct ocs_registry_user *user;
+	int present;
+
+	if (name == NULL)
+		return 0;
+	if (ocs_registry_user_get(registry, NULL, name, &user, NULL) != OCS_STORE_OK)
+		return -1;
+	present = user->n_queues > 0;
+	talloc_free(user);
+	return present;
+}
+
+static void apply(struct ocs_bindings *bindings, const struct look *look, uint64_t now)
+{
+	struct ocs_binding *binding = look->binding;
+
+	/* Asked for meanwhile by somebody who told his name. */
+	if (look->present < 0 || look->user != binding->user)
+		return;
+	if (binding->state == OCS_BINDING_GONE) {
+		if (look->present)
+			ocs_bindings_want(bindings, binding, false);
+		else
+			ocs_bindings_remove(bindings, binding);
+		return;
+	}
+	binding->present = look->present;
+	if (look->present)
+		binding->absent_since = 0;
+	else if (binding->absent_since == 0)
+		binding->absent_since = now;
+	else if (now - binding->absent_since >= (uint64_t)bindings->settings->unbind_after * 1000)
+		ocs_bindings_unwant(bindings, binding);
+}
+
+void ocs_bindings_visit(void *arg, struct ocs_registry *registry)
+{
+	struct ocs_bindings *bindings = arg;
+	struct look looks[LOOK_MAX];
+	uint64_t now = ocs_link_now_ms();
+	bool work;
+	size_t n;
+
+	if (!bindings->visited)
+		visit_all(bindings, registry);
+	pthread_mutex_lock(&bindings->lock);
+	n = choose(bindings, looks);
+	pthread_mutex_unlock(&bindings->lock);
+	for (size_t i = 0; i < n; i++)
+		looks[i].present = has_session(registry, looks[i].user);
+	pthread_mutex_lock(&bindings->lock);
+	for (size_t i = 0; i < n; i++)
+		apply(bindings, &looks[i], now);
+	work = !TAILQ_EMPTY(&bindings->bulk) || !TAILQ_EMPTY(&bindings->urgent);
+	ocs_bindings_gauge(bindings);
+	pthread_mutex_unlock(&bindings->lock);
+	if (work)
+		ocs_bindings_wake(bindings);
+}

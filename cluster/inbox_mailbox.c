@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * See inbox_internal.h: where the answers of dispatch arrive, in whatever thread they come, and the
+ * submissions that they belong to.
+ */
+#include "cluster/inbox_internal.h"
+
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+struct inbox_mailbox *ocs_inbox_mailbox_new(void)
+{
+	struct inbox_mailbox *mailbox = talloc_zero(NULL, struct inbox_mailbox);
+
+	if (mailbox == NULL)
+		return NULL;
+	mailbox->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (mailbox->event < 0) {
+		talloc_free(mailbox);
+		return NULL;
+	}
+	pthread_mutex_init(&mailbox->lock, NULL);
+	atomic_init(&mailbox->references, 1);
+	return mailbox;
+}
+
+static void mailbox_put(struct inbox_mailbox *mailbox)
+{
+	if (atomic_fetch_sub(&mailbox->references, 1) > 1)
+		return;
+	close(mailbox->event);
+	pthread_mutex_destroy(&mailbox->lock);
+	talloc_free(mailbox);
+}
+
+void ocs_inbox_attempt_free(struct inbox_attempt *attempt)
+{
+	struct inbox_mailbox *mailbox = attempt->mailbox;
+
+	talloc_free(attempt);
+	mailbox_put(mailbox);
+}
+
+void ocs_inbox_ring(struct inbox_mailbox *mailbox)
+{
+	const uint64_t one = 1;
+
+	/* It fails only when the figure is full, and then it rings already. */
+	if (write(mailbox->event, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		return;
+}
+
+struct inbox_attempt *ocs_inbox_mailbox_take(struct inbox_mailbox *mailbox, bool close_it)
+{
+	struct inbox_attempt *first;
+
+	pthread_mutex_lock(&mailbox->lock);
+	first = mailbox->first;
+	mailbox->first = mailbox->last = NULL;
+	mailbox->closed |= close_it;
+	pthread_mutex_unlock(&mailbox->lock);
+	return first;
+}
+
+void ocs_inbox_mailbox_close(struct inbox_mailbox *mailbox)
+{
+	struct inbox_attempt *attempt = ocs_inbox_mailbox_take(mailbox, true), *next;
+
+	for (; attempt != NULL; attempt = next) {
+		next = attempt->next;
+		ocs_inbox_attempt_free(attempt);
+	}
+	mailbox_put(mailbox);
+}
+
+void ocs_inbox_attempt_done(void *owner, const struct ocs_result *results, size_t count)
+{
+	struct inbox_attempt *attempt = owner;
+	struct inbox_mailbox *mailbox = attempt->mailbox;
+	bool closed;
+
+	attempt->count = count == attempt->room ? count : 0;
+	if (attempt->count > 0)
+		memcpy(attempt->results, results, count * sizeof(*results));
+	pthread_mutex_lock(&mailbox->lock);
+	closed = mailbox->closed;
+	if (!closed) {
+		/* The thread takes all of them once it was woken. */
+		if (mailbox->first == NULL) {
+			mailbox->first = attempt;
+			ocs_inbox_ring(mailbox);
+		} else {
+			mailbox->last->next = attempt;
+		}
+		mailbox->last = attempt;
+	}
+	pthread_mutex_unlock(&mailbox->lock);
+	if (closed)
+		ocs_inbox_attempt_free(attempt);
+}
+
+struct inbox_attempt *ocs_inbox_attempt_new(struct inbox_message *message, size_t room)
+{
+	struct inbox_attempt *attempt = talloc_zero(NULL, struct inbox_attempt);
+
+	if (attempt == NULL)
+		return NULL;
+	attempt->which = talloc_array(attempt, size_t, room);
+	attempt->results = talloc_array(attempt, struct ocs_result, room);
+	if (attempt->which == NULL || attempt->results == NULL) {
+		talloc_free(attempt);
+		return NULL;
+	}
+	attempt->room = room;
+	attempt->message = message;
+	attempt->mailbox = message->inbox->mailbox;
+	atomic_fetch_add(&attempt->mailbox->references, 1);
+	return attempt;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* See status.h. Touches nothing but what it is given. */
+#include "cluster/status.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+uint64_t ocs_link_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void ocs_link_status_init(struct ocs_link_status *status)
+{
+	memset(status, 0, sizeof(*status));
+	pthread_mutex_init(&status->lock, NULL);
+}
+
+void ocs_link_status_destroy(struct ocs_link_status *status)
+{
+	pthread_mutex_destroy(&status->lock);
+}
+
+enum ocs_link_state ocs_link_status_set(struct ocs_link_status *status,
+                                        enum ocs_link_connection which, enum ocs_link_state state,
+                                        const char *peer, const char *text)
+{
+	struct ocs_link_connection_status *connection = &status->connections[which];
+	enum ocs_link_state before;
+
+	pthread_mutex_lock(&status->lock);
+	before = connection->state;
+	connection->state = state;
+	if (state != before || connection->since == 0)
+		connection->since = ocs_link_now_ms();
+	snprintf(connection->peer, sizeof(connection->peer), "%s", peer != NULL ? peer : "");
+	snprintf(connection->text, sizeof(connection->text), "%s", text != NULL ? text : "");
+	pthread_mutex_unlock(&status->lock);
+	return before;
+}
+
+enum ocs_link_state ocs_link_status_state(struct ocs_link_status *status,
+                                          enum ocs_link_connection which)
+{
+	enum ocs_link_state state;
+
+	pthread_mutex_lock(&status->lock);
+	state = status->connections[which].state;
+	pthread_mutex_unlock(&status->lock);
+	return state;
+}
+
+void ocs_link_status_copy(struct ocs_link_status *status, enum ocs_link_connection which,
+                          struct ocs_link_connection_status *out)
+{
+	pthread_mutex_lock(&status->lock);
+	*out = status->connections[which];
+	pthread_mutex_unlock(&status->lock);
+}
+
+const char *ocs_link_connection_word(enum ocs_link_connection which)
+{
+	static const char *const words[] = {"publish", "consume", "bind"};
+
+	return words[which];
+}
+
+const char *ocs_link_state_word(enum ocs_link_state state)
+{
+	static const char *const words[] = {"off", "connecting", "up", "blocked", "refused"};
+
+	return words[state];
+}

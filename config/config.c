@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * Loading the configuration: the ini's values through the key table into struct ocs_config, every
+ * problem collected and reported in the order of the lines. Reads the ini; changes nothing.
+ */
+#include "config/config.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+#include <talloc.h>
+#include <unistd.h>
+
+#include "config/check.h"
+#include "config/ini.h"
+#include "config/keys.h"
+#include "config/value.h"
+#include "base/error.h"
+
+#define SECTION_NAME_LONGEST 200
+
+struct loader {
+	struct ocs_config *config;
+	struct ocs_ini *ini;
+	struct ocs_problems *problems;
+	const char *folder;
+	const char *const *sections; /* NULL: all are needed */
+};
+
+static void ini_fault(unsigned line, const char *text, void *arg)
+{
+	struct loader *loader = arg;
+
+	ocs_problem_add(loader->problems, LOG_ERR, line, "%s", text);
+}
+
+static bool takes_name(const char *section)
+{
+	return section[strlen(section) - 1] == ':';
+}
+
+/* Of the sections without a name (row NULL), or of the element of a named one. */
+static int set_defaults(struct loader *loader, const char *row, void *base)
+{
+	for (size_t i = 0; i < ocs_n_keys; i++) {
+		const struct ocs_key *key = &ocs_keys[i];
+
+		if (row == NULL ? takes_name(key->section) : strcmp(key->section, row) != 0)
+			continue;
+		if (key->fallback != NULL &&
+		    ocs_config_value_set(key, base, loader->config, loader->folder, key->fallback,
+		                         NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The element of a named section, made at first sight; NULL when out of memory. */
+static void *named_element(struct loader *loader, const char *row, const char *name)
+{
+	struct ocs_config *config = loader->config;
+
+	if (strcmp(row, "backend:") == 0) {
+		for (size_t i = 0; i < config->n_backends; i++) {
+			if (strcasecmp(config->backends[i].name, name) == 0)
+				return &config->backends[i];
+		}
+		struct ocs_config_backend *more =
+		        talloc_realloc(config, config->backends, struct ocs_config_backend,
+		                       config->n_backends + 1);
+		if (more == NULL)
+			return NULL;
+		config->backends = more;
+		more += config->n_backends;
+		*more = (struct ocs_config_backend){.name = talloc_strdup(config, name)};
+		if (more->name == NULL || set_defaults(loader, row, more) < 0)
+			return NULL;
+		for (char *p = (char *)(uintptr_t)more->name; *p != '\0'; p++)
+			*p = (char)tolower((unsigned char)*p);
+		config->n_backends++;
+		return more;
+	}
+	for (size_t i = 0; i < config->n_accounts; i++) {
+		if (strcmp(config->accounts[i].name, name) == 0)
+			return &config->accounts[i];
+	}
+	struct ocs_config_account *more = talloc_realloc(
+	        config, config->accounts, struct ocs_config_account, config->n_accounts + 1);
+	if (more == NULL)
+		return NULL;
+	config->accounts = more;
+	more += config->n_accounts;
+	*more = (struct ocs_config_account){.name = talloc_strdup(config, name)};
+	if (more->name == NULL)
+		return NULL;
+	config->n_accounts++;
+	return more;
+}
+
+static void warn_old(struct loader *loader, unsigned line, const char *what,
+                     const struct ocs_old_key *old)
+{
+	ocs_problem_add(loader->problems, LOG_WARNING, line, "%s has no meaning any more%s%s", what,
+	                old->instead != NULL ? "; see " : "",
+	                old->instead != NULL ? old->instead : "");
+}
+
+static void load_section(struct loader *loader, const struct ocs_ini_section *section)
+{
+	const struct ocs_key_section *row = ocs_key_section_find(section->name);
+	const struct ocs_old_key *old = ocs_old_key_find(section->name, NULL);
+	const char *nearest = ocs_key_section_nearest(section->name);
+	const char *name = ocs_key_section_suffix(section->name);
+	char shown[SECTION_NAME_LONGEST + 2];
+
+	snprintf(shown, sizeof(shown), "[%.*s]", SECTION_NAME_LONGEST - 1, section->name);
+	if (row == NULL && old != NULL)
+		warn_old(loader, section->line, shown, old);
+	else if (row == NULL)
+		ocs_problem_add(loader->problems, LOG_WARNING, section->line,
+		                "%s is not a section of this file%s%s%s", shown,
+		                nearest != NULL ? "; is [" : "", nearest != NULL ? nearest : "",
+		                nearest != NULL ? "] meant?" : "");
+	else if (!takes_name(row->name))
+		return;
+	else if (*name == '\0' || strlen(section->name) > SECTION_NAME_LONGEST)
+		ocs_problem_add(loader->problems, LOG_ERR, section->line,
+		                "[%s]: the NAME must have 1 to %d characters", row->shown,
+		                SECTION_NAME_LONGEST - 8);
+	else if (strcmp(row->name, "account:") == 0 && !ocs_config_account_name_valid(name))
+		ocs_problem_add(loader->problems, LOG_ERR, section->line,
+		                "%s: an account has 1 to 128 of A-Z a-z 0-9 _ . @ -", shown);
+	else if (named_element(loader, row->name, name) == NULL)
+		loader->problems->lost = true;
+}
+
+static void load_value(struct loader *loader, const struct ocs_ini_value *value)
+{
+	const struct ocs_key_section *row = ocs_key_section_find(value->section);
+	const struct ocs_key *key = ocs_key_find(value->section, value->key);
+	const struct ocs_old_key *old = ocs_old_key_find(value->section, value->key);
+	const char *nearest = ocs_key_nearest(value->section, value->key);
+	void *base = loader->config;
+	struct ocs_error error;
+
+	if (row == NULL)
+		return; /* the section is reported */
+	if (key == NULL && old != NULL) {
+		warn_old(loader, value->line, value->key, old);
+		return;
+	}
+	if (key == NULL) {
+		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
+		                "%s is not a key of [%s]%s%s%s", value->key, row->shown,
+		                nearest != NULL ? "; is " : "", nearest != NULL ? nearest : "",
+		                nearest != NULL ? " meant?" : "");
+		return;
+	}
+	if (key->type == OCS_KEY_UNUSED)
+		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
+		                "[%s] %s has no effect in this version", value->section, key->name);
+	if (takes_name(row->name)) {
+		base = named_element(loader, row->name, ocs_key_section_suffix(value->section));
+		if (base == NULL) {
+			loader->problems->lost = true;
+			return;
+		}
+	}
+	if (ocs_config_value_set(key, base, loader->config, loader->folder, value->value, &error) <
+	    0)
+		ocs_problem_add(loader->problems, LOG_ERR, value->line, "[%s] %s: %s",
+		                value->section, key->name, error.text);
+	else if (ocs_config_value_doubt(key, value->value) != NULL)
+		ocs_problem_add(loader->problems, LOG_WARNING, value->line, "[%s] %s: %s",
+		                value->section, key->name,
+		                ocs_config_value_doubt(key, value->value));
+}
+
+static int list_backends(struct ocs_config *config)
+{
+	config->backend_names = talloc_zero_array(config, char *, config->n_backends + 1);
+	if (config->backend_names == NULL)
+		return -1;
+	for (size_t i = 0; i < config->n_backends; i++) {
+		config->backend_names[i] = talloc_strdup(config, config->backends[i].name);
+		if (config->backend_names[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+static int by_line(const void *a, const void *b)
+{
+	const struct ocs_problem *x = a, *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return x->priority - y->priority;
+}
+
+/* The section a line is in is the last that began before it. */
+static bool is_needed(const struct loader *loader, unsigned line)
+{
+	const struct ocs_ini_section *in = NULL;
+
+	if (line == 0 || loader->sections == NULL || loader->ini == NULL)
+		return true;
+	for (size_t i = 0; i < loader->ini->n_sections; i++) {
+		const struct ocs_ini_section *section = &loader->ini->sections[i];
+
+		if (section->line <= line && (in == NULL || section->line > in->line))
+			in = section;
+	}
+	for (const char *const *name = loader->sections; in != NULL && *name != NULL; name++) {
+		if (strcasecmp(in->name, *name) == 0)
+			return true;
+	}
+	return in == NULL;
+}
+
+static void forgive(struct loader *loader)
+{
+	for (size_t i = 0; i < loader->problems->n; i++) {
+		struct ocs_problem *problem = &loader->problems->list[i];
+
+		if (problem->priority > LOG_ERR || is_needed(loader, problem->line))
+			continue;
+		problem->priority = LOG_WARNING;
+		loader->problems->errors--;
+	}
+}
+
+static void report_all(struct loader *loader, const char *path, ocs_config_report_fn *report,
+                       void *arg)
+{
+	struct ocs_problems *problems = loader->problems;
+
+	if (problems->lost)
+		ocs_problem_add(problems, LOG_ERR, 0, "out of memory");
+	if (report == NULL)
+		return;
+	if (problems->n > 1)
+		qsort(problems->list, problems->n, sizeof(problems->list[0]), by_line);
+	for (size_t i = 0; i < problems->n; i++) {
+		const struct ocs_problem *problem = &problems->list[i];
+		char *text = problem->line != 0
+		                     ? talloc_asprintf(problems, "%s:%u: %s", path, problem->line,
+		                                       problem->text)
+		                     : talloc_asprintf(problems, "%s: %s", path, problem->text);
+
+		report(problem->priority, text != NULL ? text : problem->text, arg);
+	}
+}
+
+static char *absolute(const void *mem_ctx, const char *path)
+{
+	char *cwd, *result;
+
+	if (path[0] == '/')
+		return talloc_strdup(mem_ctx, path);
+	cwd = getcwd(NULL, 0);
+	result = cwd != NULL ? talloc_asprintf(mem_ctx, "%s/%s", cwd, path) : NULL;
+	free(cwd);
+	return result;
+}
+
+static int load(struct loader *loader, const char *path)
+{
+	struct ocs_config *config = loader->config;
+	const char *slash;
+
+	config->path = absolute(config, path);
+	if (config->path == NULL)
+		return -1;
+	slash = strrchr(config->path, '/');
+	loader->folder = talloc_strndup(config, config->path, (size_t)(slash - config->path));
+	if (loader->folder == NULL || set_defaults(loader, NULL, config) < 0)
+		return -1;
+	loader->ini = ocs_ini_read(config->path, config, ini_fault, loader);
+	if (loader->ini == NULL)
+		return 0; /* reported */
+	config->ini = loader->ini;
+	for (size_t i = 0; i < loader->ini->n_sections; i++)
+		load_section(loader, &loader->ini->sections[i]);
+	for (size_t i = 0; i < loader->ini->n_values; i++)
+		load_value(loader, &loader->ini->values[i]);
+	ocs_config_check(config, loader->ini, loader->problems);
+	ocs_config_doubt(config, loader->ini, loader->problems);
+	return list_backends(config);
+}
+
+static int load_and_report(const char *path, const void *mem_ctx, const char *const *sections,
+                           ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
+{
+	struct loader loader = {.sections = sections};
+	int result = -1;
+
+	loader.config = talloc_zero(mem_ctx, struct ocs_config);
+	if (loader.config == NULL)
+		return -1;
+	loader.problems = talloc_zero(loader.config, struct ocs_problems);
+	if (loader.problems != NULL) {
+		loader.problems->missing = sections != NULL ? LOG_WARNING : LOG_ERR;
+		if (load(&loader, path) < 0)
+			loader.problems->lost = true;
+		forgive(&loader);
+		report_all(&loader, path, report, arg);
+		result = loader.problems->errors == 0 ? 0 : -1;
+		talloc_free(loader.problems);
+	}
+	if (result == 0)
+		*config_r = loader.config;
+	else
+		talloc_free(loader.config);
+	return result;
+}
+
+int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
+                    struct ocs_config **config_r)
+{
+	return load_and_report(path, mem_ctx, NULL, report, arg, config_r);
+}
+
+int ocs_config_load_part(const char *path, const void *mem_ctx, const char *const *sections,
+                         ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
+{
+	return load_and_report(path, mem_ctx, sections, report, arg, config_r);
+}
+
+const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,
+                                                    const char *name)
+{
+	for (size_t i = 0; i < config->n_accounts; i++) {
+		if (strcmp(config->accounts[i].name, name) == 0)
+			return &config->accounts[i];
+	}
+	return NULL;
+}
+
+/* A backend that is in both. NULL: it is not. */
+static const struct ocs_config_backend *find_backend(const struct ocs_config *config,
+                                                     const char *name)
+{
+	for (size_t i = 0; i < config->n_backends; i++)
+		if (strcmp(config->backends[i].name, name) == 0)
+			return &config->backends[i];
+	return NULL;
+}
+
+static void report_backends(const struct ocs_key *key, const struct ocs_config *running,
+                            const struct ocs_config *loaded, ocs_config_report_fn *report,
+                            void *arg)
+{
+	for (size_t i = 0; i < loaded->n_backends; i++) {
+		const struct ocs_config_backend *now = &loaded->backends[i];
+		const struct ocs_config_backend *before = find_backend(running, now->name);
+		char text[160];
+
+		if (before == NULL || ocs_config_value_equal(key, before, now))
+			continue;
+		snprintf(text, sizeof(text), "[backend:%.64s] %s has changed: that takes a restart",
+		         now->name, key->name);
+		report(LOG_WARNING, text, arg);
+	}
+}
+
+void ocs_config_report_restart(const struct ocs_config *running, const struct ocs_config *loaded,
+                               ocs_config_report_fn *report, void *arg)
+{
+	for (size_t i = 0; i < ocs_n_keys; i++) {
+		const struct ocs_key *key = &ocs_keys[i];
+		char text[160];
+
+		if (!key->reload && strcmp(key->section, "backend:") == 0)
+			report_backends(key, running, loaded, report, arg);
+		if (key->reload || takes_name(key->section) ||
+		    ocs_config_value_equal(key, running, loaded))
+			continue;
+		snprintf(text, sizeof(text), "[%s] %s has changed: that takes a restart",
+		         key->section, key->name);
+		report(LOG_WARNING, text, arg);
+	}
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The configuration: what ocsmanager.ini says, checked, with every default filled in.
+ *
+ * The keys are rows of one table (config/keys.c); members here have the names of their keys.
+ * Times are whole seconds unless the comment says otherwise. Everything a struct ocs_config points
+ * to hangs on it (talloc), so that talloc_free() of it frees all. After loading it is read-only and
+ * may be read from any thread. Paths are absolute: a relative one in the ini is taken from the
+ * folder of the ini. A string whose key is optional and not set is NULL; a word key is the enum.
+ */
+#ifndef OCS_CONFIG_CONFIG_H
+#define OCS_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* libmicrohttpd, 0.9.75 and 1.0.1, stalls with 128 connections in one thread: no thread gets this
+ * many. */
+#define OCS_CONFIG_THREAD_CONNECTIONS 120
+
+enum ocs_config_auth { OCS_CONFIG_AUTH_SINGLE, OCS_CONFIG_AUTH_FILE, OCS_CONFIG_AUTH_LDAP };
+
+enum ocs_config_names { OCS_CONFIG_NAMES_UTF8, OCS_CONFIG_NAMES_UTF7 };
+
+struct ocs_config_backend {
+	const char *name; /* lower case */
+	const char *uri;  /* a template, checked by ocs_uri_check() */
+	/* Of folders in JSON documents. */
+	const char *separator; /* one character */
+	unsigned names;        /* enum ocs_config_names */
+};
+
+struct ocs_config_account {
+	const char *name;
+	/* Comma-separated patterns, `*` is any run of characters. NULL: not set, no limit; "":
+	 * none. */
+	const char *backends;
+	const char *users;
+};
+
+struct ocs_ini;
+
+struct ocs_config {
+	const char *path;          /* the ini itself, absolute */
+	const struct ocs_ini *ini; /* its lines, for what is found wrong later */
+
+	struct {
+		unsigned auth; /* enum ocs_config_auth */
+		const char *registry;
+		unsigned log_level;      /* a syslog(3) priority, LOG_ERR to LOG_DEBUG */
+		const char *user;        /* NULL: as started */
+		const char *group;       /* NULL: as started, or the user's own group */
+		const char *secret_file; /* never NULL: its default is in the registry's private
+		                            folder */
+		unsigned dedupe_window;
+		unsigned challenge_ttl;
+		unsigned token_ttl;
+		const char *mechanisms; /* comma-separated, of SCRAM-SHA-256, SSHA, PLAIN */
+		unsigned replica_id;    /* 1 to 65535 */
+		unsigned index_limit;   /* MiB */
+		unsigned sync;          /* enum ocs_sync of notify/dispatch.h */
+	} main;
+
+	struct {
+		const char *username, *password; /* never NULL when main.auth is single */
+		unsigned password_line;          /* where it stands in the ini */
+	} auth_single;
+
+	struct {
+		const char *file; /* never NULL when main.auth is file */
+	} auth_file;
+
+	struct {
+		const char *host;
+		unsigned port;             /* 0: any free one */
+		unsigned threads;          /* never 0: the default is worked out */
+		unsigned max_body;         /* bytes */
+		unsigned max_batch;        /* notifications */
+		unsigned connection_limit; /* below OCS_CONFIG_THREAD_CONNECTIONS x threads */
+		unsigned keepalive_timeout;
+		const char *socket;             /* AF_UNIX, in addition; NULL: none */
+		const char *socket_group;       /* NULL: the daemon's */
+		const char *tls_cert, *tls_key; /* NULL in this version */
+	} server;
+
+	struct {
+		unsigned failed_logins;
+		unsigned failure_window;
+		unsigned request_deadline;
+		unsigned connections_per_address;
+		unsigned pending_challenges;
+	} limits;
+
+	struct {
+		const char *host;
+		unsigned port; /* 0: any free one */
+	} operations;
+
+	struct {
+		unsigned max_messages;
+		unsigned message_size; /* bytes, at least OCS_ENTRY_SIZE_MAX */
+		unsigned spill_max;    /* entries a queue */
+		unsigned spill_total;  /* entries over all queues */
+		unsigned descriptors;  /* queue descriptors the daemon keeps open */
+	} mqueue;
+
+	struct {
+		unsigned interval;
+	} push;
+
+	struct {
+		const char *map; /* file of the user map; NULL: none */
+	} users;
+
+	struct {                  /* see cluster/settings.h; config/cluster.c makes that of it */
+		const char *uri;  /* NULL: one machine, the rest means nothing; holds passwords */
+		const char *node; /* never NULL with uri, and so down to node_queue */
+		const char *exchange, *ingest_queue, *dead_queue, *node_queue;
+		unsigned ingest, relay;     /* 0 or 1 */
+		const char *ingest_account; /* "": none */
+		const char *json_backend;   /* NULL: none */
+		const char *ca_file, *cert_file, *key_file;
+		unsigned tls_verify; /* 0 or 1 */
+		unsigned heartbeat;
+		unsigned prefetch;        /* messages */
+		unsigned confirm_timeout; /* below limits.request_deadline */
+		unsigned pending_max;     /* messages */
+		unsigned queue_length;    /* messages */
+		unsigned queue_expires;
+		unsigned unbind_after;
+		unsigned spool_max; /* MiB */
+	} rabbitmq;
+
+	size_t n_backends;
+	struct ocs_config_backend *backends;
+	char **backend_names; /* the same names, NULL-terminated */
+
+	size_t n_accounts;
+	struct ocs_config_account *accounts;
+};
+
+/* Told of each problem: priority is LOG_ERR or LOG_WARNING of syslog(3), text is "FILE:LINE: what"
+ * ("FILE: what" where no line is to blame) and never holds a password. */
+typedef void ocs_config_report_fn(int priority, const char *text, void *arg);
+
+/* Reads the file and reports every problem, not only the first. 0 and *config_r (allocated on
+ * mem_ctx) if there was no error; warnings do not count. -1 otherwise. report may be NULL. */
+int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
+                    struct ocs_config **config_r);
+
+/* The same for a tool that needs these sections only (NULL-terminated): an error in another one is
+ * a warning, and so is a required key that is missing, wherever. Any string may be NULL then. */
+int ocs_config_load_part(const char *path, const void *mem_ctx, const char *const *sections,
+                         ocs_config_report_fn *report, void *arg, struct ocs_config **config_r);
+
+/* The account's limits, or NULL: no [account:NAME] section, so no limits. */
+const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,
+                                                    const char *name);
+
+/* Reports each key whose change takes a restart, as a warning. */
+void ocs_config_report_restart(const struct ocs_config *running, const struct ocs_config *loaded,
+                               ocs_config_report_fn *report, void *arg);
+
+/* The shipped ocsmanager.ini: every section and key with its help, defaults as comments. */
+void ocs_config_print_ini(FILE *out);
+/* The sections and keys as the body of ocsmanager.ini(5), in mdoc. */
+void ocs_config_print_man(FILE *out);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* See descriptors.h. */
+#include "config/descriptors.h"
+
+#include <limits.h>
+#include <sys/resource.h>
+
+#include "http/room.h"
+
+/* Counted in /proc/PID/fd of one that idles (13, with the link 21 more than its threads), and some
+ * for files that are read now and then, and for a second look at a file that is replaced. */
+#define ITSELF     24
+#define LINK       14
+#define PER_THREAD 2 /* of libmicrohttpd: epoll and eventfd */
+
+#define OPERATIONS_MIN 6
+#define OPERATIONS_MAX 64
+#define LEAST          8 /* for connections and queues, at the least */
+#define QUEUES_PART    4 /* a quarter for queues where it is tight */
+
+static unsigned least(unsigned long a, unsigned long b)
+{
+	return (unsigned)(a < b ? a : b);
+}
+
+int ocs_descriptors_share_of(unsigned long limit, const struct ocs_config *config,
+                             struct ocs_descriptors *out, struct ocs_error *error)
+{
+	unsigned listeners = config->server.socket != NULL ? 2 : 1;
+	unsigned long fixed, left, wanted = (unsigned long)config->server.connection_limit;
+
+	out->limit = limit;
+	out->operations = least(OPERATIONS_MAX, limit / 32);
+	if (out->operations < OPERATIONS_MIN)
+		out->operations = OPERATIONS_MIN;
+	fixed = ITSELF + (config->rabbitmq.uri != NULL ? LINK : 0) + out->operations +
+	        (unsigned long)listeners * config->server.threads *
+	                (PER_THREAD + OCS_HTTP_ROOM_DOOR) +
+	        PER_THREAD + OCS_HTTP_ROOM_DOOR;
+	if (limit < fixed + LEAST)
+		return ocs_error_set(error,
+		                     "%lu file descriptors (RLIMIT_NOFILE, LimitNOFILE=) are too "
+		                     "few: at least %lu are needed",
+		                     limit, fixed + LEAST);
+	left = limit - fixed;
+	wanted *= listeners;
+	out->queues =
+	        least(config->mqueue.descriptors,
+	              wanted < left - left / QUEUES_PART ? left - wanted : left / QUEUES_PART);
+	out->connections = least(wanted, left - out->queues) / listeners;
+	return 0;
+}
+
+int ocs_descriptors_share(const struct ocs_config *config, struct ocs_descriptors *out,
+                          struct ocs_error *error)
+{
+	struct rlimit limit;
+	unsigned long most = ULONG_MAX;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		most = limit.rlim_cur;
+	return ocs_descriptors_share_of(most, config, out, error);
+}

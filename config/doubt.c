@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * What an ini may say but cannot mean: URIs that are the same for all, limits for what is not
+ * there, queues that the kernel refuses. Warnings only. Looks at the kernel's limits.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <syslog.h>
+
+#include "config/check.h"
+
+static void doubt_uris(const struct ocs_config *config, const struct ocs_ini *ini,
+                       struct ocs_problems *problems)
+{
+	static const struct {
+		const char *placeholder, *what;
+	} parts[] = {{"{user}", "users"}, {"{folder}", "folders"}, {"{message}", "messages"}};
+
+	for (size_t i = 0; i < config->n_backends; i++) {
+		const struct ocs_config_backend *backend = &config->backends[i];
+		char section[256];
+
+		snprintf(section, sizeof(section), "backend:%s", backend->name);
+		for (size_t j = 0; backend->uri != NULL && j < 3; j++) {
+			if (strstr(backend->uri, parts[j].placeholder) != NULL)
+				continue;
+			ocs_problem_add(problems, LOG_WARNING,
+			                ocs_problem_line(ini, section, "uri"),
+			                "[%s] uri: without %s it is the same for all %s", section,
+			                parts[j].placeholder, parts[j].what);
+		}
+	}
+}
+
+static bool is_backend(const struct ocs_config *config, const char *name, size_t len)
+{
+	for (size_t i = 0; i < config->n_backends; i++) {
+		const char *backend = config->backends[i].name;
+
+		if (strlen(backend) == len && strncasecmp(backend, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The names of the list without `*`: a pattern may be for a backend to come. */
+static void doubt_backends(const struct ocs_config *config,
+                           const struct ocs_config_account *account, unsigned line,
+                           struct ocs_problems *problems)
+{
+	const char *item = account->backends;
+
+	while (item != NULL && *item != '\0') {
+		size_t len, rest;
+
+		item += strspn(item, " \t,");
+		len = rest = strcspn(item, ",");
+		while (len > 0 && (item[len - 1] == ' ' || item[len - 1] == '\t'))
+			len--;
+		if (len > 0 && memchr(item, '*', len) == NULL && !is_backend(config, item, len))
+			ocs_problem_add(problems, LOG_WARNING, line,
+			                "[account:%s] backends: there is no section [backend:%.*s]",
+			                account->name, (int)len, item);
+		item += rest;
+	}
+}
+
+static void doubt_accounts(const struct ocs_config *config, const struct ocs_ini *ini,
+                           struct ocs_problems *problems)
+{
+	bool linked = config->rabbitmq.uri != NULL;
+	bool relay = linked && config->rabbitmq.relay;
+
+	for (size_t i = 0; i < config->n_accounts; i++) {
+		const struct ocs_config_account *account = &config->accounts[i];
+		char section[256];
+
+		snprintf(section, sizeof(section), "account:%s", account->name);
+		/* a relay hands on for backends that only the nodes know */
+		if (!relay)
+			doubt_backends(config, account, ocs_problem_line(ini, section, "backends"),
+			               problems);
+		/* who comes from the broker, or over the socket, has no password here */
+		if (config->main.auth != OCS_CONFIG_AUTH_SINGLE || linked ||
+		    config->auth_single.username == NULL || strcmp(account->name, "local") == 0 ||
+		    strcmp(account->name, config->auth_single.username) == 0)
+			continue;
+		ocs_problem_add(problems, LOG_WARNING, ocs_ini_section_line(ini, section),
+		                "[%s]: there is no such account; with auth = single there is %s "
+		                "only",
+		                section, config->auth_single.username);
+	}
+}
+
+static unsigned kernel_limit(const char *name)
+{
+	char path[64];
+	unsigned value = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/sys/fs/mqueue/%s", name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%u", &value) != 1)
+		value = 0;
+	fclose(file);
+	return value;
+}
+
+static void doubt_queues(const struct ocs_config *config, const struct ocs_ini *ini,
+                         struct ocs_problems *problems)
+{
+	const struct {
+		const char *key, *limit;
+		unsigned value;
+	} rows[] = {{"max_messages", "msg_max", config->mqueue.max_messages},
+	            {"message_size", "msgsize_max", config->mqueue.message_size}};
+
+	for (size_t i = 0; i < 2; i++) {
+		unsigned most = kernel_limit(rows[i].limit);
+
+		if (most == 0 || rows[i].value <= most)
+			continue;
+		ocs_problem_add(problems, LOG_WARNING, ocs_problem_line(ini, "mqueue", rows[i].key),
+		                "[mqueue] %s: %u is above fs.mqueue.%s (%u): MAPI servers without "
+		                "CAP_SYS_RESOURCE get no queues, and all waits in the registry; "
+		                "sysctl fs.mqueue.%s=%u",
+		                rows[i].key, rows[i].value, rows[i].limit, most, rows[i].limit,
+		                rows[i].value);
+	}
+}
+
+void ocs_config_doubt(const struct ocs_config *config, const struct ocs_ini *ini,
+                      struct ocs_problems *problems)
+{
+	doubt_uris(config, ini, problems);
+	doubt_accounts(config, ini, problems);
+	doubt_queues(config, ini, problems);
+}

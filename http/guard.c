@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* See guard.h. Touches the sockets of connections only to read TCP_INFO, send a 408, shut
+ * down. */
+#include "http/guard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "http/room.h"
+#include "base/log.h"
+#include "base/log_budget.h"
+
+#define TICK_MS 250
+/* While descriptors are missing, libmicrohttpd asks for connections again and again. */
+#define SCARCE_TICK_MS 10
+/* A byte that came so long after an answer belongs to the next request: what the clocks here and in
+ * the kernel may differ by. */
+#define SLACK_MS 20
+
+struct ocs_http_guard {
+	pthread_mutex_t lock; /* of the list, and of the sockets in it */
+	pthread_cond_t wake;
+	pthread_t sweeper;
+	bool stopping;
+	struct ocs_http_connection *first;
+	uint64_t count; /* connections ever */
+	struct ocs_http_counters *counters;
+	struct ocs_http_room *room;
+	_Atomic unsigned deadline; /* seconds */
+};
+
+/* The coarse clock (some milliseconds) is enough here and costs next to nothing. */
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
+		return 0;
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE])
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+
+		if (inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host)) != NULL)
+			snprintf(out, OCS_HTTP_PEER_SIZE, "%s:%u", host, ntohs(in->sin_port));
+	} else if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+
+		if (inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host)) != NULL)
+			snprintf(out, OCS_HTTP_PEER_SIZE, "[%s]:%u", host, ntohs(in6->sin6_port));
+	} else {
+		snprintf(out, OCS_HTTP_PEER_SIZE, "?");
+	}
+}
+
+void ocs_http_format_peer(const struct ocs_http_connection *connection,
+                          char out[OCS_HTTP_PEER_SIZE])
+{
+	if (connection->local)
+		snprintf(out, OCS_HTTP_PEER_SIZE, "uid %u (pid %d)", (unsigned)connection->uid,
+		         (int)connection->pid);
+	else
+		ocs_http_format_address((const struct sockaddr *)&connection->address, out);
+}
+
+void ocs_http_format_sender(const struct ocs_http_connection *connection,
+                            char out[OCS_HTTP_PEER_SIZE])
+{
+	char *port;
+
+	if (connection->local) {
+		snprintf(out, OCS_HTTP_PEER_SIZE, "uid %u", (unsigned)connection->uid);
+		return;
+	}
+	ocs_http_format_address((const struct sockaddr *)&connection->address, out);
+	port = strrchr(out, ':');
+	if (port != NULL)
+		*port = '\0';
+}
+
+void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal)
+{
+	char body[400], reply[700];
+	int len = snprintf(body, sizeof(body),
+	                   "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>"
+	                   "<error code=\"%d\" name=\"%s\">%s</error></ocsmanager>\n",
+	                   refusal->code, refusal->name, refusal->text);
+
+	len = snprintf(reply, sizeof(reply),
+	               "HTTP/1.1 %d Refused\r\nConnection: close\r\nContent-Length: %d\r\n"
+	               "Content-Type: text/xml; charset=utf-8\r\n\r\n%s",
+	               refusal->code, len, body);
+	/* A reply fits the socket's buffer; whether the client still listens is its affair. */
+	(void)!send(fd, reply, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_WR);
+}
+
+static const struct ocs_refusal timeout = {408, "REQUEST_TIMEOUT", "the request took too long"};
+
+static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *connection, int phase)
+{
+	char peer[OCS_HTTP_PEER_SIZE], sender[OCS_HTTP_PEER_SIZE] = "?";
+
+	if (!atomic_compare_exchange_strong(&connection->phase, &phase, OCS_HTTP_EXPIRED))
+		return;
+	ocs_http_format_peer(connection, peer);
+	ocs_http_format_sender(connection, sender);
+	if (phase == OCS_HTTP_SENDING) {
+		ocs_log_budgeted(LOG_NOTICE, "answer not read", sender,
+		                 "%s: the answer was not read in time", peer);
+	} else {
+		if (!connection->tls)
+			ocs_http_send_refusal(connection->fd, &timeout);
+		atomic_fetch_add(&guard->counters->timeouts, 1);
+		ocs_log_budgeted(LOG_NOTICE, "REQUEST_TIMEOUT", sender,
+		                 "%s: refused: 408 REQUEST_TIMEOUT", peer);
+	}
+	/* libmicrohttpd sees the end of the connection and closes it. ENOTCONN: it is gone. */
+	(void)shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* How many bytes have come in on the connection so far, and when the last of them. */
+static uint64_t bytes_received(int fd, int64_t now, int64_t *last_r)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	*last_r = now;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return 0;
+	*last_r = now - info.tcpi_last_data_recv;
+	return info.tcpi_bytes_received;
+}
+
+/* When the last bytes of a client and its end arrive together, libmicrohttpd 0.9.75 in epoll mode
+ * takes the bytes and misses the end: the connection would stay until the inactivity timeout. */
+static bool is_gone(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* Nobody tells when the first byte of a request comes, so the sweeper looks whether bytes come
+ * while no request line is complete. ocs_http_begin() goes on from there. */
+static bool drips(struct ocs_http_connection *connection, int64_t since, int64_t now,
+                  int64_t deadline)
+{
+	int64_t last, first = atomic_load(&connection->first_byte);
+	uint64_t bytes = bytes_received(connection->fd, now, &last);
+
+	if (connection->watched != since) {
+		connection->watched = since;
+		connection->bytes = connection->requests == 0 ? 0 : bytes;
+		first = connection->requests > 0 && last > since + SLACK_MS ? last : 0;
+	}
+	if (first == 0 && bytes != connection->bytes)
+		first = last > since ? last : since;
+	atomic_store(&connection->first_byte, first);
+	return first != 0 && now - first >= deadline;
+}
+
+/* Of a local socket the kernel does not count bytes. libmicrohttpd ends a silent connection after
+ * its own time; who is here long after that drips, and had at least the deadline for it. */
+static bool idles(struct ocs_http_connection *connection, int64_t since, int64_t now,
+                  int64_t deadline)
+{
+	int64_t limit = atomic_load(&connection->idle_limit);
+
+	return limit != 0 && now - since >= limit + deadline;
+}
+
+static void sweep(struct ocs_http_guard *guard)
+{
+	int64_t now = now_ms();
+	int64_t deadline = (int64_t)atomic_load(&guard->deadline) * 1000;
+
+	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
+		int phase = atomic_load(&c->phase);
+		int64_t since = atomic_load(&c->since);
+		bool waiting = phase == OCS_HTTP_IDLE || phase == OCS_HTTP_READING;
+		bool late = false;
+
+		/* One in the middle of a burst never pays for it. */
+		if (waiting && now - since < TICK_MS)
+			continue;
+		if (phase == OCS_HTTP_IDLE)
+			late = c->local ? idles(c, since, now, deadline)
+			                : drips(c, since, now, deadline);
+		else if (phase == OCS_HTTP_READING || phase == OCS_HTTP_SENDING)
+			late = now - since >= deadline;
+		if (late)
+			expire(guard, c, phase);
+		else if (waiting && is_gone(c->fd))
+			(void)shutdown(c->fd, SHUT_RDWR);
+	}
+}
+
+static void *run_sweeper(void *arg)
+{
+	struct ocs_http_guard *guard = arg;
+
+	pthread_mutex_lock(&guard->lock);
+	while (!guard->stopping) {
+		bool scarce = guard->room != NULL && ocs_http_room_look(guard->room, guard->first);
+		struct timespec until;
+
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += (scarce ? SCARCE_TICK_MS : TICK_MS) * 1000000L;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_sec++;
+			until.tv_nsec -= 1000000000L;
+		}
+		pthread_cond_timedwait(&guard->wake, &guard->lock, &until);
+		sweep(guard);
+	}
+	pthread_mutex_unlock(&guard->lock);
+	return NULL;
+}
+
+int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
+                         struct ocs_http_guard **out, struct ocs_error *error)
+{
+	struct ocs_http_guard *guard = calloc(1, sizeof(*guard));
+	pthread_condattr_t attributes;
+	int result;
+
+	if (guard == NULL)
+		return ocs_error_set(error, "out of memory");
+	guard->counters = counters;
+	atomic_store(&guard->deadline, deadline);
+	pthread_mutex_init(&guard->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&guard->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	result = pthread_create(&guard->sweeper, NULL, run_sweeper, guard);
+	if (result != 0) {
+		pthread_cond_destroy(&guard->wake);
+		pthread_mutex_destroy(&guard->lock);
+		free(guard);
+		return ocs_error_thread(error, result);
+	}
+	*out = guard;
+	return 0;
+}
+
+void ocs_http_guard_room(struct ocs_http_guard *guard, struct ocs_http_room *room)
+{
+	pthread_mutex_lock(&guard->lock);
+	guard->room = room;
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on)
+{
+	pthread_mutex_lock(&guard->lock);
+	if (guard->room != NULL)
+		ocs_http_room_listens(guard->room, fd, on);
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds)
+{
+	atomic_store(&guard->deadline, seconds);
+}
+
+void ocs_http_guard_stop(struct ocs_http_guard *guard)
+{
+	pthread_mutex_lock(&guard->lock);
+	guard->stopping = true;
+	pthread_cond_signal(&guard->wake);
+	pthread_mutex_unlock(&guard->lock);
+	pthread_join(guard->sweeper, NULL);
+	ocs_http_room_free(guard->room);
+	pthread_cond_destroy(&guard->wake);
+	pthread_mutex_destroy(&guard->lock);
+	free(guard);
+}
+
+/* Asked of the kernel: libmicrohttpd 1.0.1 has no address for the peers of AF_UNIX sockets. */
+static int take_address(struct ocs_http_connection *connection)
+{
+	socklen_t len = sizeof(connection->address);
+	struct ucred peer;
+
+	if (getpeername(connection->fd, (struct sockaddr *)&connection->address, &len) != 0)
+		return -1;
+	if (connection->address.ss_family != AF_UNIX)
+		return 0;
+	memset(&connection->address, 0, sizeof(connection->address));
+	connection->address.ss_family = AF_UNIX;
+	len = sizeof(peer);
+	if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return -1;
+	connection->local = true;
+	connection->uid = peer.uid;
+	connection->pid = peer.pid;
+	return 0;
+}
+
+void ocs_http_guard_no_memory(const struct ocs_http_guard *guard)
+{
+	if (guard->room != NULL)
+		ocs_http_room_no_memory(guard->room);
+}
+
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd)
+{
+	struct ocs_http_connection *connection = calloc(1, sizeof(*connection));
+
+	if (connection == NULL) {
+		ocs_http_guard_no_memory(guard);
+		return NULL;
+	}
+	connection->guard = guard;
+	connection->fd = fd;
+	if (take_address(connection) != 0) {
+		free(connection);
+		return NULL;
+	}
+	connection->tls = guard->room != NULL && ocs_http_room_tls(guard->room);
+	atomic_store(&connection->since, now_ms());
+	pthread_mutex_lock(&guard->lock);
+	connection->number = ++guard->count;
+	connection->next = guard->first;
+	if (guard->first != NULL)
+		guard->first->previous = connection;
+	guard->first = connection;
+	if (guard->room != NULL)
+		ocs_http_room_enter(guard->room, connection, guard->first);
+	pthread_mutex_unlock(&guard->lock);
+	atomic_fetch_add(&guard->counters->open, 1);
+	atomic_fetch_add(&guard->counters->total, 1);
+	return connection;
+}
+
+void ocs_http_guard_detach(struct ocs_http_connection *connection)
+{
+	struct ocs_http_guard *guard = connection->guard;
+
+	pthread_mutex_lock(&guard->lock);
+	if (guard->room != NULL)
+		ocs_http_room_leave(guard->room, connection);
+	if (connection->previous != NULL)
+		connection->previous->next = connection->next;
+	else
+		guard->first = connection->next;
+	if (connection->next != NULL)
+		connection->next->previous = connection->previous;
+	pthread_mutex_unlock(&guard->lock);
+	atomic_fetch_sub(&guard->counters->open, 1);
+	free(connection);
+}
+
+/* EXPIRED is final. */
+static bool enter_since(struct ocs_http_connection *connection, int phase, int64_t since)
+{
+	int before = atomic_load(&connection->phase);
+
+	atomic_store(&connection->since, since);
+	while (before != OCS_HTTP_EXPIRED)
+		if (atomic_compare_exchange_weak(&connection->phase, &before, phase))
+			return true;
+	return false;
+}
+
+static bool enter(struct ocs_http_connection *connection, int phase)
+{
+	return enter_since(connection, phase, now_ms());
+}
+
+void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
+{
+	int64_t first = atomic_exchange(&connection->first_byte, 0);
+
+	ocs_http_target_look(&connection->target, address);
+	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
+	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : now_ms());
+}
+
+bool ocs_http_work(struct ocs_http_connection *connection)
+{
+	return enter(connection, OCS_HTTP_WORKING);
+}
+
+void ocs_http_send(struct ocs_http_connection *connection)
+{
+	enter(connection, OCS_HTTP_SENDING);
+}
+
+void ocs_http_end(struct ocs_http_connection *connection)
+{
+	enter(connection, OCS_HTTP_IDLE);
+}
+
+unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&guard->lock);
+	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next)
+		count += c->local && c->uid == uid;
+	pthread_mutex_unlock(&guard->lock);
+	return count;
+}
+
+unsigned ocs_http_guard_busy(struct ocs_http_guard *guard, bool sending)
+{
+	unsigned busy = 0;
+
+	pthread_mutex_lock(&guard->lock);
+	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
+		int phase = atomic_load(&c->phase);
+
+		busy += phase == OCS_HTTP_WORKING || (sending && phase == OCS_HTTP_SENDING);
+	}
+	pthread_mutex_unlock(&guard->lock);
+	return busy;
+}

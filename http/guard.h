@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The open connections of a listener and the deadline that every request has: libmicrohttpd's
+ * inactivity timeout alone lets a client drip its headers or body for ever. A sweeper thread ends
+ * what is late: with 408 where an answer can still be sent, else by closing.
+ *
+ * Threads: attach and detach are libmicrohttpd's connection callback; the phase functions are
+ * called by the thread that serves the connection. The sweeper touches a socket only under the
+ * guard's lock, and detach comes before the socket is closed, so it never meets another
+ * connection's socket.
+ *
+ * The deadline runs from the first byte of a request to the end of its body. Over TLS the handshake
+ * belongs to the first request. On a local socket the kernel does not count bytes: there the time
+ * of the request line is bounded by that of silence and the deadline together.
+ */
+#ifndef OCS_HTTP_GUARD_H
+#define OCS_HTTP_GUARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/refusal.h"
+#include "http/frame.h"
+
+struct ocs_http_guard;
+struct ocs_http_group;
+struct ocs_http_room;
+
+#define OCS_HTTP_PEER_SIZE 64 /* "[IPv6]:PORT" and its NUL */
+
+/* Counted by guard and room, over all that share it; read by anybody. */
+struct ocs_http_counters {
+	_Atomic uint64_t open; /* connections, now */
+	_Atomic uint64_t total;
+	_Atomic uint64_t evicted;  /* silent ones, for a newcomer */
+	_Atomic uint64_t refused;  /* nobody was silent, or no descriptor left */
+	_Atomic uint64_t timeouts; /* requests that were answered 408 */
+};
+
+enum ocs_http_phase {
+	OCS_HTTP_IDLE,    /* between requests, or reading a request line */
+	OCS_HTTP_READING, /* reading headers and body */
+	OCS_HTTP_WORKING, /* at work on it: dispatch and the workers have deadlines of their own */
+	OCS_HTTP_SENDING,
+	OCS_HTTP_EXPIRED, /* the sweeper ended it */
+};
+
+struct ocs_http_connection {
+	struct ocs_http_guard *guard;
+	struct ocs_http_connection *previous, *next;
+	int fd;
+	struct sockaddr_storage address;
+	bool local; /* over an AF_UNIX socket: address is its family alone, uid and pid are the
+	               peer's as the kernel says */
+	uid_t uid;
+	pid_t pid;
+	/* Milliseconds a local connection may be IDLE beyond the deadline, since nothing tells
+	 * whether bytes come; 0: no limit. Set once, by who attached it. */
+	_Atomic int64_t idle_limit;
+	uint64_t number;               /* counts the guard's connections */
+	struct ocs_http_target target; /* of the present request, by the connection's thread */
+	_Atomic uint64_t requests;     /* of this connection, the present one included */
+	_Atomic int phase;
+	_Atomic int64_t since; /* of the phase; of a request for READING; milliseconds, steady */
+	_Atomic int64_t first_byte; /* when the first one of a request that has no complete line yet
+	                               was seen; 0: none. A local socket's cannot be seen. */
+	bool tls;                   /* nothing can be said past libmicrohttpd */
+	struct ocs_http_group *group; /* under the guard's lock; room.c's own */
+	/* The sweeper's own: */
+	int64_t watched;
+	uint64_t bytes;
+};
+
+int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
+                         struct ocs_http_guard **out, struct ocs_error *error);
+void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds);
+/* How many connections there may be, and what happens past that: see room.h. Before the
+ * listeners start; the room then belongs to the guard. Without one there is no limit here. */
+void ocs_http_guard_room(struct ocs_http_guard *guard, struct ocs_http_room *room);
+/* A listening socket, from when it is there until before it is closed: who waits in it is turned
+ * away while descriptors are missing. */
+void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on);
+/* After the listener has stopped: no connection is left. */
+void ocs_http_guard_stop(struct ocs_http_guard *guard);
+
+/* A connection cannot be served for lack of memory: the room's owner is told. */
+void ocs_http_guard_no_memory(const struct ocs_http_guard *guard);
+
+/* NULL when out of memory, or the kernel does not tell the peer, that has left already: nothing is
+ * served on such a connection. */
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd);
+void ocs_http_guard_detach(struct ocs_http_connection *connection);
+
+/* A request line was read, with this address in it. */
+void ocs_http_begin(struct ocs_http_connection *connection, const char *address);
+/* The request is complete. false: it came too late, the connection is being ended. */
+bool ocs_http_work(struct ocs_http_connection *connection);
+void ocs_http_send(struct ocs_http_connection *connection);
+void ocs_http_end(struct ocs_http_connection *connection);
+
+/* The guard's connections that have a request at work, and with `sending` also those that are being
+ * answered. */
+unsigned ocs_http_guard_busy(struct ocs_http_guard *guard, bool sending);
+
+/* The guard's local connections of that user. */
+unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid);
+
+/* ADDRESS:PORT or [ADDRESS]:PORT. */
+void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE]);
+/* The same of the peer; of a local one its user and process. */
+void ocs_http_format_peer(const struct ocs_http_connection *connection,
+                          char out[OCS_HTTP_PEER_SIZE]);
+/* The same without port or process: one text for one sender. */
+void ocs_http_format_sender(const struct ocs_http_connection *connection,
+                            char out[OCS_HTTP_PEER_SIZE]);
+/* Sends a refusal past libmicrohttpd, without waiting, and ends the sending side; nothing else may
+ * be sent. The refusal's text is ours and needs no escaping. */
+void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * libocsnotify: notifications for a MAPI server's clients.
+ *
+ * A MAPI server opens one context, one session for each client connection (session context), and
+ * subscribes as the client asks. The ocsmanager daemon writes what happens into the session's
+ * queues; in the client's idle EMSMDB call the server drains them as RopNotify responses.
+ *
+ * When things happen: the library has no thread and never blocks on a client. The registry's lock
+ * apart, the one thing it may wait for is the daemon, 2 s at most: see ocsnotify_subscribe().
+ * ocsnotify_fd()
+ * becomes readable on news; the host then calls ocsnotify_process(), which sends the UDP datagrams
+ * that are due and says which sessions have something pending. The idle call drains.
+ *
+ * What is removed under a running context (cleaners of temporary folders do it): its wake-up socket
+ * and journal, the folder they are in, its records in the registry, one of its kernel queues, or
+ * the registry file when the daemon makes a new one. It is looked for every 3 s, by a timer that
+ * makes ocsnotify_fd() readable (so it becomes readable without news too; ocsnotify_process() then
+ * returns 0), and in the calls that subscribe and drain. What is missing is made again and
+ * registered again in the same places, and the warning function is told once. Nothing that was
+ * accepted is lost by it, with one exception, of which the warning says that what came meanwhile is
+ * missing: a host that made no call for more than 15 s after that was taken for dead. Where it
+ * cannot be mended the warning says why, once, and it is tried again.
+ *
+ * Threads: a context and all that belongs to it may be used by one thread at a time; different
+ * contexts may be used by different threads at once. No call may be made from inside a callback
+ * unless its description allows it. Nothing may be used in a forked child: each call there
+ * returns OCSNOTIFY_E_FORKED, except ocsnotify_close(), which frees memory and descriptors only.
+ *
+ * Ownership: what a function returns through a pointer belongs to the library unless it says
+ * otherwise. Strings passed in are copied.
+ *
+ * Identifiers (FID, MID) are the 64-bit C values of MS-OXCDATA 2.2.1.1 and 2.2.1.2: the eight wire
+ * bytes read as a little-endian integer. Times are microseconds since 1970, UTC.
+ */
+#ifndef OCSNOTIFY_H
+#define OCSNOTIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OCSNOTIFY_API __attribute__((visibility("default")))
+
+struct ocsnotify;         /* a context: one descriptor, any number of sessions */
+struct ocsnotify_session; /* one client connection of one user */
+
+enum ocsnotify_error {
+	OCSNOTIFY_OK = 0,
+	OCSNOTIFY_E_INVALID = -1, /* a parameter is out of range; nothing changed */
+	OCSNOTIFY_E_NOMEM = -2,
+	OCSNOTIFY_E_NO_REGISTRY =
+	        -3, /* the registry folder is missing or not set up: start ocsmanager */
+	OCSNOTIFY_E_REGISTRY = -4,   /* reading or writing the registry failed */
+	OCSNOTIFY_E_PERMISSION = -5, /* this user may not use the registry folder */
+	OCSNOTIFY_E_SYSTEM = -6,     /* a socket, timer or descriptor was not to be had */
+	OCSNOTIFY_E_EXISTS = -7,     /* the handle is subscribed already */
+	OCSNOTIFY_E_NOT_FOUND = -8,  /* no such handle */
+	/* exhausted: identifiers; 4096 subscriptions of a session; 4096 queues or (in one context)
+	 * 1024 sessions of a user */
+	OCSNOTIFY_E_LIMIT = -9,
+	OCSNOTIFY_E_FORKED = -10, /* the context was opened before a fork */
+	OCSNOTIFY_E_BUSY = -11,   /* somebody else holds the registry; try again */
+};
+
+/* Text for an error, never NULL; static. Any thread. */
+OCSNOTIFY_API const char *ocsnotify_strerror(int error);
+
+/* A sentence about the last failure on this context (path, limit, errno), "" if there was none.
+ * Valid until the next call on the context. */
+OCSNOTIFY_API const char *ocsnotify_last_error(const struct ocsnotify *context);
+
+/* Warnings the host may log: a limit was hit and the subscription lives on its spill list, a record
+ * was damaged, a datagram could not be sent, a file was removed and made again. Called from inside
+ * library calls, with no lock held; must not call the library. */
+typedef void ocsnotify_warning_fn(const char *text, void *arg);
+
+/*
+ * Opens a context on a registry folder ([main] registry of ocsmanager.ini). Creates its wake-up
+ * socket there, sweeps dead queues of its own user id. Several contexts may be open in one process.
+ * On failure *context_r is NULL and error_text (if not NULL, error_size bytes) has a sentence.
+ */
+OCSNOTIFY_API int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r,
+                                 char *error_text, size_t error_size);
+OCSNOTIFY_API void ocsnotify_set_warning(struct ocsnotify *context, ocsnotify_warning_fn *warning,
+                                         void *arg);
+/* Closes all sessions, removes their queues and the socket, frees. NULL is allowed. */
+OCSNOTIFY_API void ocsnotify_close(struct ocsnotify *context);
+
+/* A descriptor to poll for reading (level-triggered), for the life of the context. Readable means:
+ * call ocsnotify_process(). Never read from it. */
+OCSNOTIFY_API int ocsnotify_fd(const struct ocsnotify *context);
+
+/*
+ * Takes in the news behind the descriptor, sends the UDP datagrams that are due (a session that
+ * went from nothing pending to something pending, and again every push interval until it is
+ * drained: MS-OXCNOTIF 3.1.5.4), then calls pending() once for each session that has something
+ * pending and had news since the last call. pending() may call ocsnotify_pending(), the drain
+ * functions and ocsnotify_session_data() for that session, nothing else. Returns the number of
+ * those sessions or an error. Costs next to nothing to call when there is no news.
+ */
+typedef void ocsnotify_pending_fn(struct ocsnotify_session *session, void *arg);
+OCSNOTIFY_API int ocsnotify_process(struct ocsnotify *context, ocsnotify_pending_fn *pending,
+                                    void *arg);
+
+/* Called after each datagram sent or tried, if set: for logs. error is 0 or an errno. */
+typedef void ocsnotify_datagram_fn(struct ocsnotify_session *session, const void *sockaddr,
+                                   size_t sockaddr_len, const uint8_t *payload, size_t payload_len,
+                                   int error, void *arg);
+OCSNOTIFY_API void ocsnotify_set_datagram(struct ocsnotify *context,
+                                          ocsnotify_datagram_fn *datagram, void *arg);
+
+/* ---- sessions -------------------------------------------------------------------------------- */
+
+/* A session of a groupware user (1 to 1024 bytes of UTF-8). data is the host's own pointer. */
+OCSNOTIFY_API int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *data,
+                                         struct ocsnotify_session **session_r);
+/* Ends all subscriptions of the session; what was pending is gone. NULL is allowed. */
+OCSNOTIFY_API void ocsnotify_session_close(struct ocsnotify_session *session);
+OCSNOTIFY_API void *ocsnotify_session_data(const struct ocsnotify_session *session);
+
+/* RopNotify details that differ by client: MessageClass as UTF-16LE (MS-OXCNOTIF 2.2.1.4.1.2).
+ * Default false. */
+OCSNOTIFY_API void ocsnotify_session_set_unicode(struct ocsnotify_session *session, bool unicode);
+
+/* ---- subscriptions --------------------------------------------------------------------------- */
+
+/* NotificationTypes of RopRegisterNotification, MS-OXCNOTIF 2.2.1.2.1.1 */
+#define OCSNOTIFY_NEWMAIL          0x0002
+#define OCSNOTIFY_OBJECT_CREATED   0x0004
+#define OCSNOTIFY_OBJECT_DELETED   0x0008
+#define OCSNOTIFY_OBJECT_MODIFIED  0x0010
+#define OCSNOTIFY_OBJECT_MOVED     0x0020
+#define OCSNOTIFY_OBJECT_COPIED    0x0040
+#define OCSNOTIFY_SEARCH_COMPLETED 0x0080
+#define OCSNOTIFY_TABLE_MODIFIED   0x0100
+
+/*
+ * RopRegisterNotification (MS-OXCROPS 2.2.14.1). handle is the server object handle that RopNotify
+ * will carry (not 0xffffffff, unique in the session); types a set of the bits above (0x0400 is
+ * accepted and ignored). With whole_store, folder_id and message_id are ignored; otherwise
+ * folder_id must not be 0, message_id 0 means the folder and the messages directly in it. Returns
+ * after the subscription is registered: it hears of each notification accepted from then on.
+ *
+ * Where ocsmanager is one of several nodes ([rabbitmq] in its ini) the first subscription of a
+ * session, of this kind or a table's, also waits until the other nodes send what is for the user:
+ * some milliseconds, 2 s at most if the broker or the daemon does not answer. Then it succeeds all
+ * the same, with a warning: until the binding comes through, which is tried further, the user hears
+ * of what this node accepts only. After a daemon that did not answer no subscription of the context
+ * waits for 10 s. No lock is held meanwhile; without [rabbitmq] nothing of this happens.
+ */
+OCSNOTIFY_API int ocsnotify_subscribe(struct ocsnotify_session *session, uint32_t handle,
+                                      uint8_t logon_id, uint16_t types, bool whole_store,
+                                      uint64_t folder_id, uint64_t message_id);
+
+/*
+ * The implicit subscription of a table (MS-OXCNOTIF 3.1.4.3): handle is the table's. folder_id is
+ * the folder whose contents or subfolders the table shows, 0 for the whole store.
+ */
+enum ocsnotify_table {
+	OCSNOTIFY_CONTENTS_TABLE,
+	OCSNOTIFY_HIERARCHY_TABLE,
+};
+OCSNOTIFY_API int ocsnotify_subscribe_table(struct ocsnotify_session *session, uint32_t handle,
+                                            uint8_t logon_id, enum ocsnotify_table table,
+                                            uint64_t folder_id);
+
+/* RopRelease of a subscription or table. What is pending for the handle alone is dropped. */
+OCSNOTIFY_API int ocsnotify_unsubscribe(struct ocsnotify_session *session, uint32_t handle);
+
+/* ---- push ------------------------------------------------------------------------------------ */
+
+/*
+ * EcRRegisterPushNotification (MS-OXCRPC 3.1.4.5): the client's context and SOCKADDR bytes as they
+ * came (AF_INET 16 bytes; AF_INET6 28 bytes, family 23 or 10). Returns the MAPI error code for the
+ * client: 0, ecInvalidParam 0x80070057, ecNotSupported 0x80040102, ecTooBig 0x80040305, ecError
+ * 0x80004005 (the registry failed). On failure an earlier registration stays. A later one replaces
+ * the earlier. If something is pending already, the datagram goes out at the next process().
+ */
+OCSNOTIFY_API uint32_t ocsnotify_set_push(struct ocsnotify_session *session, const uint8_t *context,
+                                          size_t context_len, const uint8_t *address,
+                                          size_t address_len);
+
+/* ---- draining -------------------------------------------------------------------------------- */
+
+/* One event of one handle. */
+struct ocsnotify_event {
+	uint32_t handle;
+	uint8_t logon_id;
+	const char *event;    /* "newmail", "created", "deleted", "modified", "moved", "copied",
+	                         "search", "table" */
+	const char *queue;    /* name of the queue it came by */
+	uint16_t flags;       /* NotificationFlags */
+	uint16_t table_event; /* TableEventType as the daemon knows it, 0 unless a table event; the
+	                         response says TableChanged where the host gives no row */
+	uint64_t folder_id, message_id, old_folder_id, old_message_id, parent_folder_id,
+	        old_parent_folder_id;
+	uint32_t total, unread; /* valid with 0x1000, 0x2000 in flags */
+	uint32_t message_flags;
+	const char *message_class;
+	uint64_t accepted_at; /* when the daemon accepted the notification */
+	uint64_t sequence;    /* grows in the order of acceptance */
+	uint8_t id_hash[16];  /* of the sender's account and id; zero without one */
+};
+
+/* Whether something is pending: 1, 0 or an error. Looks at the queues; takes nothing. */
+OCSNOTIFY_API int ocsnotify_pending(struct ocsnotify_session *session);
+
+/* Takes the next event: 1 with *event filled (its strings are valid until the next call on the
+ * session), 0 when nothing is pending, or an error. */
+OCSNOTIFY_API int ocsnotify_next_event(struct ocsnotify_session *session,
+                                       struct ocsnotify_event *event);
+
+/*
+ * Drains into a response buffer: as many RopNotify responses as fit into size bytes, in the order
+ * of acceptance, back to back (MS-OXCNOTIF 3.1.5.1.3). *used_r is what was written; *more_r tells
+ * that some did not fit: they stay in order for the next call (the host then appends RopPending,
+ * MS-OXCROPS 2.2.14.3). A response that would not fit into 32 KB at all is degraded to
+ * TableChanged.
+ */
+OCSNOTIFY_API int ocsnotify_drain(struct ocsnotify_session *session, uint8_t *buffer, size_t size,
+                                  size_t *used_r, bool *more_r);
+
+/* The RopNotify response of one event, as ocsnotify_drain() would write it: its length, 0 if it
+ * does not fit. */
+OCSNOTIFY_API size_t ocsnotify_encode(const struct ocsnotify_session *session,
+                                      const struct ocsnotify_event *event, uint8_t *buffer,
+                                      size_t size);
+
+/*
+ * Row data for TableRowAdded and TableRowModified (MS-OXCNOTIF 2.2.1.4.1.1): the host fills the row
+ * of the table and returns true, or returns false and the client gets TableChanged. data must stay
+ * valid until the next call of the callback. Without a callback: TableChanged. Called from the
+ * drain functions with no lock held; must not call the library.
+ */
+struct ocsnotify_row {
+	uint32_t instance;
+	uint64_t after_folder_id, after_message_id;
+	uint32_t after_instance;
+	const uint8_t *data; /* a PropertyRow, MS-OXCDATA 2.8.1 */
+	uint16_t data_len;
+};
+typedef bool ocsnotify_row_fn(struct ocsnotify_session *session,
+                              const struct ocsnotify_event *event, struct ocsnotify_row *row,
+                              void *arg);
+OCSNOTIFY_API void ocsnotify_set_row_provider(struct ocsnotify_session *session,
+                                              ocsnotify_row_fn *provider, void *arg);
+
+/* ---- identifiers ----------------------------------------------------------------------------- */
+
+/*
+ * The FID of a folder as this user sees it, given at first sight and kept. backend and INBOX are
+ * compared without case, all else exactly, byte for byte (white space at an end belongs to a name);
+ * `/` separates the levels of a folder. The empty folder name is the user's root (backend and
+ * backend_user are then ignored). A FID that the user map sets wins. E_INVALID: a name that no
+ * notification can have: not 1 to 1,024 bytes of UTF-8, one with C0 control characters, a folder
+ * with an empty level.
+ */
+OCSNOTIFY_API int ocsnotify_folder_fid(struct ocsnotify *context, const char *user,
+                                       const char *backend, const char *backend_user,
+                                       const char *folder, uint64_t *folder_id_r);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The users that have sessions, so that one of them cannot take what all the others need. See
+ * internal.h. Exchange has such a limit too, 32 sessions of a user (event 9646 tells of it).
+ */
+#include "libocsemsmdb/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct emsmdb_user *find(const struct ocsemsmdb *server, const char *name)
+{
+	struct emsmdb_user *user;
+
+	HASH_FIND(hh, server->users, name, strlen(name), user);
+	return user;
+}
+
+bool emsmdb_user_join(struct ocsemsmdb_session *session, const char *name)
+{
+	struct ocsemsmdb *server = session->server;
+	struct emsmdb_user *user = find(server, name);
+	size_t len = strlen(name);
+
+	if (user == NULL) {
+		user = calloc(1, sizeof(*user) + len + 1);
+		if (user == NULL)
+			return false;
+		memcpy(user->name, name, len);
+		HASH_ADD_KEYPTR(hh, server->users, user->name, len, user);
+		if (user->hh.tbl == NULL) {
+			free(user);
+			return false;
+		}
+	}
+	session->owner = user;
+	session->user = user->name;
+	session->next_of_owner = user->sessions;
+	user->sessions = session;
+	user->n_sessions++;
+	return true;
+}
+
+void emsmdb_user_leave(struct ocsemsmdb_session *session)
+{
+	struct emsmdb_user *user = session->owner;
+	struct ocsemsmdb_session **p;
+
+	if (user == NULL)
+		return;
+	for (p = &user->sessions; *p != session; p = &(*p)->next_of_owner)
+		;
+	*p = session->next_of_owner;
+	session->owner = NULL;
+	session->user = NULL;
+	if (--user->n_sessions > 0)
+		return;
+	HASH_DEL(session->server->users, user);
+	free(user);
+}
+
+static struct ocsemsmdb_session *least_used(const struct emsmdb_user *user)
+{
+	struct ocsemsmdb_session *oldest = NULL;
+
+	for (struct ocsemsmdb_session *s = user->sessions; s != NULL; s = s->next_of_owner)
+		if (s->wait.call == NULL && (oldest == NULL || s->used <= oldest->used))
+			oldest = s;
+	return oldest;
+}
+
+bool emsmdb_user_make_room(struct ocsemsmdb *server, const char *name)
+{
+	const struct emsmdb_user *user = find(server, name);
+	unsigned max = server->settings.sessions_per_user;
+	struct ocsemsmdb_session *oldest;
+
+	if (user == NULL || max == 0 || user->n_sessions < max)
+		return true;
+	oldest = least_used(user);
+	if (oldest == NULL) {
+		server->stats.refused_for_user++;
+		return false;
+	}
+	server->stats.ended_for_user++;
+	emsmdb_session_free(oldest, false);
+	return true;
+}

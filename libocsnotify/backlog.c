@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The backlog of a session: takes entries in from the kernel's queues and from spill lists, puts
+ * them in order, and gives them out handle by handle.
+ *
+ * The race with the daemon (which alone decides whether an entry goes to the queue or to the spill
+ * list): while a spill list is not empty all entries go there. So the queue is read to its end, and
+ * if there is a spill list, read again inside the transaction that empties the list: what the queue
+ * holds then is older than the list, and what comes later waits for the transaction.
+ */
+#include "libocsnotify/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mqueue/queue.h"
+#include "registry/match.h"
+
+/* Entries of one queue that one call takes while the daemon keeps filling it. */
+#define TAKE_MAX 4096
+
+/* The backlog's memory is given back when it is empty and larger than this many items. */
+#define KEEP_ITEMS 64
+
+static int reserve(struct ocsnotify_session *session)
+{
+	struct lib_item *items;
+	size_t max;
+
+	if (session->n_items < session->max_items)
+		return 0;
+	if (session->head > session->max_items / 2) {
+		memmove(session->items, session->items + session->head,
+		        (session->n_items - session->head) * sizeof(*items));
+		session->n_items -= session->head;
+		session->head = 0;
+		return 0;
+	}
+	max = session->max_items == 0 ? KEEP_ITEMS : session->max_items * 2;
+	items = realloc(session->items, max * sizeof(*items));
+	if (items == NULL)
+		return -1;
+	session->items = items;
+	session->max_items = max;
+	return 0;
+}
+
+/* There is room for it. */
+static void add(struct lib_queue *queue, const uint8_t *data, size_t len, bool from_spill)
+{
+	struct ocsnotify_session *session = queue->session;
+	struct lib_item *item = &session->items[session->n_items];
+
+	if (ocs_entry_decode(data, len, &item->entry) != 0) {
+		session->context->damaged_queued++;
+		return;
+	}
+	item->queue = queue;
+	item->from_spill = from_spill;
+	session->n_items++;
+}
+
+static int read_queue(struct lib_queue *queue, mqd_t mq, uint8_t *buffer, size_t max)
+{
+	size_t len;
+	int ret = 0;
+
+	for (size_t n = 0; n < max && ret == 0; n++) {
+		if (reserve(queue->session) != 0)
+			return -ENOMEM;
+		ret = ocs_queue_receive(mq, buffer, queue->message_size, &len);
+		if (ret == 0)
+			add(queue, buffer, len, false);
+		else if (ret == -EINTR)
+			ret = 0;
+	}
+	return ret == -EAGAIN ? 0 : ret;
+}
+
+/* Reads the kernel queue to its end, or max entries: 0, or -ENOMEM before anything is lost. */
+static int take_queue(struct lib_queue *queue, size_t max)
+{
+	uint8_t small[512], *buffer = small, *large = NULL;
+	int ret = 0;
+
+	if (queue->mq == LIB_NO_QUEUE && queue->old_mq == LIB_NO_QUEUE)
+		return 0;
+	if (queue->message_size > sizeof(small)) {
+		buffer = large = malloc(queue->message_size);
+		if (large == NULL)
+			return -ENOMEM;
+	}
+	if (queue->old_mq != LIB_NO_QUEUE)
+		ret = read_queue(queue, queue->old_mq, buffer, SIZE_MAX);
+	if (ret == 0 && queue->mq != LIB_NO_QUEUE)
+		ret = read_queue(queue, queue->mq, buffer, max);
+	free(large);
+	return ret;
+}
+
+static int add_spilled(const uint8_t *entry, size_t len, void *arg)
+{
+	struct lib_queue *queue = arg;
+
+	if (reserve(queue->session) != 0)
+		return OCS_STORE_ERROR;
+	add(queue, entry, len, true);
+	return 0;
+}
+
+/* (locked, transaction) */
+static int take_spill(struct lib_queue *queue, struct ocs_error *error)
+{
+	struct ocs_registry *registry = queue->session->context->shared->registry;
+	struct ocs_spill_state state;
+	int ret = ocs_registry_spill_state(registry, queue->r.id, &state, error);
+
+	if (ret != OCS_STORE_OK || state.count == 0)
+		return ret;
+	if (take_queue(queue, SIZE_MAX) == -ENOMEM)
+		return ocs_error_set(error, "out of memory");
+	ret = ocs_registry_spill_each(registry, queue->r.id, add_spilled, queue, error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_registry_spill_clear(registry, queue->r.id, error);
+	return ret;
+}
+
+/* (locked) Whether any queue of the session has a spill list: 1, 0 or an ocs_store_result. */
+static int any_spill(struct ocsnotify_session *session, struct ocs_error *error)
+{
+	struct ocs_registry *registry = session->context->shared->registry;
+	/* Before the look: what is committed during it is seen by the next one. */
+	uint32_t seqnum = ocs_registry_seqnum(registry);
+	struct ocs_spill_state state;
+
+	if (session->spills_known && session->spills_seqnum == seqnum)
+		return 0;
+	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next) {
+		int ret = ocs_registry_spill_state(registry, queue->r.id, &state, error);
+
+		if (ret != OCS_STORE_OK)
+			return ret;
+		if (state.count > 0)
+			return 1;
+	}
+	session->spills_known = true;
+	session->spills_seqnum = seqnum;
+	return 0;
+}
+
+/* What was read from the lists is still there; what came from the queues is nowhere else. */
+static void forget_spilled(struct ocsnotify_session *session, size_t from)
+{
+	size_t kept = from;
+
+	for (size_t i = from; i < session->n_items; i++)
+		if (!session->items[i].from_spill)
+			session->items[kept++] = session->items[i];
+	session->n_items = kept;
+}
+
+/* (locked) before: how many items of the backlog are older than this taking. */
+static int take_spills(struct ocsnotify_session *session, size_t before, struct ocs_error *error)
+{
+	struct ocs_registry *registry = session->context->shared->registry;
+	int ret = ocs_registry_begin(registry, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	/* The daemon made it anew while we waited: what is taken from the old one would come again
+	 * from the new one. */
+	if (lib_shared_exchanged(session->context->shared)) {
+		ocs_registry_cancel(registry);
+		ocs_error_set(error, "%s: the registry was just made anew: try again",
+		              session->context->shared->path);
+		return OCS_STORE_BUSY;
+	}
+	for (struct lib_queue *queue = session->queues; queue != NULL && ret == OCS_STORE_OK;
+	     queue = queue->next)
+		ret = take_spill(queue, error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_registry_commit(registry, false, error);
+	else
+		ocs_registry_cancel(registry);
+	if (ret != OCS_STORE_OK)
+		forget_spilled(session, session->head + before);
+	return ret;
+}
+
+/* By acceptance; of one notification the tables in their order; of one queue as they came. The
+ * serial, given in the order of taking, makes the sort stable. */
+static int compare(const void *a, const void *b)
+{
+	const struct lib_item *x = a, *y = b;
+
+	if (x->entry.sequence != y->entry.sequence)
+		return x->entry.sequence < y->entry.sequence ? -1 : 1;
+	if (x->queue->r.table != y->queue->r.table)
+		return x->queue->r.table < y->queue->r.table ? -1 : 1;
+	return x->serial < y->serial ? -1 : x->serial > y->serial;
+}
+
+static void warn_bad_entries(struct ocsnotify *context, uint64_t before)
+{
+	if (context->damaged_queued != before)
+		lib_warn(context,
+		         "%llu queue entries were not valid and were skipped (%llu so far)",
+		         (unsigned long long)(context->damaged_queued - before),
+		         (unsigned long long)context->damaged_queued);
+}
+
+/* Reads the kernel's queues: a library code. */
+static int take_queues(struct ocsnotify_session *session)
+{
+	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next) {
+		int ret = take_queue(queue, TAKE_MAX);
+
+		if (ret == -ENOMEM)
+			return lib_fail(session->context, OCSNOTIFY_E_NOMEM, "out of memory");
+		if (ret != 0 && !queue->failed) {
+			queue->failed = true;
+			lib_warn(session->context, "cannot read the queue %s: %s", queue->r.name,
+			         strerror(-ret));
+		}
+	}
+	return OCSNOTIFY_OK;
+}
+
+static int take_lists(struct ocsnotify_session *session, size_t before)
+{
+	struct ocsnotify *context = session->context;
+	struct ocs_error error = {""};
+	int code = lib_enter(context), ret;
+
+	if (code != OCSNOTIFY_OK)
+		return code;
+	ret = any_spill(session, &error);
+	if (ret == 1)
+		ret = take_spills(session, before, &error);
+	return lib_leave(context, ret, &error);
+}
+
+int lib_backlog_take(struct ocsnotify_session *session)
+{
+	uint64_t bad_before = session->context->damaged_queued;
+	size_t before = session->n_items - session->head, first;
+	int code = take_queues(session);
+
+	if (code == OCSNOTIFY_OK)
+		code = take_lists(session, before);
+	first = session->head + before;
+	for (size_t i = first; i < session->n_items; i++) {
+		session->items[i].serial = session->next_serial++;
+		session->items[i].from_spill = false;
+	}
+	if (session->n_items - first > 1)
+		qsort(&session->items[first], session->n_items - first, sizeof(session->items[0]),
+		      compare);
+	warn_bad_entries(session->context, bad_before);
+	return code;
+}
+
+int lib_backlog_waiting(struct ocsnotify_session *session)
+{
+	struct ocs_error error = {""};
+	struct ocs_queue_state state;
+	int ret, code;
+
+	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next)
+		if (queue->mq != LIB_NO_QUEUE && ocs_queue_state(queue->mq, &state) == 0 &&
+		    state.messages > 0)
+			return 1;
+	code = lib_enter(session->context);
+	if (code != OCSNOTIFY_OK)
+		return code;
+	ret = any_spill(session, &error);
+	code = lib_leave(session->context, ret == 1 ? OCS_STORE_OK : ret, &error);
+	return ret == 1 ? 1 : code;
+}
+
+static void advance(struct ocsnotify_session *session)
+{
+	session->given = 0;
+	session->head++;
+	if (session->head < session->n_items)
+		return;
+	session->head = session->n_items = 0;
+	if (session->max_items > KEEP_ITEMS) {
+		free(session->items);
+		session->items = NULL;
+		session->max_items = 0;
+	}
+}
+
+static bool wants(const struct lib_handle *handle, const struct lib_item *item)
+{
+	return item->serial >= handle->since &&
+	       ocs_match_entry(&item->entry, item->queue->r.table, handle->types,
+	                       item->queue->r.folder, handle->mid);
+}
+
+const struct lib_item *lib_backlog_peek(struct ocsnotify_session *session,
+                                        const struct lib_handle **handle_r)
+{
+	while (session->head < session->n_items) {
+		const struct lib_item *item = &session->items[session->head];
+
+		for (size_t i = 0; i < item->queue->n_users; i++) {
+			const struct lib_handle *handle = item->queue->users[i];
+
+			if (handle->order > session->given && wants(handle, item)) {
+				*handle_r = handle;
+				return item;
+			}
+		}
+		advance(session);
+	}
+	return NULL;
+}
+
+void lib_backlog_next(struct ocsnotify_session *session, const struct lib_handle *handle)
+{
+	session->given = handle->order;
+}
+
+void lib_backlog_drop(struct ocsnotify_session *session, const struct lib_queue *queue)
+{
+	size_t kept = session->head;
+
+	if (session->head < session->n_items && session->items[session->head].queue == queue)
+		session->given = 0;
+	for (size_t i = session->head; i < session->n_items; i++)
+		if (session->items[i].queue != queue)
+			session->items[kept++] = session->items[i];
+	session->n_items = kept;
+	if (session->head == kept)
+		session->head = session->n_items = 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * Draining: events and RopNotify responses out of a session's backlog. See ocsnotify.h.
+ */
+#include "libocsnotify/internal.h"
+
+#include <string.h>
+
+#include "libocsnotify/ropnotify.h"
+
+/* A payload is at most 32 KB (MS-OXCRPC 3.1.4.2.1), RopSize among them. */
+#define RESPONSE_MAX (32 * 1024 - 2)
+
+static const char *event_word(uint16_t flags)
+{
+	switch (flags & OCS_NF_TYPE_MASK) {
+	case OCS_NF_NEWMAIL:
+		return "newmail";
+	case OCS_NF_CREATED:
+		return "created";
+	case OCS_NF_DELETED:
+		return "deleted";
+	case OCS_NF_MODIFIED:
+		return "modified";
+	case OCS_NF_MOVED:
+		return "moved";
+	case OCS_NF_COPIED:
+		return "copied";
+	case OCS_NF_SEARCH_COMPLETED:
+		return "search";
+	default:
+		return "table";
+	}
+}
+
+static void fill(struct ocsnotify_session *session, const struct lib_item *item,
+                 const struct lib_handle *handle, struct ocsnotify_event *event)
+{
+	const struct ocs_entry *entry = &item->entry;
+	bool about_message = (entry->flags & OCS_NF_M) != 0;
+
+	*event = (struct ocsnotify_event){
+	        .handle = handle->handle,
+	        .logon_id = handle->logon_id,
+	        .event = event_word(entry->flags),
+	        .flags = entry->flags,
+	        .table_event = entry->table_event,
+	        .folder_id = entry->fid,
+	        .message_id = entry->mid,
+	        .old_folder_id = entry->old_fid,
+	        /* An entry has one place for what a folder and a message need in turn. */
+	        .old_message_id = about_message ? entry->old_mid : 0,
+	        .old_parent_folder_id = about_message ? 0 : entry->old_mid,
+	        .parent_folder_id = entry->parent_fid,
+	        .total = entry->total,
+	        .unread = entry->unread,
+	        .message_flags = entry->message_flags,
+	        .accepted_at = entry->accepted_at,
+	        .sequence = entry->sequence,
+	};
+	memcpy(event->id_hash, entry->id_hash, sizeof(event->id_hash));
+	memcpy(session->event_queue, item->queue->r.name, sizeof(session->event_queue));
+	memcpy(session->event_class, entry->message_class, sizeof(session->event_class));
+	event->queue = session->event_queue;
+	event->message_class = session->event_class;
+}
+
+/* The next event without taking it: 1, 0 or an error. Takes in when the backlog is used up. */
+static int peek(struct ocsnotify_session *session, struct ocsnotify_event *event,
+                const struct lib_handle **handle_r)
+{
+	const struct lib_item *item = lib_backlog_peek(session, handle_r);
+
+	if (item == NULL) {
+		int code = lib_backlog_take(session);
+
+		item = lib_backlog_peek(session, handle_r);
+		if (item == NULL)
+			return code;
+		/* What could be taken is given out; the trouble shows again at its end. */
+	}
+	fill(session, item, *handle_r, event);
+	return 1;
+}
+
+int lib_session_pending(struct ocsnotify_session *session)
+{
+	const struct lib_handle *handle;
+
+	if (lib_backlog_peek(session, &handle) != NULL)
+		return 1;
+	return lib_backlog_waiting(session);
+}
+
+int ocsnotify_pending(struct ocsnotify_session *session)
+{
+	if (lib_forked(session->context))
+		return OCSNOTIFY_E_FORKED;
+	return lib_session_pending(session);
+}
+
+int ocsnotify_next_event(struct ocsnotify_session *session, struct ocsnotify_event *event)
+{
+	const struct lib_handle *handle;
+	int ret;
+
+	if (lib_forked(session->context))
+		return OCSNOTIFY_E_FORKED;
+	lib_look(session->context);
+	lib_request_binding_again(session);
+	ret = peek(session, event, &handle);
+	if (ret == 1)
+		lib_backlog_next(session, handle);
+	lib_settle(session, ret == 0);
+	return ret;
+}
+
+static void table_changed(struct ocs_ropnotify *notify)
+{
+	notify->table_event = OCS_TE_CHANGED;
+	notify->row_data_len = 0;
+	notify->row_data = NULL;
+}
+
+/* The row of the table as the host has it, if it can give it. */
+static void add_row(const struct ocsnotify_session *session, const struct ocsnotify_event *event,
+                    struct ocs_ropnotify *notify)
+{
+	struct ocsnotify_row row = {0};
+
+	if (session->row_provider == NULL ||
+	    !session->row_provider((struct ocsnotify_session *)(uintptr_t)session, event, &row,
+	                           session->row_arg)) {
+		table_changed(notify);
+		return;
+	}
+	notify->row_instance = row.instance;
+	notify->after_fid = row.after_folder_id;
+	notify->after_mid = row.after_message_id;
+	notify->after_instance = row.after_instance;
+	notify->row_data = row.data;
+	notify->row_data_len = row.data_len;
+	if (ocs_ropnotify_size(notify) > RESPONSE_MAX)
+		table_changed(notify);
+}
+
+static void to_response(const struct ocsnotify_session *session,
+                        const struct ocsnotify_event *event, struct ocs_ropnotify *notify)
+{
+	*notify = (struct ocs_ropnotify){
+	        .handle = event->handle,
+	        .logon_id = event->logon_id,
+	        .flags = event->flags,
+	        .table_event = event->table_event,
+	        .row_fid = event->folder_id,
+	        .row_mid = event->message_id,
+	        .fid = event->folder_id,
+	        .mid = event->message_id,
+	        .parent_fid = event->parent_folder_id,
+	        .old_fid = event->old_folder_id,
+	        .old_mid = event->old_message_id,
+	        .old_parent_fid = event->old_parent_folder_id,
+	        .total = event->total,
+	        .unread = event->unread,
+	        .message_flags = event->message_flags,
+	        .unicode = session->unicode,
+	        .message_class = event->message_class,
+	};
+	if (event->table_event == OCS_TE_ROW_ADDED || event->table_event == OCS_TE_ROW_MODIFIED)
+		add_row(session, event, notify);
+}
+
+size_t ocsnotify_encode(const struct ocsnotify_session *session,
+                        const struct ocsnotify_event *event, uint8_t *buffer, size_t size)
+{
+	struct ocs_ropnotify notify;
+
+	if (lib_forked(session->context))
+		return 0;
+	to_response(session, event, &notify);
+	return ocs_ropnotify_encode(&notify, buffer, size);
+}
+
+/* Appends one response. Bytes written, 0 if it does not fit; *valid_r: whether it is one at all. */
+static size_t append(struct ocsnotify_session *session, const struct ocsnotify_event *event,
+                     uint8_t *buffer, size_t size, bool *valid_r)
+{
+	struct ocs_ropnotify notify;
+
+	to_response(session, event, &notify);
+	*valid_r = ocs_ropnotify_size(&notify) != 0;
+	return ocs_ropnotify_encode(&notify, buffer, size);
+}
+
+int ocsnotify_drain(struct ocsnotify_session *session, uint8_t *buffer, size_t size, size_t *used_r,
+                    bool *more_r)
+{
+	const struct lib_handle *handle;
+	struct ocsnotify_event event;
+	int ret;
+
+	*used_r = 0;
+	*more_r = false;
+	if (lib_forked(session->context))
+		return OCSNOTIFY_E_FORKED;
+	lib_look(session->context);
+	lib_request_binding_again(session);
+	while ((ret = peek(session, &event, &handle)) == 1) {
+		bool valid;
+		size_t n = append(session, &event, buffer + *used_r, size - *used_r, &valid);
+
+		if (n == 0 && valid) {
+			*more_r = true;
+			break;
+		}
+		if (!valid)
+			lib_warn(session->context,
+			         "an event of flags 0x%04x in %s has no RopNotify form; skipped",
+			         event.flags, event.queue);
+		*used_r += n;
+		lib_backlog_next(session, handle);
+	}
+	lib_settle(session, ret == 0);
+	/* What was written is the client's; the trouble shows in the next call. */
+	return ret < 0 && *used_r == 0 ? ret : OCSNOTIFY_OK;
+}

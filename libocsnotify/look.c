@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * What somebody removed under a running library: the wake-up socket, the journal, the wake folder,
+ * the context's record, a kernel queue. Cleaners of temporary folders do it. Looked for every few
+ * seconds, in calls of the host and by the context's timer; made anew, registered again, and said.
+ */
+#include "libocsnotify/internal.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "mqueue/queue.h"
+
+static bool same_file(const char *path, dev_t device, ino_t inode)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static bool socket_present(const struct ocsnotify *context)
+{
+	struct sockaddr_un address;
+
+	return ocs_registry_wake_address(context->shared->registry, context->r.id, &address) == 0 &&
+	       same_file(address.sun_path, context->wake_device, context->wake_inode);
+}
+
+static bool journal_present(const struct ocsnotify *context)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return fstat(context->journal, &st) == 0 &&
+	       ocs_registry_journal_path(context->shared->registry, context->r.id, path,
+	                                 sizeof(path)) == 0 &&
+	       same_file(path, st.st_dev, st.st_ino);
+}
+
+static int renew_journal(struct ocsnotify *context, struct ocs_error *error)
+{
+	if (context->journal >= 0)
+		close(context->journal);
+	if (lib_journal_open(context, error) != 0)
+		return -1;
+	context->journal_lines = 0;
+	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
+		for (struct lib_queue *q = s->queues; q != NULL; q = q->next)
+			if (q->mq != LIB_NO_QUEUE && lib_journal_add(context, q->r.name) != 0)
+				return ocs_error_set(error, "cannot write the journal");
+	return 0;
+}
+
+int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error)
+{
+	char path[PATH_MAX];
+
+	*renewed_r = false;
+	if (ocs_registry_wake_folder(context->shared->registry, error) != OCS_STORE_OK)
+		return -1;
+	if (!socket_present(context)) {
+		*renewed_r = true;
+		if (lib_socket_open(context, error) != 0)
+			return -1;
+		/* What was sent to the old one is for nobody: look at all. */
+		for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
+			lib_news(s);
+	}
+	if (!journal_present(context)) {
+		*renewed_r = true;
+		if (ocs_registry_journal_path(context->shared->registry, context->r.id, path,
+		                              sizeof(path)) == 0)
+			unlink(path);
+		return renew_journal(context, error);
+	}
+	return 0;
+}
+
+static bool has_gone(const struct ocsnotify_session *session)
+{
+	for (const struct lib_queue *q = session->queues; q != NULL; q = q->next)
+		if (q->old_mq != LIB_NO_QUEUE ||
+		    (q->mq != LIB_NO_QUEUE && ocs_queue_unlinked(q->mq)))
+			return true;
+	return false;
+}
+
+/* Queues whose name somebody removed: new ones, in the same places. What is in the old ones is read
+ * first, and once more with the next look, for what the daemon was just sending there. */
+static unsigned renew_queues(struct ocsnotify *context)
+{
+	unsigned n = 0;
+
+	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next) {
+		if (!has_gone(s))
+			continue;
+		/* What cannot be taken now is still there the next time. */
+		if (lib_backlog_take(s) != OCSNOTIFY_OK)
+			continue;
+		lib_news(s);
+		for (struct lib_queue *q = s->queues; q != NULL; q = q->next) {
+			if (q->old_mq != LIB_NO_QUEUE) {
+				ocs_queue_close(q->old_mq);
+				q->old_mq = LIB_NO_QUEUE;
+			}
+			if (q->mq != LIB_NO_QUEUE && ocs_queue_unlinked(q->mq)) {
+				lib_queue_renew(q, &context->settings);
+				n++;
+			}
+		}
+	}
+	return n;
+}
+
+/* (locked) */
+static bool is_registered(struct ocsnotify *context)
+{
+	struct ocs_registry *registry = context->shared->registry;
+	struct ocs_registry_context found;
+
+	return ocs_registry_context_get(registry, context->r.id, &found, NULL) != OCS_STORE_MISSING;
+}
+
+static void trouble(struct ocsnotify *context, const char *text)
+{
+	if (text[0] != '\0' && strcmp(context->look_trouble, text) != 0)
+		lib_warn(context, "%s; trying again", text);
+	snprintf(context->look_trouble, sizeof(context->look_trouble), "%s", text);
+}
+
+void lib_look(struct ocsnotify *context)
+{
+	uint64_t now = lib_now_ms();
+	struct ocs_error error = {""};
+	bool files = false, record;
+	unsigned queues;
+	int ret;
+
+	if (now < context->look_due)
+		return;
+	context->look_due = now + LIB_LOOK_MS;
+	lib_settings(context);
+	queues = renew_queues(context);
+	context->renewed = context->renewed || queues > 0;
+	if (lib_enter(context) != OCSNOTIFY_OK) {
+		memcpy(error.text, context->error, sizeof(error.text));
+		trouble(context, error.text);
+		return;
+	}
+	ret = lib_files_renew(context, &files, &error);
+	record = ret != 0 || is_registered(context);
+	if (ret == 0 && (context->renewed || !record))
+		ret = lib_registration_all(context, &error);
+	if (ret == 0)
+		context->renewed = false;
+	lib_unlock();
+	trouble(context, ret == 0 ? "" : error.text);
+	if (ret == 0 && files)
+		lib_warn(context,
+		         "%s/wake: the wake-up socket or the journal of this process had "
+		         "been removed; made again",
+		         context->shared->path);
+	if (ret == 0 && queues > 0)
+		lib_warn(context, "%u message queues had been removed; made again", queues);
+	if (ret == 0 && !record)
+		lib_warn(context,
+		         "%s: this process was no longer registered (taken for dead, or the "
+		         "registry was emptied); registered again, what came meanwhile is "
+		         "missing",
+		         context->shared->path);
+	lib_warn_damaged(context);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * One request of ocsmapihttp from its first header until it can be acted on: who asks, whether the
+ * rules of MS-OXCMAPIHTTP 2.1 and 2.2.3 are kept, the body. The order of the checks: login, path,
+ * verb, shutdown, headers, size.
+ *
+ * A body is kept only when its sender is authenticated and it is not too large; other bodies are
+ * read and dropped, so that the client gets to read the refusal, up to a limit.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/frame.h"
+#include "base/log.h"
+#include "mapihttp/mapihttp.h"
+#include "mapihttp/body.h"
+
+/* Bytes of a refused body that are read before the connection is closed on the client. */
+#define DROPPED_MAX (4 * (uint64_t)MAPIHTTP_BODY_MAX)
+#define BODY_FIRST  1024
+
+static const struct ocs_refusal too_large = {413, "CONTENT_TOO_LARGE", "the body is too large"};
+
+static const char *const types[MAPIHTTP_TYPES] = {
+        [MAPIHTTP_CONNECT] = "Connect",
+        [MAPIHTTP_EXECUTE] = "Execute",
+        [MAPIHTTP_DISCONNECT] = "Disconnect",
+        [MAPIHTTP_WAIT] = "NotificationWait",
+        [MAPIHTTP_PING] = "PING",
+};
+
+static const char *header(const struct mapihttp_request *request, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static bool is_path(const char *url, const char *path)
+{
+	size_t len = strlen(path);
+
+	return strncmp(url, path, len) == 0 && (url[len] == '\0' || strcmp(url + len, "/") == 0);
+}
+
+/* GUID, with or without braces, a colon, a decimal counter. */
+static bool is_request_id(const char *value)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	bool braces = value[0] == '{';
+	size_t digits;
+
+	value += braces;
+	for (const char *f = form; *f != '\0'; f++, value++)
+		if (*f == '-' ? *value != '-'
+		              : *value == '\0' || strchr("0123456789abcdefABCDEF", *value) == NULL)
+			return false;
+	if (braces && *value++ != '}')
+		return false;
+	if (*value++ != ':')
+		return false;
+	digits = strspn(value, "0123456789");
+	return digits >= 1 && digits <= 20 && value[digits] == '\0';
+}
+
+static bool is_mapi_type(const char *value)
+{
+	static const char mapi[] = "application/mapi-http";
+	size_t len = sizeof(mapi) - 1;
+
+	return strncasecmp(value, mapi, len) == 0 && strchr("; \t", value[len]) != NULL;
+}
+
+/* Echoed headers go back on a line of their own: nothing that could end it may be in them. */
+static bool is_printable(const char *value)
+{
+	for (; *value != '\0'; value++)
+		if ((unsigned char)*value < 0x20 || *value == 0x7f)
+			return false;
+	return true;
+}
+
+static enum MHD_Result refuse_login(struct mapihttp_request *request)
+{
+	switch (request->login) {
+	case OCS_AUTH_TOO_MANY_ATTEMPTS:
+	case OCS_AUTH_OVERLOADED:
+		return mapihttp_reply_code(request, ocs_auth_result_status(request->login),
+		                           MAPIHTTP_UNKNOWN_FAILURE, "Try again later");
+	case OCS_AUTH_INTERNAL:
+		request->retry_after = 0;
+		return mapihttp_reply_code(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
+		                           MAPIHTTP_UNKNOWN_FAILURE, "The login failed inside");
+	default:
+		request->retry_after = 0;
+		return mapihttp_reply_code(request, MHD_HTTP_UNAUTHORIZED, MAPIHTTP_ANONYMOUS,
+		                           "A user name and its password are needed");
+	}
+}
+
+/* The headers of 2.2.3; sets the type. MHD_YES and not answered: all is well. */
+static enum MHD_Result check_headers(struct mapihttp_request *request)
+{
+	const char *type = header(request, "X-RequestType");
+	const char *id = header(request, "X-RequestId");
+	const char *info = header(request, "X-ClientInfo");
+	const char *content = header(request, "Content-Type");
+
+	if (type == NULL || id == NULL)
+		return mapihttp_refuse(request, MAPIHTTP_MISSING_HEADER,
+		                       type == NULL ? "X-RequestType is missing"
+		                                    : "X-RequestId is missing");
+	for (unsigned i = 0; i < MAPIHTTP_TYPES; i++)
+		if (strcasecmp(type, types[i]) == 0)
+			request->type = i;
+	if (request->type == MAPIHTTP_TYPES)
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_TYPE,
+		                       "X-RequestType is not known");
+	if (!is_request_id(id))
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
+		                       "X-RequestId is not GUID:COUNTER");
+	if (header(request, "Transfer-Encoding") != NULL)
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
+		                       "Content-Length is needed, not Transfer-Encoding");
+	if (info != NULL && !is_printable(info))
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
+		                       "X-ClientInfo has control characters");
+	if (content == NULL && request->type != MAPIHTTP_PING)
+		return mapihttp_refuse(request, MAPIHTTP_MISSING_HEADER, "Content-Type is missing");
+	if (content != NULL && request->received > 0 && !is_mapi_type(content))
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
+		                       "Content-Type is not application/mapi-http");
+	return MHD_YES;
+}
+
+/* The request is complete. */
+static enum MHD_Result act(struct mapihttp_request *request, const char *url, const char *method)
+{
+	enum MHD_Result result;
+
+	if (request->login != OCS_AUTH_OK)
+		return refuse_login(request);
+	if (is_path(url, "/mapi/nspi"))
+		return mapihttp_refuse(request, MAPIHTTP_DISABLED, "There is no address book here");
+	if (!is_path(url, "/mapi/emsmdb"))
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_PATH,
+		                       "The path is not /mapi/emsmdb/");
+	if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
+		return mapihttp_refuse(request, MAPIHTTP_INVALID_VERB, "Only POST is served");
+	if (request->server->stopping)
+		return mapihttp_refuse(request, MAPIHTTP_SHUTTING_DOWN,
+		                       "The server is shutting down");
+	result = check_headers(request);
+	if (request->answered || result != MHD_YES)
+		return result;
+	if (request->too_large)
+		return mapihttp_refuse(request, MAPIHTTP_TOO_LARGE, "The body is too large");
+	return mapihttp_call(request);
+}
+
+/* Keeps bytes of the body, or counts them only. MHD_NO: the client is not worth more. */
+static enum MHD_Result take_body(struct mapihttp_request *request, const char *data, size_t len)
+{
+	request->received += len;
+	if (ocs_http_frame_chunk(&request->frame, data) > DROPPED_MAX) {
+		/* Nobody waits for its end. libmicrohttpd takes no answer in the middle of a body.
+		 */
+		if (!request->peer->tls)
+			ocs_http_send_refusal(request->peer->fd, &too_large);
+		return MHD_NO;
+	}
+	if (request->received > MAPIHTTP_BODY_MAX)
+		request->too_large = true;
+	if (request->login != OCS_AUTH_OK || request->too_large)
+		return request->received <= DROPPED_MAX ? MHD_YES : MHD_NO;
+	if (request->body_size - request->body_len < len) {
+		size_t size = request->body_size > 0 ? request->body_size : BODY_FIRST;
+		uint8_t *body;
+
+		while (size - request->body_len < len)
+			size *= 2;
+		body = realloc(request->body, size);
+		if (body == NULL)
+			return MHD_NO;
+		request->body = body;
+		request->body_size = size;
+	}
+	memcpy(request->body + request->body_len, data, len);
+	request->body_len += len;
+	return MHD_YES;
+}
+
+/* The headers are complete. NULL: out of memory, or the connection has no guard for that reason. */
+static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connection *connection,
+                                      const char *method, const char *version)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct mapihttp_request *request;
+
+	if (info == NULL || info->socket_context == NULL)
+		return NULL;
+	request = calloc(1, sizeof(*request));
+	if (request == NULL)
+		return NULL;
+	request->server = server;
+	request->connection = connection;
+	request->peer = info->socket_context;
+	request->type = MAPIHTTP_TYPES;
+	ocs_http_frame_check(&request->frame, connection, &request->peer->target, method, version);
+	/* Of a chunked body the length is not known; check_headers() refuses it. */
+	request->close = request->frame.fault != NULL || request->frame.chunked ||
+	                 request->frame.length > DROPPED_MAX;
+	request->began_ms = mapihttp_now();
+	clock_gettime(CLOCK_REALTIME, &request->began);
+	server->busy++;
+	return request;
+}
+
+/* Where its body ends is in doubt: nothing more is read. */
+static enum MHD_Result refuse_frame(struct mapihttp_request *request)
+{
+	if (!ocs_http_work(request->peer))
+		return MHD_NO;
+	return mapihttp_reply_code(request, MHD_HTTP_BAD_REQUEST, MAPIHTTP_INVALID_HEADER,
+	                           request->frame.fault);
+}
+
+/* Of a body that nobody reads to its end, nothing is read. */
+static enum MHD_Result refuse_size(struct mapihttp_request *request)
+{
+	if (!ocs_http_work(request->peer))
+		return MHD_NO;
+	return mapihttp_reply_code(request, MHD_HTTP_CONTENT_TOO_LARGE, MAPIHTTP_TOO_LARGE,
+	                           "The body is too large");
+}
+
+enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_size, void **request_r)
+{
+	struct mapihttp *server = arg;
+	struct mapihttp_request *request = *request_r;
+
+	if (request == NULL) {
+		request = begin(server, connection, method, version);
+		if (request == NULL)
+			return MHD_NO;
+		*request_r = request;
+		if (request->frame.fault != NULL)
+			return refuse_frame(request);
+		if (request->frame.length > DROPPED_MAX)
+			return refuse_size(request);
+		mapihttp_login_check(server->login, request);
+		return MHD_YES;
+	}
+	if (request->checking)
+		return MHD_YES; /* what is not taken now comes again */
+	if (*upload_size > 0) {
+		size_t len = *upload_size;
+
+		*upload_size = 0;
+		return take_body(request, upload, len);
+	}
+	/* Once a connection goes on that was suspended at its first call, libmicrohttpd makes that
+	 * call again, before the body. */
+	if (request->received < request->frame.length)
+		return MHD_YES;
+	if (!ocs_http_work(request->peer))
+		return MHD_NO; /* it came too late */
+	return act(request, url, method);
+}
+
+void mapihttp_completed(void *arg, struct MHD_Connection *connection, void **request_r,
+                        enum MHD_RequestTerminationCode why)
+{
+	struct mapihttp_request *request = *request_r;
+
+	(void)arg;
+	(void)connection;
+	(void)why;
+	if (request == NULL)
+		return;
+	*request_r = NULL;
+	mapihttp_wait_forget(request);
+	ocs_http_end(request->peer);
+	request->server->busy--;
+	free(request->body);
+	free(request);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* See reap.h. Touches the registry, its wake folder and the kernel's queues. */
+#include "registry/reap.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "mqueue/queue.h"
+
+/* A socket is made before its context is registered: files without a record are left alone for this
+ * long. */
+#define ORPHAN_AGE 10 /* seconds */
+
+/* ---- who is dead ---- */
+
+uint64_t ocs_reap_grace_ms = OCS_REAP_GRACE_MS;
+
+struct missing {
+	uint64_t context, since; /* since: CLOCK_MONOTONIC ms */
+	unsigned round;          /* in which it was last found missing */
+};
+
+struct ocs_reap_missing {
+	struct missing *list; /* talloc array */
+	size_t n;
+	unsigned round;
+};
+
+struct ocs_reap_missing *ocs_reap_missing_new(void)
+{
+	return talloc_zero(NULL, struct ocs_reap_missing);
+}
+
+void ocs_reap_missing_free(struct ocs_reap_missing *missing)
+{
+	talloc_free(missing);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Whether it has been missing for so long that nobody will make it again. */
+static bool missing_long(struct ocs_reap_missing *missing, uint64_t context)
+{
+	struct missing *grown;
+	uint64_t now = now_ms();
+
+	if (missing == NULL)
+		return false;
+	for (size_t i = 0; i < missing->n; i++) {
+		if (missing->list[i].context != context)
+			continue;
+		missing->list[i].round = missing->round;
+		return now - missing->list[i].since >= ocs_reap_grace_ms;
+	}
+	grown = talloc_realloc(missing, missing->list, struct missing, missing->n + 1);
+	if (grown != NULL) {
+		missing->list = grown;
+		grown[missing->n++] = (struct missing){context, now, missing->round};
+	}
+	return ocs_reap_grace_ms == 0;
+}
+
+/* Those that were not missing this time have their socket again, or are no more. */
+static void forget_found(struct ocs_reap_missing *missing)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < missing->n; i++)
+		if (missing->list[i].round == missing->round)
+			missing->list[kept++] = missing->list[i];
+	missing->n = kept;
+}
+
+/* Of a context without a socket: 1 if its journal is locked, so that it lives, 0 if it is not, -1
+ * if there is none. */
+static int journal_locked(const struct ocs_registry *registry, uint64_t context)
+{
+	char path[PATH_MAX];
+	int fd, locked;
+
+	if (ocs_registry_journal_path(registry, context, path, sizeof(path)) != 0)
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
+	close(fd);
+	return locked;
+}
+
+/* Nobody answers at the socket. What cannot be told counts as alive. Connecting, unlike sending,
+ * wakes nobody. */
+static bool is_dead(const struct ocs_registry *registry, uint64_t context,
+                    struct ocs_reap_missing *missing)
+{
+	struct sockaddr_un address;
+	int fd, failure = 0;
+
+	if (ocs_registry_wake_address(registry, context, &address) != 0)
+		return false;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+		failure = errno;
+	close(fd);
+	if (failure == ENOENT) {
+		int locked = journal_locked(registry, context);
+
+		return locked < 0 ? missing_long(missing, context) : locked == 0;
+	}
+	return failure == ECONNREFUSED;
+}
+
+bool ocs_reap_is_dead(const struct ocs_registry *registry, uint64_t context)
+{
+	return is_dead(registry, context, NULL);
+}
+
+/* ---- what they left ---- */
+
+/* Unlinks a queue of that user, or empties it where that is not allowed (the folder of queues is
+ * sticky). Returns 1 if it was there and is gone, 0 if it was gone before, -1 if it is left. A
+ * queue of somebody else's under that name is not touched: gone before. */
+static int remove_queue(const char *name, uid_t owner)
+{
+	char buffer[8192], why[160];
+	ino_t inode = 0;
+	mqd_t queue;
+	size_t len;
+	int ret = ocs_queue_open_read(name, &queue);
+
+	if (ret == 0) {
+		int gone;
+
+		if (ocs_queue_verify(queue, owner, (gid_t)-1, &inode, why, sizeof(why)) != 0) {
+			ocs_queue_close(queue);
+			return 0;
+		}
+		gone = ocs_queue_unlink(name);
+		while (gone != 0 && ocs_queue_receive(queue, buffer, sizeof(buffer), &len) == 0)
+			;
+		ocs_queue_close(queue);
+		return gone == 0 ? 1 : -1;
+	}
+	/* Not readable for us: then it is not open to the registry's group, so none of ours. */
+	return ret == -ENOENT || ret == -EACCES ? 0 : -1;
+}
+
+unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r)
+{
+	struct ocs_queue_name *parsed = malloc(sizeof(*parsed));
+	char path[PATH_MAX], fresh[PATH_MAX + 8], line[OCS_QUEUE_NAME_MAX + 1];
+	struct sockaddr_un address;
+	unsigned removed = 0;
+	FILE *journal = NULL;
+	struct stat st;
+	int fd;
+
+	if (ocs_registry_journal_path(registry, context, path, sizeof(path)) == 0) {
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		/* It names queues; those that are its owner's are removed. */
+		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+			journal = fdopen(fd, "r");
+		if (journal == NULL && fd >= 0)
+			close(fd);
+	}
+	while (journal != NULL && parsed != NULL && fgets(line, sizeof(line), journal) != NULL) {
+		int gone;
+
+		line[strcspn(line, "\n")] = '\0';
+		if (ocs_queue_name_parse(line, parsed) != 0)
+			continue;
+		gone = remove_queue(line, st.st_uid);
+		removed += gone > 0;
+		if (gone < 0 && left_r != NULL)
+			(*left_r)++;
+	}
+	free(parsed);
+	if (journal != NULL) {
+		fclose(journal);
+		unlink(path);
+		if (snprintf(fresh, sizeof(fresh), "%s.new", path) < (int)sizeof(fresh))
+			unlink(fresh);
+	}
+	if (ocs_registry_wake_address(registry, context, &address) == 0)
+		unlink(address.sun_path);
+	return removed;
+}
+
+static int remove_context(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
+                          char ***queues_r, size_t *n_r, struct ocs_error *error)
+{
+	int ret = ocs_registry_begin(registry, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	ret = ocs_registry_context_remove(registry, id, mem_ctx, queues_r, n_r, error);
+	if (ret != OCS_STORE_OK) {
+		ocs_registry_cancel(registry);
+		return ret;
+	}
+	return ocs_registry_commit(registry, false, error);
+}
+
+static int reap_registered(struct ocs_registry *registry, uid_t owner,
+                           struct ocs_reap_missing *missing, const void *mem_ctx,
+                           ocs_reap_report_fn *report, void *arg, struct ocs_error *error)
+{
+	struct ocs_registry_context *list;
+	size_t n, n_queues;
+	char **queues;
+	bool known;
+	uid_t uid;
+	int ret = ocs_registry_context_list(registry, mem_ctx, &list, &n, error);
+
+	for (size_t i = 0; i < n && ret == OCS_STORE_OK; i++) {
+		struct ocs_reap_report what = {.pid = list[i].pid, .sessions = list[i].sessions};
+
+		/* One without a record (pid 0) belongs to nobody we could ask. */
+		if ((owner != OCS_REAP_ALL && (list[i].uid != owner || list[i].pid == 0)) ||
+		    !is_dead(registry, list[i].id, missing))
+			continue;
+		/* Before its record and its files are gone; of one nobody vouches for they are
+		 * left. */
+		known = ocs_registry_context_uid(registry, list[i].id, &uid, NULL) == OCS_STORE_OK;
+		ret = remove_context(registry, list[i].id, mem_ctx, &queues, &n_queues, error);
+		if (ret != OCS_STORE_OK)
+			break;
+		for (size_t q = 0; q < n_queues && known; q++) {
+			int gone = remove_queue(queues[q], uid);
+
+			what.queues += gone > 0;
+			what.left += gone < 0;
+		}
+		what.queues += ocs_reap_files(registry, list[i].id, NULL);
+		if (report != NULL)
+			report(arg, &what);
+	}
+	return ret;
+}
+
+/* One from the future is old: the clock was set back since. */
+static bool is_new(const struct stat *st)
+{
+	time_t now = time(NULL);
+
+	return st->st_mtime > now - ORPHAN_AGE && st->st_mtime <= now + ORPHAN_AGE;
+}
+
+/* Files of contexts that died before they were registered, or half swept. */
+static void reap_files(const struct ocs_registry *registry, uid_t owner,
+                       struct ocs_reap_missing *missing)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *folder;
+
+	if (snprintf(path, sizeof(path), "%s/wake", ocs_registry_folder(registry)) >=
+	            (int)sizeof(path) ||
+	    (folder = opendir(path)) == NULL)
+		return;
+	while ((entry = readdir(folder)) != NULL) {
+		unsigned long long id;
+		struct stat st;
+		char kind[8];
+
+		if (strlen(entry->d_name) < 16 ||
+		    sscanf(entry->d_name, "%16llx.%7s", &id, kind) != 2 ||
+		    fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    (owner != OCS_REAP_ALL && st.st_uid != owner) || is_new(&st))
+			continue;
+		if (is_dead(registry, id, missing))
+			ocs_reap_files(registry, id, NULL);
+	}
+	closedir(folder);
+}
+
+int ocs_reap(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing *missing,
+             ocs_reap_report_fn *report, void *arg, struct ocs_error *error)
+{
+	void *mem_ctx = talloc_new(NULL);
+	int ret;
+
+	if (mem_ctx == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (missing != NULL)
+		missing->round++;
+	ret = reap_registered(registry, owner, missing, mem_ctx, report, arg, error);
+	if (ret == OCS_STORE_OK) {
+		reap_files(registry, owner, missing);
+		if (missing != NULL)
+			forget_found(missing);
+	}
+	talloc_free(mem_ctx);
+	return ret;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The registry: who waits for what. registry.tdb in the registry folder, shared by the daemon, the
+ * MAPI servers and ocsctl. Soft state: it is emptied when the machine's boot id changes.
+ *
+ *   M            meta: boot id and the daemon's settings that the library needs
+ *   C<id>        a library context: its process, its wake-up socket
+ *   L            the list of contexts
+ *   S<id>        a session: user, context, push target
+ *   U<user>      all queues of a user, so that a dispatch is one fetch
+ *   P<queue>     head and tail of a queue's spill list;  E<queue><n> its entries;  T the total
+ *
+ * Threads and processes: as store/store.h says. Functions marked (txn) need an open transaction of
+ * ocs_registry_begin(). All return 0 or a negative ocs_store_result unless said otherwise. A
+ * damaged record is quarantined by the next (txn) function that meets it, is counted, and reads as
+ * missing.
+ */
+#ifndef OCS_REGISTRY_REGISTRY_H
+#define OCS_REGISTRY_REGISTRY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#include "mqueue/entry.h"
+#include "mqueue/name.h"
+#include "registry/push.h"
+#include "store/store.h"
+
+struct ocs_registry;
+
+/* What the library needs of the ini; written by the daemon at start and reload. */
+struct ocs_registry_settings {
+	uint32_t max_messages, message_size; /* attributes of a queue */
+	uint32_t spill_max, spill_total;
+	uint32_t push_interval; /* seconds */
+	uint16_t replica_id;
+	char usermap[256];    /* path of the user map file, "" without one */
+	bool linked;          /* the daemon has a link to other nodes: ask it to bind */
+	uint64_t index_limit; /* bytes of the identifier index, 0: its default */
+};
+
+struct ocs_registry_context {
+	uint64_t id; /* random, never 0 */
+	pid_t pid;
+	uid_t uid;
+	uint64_t started;  /* microseconds since 1970 */
+	uint32_t sessions; /* filled by the registry */
+};
+
+struct ocs_registry_session {
+	uint64_t id; /* random, never 0 */
+	uint64_t context;
+	uint64_t opened; /* microseconds since 1970 */
+	char user[OCS_USER_MAX + 1];
+	struct ocs_push_target push; /* context_len 0: none */
+};
+
+/* Which entries of a queue any of its handles wants. */
+struct ocs_matcher {
+	uint16_t types; /* NotificationTypes; OCS_NF_TABLE for table queues */
+	uint64_t mid;   /* 0: any message */
+};
+#define OCS_MATCHERS_MAX                                                                           \
+	32 /* past it the library registers one {all types, 0} and filters itself */
+
+struct ocs_registry_queue {
+	uint64_t id; /* random, never 0: names the spill list */
+	uint64_t session, context;
+	uint64_t folder; /* OCS_FOLDER_STORE: whole store */
+	enum ocs_table table;
+	bool spill_only; /* no kernel queue was to be had */
+	char name[OCS_QUEUE_NAME_MAX];
+	uint16_t n_matchers; /* 1 to OCS_MATCHERS_MAX */
+	struct ocs_matcher matchers[OCS_MATCHERS_MAX];
+};
+
+/* All queues of one user: one talloc object. */
+struct ocs_registry_user {
+	char *user;
+	size_t n_queues;
+	struct ocs_registry_queue *queues; /* talloc array, child of the object */
+};
+#define OCS_USER_QUEUES_MAX 4096
+
+/* folder must exist. create: make the file if it is missing (the daemon; the library passes false).
+ * Empties it when the boot id has changed. Result: ocs_store_result (OCS_STORE_MISSING: no
+ * registry). */
+int ocs_registry_open(const char *folder, bool create, struct ocs_registry **registry_r,
+                      bool *moved_r, struct ocs_error *error);
+/* Whether what is in the open file can be so: OCS_STORE_CORRUPT with the text if the record that
+ * each has is not there, or libtdb has found the file damaged. */
+int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error);
+/* When registry.tdb is gone, another file, or not what it was: makes it anew with everything that
+ * the open one holds. What stands under its name is kept as registry.tdb.other-<time>. The new file
+ * is not used before ocs_registry_exchange(), which returns the old one, to be closed when nobody
+ * reads its sequence number any more. *whole_r: nothing had to be left behind. */
+int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_r, bool *whole_r,
+                        struct ocs_error *error);
+struct ocs_store *ocs_registry_exchange(struct ocs_registry *registry, struct ocs_store *fresh);
+void ocs_registry_close(struct ocs_registry *registry);
+const char *ocs_registry_folder(const struct ocs_registry *registry);
+struct ocs_store *ocs_registry_store(struct ocs_registry *registry);
+uint32_t ocs_registry_seqnum(const struct ocs_registry *registry); /* any thread */
+uint64_t ocs_registry_damaged(const struct ocs_registry *registry);
+
+int ocs_registry_begin(struct ocs_registry *registry, struct ocs_error *error);
+int ocs_registry_commit(struct ocs_registry *registry, bool sync, struct ocs_error *error);
+void ocs_registry_cancel(struct ocs_registry *registry);
+
+/* Defaults of the ini if the daemon has written none. */
+int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry_settings *out,
+                              struct ocs_error *error);
+int ocs_registry_settings_put(struct ocs_registry *registry, /* (txn) */
+                              const struct ocs_registry_settings *settings,
+                              struct ocs_error *error);
+
+/* Contexts. remove takes its sessions, queues and spill lists with it (not the kernel queues: the
+ * names are in queues_r, a talloc array of names on mem_ctx, NULL to ignore). */
+int ocs_registry_context_add(struct ocs_registry *registry, /* (txn) */
+                             const struct ocs_registry_context *context, struct ocs_error *error);
+int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, /* (txn) */
+                                const void *mem_ctx, char ***queues_r, size_t *n_queues_r,
+                                struct ocs_error *error);
+/* OCS_STORE_MISSING: not registered. sessions is filled too. */
+int ocs_registry_context_get(struct ocs_registry *registry, uint64_t id,
+                             struct ocs_registry_context *out, struct ocs_error *error);
+int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx,
+                              struct ocs_registry_context **list_r, size_t *n_r,
+                              struct ocs_error *error);
+
+/* The user id a context runs as, which owns its queues: what its record says if the owner of its
+ * files in the wake folder (which the kernel tells, and which nobody else can replace) does not say
+ * otherwise. OCS_STORE_MISSING: neither is there, or they contradict each other. */
+int ocs_registry_context_uid(struct ocs_registry *registry, uint64_t id, uid_t *uid_r,
+                             struct ocs_error *error);
+
+/* Sessions. put adds or replaces (push target). remove takes its queues and spills with it. */
+int ocs_registry_session_put(struct ocs_registry *registry, /* (txn) */
+                             const struct ocs_registry_session *session, struct ocs_error *error);
+int ocs_registry_session_remove(struct ocs_registry *registry, uint64_t id, /* (txn) */
+                                struct ocs_error *error);
+int ocs_registry_session_list(struct ocs_registry *registry, const void *mem_ctx,
+                              struct ocs_registry_session **list_r, size_t *n_r,
+                              struct ocs_error *error);
+
+/* Appends the kernel queues of a session to a talloc array of names that starts as NULL, 0. */
+int ocs_registry_session_queues(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
+                                char ***queues_r, size_t *n_queues_r, struct ocs_error *error);
+
+/* A user's queues. get of a user without any gives n_queues 0. put with 0 queues deletes. */
+int ocs_registry_user_get(struct ocs_registry *registry, const void *mem_ctx, const char *user,
+                          struct ocs_registry_user **user_r, struct ocs_error *error);
+int ocs_registry_user_put(struct ocs_registry *registry, /* (txn) */
+                          const struct ocs_registry_user *user, struct ocs_error *error);
+/* Every user's queues, one array of pointers. For ocsctl and the janitor. */
+int ocs_registry_user_list(struct ocs_registry *registry, const void *mem_ctx,
+                           struct ocs_registry_user ***list_r, size_t *n_r,
+                           struct ocs_error *error);
+
+/* ---- spill lists ---- */
+
+struct ocs_spill_state {
+	uint64_t count;   /* entries waiting */
+	uint64_t dropped; /* oldest entries dropped past spill_max or spill_total */
+	bool collapsed;   /* a table queue: stands for one TableChanged */
+};
+
+enum ocs_spill_outcome { OCS_SPILL_APPENDED, OCS_SPILL_DROPPED_OLDEST, OCS_SPILL_COLLAPSED };
+
+/* Appends an encoded entry; past max (or past the total over all queues) a contents or hierarchy
+ * queue collapses to one TableChanged, another drops its oldest. */
+int ocs_registry_spill_append(struct ocs_registry *registry, uint64_t queue, /* (txn) */
+                              enum ocs_table table, const uint8_t *entry, size_t len, uint32_t max,
+                              uint32_t total_max, enum ocs_spill_outcome *outcome_r,
+                              struct ocs_error *error);
+/* Cheap: one fetch. */
+int ocs_registry_spill_state(struct ocs_registry *registry, uint64_t queue,
+                             struct ocs_spill_state *out, struct ocs_error *error);
+/* Calls each() for each entry, oldest first; damaged ones are skipped and counted. */
+typedef int ocs_spill_each_fn(const uint8_t *entry, size_t len, void *arg);
+int ocs_registry_spill_each(struct ocs_registry *registry, uint64_t queue, ocs_spill_each_fn *each,
+                            void *arg, struct ocs_error *error);
+/* Empties the list (dropped stays counted). */
+int ocs_registry_spill_clear(struct ocs_registry *registry, uint64_t queue, /* (txn) */
+                             struct ocs_error *error);
+/* Empties it and forgets that it was there. */
+int ocs_registry_spill_forget(struct ocs_registry *registry, uint64_t queue, /* (txn) */
+                              struct ocs_error *error);
+int ocs_registry_spill_total(struct ocs_registry *registry, uint64_t *total_r,
+                             struct ocs_error *error);
+
+/* ---- wake-up sockets: <folder>/wake/<context id, 16 hex digits>.sock, datagrams ---- */
+
+/* Makes the folder if it is gone, for the group of the registry folder, and uses it from now on. */
+int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *error);
+/* The address of a context's socket. -1 if the folder's path is too long for a socket address. */
+int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t context,
+                              struct sockaddr_un *address);
+/* A datagram to it carries the 8 bytes of a queue id (little-endian), or nothing: the registry was
+ * made anew and lacks this context. */
+
+/* <folder>/wake/<context id>.queues: the library appends the name of each queue, with a newline,
+ * before it creates it, so that the janitor can unlink those that were never registered. */
+int ocs_registry_journal_path(const struct ocs_registry *registry, uint64_t context, char *path,
+                              size_t size);
+
+uint64_t ocs_random_id(void); /* never 0 */
+uint64_t ocs_now_us(void);
+
+#endif

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (C) 2026 the OCSManager developers
+"""The architecture: which module may include what (USES_X of the Makefile, which the compiler enforces), which
+packages it may use (PKG_X), that nothing goes round in a circle, and what the libraries show to their hosts."""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness import paths
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# Headers of packages, by how they begin. Those of the C library and of uthash (headers alone) are for everybody.
+PACKAGES = {"tdb.h": "tdb", "talloc.h": "talloc", "nettle/": "nettle", "microhttpd.h": "libmicrohttpd",
+            "libxml/": "libxml-2.0", "amqp": "librabbitmq", "rabbitmq-c/": "librabbitmq", "jansson.h": "jansson",
+            "curl/": "libcurl", "gsasl.h": "libgsasl", "gnutls/": "gnutls", "cap-ng.h": "libcap-ng",
+            "ini_config": "ini_config", "collection": "ini_config", "ref_array": "ini_config", "systemd/": "libsystemd"}
+
+
+def makefile():
+    with open(os.path.join(TREE, "Makefile"), encoding="utf-8") as f:
+        text = f.read()
+    return {kind: {name: set(re.findall(r"[\w./-]+", re.sub(r"\$\(if [^)]*\),(\S+)\)", r"\1", words)))
+                   for name, words in re.findall(rf"^{kind}_(\S+) *:= *(.*)$", text, re.M)}
+            for kind in ("USES", "PKG")}
+
+
+def includes(module):
+    """(file, what, whether in quotes) of each #include."""
+    for path in sorted(glob.glob(f"{TREE}/{module}/*.[ch]")):
+        with open(path, encoding="utf-8") as f:
+            for quote, what in re.findall(r'^#\s*include\s+(["<])([^">]+)', f.read(), re.M):
+                yield os.path.relpath(path, TREE), what, quote == '"'
+
+
+class Layout(unittest.TestCase):
+    def setUp(self):
+        self.uses, self.packages = makefile().values()
+
+    def test_every_folder_of_sources_is_a_module(self):
+        others = {"bench", "fuzz", "include", "plugins/dovecot"}
+        folders = {os.path.relpath(os.path.dirname(path), TREE)
+                   for pattern in ("*/*.c", "plugins/*/*.c") for path in glob.glob(f"{TREE}/{pattern}")}
+        self.assertEqual(folders - others, set(self.uses))
+
+    def test_a_module_includes_what_it_may(self):
+        wrong = [f"{file}: {what}" for module, uses in self.uses.items() for file, what, ours in includes(module)
+                 if ours and "/" in what and what.split("/")[0] not in uses | {module}]
+        self.assertEqual(wrong, [])
+
+    def test_a_module_uses_the_packages_that_it_names(self):
+        wrong = []
+        for module in self.uses:
+            for file, what, ours in includes(module):
+                package = next((p for start, p in PACKAGES.items() if what.startswith(start)), None)
+                if not ours and package and package not in self.packages.get(module, set()):
+                    wrong.append(f"{file}: {what} is of {package}, which PKG_{module} does not name")
+        if "plugins/samba" in self.uses:
+            wrong = [line for line in wrong if not line.startswith("plugins/samba")]  # has packages of its own
+        self.assertEqual(wrong, [])
+
+    def test_no_circle(self):
+        done = []
+
+        def visit(module, path):
+            self.assertNotIn(module, path, " -> ".join([*path, module]))
+            for other in sorted(self.uses.get(module, ())):
+                if other != module:
+                    visit(other, [*path, module])
+            done.append(module)
+
+        for module in self.uses:
+            visit(module, [])
+        self.assertIn("base", done)
+
+
+class Libraries(unittest.TestCase):
+    def test_hosts_see_the_names_of_the_interface_alone(self):
+        for name, prefix in (("libocsnotify.a", "ocsnotify_"), ("libocsemsmdb.a", "ocsemsmdb_"),
+                             ("libocsnotify.so", "ocsnotify_")):
+            dynamic = ["-D"] if name.endswith(".so") else []
+            text = subprocess.run(["nm", *dynamic, "--defined-only", "--extern-only", os.path.join(paths.BUILD, name)],
+                                  check=True, capture_output=True, text=True).stdout
+            names = {s for s in re.findall(r" [A-Z] (\S+)", text) if "asan" not in s and s != "OCSNOTIFY_0"}
+            self.assertGreater(len(names), 5, name)
+            self.assertEqual({s for s in names if not s.startswith(prefix)}, set(), name)
+
+
+if __name__ == "__main__":
+    unittest.main()
