@@ -197,6 +197,23 @@ class Gone(HealthTest):
         self.accepted(self.c.newmail("3"), "nosubscriber")
 
 
+@unittest.skipUnless(ROOT, "nothing is read-only to root, and a user of its own needs root")
+class ReadOnly(ServiceTest):
+    def test_a_folder_that_cannot_be_written(self):
+        d = self.daemon(user="nobody")
+        c = self.client(d)
+        for folder, mode in ((d.registry, 0o3770), (os.path.join(d.registry, "private"), 0o700)):
+            with self.subTest(folder=folder):
+                os.chmod(folder, 0o500)
+                _, text = wait_until(lambda: (lambda r: r[0] == 503 and r)(d.operations("/healthz")), 20,
+                                     "it says that it is not well")
+                self.assertIn("Permission denied", text)
+                self.assertIn(folder, text)
+                os.chmod(folder, mode)
+                wait_until(lambda: d.operations("/healthz")[0] == 200, 20, "it is well again")
+                self.accepted(c.newmail(folder), "nosubscriber")
+
+
 def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
