@@ -124,6 +124,8 @@ class Load:
                     self.accepted.append(number)
                 else:
                     self.refused[number] = (answer.status, answer.headers.get("Retry-After"))
+                    # refusing is quick: without a pause nothing is left for a broker that starts
+                    self._stopping.wait(0.05)
             self.sent += 1
             self._stopping.wait(self.pause)
         if client:

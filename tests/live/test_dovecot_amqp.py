@@ -103,8 +103,9 @@ class DovecotAmqp(RabbitTest):
         imap.append("INBOX", None, None, MAIL)
         imap.select("INBOX")
         imap.store("1", "+FLAGS", r"(\Seen)")
-        imap.logout()
+        # while it is there: what a process cannot report before it ends waits for the next one
         consumer.wait_event(lambda e: e.flags == 0x8010)
+        imap.logout()
         self.assertEqual(len([e for e in consumer.events() if e.flags == 0x8004]), 3)
         self.assertEqual(self.complaints(), [])
         self.assertGreaterEqual(self.relay.link("relayed"), 4)
