@@ -288,6 +288,7 @@ static int take_header(struct ocs_store *store)
 
 static int open_existing(struct ocs_store *store, int flags, struct ocs_error *error)
 {
+	struct tdb_logging_context logging = {.log_fn = store_log, .log_private = store};
 	struct stat st;
 
 	if (stat(store->path, &st) != 0) {
@@ -310,7 +311,7 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 		ocs_error_set(error, "%s: not a database file (%s)", store->path, strerror(saved));
 		return OCS_STORE_CORRUPT;
 	}
-	if ((flags & OCS_STORE_CHECK) != 0 && tdb_check(store->tdb, NULL, NULL) != 0) {
+	if ((flags & OCS_STORE_CHECK) != 0 && ocs_store_check(store->tdb, &logging) != 0) {
 		ocs_error_set(error, "%s: damaged (%s)", store->path,
 		              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
 		tdb_close(store->tdb);

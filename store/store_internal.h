@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Shared by store.c and store_file.c only. */
+/* Shared by the files of store/ that know libtdb. */
 #ifndef OCS_STORE_STORE_INTERNAL_H
 #define OCS_STORE_STORE_INTERNAL_H
 
@@ -36,6 +36,9 @@ int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r);
  * is not what it was. */
 int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error *error);
 void ocs_store_forget_error(struct ocs_store *store);
+/* The whole-file check: 0, or -1 and what is wrong went to the log function. Takes the lock for
+ * reading where tdb was opened with locks. */
+int ocs_store_check(struct tdb_context *tdb, const struct tdb_logging_context *logging);
 bool ocs_store_verify(const void *key, size_t key_len, const uint8_t *record, size_t size);
 
 #endif

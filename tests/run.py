@@ -21,6 +21,7 @@ import fnmatch
 import os
 import queue
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,22 @@ def processes():
     return found
 
 
+def cpu_seconds(pid):
+    """Of a process that has ended and was not waited for yet, and of all that it waited for."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+        text = f.read()
+    return sum(int(ticks) for ticks in text[text.rindex(")") + 2:].split()[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def ended(pid, limit):
+    """Waits until the process has ended, without reaping it: False if that takes longer."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], limit)[0])
+    finally:
+        os.close(descriptor)
+
+
 def descendants(root):
     table = processes()
     found, grew = {root}, True
@@ -158,7 +175,7 @@ class Job:
         self.passed = self.failed = self.skipped = 0
         self.output = ""
         self.notes = []
-        self.seconds = 0.0
+        self.seconds = self.cpu = 0.0
 
     @property
     def title(self):
@@ -182,21 +199,16 @@ class Job:
             process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out,
                                        stderr=subprocess.STDOUT, cwd=os.path.dirname(HERE), env=env,
                                        start_new_session=True)
-            try:
-                status = process.wait(self.limit)
-            except subprocess.TimeoutExpired:
-                status = None
+            in_time = ended(process.pid, self.limit)
+            if not in_time:
                 if self.python:
                     process.send_signal(signal.SIGABRT)  # faulthandler says where it hung
-                    try:
-                        process.wait(5)
-                    except subprocess.TimeoutExpired:
-                        pass
-                try:
-                    os.killpg(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-                process.wait()
+                    ended(process.pid, 5)
+                os.killpg(process.pid, signal.SIGKILL)
+                ended(process.pid, 60)
+            self.cpu = cpu_seconds(process.pid)
+            status = process.wait() if in_time else None
+            process.wait()
         self.seconds = time.monotonic() - start
         with open(log, encoding="utf-8", errors="replace") as f:
             self.output = f.read()
@@ -240,7 +252,7 @@ class Job:
         skipped = f", {self.skipped} skipped" if self.skipped else ""
         verdict = "FAILED" if self.failed else "ok"
         say(f"{verdict:6} {self.title}: {self.passed} passed, {self.failed} failed{skipped}"
-            f" ({self.seconds:.1f} s)")
+            f" ({self.seconds:.1f} s, {self.cpu:.1f} s of CPU)")
         if self.failed:
             say("\n".join("       | " + line for line in self.output.splitlines()
                           if not line.endswith(" ... ok")))
@@ -358,8 +370,9 @@ def main():
 
     say("The slowest:")
     for job in sorted(jobs, key=lambda job: -job.seconds)[:10]:
-        say(f"{job.seconds:7.1f} s  {job.title}")
-    say(f"{len(jobs)} jobs, {arguments.jobs} at a time, in {time.monotonic() - start:.0f} s")
+        say(f"{job.seconds:7.1f} s, {job.cpu:6.1f} s of CPU  {job.title}")
+    say(f"{len(jobs)} jobs, {arguments.jobs} at a time, in {time.monotonic() - start:.0f} s with "
+        f"{sum(job.cpu for job in jobs):.0f} s of CPU")
     say(f"{sum(job.passed for job in jobs)} passed, {failed} failed")
     return 1 if failed else 0
 
