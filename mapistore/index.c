@@ -201,6 +201,34 @@ static int look_inside(const char *path, uint16_t replica_id, const char *replic
 	return 1;
 }
 
+/* The files that follow the first one, whose path that is: as look_inside(). A sealed file is not
+ * checked by a start either, but must have a next one. */
+static int look_at_later(const char *folder, char *path, size_t size, struct ocs_error *error)
+{
+	enum ocs_store_result seal = OCS_STORE_OK;
+	struct ocs_error why;
+	int ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal, &why), found = 0;
+
+	for (unsigned n = 1; n < OCS_INDEX_FILES_MAX; n++) {
+		bool sealed = ret >= 0 && seal != OCS_STORE_MISSING;
+
+		if (snprintf(path, size, "%s/index.%u.tdb", folder, n) >= (int)size)
+			return ocs_error_set(error, "%s: the path is too long", folder);
+		if (!sealed && access(path, F_OK) != 0)
+			break;
+		ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal, &why);
+		if (ret == OCS_STORE_MISSING || ret == OCS_STORE_CORRUPT)
+			return ocs_error_set(error, "%.300s; %s", why.text, ocs_index_goes_on);
+		if (ret == OCS_STORE_ERROR)
+			return ocs_error_set(error, "%s", why.text);
+		if (ret == OCS_STORE_DAMAGED && seal == OCS_STORE_MISSING) {
+			ocs_error_set(error, "%s", why.text);
+			found = 1;
+		}
+	}
+	return found;
+}
+
 int ocs_index_look(const char *folder, uint16_t replica_id, bool read, struct ocs_error *error)
 {
 	char path[4096], replicas[4096], why[4200];
@@ -208,8 +236,14 @@ int ocs_index_look(const char *folder, uint16_t replica_id, bool read, struct oc
 	if (replicas_path(folder, replicas, sizeof(replicas)) != 0 ||
 	    snprintf(path, sizeof(path), "%s/index.tdb", folder) >= (int)sizeof(path))
 		return ocs_error_set(error, "%s: the path is too long", folder);
+	if (access(path, F_OK) == 0 && read) {
+		int found = look_inside(path, replica_id, replicas, error);
+		int later = found < 0 ? found : look_at_later(folder, path, sizeof(path), error);
+
+		return later != 0 ? later : found;
+	}
 	if (access(path, F_OK) == 0)
-		return read ? look_inside(path, replica_id, replicas, error) : 0;
+		return 0;
 	if (errno != ENOENT)
 		return 0;
 	snprintf(why, sizeof(why), "%s: %s", path, strerror(errno));

@@ -25,7 +25,8 @@
 #include "base/bytes.h"
 
 static const char key_high_water[] = {'H'};
-static const char key_seal[] = {'Z'};
+const char ocs_index_key_seal[1] = {'Z'};
+const char ocs_index_goes_on[] = "the index goes on in this file: restore it from a backup";
 
 /* ---- records ---- */
 
@@ -86,7 +87,7 @@ static bool is_sealed(struct ocs_store *store)
 {
 	uint8_t *data;
 	size_t len;
-	int ret = ocs_store_fetch(store, NULL, key_seal, sizeof(key_seal), &data, &len, NULL);
+	int ret = ocs_store_fetch(store, NULL, ocs_index_key_seal, sizeof(ocs_index_key_seal), &data, &len, NULL);
 
 	talloc_free(data);
 	return ret == OCS_STORE_OK || ret == OCS_STORE_DAMAGED;
@@ -183,9 +184,7 @@ static int follow(struct ocs_index *index, gid_t gid, struct ocs_error *error)
 	else if (ret == OCS_STORE_MISSING || ret == OCS_STORE_CORRUPT)
 		ret = OCS_STORE_CORRUPT;
 	if (ret != OCS_STORE_OK)
-		ocs_error_set(error,
-		              "%.300s; the index goes on in this file: restore it from a backup",
-		              why.text);
+		ocs_error_set(error, "%.300s; %s", why.text, ocs_index_goes_on);
 	talloc_free(path);
 	return ret;
 }
@@ -215,7 +214,7 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 		ret = raise_mark(next, mark, error);
 	ocs_put64(seal, index->n_sealed + 1);
 	if (ret == OCS_STORE_OK)
-		ret = ocs_store_put(index->store, key_seal, sizeof(key_seal), seal, sizeof(seal),
+		ret = ocs_store_put(index->store, ocs_index_key_seal, sizeof(ocs_index_key_seal), seal, sizeof(seal),
 		                    error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_store_commit(index->store, true, error);
@@ -294,7 +293,7 @@ static int seal_late(struct ocs_store *store, uint64_t *mark, struct ocs_error *
 		return ret;
 	if (mark_of(store) > *mark)
 		*mark = mark_of(store);
-	ret = ocs_store_put(store, key_seal, sizeof(key_seal), key_seal, sizeof(key_seal), error);
+	ret = ocs_store_put(store, ocs_index_key_seal, sizeof(ocs_index_key_seal), ocs_index_key_seal, sizeof(ocs_index_key_seal), error);
 	if (ret == OCS_STORE_OK)
 		return ocs_store_commit(store, true, error);
 	ocs_store_cancel(store);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Shared by index.c, index_folder.c and index_message.c only. */
+/* Shared by the files of the index. */
 #ifndef OCS_MAPISTORE_INDEX_INTERNAL_H
 #define OCS_MAPISTORE_INDEX_INTERNAL_H
 
@@ -36,6 +36,11 @@ struct ocs_index {
 	ocs_index_fixed_fn *fixed;
 	void *fixed_arg;
 };
+
+/* The record that seals a file: another one follows. */
+extern const char ocs_index_key_seal[1];
+/* What is said of a missing or damaged one. */
+extern const char ocs_index_goes_on[];
 
 /* Kinds of I<id>: what follows the first byte. */
 #define OCS_KIND_ROOT  'R' /* user */

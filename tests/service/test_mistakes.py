@@ -63,6 +63,13 @@ def make(*names, mode=0o755):
     return prepare
 
 
+def second_index(test, ini):
+    test.write(ini_text(), "ocsmanager.ini")
+    test.run_it("-f")
+    test.write("garbage" * 1000, "run/index.1.tdb")
+    return ini
+
+
 def lost_index(test, ini):
     make("run", mode=0o3770)(test, ini)
     test.write("1\n", "run/replica_ids")
@@ -188,6 +195,8 @@ MISTAKES = [
           kind=T_WARNS, prepare=served("registry.tdb", how)) for how in ("no database", "cut short")),
     *(row(f"an index: {how}", "must never be given again", ("main", "replica_id"),
           kind=NO_LINE, prepare=served("index.tdb", how)) for how in ("no database", "another libtdb", "empty")),
+    row("a second file of the index that is none", "the index goes on in this file", ("main", "replica_id"),
+        kind=NO_LINE, prepare=second_index),
     row("an index of another version", "does not verify", ("main", "replica_id"),
         kind=T_REFUSES, prepare=other_version),
     *(row(f"an auth.tdb: {how}", "all clients log in again", ("main", "registry"),

@@ -367,6 +367,7 @@ START_TEST(a_missing_or_damaged_file_of_several_is_refused_with_advice)
 
 	fill_until(&inbox, 0, 3);
 	ocs_index_close(idx);
+	ck_assert_int_eq(ocs_index_look(rig_folder, 1, true, &rig_error), 0);
 	if (_i == 0)
 		ck_assert_int_eq(unlink(rig_path("index.1.tdb")), 0);
 	else
@@ -375,6 +376,11 @@ START_TEST(a_missing_or_damaged_file_of_several_is_refused_with_advice)
 	ck_assert_ptr_nonnull(strstr(rig_error.text, _i == 0 ? "index.1.tdb" : "index.2.tdb"));
 	ck_assert_ptr_nonnull(strstr(rig_error.text, "backup"));
 	ck_assert_int_eq(ocs_index_open(rig_folder, 1, false, &idx, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_eq(ocs_index_look(rig_folder, 1, false, &rig_error), 0);
+	rig_error.text[0] = '\0';
+	ck_assert_int_eq(ocs_index_look(rig_folder, 1, true, &rig_error), -1);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, _i == 0 ? "index.1.tdb" : "index.2.tdb"));
+	ck_assert_ptr_nonnull(strstr(rig_error.text, "backup"));
 }
 END_TEST
 
