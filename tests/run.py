@@ -6,8 +6,8 @@
     tests/run.py [-j JOBS] [-k PATTERN] [--unit|--tree|--service|--live] BUILD...
 
 A job is one unit test program (BUILD/tests/test_*, libcheck) or one Python module of tests/tree, tests/service
-or tests/live, which finds the build folder in the environment variable OCS_BUILD. Each job runs in a
-session and a temporary folder of its own and has a time limit. As root all of it runs in a new IPC
+or tests/live (or those of TOGETHER), which finds the build folder in the environment variable OCS_BUILD. Each job
+runs in a session and a temporary folder of its own and has a time limit. As root all of it runs in a new IPC
 namespace, so that the queues of others neither disturb nor are disturbed, and each job in a new network
 namespace, so that no port is taken; the first lines say what could not be had.
 
@@ -37,12 +37,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 KINDS = ("unit", "tree", "service", "live")
 UNIT_LIMIT = 180
 PYTHON_LIMIT = 600
+# Modules that are one job, one process: they share a broker, whose start costs nine seconds of CPU.
+TOGETHER = {
+    "live/rabbitmq_broken": ("test_rabbitmq_faults", "test_rabbitmq_bindings", "test_rabbitmq_spool"),
+    "live/rabbitmq_whole": ("test_rabbitmq_dead", "test_rabbitmq_ingest", "test_rabbitmq_manual",
+                            "test_rabbitmq_nodes", "test_rabbitmq_outbox"),
+}
 # The longest first, so that none of them is what all wait for at the end; then the rest of live, service, unit.
-LONGEST = ("live/test_dovecot_plugin.py", "live/test_samba.py", "live/test_dovecot_spool.py",
-           "live/test_rabbitmq_bindings.py", "live/test_rabbitmq_cluster.py", "live/test_rabbitmq_faults.py",
-           "live/test_dovecot_owner.py", "tree/test_makefile.py", "live/test_rabbitmq_ingest.py",
-           "live/test_rabbitmq_nodes.py", "live/test_rabbitmq_manual.py", "live/test_dovecot_amqp.py",
-           "live/test_rabbitmq_outbox.py", "service/test_lifecycle.py", "unit/test_mapistore_files")
+LONGEST = ("live/rabbitmq_broken", "live/rabbitmq_whole", "live/test_rabbitmq_cluster.py", "live/test_dovecot_plugin.py",
+           "live/test_samba.py", "live/test_dovecot_spool.py", "live/test_dovecot_amqp.py", "tree/test_makefile.py",
+           "live/test_dovecot_owner.py", "service/test_ocsctl.py", "service/test_lifecycle.py",
+           "unit/test_mapistore_files")
 SANITIZER_FACTOR = 2
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -82,10 +87,12 @@ def isolate():
 
 def looks_at_queues(job):
     """Whether a test of it asks which queues the kernel has."""
-    if not os.path.exists(job.source):
-        return False
-    with open(job.source, encoding="utf-8") as f:
-        return re.search(r"rig_count_queues|/dev/mqueue|queues\.names", f.read()) is not None
+    for source in job.sources:
+        if os.path.exists(source):
+            with open(source, encoding="utf-8") as f:
+                if re.search(r"rig_count_queues|/dev/mqueue|queues\.names", f.read()):
+                    return True
+    return False
 
 
 def precondition(jobs):
@@ -168,9 +175,9 @@ def end_session(session):
 
 
 class Job:
-    def __init__(self, build, name, source, command, limit, python):
+    def __init__(self, build, name, sources, command, limit, python):
         self.build, self.name, self.command, self.python = build, name, command, python
-        self.source = source
+        self.sources = sources
         self.limit = limit
         self.passed = self.failed = self.skipped = 0
         self.output = ""
@@ -286,17 +293,21 @@ def find_jobs(build, kinds, pattern, first):
         for name in sorted(os.listdir(unit)):
             path = os.path.join(unit, name)
             if name.startswith("test_") and os.path.isfile(path) and os.access(path, os.X_OK):
-                jobs.append(Job(build, f"unit/{name}", source_of(name), [path], UNIT_LIMIT * slow, False))
+                jobs.append(Job(build, f"unit/{name}", [source_of(name)], [path], UNIT_LIMIT * slow, False))
     for kind in ("tree", "service", "live"):
         folder = os.path.join(HERE, kind)
         if kind not in kinds or (kind == "tree" and not first):
             continue
-        for name in sorted(os.listdir(folder)):
-            if name.startswith("test_") and name.endswith(".py"):
-                path = os.path.join(folder, name)
-                command = [sys.executable, "-X", "faulthandler", path, "-v"]
-                jobs.append(Job(build, f"{kind}/{name}", path, command, PYTHON_LIMIT * slow, True))
-    return [j for j in jobs if not pattern or fnmatch.fnmatch(j.name, f"*{pattern}*")]
+        names = [n[:-3] for n in sorted(os.listdir(folder)) if n.startswith("test_") and n.endswith(".py")]
+        groups = {name: modules for name, modules in TOGETHER.items() if name.startswith(kind + "/")}
+        for name in names:
+            if not any(name in modules for modules in groups.values()):
+                groups[f"{kind}/{name}.py"] = (name,)
+        for name, modules in groups.items():
+            paths = [os.path.join(folder, module + ".py") for module in modules]
+            command = [sys.executable, "-X", "faulthandler", os.path.join(HERE, "harness", "main.py"), *paths]
+            jobs.append(Job(build, name, paths, command, PYTHON_LIMIT * slow, True))
+    return [j for j in jobs if not pattern or any(fnmatch.fnmatch(name, f"*{pattern}*") for name in (j.name, *j.sources))]
 
 
 def main():

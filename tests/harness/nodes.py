@@ -85,7 +85,7 @@ class Load:
         slowest    seconds of the slowest answer
     """
 
-    def __init__(self, node, user="jdoe", prefix="m", first=0, pause=0.002, limit=30.0):
+    def __init__(self, node, user="jdoe", prefix="m", first=0, pause=0.01, limit=30.0):
         self.first = first
         self.node, self.user, self.prefix, self.pause = node, user, prefix, pause
         self.accepted, self.refused, self.broken = [], {}, {}

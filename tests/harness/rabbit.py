@@ -4,16 +4,18 @@
 client (pika) to publish and read with. Works as root and as any other user; listens on loopback
 (or where it is told to), on free ports; everything is ended by its pid.
 
-    broker = rabbit.shared()                  one for all tests of a module, ended after them
+    broker = rabbit.shared()                  one for all tests of this process, ended at its end
     vhost = broker.vhost()                    a fresh one: its queues are nobody else's
     uri = broker.uri(vhost)                   for [rabbitmq] uri
     with broker.amqp(vhost) as amqp: amqp.publish(body, queue="ocsmanager.ingest")
     broker.kill(); broker.start()             kill -9, and again on the same data
 
-The user of uri() is USER, with all rights on every vhost of vhost(). rabbitmqctl takes a second a
-call: what AMQP can tell (a queue's length) is asked by AMQP.
+The user of uri() is USER, with all rights on every vhost of vhost(). rabbitmqctl takes a second of CPU
+a call: what AMQP can tell (a queue's length) is asked by AMQP, the rest by erl_call(1), which takes
+milliseconds.
 """
 
+import atexit
 import base64
 import hashlib
 import json
@@ -25,7 +27,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import unittest
 from urllib.parse import quote
 
 from .wait import wait_until
@@ -40,6 +41,18 @@ USER, PASSWORD = "ocsnode", "a/secret:of %the@node"  # what must be encoded in a
 START_LIMIT = 90.0
 QUEUE_AGE = 1.5  # seconds; see kill()
 VHOSTS = 40  # made with the first start, where they cost nothing; each later one costs a rabbitmqctl
+
+# Rows as rabbitmqctl --formatter json prints them. {rows}: an expression.
+AS_JSON = """\
+F = fun G({{resource, _, _, Name}}) -> Name;
+        G(X) when is_tuple(X) -> G(tuple_to_list(X));
+        G(X) when is_list(X) -> [G(Y) || Y <- X];
+        G(X) when is_boolean(X) -> X;
+        G(X) when is_atom(X) -> atom_to_binary(X);
+        G(X) when is_pid(X) -> list_to_binary(pid_to_list(X));
+        G(X) -> X end,
+io:put_chars(rabbit_json:encode([maps:from_list([{{K, F(V)}} || {{K, V}} <- Row]) || Row <- {rows}])), io:nl().
+"""
 
 CONF = """\
 listeners.tcp.1 = {address}:{port}
@@ -117,6 +130,12 @@ def running(pid):
         return text[text.rindex(")") + 2] not in "ZX"
     except OSError:
         return False
+
+
+def set_permissions(vhost, user, configure=".*", write=".*", read=".*"):
+    """The Erlang call."""
+    words = ", ".join(f'<<"{word}">>' for word in (user, vhost, configure, write, read, "t"))
+    return f"rabbit_auth_backend_internal:set_permissions({words})"
 
 
 class Home:
@@ -365,10 +384,10 @@ class Broker:
         """A vhost that nobody used yet; USER may do everything in it."""
         if self._vhosts:
             return self._vhosts.pop(0)
-        name = "w" + os.urandom(4).hex()
-        self.ctl("eval", f'rabbit_vhost:add(<<"{name}">>, <<"t">>), rabbit_auth_backend_internal:'
-                 f'set_permissions(<<"{USER}">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, '
-                 '<<"t">>).')
+        return self.add_vhost("w" + os.urandom(4).hex())
+
+    def add_vhost(self, name):
+        self.eval(f'rabbit_vhost:add(<<"{name}">>, <<"t">>), {set_permissions(name, USER)}.')
         return name
 
     def uri(self, vhost, user=USER, password=PASSWORD, tls=False, host=None, port=None):
@@ -386,41 +405,57 @@ class Broker:
             raise AssertionError(f"{program} {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def eval(self, code):
+        """Erlang expressions in the broker, the last of which ends with a dot; what they print."""
+        with open(os.path.join(self.home.folder, ".erlang.cookie"), encoding="ascii") as f:
+            cookie = f.read()
+        done = subprocess.run(
+            [*self.wrapper, "erl_call", "-address", f"localhost:{self.dist_port}", "-c", cookie, "-R",
+             "-fetch_stdout", "-e"],
+            input=code + "\n", capture_output=True, text=True, timeout=60, check=False, env=self.environment)
+        # the last line is the result, cut short if it is long; before it what was printed
+        printed, _, result = ("\n" + done.stdout).rpartition("\n{ok, ")
+        if done.returncode != 0 or not result:
+            raise AssertionError(f"{code}: {done.stdout}{done.stderr}")
+        return printed[1:]
+
+    def rows(self, code):
+        """[{column: value}] of an expression that gives a list of property lists."""
+        return json.loads(self.eval(AS_JSON.format(rows=code)))
+
     def add_user(self, name, password, vhost=None, configure=".*", write=".*", read=".*"):
-        self.ctl("add_user", name, password)
+        self.eval(f'ok = rabbit_auth_backend_internal:add_user(<<"{name}">>, <<"{password}">>, <<"t">>).')
         if vhost is not None:
             self.permissions(name, vhost, configure, write, read)
 
     def permissions(self, name, vhost, configure=".*", write=".*", read=".*"):
-        self.ctl("set_permissions", "-p", vhost, name, configure, write, read)
+        self.eval(f"ok = {set_permissions(vhost, name, configure, write, read)}.")
 
     def memory_alarm(self, on):
         """connection.blocked to all who publish; off: connection.unblocked."""
-        self.ctl("set_vm_memory_high_watermark", *(["0.00001"] if on else ["absolute", "512MiB"]))
+        limit = "0.00001" if on else "{absolute, 512 * 1024 * 1024}"
+        self.eval(f"vm_memory_monitor:set_vm_memory_high_watermark({limit}).")
 
     # -- what is there
 
     def version(self):
         """The major one: 3 or 4."""
-        return int(self.ctl("version").split(".")[0])
+        return int(self.eval("io:put_chars(rabbit_misc:version()), io:nl().").split(".")[0])
 
     def queues(self, vhost, *columns):
         """[{name, messages, consumers, ...}]"""
-        columns = columns or ("messages", "consumers", "type", "arguments")
-        return json.loads(self.ctl("list_queues", "-p", vhost, "--formatter", "json", "name",
-                                   *columns))
+        columns = ("name", *(columns or ("messages", "consumers", "type", "arguments")))
+        return self.rows(f'rabbit_amqqueue:info_all(<<"{vhost}">>, [{", ".join(columns)}])')
 
     def bindings(self, vhost, exchange="ocsmanager.users"):
         """[(routing key, queue)] of an exchange, sorted."""
-        rows = json.loads(self.ctl("list_bindings", "-p", vhost, "--formatter", "json",
-                                   "source_name", "routing_key", "destination_name"))
+        rows = self.rows(f'rabbit_binding:info_all(<<"{vhost}">>, [source_name, routing_key, destination_name])')
         return sorted((r["routing_key"], r["destination_name"]) for r in rows
                       if r["source_name"] == exchange)
 
     def connections(self):
         """[{user, client_properties, ...}]"""
-        return json.loads(self.ctl("list_connections", "--formatter", "json", "user", "vhost",
-                                   "state", "client_properties"))
+        return self.rows("rabbit_networking:connection_info_all([user, vhost, state, client_properties])")
 
     def amqp(self, vhost, user=USER, password=PASSWORD, confirms=True):
         return Amqp(self.address, self.port, vhost, user, password, confirms)
@@ -599,19 +634,12 @@ _shared = {}
 
 
 def shared(**options):
-    """The broker of this module (and these options), started at its first use; ended after the
-    module's last test."""
+    """The broker of this process (and these options), started at its first use."""
     key = tuple(sorted(options.items()))
     if key not in _shared:
-        broker = Broker(**options)
-        _shared[key] = broker
-
-        def close():
-            _shared.pop(key, None)
-            broker.close()
-
-        unittest.addModuleCleanup(close)
-        broker.start()
+        _shared[key] = Broker(**options)
+        atexit.register(_shared[key].close)
+        _shared[key].start()
     broker = _shared[key]
     if not broker.alive():
         broker.start()

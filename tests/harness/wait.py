@@ -11,15 +11,17 @@ LIMIT = 15.0  # seconds; what is fast is fast, this only bounds what never comes
 
 
 def wait_until(condition, limit=LIMIT, what="the condition"):
-    """Returns the first true value of condition(); AssertionError after limit seconds."""
-    end = time.monotonic() + limit
+    """Returns the first true value of condition(); AssertionError after limit seconds. What takes long is asked for
+    less often: asking takes the time of those who are waited for."""
+    start = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        passed = time.monotonic() - start
+        if passed > limit:
             raise AssertionError(f"not within {limit} s: {what}")
-        time.sleep(0.005)
+        time.sleep(min(0.1, 0.005 + passed / 20))
 
 
 class Lines:

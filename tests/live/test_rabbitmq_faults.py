@@ -133,8 +133,7 @@ class NotPermitted(FaultTest):
         self.check(ingest, "other.ingest", "argument", publishes=True)
 
         self.broker.add_user(user, "not it", self.vhost)
-        self.broker.ctl("add_vhost", "nowhere-" + self.vhost)
-        self.broker.permissions("ocsnode", "nowhere-" + self.vhost)
+        self.broker.add_vhost("nowhere-" + self.vhost)
         amqp.delete("ocsmanager.node.c")
         amqp.delete("other.ingest")
         for node in (wrong, lost, queue, ingest):

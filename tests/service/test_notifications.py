@@ -85,13 +85,13 @@ class Statuses(ServiceTest):
 
 class Duplicates(ServiceTest):
     def test_the_same_account_and_id_within_the_window(self):
-        d = self.daemon({"main": {"dedupe_window": "1"}})
-        c, consumer = self.client(d), None
-        consumer = self.consumer(d, tables=("object",))
+        d = self.daemon()
+        c, consumer = self.client(d), self.consumer(d, tables=("object",))
         self.accepted(c.put(notification("modified", id="one")), "queued")
         self.accepted(c.put(notification("modified", id="one")), "duplicate")
         self.accepted(c.put(notification("deleted", folder="X", id="one")), "duplicate")
         self.accepted(c.put(notification("modified", id="two")), "queued")
+        d.reload({"main": {"dedupe_window": "1"}})
         wait_until(lambda: c.put(notification("modified", id="one")).statuses == ["queued"], 10,
                    "the window ends")
         consumer.wait_events(3)
