@@ -53,9 +53,6 @@ void ocs_index_canonical_folder(char *folder);
 #define OCS_NAME_SHOWN_SIZE (4 * OCS_NAME_MAX + 3)
 char *ocs_name_show(const char *name, char *out, size_t size);
 
-/* The length of the UTF-8 sequence at p, 0 if it is none (or one that XML 1.0 does not allow: a
- * surrogate, U+FFFE, U+FFFF). p is NUL-terminated. */
-size_t ocs_utf8_sequence(const char *p);
 /* C0, DEL and C1 controls. */
 bool ocs_name_has_control(const char *name);
 

@@ -13,6 +13,7 @@
 
 #include <talloc.h>
 
+#include "base/utf8.h"
 #include "mapistore/index.h"
 #include "mqueue/name.h"
 
