@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The handles of registry and index that all contexts of a process share, and their lock.
+ * Touches registry.tdb, the index and the user map; calls no other file.
  *
  * A TDB file may be open once in a process and its locks belong to the process, so the contexts
  * share one handle for each registry folder, counted, behind one mutex. The mutex is held across a

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See notification.h. */
+/*
+ * What becomes of a notification that is refused. Pure: writes into the caller's result only.
+ */
 #include "notify/notification.h"
 
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 /*
  * What the daemon tells the libraries of its ini: one record of the registry, written and read
  * here, so that both sides agree. Later fields follow earlier ones; who does not know them ignores
- * them.
+ * them. Touches the open registry.
  */
 #include "registry/internal.h"
 
