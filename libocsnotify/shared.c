@@ -256,12 +256,11 @@ void lib_shared_put(struct lib_shared *shared)
 	lib_unlock();
 }
 
-static uint64_t fixed_fid(void *arg, const char *user, const char *backend,
-                          const char *backend_user, const char *folder)
+static uint64_t fixed_fid(void *arg, const struct ocs_folder_name *name)
 {
 	struct lib_shared *shared = arg;
 
-	return ocs_usermap_fid(shared->usermap, user, backend, backend_user, folder);
+	return ocs_usermap_fid(shared->usermap, name);
 }
 
 static void first_report(void *arg, const char *text)

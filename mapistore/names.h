@@ -47,6 +47,11 @@ const char *ocs_folder_translate(const char *name, const struct ocs_folder_style
 void ocs_index_canonical_backend(char *backend);
 void ocs_index_canonical_folder(char *folder);
 
+/* A folder as the mail store names it, and which groupware user sees it. */
+struct ocs_folder_name {
+	const char *user, *backend, *backend_user, *folder;
+};
+
 /* A name as people are shown it: as it is, or, where something would not be seen (white space at an
  * end, two blanks in a row, control characters, bytes that are no UTF-8) or a quote begins it, in
  * double quotes, with `\"`, `\\` and `\xHH`. What does not fit is cut. Returns out. */

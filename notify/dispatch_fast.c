@@ -19,13 +19,13 @@ static bool resolve_from_memory(struct ocs_dispatch *dispatch, const struct job 
                                 const struct item *item, const char *user, struct target *target)
 {
 	const struct ocs_notification *notification = item->notification;
+	struct ocs_folder_name name =
+	        ocs_notification_folder(notification, user, notification->folder);
 
 	memset(target, 0, sizeof(*target));
 	target->user = user;
 	target->notification = notification;
-	if (!ocs_dispatch_cache_folder(dispatch, user, notification->backend,
-	                               notification->backend_user, notification->folder,
-	                               &target->folder))
+	if (!ocs_dispatch_cache_folder(dispatch, &name, &target->folder))
 		return false;
 	if (notification->has_uid_validity &&
 	    (!target->folder.has_uid_validity ||

@@ -135,18 +135,16 @@ void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
 /* ---- identifiers in memory ---- */
 
 /* Both: true if known. Any thread. */
-bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const char *user, const char *backend,
-                               const char *backend_user, const char *folder,
+bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const struct ocs_folder_name *name,
                                struct ocs_index_folder *out);
 bool ocs_dispatch_cache_message(struct ocs_dispatch *dispatch, uint64_t series,
                                 const char *message_id, uint64_t *mid);
 /* Store thread. Only what is committed may be added: the fast path uses it at once. */
-void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch, const char *user,
-                                   const char *backend, const char *backend_user,
-                                   const char *folder, const struct ocs_index_folder *record);
-void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch, const char *user,
-                                    const char *backend, const char *backend_user,
-                                    const char *folder);
+void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch,
+                                   const struct ocs_folder_name *name,
+                                   const struct ocs_index_folder *record);
+void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch,
+                                    const struct ocs_folder_name *name);
 void ocs_dispatch_cache_message_add(struct ocs_dispatch *dispatch, uint64_t series,
                                     const char *message_id, uint64_t mid);
 void ocs_dispatch_cache_message_drop(struct ocs_dispatch *dispatch, uint64_t series,
