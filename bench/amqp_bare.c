@@ -174,7 +174,7 @@ static bool take_frame(struct publisher *publisher, uint64_t wait_ns)
 }
 
 /* Publishes until `end`, then waits for the confirms of all. */
-static void run(struct publisher *publisher, uint64_t end)
+static void amqp_bare_run(struct publisher *publisher, uint64_t end)
 {
 	uint64_t due = bench_now();
 
@@ -275,7 +275,7 @@ int main(int argc, char **argv)
 	bench_amqp_check(publisher.connection, "asking for confirms");
 
 	uint64_t begin = bench_now();
-	run(&publisher, begin + (uint64_t)(seconds * (double)SECOND));
+	amqp_bare_run(&publisher, begin + (uint64_t)(seconds * (double)SECOND));
 	double took = (double)(bench_now() - begin) / (double)SECOND;
 	printf("{\"window\":%u,\"body_bytes\":%zu,\"seconds\":%.3f,\"published\":%" PRIu64
 	       ",\"confirmed\":%" PRIu64 ",\"returned\":%" PRIu64 ",\"nacked\":%" PRIu64

@@ -114,7 +114,7 @@ static bool take(struct consumer *consumer, unsigned wait_us)
 	return true;
 }
 
-static void run(struct consumer *consumer)
+static void amqp_drain_run(struct consumer *consumer)
 {
 	bool quiet = false;
 
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	bench_amqp_check(consumer.connection, "consuming");
 	puts("ready");
 	fflush(stdout);
-	run(&consumer);
+	amqp_drain_run(&consumer);
 	amqp_queue_delete(consumer.connection, BENCH_CHANNEL, amqp_cstring_bytes(queue), 0, 0);
 	bench_amqp_check(consumer.connection, "deleting the queue");
 	printf("{\"received\":%" PRIu64 ",\"redelivered\":%" PRIu64 ",\"bytes\":%" PRIu64

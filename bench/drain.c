@@ -121,7 +121,7 @@ static void take_news(struct drain *drain)
 		        ocsnotify_last_error(drain->context));
 }
 
-static int run(struct drain *drain, const sigset_t *ends)
+static int drain_run(struct drain *drain, const sigset_t *ends)
 {
 	int signals = signalfd(-1, ends, SFD_CLOEXEC | SFD_NONBLOCK);
 	struct pollfd fds[2] = {{.fd = ocsnotify_fd(drain->context), .events = POLLIN},
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 	if (ready == drain.users) {
 		puts("ready");
 		fflush(stdout);
-		status = run(&drain, &ends) == 0 ? 0 : 1;
+		status = drain_run(&drain, &ends) == 0 ? 0 : 1;
 		uint64_t before = drain.events;
 		for (unsigned i = 0; i < drain.users; i++)
 			drain_session(drain.sessions[i], &drain);

@@ -233,7 +233,7 @@ static void sleep_until(uint64_t when)
 		;
 }
 
-static int run(struct host *host, struct client *client, unsigned count, unsigned rate)
+static int latency_run(struct host *host, struct client *client, unsigned count, unsigned rate)
 {
 	pthread_t thread;
 	int result = 0;
@@ -324,7 +324,7 @@ int main(int argc, char **argv)
 	    open_host(&host, registry, user, folder, newmail) == 0 &&
 	    open_udp(&host, &client) == 0 &&
 	    (client.http = bench_connect("127.0.0.1", port)) >= 0) {
-		result = run(&host, &client, count, rate);
+		result = latency_run(&host, &client, count, rate);
 		print(&client, &host);
 	}
 	ocsnotify_close(host.context);

@@ -203,7 +203,7 @@ static int wait_ms(const struct load *load, uint64_t now)
 
 /* Runs until the time or the count is reached and every answer is in. Returns requests not
  * answered. */
-static unsigned run(struct load *load, uint64_t begin, uint64_t end, uint64_t *last)
+static unsigned load_run(struct load *load, uint64_t begin, uint64_t end, uint64_t *last)
 {
 	struct epoll_event events[256];
 	uint64_t now = begin, looked = begin;
@@ -368,7 +368,7 @@ int main(int argc, char **argv)
 	if (opened) {
 		uint64_t begin = bench_now(), last = begin;
 		uint64_t end = begin + (uint64_t)(seconds * (double)SECOND);
-		unsigned unanswered = run(&load, begin, end, &last);
+		unsigned unanswered = load_run(&load, begin, end, &last);
 		print(&load, (double)(last - begin) / (double)SECOND, unanswered);
 	}
 	int status = opened && load.ok == load.started ? 0 : 1;

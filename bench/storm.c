@@ -78,7 +78,7 @@ static void log_in(struct server *server, unsigned number)
 		        ocsnotify_last_error(server->context));
 }
 
-static void *run(void *arg)
+static void *storm_run(void *arg)
 {
 	struct server *server = arg;
 	struct storm *storm = server->storm;
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 	}
 	storm.begin = bench_now();
 	while (started < threads &&
-	       pthread_create(&servers[started].thread, NULL, run, &servers[started]) == 0)
+	       pthread_create(&servers[started].thread, NULL, storm_run, &servers[started]) == 0)
 		started++;
 	for (unsigned i = 0; i < started; i++)
 		pthread_join(servers[i].thread, NULL);

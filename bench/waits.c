@@ -256,7 +256,7 @@ static void *run_sender(void *arg)
 /* ---- the host ---- */
 
 /* Until the sender has finished and everything has come, or nothing more comes. */
-static int run(struct bench *bench)
+static int waits_run(struct bench *bench)
 {
 	struct pollfd fds[2] = {{.fd = ocsnotify_fd(bench->context), .events = POLLIN},
 	                        {.fd = bench->done, .events = POLLIN}};
@@ -424,7 +424,7 @@ int main(int argc, char **argv)
 		if (open_sessions(&bench, prefix) == 0 &&
 		    (bench.http = bench_connect("127.0.0.1", bench.port)) >= 0) {
 			memory = resident() - memory;
-			result = run(&bench);
+			result = waits_run(&bench);
 			print(&bench, memory);
 		}
 	}

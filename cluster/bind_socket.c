@@ -199,7 +199,7 @@ static void ask_all(struct ocs_bind_socket *bind_socket)
 	}
 }
 
-static void *serve(void *arg)
+static void *bind_socket_serve(void *arg)
 {
 	struct ocs_bind_socket *bind_socket = arg;
 	struct epoll_event events[EVENTS_MAX];
@@ -303,7 +303,7 @@ int ocs_bind_socket_start(const char *folder, ocs_bind_socket_ask_fn *ask_fn, vo
 		ret = make_socket(bind_socket, folder, error);
 	}
 	if (ret == 0) {
-		ret = pthread_create(&bind_socket->thread, NULL, serve, bind_socket);
+		ret = pthread_create(&bind_socket->thread, NULL, bind_socket_serve, bind_socket);
 		if (ret != 0) {
 			unlink(bind_socket->address.sun_path);
 			ocs_error_thread(error, ret);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See bindings.h: start, stop, and what the bind socket and the inbox ask. Touches nothing itself.
+ * The bindings as a whole: start, stop, and what the bind socket and the inbox ask. Touches the
+ * table under its lock; the binder does the rest.
  */
 #include "cluster/bindings_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,26 +16,6 @@
 
 #define DOWN_MS   2000 /* without a connection: nobody waits for it any more */
 #define STOP_SECS 1
-
-void ocs_bindings_log(struct ocs_bindings *bindings, int priority, const char *format, ...)
-{
-	char text[OCS_ERROR_MAX];
-	va_list args;
-
-	va_start(args, format);
-	if (vsnprintf(text, sizeof(text), format, args) < 0)
-		text[0] = '\0';
-	va_end(args);
-	bindings->log(priority, text);
-}
-
-void ocs_bindings_wake(struct ocs_bindings *bindings)
-{
-	const uint64_t one = 1;
-
-	/* It can fail only if it is full, and then the binder wakes all the same. */
-	(void)!write(bindings->wake, &one, sizeof(one));
-}
 
 /* ---- what others ask ---- */
 

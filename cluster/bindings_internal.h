@@ -5,10 +5,11 @@
  *
  *   bindings.c         start, stop, and what others ask
  *   bindings_table.c   the users and what is to be done about each
- *   bindings_visit.c   what the registry says about them
+ *   bindings_sessions.c   what the registry says about them
  *   bindings_binder.c  the thread that does it
  *   bindings_channels.c   what is on its way to the broker
  *   bindings_watch.c   how many messages wait, and whether the bindings are still there
+ *   bindings_note.c    the log, and waking the binder
  *
  * Locks: one, of the table; nobody waits for the network or the registry while he has it. Entries
  * are freed by visits alone, so a visit may keep them over a moment without it, and the binder
@@ -112,7 +113,7 @@ size_t ocs_bindings_young_again(struct ocs_bindings *bindings, uint64_t lost_at)
 /* Sets the gauges. */
 void ocs_bindings_gauge(struct ocs_bindings *bindings);
 
-/* ---- bindings.c ---- */
+/* ---- bindings_note.c ---- */
 
 void ocs_bindings_wake(struct ocs_bindings *bindings);
 void ocs_bindings_log(struct ocs_bindings *bindings, int priority, const char *format, ...)

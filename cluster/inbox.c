@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox.h: the inbox's thread, which connects, works through what is there, waits for the
+ * The inbox's thread, which connects, works through what is there, waits for the
  * broker and for dispatch at the same time, and connects again; starting and stopping it.
  */
 #include "cluster/inbox_internal.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -18,34 +17,10 @@
 #include <talloc.h>
 
 #define WAIT_MS       1000  /* the longest wait: heartbeats are sent after it */
-#define HEALTH_MS     200   /* the host is not asked more often */
 #define HELD_MS       60000 /* trouble here for so long: other nodes shall have the messages */
 #define STOP_WORK_MS  1000  /* for what is under way */
 #define STOP_JOIN_MS  2000  /* for that and the good-bye */
 #define STOP_ABORT_MS 500   /* once the connection is cut */
-
-void ocs_inbox_log(struct ocs_inbox *inbox, int priority, const char *format, ...)
-{
-	char text[2 * OCS_ERROR_MAX] = "RabbitMQ: consume: ";
-	size_t len = strlen(text);
-	va_list args;
-
-	va_start(args, format);
-	if (vsnprintf(text + len, sizeof(text) - len, format, args) >= 0)
-		inbox->log(priority, text);
-	va_end(args);
-}
-
-bool ocs_inbox_healthy(struct ocs_inbox *inbox)
-{
-	uint64_t now = ocs_link_now_ms();
-
-	if (now >= inbox->health_at) {
-		inbox->healthy = inbox->host.health(inbox->host.arg, &inbox->trouble) == 0;
-		inbox->health_at = now + HEALTH_MS;
-	}
-	return inbox->healthy;
-}
 
 /* ---- working ---- */
 
@@ -184,7 +159,7 @@ static enum ocs_broker_result connect_and_serve(struct ocs_inbox *inbox, struct 
 	return result;
 }
 
-static void *run(void *arg)
+static void *inbox_run(void *arg)
 {
 	struct ocs_inbox *inbox = arg;
 	enum ocs_broker_result result;
@@ -261,7 +236,7 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
 		return ocs_error_set(error, "out of memory or descriptors");
 	}
 	ocs_link_status_set(status, OCS_LINK_CONSUME, OCS_LINK_CONNECTING, NULL, NULL);
-	ret = pthread_create(&inbox->thread, NULL, run, inbox);
+	ret = pthread_create(&inbox->thread, NULL, inbox_run, inbox);
 	if (ret != 0) {
 		inbox_free(inbox);
 		return ocs_error_thread(error, ret);

@@ -10,6 +10,7 @@
  *   inbox_submit.c      submitting them, trying again
  *   inbox_mailbox.c     the answers
  *   inbox_dead.c        dead letters
+ *   inbox_note.c        the log, and the host's health
  *   inbox_document.c    bodies into notifications; what a refusal means (pure)
  *   inbox_properties.c  headers, and the properties of a dead letter (pure)
  *

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See outbox.h: starting, stopping, and what other threads call. */
+/*
+ * The outbox as a whole: start, stop, and what other threads call. Touches its lists under the
+ * lock; the publisher and the spooler do the rest.
+ */
 #include "cluster/outbox_internal.h"
 
 #include <errno.h>
@@ -16,21 +19,6 @@
 #define STOP_CONFIRMS 1000 /* ms for the confirms of what is under way */
 #define STOP_POLITE   500  /* ms for the publisher to end by itself */
 #define STOP_ABORTED  1000 /* ms for it to end once its connection is cut */
-
-void ocs_outbox_wake_publisher(struct ocs_outbox *outbox)
-{
-	(void)eventfd_write(outbox->wake_fd, 1); /* fails only where it is awake already */
-}
-
-void ocs_outbox_set_away(struct ocs_outbox *outbox, bool away, bool refused)
-{
-	if (!away)
-		outbox->away_since = outbox->expired_at = 0;
-	else if (outbox->away_since == 0)
-		outbox->away_since = ocs_link_now_ms();
-	outbox->refused = refused;
-	pthread_cond_signal(&outbox->spooler_wake);
-}
 
 /* With the lock. Why a message is not taken; NULL: it is. */
 static const char *refuse(struct ocs_outbox *outbox, uint64_t now)

@@ -11,6 +11,7 @@
  *   outbox_wire.c      one message on the wire
  *   outbox_renew.c     a new channel
  *   outbox_spooler.c   the thread of deadlines and of the spool
+ *   outbox_note.c      what both threads tell each other
  */
 #ifndef OCS_CLUSTER_OUTBOX_INTERNAL_H
 #define OCS_CLUSTER_OUTBOX_INTERNAL_H
@@ -175,7 +176,7 @@ enum ocs_broker_result ocs_outbox_confirms(struct ocs_outbox *outbox, struct ocs
 bool ocs_outbox_time_to_renew(struct ocs_outbox *outbox);
 enum ocs_broker_result ocs_outbox_renew(struct ocs_outbox *outbox, struct ocs_error *error);
 
-/* With the lock. */
+/* outbox_note.c. With the lock. */
 void ocs_outbox_set_away(struct ocs_outbox *outbox, bool away, bool refused);
 void ocs_outbox_wake_publisher(struct ocs_outbox *outbox);
 

@@ -30,7 +30,7 @@ static size_t pick(size_t below)
 }
 
 /* In memory of its own, so that a read past the end is seen. */
-static void run(const uint8_t *data, size_t len)
+static void fuzz_try(const uint8_t *data, size_t len)
 {
 	uint8_t *exact = malloc(len + (len == 0));
 
@@ -78,14 +78,14 @@ static void mutate(const uint8_t *seed, size_t len, unsigned long count)
 {
 	uint8_t data[INPUT_MAX];
 
-	run(seed, len);
+	fuzz_try(seed, len);
 	for (unsigned long i = 0; i < count && len > 0; i++) {
 		size_t n = len;
 
 		memcpy(data, seed, len);
 		for (size_t steps = 1 + pick(MUTATIONS_MAX); steps > 0; steps--)
 			n = mutate_once(data, n);
-		run(data, n);
+		fuzz_try(data, n);
 	}
 }
 

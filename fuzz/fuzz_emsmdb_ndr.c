@@ -6,8 +6,8 @@
  */
 #include "fuzz/emsmdb_session.h"
 
-static void run(struct ocsemsmdb *server, enum ocsemsmdb_interface iface, uint16_t opnum,
-                const uint8_t *stub, size_t len)
+static void ndr_try(struct ocsemsmdb *server, enum ocsemsmdb_interface iface, uint16_t opnum,
+                    const uint8_t *stub, size_t len)
 {
 	static uint8_t out[OCSEMSMDB_STUB_MAX];
 	static int waiting;
@@ -49,8 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (async && ocsemsmdb_async_connect(session, acxh) == 0)
 			memcpy(stub + 4, acxh, sizeof(acxh));
 	}
-	run(server, async ? OCSEMSMDB_IF_ASYNC : OCSEMSMDB_IF_EMSMDB, opnums[data[0] % 8], stub,
-	    size - 1);
+	ndr_try(server, async ? OCSEMSMDB_IF_ASYNC : OCSEMSMDB_IF_EMSMDB, opnums[data[0] % 8], stub,
+	        size - 1);
 	free(stub);
 	ocsemsmdb_close(server);
 	return 0;

@@ -79,7 +79,7 @@ struct ocsemsmdb {
 	int woken; /* by the running ocsemsmdb_process() */
 };
 
-uint64_t emsmdb_now(const struct ocsemsmdb *server);
+uint64_t emsmdb_now(const struct ocsemsmdb *server); /* clock.c */
 
 /* ---- session.c ---- */
 
@@ -93,9 +93,11 @@ void emsmdb_session_free(struct ocsemsmdb_session *session, bool silent);
 /* Puts the session under its user, whom name is. false: out of memory. */
 bool emsmdb_user_join(struct ocsemsmdb_session *session, const char *name);
 void emsmdb_user_leave(struct ocsemsmdb_session *session);
-/* Room for one more session of the user: at settings.sessions_per_user the one that was not used
- * for the longest time ends, unless a wait is parked on it. false: all are waiting. */
-bool emsmdb_user_make_room(struct ocsemsmdb *server, const char *name);
+/* Whether the user may have one more session: at settings.sessions_per_user after the caller has
+ * ended *ends_r (else NULL), which was not used for the longest time of those on which no wait is
+ * parked. false: all are waiting. */
+bool emsmdb_user_may_add(struct ocsemsmdb *server, const char *name,
+                         struct ocsemsmdb_session **ends_r);
 
 /* ---- wait.c ---- */
 

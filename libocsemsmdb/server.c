@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The server: settings, the host's loop. See ocsemsmdb.h. Reads CLOCK_MONOTONIC if the host gives
- * no clock.
+ * The server as a whole: settings, open, close, the host's loop. Touches its sessions, no file.
  */
 #include "libocsemsmdb/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define NO_TIME UINT64_MAX
 
@@ -62,21 +60,6 @@ void ocsemsmdb_settings_init(struct ocsemsmdb_settings *settings, enum ocsemsmdb
 	};
 	memcpy(settings->server_version, server_versions[version],
 	       sizeof(settings->server_version));
-}
-
-static uint64_t monotonic(void)
-{
-	struct timespec now = {0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-uint64_t emsmdb_now(const struct ocsemsmdb *server)
-{
-	if (server->settings.clock == NULL)
-		return monotonic();
-	return server->settings.clock(server->settings.arg);
 }
 
 int ocsemsmdb_open(struct ocsnotify *context, const struct ocsemsmdb_settings *settings,

@@ -118,14 +118,16 @@ uint32_t ocsemsmdb_connect(struct ocsemsmdb *server, const struct ocsemsmdb_call
                            struct ocsemsmdb_connected *connected_r,
                            struct ocsemsmdb_session **session_r)
 {
-	struct ocsemsmdb_session *session;
+	struct ocsemsmdb_session *session, *ends;
 	uint32_t result = check(server, caller, connect);
 
 	*session_r = NULL;
 	if (result != OCSEMSMDB_EC_NONE)
 		return result;
-	if (!emsmdb_user_make_room(server, caller->user))
+	if (!emsmdb_user_may_add(server, caller->user, &ends))
 		return OCSEMSMDB_EC_SERVER_OOM;
+	if (ends != NULL)
+		emsmdb_session_free(ends, false);
 	if (server->stats.sessions >= server->settings.sessions_max) {
 		server->stats.refused_for_all++;
 		return OCSEMSMDB_EC_SERVER_OOM;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The users that have sessions, so that one of them cannot take what all the others need. See
- * internal.h. Exchange has such a limit too, 32 sessions of a user (event 9646 tells of it).
+ * The users that have sessions, so that one of them cannot take what all the others need. Exchange
+ * has such a limit too, 32 sessions of a user (event 9646 tells of it). Touches the server's
+ * memory.
  */
 #include "libocsemsmdb/internal.h"
 
@@ -70,20 +71,20 @@ static struct ocsemsmdb_session *least_used(const struct emsmdb_user *user)
 	return oldest;
 }
 
-bool emsmdb_user_make_room(struct ocsemsmdb *server, const char *name)
+bool emsmdb_user_may_add(struct ocsemsmdb *server, const char *name,
+                         struct ocsemsmdb_session **ends_r)
 {
 	const struct emsmdb_user *user = find(server, name);
 	unsigned max = server->settings.sessions_per_user;
-	struct ocsemsmdb_session *oldest;
 
+	*ends_r = NULL;
 	if (user == NULL || max == 0 || user->n_sessions < max)
 		return true;
-	oldest = least_used(user);
-	if (oldest == NULL) {
+	*ends_r = least_used(user);
+	if (*ends_r == NULL) {
 		server->stats.refused_for_user++;
 		return false;
 	}
 	server->stats.ended_for_user++;
-	emsmdb_session_free(oldest, false);
 	return true;
 }

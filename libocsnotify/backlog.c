@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The backlog of a session: takes entries in from the kernel's queues and from spill lists, puts
- * them in order, and gives them out handle by handle.
+ * them in order, and gives them out handle by handle. Touches the kernel's queues, the registry and
+ * the session.
  *
  * The race with the daemon (which alone decides whether an entry goes to the queue or to the spill
  * list): while a spill list is not empty all entries go there. So the queue is read to its end, and

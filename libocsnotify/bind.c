@@ -3,7 +3,7 @@
 /*
  * The library asks the daemon to bind the user: where there is a link to other nodes, a session's
  * first subscription waits until those nodes send what is for the user. Touches the socket
- * bind.sock; no lock is held, for it may wait. See bind_request.h.
+ * bind.sock; no lock is held, for it may wait.
  */
 #include "libocsnotify/internal.h"
 

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * A context of libocsnotify: opening, closing, the descriptor and what process() does. See
- * ocsnotify.h. Touches the registry folder, an epoll set, a timer and the wake-up socket.
+ * A context of libocsnotify as a whole: opening, closing, the descriptor and what process() does.
+ * Makes the parts; touches the epoll set, the timer and the wake-up socket.
  */
 #include "libocsnotify/internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "registry/reap.h"
@@ -30,222 +27,15 @@
  * by default); who finds as many cannot know whether more were lost. */
 #define DATAGRAMS_LOST 8
 
-/* ---- errors and warnings ---- */
-
-const char *ocsnotify_strerror(int error)
-{
-	switch (error) {
-	case OCSNOTIFY_OK:
-		return "no error";
-	case OCSNOTIFY_E_INVALID:
-		return "a parameter is out of range";
-	case OCSNOTIFY_E_NOMEM:
-		return "out of memory";
-	case OCSNOTIFY_E_NO_REGISTRY:
-		return "the registry folder is missing or not set up: start ocsmanager";
-	case OCSNOTIFY_E_REGISTRY:
-		return "reading or writing the registry failed";
-	case OCSNOTIFY_E_PERMISSION:
-		return "this user may not use the registry folder";
-	case OCSNOTIFY_E_SYSTEM:
-		return "a socket, timer or descriptor was not to be had";
-	case OCSNOTIFY_E_EXISTS:
-		return "the handle is subscribed already";
-	case OCSNOTIFY_E_NOT_FOUND:
-		return "no such handle";
-	case OCSNOTIFY_E_LIMIT:
-		return "identifiers or queues are exhausted";
-	case OCSNOTIFY_E_FORKED:
-		return "the context was opened before a fork";
-	case OCSNOTIFY_E_BUSY:
-		return "somebody else holds the registry; try again";
-	default:
-		return "unknown error";
-	}
-}
-
-int lib_fail(struct ocsnotify *context, int code, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vsnprintf(context->error, sizeof(context->error), format, args) < 0)
-		context->error[0] = '\0';
-	va_end(args);
-	return code;
-}
-
-void lib_warn(struct ocsnotify *context, const char *format, ...)
-{
-	char text[OCS_ERROR_MAX];
-	va_list args;
-
-	if (context->warning == NULL)
-		return;
-	va_start(args, format);
-	if (vsnprintf(text, sizeof(text), format, args) < 0)
-		text[0] = '\0';
-	va_end(args);
-	context->warning(text, context->warning_arg);
-}
-
-void lib_warn_damaged(struct ocsnotify *context)
-{
-	uint64_t damaged;
-
-	lib_lock();
-	damaged = context->shared->registry == NULL
-	                  ? context->damaged_seen
-	                  : ocs_registry_damaged(context->shared->registry);
-	lib_unlock();
-	if (damaged > context->damaged_seen)
-		lib_warn(context, "%s/registry.tdb: %llu records were damaged and were skipped",
-		         context->shared->path,
-		         (unsigned long long)(damaged - context->damaged_seen));
-	context->damaged_seen = damaged;
-}
-
-const char *ocsnotify_last_error(const struct ocsnotify *context)
-{
-	return context->error;
-}
-
-void ocsnotify_set_warning(struct ocsnotify *context, ocsnotify_warning_fn *warning, void *arg)
-{
-	context->warning = warning;
-	context->warning_arg = arg;
-}
-
 void ocsnotify_set_datagram(struct ocsnotify *context, ocsnotify_datagram_fn *datagram, void *arg)
 {
 	context->datagram = datagram;
 	context->datagram_arg = arg;
 }
 
-bool lib_forked(const struct ocsnotify *context)
-{
-	return context->pid != getpid();
-}
-
 int ocsnotify_fd(const struct ocsnotify *context)
 {
 	return lib_forked(context) ? OCSNOTIFY_E_FORKED : context->epoll;
-}
-
-/* ---- the registry ---- */
-
-int lib_socket_open(struct ocsnotify *context, struct ocs_error *error)
-{
-	const struct lib_shared *shared = context->shared;
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &context->wake};
-	struct sockaddr_un address;
-	struct stat st;
-	int fd;
-
-	if (context->wake >= 0)
-		close(context->wake);
-	context->wake = -1;
-	if (ocs_registry_wake_address(shared->registry, context->r.id, &address) != 0)
-		return ocs_error_set(error, "%s: path too long for a socket", shared->path);
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
-	/* What is there is not ours: the name is random. */
-	unlink(address.sun_path);
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-		ocs_error_set(error, "%s: cannot bind: %s", address.sun_path, strerror(errno));
-		close(fd);
-		return -1;
-	}
-	if (lchown(address.sun_path, (uid_t)-1, shared->gid) != 0 ||
-	    chmod(address.sun_path, 0660) != 0 || lstat(address.sun_path, &st) != 0) {
-		ocs_error_set(error, "%s: cannot set group and mode: %s", address.sun_path,
-		              strerror(errno));
-	} else if (epoll_ctl(context->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
-		ocs_error_set(error, "cannot watch a socket: %s", strerror(errno));
-	} else {
-		context->wake_device = st.st_dev;
-		context->wake_inode = st.st_ino;
-		context->wake = fd;
-		return 0;
-	}
-	unlink(address.sun_path);
-	close(fd);
-	return -1;
-}
-
-/* The socket the daemon wakes this context by, and the journal. (locked) */
-static int make_files(struct ocsnotify *context, struct ocs_error *error)
-{
-	if (lib_socket_open(context, error) != 0)
-		return -1;
-	/* The caller removes the socket. */
-	return lib_journal_open(context, error);
-}
-
-/* (locked) A new registry file: everything goes there again; the whole folder may be new. */
-static int register_again(struct ocsnotify *context, struct ocs_error *error)
-{
-	bool renewed;
-
-	if (lib_files_renew(context, &renewed, error) != 0)
-		return OCS_STORE_ERROR;
-	return lib_registration_all(context, error);
-}
-
-int lib_enter(struct ocsnotify *context)
-{
-	struct ocs_error error = {""};
-	bool again;
-	int code;
-
-	for (;;) {
-		lib_lock();
-		code = lib_shared_refresh(context->shared, &error);
-		again = code == OCSNOTIFY_OK && context->generation != context->shared->generation;
-		if (again)
-			code = lib_store_code(register_again(context, &error));
-		if (code == OCSNOTIFY_OK && !again)
-			return OCSNOTIFY_OK;
-		lib_unlock();
-		if (code != OCSNOTIFY_OK)
-			return lib_fail(context, code, "%s", error.text);
-		context->damaged_seen = 0;
-		context->settings_known = false;
-		lib_warn(context, "%s: the registry is a new one; registered again",
-		         context->shared->path);
-	}
-}
-
-int lib_leave(struct ocsnotify *context, int result, const struct ocs_error *error)
-{
-	lib_unlock();
-	lib_warn_damaged(context);
-	return result == OCS_STORE_OK
-	               ? OCSNOTIFY_OK
-	               : lib_fail(context, lib_store_code(result), "%s", error->text);
-}
-
-void lib_settings(struct ocsnotify *context)
-{
-	struct ocs_registry_settings settings;
-	struct ocs_registry *registry;
-	uint32_t seqnum;
-
-	lib_lock();
-	registry = context->shared->registry;
-	if (registry != NULL) {
-		seqnum = ocs_registry_seqnum(registry);
-		if ((!context->settings_known || context->settings_seqnum != seqnum) &&
-		    ocs_registry_settings_get(registry, &settings, NULL) == OCS_STORE_OK) {
-			if (settings.push_interval == 0)
-				settings.push_interval = 1;
-			context->settings = settings;
-			context->settings_known = true;
-			context->settings_seqnum = seqnum;
-		}
-	}
-	lib_unlock();
 }
 
 /* ---- open and close ---- */
@@ -269,7 +59,7 @@ static int register_context(struct ocsnotify *context, struct ocs_error *error)
 
 	lib_lock();
 	context->generation = context->shared->generation;
-	if (make_files(context, error) == 0)
+	if (lib_files_make(context, error) == 0)
 		code = lib_store_code(lib_registration_all(context, error));
 	lib_unlock();
 	return code;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Draining: events and RopNotify responses out of a session's backlog. See ocsnotify.h.
+ * Draining: events and RopNotify responses out of a session's backlog. Touches the session; calls
+ * the host for rows.
  */
 #include "libocsnotify/internal.h"
 

@@ -12,29 +12,28 @@
 #include "mapistore/names.h"
 
 /* What no notification could ever name is no name here either. What is wrong, or NULL. */
-static const char *fault_of(const char *user, const char *backend, const char *backend_user,
-                            const char *folder)
+static const char *fault_of(const struct ocs_folder_name *name)
 {
-	const char *fault = ocs_name_fault(user);
+	const char *fault = ocs_name_fault(name->user);
 
-	if (fault == NULL && folder[0] == '\0') /* the user's root: the others do not matter */
-		return strlen(backend) <= OCS_NAME_MAX && strlen(backend_user) <= OCS_NAME_MAX
+	/* The user's root: the others do not matter. */
+	if (fault == NULL && name->folder[0] == '\0')
+		return strlen(name->backend) <= OCS_NAME_MAX &&
+		                       strlen(name->backend_user) <= OCS_NAME_MAX
 		               ? NULL
 		               : "has more than 1024 bytes";
 	if (fault == NULL)
-		fault = ocs_name_fault(backend);
+		fault = ocs_name_fault(name->backend);
 	if (fault == NULL)
-		fault = ocs_name_fault(backend_user);
-	return fault != NULL ? fault : ocs_folder_fault(folder);
+		fault = ocs_name_fault(name->backend_user);
+	return fault != NULL ? fault : ocs_folder_fault(name->folder);
 }
 
 /* (locked) At first sight in a transaction, which puts it on the disk: it is never given again. */
-static int look_up(struct lib_shared *shared, const char *user, const char *backend,
-                   const char *backend_user, const char *folder, struct ocs_index_folder *out,
-                   struct ocs_error *error)
+static int look_up(struct lib_shared *shared, const struct ocs_folder_name *name,
+                   struct ocs_index_folder *out, struct ocs_error *error)
 {
-	int ret = ocs_index_folder(shared->index, user, backend, backend_user, folder, false, out,
-	                           error);
+	int ret = ocs_index_folder(shared->index, name, false, out, error);
 
 	if (ret != OCS_STORE_MISSING)
 		return ret;
@@ -46,8 +45,7 @@ static int look_up(struct lib_shared *shared, const char *user, const char *back
 	ret = ocs_index_begin(shared->index, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	ret = ocs_index_folder(shared->index, user, backend, backend_user, folder, true, out,
-	                       error);
+	ret = ocs_index_folder(shared->index, name, true, out, error);
 	if (ret != OCS_STORE_OK) {
 		ocs_index_cancel(shared->index);
 		return ret;
@@ -58,6 +56,7 @@ static int look_up(struct lib_shared *shared, const char *user, const char *back
 int ocsnotify_folder_fid(struct ocsnotify *context, const char *user, const char *backend,
                          const char *backend_user, const char *folder, uint64_t *folder_id_r)
 {
+	struct ocs_folder_name name = {user, backend, backend_user, folder};
 	struct ocs_index_folder found = {0};
 	struct ocs_error error = {""};
 	char *own_backend, *own_folder;
@@ -67,7 +66,7 @@ int ocsnotify_folder_fid(struct ocsnotify *context, const char *user, const char
 	*folder_id_r = 0;
 	if (lib_forked(context))
 		return OCSNOTIFY_E_FORKED;
-	fault = fault_of(user, backend, backend_user, folder);
+	fault = fault_of(&name);
 	if (fault != NULL)
 		return lib_fail(context, OCSNOTIFY_E_INVALID, "a name %s", fault);
 	own_backend = strdup(backend);
@@ -79,13 +78,14 @@ int ocsnotify_folder_fid(struct ocsnotify *context, const char *user, const char
 	}
 	ocs_index_canonical_backend(own_backend);
 	ocs_index_canonical_folder(own_folder);
+	name.backend = own_backend;
+	name.folder = own_folder;
 	lib_settings(context);
 	code = lib_enter(context);
 	if (code == OCSNOTIFY_OK) {
 		ret = lib_shared_index(context->shared, &context->settings, &error);
 		if (ret == OCS_STORE_OK)
-			ret = look_up(context->shared, user, own_backend, backend_user, own_folder,
-			              &found, &error);
+			ret = look_up(context->shared, &name, &found, &error);
 		code = lib_leave(context, ret, &error);
 	}
 	free(own_backend);

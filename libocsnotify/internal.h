@@ -2,7 +2,22 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Inside libocsnotify: what its files share and nobody else may use. The public contract is
- * ocsnotify.h.
+ * ocsnotify.h. From the roof to the floor; a file calls those below it only:
+ *
+ *   context.c       open, close, process
+ *   subscription.c, session.c, identifiers.c
+ *   drain.c         events and RopNotify out of a backlog
+ *   bind.c          asks the daemon to bind a user
+ *   look.c          what somebody removed under us
+ *   queues.c        the queues of a session
+ *   backlog.c       from queues and spill lists into the session
+ *   enter.c         how a call gets to the registry
+ *   files.c         the wake-up socket and the journal, made again
+ *   wake.c          news, timer, datagrams
+ *   registration.c  what the registry holds of a context
+ *   journal.c       the names of its queues
+ *   settings.c, report.c, ropnotify.c
+ *   shared.c        the handles of the files, and the lock
  *
  * Locks: there is one, of the process, in shared.c. Every use of a registry or index handle is
  * between lib_lock() and lib_unlock(), which never span a callback of the host. Everything else
@@ -184,7 +199,7 @@ struct ocsnotify {
 	char error[OCS_ERROR_MAX];
 };
 
-/* ---- context.c ---- */
+/* ---- report.c: what the host is told ---- */
 
 /* Keeps the sentence for ocsnotify_last_error() and returns code. */
 int lib_fail(struct ocsnotify *context, int code, const char *format, ...)
@@ -193,27 +208,34 @@ void lib_warn(struct ocsnotify *context, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* Warns if records turned out to be damaged since the last time. */
 void lib_warn_damaged(struct ocsnotify *context);
-bool lib_forked(const struct ocsnotify *context);
+
+/* ---- settings.c ---- */
 
 /* Reads the daemon's settings again if the registry has changed; keeps the old ones if it cannot.
  */
 void lib_settings(struct ocsnotify *context);
+
+/* ---- enter.c ---- */
+
+bool lib_forked(const struct ocsnotify *context);
 /* Takes the lock for work on the registry: makes sure that the file is the one the daemon uses and
  * that this context is registered in it. On failure the lock is not held. */
 int lib_enter(struct ocsnotify *context);
 /* Releases it; turns an ocs_store_result into a code, with the text kept. */
 int lib_leave(struct ocsnotify *context, int result, const struct ocs_error *error);
 
-/* (locked) Binds the wake-up socket, anew if there is one. */
-int lib_socket_open(struct ocsnotify *context, struct ocs_error *error);
+/* ---- files.c: the wake-up socket and the journal ---- */
+
+/* (locked) On failure the caller removes what was made. */
+int lib_files_make(struct ocsnotify *context, struct ocs_error *error);
+/* (locked) Makes socket and journal anew where they are not what they were. */
+int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error);
 
 /* ---- look.c: what somebody removed under us ---- */
 
 #define LIB_LOOK_MS 3000
 /* Looks, at most so often, and mends; takes the lock itself. In every call that has to work. */
 void lib_look(struct ocsnotify *context);
-/* (locked) Makes socket and journal anew where they are not what they were. */
-int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error);
 
 /* ---- session.c ---- */
 

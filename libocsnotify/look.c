@@ -4,82 +4,14 @@
  * What somebody removed under a running library: the wake-up socket, the journal, the wake folder,
  * the context's record, a kernel queue. Cleaners of temporary folders do it. Looked for every few
  * seconds, in calls of the host and by the context's timer; made anew, registered again, and said.
+ * Touches all of these.
  */
 #include "libocsnotify/internal.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "mqueue/queue.h"
-
-static bool same_file(const char *path, dev_t device, ino_t inode)
-{
-	struct stat st;
-
-	return lstat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode;
-}
-
-static bool socket_present(const struct ocsnotify *context)
-{
-	struct sockaddr_un address;
-
-	return ocs_registry_wake_address(context->shared->registry, context->r.id, &address) == 0 &&
-	       same_file(address.sun_path, context->wake_device, context->wake_inode);
-}
-
-static bool journal_present(const struct ocsnotify *context)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	return fstat(context->journal, &st) == 0 &&
-	       ocs_registry_journal_path(context->shared->registry, context->r.id, path,
-	                                 sizeof(path)) == 0 &&
-	       same_file(path, st.st_dev, st.st_ino);
-}
-
-static int renew_journal(struct ocsnotify *context, struct ocs_error *error)
-{
-	if (context->journal >= 0)
-		close(context->journal);
-	if (lib_journal_open(context, error) != 0)
-		return -1;
-	context->journal_lines = 0;
-	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-		for (struct lib_queue *q = s->queues; q != NULL; q = q->next)
-			if (q->mq != LIB_NO_QUEUE && lib_journal_add(context, q->r.name) != 0)
-				return ocs_error_set(error, "cannot write the journal");
-	return 0;
-}
-
-int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error)
-{
-	char path[PATH_MAX];
-
-	*renewed_r = false;
-	if (ocs_registry_wake_folder(context->shared->registry, error) != OCS_STORE_OK)
-		return -1;
-	if (!socket_present(context)) {
-		*renewed_r = true;
-		if (lib_socket_open(context, error) != 0)
-			return -1;
-		/* What was sent to the old one is for nobody: look at all. */
-		for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-			lib_news(s);
-	}
-	if (!journal_present(context)) {
-		*renewed_r = true;
-		if (ocs_registry_journal_path(context->shared->registry, context->r.id, path,
-		                              sizeof(path)) == 0)
-			unlink(path);
-		return renew_journal(context, error);
-	}
-	return 0;
-}
 
 static bool has_gone(const struct ocsnotify_session *session)
 {

@@ -3,6 +3,7 @@
 /*
  * What the registry holds of a context: itself, its sessions, their queues. Also puts it there
  * again when the daemon had to set a damaged registry aside and start a new one.
+ * Touches the registry, with the lock held.
  */
 #include "libocsnotify/internal.h"
 

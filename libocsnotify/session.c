@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Sessions: one client connection of one user, with its push target. See ocsnotify.h. Touches the
+ * Sessions: one client connection of one user, with its push target. Touches the
  * registry through registration.c.
  */
 #include "libocsnotify/internal.h"

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The handles of registry and index that all contexts of a process share, and their lock.
+ * Touches registry.tdb, the index and the user map; calls no other file.
  *
  * A TDB file may be open once in a process and its locks belong to the process, so the contexts
  * share one handle for each registry folder, counted, behind one mutex. The mutex is held across a
@@ -255,12 +256,11 @@ void lib_shared_put(struct lib_shared *shared)
 	lib_unlock();
 }
 
-static uint64_t fixed_fid(void *arg, const char *user, const char *backend,
-                          const char *backend_user, const char *folder)
+static uint64_t fixed_fid(void *arg, const struct ocs_folder_name *name)
 {
 	struct lib_shared *shared = arg;
 
-	return ocs_usermap_fid(shared->usermap, user, backend, backend_user, folder);
+	return ocs_usermap_fid(shared->usermap, name);
 }
 
 static void first_report(void *arg, const char *text)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Subscriptions: handles, and the queues they need. See ocsnotify.h. A call changes everything or
+ * Subscriptions: handles, and the queues they need. A call changes everything or
  * nothing: the queues are made first, then one transaction registers them, and whatever fails is
- * undone.
+ * undone. Touches the session and the registry.
  */
 #include "libocsnotify/internal.h"
 

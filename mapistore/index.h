@@ -95,28 +95,25 @@ int ocs_index_begin(struct ocs_index *index, struct ocs_error *error);
 int ocs_index_commit(struct ocs_index *index, struct ocs_error *error); /* always synced */
 void ocs_index_cancel(struct ocs_index *index);
 
-/* Gives a FID fixed by the user map for (user, backend, backend user, folder), 0 if none. */
-typedef uint64_t ocs_index_fixed_fn(void *arg, const char *user, const char *backend,
-                                    const char *backend_user, const char *folder);
+/* Gives a FID fixed by the user map, 0 if none. */
+typedef uint64_t ocs_index_fixed_fn(void *arg, const struct ocs_folder_name *name);
 void ocs_index_set_fixed(struct ocs_index *index, ocs_index_fixed_fn *fixed, void *arg);
 
 /* Looks a folder up. Without create a folder that is not there is OCS_STORE_MISSING; with it
  * (transaction) it and its missing parents are made. The empty folder is the user's root (FID
  * only). Returns an ocs_store_result. */
-int ocs_index_folder(struct ocs_index *index, const char *user, const char *backend,
-                     const char *backend_user, const char *folder, bool create,
+int ocs_index_folder(struct ocs_index *index, const struct ocs_folder_name *name, bool create,
                      struct ocs_index_folder *out, struct ocs_error *error);
 /* (transaction) A new uid validity: a new series, so that older registrations count no more. */
-int ocs_index_folder_set_uid_validity(struct ocs_index *index, const char *user,
-                                      const char *backend, const char *backend_user,
-                                      const char *folder, uint32_t uid_validity,
-                                      struct ocs_index_folder *out, struct ocs_error *error);
+int ocs_index_folder_set_uid_validity(struct ocs_index *index, const struct ocs_folder_name *name,
+                                      uint32_t uid_validity, struct ocs_index_folder *out,
+                                      struct ocs_error *error);
 /* (transaction) The folder with all below it is gone; a later one of that name starts afresh. */
-int ocs_index_folder_delete(struct ocs_index *index, const char *user, const char *backend,
-                            const char *backend_user, const char *folder, struct ocs_error *error);
-/* (transaction) Renames; keeps the FID. What was registered under the new name is retired. */
-int ocs_index_folder_rename(struct ocs_index *index, const char *user, const char *backend,
-                            const char *backend_user, const char *old_folder,
+int ocs_index_folder_delete(struct ocs_index *index, const struct ocs_folder_name *name,
+                            struct ocs_error *error);
+/* (transaction) Renames what is called name; keeps the FID. What was registered under the new name
+ * is retired. */
+int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_name *name,
                             const char *new_folder, struct ocs_index_folder *out,
                             struct ocs_error *error);
 

@@ -18,8 +18,8 @@
 #define KEY_MAX     (3 * (NAME_MAX_ + 1) + 1)
 
 struct place {
-	const char *user, *backend, *backend_user;
-	uint64_t top; /* the node of these three */
+	const struct ocs_folder_name *whose; /* its folder is not looked at */
+	uint64_t top;                        /* the node of these three */
 	uint64_t parent_node;
 	uint64_t parent_fid;    /* as the user sees it: the root's for a top-level folder */
 	uint64_t parent_folder; /* 0 for a top-level folder */
@@ -75,7 +75,8 @@ static int folder_put(struct ocs_index *index, uint64_t node, const char *name,
 
 static size_t join_names(uint8_t *out, const struct place *place)
 {
-	const char *parts[] = {place->user, place->backend, place->backend_user};
+	const char *parts[] = {place->whose->user, place->whose->backend,
+	                       place->whose->backend_user};
 	size_t len = 0;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -190,11 +191,13 @@ static int make_folder(struct ocs_index *index, const struct place *place,
 static int apply_fixed(struct ocs_index *index, const struct place *place, const char *path,
                        bool create, struct ocs_index_folder *folder, struct ocs_error *error)
 {
-	uint64_t fid = index->fixed == NULL
-	                       ? 0
-	                       : index->fixed(index->fixed_arg, place->user, place->backend,
-	                                      place->backend_user, path);
+	struct ocs_folder_name name = *place->whose;
+	uint64_t fid;
 
+	if (index->fixed == NULL)
+		return OCS_STORE_OK;
+	name.folder = path;
+	fid = index->fixed(index->fixed_arg, &name);
 	if (fid == 0)
 		return OCS_STORE_OK;
 	folder->fid = fid;
@@ -205,15 +208,15 @@ static int apply_fixed(struct ocs_index *index, const struct place *place, const
 
 /* Walks down to a folder. *place_r is filled up to the last component whether it is there or not.
  */
-static int walk(struct ocs_index *index, const char *user, const char *backend,
-                const char *backend_user, char *path, bool create, bool create_last,
-                struct place *place, struct ocs_index_folder *out, struct ocs_error *error)
+static int walk(struct ocs_index *index, const struct ocs_folder_name *whose, char *path,
+                bool create, bool create_last, struct place *place, struct ocs_index_folder *out,
+                struct ocs_error *error)
 {
 	char *component = path, *slash;
 	int ret;
 
-	*place = (struct place){.user = user, .backend = backend, .backend_user = backend_user};
-	ret = root_fid(index, user, create, &place->parent_fid, error);
+	*place = (struct place){.whose = whose};
+	ret = root_fid(index, whose->user, create, &place->parent_fid, error);
 	if (ret == OCS_STORE_OK)
 		ret = top_node(index, place, create, &place->top, error);
 	place->parent_node = place->top;
@@ -241,18 +244,17 @@ static int walk(struct ocs_index *index, const char *user, const char *backend,
 	return ret;
 }
 
-static int check_names(const char *user, const char *backend, const char *backend_user,
-                       const char *folder, struct ocs_error *error)
+static int check_names(const struct ocs_folder_name *name, struct ocs_error *error)
 {
-	if (user[0] == '\0' || strlen(user) > NAME_MAX_ || strlen(backend) > NAME_MAX_ ||
-	    strlen(backend_user) > NAME_MAX_ || strlen(folder) > NAME_MAX_)
+	if (name->user[0] == '\0' || strlen(name->user) > NAME_MAX_ ||
+	    strlen(name->backend) > NAME_MAX_ || strlen(name->backend_user) > NAME_MAX_ ||
+	    strlen(name->folder) > NAME_MAX_)
 		return ocs_error_set(error, "a name has more than %d bytes, or the user none",
 		                     NAME_MAX_);
 	return 0;
 }
 
-int ocs_index_folder(struct ocs_index *index, const char *user, const char *backend,
-                     const char *backend_user, const char *folder, bool create,
+int ocs_index_folder(struct ocs_index *index, const struct ocs_folder_name *name, bool create,
                      struct ocs_index_folder *out, struct ocs_error *error)
 {
 	char path[NAME_MAX_ + 1];
@@ -261,12 +263,12 @@ int ocs_index_folder(struct ocs_index *index, const char *user, const char *back
 
 	memset(out, 0, sizeof(*out));
 	ocs_index_refresh(index);
-	if (check_names(user, backend, backend_user, folder, error) != 0)
+	if (check_names(name, error) != 0)
 		return OCS_STORE_ERROR;
-	if (folder[0] == '\0')
-		return root_fid(index, user, create, &out->fid, error);
-	strcpy(path, folder);
-	ret = walk(index, user, backend, backend_user, path, create, create, &place, out, error);
+	if (name->folder[0] == '\0')
+		return root_fid(index, name->user, create, &out->fid, error);
+	strcpy(path, name->folder);
+	ret = walk(index, name, path, create, create, &place, out, error);
 	/* The map fixed its FID after it was made: who may write completes the way back. */
 	if (ret == OCS_STORE_OK && !create && index->fixed != NULL &&
 	    !ocs_index_name_known(index, out->fid))
@@ -274,20 +276,19 @@ int ocs_index_folder(struct ocs_index *index, const char *user, const char *back
 	return ret;
 }
 
-int ocs_index_folder_set_uid_validity(struct ocs_index *index, const char *user,
-                                      const char *backend, const char *backend_user,
-                                      const char *folder, uint32_t uid_validity,
-                                      struct ocs_index_folder *out, struct ocs_error *error)
+int ocs_index_folder_set_uid_validity(struct ocs_index *index, const struct ocs_folder_name *name,
+                                      uint32_t uid_validity, struct ocs_index_folder *out,
+                                      struct ocs_error *error)
 {
 	struct ocs_index_folder record;
 	char path[NAME_MAX_ + 1];
 	struct place place;
 	int ret;
 
-	if (check_names(user, backend, backend_user, folder, error) != 0 || folder[0] == '\0')
+	if (check_names(name, error) != 0 || name->folder[0] == '\0')
 		return OCS_STORE_ERROR;
-	strcpy(path, folder);
-	ret = walk(index, user, backend, backend_user, path, true, true, &place, out, error);
+	strcpy(path, name->folder);
+	ret = walk(index, name, path, true, true, &place, out, error);
 	if (ret == OCS_STORE_OK) /* again: out has the FID of the user map */
 		ret = folder_get(index, place.parent_node, place.name, &record, error);
 	if (ret != OCS_STORE_OK)
@@ -322,18 +323,18 @@ static int delete_at(struct ocs_index *index, uint64_t node, const char *name,
 	return ocs_index_delete(index, key, folder_key(key, node, name), error);
 }
 
-int ocs_index_folder_delete(struct ocs_index *index, const char *user, const char *backend,
-                            const char *backend_user, const char *folder, struct ocs_error *error)
+int ocs_index_folder_delete(struct ocs_index *index, const struct ocs_folder_name *name,
+                            struct ocs_error *error)
 {
 	struct ocs_index_folder as_seen;
 	char path[NAME_MAX_ + 1];
 	struct place place;
 	int ret;
 
-	if (check_names(user, backend, backend_user, folder, error) != 0 || folder[0] == '\0')
+	if (check_names(name, error) != 0 || name->folder[0] == '\0')
 		return OCS_STORE_ERROR;
-	strcpy(path, folder);
-	ret = walk(index, user, backend, backend_user, path, false, false, &place, &as_seen, error);
+	strcpy(path, name->folder);
+	ret = walk(index, name, path, false, false, &place, &as_seen, error);
 	if (ret != OCS_STORE_OK)
 		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
 	/* The FID of the user map leads back too; delete_at() knows the folder's own only. */
@@ -343,39 +344,37 @@ int ocs_index_folder_delete(struct ocs_index *index, const char *user, const cha
 	return delete_at(index, place.parent_node, place.name, error);
 }
 
-int ocs_index_folder_rename(struct ocs_index *index, const char *user, const char *backend,
-                            const char *backend_user, const char *old_folder,
+int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_name *name,
                             const char *new_folder, struct ocs_index_folder *out,
                             struct ocs_error *error)
 {
+	const struct ocs_folder_name new_name = {name->user, name->backend, name->backend_user,
+	                                         new_folder};
 	char old_path[NAME_MAX_ + 1], new_path[NAME_MAX_ + 1];
 	struct ocs_index_folder moved, there;
 	struct place from, to;
 	uint8_t key[9 + NAME_MAX_];
 	int ret;
 
-	if (check_names(user, backend, backend_user, old_folder, error) != 0 ||
-	    check_names(user, backend, backend_user, new_folder, error) != 0 ||
-	    old_folder[0] == '\0' || new_folder[0] == '\0')
+	if (check_names(name, error) != 0 || check_names(&new_name, error) != 0 ||
+	    name->folder[0] == '\0' || new_folder[0] == '\0')
 		return OCS_STORE_ERROR;
-	strcpy(old_path, old_folder);
+	strcpy(old_path, name->folder);
 	strcpy(new_path, new_folder);
-	ret = walk(index, user, backend, backend_user, old_path, true, true, &from, &moved, error);
+	ret = walk(index, name, old_path, true, true, &from, &moved, error);
 	if (ret == OCS_STORE_OK) /* again: moved has the FID of the user map */
 		ret = folder_get(index, from.parent_node, from.name, &moved, error);
 	if (ret == OCS_STORE_OK) {
-		ret = walk(index, user, backend, backend_user, new_path, true, false, &to, &there,
-		           error);
+		ret = walk(index, name, new_path, true, false, &to, &there, error);
 		if (ret == OCS_STORE_MISSING)
 			ret = OCS_STORE_OK;
 	}
 	if (ret != OCS_STORE_OK)
 		return ret;
 	if (from.parent_node == to.parent_node && strcmp(from.name, to.name) == 0)
-		return ocs_index_folder(index, user, backend, backend_user, new_folder, true, out,
-		                        error);
+		return ocs_index_folder(index, &new_name, true, out, error);
 	ret = delete_at(index, to.parent_node, to.name, error);
-	if (ret == OCS_STORE_OK && strcmp(old_folder, "INBOX") == 0) {
+	if (ret == OCS_STORE_OK && strcmp(name->folder, "INBOX") == 0) {
 		/* RFC 3501 6.3.5: renaming INBOX moves its messages and leaves it, with its
 		 * subfolders, where it is. */
 		struct ocs_index_folder fresh;
@@ -403,5 +402,5 @@ int ocs_index_folder_rename(struct ocs_index *index, const char *user, const cha
 	}
 	if (ret != OCS_STORE_OK)
 		return ret;
-	return ocs_index_folder(index, user, backend, backend_user, new_folder, true, out, error);
+	return ocs_index_folder(index, &new_name, true, out, error);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "mapistore/utf7.h"
 
 void ocs_index_canonical_backend(char *backend)
@@ -21,38 +22,6 @@ void ocs_index_canonical_folder(char *folder)
 {
 	if (strncasecmp(folder, "INBOX", 5) == 0 && (folder[5] == '\0' || folder[5] == '/'))
 		memcpy(folder, "INBOX", 5);
-}
-
-static bool follows(unsigned char byte)
-{
-	return (byte & 0xc0) == 0x80;
-}
-
-size_t ocs_utf8_sequence(const char *text)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	unsigned char c = p[0];
-
-	if (c < 0x80)
-		return 1;
-	if (c >= 0xc2 && c <= 0xdf)
-		return follows(p[1]) ? 2 : 0;
-	if ((c & 0xf0) == 0xe0) {
-		if (!follows(p[1]) || !follows(p[2]))
-			return 0;
-		if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) ||
-		    (c == 0xef && p[1] == 0xbf && p[2] > 0xbd))
-			return 0;
-		return 3;
-	}
-	if (c >= 0xf0 && c <= 0xf4) {
-		if (!follows(p[1]) || !follows(p[2]) || !follows(p[3]))
-			return 0;
-		if ((c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
 }
 
 bool ocs_name_has_control(const char *name)

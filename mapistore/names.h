@@ -47,15 +47,17 @@ const char *ocs_folder_translate(const char *name, const struct ocs_folder_style
 void ocs_index_canonical_backend(char *backend);
 void ocs_index_canonical_folder(char *folder);
 
+/* A folder as the mail store names it, and which groupware user sees it. */
+struct ocs_folder_name {
+	const char *user, *backend, *backend_user, *folder;
+};
+
 /* A name as people are shown it: as it is, or, where something would not be seen (white space at an
  * end, two blanks in a row, control characters, bytes that are no UTF-8) or a quote begins it, in
  * double quotes, with `\"`, `\\` and `\xHH`. What does not fit is cut. Returns out. */
 #define OCS_NAME_SHOWN_SIZE (4 * OCS_NAME_MAX + 3)
 char *ocs_name_show(const char *name, char *out, size_t size);
 
-/* The length of the UTF-8 sequence at p, 0 if it is none (or one that XML 1.0 does not allow: a
- * surrogate, U+FFFE, U+FFFF). p is NUL-terminated. */
-size_t ocs_utf8_sequence(const char *p);
 /* C0, DEL and C1 controls. */
 bool ocs_name_has_control(const char *name);
 

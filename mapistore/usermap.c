@@ -13,6 +13,7 @@
 
 #include <talloc.h>
 
+#include "base/utf8.h"
 #include "mapistore/index.h"
 #include "mqueue/name.h"
 
@@ -298,6 +299,7 @@ size_t ocs_usermap_match(const struct ocs_usermap *map, const char *backend,
                          const char *backend_user, const char *folder, ocs_usermap_each_fn *each,
                          void *arg)
 {
+	struct ocs_folder_name name = {NULL, backend, backend_user, folder};
 	size_t found = 0;
 
 	if (map == NULL) {
@@ -317,21 +319,21 @@ size_t ocs_usermap_match(const struct ocs_usermap *map, const char *backend,
 				break;
 		if (earlier < i)
 			continue;
-		each(arg, user, ocs_usermap_fid(map, user, backend, backend_user, folder));
+		name.user = user;
+		each(arg, user, ocs_usermap_fid(map, &name));
 		found++;
 	}
 	return found;
 }
 
-uint64_t ocs_usermap_fid(const struct ocs_usermap *map, const char *user, const char *backend,
-                         const char *backend_user, const char *folder)
+uint64_t ocs_usermap_fid(const struct ocs_usermap *map, const struct ocs_folder_name *name)
 {
 	if (map == NULL)
 		return 0;
 	for (size_t i = 0; i < map->n; i++)
 		if (map->lines[i].fid != 0 &&
-		    line_matches(&map->lines[i], backend, backend_user, folder) &&
-		    strcmp(line_user(&map->lines[i], backend_user), user) == 0)
+		    line_matches(&map->lines[i], name->backend, name->backend_user, name->folder) &&
+		    strcmp(line_user(&map->lines[i], name->backend_user), name->user) == 0)
 			return map->lines[i].fid;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "mapistore/names.h"
 
 struct ocs_usermap;
 
@@ -40,7 +41,6 @@ size_t ocs_usermap_match(const struct ocs_usermap *map, const char *backend,
                          const char *backend_user, const char *folder, ocs_usermap_each_fn *each,
                          void *arg);
 /* The fixed FID of a folder for one groupware user, 0 if none. */
-uint64_t ocs_usermap_fid(const struct ocs_usermap *map, const char *user, const char *backend,
-                         const char *backend_user, const char *folder);
+uint64_t ocs_usermap_fid(const struct ocs_usermap *map, const struct ocs_folder_name *name);
 
 #endif

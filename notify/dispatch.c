@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Dispatch: see dispatch.h for what it does and dispatch_internal.h for its parts. Here: submit,
- * the store thread's loop, the deadline thread, settings, counters, health.
+ * Dispatch as a whole: start, reload, stop, counters, health. Makes the parts, which
+ * dispatch_internal.h lists, and the two threads; touches the registry folder to look at it.
  */
 #include "notify/dispatch_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -22,98 +18,14 @@
 
 #include "registry/reap.h"
 
-#define DEADLINE_STEP (50 * 1000000ULL)
-#define STUCK_NS      (2 * SECOND_NS) /* a store operation this long is reported as trouble */
-#define STOP_SECONDS  1               /* the service has waited for what is in flight before */
-
-/* ---- small things ---- */
-
-uint64_t ocs_dispatch_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
-void ocs_dispatch_log(struct ocs_dispatch *dispatch, int priority, const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-
-	if (dispatch->log == NULL)
-		return;
-	va_start(args, format);
-	if (vsnprintf(text, sizeof(text), format, args) >= 0)
-		dispatch->log(priority, text);
-	va_end(args);
-}
+#define STOP_SECONDS 1 /* the service has waited for what is in flight before */
 
 /* ---- settings ---- */
-
-static struct dispatch_config *config_make(const struct ocs_dispatch_settings *settings,
-                                           struct ocs_usermap *map)
-{
-	struct dispatch_config *config = talloc_zero(NULL, struct dispatch_config);
-	size_t n = 0;
-
-	if (config == NULL)
-		return NULL;
-	config->refs = 1;
-	config->settings = *settings;
-	config->settings.backends = NULL;
-	while (settings->backends[n] != NULL)
-		n++;
-	config->backends = talloc_zero_array(config, char *, n + 1);
-	for (size_t i = 0; i < n && config->backends != NULL; i++) {
-		config->backends[i] = talloc_strdup(config->backends, settings->backends[i]);
-		if (config->backends[i] == NULL)
-			config->backends = NULL;
-		else
-			ocs_index_canonical_backend(config->backends[i]);
-	}
-	if (config->backends == NULL) {
-		talloc_free(config);
-		return NULL;
-	}
-	config->map = talloc_steal(config, map);
-	return config;
-}
-
-struct dispatch_config *ocs_dispatch_config_get(struct ocs_dispatch *dispatch)
-{
-	struct dispatch_config *config;
-
-	pthread_mutex_lock(&dispatch->config_lock);
-	config = dispatch->config;
-	config->refs++;
-	pthread_mutex_unlock(&dispatch->config_lock);
-	return config;
-}
-
-void ocs_dispatch_config_put(struct ocs_dispatch *dispatch, struct dispatch_config *config)
-{
-	bool last;
-
-	pthread_mutex_lock(&dispatch->config_lock);
-	last = --config->refs == 0;
-	pthread_mutex_unlock(&dispatch->config_lock);
-	if (last)
-		talloc_free(config);
-}
-
-bool ocs_dispatch_has_backend(const struct dispatch_config *config, const char *backend)
-{
-	for (char **name = config->backends; *name != NULL; name++)
-		if (strcmp(*name, backend) == 0)
-			return true;
-	return false;
-}
 
 void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
                          const struct ocs_dispatch_settings *settings, struct ocs_usermap *map)
 {
-	struct dispatch_config *config = config_make(settings, map), *old;
+	struct dispatch_config *config = ocs_dispatch_config_make(settings, map), *old;
 
 	if (config == NULL) {
 		talloc_free(map);
@@ -131,181 +43,7 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 	ocs_dispatch_cache_folders_clear(dispatch);
 }
 
-/* ---- the end of a job ---- */
-
-static bool comes_again(const struct ocs_request *request, const struct ocs_result *result)
-{
-	return request->count_by == OCS_COUNT_DONE && result->status == OCS_STATUS_REFUSED &&
-	       (result->refusal.code >= 500 || result->refusal.code == 429);
-}
-
-void ocs_dispatch_count_received(struct ocs_dispatch *dispatch, const struct ocs_request *request)
-{
-	/* Of one that is tried again what ends is counted, as received and by its end. */
-	if (request->count_by != OCS_COUNT_DONE)
-		OCS_COUNT(dispatch, received, request->count);
-}
-
-void ocs_dispatch_count_results(struct ocs_dispatch *dispatch, const struct ocs_request *request,
-                                const struct ocs_result *results)
-{
-	uint64_t ends[OCS_STATUS_REFUSED + 1] = {0}, n = 0;
-
-	for (size_t i = 0; i < request->count; i++) {
-		if (results == NULL && request->count_by == OCS_COUNT_DONE)
-			continue;
-		if (results != NULL && comes_again(request, &results[i]))
-			continue;
-		ends[results == NULL ? OCS_STATUS_REFUSED : results[i].status]++;
-		n++;
-	}
-	if (request->count_by == OCS_COUNT_DONE)
-		OCS_COUNT(dispatch, received, n);
-	OCS_COUNT(dispatch, queued, ends[OCS_STATUS_QUEUED]);
-	OCS_COUNT(dispatch, nosubscriber, ends[OCS_STATUS_NOSUBSCRIBER]);
-	OCS_COUNT(dispatch, duplicate, ends[OCS_STATUS_DUPLICATE]);
-	OCS_COUNT(dispatch, refused, ends[OCS_STATUS_REFUSED]);
-	if (n > ends[OCS_STATUS_REFUSED])
-		atomic_store_explicit(&dispatch->counters.last_success_us, ocs_now_us(),
-		                      memory_order_relaxed);
-}
-
-/* What its sender is told now. */
-static void count_results(struct ocs_dispatch *dispatch, const struct ocs_request *request,
-                          const struct ocs_result *results)
-{
-	if (request->count_by != OCS_COUNT_NONE)
-		ocs_dispatch_count_results(dispatch, request, results);
-}
-
-void ocs_dispatch_job_free(struct ocs_dispatch *dispatch, struct job *job)
-{
-	for (size_t i = 0; i < job->request->count; i++) {
-		ocs_dispatch_pending_end(&job->items[i]);
-		for (size_t p = 0; p < job->items[i].n_pending; p++)
-			ocs_dispatch_snapshot_put(dispatch, job->items[i].pending[p].snapshot);
-	}
-	talloc_free(job->request); /* and with it the job */
-}
-
-/* lock is held */
-void ocs_dispatch_job_unlist(struct ocs_dispatch *dispatch, struct job *job)
-{
-	if (job->all_next != NULL)
-		job->all_next->all_previous = job->all_previous;
-	if (job->all_previous != NULL)
-		job->all_previous->all_next = job->all_next;
-	else if (dispatch->all == job)
-		dispatch->all = job->all_next;
-}
-
-void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job)
-{
-	struct ocs_request *request = job->request;
-
-	count_results(dispatch, request, request->results);
-	request->done(request->owner, request->results, request->count);
-	ocs_dispatch_job_free(dispatch, job);
-}
-
-/* Answers instead of the store thread: all that has not ended is refused. */
-static void answer_for(struct ocs_dispatch *dispatch, const struct ocs_request *request, int code,
-                       const char *name, const char *text)
-{
-	struct ocs_result *results = talloc_zero_array(NULL, struct ocs_result, request->count);
-
-	for (size_t i = 0; results != NULL && i < request->count; i++)
-		ocs_result_refuse(&results[i], code, name, "%s", text);
-	count_results(dispatch, request, results);
-	request->done(request->owner, results, results != NULL ? request->count : 0);
-	talloc_free(results);
-}
-
-/* ---- submit ---- */
-
-void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *request)
-{
-	struct dispatch_config *config;
-	struct job *job = talloc_zero(request, struct job);
-	bool stopping;
-	uint64_t first;
-
-	if (request->count_by != OCS_COUNT_NONE)
-		ocs_dispatch_count_received(dispatch, request);
-	if (job != NULL)
-		job->items = talloc_zero_array(job, struct item, request->count);
-	if (job == NULL || job->items == NULL) {
-		ocs_health_no_memory(dispatch->health);
-		answer_for(dispatch, request, 500, "INTERNAL", "out of memory");
-		talloc_free(request);
-		return;
-	}
-	job->request = request;
-	job->accepted_at = ocs_now_us();
-	first = ocs_sequence_take(dispatch->sequence, request->count);
-	for (size_t i = 0; i < request->count; i++) {
-		job->items[i].notification = &request->items[i];
-		job->items[i].result = &request->results[i];
-		job->items[i].sequence = first + i;
-		if (request->results[i].status == OCS_STATUS_REFUSED)
-			job->items[i].state = ITEM_ENDED;
-	}
-	if (ocs_dispatch_fast(dispatch, job)) {
-		ocs_dispatch_job_finish(dispatch, job);
-		return;
-	}
-	config = ocs_dispatch_config_get(dispatch);
-	job->deadline = ocs_dispatch_now() + config->settings.request_deadline * SECOND_NS;
-	ocs_dispatch_config_put(dispatch, config);
-	pthread_mutex_lock(&dispatch->lock);
-	stopping = dispatch->stopping;
-	if (!stopping) {
-		job->previous = dispatch->last;
-		if (dispatch->last != NULL)
-			dispatch->last->next = job;
-		else
-			dispatch->first = job;
-		dispatch->last = job;
-		job->all_next = dispatch->all;
-		if (dispatch->all != NULL)
-			dispatch->all->all_previous = job;
-		if (dispatch->all == NULL)
-			pthread_cond_signal(&dispatch->waiting);
-		dispatch->all = job;
-		pthread_cond_signal(&dispatch->work);
-	}
-	pthread_mutex_unlock(&dispatch->lock);
-	if (stopping) {
-		answer_for(dispatch, request, 503, "OVERLOADED", "the service is stopping");
-		ocs_dispatch_job_free(dispatch, job);
-	}
-}
-
-char **ocs_dispatch_recipients(struct ocs_dispatch *dispatch, const void *mem_ctx,
-                               const struct ocs_notification *notification, size_t *n_r)
-{
-	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
-	const char **users = NULL;
-	char **copy = NULL;
-	size_t n = 0;
-
-	if (ocs_dispatch_has_backend(config, notification->backend))
-		users = ocs_dispatch_users(config, NULL, notification, &n);
-	else
-		users = talloc_array(NULL, const char *, 1);
-	if (users != NULL)
-		copy = talloc_array(mem_ctx, char *, n + 1);
-	/* The names belong to the map, which a reload may replace. */
-	for (size_t i = 0; i < n && copy != NULL; i++) {
-		copy[i] = talloc_strdup(copy, users[i]);
-		if (copy[i] == NULL)
-			TALLOC_FREE(copy);
-	}
-	talloc_free(users);
-	ocs_dispatch_config_put(dispatch, config);
-	*n_r = n;
-	return copy;
-}
+/* ---- visits ---- */
 
 int ocs_dispatch_set_visit(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit, void *arg)
 {
@@ -320,118 +58,6 @@ int ocs_dispatch_set_visit(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn 
 	atomic_store(&dispatch->visited, visit != NULL);
 	pthread_mutex_unlock(&dispatch->visit_lock);
 	return 0;
-}
-
-/* ---- the deadline thread: a request is answered in time even if the store thread hangs ---- */
-
-static void lock_text(struct ocs_dispatch *dispatch, struct ocs_error *reason)
-{
-	const char *file = "registry.tdb";
-	pid_t holder;
-
-	pthread_mutex_lock(&dispatch->queues_lock); /* the file may be exchanged */
-	holder = ocs_store_lock_holder(ocs_registry_store(dispatch->registry));
-	pthread_mutex_unlock(&dispatch->queues_lock);
-
-	if (holder == 0) {
-		holder = ocs_store_lock_holder(ocs_index_store(dispatch->index));
-		file = "index.tdb";
-	}
-	if (holder != 0)
-		ocs_error_set(reason, "process %d holds the lock of %s", (int)holder, file);
-	else
-		ocs_error_set(reason, "the disk is slow");
-}
-
-/* lock is held. The job, taken out of all lists and not to be freed by the store thread, or NULL.
- */
-static struct job *overdue(struct ocs_dispatch *dispatch, uint64_t now)
-{
-	for (struct job *job = dispatch->all; job != NULL; job = job->all_next) {
-		if (job->deadline > now)
-			continue;
-		ocs_dispatch_job_unlist(dispatch, job);
-		if (!job->running) {
-			if (job->previous != NULL)
-				job->previous->next = job->next;
-			else
-				dispatch->first = job->next;
-			if (job->next != NULL)
-				job->next->previous = job->previous;
-			else
-				dispatch->last = job->previous;
-		}
-		return job;
-	}
-	return NULL;
-}
-
-static void answer_overdue(struct ocs_dispatch *dispatch)
-{
-	struct ocs_request copy;
-	struct ocs_error why;
-	struct job *job;
-	bool running;
-
-	for (;;) {
-		pthread_mutex_lock(&dispatch->lock);
-		job = overdue(dispatch, ocs_dispatch_now());
-		if (job == NULL) {
-			pthread_mutex_unlock(&dispatch->lock);
-			return;
-		}
-		copy = *job->request;
-		running = job->running;
-		job->answered = true;
-		/* Once unlocked, the store thread may free a running job. */
-		pthread_mutex_unlock(&dispatch->lock);
-		lock_text(dispatch, &why);
-		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "a request was not done within its deadline: %s", why.text);
-		answer_for(dispatch, &copy, 503, "REGISTRY_UNAVAILABLE",
-		           "the registry did not answer in time; try again");
-		if (!running)
-			ocs_dispatch_job_free(dispatch, job);
-	}
-}
-
-static void *deadline_thread(void *arg)
-{
-	struct ocs_dispatch *dispatch = arg;
-	struct timespec step = {.tv_nsec = DEADLINE_STEP};
-	bool runs = true;
-
-	while (runs) {
-		pthread_mutex_lock(&dispatch->lock);
-		while (dispatch->all == NULL && dispatch->deadline_thread_runs)
-			pthread_cond_wait(&dispatch->waiting, &dispatch->lock);
-		runs = dispatch->deadline_thread_runs;
-		pthread_mutex_unlock(&dispatch->lock);
-		answer_overdue(dispatch);
-		if (runs)
-			nanosleep(&step, NULL);
-	}
-	return NULL;
-}
-
-static int is_stuck(void *arg, struct ocs_error *reason)
-{
-	struct ocs_dispatch *dispatch = arg;
-	uint64_t since = atomic_load(&dispatch->busy_since), now = ocs_dispatch_now();
-	struct dispatch_config *config;
-	struct ocs_error why;
-	uint64_t limit;
-
-	config = ocs_dispatch_config_get(dispatch);
-	limit = config->settings.request_deadline * SECOND_NS;
-	ocs_dispatch_config_put(dispatch, config);
-	if (limit > STUCK_NS)
-		limit = STUCK_NS;
-	if (since == 0 || now < since + limit)
-		return 0;
-	lock_text(dispatch, &why);
-	return ocs_error_set(reason, "a commit has been waiting for %.1f s: %s",
-	                     (double)(now - since) / (double)SECOND_NS, why.text);
 }
 
 /* ---- start and stop ---- */
@@ -510,7 +136,8 @@ static int start_threads(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		return ocs_error_thread(error, ret);
 	}
 	dispatch->deadline_thread_runs = true;
-	ret = pthread_create(&dispatch->deadline_thread, NULL, deadline_thread, dispatch);
+	ret = pthread_create(&dispatch->deadline_thread, NULL, ocs_dispatch_deadline_thread,
+	                     dispatch);
 	if (ret != 0) {
 		dispatch->deadline_thread_runs = false;
 		return ocs_error_thread(error, ret);
@@ -552,7 +179,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	dispatch->index = index;
 	dispatch->log = log;
 	dispatch->folder = talloc_strdup(dispatch, folder);
-	dispatch->config = config_make(settings, map);
+	dispatch->config = ocs_dispatch_config_make(settings, map);
 	dispatch->health = ocs_health_new(log);
 	if (dispatch->folder == NULL || dispatch->config == NULL || dispatch->health == NULL) {
 		if (dispatch->config == NULL)
@@ -560,7 +187,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 		dispatch_free(dispatch);
 		return ocs_error_set(error, "out of memory");
 	}
-	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, is_stuck, dispatch);
+	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, ocs_dispatch_is_stuck, dispatch);
 	if (open_parts(dispatch, error) != 0 || ocs_dispatch_watch_start(dispatch, error) != 0 ||
 	    ocs_dispatch_files_start(dispatch, error) != 0 ||
 	    ocs_dispatch_publish(dispatch, error) != 0 || begin_anew(dispatch, error) != 0 ||

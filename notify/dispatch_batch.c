@@ -156,16 +156,15 @@ static void remember_folders(struct ocs_dispatch *dispatch, const struct item *i
 	for (size_t i = 0; i < item->n_targets; i++) {
 		const struct target *target = &item->targets[i];
 		const struct ocs_notification *what = target->notification;
+		struct ocs_folder_name name =
+		        ocs_notification_folder(what, target->user, what->folder);
 
 		if (target->folder.fid != 0)
-			ocs_dispatch_cache_folder_add(dispatch, target->user, what->backend,
-			                              what->backend_user, what->folder,
-			                              &target->folder);
+			ocs_dispatch_cache_folder_add(dispatch, &name, &target->folder);
+		name.folder = what->old_folder;
 		if (what->message_id != NULL && what->old_folder != NULL &&
 		    target->old_folder.fid != 0)
-			ocs_dispatch_cache_folder_add(dispatch, target->user, what->backend,
-			                              what->backend_user, what->old_folder,
-			                              &target->old_folder);
+			ocs_dispatch_cache_folder_add(dispatch, &name, &target->old_folder);
 	}
 }
 
@@ -475,10 +474,9 @@ static void run_group(struct group *group)
 	forget_touched(group);
 }
 
-static uint64_t fixed_fid(void *arg, const char *user, const char *backend,
-                          const char *backend_user, const char *folder)
+static uint64_t fixed_fid(void *arg, const struct ocs_folder_name *name)
 {
-	return ocs_usermap_fid(arg, user, backend, backend_user, folder);
+	return ocs_usermap_fid(arg, name);
 }
 
 void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t n)

@@ -30,10 +30,9 @@ struct cache_message {
 };
 
 /* The four names with their NULs; 0 if one is too long. */
-static size_t folder_key(char key[KEY_MAX], const char *user, const char *backend,
-                         const char *backend_user, const char *folder)
+static size_t folder_key(char key[KEY_MAX], const struct ocs_folder_name *name)
 {
-	const char *parts[] = {user, backend, backend_user, folder};
+	const char *parts[] = {name->user, name->backend, name->backend_user, name->folder};
 	size_t len = 0;
 
 	for (size_t i = 0; i < 4; i++) {
@@ -56,13 +55,12 @@ static size_t message_key(char key[8 + OCS_NAME_MAX], uint64_t series, const cha
 	return 8 + n;
 }
 
-bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const char *user, const char *backend,
-                               const char *backend_user, const char *folder,
+bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const struct ocs_folder_name *name,
                                struct ocs_index_folder *out)
 {
 	struct cache_folder *found = NULL;
 	char key[KEY_MAX];
-	size_t len = folder_key(key, user, backend, backend_user, folder);
+	size_t len = folder_key(key, name);
 
 	if (len == 0)
 		return false;
@@ -111,13 +109,13 @@ static void clear_messages(struct ocs_dispatch *dispatch)
 	}
 }
 
-void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch, const char *user,
-                                   const char *backend, const char *backend_user,
-                                   const char *folder, const struct ocs_index_folder *record)
+void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch,
+                                   const struct ocs_folder_name *name,
+                                   const struct ocs_index_folder *record)
 {
 	struct cache_folder *entry;
 	char key[KEY_MAX];
-	size_t len = folder_key(key, user, backend, backend_user, folder);
+	size_t len = folder_key(key, name);
 
 	if (len == 0)
 		return;
@@ -137,13 +135,12 @@ void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch, const char *us
 	pthread_mutex_unlock(&dispatch->cache_lock);
 }
 
-void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch, const char *user,
-                                    const char *backend, const char *backend_user,
-                                    const char *folder)
+void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch,
+                                    const struct ocs_folder_name *name)
 {
 	struct cache_folder *entry;
 	char key[KEY_MAX];
-	size_t len = folder_key(key, user, backend, backend_user, folder);
+	size_t len = folder_key(key, name);
 
 	if (len == 0)
 		return;

@@ -3,19 +3,31 @@
 /*
  * Shared by the dispatch files only.
  *
- *   dispatch.c          submit, the end of a request, deadlines, start, reload, counters, health
+ * From the roof to the floor; a file calls those below it only:
+ *
+ *   dispatch.c          start, reload, stop, counters, health
+ *   dispatch_submit.c   where notifications come in
+ *   dispatch_deadline.c the deadline thread
  *   dispatch_store.c    the store thread's loop and its housekeeping
- *   dispatch_fast.c     what can be done in the caller's thread
+ *   janitor.c           what the dead have left
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
+ *   dispatch_fast.c     what can be done in the caller's thread
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
+ *   dispatch_index.c    how large the index is
  *   dispatch_watch.c    whether the files are there and can be written
  *   dispatch_files.c    the table of files, and what is done when one is gone
  *   dispatch_anew.c     a registry made anew: who must register again
+ *   dispatch_publish.c  what the libraries are told of the ini
  *   dispatch_drops.c    what was dropped, and who is told
- *   dispatch_queues.c   the queues of users in memory, sending, spilling, waking
+ *   dispatch_job.c      the end of a request
+ *   dispatch_deliver.c  entries into a user's queues
+ *   dispatch_queues.c   the queues of users in memory, sending, waking
  *   dispatch_cache.c    identifiers in memory, for the fast path
- *   janitor.c           what the dead have left
+ *   dispatch_core.c     settings, log, clock
+ *
+ * Below all of them: fanout.c, health.c, notification.c, recent.c, registrations.c,
+ * sequence.c.
  *
  * Which thread may touch what: registry, index, registrations, recent belong to the store thread.
  * The caches, the queue table and the settings have mutexes of their own, held for a lookup or one
@@ -50,6 +62,9 @@ struct dispatch_config {
 	struct ocs_usermap *map;
 };
 
+/* Takes map over, but for NULL: out of memory. */
+struct dispatch_config *ocs_dispatch_config_make(const struct ocs_dispatch_settings *settings,
+                                                 struct ocs_usermap *map);
 struct dispatch_config *ocs_dispatch_config_get(struct ocs_dispatch *dispatch);
 void ocs_dispatch_config_put(struct ocs_dispatch *dispatch, struct dispatch_config *config);
 bool ocs_dispatch_has_backend(const struct dispatch_config *config, const char *backend);
@@ -120,18 +135,16 @@ void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
 /* ---- identifiers in memory ---- */
 
 /* Both: true if known. Any thread. */
-bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const char *user, const char *backend,
-                               const char *backend_user, const char *folder,
+bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const struct ocs_folder_name *name,
                                struct ocs_index_folder *out);
 bool ocs_dispatch_cache_message(struct ocs_dispatch *dispatch, uint64_t series,
                                 const char *message_id, uint64_t *mid);
 /* Store thread. Only what is committed may be added: the fast path uses it at once. */
-void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch, const char *user,
-                                   const char *backend, const char *backend_user,
-                                   const char *folder, const struct ocs_index_folder *record);
-void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch, const char *user,
-                                    const char *backend, const char *backend_user,
-                                    const char *folder);
+void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch,
+                                   const struct ocs_folder_name *name,
+                                   const struct ocs_index_folder *record);
+void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch,
+                                    const struct ocs_folder_name *name);
 void ocs_dispatch_cache_message_add(struct ocs_dispatch *dispatch, uint64_t series,
                                     const char *message_id, uint64_t mid);
 void ocs_dispatch_cache_message_drop(struct ocs_dispatch *dispatch, uint64_t series,
@@ -265,20 +278,31 @@ uint64_t ocs_dispatch_now(void); /* CLOCK_MONOTONIC, ns */
 
 #define SECOND_NS 1000000000ULL
 
-/* dispatch.c: the end of a job. unlist: dispatch->lock is held. finish answers and frees. */
+/* dispatch_job.c: the end of a job. unlist: dispatch->lock is held. finish answers and frees;
+ * answer tells the sender instead of the store thread that all is refused, and frees nothing. */
 void ocs_dispatch_job_unlist(struct ocs_dispatch *dispatch, struct job *job);
 void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job);
 void ocs_dispatch_job_free(struct ocs_dispatch *dispatch, struct job *job);
 
-/* dispatch_store.c. publish: tells the library what it needs of the ini; at start, before there is
- * a store thread, it waits for the registry's lock for a bounded time. */
+void ocs_dispatch_answer(struct ocs_dispatch *dispatch, const struct ocs_request *request, int code,
+                         const char *name, const char *text);
+
+/* dispatch_deadline.c. is_stuck: -1 with the reason if the store thread hangs; for health. */
+void *ocs_dispatch_deadline_thread(void *dispatch);
+int ocs_dispatch_is_stuck(void *dispatch, struct ocs_error *reason);
+
+/* dispatch_store.c */
 void *ocs_dispatch_store_thread(void *dispatch);
+
+/* dispatch_publish.c: tells the library what it needs of the ini; at start, before there is a store
+ * thread, it waits for the registry's lock for a bounded time. */
 int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error);
 
 /* dispatch_fast.c: does what it can; true if every item has ended. Caller's thread. */
 bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job);
-/* Sends what a resolved target makes; what does not go into the kernel is added to item->pending.
- * false: out of memory. snapshot is valid for the user. Any thread. */
+
+/* dispatch_deliver.c. Sends what a resolved target makes; what does not go into the kernel is added
+ * to item->pending. false: out of memory. snapshot is valid for the user. Any thread. */
 bool ocs_dispatch_deliver(struct ocs_dispatch *dispatch, struct job *job, struct item *item,
                           const struct target *target, struct dispatch_snapshot *snapshot);
 void ocs_dispatch_item_end(struct item *item);

@@ -65,29 +65,29 @@ static int find_folder(struct resolve *resolve, const struct ocs_notification *n
                        struct ocs_index_folder *out)
 {
 	struct ocs_dispatch *dispatch = resolve->dispatch;
-	const char *backend = notification->backend, *owner = notification->backend_user;
+	struct ocs_folder_name name = ocs_notification_folder(notification, user, folder);
 	int ret;
 
-	if (ocs_dispatch_cache_folder(dispatch, user, backend, owner, folder, out))
+	if (ocs_dispatch_cache_folder(dispatch, &name, out))
 		return OCS_STORE_OK;
-	ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, false, out,
-	                       &resolve->error);
+	ret = ocs_index_folder(dispatch->index, &name, false, out, &resolve->error);
 	if (ret == OCS_STORE_MISSING && create) {
 		if (!ocs_dispatch_index_may_grow(resolve) ||
 		    ocs_dispatch_need_transaction(resolve) != 0)
 			return OCS_STORE_ERROR;
-		ret = ocs_index_folder(dispatch->index, user, backend, owner, folder, true, out,
-		                       &resolve->error);
+		ret = ocs_index_folder(dispatch->index, &name, true, out, &resolve->error);
 	}
 	/* What is not committed may never be: no other thread may see it. */
 	if (ret == OCS_STORE_OK && !ocs_store_in_transaction(ocs_index_store(dispatch->index)))
-		ocs_dispatch_cache_folder_add(dispatch, user, backend, owner, folder, out);
+		ocs_dispatch_cache_folder_add(dispatch, &name, out);
 	return ret;
 }
 
 static int check_uid_validity(struct resolve *resolve, const struct ocs_notification *notification,
                               struct target *target)
 {
+	struct ocs_folder_name name =
+	        ocs_notification_folder(notification, target->user, notification->folder);
 	struct ocs_index_folder *folder = &target->folder;
 
 	if (!notification->has_uid_validity ||
@@ -96,13 +96,11 @@ static int check_uid_validity(struct resolve *resolve, const struct ocs_notifica
 	/* Another one begins a new series; the first one is noted only. */
 	if ((folder->has_uid_validity && !ocs_dispatch_index_may_grow(resolve)) ||
 	    ocs_dispatch_need_transaction(resolve) != 0 ||
-	    ocs_index_folder_set_uid_validity(resolve->dispatch->index, target->user,
-	                                      notification->backend, notification->backend_user,
-	                                      notification->folder, notification->uid_validity,
-	                                      folder, &resolve->error) != OCS_STORE_OK)
+	    ocs_index_folder_set_uid_validity(resolve->dispatch->index, &name,
+	                                      notification->uid_validity, folder,
+	                                      &resolve->error) != OCS_STORE_OK)
 		return -1;
-	ocs_dispatch_cache_folder_drop(resolve->dispatch, target->user, notification->backend,
-	                               notification->backend_user, notification->folder);
+	ocs_dispatch_cache_folder_drop(resolve->dispatch, &name);
 	return 0;
 }
 
@@ -153,6 +151,7 @@ static int rename_folder(struct resolve *resolve, const struct ocs_notification 
 {
 	struct ocs_dispatch *dispatch = resolve->dispatch;
 	const char *old_name = notification->old_folder, *slash = strrchr(old_name, '/');
+	struct ocs_folder_name name = ocs_notification_folder(notification, target->user, old_name);
 	struct ocs_index_folder parent;
 	char path[OCS_NAME_MAX + 1];
 	size_t len = slash == NULL ? 0 : (size_t)(slash - old_name);
@@ -179,9 +178,8 @@ static int rename_folder(struct resolve *resolve, const struct ocs_notification 
 	if (new_there && (!old_there || strcmp(old_name, "INBOX") == 0))
 		return 0;
 	if (ocs_dispatch_need_transaction(resolve) != 0 ||
-	    ocs_index_folder_rename(dispatch->index, target->user, notification->backend,
-	                            notification->backend_user, old_name, notification->folder,
-	                            &target->folder, &resolve->error) != OCS_STORE_OK)
+	    ocs_index_folder_rename(dispatch->index, &name, notification->folder, &target->folder,
+	                            &resolve->error) != OCS_STORE_OK)
 		return -1;
 	ocs_dispatch_cache_folders_clear(dispatch);
 	return 0;
@@ -354,6 +352,7 @@ static int register_target(struct resolve *resolve, const struct ocs_notificatio
                            const struct target *target)
 {
 	struct ocs_dispatch *dispatch = resolve->dispatch;
+	struct ocs_folder_name name;
 	const struct ocs_index_message message = {
 	        .mid = target->ids.mid, .announced = target->announce, .content = target->content};
 	const struct ocs_index_message old_message = {.mid = target->ids.old_mid};
@@ -378,9 +377,8 @@ static int register_target(struct resolve *resolve, const struct ocs_notificatio
 	if (ocs_dispatch_need_transaction(resolve) != 0)
 		return -1;
 	ocs_dispatch_cache_folders_clear(dispatch);
-	return ocs_index_folder_delete(dispatch->index, target->user, notification->backend,
-	                               notification->backend_user, notification->folder,
-	                               &resolve->error) == OCS_STORE_OK
+	name = ocs_notification_folder(notification, target->user, notification->folder);
+	return ocs_index_folder_delete(dispatch->index, &name, &resolve->error) == OCS_STORE_OK
 	               ? 0
 	               : -1;
 }

@@ -12,15 +12,14 @@
 #include <syslog.h>
 #include <time.h>
 
-#define BATCH_MAX      256 /* requests taken at once by the store thread */
-#define SYNC_NS        (50 * 1000000ULL)
-#define APPLY_NS       SECOND_NS       /* registrations reach the index so soon */
-#define APPLY_MAX      8192            /* or when there are so many */
-#define JANITOR_NS     (5 * SECOND_NS) /* well within the 30 s that the dead are given */
-#define GONE_NS        (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
-#define GONE_AFTER_NS  SECOND_NS          /* and for so long after the registry changed */
-#define VISIT_NS       (100 * 1000000ULL)
-#define START_PATIENCE 10 /* seconds that the start waits for the registry's lock */
+#define BATCH_MAX     256 /* requests taken at once by the store thread */
+#define SYNC_NS       (50 * 1000000ULL)
+#define APPLY_NS      SECOND_NS          /* registrations reach the index so soon */
+#define APPLY_MAX     8192               /* or when there are so many */
+#define JANITOR_NS    (5 * SECOND_NS)    /* well within the 30 s that the dead are given */
+#define GONE_NS       (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
+#define GONE_AFTER_NS SECOND_NS          /* and for so long after the registry changed */
+#define VISIT_NS      (100 * 1000000ULL)
 
 /* lock is held; waits for work, at most until the next housekeeping. */
 static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
@@ -146,42 +145,6 @@ static void finish_jobs(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 		else
 			ocs_dispatch_job_finish(dispatch, jobs[i]);
 	}
-}
-
-/* At start: says whom it waits for, and gives up in the end. */
-static int begin_patiently(struct ocs_dispatch *dispatch, struct ocs_error *error)
-{
-	const struct timespec step = {.tv_nsec = 100000000};
-	struct ocs_store *store = ocs_registry_store(dispatch->registry);
-	int ret = ocs_store_try_begin(store, error);
-
-	for (int i = 0; i < START_PATIENCE * 10 && ret == OCS_STORE_BUSY; i++) {
-		if (i == 10)
-			ocs_dispatch_log(dispatch, LOG_WARNING, "%s: waiting", error->text);
-		nanosleep(&step, NULL);
-		ret = ocs_store_try_begin(store, error);
-	}
-	return ret;
-}
-
-/* Tells the library what it needs of the ini. */
-int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
-{
-	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
-	int ret = dispatch->store_thread_runs ? ocs_registry_begin(dispatch->registry, error)
-	                                      : begin_patiently(dispatch, error);
-
-	ocs_index_set_limits(dispatch->index, 0, config->settings.published.index_limit);
-	if (ret == OCS_STORE_OK) {
-		ret = ocs_registry_settings_put(dispatch->registry, &config->settings.published,
-		                                error);
-		if (ret == OCS_STORE_OK)
-			ret = ocs_registry_commit(dispatch->registry, false, error);
-		else
-			ocs_registry_cancel(dispatch->registry);
-	}
-	ocs_dispatch_config_put(dispatch, config);
-	return ret == OCS_STORE_OK ? 0 : -1;
 }
 
 static void take_new_settings(struct ocs_dispatch *dispatch)

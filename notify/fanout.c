@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See fanout.h. */
+/*
+ * The entries that one notification makes, by table. Pure: writes into the caller's array only.
+ */
 #include "notify/fanout.h"
 
 #include <string.h>

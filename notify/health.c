@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See health.h. Touches nothing but its own memory and the log. */
+/*
+ * Why the daemon cannot deliver now, as its parts have said it. Any thread; touches nothing but its
+ * own memory, under its own lock, and the log.
+ */
 #include "notify/health.h"
 
 #include <pthread.h>

@@ -33,6 +33,10 @@ struct ocs_notification {
 	uint32_t total, unread;
 };
 
+/* A folder of it (or above) as a user sees it; the strings stay the notification's. */
+struct ocs_folder_name ocs_notification_folder(const struct ocs_notification *notification,
+                                               const char *user, const char *folder);
+
 enum ocs_status {
 	OCS_STATUS_QUEUED,
 	OCS_STATUS_NOSUBSCRIBER,

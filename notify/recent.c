@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See recent.h. */
+/*
+ * The ids that senders have given lately, so that a repetition is known. Store thread; touches
+ * private/recent.log and recent.old.log.
+ */
 #include "notify/recent.h"
 
 #include <errno.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See registrations.h. */
+/*
+ * What happened to messages and is not in the index yet: in memory, and in a journal until it is
+ * applied. Store thread; touches private/messages.log and the index.
+ */
 #include "notify/registrations.h"
 
 #include <string.h>

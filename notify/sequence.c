@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See sequence.h. */
+/*
+ * Numbers in the order of acceptance, which no restart repeats. Taken by any thread, reserved by
+ * the store thread; touches private/sequence.log.
+ */
 #include "notify/sequence.h"
 
 #include <stdatomic.h>

@@ -138,8 +138,8 @@ static int idle_call(struct ocsnotify *context, struct ocsnotify_session *sessio
 	return 1;
 }
 
-static int run(struct ocsnotify *context, struct ocsnotify_session *session,
-               const struct consumer_options *options, int signals)
+static int ocsconsumer_run(struct ocsnotify *context, struct ocsnotify_session *session,
+                           const struct consumer_options *options, int signals)
 {
 	struct pollfd fds[2] = {
 	        {.fd = ocsnotify_fd(context), .events = POLLIN},
@@ -185,7 +185,7 @@ static int consume(struct ocsnotify *context, const struct consumer_options *opt
 	if (register_push(session, options) != 0 || subscribe(context, session, options) != 0)
 		return -1;
 	fputs("subscribed\n", stderr);
-	return run(context, session, options, signals);
+	return ocsconsumer_run(context, session, options, signals);
 }
 
 int main(int argc, char **argv)

@@ -9,14 +9,10 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <talloc.h>
-#include <time.h>
 
 #define DEFAULT_INI OCS_SYSCONFDIR "/ocsmanager.ini"
 
@@ -141,106 +137,6 @@ static const struct command {
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
-__attribute__((format(printf, 1, 0))) static void vsay(const char *format, va_list arguments)
-{
-	fputs("ocsctl: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-}
-
-void ocsctl_error(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsay(format, arguments);
-	va_end(arguments);
-}
-
-int ocsctl_usage(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsay(format, arguments);
-	va_end(arguments);
-	fputs("ocsctl: `ocsctl --help` lists commands and options\n", stderr);
-	return OCSCTL_USAGE;
-}
-
-static void report_config(int priority, const char *text, void *arg)
-{
-	(void)arg;
-	/* Warnings are the daemon's affair: `ocsmanager -t` shows them. */
-	if (priority <= LOG_ERR)
-		ocsctl_error("%s", text);
-}
-
-int ocsctl_config(struct ocsctl *ctl)
-{
-	struct ocs_config *config;
-
-	if (ctl->config != NULL)
-		return 0;
-	if (ocs_config_load_part(ctl->ini, ctl, ctl->needs, report_config, NULL, &config) < 0)
-		return -1;
-	ctl->config = config;
-	return 0;
-}
-
-int ocsctl_print_json(json_t *json)
-{
-	int ret;
-
-	if (json == NULL) {
-		ocsctl_error("out of memory");
-		return OCSCTL_FAILED;
-	}
-	ret = json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	json_decref(json);
-	putchar('\n');
-	if (ret < 0) {
-		ocsctl_error("cannot write the result: %s", strerror(errno));
-		return OCSCTL_FAILED;
-	}
-	return OCSCTL_OK;
-}
-
-json_t *ocsctl_json_id(uint64_t id)
-{
-	return json_sprintf("%016" PRIx64, id);
-}
-
-json_t *ocsctl_json_text(const char *text)
-{
-	json_t *json = json_string(text);
-	char *copy;
-
-	if (json != NULL)
-		return json;
-	copy = strdup(text);
-	if (copy == NULL)
-		return NULL;
-	for (char *c = copy; *c != '\0'; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	json = json_string(copy);
-	free(copy);
-	return json;
-}
-
-char *ocsctl_time(const void *mem_ctx, uint64_t microseconds)
-{
-	time_t seconds = (time_t)(microseconds / 1000000);
-	struct tm tm;
-	char text[32];
-
-	if (gmtime_r(&seconds, &tm) == NULL ||
-	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		return talloc_asprintf(mem_ctx, "%" PRIu64, microseconds);
-	return talloc_asprintf(mem_ctx, "%s.%06uZ", text, (unsigned)(microseconds % 1000000));
-}
-
 static void print_help(void)
 {
 	fputs("usage: ocsctl [-c FILE] [--json] COMMAND ...\n\n", stdout);
@@ -280,7 +176,7 @@ static int unknown_command(const char *name)
 	return OCSCTL_USAGE;
 }
 
-static int run(struct ocsctl *ctl, unsigned given, bool help)
+static int ocsctl_run(struct ocsctl *ctl, unsigned given, bool help)
 {
 	const struct command *command;
 
@@ -398,7 +294,7 @@ int main(int argc, char **argv)
 	}
 	ctl->n_operands = argc - optind;
 	ctl->operands = argv + optind;
-	status = run(ctl, given, help);
+	status = ocsctl_run(ctl, given, help);
 	talloc_free(ctl);
 	if (fflush(stdout) != 0 && status == OCSCTL_OK) {
 		ocsctl_error("cannot write the result: %s", strerror(errno));

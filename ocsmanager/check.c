@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See check.h: the order, and the child that looks with the daemon's rights. It may fork.
+ * The check of a configuration: the order, and the child that looks with the daemon's rights. It
+ * may fork; what it looks at is check_machine.c's.
  */
 #include "ocsmanager/check_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,25 +18,6 @@
 #include "config/cluster.h"
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/folder.h"
-
-void ocs_check_report(struct ocs_check *check, int priority, const char *section, const char *key,
-                      const char *format, ...)
-{
-	const struct ocs_config *config = check->config;
-	unsigned line = ocs_problem_line(config->ini, section, key);
-	char text[OCS_ERROR_MAX + 400], what[OCS_ERROR_MAX], where[16] = "";
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	if (line != 0)
-		snprintf(where, sizeof(where), ":%u", line);
-	snprintf(text, sizeof(text), "%.300s%s: [%s] %s: %s", config->path, where, section, key,
-	         what);
-	check->errors += priority <= LOG_ERR;
-	check->report(priority, text, check->arg);
-}
 
 /* What the parts of the daemon find in their files. A start's parts warn again, later. */
 struct filter {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* What the files of the check share: check.c (the order, the child), check_machine.c. */
+/* What the files of the check share: check.c (the order, the child), check_machine.c (what it looks
+ * at), check_report.c (what it says). */
 #ifndef OCSMANAGER_CHECK_INTERNAL_H
 #define OCSMANAGER_CHECK_INTERNAL_H
 

@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See http_request.h: the handler, the life of a request. Touches libmicrohttpd's connection. */
+/*
+ * The life of a request, whoever has it: held, claimed by the one who answers, finished, freed. Any
+ * thread. Touches its memory; wakes its connection.
+ */
 #include "ocsmanager/http_request.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <talloc.h>
-
-#include "ocsmanager/http_rules.h"
-
-/* Of a body that is refused, so many bytes are read on, so that the refusal is heard; past them the
- * connection is cut. */
-#define DRAIN_MAX  (4u << 20)
-#define BODY_FIRST 1024
-
-enum stage { READING, SUSPENDED, DONE };
 
 void ocs_http_retain(struct ocs_http_request *request)
 {
@@ -52,55 +45,16 @@ bool ocs_http_claim(struct ocs_http_request *request)
 	return !atomic_flag_test_and_set(&request->claimed);
 }
 
-/* Before the connection is suspended. false: the list has been walked through for the last time,
- * nobody will end what comes now. */
-static bool list_add(struct ocs_http_request *request)
-{
-	struct ocs_http_server *server = request->server;
-	bool open;
-
-	pthread_mutex_lock(&server->lock);
-	open = !server->abandoned;
-	if (open) {
-		request->listed = true;
-		request->next = server->suspended;
-		if (request->next != NULL)
-			request->next->previous = request;
-		server->suspended = request;
-	}
-	pthread_mutex_unlock(&server->lock);
-	return open;
-}
-
-/* By the thread of the connection alone. The request may have left already, or never been there. */
-static void list_remove(struct ocs_http_request *request)
-{
-	struct ocs_http_server *server = request->server;
-
-	if (!request->listed)
-		return;
-	pthread_mutex_lock(&server->lock);
-	if (request->previous != NULL)
-		request->previous->next = request->next;
-	else
-		server->suspended = request->next;
-	if (request->next != NULL)
-		request->next->previous = request->previous;
-	request->next = request->previous = NULL;
-	request->listed = false;
-	pthread_mutex_unlock(&server->lock);
-}
-
-/* If the connection is suspended by now it is resumed here; if not yet, the handler finds DONE.
- * A suspended connection is there: libmicrohttpd ends none, and only one thread sees SUSPENDED.
- * Once it is resumed it can go at any moment, and a server that stops with it, while libmicrohttpd
- * is still at work in here: hence the count. */
+/* If the connection is suspended by now it is resumed here; if not yet, the handler finds
+ * OCS_HTTP_STAGE_DONE. A suspended connection is there: libmicrohttpd ends none, and only one
+ * thread sees OCS_HTTP_STAGE_SUSPENDED. Once it is resumed it can go at any moment, and a server
+ * that stops with it, while libmicrohttpd is still at work in here: hence the count. */
 void ocs_http_finish(struct ocs_http_request *request)
 {
 	struct ocs_http_server *server = request->server;
 
 	atomic_fetch_add(&server->finishing, 1);
-	if (atomic_exchange(&request->stage, DONE) == SUSPENDED)
+	if (atomic_exchange(&request->stage, OCS_HTTP_STAGE_DONE) == OCS_HTTP_STAGE_SUSPENDED)
 		MHD_resume_connection(request->connection);
 	atomic_fetch_sub(&server->finishing, 1);
 }
@@ -109,194 +63,6 @@ void ocs_http_wait_finished(struct ocs_http_server *server)
 {
 	while (atomic_load(&server->finishing) > 0)
 		sched_yield();
-}
-
-void ocs_http_abandon_all(struct ocs_http_server *server)
-{
-	struct ocs_http_request *request;
-
-	pthread_mutex_lock(&server->lock);
-	server->abandoned = true;
-	for (request = server->suspended; request != NULL; request = request->next) {
-		if (!ocs_http_claim(request))
-			continue;
-		ocs_http_refuse_with(request, 503, "OVERLOADED", "the server is stopping");
-		ocs_http_finish(request);
-	}
-	pthread_mutex_unlock(&server->lock);
-}
-
-static struct ocs_http_request *new_request(struct ocs_http_server *server,
-                                            struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-	struct ocs_http_request *request;
-
-	if (info == NULL || info->socket_context == NULL)
-		return NULL;
-	request = calloc(1, sizeof(*request));
-	if (request == NULL) {
-		ocs_http_no_memory(server);
-		return NULL;
-	}
-	request->server = server;
-	request->connection = connection;
-	request->peer = info->socket_context;
-	request->number = request->peer->requests;
-	atomic_store(&request->references, 1);
-	pthread_mutex_lock(&server->lock);
-	request->settings = server->settings;
-	atomic_fetch_add(&request->settings->references, 1);
-	pthread_mutex_unlock(&server->lock);
-	return request;
-}
-
-/* Refuses a body that is being sent right now: the client is told at once, but the connection is
- * not closed under its hands, or it would see a broken connection instead of the answer. */
-static enum MHD_Result refuse_and_drain(struct ocs_http_request *request)
-{
-	if (!ocs_http_work(request->peer))
-		return MHD_NO;
-	ocs_http_note_refusal(request, &request->early, NULL);
-	ocs_metrics_request(&request->server->metrics, (unsigned)request->early.code);
-	ocs_http_send(request->peer);
-	ocs_http_send_refusal(request->peer->fd, &request->early);
-	request->draining = true;
-	return MHD_YES;
-}
-
-/* The first call: all headers are known. An answer given now ends the connection where a body is
- * still to come, so what can wait for the body does. */
-static enum MHD_Result begin(struct ocs_http_request *request, const char *url, const char *method,
-                             const char *version)
-{
-	switch (ocs_http_check_headers(request, url, method, version)) {
-	case OCS_HTTP_GO_ON:
-		break;
-	case OCS_HTTP_DRAIN:
-		return refuse_and_drain(request);
-	case OCS_HTTP_NOW:
-		if (!ocs_http_work(request->peer))
-			return MHD_NO;
-		request->reply.close = true;
-		ocs_http_refuse(request, &request->early, 0, NULL);
-		return ocs_http_answer(request);
-	}
-	return MHD_YES;
-}
-
-/* Chunked bodies say their length only by ending. */
-static bool grow(struct ocs_http_request *request, size_t needed)
-{
-	size_t size = request->body_size == 0 ? BODY_FIRST : request->body_size * 2;
-	char *body;
-
-	if (size < needed)
-		size = needed;
-	if (request->body_size == 0 && request->frame.lengths == 1)
-		size = (size_t)request->frame.length > needed ? (size_t)request->frame.length
-		                                              : needed;
-	body = realloc(request->body, size);
-	if (body == NULL)
-		return false;
-	request->body = body;
-	request->body_size = size;
-	return true;
-}
-
-static enum MHD_Result take_body(struct ocs_http_request *request, const char *data, size_t *size)
-{
-	uint64_t chunk = ocs_http_frame_chunk(&request->frame, data);
-	size_t room = request->settings->max_body - request->body_len;
-
-	if (!request->draining && (*size > room || chunk > room)) {
-		/* What is wrong besides is told first. */
-		if (request->early.code == 0)
-			ocs_http_refuse_too_large(request);
-		if (refuse_and_drain(request) == MHD_NO)
-			return MHD_NO;
-	}
-	if (request->early.code != 0) {
-		request->drained += *size;
-		if (request->drained > DRAIN_MAX)
-			return MHD_NO;
-	} else {
-		if (request->body_size - request->body_len < *size &&
-		    !grow(request, request->body_len + *size))
-			return MHD_NO;
-		memcpy(request->body + request->body_len, data, *size);
-		request->body_len += *size;
-	}
-	*size = 0;
-	return MHD_YES;
-}
-
-/* The request is complete. The order of the steps is what makes an answer from another thread safe:
- * the connection is suspended before SUSPENDED can be seen, and whoever comes second, this thread
- * or the one with the answer, resumes it. */
-static enum MHD_Result act(struct ocs_http_request *request)
-{
-	int expected = READING;
-
-	if (request->draining || !ocs_http_work(request->peer))
-		return MHD_NO;
-	if (request->early.code == 0 && atomic_load(&request->server->stopping))
-		ocs_refuse(&request->early, 503, "OVERLOADED", "the server is stopping");
-	if (request->early.code != 0) {
-		ocs_http_refuse(request, &request->early, 0, NULL);
-		return ocs_http_answer(request);
-	}
-	if (request->route->act(request) == OCS_HTTP_READY || atomic_load(&request->stage) == DONE)
-		return ocs_http_answer(request);
-	if (!list_add(request) && ocs_http_claim(request)) {
-		ocs_http_refuse_with(request, 503, "OVERLOADED", "the server is stopping");
-		return ocs_http_answer(request);
-	}
-	MHD_suspend_connection(request->connection);
-	if (!atomic_compare_exchange_strong(&request->stage, &expected, SUSPENDED))
-		MHD_resume_connection(request->connection);
-	return MHD_YES;
-}
-
-enum MHD_Result ocs_http_handle(void *server, struct MHD_Connection *connection, const char *url,
-                                const char *method, const char *version, const char *upload,
-                                size_t *upload_size, void **request_r)
-{
-	struct ocs_http_request *request = *request_r;
-
-	if (request == NULL) {
-		request = new_request(server, connection);
-		if (request == NULL)
-			return MHD_NO;
-		*request_r = request;
-		return begin(request, url, method, version);
-	}
-	if (*upload_size != 0)
-		return take_body(request, upload, upload_size);
-	if (atomic_load(&request->stage) == DONE) {
-		list_remove(request);
-		return ocs_http_answer(request);
-	}
-	return act(request);
-}
-
-void ocs_http_completed(void *server, struct MHD_Connection *connection, void **request_r,
-                        enum MHD_RequestTerminationCode why)
-{
-	struct ocs_http_request *request = *request_r;
-
-	(void)server;
-	(void)connection;
-	(void)why;
-	if (request == NULL)
-		return;
-	*request_r = NULL;
-	list_remove(request);
-	/* Whoever still has it answers nobody, and must not touch the connection. */
-	(void)ocs_http_claim(request);
-	ocs_http_end(request->peer);
-	ocs_http_release(request);
 }
 
 void ocs_http_format_id(const struct ocs_http_request *request, char out[OCS_HTTP_ID_SIZE])

@@ -109,6 +109,8 @@ struct ocs_http_reply {
 
 struct ocs_http_route;
 
+enum ocs_http_stage { OCS_HTTP_STAGE_READING, OCS_HTTP_STAGE_SUSPENDED, OCS_HTTP_STAGE_DONE };
+
 struct ocs_http_request {
 	struct ocs_http_server *server;
 	struct ocs_http_settings *settings;
@@ -133,8 +135,8 @@ struct ocs_http_request {
 
 	struct ocs_http_reply reply;
 	atomic_uint references;
-	atomic_flag claimed; /* by who writes the reply */
-	atomic_int stage;
+	atomic_flag claimed;                      /* by who writes the reply */
+	atomic_int stage;                         /* enum ocs_http_stage */
 	struct ocs_http_request *previous, *next; /* in the list of suspended ones */
 	bool listed;
 
@@ -144,24 +146,27 @@ struct ocs_http_request {
 	void *work_data; /* talloc, child of nothing; freed with the request */
 };
 
+/* http_handler.c */
 enum MHD_Result ocs_http_handle(void *server, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload,
                                 size_t *upload_size, void **request);
 void ocs_http_completed(void *server, struct MHD_Connection *connection, void **request,
                         enum MHD_RequestTerminationCode why);
+/* Ends every request that still waits with 503; later ones do not wait. */
+void ocs_http_abandon_all(struct ocs_http_server *server);
 
+/* http_request.c */
 void ocs_http_retain(struct ocs_http_request *request);
 void ocs_http_release(struct ocs_http_request *request);
 /* true for the first that asks: it alone writes the reply. */
 bool ocs_http_claim(struct ocs_http_request *request);
 /* The reply is written: it goes out. Only after a claim. */
 void ocs_http_finish(struct ocs_http_request *request);
-/* Ends every request that still waits with 503; later ones do not wait. */
-void ocs_http_abandon_all(struct ocs_http_server *server);
 /* Until no thread is inside ocs_http_finish(). */
 void ocs_http_wait_finished(struct ocs_http_server *server);
 
-/* Replies. refuse replaces whatever was written before, counts and logs. `account` may be NULL. */
+/* http_reply.c. refuse replaces whatever was written before, counts and logs. `account` may be
+ * NULL. */
 void ocs_http_refuse(struct ocs_http_request *request, const struct ocs_refusal *refusal,
                      unsigned retry_after, const char *account);
 void ocs_http_refuse_with(struct ocs_http_request *request, int code, const char *name,

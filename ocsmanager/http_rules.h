@@ -18,6 +18,8 @@ enum ocs_http_urgency {
 /* Reads the headers into *request and routes it. */
 enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, const char *url,
                                              const char *method, const char *version);
+/* http_routes.c: fills request->route; -1 with request->early. */
+int ocs_http_route(struct ocs_http_request *request, const char *url, const char *method);
 void ocs_http_refuse_too_large(struct ocs_http_request *request);
 
 #endif

@@ -265,7 +265,7 @@ static void publish_addresses(struct ocs_daemon *daemon, struct ocs_folder_lock 
 	ocs_daemon_watch_lock(daemon, lock);
 }
 
-static int run(struct ocs_config *config, struct ocs_error *error)
+static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 {
 	void *memory = talloc_new(NULL);
 	struct ocs_daemon *daemon = NULL;
@@ -330,7 +330,7 @@ int main(int argc, char **argv)
 	}
 	ocs_log_open("ocsmanager", options.foreground, (int)config->main.log_level);
 	ocs_log(LOG_INFO, "ocsmanager " OCS_VERSION ", %s", config->path);
-	if (run(config, &error) < 0) {
+	if (ocsmanager_run(config, &error) < 0) {
 		ocs_log(LOG_ERR, "%s", error.text);
 		talloc_free(config);
 		status = EXIT_FAILED;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See match.h. */
+/*
+ * Which subscription wants which entry (MS-OXCNOTIF 2.2.1.2.1.1). Pure; any thread.
+ */
 #include "registry/match.h"
 
 #define OBJECT_TYPES                                                                               \

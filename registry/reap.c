@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See reap.h. Touches the registry, its wake folder and the kernel's queues. */
+/*
+ * What dead contexts have left: found by their sockets and journals, and removed. Touches the
+ * registry, its wake folder and the kernel's queues.
+ */
 #include "registry/reap.h"
 
 #include <dirent.h>

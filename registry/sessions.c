@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The sessions of the registry: S<id>, and the long way to what belongs to a context. See
- * registry.h.
+ * The sessions of the registry: S<id>, and the long way to what belongs to a context. Touches
+ * the open registry.
  */
 #include "registry/internal.h"
 

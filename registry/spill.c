@@ -7,7 +7,7 @@
  *   E<queue><n>   the entry number n; head <= n < tail
  *   T             entries over all lists, 64
  *
- * Appending and taking cost the same at any length of the list.
+ * Appending and taking cost the same at any length of the list. Touches the open registry.
  */
 #include "registry/internal.h"
 

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The queues of a user in the registry: U<user>, one record, so that a dispatch is one fetch.
+ * Touches the open registry.
  *
  * Payload: number of queues 16; for each: id 64, session 64, context 64, folder 64, table 8,
  * flags 8, number of matchers 16, length of the name 16, the matchers (types 16, mid 64), the name.

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Checked records in a TDB file: see store.h. The file itself is store_file.c's. */
+/*
+ * Checked records in a TDB file, in transactions: a version and a checksum over key and data stand
+ * before each. Touches the open file; opening it is store_open.c's.
+ */
 #include "store/store_internal.h"
 
 #include <errno.h>

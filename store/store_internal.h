@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Shared by the files of store/ that know libtdb. */
+/*
+ * Shared by the files of the store only. From the roof to the floor; a file calls those below it:
+ *
+ *   store_open.c  the file opened, made, saved from damage
+ *   store.c       transactions and records
+ *   store_file.c  what libtdb says, and whether the file is still the one that was opened
+ *
+ * store_look.c reads a file that others use, without them.
+ */
 #ifndef OCS_STORE_STORE_INTERNAL_H
 #define OCS_STORE_STORE_INTERNAL_H
 
@@ -30,6 +38,9 @@ struct ocs_store {
 	char log[160]; /* what it said */
 };
 
+/* libtdb's words are kept for ocs_store_error(). */
+void ocs_store_log(struct tdb_context *tdb, enum tdb_debug_level level, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 /* For the header: 0, or -1 with errno (EPROTO: it is another file's). */
 int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r);
 /* The text of what libtdb failed at last; returns OCS_STORE_ERROR, or OCS_STORE_CORRUPT if the file

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "mapistore/names.h"
 
 #define FIRST_SIZE 512 /* a single result fits */

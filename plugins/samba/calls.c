@@ -75,9 +75,9 @@ static struct ocsemsmdb_caller caller_of(struct dcesrv_call_state *call, TALLOC_
 	return caller;
 }
 
-static NTSTATUS run(struct dcesrv_call_state *call, struct ocs_request *request,
-                    enum ocsemsmdb_interface iface, struct ocs_samba_host *host,
-                    const struct ocsemsmdb_caller *caller)
+static NTSTATUS samba_run(struct dcesrv_call_state *call, struct ocs_request *request,
+                          enum ocsemsmdb_interface iface, struct ocs_samba_host *host,
+                          const struct ocsemsmdb_caller *caller)
 {
 	uint16_t opnum = call->pkt.u.request.opnum;
 	struct ocs_samba_wait *wait = NULL;
@@ -138,7 +138,7 @@ static NTSTATUS dispatch(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
 		ocsemsmdb_wait_stub(0, OCSEMSMDB_EC_REJECTED, request->out.data);
 		return NT_STATUS_OK;
 	}
-	return run(call, request, iface, host, &caller);
+	return samba_run(call, request, iface, host, &caller);
 }
 
 static NTSTATUS dispatch_emsmdb(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, void *request)

@@ -152,7 +152,7 @@ static void leave(int fd, enum way way)
 	close(fd);
 }
 
-static void *run(void *arg)
+static void *hammer_run(void *arg)
 {
 	unsigned state = *(unsigned *)arg;
 	char *data = malloc(REQUEST_MAX);
@@ -256,7 +256,7 @@ int main(int argc, char **argv)
 	atomic_store(&left, count);
 	for (unsigned i = 0; i < n_threads; i++) {
 		seeds[i] = seed + i;
-		if (pthread_create(&threads[i], NULL, run, &seeds[i]) != 0)
+		if (pthread_create(&threads[i], NULL, hammer_run, &seeds[i]) != 0)
 			return 2;
 	}
 	for (unsigned i = 0; i < n_threads; i++)

@@ -23,7 +23,7 @@ static void end(void)
 	ocsnotify_close(context);
 }
 
-static uint32_t run(const char *rop, uint32_t handle)
+static uint32_t mailbox_rop(const char *rop, uint32_t handle)
 {
 	rig_begin(&b);
 	rig_rop(&b, rop);
@@ -35,14 +35,14 @@ static uint32_t run(const char *rop, uint32_t handle)
 /* Opens the folder of FID FOLDER by the logon's handle. */
 static uint32_t open_folder(uint32_t logon)
 {
-	ck_assert_uint_eq(run("0200000101000003b479ca4700", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("0200000101000003b479ca4700", logon), 0);
 	rig_expect(&b, "0201000000000000");
 	return rig_handle_at(&b, 1);
 }
 
 static uint32_t open_contents(uint32_t folder, const char *rop)
 {
-	ck_assert_uint_eq(run(rop, folder), 0);
+	ck_assert_uint_eq(mailbox_rop(rop, folder), 0);
 	rig_expect(&b, "05010000000000000000");
 	return rig_handle_at(&b, 1);
 }
@@ -132,18 +132,19 @@ START_TEST(logons_that_may_not_be_are_refused)
 	ck_assert_int_eq(ocsemsmdb_open(context, &settings, &server), OCSNOTIFY_OK);
 	ck_assert_uint_eq(ocsemsmdb_connect(server, &caller, &connect, &connected, &session), 0);
 	/* a public folder logon */
-	ck_assert_uint_eq(run("fe00000000000000000000000000", 0xffffffff), 0);
+	ck_assert_uint_eq(mailbox_rop("fe00000000000000000000000000", 0xffffffff), 0);
 	rig_expect(&b, "fe0011010480");
 	/* no name */
-	ck_assert_uint_eq(run("fe00000100000000000000000000", 0xffffffff), 0);
+	ck_assert_uint_eq(mailbox_rop("fe00000100000000000000000000", 0xffffffff), 0);
 	rig_expect(&b, "fe0005000780");
 	/* an unknown name, another's name, the own name */
-	ck_assert_uint_eq(run("fe000001000000000000000007006e6f626f647900", 0xffffffff), 0);
+	ck_assert_uint_eq(mailbox_rop("fe000001000000000000000007006e6f626f647900", 0xffffffff), 0);
 	rig_expect(&b, "fe00eb030000");
-	ck_assert_uint_eq(run("fe00000100000000000000000400626f6200", 0xffffffff), 0);
+	ck_assert_uint_eq(mailbox_rop("fe00000100000000000000000400626f6200", 0xffffffff), 0);
 	rig_expect(&b, "fe0005000780");
-	ck_assert_uint_eq(run("fe00000100000000000000000d00742d656d2d6d61696c626f7800", 0xffffffff),
-	                  0);
+	ck_assert_uint_eq(
+	        mailbox_rop("fe00000100000000000000000d00742d656d2d6d61696c626f7800", 0xffffffff),
+	        0);
 	ck_assert_uint_eq(ocs_get32(b.data + 4), 0);
 	end();
 }
@@ -158,38 +159,39 @@ START_TEST(a_contents_table_is_empty_and_can_be_walked)
 	folder = open_folder(logon);
 	table = open_contents(folder, "0500000100");
 	/* no columns, no rows */
-	ck_assert_uint_eq(run("15000000010a00", table), 0);
+	ck_assert_uint_eq(mailbox_rop("15000000010a00", table), 0);
 	rig_expect(&b, "1500b9040000");
 	ck_assert_uint_eq(
-	        run("1200000006001400486714004a6714004d6703004e671f0037004000060e", table), 0);
+	        mailbox_rop("1200000006001400486714004a6714004d6703004e671f0037004000060e", table),
+	        0);
 	rig_expect(&b, "12000000000000");
-	ck_assert_uint_eq(run("15000000010a00", table), 0);
+	ck_assert_uint_eq(mailbox_rop("15000000010a00", table), 0);
 	rig_expect(&b, "150000000000020000");
-	ck_assert_uint_eq(run("15000000000a00", table), 0);
+	ck_assert_uint_eq(mailbox_rop("15000000000a00", table), 0);
 	rig_expect(&b, "150000000000000000");
-	ck_assert_uint_eq(run("170000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("170000", table), 0);
 	rig_expect(&b, "1700000000000000000000000000");
-	ck_assert_uint_eq(run("180000000500000001", table), 0);
+	ck_assert_uint_eq(mailbox_rop("180000000500000001", table), 0);
 	rig_expect(&b, "1800000000000100000000");
-	ck_assert_uint_eq(run("180000030000000001", table), 0);
+	ck_assert_uint_eq(mailbox_rop("180000030000000001", table), 0);
 	rig_expect(&b, "180057000780");
-	ck_assert_uint_eq(run("1a00000000000001000000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("1a00000000000001000000", table), 0);
 	rig_expect(&b, "1a0000000000");
-	ck_assert_uint_eq(run("1a00000000000000000000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("1a00000000000000000000", table), 0);
 	rig_expect(&b, "1a0005040480");
-	ck_assert_uint_eq(run("370000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("370000", table), 0);
 	rig_expect(&b, "3700000000000000");
-	ck_assert_uint_eq(run("160000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("160000", table), 0);
 	rig_expect(&b, "16000000000000");
-	ck_assert_uint_eq(run("130000000100000000000300064e00", table), 0);
+	ck_assert_uint_eq(mailbox_rop("130000000100000000000300064e00", table), 0);
 	rig_expect(&b, "13000000000000");
-	ck_assert_uint_eq(run("140000000000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("140000000000", table), 0);
 	rig_expect(&b, "14000000000000");
-	ck_assert_uint_eq(run("4f0000000000000000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("4f0000000000000000", table), 0);
 	rig_expect(&b, "4f000f010480");
-	ck_assert_uint_eq(run("810000", table), 0);
+	ck_assert_uint_eq(mailbox_rop("810000", table), 0);
 	rig_expect(&b, "810000000000");
-	ck_assert_uint_eq(run("15000000010a00", table), 0);
+	ck_assert_uint_eq(mailbox_rop("15000000010a00", table), 0);
 	rig_expect(&b, "1500b9040000");
 	end();
 }
@@ -201,12 +203,12 @@ START_TEST(a_hierarchy_table_needs_a_folder)
 
 	begin(OCSEMSMDB_2016);
 	logon = rig_logon(session);
-	ck_assert_uint_eq(run("0400000100", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("0400000100", logon), 0);
 	rig_expect(&b, "040102010480");
 	folder = open_folder(logon);
-	ck_assert_uint_eq(run("0400000104", folder), 0);
+	ck_assert_uint_eq(mailbox_rop("0400000104", folder), 0);
 	rig_expect(&b, "04010000000000000000");
-	ck_assert_uint_eq(run("15000000010a00", folder), 0);
+	ck_assert_uint_eq(mailbox_rop("15000000010a00", folder), 0);
 	rig_expect(&b, "150002010480");
 	end();
 }
@@ -218,21 +220,21 @@ START_TEST(what_the_mailbox_cannot_do_is_not_supported_in_its_own_layout)
 
 	begin(OCSEMSMDB_2016);
 	logon = rig_logon(session);
-	ck_assert_uint_eq(run("0700000000000000", logon), OCSEMSMDB_EC_RPC_FORMAT);
-	ck_assert_uint_eq(run("070000000000000000", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("0700000000000000", logon), OCSEMSMDB_EC_RPC_FORMAT);
+	ck_assert_uint_eq(mailbox_rop("070000000000000000", logon), 0);
 	rig_expect(&b, "070002010480");
 	/* RopReadStream has its DataSize, RopDeleteFolder its PartialCompletion. */
-	ck_assert_uint_eq(run("2c00001000", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("2c00001000", logon), 0);
 	rig_expect(&b, "2c00020104800000");
-	ck_assert_uint_eq(run("2c0000beba00100000", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("2c0000beba00100000", logon), 0);
 	rig_expect(&b, "2c00020104800000");
-	ck_assert_uint_eq(run("1d0000010100000000000001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("1d0000010100000000000001", logon), 0);
 	rig_expect(&b, "1d000201048000");
 	/* RopSaveChangesMessage answers with its ResponseHandleIndex. */
-	ck_assert_uint_eq(run("0c00010000", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("0c00010000", logon), 0);
 	rig_expect(&b, "0c0102010480");
 	/* RopGetMessageStatus is answered as RopSetMessageStatus. */
-	ck_assert_uint_eq(run("1f00000100000000000001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("1f00000100000000000001", logon), 0);
 	rig_expect(&b, "200002010480");
 	end();
 }
@@ -257,15 +259,15 @@ START_TEST(a_bad_handle_fails_its_rop_alone)
 	               "2905b9040000"
 	               "290100000000");
 	/* never assigned; unused; released; of another logon */
-	ck_assert_uint_eq(run("29000001020001", 9999), 0);
+	ck_assert_uint_eq(mailbox_rop("29000001020001", 9999), 0);
 	rig_expect(&b, "2901b9040000");
-	ck_assert_uint_eq(run("29000001020001", 0xffffffff), 0);
+	ck_assert_uint_eq(mailbox_rop("29000001020001", 0xffffffff), 0);
 	rig_expect(&b, "2901b9040000");
-	ck_assert_uint_eq(run("010000", folder), 0);
+	ck_assert_uint_eq(mailbox_rop("010000", folder), 0);
 	ck_assert_uint_eq(ocs_get16(b.data), 2);
-	ck_assert_uint_eq(run("29000001020001", folder), 0);
+	ck_assert_uint_eq(mailbox_rop("29000001020001", folder), 0);
 	rig_expect(&b, "290108010480");
-	ck_assert_uint_eq(run("29010001020001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("29010001020001", logon), 0);
 	rig_expect(&b, "290105000780");
 	end();
 }
@@ -278,20 +280,20 @@ START_TEST(a_registration_that_cannot_be_is_an_invalid_parameter)
 	begin(OCSEMSMDB_2016);
 	logon = rig_logon(session);
 	/* a folder of 0 */
-	ck_assert_uint_eq(run("29000001020000"
-	                      "0000000000000000"
-	                      "0000000000000000",
-	                      logon),
+	ck_assert_uint_eq(mailbox_rop("29000001020000"
+	                              "0000000000000000"
+	                              "0000000000000000",
+	                              logon),
 	                  0);
 	rig_expect(&b, "290157000780");
 	ck_assert_uint_eq(rig_handle_at(&b, 1), 0xffffffff);
 	/* an unknown type */
-	ck_assert_uint_eq(run("29000001010001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("29000001010001", logon), 0);
 	rig_expect(&b, "290157000780");
 	/* Reserved not 0; 0 is accepted */
-	ck_assert_uint_eq(run("2900000102040101", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("2900000102040101", logon), 0);
 	rig_expect(&b, "290157000780");
-	ck_assert_uint_eq(run("2900000102040001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("2900000102040001", logon), 0);
 	rig_expect(&b, "290100000000");
 	end();
 }
@@ -303,13 +305,13 @@ START_TEST(what_cannot_be_parsed_fails_the_call_and_changes_nothing)
 
 	begin(OCSEMSMDB_2016);
 	logon = rig_logon(session);
-	ck_assert_uint_eq(run("29000001020001"
-	                      "fd0000",
-	                      logon),
+	ck_assert_uint_eq(mailbox_rop("29000001020001"
+	                              "fd0000",
+	                              logon),
 	                  OCSEMSMDB_EC_RPC_FORMAT); /* an unknown ROP */
-	ck_assert_uint_eq(run("010000"
-	                      "0100",
-	                      logon),
+	ck_assert_uint_eq(mailbox_rop("010000"
+	                              "0100",
+	                              logon),
 	                  OCSEMSMDB_EC_RPC_FORMAT); /* one that is cut */
 	ck_assert_int_eq(rig_count_queues(USER), 0);
 	rig_begin(&b);
@@ -323,7 +325,7 @@ START_TEST(what_cannot_be_parsed_fails_the_call_and_changes_nothing)
 	b.len = 0;
 	ck_assert_uint_eq(rig_execute(session, &b, OCSEMSMDB_EXT_MAX), OCSEMSMDB_EC_RPC_FORMAT);
 	/* The session lives. */
-	ck_assert_uint_eq(run("29000001020001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("29000001020001", logon), 0);
 	rig_expect(&b, "290100000000");
 	end();
 }
@@ -357,7 +359,7 @@ START_TEST(a_logon_takes_what_is_its_own_with_it)
 	rig_subscribe(session, logon);
 	open_contents(open_folder(logon), "0500000100");
 	ck_assert_int_gt(rig_count_queues(USER), 0);
-	ck_assert_uint_eq(run("010000", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("010000", logon), 0);
 	ck_assert_int_eq(rig_count_queues(USER), 0);
 	/* another RopLogon in the same LogonId does the same */
 	logon = rig_logon(session);
@@ -365,7 +367,7 @@ START_TEST(a_logon_takes_what_is_its_own_with_it)
 	ck_assert_int_gt(rig_count_queues(USER), 0);
 	rig_logon(session);
 	ck_assert_int_eq(rig_count_queues(USER), 0);
-	ck_assert_uint_eq(run("29000001020001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("29000001020001", logon), 0);
 	rig_expect(&b, "290108010480");
 	end();
 }
@@ -383,7 +385,7 @@ START_TEST(handles_are_bounded)
 	logon = rig_logon(session);
 	open_folder(logon);
 	open_folder(logon);
-	ck_assert_uint_eq(run("29000001020001", logon), 0);
+	ck_assert_uint_eq(mailbox_rop("29000001020001", logon), 0);
 	rig_expect(&b, "2901f0030000");
 	end();
 }

@@ -80,8 +80,8 @@ static int make_folders(int to_parent)
 
 		snprintf(name, sizeof(name), "top/%d", i);
 		if (ocs_index_begin(index, NULL) != 0 ||
-		    ocs_index_folder(index, "jdoe", "sogo", "jdoe", name, true, &folder, NULL) !=
-		            0 ||
+		    ocs_index_folder(index, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", name},
+		                     true, &folder, NULL) != 0 ||
 		    ocs_index_commit(index, NULL) != 0 ||
 		    write(to_parent, &folder.fid, sizeof(folder.fid)) != sizeof(folder.fid))
 			return 1;

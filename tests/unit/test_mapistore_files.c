@@ -54,7 +54,8 @@ static struct ocs_index_folder folder_of(struct ocs_index *index, const char *us
 
 	if (create)
 		ck_assert_ok(ocs_index_begin(index, &rig_error));
-	ret = ocs_index_folder(index, user, "sogo", user, name, create, &folder, &rig_error);
+	ret = ocs_index_folder(index, &(struct ocs_folder_name){user, "sogo", user, name}, create,
+	                       &folder, &rig_error);
 	ck_assert_msg(ret == 0, "%s: %d %s", name, ret, rig_error.text);
 	if (create)
 		ck_assert_ok(ocs_index_commit(index, &rig_error));
@@ -65,7 +66,8 @@ static bool is_known(struct ocs_index *index, const char *user, const char *name
 {
 	struct ocs_index_folder folder;
 
-	return ocs_index_folder(index, user, "sogo", user, name, false, &folder, &rig_error) == 0;
+	return ocs_index_folder(index, &(struct ocs_folder_name){user, "sogo", user, name}, false,
+	                        &folder, &rig_error) == 0;
 }
 
 /* Messages a to b - 1 of a folder, in one transaction. */
@@ -225,11 +227,13 @@ START_TEST(what_an_older_file_has_is_deleted_renamed_and_changed_in_the_newest)
 			snprintf(text, sizeof(text), "%0800u", 0);
 			ck_assert_ok(ocs_index_begin(idx, &rig_error));
 			ck_assert_ok(ocs_index_message_delete(idx, inbox.series, text, &rig_error));
-			ck_assert_ok(ocs_index_folder_rename(idx, "jdoe", "sogo", "jdoe", "Work",
-			                                     "Play", &now, &rig_error));
+			ck_assert_ok(ocs_index_folder_rename(
+			        idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "Work"},
+			        "Play", &now, &rig_error));
 			ck_assert_uint_eq(now.fid, work.fid);
 			ck_assert_ok(ocs_index_folder_set_uid_validity(
-			        idx, "jdoe", "sogo", "jdoe", "INBOX", 7, &now, &rig_error));
+			        idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"}, 7,
+			        &now, &rig_error));
 			ck_assert_ok(ocs_index_commit(idx, &rig_error));
 		}
 		ck_assert_uint_eq(message(idx, &inbox, 0), 0);
@@ -267,7 +271,8 @@ static int library(int to_parent)
 
 		snprintf(name, sizeof(name), "L%d", i);
 		if (ocs_index_begin(index, NULL) != 0 ||
-		    ocs_index_folder(index, "lib", "sogo", "lib", name, true, &folder, NULL) != 0 ||
+		    ocs_index_folder(index, &(struct ocs_folder_name){"lib", "sogo", "lib", name},
+		                     true, &folder, NULL) != 0 ||
 		    ocs_index_commit(index, NULL) != 0 || counter(folder.fid) <= highest)
 			return 3;
 	}

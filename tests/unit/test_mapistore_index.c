@@ -35,28 +35,32 @@ static void reopen(void)
 static uint64_t make(const char *folder)
 {
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder(idx, "jdoe", "sogo", "john", folder, true, &f, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){"jdoe", "sogo", "john", folder},
+	                              true, &f, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 	return f.fid;
 }
 
 static int find(const char *folder)
 {
-	return ocs_index_folder(idx, "jdoe", "sogo", "john", folder, false, &f, &rig_error);
+	return ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "john", folder},
+	                        false, &f, &rig_error);
 }
 
 static void rename_folder(const char *from, const char *to)
 {
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(
-	        ocs_index_folder_rename(idx, "jdoe", "sogo", "john", from, to, &f, &rig_error));
+	ck_assert_ok(ocs_index_folder_rename(
+	        idx, &(struct ocs_folder_name){"jdoe", "sogo", "john", from}, to, &f, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 }
 
 static void delete_folder(const char *folder)
 {
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder_delete(idx, "jdoe", "sogo", "john", folder, &rig_error));
+	ck_assert_ok(ocs_index_folder_delete(
+	        idx, &(struct ocs_folder_name){"jdoe", "sogo", "john", folder}, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 }
 
@@ -213,7 +217,9 @@ START_TEST(with_a_damaged_high_water_mark_nothing_is_given)
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
 	ck_assert_int_eq(ocs_index_reserve(idx, 1, &id, &rig_error), OCS_STORE_CORRUPT);
 	ck_assert_ptr_nonnull(strstr(rig_error.text, "replica_id"));
-	ck_assert_int_eq(ocs_index_folder(idx, "jdoe", "sogo", "john", "new", true, &f, &rig_error),
+	ck_assert_int_eq(ocs_index_folder(idx,
+	                                  &(struct ocs_folder_name){"jdoe", "sogo", "john", "new"},
+	                                  true, &f, &rig_error),
 	                 OCS_STORE_CORRUPT);
 	ocs_index_cancel(idx);
 	/* What was given before is still found. */
@@ -373,14 +379,19 @@ START_TEST(names_of_1024_bytes_and_odd_bytes_work_and_longer_ones_are_refused)
 	ck_assert_str_eq(name_of(fid) + strlen("jdoe|sogo|john|"), deep);
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
 	ck_assert_int_eq(
-	        ocs_index_folder(idx, "jdoe", "sogo", "john", too_long, true, &f, &rig_error),
+	        ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "john", too_long},
+	                         true, &f, &rig_error),
 	        OCS_STORE_ERROR);
-	ck_assert_int_eq(ocs_index_folder(idx, too_long, "sogo", "john", "a", true, &f, &rig_error),
+	ck_assert_int_eq(ocs_index_folder(idx,
+	                                  &(struct ocs_folder_name){too_long, "sogo", "john", "a"},
+	                                  true, &f, &rig_error),
 	                 OCS_STORE_ERROR);
-	ck_assert_int_eq(ocs_index_folder(idx, "", "sogo", "john", "a", true, &f, &rig_error),
+	ck_assert_int_eq(ocs_index_folder(idx, &(struct ocs_folder_name){"", "sogo", "john", "a"},
+	                                  true, &f, &rig_error),
 	                 OCS_STORE_ERROR);
-	ck_assert_ok(
-	        ocs_index_folder(idx, longest, longest, longest, longest, true, &f, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){longest, longest, longest, longest},
+	                              true, &f, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 	ck_assert_uint_eq(strlen(name_of(f.fid)), 4 * 1024 + 3);
 	fid = make("\xff\xfe \t%&<'\"\\\x01/\xc3\xa9{user}");
@@ -398,8 +409,10 @@ START_TEST(different_names_never_share_an_identifier)
 
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
 	for (int i = 0; i < 6; i++) {
-		ck_assert_ok(ocs_index_folder(idx, names[i][0], names[i][1], names[i][2],
-		                              names[i][3], true, &f, &rig_error));
+		ck_assert_ok(ocs_index_folder(idx,
+		                              &(struct ocs_folder_name){names[i][0], names[i][1],
+		                                                        names[i][2], names[i][3]},
+		                              true, &f, &rig_error));
 		fids[i] = f.fid;
 		for (int j = 0; j < i; j++)
 			ck_assert_uint_ne(fids[i], fids[j]);
@@ -439,7 +452,9 @@ START_TEST(users_have_roots_of_their_own)
 	make("INBOX");
 	mine = f.parent_fid;
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder(idx, "other", "sogo", "john", "INBOX", true, &f, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){"other", "sogo", "john", "INBOX"},
+	                              true, &f, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 	ck_assert_uint_ne(f.parent_fid, mine);
 }
@@ -556,8 +571,9 @@ END_TEST
 static void set_uid_validity(const char *folder, uint32_t value)
 {
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder_set_uid_validity(idx, "jdoe", "sogo", "john", folder, value,
-	                                               &f, &rig_error));
+	ck_assert_ok(ocs_index_folder_set_uid_validity(
+	        idx, &(struct ocs_folder_name){"jdoe", "sogo", "john", folder}, value, &f,
+	        &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 }
 
@@ -614,11 +630,11 @@ END_TEST
 
 #define FIXED 0x00aa000000000001ULL
 
-static uint64_t fixed(void *arg, const char *user, const char *backend, const char *backend_user,
-                      const char *folder)
+static uint64_t fixed(void *arg, const struct ocs_folder_name *name)
 {
-	return strcmp(arg, folder) == 0 && strcmp(user, "jdoe") == 0 &&
-	                       strcmp(backend, "sogo") == 0 && strcmp(backend_user, "john") == 0
+	return strcmp(arg, name->folder) == 0 && strcmp(name->user, "jdoe") == 0 &&
+	                       strcmp(name->backend, "sogo") == 0 &&
+	                       strcmp(name->backend_user, "john") == 0
 	               ? FIXED
 	               : 0;
 }

@@ -66,7 +66,9 @@ static const char *users(const char *backend, const char *backend_user, const ch
 START_TEST(without_a_map_the_backend_user_is_the_groupware_user)
 {
 	ck_assert_str_eq(users("sogo", "john", "INBOX"), "john:0 ");
-	ck_assert_uint_eq(ocs_usermap_fid(NULL, "john", "sogo", "john", "INBOX"), 0);
+	ck_assert_uint_eq(
+	        ocs_usermap_fid(NULL, &(struct ocs_folder_name){"john", "sogo", "john", "INBOX"}),
+	        0);
 }
 END_TEST
 
@@ -99,10 +101,14 @@ START_TEST(every_line_that_matches_counts_and_each_user_once)
 	                  "sogo\tteam\tINBOX\tmary\t00ff000000000001\n"
 	                  "sogo\tteam\tINBOX\tjohn\t-\n"));
 	ck_assert_str_eq(users("sogo", "team", "INBOX"), "mary:ab000000000001 john:0 ");
-	ck_assert_uint_eq(ocs_usermap_fid(map, "mary", "sogo", "team", "INBOX"),
-	                  0x00ab000000000001);
-	ck_assert_uint_eq(ocs_usermap_fid(map, "john", "sogo", "team", "INBOX"), 0);
-	ck_assert_uint_eq(ocs_usermap_fid(map, "mary", "sogo", "team", "x"), 0);
+	ck_assert_uint_eq(
+	        ocs_usermap_fid(map, &(struct ocs_folder_name){"mary", "sogo", "team", "INBOX"}),
+	        0x00ab000000000001);
+	ck_assert_uint_eq(
+	        ocs_usermap_fid(map, &(struct ocs_folder_name){"john", "sogo", "team", "INBOX"}),
+	        0);
+	ck_assert_uint_eq(
+	        ocs_usermap_fid(map, &(struct ocs_folder_name){"mary", "sogo", "team", "x"}), 0);
 	ck_assert_str_eq(users("sogo", "team", "x"), "mary:0 ");
 }
 END_TEST

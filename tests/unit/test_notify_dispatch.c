@@ -210,7 +210,9 @@ START_TEST(a_newmail_nobody_waits_for_is_accepted_and_indexed)
 	ck_assert_int_eq(waiter.results[0].status, OCS_STATUS_DUPLICATE);
 	ocs_dispatch_stop(dispatch);
 	ck_assert_int_eq(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "INBOX", false, &inbox, &error), 0);
+	        ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"},
+	                         false, &inbox, &error),
+	        0);
 	ck_assert_int_eq(ocs_index_message(idx, inbox.series, "1.eml", &message, &error), 0);
 	ck_assert(message.announced);
 	ocs_index_close(idx);
@@ -366,8 +368,10 @@ START_TEST(a_rename_keeps_the_fid_of_the_folder_and_what_is_below)
 
 	submit(&create, 1);
 	ocs_dispatch_stop(dispatch);
-	ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "a/b", false, &before[0], &error);
-	ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "a/b/c", false, &before[1], &error);
+	ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "a/b"}, false,
+	                 &before[0], &error);
+	ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "a/b/c"}, false,
+	                 &before[1], &error);
 	ocs_index_close(idx);
 	ocs_registry_close(registry);
 	start();
@@ -378,15 +382,21 @@ START_TEST(a_rename_keeps_the_fid_of_the_folder_and_what_is_below)
 	submit(&into_itself, 1);
 	ck_assert_int_eq(waiter.results[0].status, OCS_STATUS_REFUSED);
 	ocs_dispatch_stop(dispatch);
-	ck_assert_int_eq(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "x", false, &after[0], &error), 0);
-	ck_assert_int_eq(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "x/c", false, &after[1], &error), 0);
-	ck_assert_int_eq(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "a/b", false, &after[1], &error),
-	        OCS_STORE_MISSING);
+	ck_assert_int_eq(ocs_index_folder(idx,
+	                                  &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "x"},
+	                                  false, &after[0], &error),
+	                 0);
+	ck_assert_int_eq(ocs_index_folder(idx,
+	                                  &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "x/c"},
+	                                  false, &after[1], &error),
+	                 0);
+	ck_assert_int_eq(ocs_index_folder(idx,
+	                                  &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "a/b"},
+	                                  false, &after[1], &error),
+	                 OCS_STORE_MISSING);
 	ck_assert_uint_eq(before[0].fid, after[0].fid);
-	ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "x/c", false, &after[1], &error);
+	ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "x/c"}, false,
+	                 &after[1], &error);
 	ck_assert_uint_eq(before[1].fid, after[1].fid);
 	ocs_index_close(idx);
 	ocs_registry_close(registry);

@@ -10,7 +10,9 @@ static void stop_and_find(const char *folder, const char *message, struct ocs_in
 
 	rig_stop();
 	rig_open();
-	ck_assert_ok(ocs_index_folder(idx, "jdoe", "sogo", "jdoe", folder, false, f, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", folder},
+	                              false, f, &rig_error));
 	if (message != NULL)
 		ck_assert_ok(ocs_index_message(idx, f->series, message, &m, &rig_error));
 	if (mid != NULL)

@@ -145,8 +145,8 @@ static uint64_t fid_of(const char *name)
 {
 	struct ocs_index_folder folder;
 
-	ck_assert_ok(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", name, false, &folder, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", name},
+	                              false, &folder, &rig_error));
 	return folder.fid;
 }
 

@@ -101,8 +101,9 @@ START_TEST(two_thousand_from_four_threads_arrive_each_once_and_in_order)
 	ck_assert_int_eq(rig_report(&known).status, OCS_STATUS_NOSUBSCRIBER);
 	ck_assert_int_eq(ocs_dispatch_stop(dispatch), 0);
 	dispatch = NULL;
-	ck_assert_ok(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "INBOX", false, &inbox, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"},
+	                              false, &inbox, &rig_error));
 	ck_assert_ok(ocs_index_message(idx, inbox.series, "known", &message, &rig_error));
 	rig_close();
 	/* A created message makes 0x8004; the modified one is subscribed by its MID. */

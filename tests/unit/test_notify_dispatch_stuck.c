@@ -35,10 +35,12 @@ static void setup(void)
 	rig_child_fork(&holder, hold);
 	rig_open();
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "INBOX", true, &folders[0],
-	                              &rig_error));
-	ck_assert_ok(ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "Sent", true, &folders[1],
-	                              &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"},
+	                              true, &folders[0], &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "Sent"},
+	                              true, &folders[1], &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 	rig_close();
 	queues[0] = rig_queue(1, OCS_TABLE_OBJECT, folders[0].fid, 0x10, 0, &mq);

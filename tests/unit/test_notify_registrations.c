@@ -33,8 +33,9 @@ static void setup(void)
 	rig_make_folder();
 	open_all();
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", "INBOX", true, &inbox, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx,
+	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"},
+	                              true, &inbox, &rig_error));
 	ck_assert_ok(ocs_index_reserve(idx, 100, &mids, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 	series = inbox.series;

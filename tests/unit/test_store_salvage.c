@@ -253,8 +253,8 @@ static uint64_t make_folder(const char *name)
 	struct ocs_index_folder folder;
 
 	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(
-	        ocs_index_folder(idx, "jdoe", "sogo", "jdoe", name, true, &folder, &rig_error));
+	ck_assert_ok(ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", name},
+	                              true, &folder, &rig_error));
 	ck_assert_ok(ocs_index_commit(idx, &rig_error));
 	return folder.fid;
 }

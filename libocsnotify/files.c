@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The files of a context in the wake folder: the socket by which the daemon wakes it, and its
+ * journal; made, and made again where somebody removed them. Touches these, and the context's epoll
+ * set.
+ */
+#include "libocsnotify/internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int socket_open(struct ocsnotify *context, struct ocs_error *error)
+{
+	const struct lib_shared *shared = context->shared;
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &context->wake};
+	struct sockaddr_un address;
+	struct stat st;
+	int fd;
+
+	if (context->wake >= 0)
+		close(context->wake);
+	context->wake = -1;
+	if (ocs_registry_wake_address(shared->registry, context->r.id, &address) != 0)
+		return ocs_error_set(error, "%s: path too long for a socket", shared->path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+	/* What is there is not ours: the name is random. */
+	unlink(address.sun_path);
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+		ocs_error_set(error, "%s: cannot bind: %s", address.sun_path, strerror(errno));
+		close(fd);
+		return -1;
+	}
+	if (lchown(address.sun_path, (uid_t)-1, shared->gid) != 0 ||
+	    chmod(address.sun_path, 0660) != 0 || lstat(address.sun_path, &st) != 0) {
+		ocs_error_set(error, "%s: cannot set group and mode: %s", address.sun_path,
+		              strerror(errno));
+	} else if (epoll_ctl(context->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+		ocs_error_set(error, "cannot watch a socket: %s", strerror(errno));
+	} else {
+		context->wake_device = st.st_dev;
+		context->wake_inode = st.st_ino;
+		context->wake = fd;
+		return 0;
+	}
+	unlink(address.sun_path);
+	close(fd);
+	return -1;
+}
+
+/* The socket the daemon wakes this context by, and the journal. (locked) */
+int lib_files_make(struct ocsnotify *context, struct ocs_error *error)
+{
+	if (socket_open(context, error) != 0)
+		return -1;
+	/* The caller removes the socket. */
+	return lib_journal_open(context, error);
+}
+
+static bool same_file(const char *path, dev_t device, ino_t inode)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static bool socket_present(const struct ocsnotify *context)
+{
+	struct sockaddr_un address;
+
+	return ocs_registry_wake_address(context->shared->registry, context->r.id, &address) == 0 &&
+	       same_file(address.sun_path, context->wake_device, context->wake_inode);
+}
+
+static bool journal_present(const struct ocsnotify *context)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return fstat(context->journal, &st) == 0 &&
+	       ocs_registry_journal_path(context->shared->registry, context->r.id, path,
+	                                 sizeof(path)) == 0 &&
+	       same_file(path, st.st_dev, st.st_ino);
+}
+
+static int renew_journal(struct ocsnotify *context, struct ocs_error *error)
+{
+	if (context->journal >= 0)
+		close(context->journal);
+	if (lib_journal_open(context, error) != 0)
+		return -1;
+	context->journal_lines = 0;
+	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
+		for (struct lib_queue *q = s->queues; q != NULL; q = q->next)
+			if (q->mq != LIB_NO_QUEUE && lib_journal_add(context, q->r.name) != 0)
+				return ocs_error_set(error, "cannot write the journal");
+	return 0;
+}
+
+int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error)
+{
+	char path[PATH_MAX];
+
+	*renewed_r = false;
+	if (ocs_registry_wake_folder(context->shared->registry, error) != OCS_STORE_OK)
+		return -1;
+	if (!socket_present(context)) {
+		*renewed_r = true;
+		if (socket_open(context, error) != 0)
+			return -1;
+		/* What was sent to the old one is for nobody: look at all. */
+		for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
+			lib_news(s);
+	}
+	if (!journal_present(context)) {
+		*renewed_r = true;
+		if (ocs_registry_journal_path(context->shared->registry, context->r.id, path,
+		                              sizeof(path)) == 0)
+			unlink(path);
+		return renew_journal(context, error);
+	}
+	return 0;
+}

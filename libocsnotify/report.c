@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * What the library tells its host: the sentence of the last error, warnings, the text of a code.
+ * Calls the host's warning function; touches the registry only to count damaged records.
+ */
+#include "libocsnotify/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *ocsnotify_strerror(int error)
+{
+	switch (error) {
+	case OCSNOTIFY_OK:
+		return "no error";
+	case OCSNOTIFY_E_INVALID:
+		return "a parameter is out of range";
+	case OCSNOTIFY_E_NOMEM:
+		return "out of memory";
+	case OCSNOTIFY_E_NO_REGISTRY:
+		return "the registry folder is missing or not set up: start ocsmanager";
+	case OCSNOTIFY_E_REGISTRY:
+		return "reading or writing the registry failed";
+	case OCSNOTIFY_E_PERMISSION:
+		return "this user may not use the registry folder";
+	case OCSNOTIFY_E_SYSTEM:
+		return "a socket, timer or descriptor was not to be had";
+	case OCSNOTIFY_E_EXISTS:
+		return "the handle is subscribed already";
+	case OCSNOTIFY_E_NOT_FOUND:
+		return "no such handle";
+	case OCSNOTIFY_E_LIMIT:
+		return "identifiers or queues are exhausted";
+	case OCSNOTIFY_E_FORKED:
+		return "the context was opened before a fork";
+	case OCSNOTIFY_E_BUSY:
+		return "somebody else holds the registry; try again";
+	default:
+		return "unknown error";
+	}
+}
+
+const char *ocsnotify_last_error(const struct ocsnotify *context)
+{
+	return context->error;
+}
+
+void ocsnotify_set_warning(struct ocsnotify *context, ocsnotify_warning_fn *warning, void *arg)
+{
+	context->warning = warning;
+	context->warning_arg = arg;
+}
+
+int lib_fail(struct ocsnotify *context, int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (vsnprintf(context->error, sizeof(context->error), format, args) < 0)
+		context->error[0] = '\0';
+	va_end(args);
+	return code;
+}
+
+void lib_warn(struct ocsnotify *context, const char *format, ...)
+{
+	char text[OCS_ERROR_MAX];
+	va_list args;
+
+	if (context->warning == NULL)
+		return;
+	va_start(args, format);
+	if (vsnprintf(text, sizeof(text), format, args) < 0)
+		text[0] = '\0';
+	va_end(args);
+	context->warning(text, context->warning_arg);
+}
+
+void lib_warn_damaged(struct ocsnotify *context)
+{
+	uint64_t damaged;
+
+	lib_lock();
+	damaged = context->shared->registry == NULL
+	                  ? context->damaged_seen
+	                  : ocs_registry_damaged(context->shared->registry);
+	lib_unlock();
+	if (damaged > context->damaged_seen)
+		lib_warn(context, "%s/registry.tdb: %llu records were damaged and were skipped",
+		         context->shared->path,
+		         (unsigned long long)(damaged - context->damaged_seen));
+	context->damaged_seen = damaged;
+}

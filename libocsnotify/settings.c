@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * What the daemon wrote of its ini into the registry, as a context knows it. Touches the registry,
+ * reading.
+ */
+#include "libocsnotify/internal.h"
+
+void lib_settings(struct ocsnotify *context)
+{
+	struct ocs_registry_settings settings;
+	struct ocs_registry *registry;
+	uint32_t seqnum;
+
+	lib_lock();
+	registry = context->shared->registry;
+	if (registry != NULL) {
+		seqnum = ocs_registry_seqnum(registry);
+		if ((!context->settings_known || context->settings_seqnum != seqnum) &&
+		    ocs_registry_settings_get(registry, &settings, NULL) == OCS_STORE_OK) {
+			if (settings.push_interval == 0)
+				settings.push_interval = 1;
+			context->settings = settings;
+			context->settings_known = true;
+			context->settings_seqnum = seqnum;
+		}
+	}
+	lib_unlock();
+}

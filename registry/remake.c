@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The file made anew under a running daemon, with what the open one holds or empty, and put in its
+ * place. Touches registry.tdb and what is made beside it.
+ */
+#include "registry/internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+static int copy_one(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
+{
+	return data == NULL ? 0 : ocs_store_put(arg, key, key_len, data, len, NULL);
+}
+
+/* All that verifies, or nothing but the boot id: a half would be sessions without queues. */
+static int fill(struct ocs_registry *registry, struct ocs_store *fresh, bool *whole_r,
+                struct ocs_error *error)
+{
+	int ret = ocs_store_begin(fresh, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	*whole_r = ocs_store_usable(registry->store, NULL) == OCS_STORE_OK &&
+	           !ocs_store_damaged(registry->store) &&
+	           ocs_store_each(registry->store, -1, copy_one, fresh, NULL) == 0;
+	if (!*whole_r)
+		ret = ocs_store_wipe(fresh, error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_registry_boot_put(fresh, error);
+	if (ret == OCS_STORE_OK)
+		return ocs_store_commit(fresh, false, error);
+	ocs_store_cancel(fresh);
+	return ret;
+}
+
+static int take_place(const char *fresh, const char *path, struct ocs_error *error)
+{
+	char aside[PATH_MAX];
+
+	/* The latest one for who wants to know what happened; many would fill the disk. */
+	if (snprintf(aside, sizeof(aside), "%s.other", path) >= (int)sizeof(aside) ||
+	    (rename(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0)
+		return ocs_error_set(error, "%s: cannot be put in place: %s", fresh,
+		                     strerror(errno));
+	return OCS_STORE_OK;
+}
+
+int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_r, bool *whole_r,
+                        struct ocs_error *error)
+{
+	const char *path = ocs_store_path(registry->store);
+	char *temporary = talloc_asprintf(registry, "%s.fresh", path);
+	struct ocs_store *fresh = NULL;
+	struct stat st;
+	bool locked;
+	int ret;
+
+	*fresh_r = NULL;
+	if (temporary == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (stat(registry->folder, &st) != 0)
+		return ocs_error_set(error, "%s: %s", registry->folder, strerror(errno));
+	unlink(temporary);
+	/* Others wait, and find the new file when they are let in. */
+	ret = ocs_store_try_begin(registry->store, error);
+	locked = ret == OCS_STORE_OK;
+	if (ret == OCS_STORE_BUSY) {
+		talloc_free(temporary);
+		return ret;
+	}
+	ret = ocs_store_open(temporary, OCS_REGISTRY_HASH_SIZE, OCS_STORE_CREATE, 0660, st.st_gid,
+	                     &fresh, NULL, error);
+	if (ret == OCS_STORE_OK)
+		ret = fill(registry, fresh, whole_r, error);
+	ocs_store_close(fresh);
+	if (ret == OCS_STORE_OK)
+		ret = take_place(temporary, path, error);
+	if (ret == OCS_STORE_OK)
+		ret = ocs_store_open(path, OCS_REGISTRY_HASH_SIZE, 0, 0660, st.st_gid, fresh_r,
+		                     NULL, error);
+	else
+		unlink(temporary);
+	if (locked)
+		ocs_store_cancel(registry->store);
+	talloc_free(temporary);
+	return ret;
+}
+
+struct ocs_store *ocs_registry_exchange(struct ocs_registry *registry, struct ocs_store *fresh)
+{
+	struct ocs_store *old = registry->store;
+
+	registry->store = fresh;
+	return old;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The folder wake/ beside the registry, with the sockets and journals of the libraries: made, made
+ * again, and the names in it. Touches that folder, nothing in it.
+ */
+#include "registry/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+/* Where the library's wake-up sockets are: as open as the registry folder itself. */
+int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *folder, bool create,
+                           struct ocs_error *error)
+{
+	char *path = talloc_asprintf(registry, "%s/wake", registry->folder);
+
+	if (path == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (create && mkdir(path, 0700) == 0) {
+		if (chown(path, (uid_t)-1, folder->st_gid) != 0 || chmod(path, 03770) != 0)
+			return ocs_error_set(error, "%s: cannot set group and mode: %s", path,
+			                     strerror(errno));
+	} else if (create && errno != EEXIST) {
+		return ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
+	}
+	registry->wake_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (registry->wake_fd < 0)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	talloc_free(path);
+	return OCS_STORE_OK;
+}
+
+int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *error)
+{
+	struct stat folder, used, named;
+	char path[PATH_MAX];
+	int old = registry->wake_fd, ret;
+
+	if (snprintf(path, sizeof(path), "%s/wake", registry->folder) >= (int)sizeof(path))
+		return ocs_error_set(error, "%s: path too long", registry->folder);
+	if (stat(path, &named) == 0 && fstat(old, &used) == 0 && named.st_dev == used.st_dev &&
+	    named.st_ino == used.st_ino)
+		return OCS_STORE_OK;
+	if (stat(registry->folder, &folder) != 0)
+		return ocs_error_set(error, "%s: %s", registry->folder, strerror(errno));
+	ret = ocs_registry_wake_make(registry, &folder, true, error);
+	if (ret == OCS_STORE_OK)
+		close(old);
+	else
+		registry->wake_fd = old;
+	return ret;
+}
+
+int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t context,
+                              struct sockaddr_un *address)
+{
+	int n;
+
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	n = snprintf(address->sun_path, sizeof(address->sun_path), "%s/wake/%016llx.sock",
+	             registry->folder, (unsigned long long)context);
+	/* A deep folder: the same place by the descriptor, as socket addresses hold 107 bytes. */
+	if (n < 0 || (size_t)n >= sizeof(address->sun_path))
+		n = snprintf(address->sun_path, sizeof(address->sun_path),
+		             "/proc/self/fd/%d/%016llx.sock", registry->wake_fd,
+		             (unsigned long long)context);
+	return n < 0 || (size_t)n >= sizeof(address->sun_path) ? -1 : 0;
+}
+
+int ocs_registry_journal_path(const struct ocs_registry *registry, uint64_t context, char *path,
+                              size_t size)
+{
+	int n = snprintf(path, size, "%s/wake/%016llx.queues", registry->folder,
+	                 (unsigned long long)context);
+
+	return n < 0 || (size_t)n >= size ? -1 : 0;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/*
+ * The file of a store: opened, checked, made, and what verifies of a corrupt one carried over.
+ * Touches only the file it was given, NAME.new and NAME.corrupt-<time>.
+ *
+ * Nothing is ever mapped (TDB_NOMMAP): a file that somebody cuts short or overwrites in place would
+ * end every process that has it mapped with SIGBUS, a MAPI server among them. It costs a system
+ * call where there was a memory access, and saves the msync of each synced commit.
+ */
+#include "store/store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <talloc.h>
+
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/shield.h"
+
+/* ---- making a file ---- */
+
+static struct tdb_context *open_tdb(struct ocs_store *store, const char *path, unsigned hash_size,
+                                    int open_flags, mode_t mode)
+{
+	struct tdb_logging_context logging = {.log_fn = ocs_store_log, .log_private = store};
+
+	return tdb_open_ex(path, (int)hash_size,
+	                   TDB_SEQNUM | TDB_DISALLOW_NESTING | TDB_INCOMPATIBLE_HASH | TDB_NOMMAP,
+	                   open_flags, mode, &logging, NULL);
+}
+
+/* libtdb allocates the area it recovers from outside of any recovery: killed in that moment, it
+ * leaves a file that works and fails the check. So the area is made while nobody can see the file,
+ * larger than all but the largest transactions need it: those that fill a table of 131,071 chains
+ * touch half a megabyte of it, and the 8,192 registrations that the daemon writes at once lie on
+ * 600 pages more. The first transaction decides: the area is a hundred times as large as the pages
+ * that it changes, and one record changes three at most (its chain, the list of the free, itself).
+ * So it needs neither large records nor the free space that they would leave behind. */
+#define LARGE_HASH    100000
+#define LARGE_RECORDS 6            /* 3.3 MB */
+#define LARGE_ROOM    (512 * 1024) /* 1.3 MB */
+#define RECORDS       1            /* 0.8 MB */
+#define ROOM          (256 * 1024) /* 0.6 MB */
+#define AREA_KEY_MAX  16
+
+static TDB_DATA area_key(char text[AREA_KEY_MAX], int i)
+{
+	int len = snprintf(text, AREA_KEY_MAX, "recovery%d", i);
+
+	return (TDB_DATA){.dptr = (unsigned char *)text, .dsize = (size_t)len};
+}
+
+static int make_area(struct tdb_context *tdb, int records)
+{
+	unsigned char byte = 0;
+	TDB_DATA data = {.dptr = &byte, .dsize = sizeof(byte)};
+	char text[AREA_KEY_MAX];
+	int ret = tdb_transaction_start(tdb);
+
+	if (ret != 0)
+		return ret;
+	for (int i = 0; i < records && ret == 0; i++)
+		ret = tdb_store(tdb, area_key(text, i), data, TDB_REPLACE);
+	if (ret == 0)
+		ret = tdb_transaction_commit(tdb);
+	else
+		tdb_transaction_cancel(tdb);
+	for (int i = 0; i < records && ret == 0; i++)
+		ret = tdb_delete(tdb, area_key(text, i));
+	return ret;
+}
+
+static int make_room(struct tdb_context *tdb, size_t size)
+{
+	char text[AREA_KEY_MAX];
+	TDB_DATA data = {.dptr = calloc(1, size), .dsize = size};
+	int ret = data.dptr == NULL ? -1 : tdb_store(tdb, area_key(text, 0), data, TDB_REPLACE);
+
+	free(data.dptr);
+	return ret == 0 ? tdb_delete(tdb, area_key(text, 0)) : ret;
+}
+
+static int make_recovery_area(struct tdb_context *tdb, bool large)
+{
+	int ret;
+
+	tdb_add_flags(tdb, TDB_NOSYNC);
+	ret = make_area(tdb, large ? LARGE_RECORDS : RECORDS);
+	if (ret == 0)
+		ret = make_room(tdb, large ? LARGE_ROOM : ROOM);
+	tdb_remove_flags(tdb, TDB_NOSYNC);
+	return ret;
+}
+
+/* Makes an empty file under that name, whatever was there before. */
+static int make_file(struct ocs_store *store, const char *path, unsigned hash_size, mode_t mode,
+                     gid_t gid, struct ocs_error *error)
+{
+	struct tdb_context *tdb;
+	int fd;
+
+	if (unlink(path) != 0 && errno != ENOENT)
+		return ocs_error_set(error, "%s: cannot remove: %s", path, strerror(errno));
+	tdb = open_tdb(store, path, hash_size, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (tdb == NULL) {
+		ocs_error_set(error, "%s: cannot create: %s", path,
+		              strerror(store->os_error != 0 ? store->os_error : errno));
+		ocs_store_forget_error(store);
+		unlink(path);
+		return OCS_STORE_ERROR;
+	}
+	if (make_recovery_area(tdb, hash_size >= LARGE_HASH) != 0) {
+		/* "Not there" is no reason not to store it: the file could not grow. */
+		if (store->os_error == 0 && tdb_error(tdb) == TDB_ERR_NOEXIST)
+			store->os_error = ENOSPC;
+		ocs_error_set(error, "%s: cannot write: %s", path,
+		              store->os_error != 0 ? strerror(store->os_error) : tdb_errorstr(tdb));
+		ocs_store_forget_error(store);
+		tdb_close(tdb);
+		unlink(path);
+		return OCS_STORE_ERROR;
+	}
+	fd = tdb_fd(tdb);
+	if ((gid != (gid_t)-1 && fchown(fd, (uid_t)-1, gid) != 0) || fchmod(fd, mode) != 0 ||
+	    fsync(fd) != 0) {
+		ocs_error_set(error, "%s: cannot set group and mode: %s", path, strerror(errno));
+		tdb_close(tdb);
+		unlink(path);
+		return OCS_STORE_ERROR;
+	}
+	tdb_close(tdb);
+	return OCS_STORE_OK;
+}
+
+/* Made under another name and renamed, so that a killed process leaves no half-made file. */
+static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode, gid_t gid,
+                       struct ocs_error *error)
+{
+	char *temporary = talloc_asprintf(store, "%s.new", store->path);
+
+	if (temporary == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (make_file(store, temporary, hash_size, mode, gid, error) != OCS_STORE_OK)
+		return OCS_STORE_ERROR;
+	if (rename(temporary, store->path) != 0) {
+		ocs_error_set(error, "%s: cannot rename: %s", temporary, strerror(errno));
+		unlink(temporary);
+		return OCS_STORE_ERROR;
+	}
+	return OCS_STORE_OK;
+}
+
+/* Notes which file this is. The sequence number must be where ocs_store_seqnum() reads it. */
+static int take_header(struct ocs_store *store)
+{
+	uint32_t before, after;
+
+	if (ocs_file_read(tdb_fd(store->tdb), store->header, sizeof(store->header), 0) !=
+	    (ssize_t)sizeof(store->header))
+		return -1;
+	atomic_store(&store->size, ocs_store_size(store));
+	do {
+		/* Another process may commit between the two reads. */
+		if (ocs_store_header(store, &before) != 0)
+			return -1;
+		if ((uint32_t)tdb_get_seqnum(store->tdb) == before)
+			return 0;
+		if (ocs_store_header(store, &after) != 0)
+			return -1;
+	} while (before != after);
+	return -1;
+}
+
+static int open_existing(struct ocs_store *store, int flags, struct ocs_error *error)
+{
+	struct tdb_logging_context logging = {.log_fn = ocs_store_log, .log_private = store};
+	struct stat st;
+
+	if (stat(store->path, &st) != 0) {
+		ocs_error_set(error, "%s: %s", store->path, strerror(errno));
+		return errno == ENOENT ? OCS_STORE_MISSING : OCS_STORE_ERROR;
+	}
+	/* Without O_CREAT: with it libtdb takes garbage for an empty database and wipes it. */
+	store->tdb = open_tdb(store, store->path, 0,
+	                      (flags & OCS_STORE_READ_ONLY) != 0 ? O_RDONLY : O_RDWR, 0);
+	if (store->tdb == NULL) {
+		int saved = errno;
+
+		if (saved == EACCES || saved == EPERM || saved == EBUSY || saved == ENOMEM ||
+		    saved == EMFILE || saved == ENFILE || saved == EROFS) {
+			ocs_error_set(error, "%s: cannot open: %s", store->path,
+			              saved == EBUSY ? "open in this process already"
+			                             : strerror(saved));
+			return OCS_STORE_ERROR;
+		}
+		ocs_error_set(error, "%s: not a database file (%s)", store->path, strerror(saved));
+		return OCS_STORE_CORRUPT;
+	}
+	if ((flags & OCS_STORE_CHECK) != 0 && ocs_store_check(store->tdb, &logging) != 0) {
+		ocs_error_set(error, "%s: damaged (%s)", store->path,
+		              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
+		tdb_close(store->tdb);
+		store->tdb = NULL;
+		return OCS_STORE_CORRUPT;
+	}
+	if (take_header(store) == 0)
+		return OCS_STORE_OK;
+	ocs_error_set(error, "%s: this libtdb keeps its sequence number elsewhere", store->path);
+	return OCS_STORE_ERROR;
+}
+
+/* ---- of a corrupt file, what verifies ---- */
+
+struct salvage {
+	struct tdb_context *into;
+	bool failed; /* ending a traversal early is no error of its own */
+};
+
+static int salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *arg)
+{
+	struct salvage *salvage = arg;
+
+	(void)tdb;
+	if (!ocs_store_verify(key.dptr, key.dsize, record.dptr, record.dsize))
+		return 0;
+	/* Where chains have grown together a record comes by twice. */
+	if (tdb_store(salvage->into, key, record, TDB_INSERT) != 0 &&
+	    tdb_error(salvage->into) != TDB_ERR_EXISTS)
+		salvage->failed = true;
+	return salvage->failed;
+}
+
+/* Copies every record that verifies from the store's file, which is closed, into another. */
+static int copy_records(struct ocs_store *store, const char *to)
+{
+	struct tdb_context *from = open_tdb(store, store->path, 0, O_RDWR, 0);
+	struct salvage salvage = {.into = open_tdb(store, to, 0, O_RDWR, 0)};
+	int ret = -1;
+
+	if (from != NULL && salvage.into != NULL && tdb_transaction_start(salvage.into) == 0) {
+		if (tdb_traverse_read(from, salvage_record, &salvage) >= 0 && !salvage.failed)
+			ret = tdb_transaction_commit(salvage.into);
+		else
+			tdb_transaction_cancel(salvage.into);
+	}
+	if (from != NULL)
+		tdb_close(from);
+	if (salvage.into != NULL)
+		tdb_close(salvage.into);
+	return ret;
+}
+
+/* A corrupt file: moved aside, and what verifies of it, or nothing, in a new one. The new one is
+ * whole before it takes the name, so that a killed process leaves one or the other there. On
+ * failure the file is where it was, as it was. */
+static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flags, mode_t mode,
+                           gid_t gid, struct ocs_error *error)
+{
+	char *aside = talloc_asprintf(store, "%s.corrupt-%lld", store->path, (long long)time(NULL));
+	char *fresh = talloc_asprintf(store, "%s.new", store->path);
+	bool salvaged = false;
+
+	if (aside == NULL || fresh == NULL)
+		return ocs_error_set(error, "out of memory");
+	if (make_file(store, fresh, hash_size, mode, gid, error) != OCS_STORE_OK)
+		return OCS_STORE_ERROR;
+	if ((flags & OCS_STORE_SALVAGE) != 0)
+		salvaged = copy_records(store, fresh) == 0;
+	if (!salvaged && (flags & OCS_STORE_MOVE_CORRUPT) == 0) {
+		unlink(fresh);
+		return OCS_STORE_CORRUPT;
+	}
+	if ((link(store->path, aside) != 0 && rename(store->path, aside) != 0) ||
+	    rename(fresh, store->path) != 0) {
+		ocs_error_set(error, "%s: damaged, and cannot be moved aside: %s", store->path,
+		              strerror(errno));
+		unlink(fresh);
+		return OCS_STORE_ERROR;
+	}
+	return open_existing(store, 0, error);
+}
+
+static int store_destroy(struct ocs_store *store)
+{
+	if (store->tdb != NULL)
+		tdb_close(store->tdb);
+	return 0;
+}
+
+static int open_or_make(struct ocs_store *store, unsigned hash_size, int flags, mode_t mode,
+                        gid_t gid, bool *moved_r, struct ocs_error *error)
+{
+	int ret = open_existing(store, flags, error);
+
+	if (ret == OCS_STORE_CORRUPT &&
+	    (flags & (OCS_STORE_MOVE_CORRUPT | OCS_STORE_SALVAGE)) != 0) {
+		ret = replace_corrupt(store, hash_size, flags, mode, gid, error);
+		*moved_r = ret == OCS_STORE_OK;
+	}
+	if (ret == OCS_STORE_MISSING && (flags & OCS_STORE_CREATE) != 0) {
+		ret = create_file(store, hash_size, mode, gid, error);
+		if (ret == OCS_STORE_OK)
+			ret = open_existing(store, flags, error);
+	}
+	return ret;
+}
+
+int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode, gid_t gid,
+                   struct ocs_store **store_r, bool *moved_r, struct ocs_error *error)
+{
+	struct ocs_store *store = talloc_zero(NULL, struct ocs_store);
+	struct ocs_shield shield;
+	bool moved = false;
+	int ret;
+
+	*store_r = NULL;
+	if (moved_r != NULL)
+		*moved_r = false;
+	if (store == NULL || (store->path = talloc_strdup(store, path)) == NULL) {
+		talloc_free(store);
+		return ocs_error_set(error, "out of memory");
+	}
+	talloc_set_destructor(store, store_destroy);
+	store->size_max = OCS_STORE_SIZE_MAX;
+	ocs_shield_up(&shield);
+	ret = open_or_make(store, hash_size, flags, mode, gid, &moved, error);
+	ocs_shield_down(&shield);
+	if (moved_r != NULL)
+		*moved_r = moved;
+	if (ret != OCS_STORE_OK) {
+		talloc_free(store);
+		return ret;
+	}
+	ocs_store_forget_error(store);
+	*store_r = store;
+	return OCS_STORE_OK;
+}
+
+void ocs_store_close(struct ocs_store *store)
+{
+	if (store == NULL)
+		return;
+	ocs_store_cancel(store);
+	talloc_free(store);
+}
