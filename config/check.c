@@ -28,9 +28,12 @@
 void ocs_problem_add(struct ocs_problems *problems, int priority, unsigned line, const char *format,
                      ...)
 {
-	struct ocs_problem *more =
-	        talloc_realloc(problems, problems->list, struct ocs_problem, problems->n + 1);
+	struct ocs_problem *more = problems->list;
 	va_list args;
+
+	if ((problems->n & (problems->n - 1)) == 0) /* it doubles, so that n are added in n steps */
+		more = talloc_realloc(problems, problems->list, struct ocs_problem,
+		                      problems->n != 0 ? 2 * problems->n : 1);
 
 	if (priority <= LOG_ERR)
 		problems->errors++;

@@ -222,16 +222,14 @@ void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
 		check_roles(config, ini, problems);
 		return;
 	}
-	for (size_t i = 0; i < ini->n_values; i++) {
-		const struct ocs_ini_value *value = &ini->values[i];
-
-		/* A uri that is there with a bad value has its own error. */
-		if (strcasecmp(value->section, SECTION) != 0 ||
-		    ocs_ini_find(ini, SECTION, "uri") != NULL)
-			continue;
+	const struct ocs_ini_value *header = ocs_ini_find(ini, SECTION, "");
+	/* A uri that is there with a bad value has its own error. */
+	if (header == NULL || ocs_ini_find(ini, SECTION, "uri") != NULL)
+		return;
+	for (const struct ocs_ini_value *value = header->section->values; value != NULL;
+	     value = value->next)
 		ocs_problem_add(problems, LOG_WARNING, value->line,
 		                "[rabbitmq] %s has no effect without uri", value->key);
-	}
 }
 
 /* As the backend of JSON documents writes its folders. */

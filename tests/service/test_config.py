@@ -127,13 +127,13 @@ class Check(ConfigTest):
     def test_a_key_twice_and_a_section_twice_are_errors(self):
         text = ini_text() + "[limits]\nfailed_logins = 1\nfailed_logins = 2\n[main]\n"
         line = text.splitlines().index("failed_logins = 2") + 1
-        self.refused(text, (line, "second time"), (line + 1, "second time"))
+        self.refused(text, (line, "duplicate key"), (line + 1, "duplicate section"))
 
     def test_lines_that_are_no_ini_are_errors(self):
         text = ini_text()
         line = text.count("\n") + 1
         self.refused(text + "nonsense\n= 1\n[unclosed\n[]\n", (line, "neither"), (line + 1, "no key"),
-                     (line + 2, "closing bracket"), (line + 3, "no name"))
+                     (line + 2, "closing bracket"), (line + 3, "is empty"))
         self.refused("port = 1\n" + text, (1, "before the first [section]"))
         self.refused((text + "[users]\nmap = /a\0b\n").encode(), (line + 1, "NUL"))
         self.refused(text.encode() + b"[users]\nmap = /\xff\n", (line + 1, "UTF-8"))

@@ -136,7 +136,7 @@ MISTAKES = [
     # ---- lines and values
     row("no ini line", "neither", ("file", 1), text="nonsense\n" + ini_text()),
     row("a key before a section", "before the first", ("file", 1), text="port = 1\n" + ini_text()),
-    row("a key twice", "second time", ("file", 4), text=ini_text().replace(
+    row("a key twice", "duplicate", ("file", 4), text=ini_text().replace(
         "registry = run", "registry = run\nauth = file")),
     row("an unknown key", "is failed_logins meant?", ("limits", "failed_login"),
         {"limits": {"failed_login": "3"}}, WARNING),
