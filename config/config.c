@@ -106,7 +106,7 @@ static struct ocs_config_account *add_account(struct loader *loader, const char 
 static void warn_old(struct loader *loader, unsigned line, const char *what,
                      const struct ocs_old_key *old)
 {
-	ocs_problem_add(loader->problems, LOG_WARNING, line, "%s has no meaning any more%s%s", what,
+	ocs_problem_add(loader->problems, LOG_WARNING, line, "%s is obsolete and ignored%s%s", what,
 	                old->instead != NULL ? "; see " : "",
 	                old->instead != NULL ? old->instead : "");
 }
@@ -122,9 +122,9 @@ static void unknown_section(struct loader *loader, const struct ocs_ini_section 
 		warn_old(loader, section->header.line, shown, old);
 	else
 		ocs_problem_add(loader->problems, LOG_WARNING, section->header.line,
-		                "%s is not a section of this file%s%s%s", shown,
-		                nearest != NULL ? "; is [" : "", nearest != NULL ? nearest : "",
-		                nearest != NULL ? "] meant?" : "");
+		                "unknown section %s%s%s%s", shown,
+		                nearest != NULL ? "; did you mean [" : "",
+		                nearest != NULL ? nearest : "", nearest != NULL ? "]?" : "");
 }
 
 /* The element that a named section makes, which its keys go into. NULL: it is not to be, or out of
@@ -138,13 +138,13 @@ static void *named_element(struct loader *loader, const struct ocs_key_section *
 
 	if (*name == '\0' || strlen(section->name) > SECTION_NAME_LONGEST) {
 		ocs_problem_add(loader->problems, LOG_ERR, section->header.line,
-		                "[%s]: the NAME must have 1 to %d characters", row->shown,
+		                "[%s]: NAME must have 1 to %d characters", row->shown,
 		                SECTION_NAME_LONGEST - 8);
 		return NULL;
 	}
 	if (account && !ocs_config_account_name_valid(name)) {
 		ocs_problem_add(loader->problems, LOG_ERR, section->header.line,
-		                "[%s]: an account has 1 to 128 of A-Z a-z 0-9 _ . @ -",
+		                "[%s]: not a valid account name (1 to 128 of A-Z a-z 0-9 _ . @ -)",
 		                section->name);
 		return NULL;
 	}
@@ -164,9 +164,9 @@ static void unknown_key(struct loader *loader, const struct ocs_key_section *row
 		warn_old(loader, value->line, value->key, old);
 	else
 		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
-		                "%s is not a key of [%s]%s%s%s", value->key, row->shown,
-		                nearest != NULL ? "; is " : "", nearest != NULL ? nearest : "",
-		                nearest != NULL ? " meant?" : "");
+		                "unknown key '%s' in [%s]%s%s%s", value->key, row->shown,
+		                nearest != NULL ? "; did you mean '" : "",
+		                nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
 }
 
 static void load_value(struct loader *loader, const struct ocs_key_section *row, void *base,
@@ -393,7 +393,7 @@ static void report_backends(const struct ocs_key *key, const struct ocs_config *
 
 		if (before == NULL || ocs_config_value_equal(key, before, now))
 			continue;
-		snprintf(text, sizeof(text), "[backend:%.64s] %s has changed: that takes a restart",
+		snprintf(text, sizeof(text), "[backend:%.64s] %s has changed: restart to apply it",
 		         now->name, key->name);
 		report(LOG_WARNING, text, arg);
 	}
@@ -411,7 +411,7 @@ void ocs_config_report_restart(const struct ocs_config *running, const struct oc
 		if (key->reload || takes_name(key->section) ||
 		    ocs_config_value_equal(key, running, loaded))
 			continue;
-		snprintf(text, sizeof(text), "[%s] %s has changed: that takes a restart",
+		snprintf(text, sizeof(text), "[%s] %s has changed: restart to apply it",
 		         key->section, key->name);
 		report(LOG_WARNING, text, arg);
 	}

@@ -28,8 +28,8 @@ static void doubt_uris(const struct ocs_config *config, const struct ocs_ini *in
 				continue;
 			ocs_problem_add(problems, LOG_WARNING,
 			                ocs_problem_line(ini, section, "uri"),
-			                "[%s] uri: without %s it is the same for all %s", section,
-			                parts[j].placeholder, parts[j].what);
+			                "[%s] uri: without %s the URI is the same for all %s",
+			                section, parts[j].placeholder, parts[j].what);
 		}
 	}
 }
@@ -57,7 +57,7 @@ static void doubt_backends(const struct ocs_ini *ini, const struct ocs_config_ac
 			len--;
 		if (len > 0 && memchr(item, '*', len) == NULL && !is_backend(ini, item, len))
 			ocs_problem_add(problems, LOG_WARNING, line,
-			                "[account:%s] backends: there is no section [backend:%.*s]",
+			                "[account:%s] backends: no section [backend:%.*s]",
 			                account->name, (int)len, item);
 		item += rest;
 	}
@@ -84,8 +84,7 @@ static void doubt_accounts(const struct ocs_config *config, const struct ocs_ini
 		    strcmp(account->name, config->auth_single.username) == 0)
 			continue;
 		ocs_problem_add(problems, LOG_WARNING, ocs_ini_section_line(ini, section),
-		                "[%s]: there is no such account; with auth = single there is %s "
-		                "only",
+		                "[%s]: no such account: with auth = single the only one is %s",
 		                section, config->auth_single.username);
 	}
 }
@@ -122,8 +121,8 @@ static void doubt_queues(const struct ocs_config *config, const struct ocs_ini *
 			continue;
 		ocs_problem_add(problems, LOG_WARNING, ocs_problem_line(ini, "mqueue", rows[i].key),
 		                "[mqueue] %s: %u is above fs.mqueue.%s (%u): MAPI servers without "
-		                "CAP_SYS_RESOURCE get no queues, and all waits in the registry; "
-		                "sysctl fs.mqueue.%s=%u",
+		                "CAP_SYS_RESOURCE get no queues, and entries wait in the registry; "
+		                "use sysctl fs.mqueue.%s=%u",
 		                rows[i].key, rows[i].value, rows[i].limit, most, rows[i].limit,
 		                rows[i].value);
 	}

@@ -85,12 +85,12 @@ class Check(ConfigTest):
 
     def test_an_unknown_key_and_section_are_warnings_with_a_suggestion(self):
         self.warned(ini_text({"limits": {"failed_login": "3"}, "mqueu": {"x": "1"}}),
-                    (20, "is failed_logins meant?"), (22, "is [mqueue] meant?"))
+                    (20, "did you mean 'failed_logins'?"), (22, "did you mean [mqueue]?"))
 
     def test_old_keys_are_warnings(self):
         self.warned("[DEFAULT]\ndebug = true\n[app:main]\nuse = egg:ocsmanager\n" +
                     ini_text({"main": {"mapistore_root": "/x", "debug": "yes"}}),
-                    (1, "has no meaning any more"), (3, "has no meaning any more"),
+                    (1, "is obsolete and ignored"), (3, "is obsolete and ignored"),
                     (8, "see registry"), (9, "see log_level"))
 
     def test_each_bad_value_is_an_error_with_its_line(self):
@@ -317,10 +317,10 @@ class Link(ConfigTest):
         self.check_link({"node": "n1"}, 0, "[rabbitmq] node has no effect without uri")
 
     def test_contradictions_are_errors(self):
-        for keys, words in (({"relay": "yes", "ingest": "yes"}, "only fills the ingest queue"),
-                            ({"cert_file": "x"}, "it needs key_file"),
+        for keys, words in (({"relay": "yes", "ingest": "yes"}, "must be no with relay = yes"),
+                            ({"cert_file": "x"}, "key_file must be set as well"),
                             ({"confirm_timeout": "10"}, "less than [limits] request_deadline"),
-                            ({"dead_queue": "ocsmanager.ingest"}, "is ingest_queue already"),
+                            ({"dead_queue": "ocsmanager.ingest"}, "is already the name of ingest_queue"),
                             ({"json_backend": "nobody"}, "no section [backend:nobody]")):
             with self.subTest(words=words):
                 self.check_link({**self.URI, **keys}, 1, words)

@@ -75,7 +75,7 @@ START_TEST(an_empty_file_lacks_what_is_required)
 	ck_assert_int_eq(result, -1);
 	ck_assert_ptr_nonnull(strstr(problems, "E: username is missing"));
 	ck_assert_ptr_nonnull(strstr(problems, "write `username = NAME` in section [auth:single]"));
-	ck_assert_ptr_nonnull(strstr(problems, "W: there is no section [backend:NAME]"));
+	ck_assert_ptr_nonnull(strstr(problems, "W: no section [backend:NAME]"));
 }
 END_TEST
 
@@ -112,7 +112,7 @@ START_TEST(what_is_required_depends_on_auth)
 	fine();
 	ck_assert_msg(config->auth_file.file[0] == '/', "relative to the ini's folder");
 	load("[main]\nauth = ldap\n[backend:a]\nuri = a://{user}/{folder}/{message}\n");
-	says("E", 2, "ldap is not in this version");
+	says("E", 2, "ldap is not supported in this version");
 	load_with("[backend:b]\n");
 	says("E", 6, "uri is missing");
 }
@@ -123,23 +123,23 @@ START_TEST(what_is_for_later_versions_says_so)
 	load_with("[auth:ldap]\nhost = x\n");
 	says("W", 7, "[auth:ldap] host has no effect in this version");
 	load("[server:main]\ntls_cert = /x\ntls_key = /y\n");
-	says("E", 2, "[server:main] tls_cert: is not in this version");
-	says("E", 3, "[server:main] tls_key: is not in this version");
+	says("E", 2, "[server:main] tls_cert: not supported in this version");
+	says("E", 3, "[server:main] tls_key: not supported in this version");
 }
 END_TEST
 
 START_TEST(accounts_have_lists_of_patterns)
 {
 	load_with("[account:bob]\nbackends = sogo, x*\n[account:al@ex.org]\nusers =\n");
-	says("W", 6, "[account:bob]: there is no such account");
-	says("W", 8, "[account:al@ex.org]: there is no such account");
+	says("W", 6, "[account:bob]: no such account");
+	says("W", 8, "[account:al@ex.org]: no such account");
 	ck_assert_uint_eq(config->n_accounts, 2);
 	ck_assert_str_eq(ocs_config_account(config, "bob")->backends, "sogo, x*");
 	ck_assert_ptr_null(ocs_config_account(config, "bob")->users);
 	ck_assert_str_eq(ocs_config_account(config, "al@ex.org")->users, "");
 	ck_assert_ptr_null(ocs_config_account(config, "nobody"));
 	load_with("[account:bob]\nbackends = a,,b\n[account:b b]\n[account:]\n");
-	says("E", 7, "an empty pattern");
+	says("E", 7, "empty pattern in the list");
 	says("E", 8, "[account:b b]");
 	says("E", 9, "[account:NAME]");
 }
@@ -159,10 +159,10 @@ START_TEST(hosts_users_and_ports_are_checked)
 	     "[server:main]\nhost = [::1]\nport = 5001\n[operations]\nhost = a b\n");
 	says("E", 2, "there is no user 'no-such-user-here' here");
 	says("E", 3, "there is no group 'no-such-group-here' here");
-	says("E", 5, "an IPv6 address has no brackets here");
+	says("E", 5, "write an IPv6 address without brackets");
 	says("E", 8, "is neither a host name nor an address");
 	load_with("[operations]\nport = 5000\n");
-	says("E", 7, "is that of [server:main] already");
+	says("E", 7, "is already used by [server:main]");
 }
 END_TEST
 
@@ -185,7 +185,7 @@ START_TEST(a_socket_can_be_made_where_it_is_named)
 	load_server("socket = /ocs-new\n");
 	fine();
 	load_server("socket = one/two/new\n");
-	says("E", 7, "/one, and only one level is made");
+	says("E", 7, "/one does not exist");
 	load_server("socket = ocsmanager.ini\n");
 	says("E", 7, "/ocsmanager.ini is there and is no socket");
 	load_server("socket = .\n");
@@ -222,7 +222,7 @@ START_TEST(a_change_that_takes_a_restart_is_told)
 	load_with("[operations]\nport = 6000\n[limits]\nfailed_logins = 3\n");
 	problems[0] = '\0';
 	ocs_config_report_restart(before, config, collect, NULL);
-	ck_assert_str_eq(problems, "W[operations] port has changed: that takes a restart\n");
+	ck_assert_str_eq(problems, "W[operations] port has changed: restart to apply it\n");
 }
 END_TEST
 
@@ -236,7 +236,7 @@ START_TEST(a_change_of_a_backend_that_takes_a_restart_is_told)
 	          "utf-7\n");
 	problems[0] = '\0';
 	ocs_config_report_restart(before, config, collect, NULL);
-	ck_assert_str_eq(problems, "W[backend:s] separator has changed: that takes a restart\n");
+	ck_assert_str_eq(problems, "W[backend:s] separator has changed: restart to apply it\n");
 }
 END_TEST
 

@@ -130,7 +130,8 @@ END_TEST
 START_TEST(a_node_name_fits_into_a_queue_name_and_a_routing_key)
 {
 	link_with(URI "node = a b\n");
-	only("E:10: [rabbitmq] node: 'a b': a node has 1 to 64 of A-Z a-z 0-9 _ . -\n");
+	only("E:10: [rabbitmq] node: 'a b' is not a valid node name (1 to 64 of A-Z a-z 0-9 _ . "
+	     "-)\n");
 	char *name = talloc_zero_array(memory, char, 66);
 	memset(name, 'n', 64);
 	link_with(talloc_asprintf(memory, URI "node = %s\n", name));
@@ -150,14 +151,14 @@ START_TEST(names_are_what_amqp_allows)
 	fine();
 	name[255] = 'q';
 	link_with(talloc_asprintf(memory, URI "exchange = %s\n", name));
-	only("E:10: [rabbitmq] exchange: RabbitMQ allows 255 bytes, these are 256\n");
+	only("E:10: [rabbitmq] exchange: the name has 256 bytes; RabbitMQ allows 255\n");
 	link_with(URI "dead_queue = amq.dead\n");
-	only("E:10: [rabbitmq] dead_queue: 'amq.dead': RabbitMQ keeps names with amq. for "
-	     "itself\n");
+	only("E:10: [rabbitmq] dead_queue: 'amq.dead': names that begin with amq. are reserved "
+	     "by RabbitMQ\n");
 	link_with(URI "ingest_queue = x\ndead_queue = x\n");
-	only("E:11: [rabbitmq] dead_queue: 'x' is ingest_queue already\n");
+	only("E:11: [rabbitmq] dead_queue: 'x' is already the name of ingest_queue\n");
 	link_with(URI "node = n\ndead_queue = ocsmanager.node.n\n");
-	only("E:8: [rabbitmq] node_queue: 'ocsmanager.node.n' is dead_queue already\n");
+	only("E:8: [rabbitmq] node_queue: 'ocsmanager.node.n' is already the name of dead_queue\n");
 }
 END_TEST
 
@@ -170,8 +171,8 @@ START_TEST(a_relay_takes_nothing_from_the_ingest_queue)
 	link_with(URI "relay = yes\ningest = no\n");
 	fine();
 	link_with(URI "relay = yes\ningest = yes\n");
-	only("E:11: [rabbitmq] ingest: a relay only fills the ingest queue; say no, or relay = "
-	     "no\n");
+	only("E:11: [rabbitmq] ingest: must be no with relay = yes (a relay does not consume "
+	     "the ingest queue)\n");
 }
 END_TEST
 
@@ -180,14 +181,14 @@ START_TEST(a_relay_needs_no_backend)
 	load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI "relay = yes\n");
 	fine();
 	load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI);
-	ck_assert_ptr_nonnull(strstr(problems, "W: there is no section [backend:NAME]"));
+	ck_assert_ptr_nonnull(strstr(problems, "W: no section [backend:NAME]"));
 }
 END_TEST
 
 START_TEST(a_confirm_comes_before_the_request_is_given_up)
 {
 	link_with(URI "[limits]\nrequest_deadline = 5\n");
-	only("E:8: [rabbitmq] confirm_timeout: 5 is not less than [limits] request_deadline, 5\n");
+	only("E:8: [rabbitmq] confirm_timeout: 5 is not less than [limits] request_deadline (5)\n");
 	link_with(URI "confirm_timeout = 4\n[limits]\nrequest_deadline = 5\n");
 	fine();
 	link_with("[limits]\nrequest_deadline = 5\n");
@@ -198,7 +199,7 @@ END_TEST
 START_TEST(json_is_about_the_only_backend_or_the_one_named)
 {
 	link_with(URI "json_backend = dovecot\n");
-	only("E:10: [rabbitmq] json_backend: there is no section [backend:dovecot]\n");
+	only("E:10: [rabbitmq] json_backend: no section [backend:dovecot]\n");
 	link_with(URI "[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_ptr_null(settings()->json_backend);
@@ -232,8 +233,9 @@ START_TEST(an_account_may_be_empty_but_not_nonsense)
 	link_with(URI "ingest_account =\n");
 	fine();
 	link_with(URI "ingest_account = a b\n");
-	only("E:10: [rabbitmq] ingest_account: 'a b': an account has 1 to 128 of A-Z a-z 0-9 _ . "
-	     "@ -\n");
+	only("E:10: [rabbitmq] ingest_account: 'a b' is not a valid account name (1 to 128 of A-Z "
+	     "a-z "
+	     "0-9 _ . @ -)\n");
 }
 END_TEST
 
@@ -271,23 +273,23 @@ END_TEST
 START_TEST(a_certificate_needs_its_key)
 {
 	link_with(URI "cert_file = /c\n");
-	only("E:10: [rabbitmq] cert_file: it needs key_file\n");
+	only("E:10: [rabbitmq] cert_file: key_file must be set as well\n");
 	link_with(URI "key_file = /k\n");
-	only("E:10: [rabbitmq] key_file: it needs cert_file\n");
+	only("E:10: [rabbitmq] key_file: cert_file must be set as well\n");
 }
 END_TEST
 
 START_TEST(a_password_in_clear_across_the_network_is_a_warning)
 {
 	link_with("uri = amqp://a:s3cret@mq.example.org:5672/v,amqps://a:s3cret@other\n");
-	only("W:9: [rabbitmq] uri: the password crosses the network to mq.example.org in clear; "
+	only("W:9: [rabbitmq] uri: the password is sent to mq.example.org in clear; "
 	     "use "
 	     "amqps://\n");
 	link_with("uri = amqp://a:b@localhost , "
 	          "amqp://a:b@127.0.1.5:5672/v,amqp://a:b@[::1]:5672/v\n");
 	fine();
 	link_with("uri = amqp://a:b@localhost, amqp://\xc3\xa4:%40@[2001:db8::1]\n");
-	only("W:9: [rabbitmq] uri: the password crosses the network to 2001:db8::1 in clear; use "
+	only("W:9: [rabbitmq] uri: the password is sent to 2001:db8::1 in clear; use "
 	     "amqps://\n");
 }
 END_TEST
@@ -295,7 +297,9 @@ END_TEST
 START_TEST(tls_without_verification_is_a_warning)
 {
 	link_with("uri = amqps://a:b@broker\ntls_verify = no\n");
-	only("W:10: [rabbitmq] tls_verify: without it anyone in between can pose as the broker\n");
+	only("W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
+	     "impersonate "
+	     "the broker\n");
 	link_with(URI "tls_verify = no\n");
 	fine();
 }
@@ -305,12 +309,15 @@ START_TEST(an_address_with_tls_is_a_warning_unless_nothing_is_verified)
 {
 	link_with("uri = amqps://a:s3cret@192.0.2.1/v, amqps://a:b@mq.example.org, "
 	          "amqps://a:b@[2001:db8::1]:5671\n");
-	only("W:9: [rabbitmq] uri: no certificate can be verified for the address 192.0.2.1; "
-	     "write the broker's DNS name\n"
-	     "W:9: [rabbitmq] uri: no certificate can be verified for the address 2001:db8::1; "
-	     "write the broker's DNS name\n");
+	only("W:9: [rabbitmq] uri: the certificate cannot be verified for an address (192.0.2.1); "
+	     "use the broker's DNS name\n"
+	     "W:9: [rabbitmq] uri: the certificate cannot be verified for an address "
+	     "(2001:db8::1); "
+	     "use the broker's DNS name\n");
 	link_with("uri = amqps://a:b@192.0.2.1\ntls_verify = no\n");
-	only("W:10: [rabbitmq] tls_verify: without it anyone in between can pose as the broker\n");
+	only("W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
+	     "impersonate "
+	     "the broker\n");
 }
 END_TEST
 
@@ -334,7 +341,7 @@ START_TEST(a_uri_that_others_can_read_is_a_warning)
 	fine();
 	ck_assert_int_eq(chmod(path, 0644), 0);
 	load_file();
-	only("W: holds a password and every user can read it: chmod o-r\n");
+	only("W: contains a password and every user can read it: chmod o-r\n");
 }
 END_TEST
 
@@ -347,9 +354,9 @@ START_TEST(a_change_takes_a_restart_and_shows_no_password)
 	link_with("uri = amqp://guest:other@127.0.0.1:5672\nnode = other\n");
 	problems[0] = '\0';
 	ocs_config_report_restart(before, config, collect, NULL);
-	only("W[rabbitmq] uri has changed: that takes a restart\n"
-	     "W[rabbitmq] node has changed: that takes a restart\n"
-	     "W[rabbitmq] node_queue has changed: that takes a restart\n");
+	only("W[rabbitmq] uri has changed: restart to apply it\n"
+	     "W[rabbitmq] node has changed: restart to apply it\n"
+	     "W[rabbitmq] node_queue has changed: restart to apply it\n");
 }
 END_TEST
 
@@ -391,7 +398,7 @@ START_TEST(files_exist_and_can_be_read)
 	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] ca_file: "));
 	ck_assert_ptr_nonnull(strstr(problems, "/ca: No such file or directory\n"));
 	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] key_file: "));
-	ck_assert_ptr_nonnull(strstr(problems, "/.: is not a file\n"));
+	ck_assert_ptr_nonnull(strstr(problems, "/.: not a regular file\n"));
 	ck_assert_ptr_null(strstr(problems, "] cert_file"));
 
 	link_with(URI "ca_file = cert\ncert_file = cert\nkey_file = key\n");
@@ -400,13 +407,13 @@ START_TEST(files_exist_and_can_be_read)
 	fine();
 	make_file("key", its_key, 0644);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), 0);
-	ck_assert_ptr_nonnull(strstr(problems, "/key: is a key and every user can read it"));
+	ck_assert_ptr_nonnull(strstr(problems, "/key: private key, and every user can read it"));
 	make_file("key", certificate, 0640);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "/key: holds no key that can be read"));
+	ck_assert_ptr_nonnull(strstr(problems, "/key: no key in it can be read"));
 	make_file("cert", "", 0644);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "/cert: holds no certificate that can be read"));
+	ck_assert_ptr_nonnull(strstr(problems, "/cert: no certificate in it can be read"));
 	ck_assert_int_eq(unlink(talloc_asprintf(memory, "%s/cert", folder)), 0);
 	ck_assert_int_eq(unlink(talloc_asprintf(memory, "%s/key", folder)), 0);
 }

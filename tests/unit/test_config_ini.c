@@ -22,7 +22,7 @@ START_TEST(a_value_is_the_rest_of_its_line)
 
 	load("[auth:single]\nusername = a\npassword = \"quoted\"\n[backend:a]\nuri = "
 	     "a://{user}/{folder}/{message}\n");
-	says("W", 3, "the quotes are taken as part of the value");
+	says("W", 3, "the quotes are part of the value");
 	ck_assert_str_eq(config->auth_single.password, "\"quoted\"");
 
 	load_with("[users]\nmap = users.txt # the map\n");
@@ -143,7 +143,7 @@ END_TEST
 START_TEST(names_and_lines_have_a_longest)
 {
 	load_with(talloc_asprintf(memory, "[limits]\n%0*d = 1\n", OCS_INI_NAME_MAX, 0));
-	says("W", 7, "000 is not a key of [limits]");
+	says("W", 7, "000' in [limits]");
 	load_with(talloc_asprintf(memory, "[limits]\n%0*d = 1\n", OCS_INI_NAME_MAX + 1, 0));
 	only("E:7: the key is too long\n");
 	load_with(talloc_asprintf(memory, "[%0*d]\n", OCS_INI_NAME_MAX + 1, 0));
@@ -197,7 +197,7 @@ START_TEST(a_password_that_others_can_read_is_a_warning)
 	load(MINIMAL);
 	ck_assert_int_eq(chmod(path, 0644), 0);
 	load_file();
-	only("W: holds a password and every user can read it: chmod o-r\n");
+	only("W: contains a password and every user can read it: chmod o-r\n");
 }
 END_TEST
 

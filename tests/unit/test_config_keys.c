@@ -90,7 +90,7 @@ START_TEST(the_shipped_ini_has_every_key)
 	char *line = strtok(problems, "\n");
 	for (; line != NULL; line = strtok(NULL, "\n"))
 		ck_assert_msg(strstr(line, "is missing") != NULL ||
-		                      strstr(line, "there is no section [backend:NAME]") != NULL,
+		                      strstr(line, "no section [backend:NAME]") != NULL,
 		              "%s", line);
 }
 END_TEST
@@ -99,10 +99,10 @@ START_TEST(an_unknown_key_or_section_is_a_warning_and_names_the_nearest)
 {
 	load_with("[limits]\nfailed_login = 3\n[mqueu]\nx = 1\n[bakend:a]\nuri = x\n"
 	          "[nothing-like-it]\nx = 1\n");
-	says("W", 7, "failed_login is not a key of [limits]; is failed_logins meant?");
-	says("W", 8, "[mqueu] is not a section of this file; is [mqueue] meant?");
-	says("W", 10, "is [backend:NAME] meant?");
-	says("W", 12, "[nothing-like-it] is not a section of this file");
+	says("W", 7, "unknown key 'failed_login' in [limits]; did you mean 'failed_logins'?");
+	says("W", 8, "unknown section [mqueu]; did you mean [mqueue]?");
+	says("W", 10, "did you mean [backend:NAME]?");
+	says("W", 12, "unknown section [nothing-like-it]");
 	ck_assert_int_eq(result, 0);
 }
 END_TEST
@@ -117,14 +117,14 @@ START_TEST(what_the_old_ini_had_has_no_meaning_any_more)
 	     "[loggers]\nkeys = root\n[handler_console]\nargs = (sys.stderr,)\n"
 	     "[backend:sogo]\nuri = sogo://{user}/{folder}/{message}\n");
 	ck_assert_int_eq(result, 0);
-	says("W", 1, "[DEFAULT] has no meaning any more");
-	says("W", 5, "mapistore_root has no meaning any more; see registry in [main]");
-	says("W", 6, "mapistore_data has no meaning any more");
-	says("W", 7, "debug has no meaning any more; see log_level = debug in [main]");
-	says("W", 12, "use has no meaning any more");
-	says("W", 15, "[app:main] has no meaning any more");
-	says("W", 18, "[loggers] has no meaning any more");
-	says("W", 20, "[handler_console] has no meaning any more");
+	says("W", 1, "[DEFAULT] is obsolete and ignored");
+	says("W", 5, "mapistore_root is obsolete and ignored; see registry in [main]");
+	says("W", 6, "mapistore_data is obsolete and ignored");
+	says("W", 7, "debug is obsolete and ignored; see log_level = debug in [main]");
+	says("W", 12, "use is obsolete and ignored");
+	says("W", 15, "[app:main] is obsolete and ignored");
+	says("W", 18, "[loggers] is obsolete and ignored");
+	says("W", 20, "[handler_console] is obsolete and ignored");
 	ck_assert_uint_eq(config->server.port, 5000);
 }
 END_TEST
@@ -169,7 +169,7 @@ START_TEST(words_and_lists_of_words_are_checked)
 	says("E", 3, "'maybe' is not interval, always or never");
 	says("E", 4, "'CRAM-MD5' is not SCRAM-SHA-256, SSHA or PLAIN");
 	load("[main]\nmechanisms = SSHA, SSHA\n");
-	says("E", 2, "SSHA is in it twice");
+	says("E", 2, "SSHA is listed twice");
 	load("[main]\nmechanisms = SSHA,\n");
 	says("E", 2, "'' is not");
 }
