@@ -39,6 +39,8 @@ START_TEST(every_other_key_has_the_default_of_the_design)
 	ck_assert_uint_eq(config->push.interval, 60);
 	ck_assert_ptr_null(config->users.map);
 	ck_assert_uint_eq(config->n_accounts, 0);
+	ck_assert_uint_eq(ocs_config_default("server:main", "max_batch"), 256);
+	ck_assert_uint_eq(ocs_config_default("server:main", "max_body"), 65536);
 }
 END_TEST
 
