@@ -93,7 +93,7 @@ PKG_xml            := libxml-2.0 talloc
 USES_cluster       := base store mqueue mapistore registry notify xml
 PKG_cluster        := librabbitmq talloc tdb nettle jansson libxml-2.0
 USES_config        := base mqueue mapistore http cluster
-PKG_config         := ini_config talloc gnutls
+PKG_config         := talloc gnutls
 USES_libocsnotify  := base store mqueue mapistore registry include
 PKG_libocsnotify   := tdb talloc nettle
 USES_libocsemsmdb  := base include
@@ -275,10 +275,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
-$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb base)
+$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config mapistore base)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(LINK) -o $@ $^
+	@$(LINK) -o $@ $^ $(LIBS)
 
 # ---- what service tests run beside the daemon ----
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))

@@ -18,15 +18,10 @@
 #include "auth/codec.h"
 #include "auth/internal.h"
 
-#define CHALLENGE_TTL      60
-#define TOKEN_TTL          3600
-#define FAILED_LOGINS      10
-#define FAILURE_WINDOW     300
-#define PENDING_CHALLENGES 4096
-#define LIMITER_ENTRIES    65536
-#define REVOKED_MOST       1000000
-#define HASH_QUEUE         64   /* PLAIN logins that may wait for a slot ... */
-#define HASH_WAIT_MS       3000 /* ... and how long */
+#define LIMITER_ENTRIES 65536
+#define REVOKED_MOST    1000000
+#define HASH_QUEUE      64   /* PLAIN logins that may wait for a slot ... */
+#define HASH_WAIT_MS    3000 /* ... and how long */
 
 static const struct {
 	const char *name;
@@ -82,11 +77,6 @@ static int parse_mechanisms(const char *list, unsigned *bits_r, struct ocs_error
 	}
 }
 
-static unsigned or_default(unsigned value, unsigned fallback)
-{
-	return value ? value : fallback;
-}
-
 /* An account that no mechanism on offer can serve is as good as none: its admin is to know. */
 static void report_unserved(const struct ocs_auth_settings *settings,
                             const struct ocs_auth_view *view)
@@ -134,11 +124,11 @@ static struct ocs_auth_view *view_new(const struct ocs_auth_settings *settings,
 	}
 	atomic_init(&view->holders, 1);
 	talloc_set_destructor(view, view_free);
-	view->challenge_ttl = or_default(settings->challenge_ttl, CHALLENGE_TTL);
-	view->token_ttl = or_default(settings->token_ttl, TOKEN_TTL);
-	view->pending_challenges = or_default(settings->pending_challenges, PENDING_CHALLENGES);
-	view->rule.failures = or_default(settings->failed_logins, FAILED_LOGINS);
-	view->rule.window = or_default(settings->failure_window, FAILURE_WINDOW);
+	view->challenge_ttl = settings->challenge_ttl;
+	view->token_ttl = settings->token_ttl;
+	view->pending_challenges = settings->pending_challenges;
+	view->rule.failures = settings->failed_logins;
+	view->rule.window = settings->failure_window;
 	if (parse_mechanisms(settings->mechanisms, &view->mechanisms, error) < 0 ||
 	    ocs_accounts_load(NULL, settings, secret, &view->accounts, error) < 0) {
 		talloc_free(view);
@@ -253,8 +243,8 @@ static int make_parts(struct ocs_auth *auth, const struct ocs_auth_settings *set
 	auth->sasl = ocs_sasl_new();
 	auth->challenges = ocs_challenges_new();
 	auth->limiter = ocs_limiter_new(LIMITER_ENTRIES);
-	auth->hashing =
-	        ocs_slots_new(or_default(settings->hash_slots, cores()), HASH_QUEUE, HASH_WAIT_MS);
+	auth->hashing = ocs_slots_new(settings->hash_slots != 0 ? settings->hash_slots : cores(),
+	                              HASH_QUEUE, HASH_WAIT_MS);
 	if (!auth->sasl || !auth->challenges || !auth->limiter || !auth->hashing)
 		return ocs_error_set(error, "out of memory");
 	return 0;

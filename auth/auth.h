@@ -72,12 +72,12 @@ struct ocs_auth_settings {
 	const char
 	        *private_folder; /* REGISTRY/private; created 0700 if missing, its parent is not */
 	const char *secret_file; /* NULL: private_folder/secret */
-	unsigned challenge_ttl;  /* seconds; 0 takes the default, here and below */
+	unsigned challenge_ttl;  /* seconds */
 	unsigned token_ttl;
 	unsigned failed_logins;
 	unsigned failure_window; /* seconds */
 	unsigned pending_challenges;
-	unsigned hash_slots;  /* PLAIN logins hashed at the same time; default: the cores */
+	unsigned hash_slots;  /* PLAIN logins hashed at the same time; 0: as many as cores */
 	ocs_auth_now_fn *now; /* NULL: the clocks of the system */
 	void *now_arg;
 	ocs_auth_report_fn *report; /* may be NULL */

@@ -28,9 +28,12 @@
 void ocs_problem_add(struct ocs_problems *problems, int priority, unsigned line, const char *format,
                      ...)
 {
-	struct ocs_problem *more =
-	        talloc_realloc(problems, problems->list, struct ocs_problem, problems->n + 1);
+	struct ocs_problem *more = problems->list;
 	va_list args;
+
+	if ((problems->n & (problems->n - 1)) == 0) /* it doubles, so that n are added in n steps */
+		more = talloc_realloc(problems, problems->list, struct ocs_problem,
+		                      problems->n != 0 ? 2 * problems->n : 1);
 
 	if (priority <= LOG_ERR)
 		problems->errors++;
@@ -86,21 +89,23 @@ static void check_auth(struct ocs_config *config, const struct ocs_ini *ini,
 		        " (auth = file)", "file = PATH");
 		break;
 	default:
-		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "main", "auth"),
-		                "[main] auth: ldap is not in this version; use single or file");
+		ocs_problem_add(
+		        problems, LOG_ERR, ocs_problem_line(ini, "main", "auth"),
+		        "[main] auth: ldap is not supported in this version; use single or file");
 	}
 	if (config->auth_single.username != NULL &&
 	    !ocs_config_account_name_valid(config->auth_single.username))
-		ocs_problem_add(
-		        problems, LOG_ERR, ocs_problem_line(ini, "auth:single", "username"),
-		        "[auth:single] username: 1 to 128 of A-Z a-z 0-9 _ . @ - are allowed");
+		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "auth:single", "username"),
+		                "[auth:single] username: '%s' is not a valid account name (1 to "
+		                "128 of A-Z a-z 0-9 _ . @ -)",
+		                config->auth_single.username);
 	if (password != NULL)
 		config->auth_single.password_line = password->line;
 	if (ini->others_can_read &&
 	    (password != NULL || ocs_ini_find(ini, "auth:ldap", "bind_pw") != NULL ||
 	     ocs_ini_find(ini, "rabbitmq", "uri") != NULL))
 		ocs_problem_add(problems, LOG_WARNING, 0,
-		                "holds a password and every user can read it: chmod o-r");
+		                "contains a password and every user can read it: chmod o-r");
 }
 
 /* MHD splits its connection limit evenly among its threads, so limit / threads is what one gets. */
@@ -143,17 +148,16 @@ static void check_descriptors(const struct ocs_config *config, const struct ocs_
 		return;
 	if (ocs_ini_find(ini, "mqueue", "descriptors") != NULL &&
 	    share.queues < config->mqueue.descriptors)
-		ocs_problem_add(problems, LOG_WARNING,
-		                ocs_problem_line(ini, "mqueue", "descriptors"),
-		                "[mqueue] descriptors: %u will be kept open, since the hard limit "
-		                "of the process is %lu file descriptors (LimitNOFILE=, or "
-		                "prlimit --nofile)",
-		                share.queues, share.limit);
+		ocs_problem_add(
+		        problems, LOG_WARNING, ocs_problem_line(ini, "mqueue", "descriptors"),
+		        "[mqueue] descriptors: only %u will be kept open: the hard limit of the "
+		        "process is %lu file descriptors (LimitNOFILE=, or prlimit --nofile)",
+		        share.queues, share.limit);
 	if (ocs_ini_find(ini, "server:main", "connection_limit") != NULL &&
 	    share.connections < config->server.connection_limit)
 		ocs_problem_add(problems, LOG_WARNING,
 		                ocs_problem_line(ini, "server:main", "connection_limit"),
-		                "[server:main] connection_limit: %u will be possible, since the "
+		                "[server:main] connection_limit: only %u will be possible: the "
 		                "hard limit of the process is %lu file descriptors (LimitNOFILE=, "
 		                "or prlimit --nofile)",
 		                share.connections, share.limit);
@@ -165,7 +169,7 @@ static void check_addresses(const struct ocs_config *config, const struct ocs_in
 	if (config->server.port != 0 && config->server.port == config->operations.port &&
 	    strcasecmp(config->server.host, config->operations.host) == 0)
 		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "operations", "port"),
-		                "[operations] port: %u on %s is that of [server:main] already",
+		                "[operations] port: %u on %s is already used by [server:main]",
 		                config->operations.port, config->operations.host);
 }
 
@@ -204,11 +208,10 @@ static void check_socket_path(const struct ocs_config *config, unsigned line,
 		*slash = '\0';
 	}
 	if (stat(folder, &status) != 0 && errno == ENOENT)
-		ocs_problem_add(
-		        problems, LOG_ERR, line,
-		        "[server:main] socket: there is no folder %s, and only one level is "
-		        "made",
-		        folder);
+		ocs_problem_add(problems, LOG_ERR, line,
+		                "[server:main] socket: folder %s does not exist (only the last "
+		                "folder of the path is made)",
+		                folder);
 }
 
 static void check_socket(const struct ocs_config *config, const struct ocs_ini *ini,
@@ -242,8 +245,7 @@ static void check_sections(const struct ocs_config *config, const struct ocs_ini
 	/* The nodes judge what a relay hands on. */
 	if (config->n_backends == 0 && !relay)
 		ocs_problem_add(problems, LOG_WARNING, 0,
-		                "there is no section [backend:NAME]: every notification will be "
-		                "refused");
+		                "no section [backend:NAME]: every notification will be refused");
 	for (size_t i = 0; i < config->n_backends; i++) {
 		char section[256];
 

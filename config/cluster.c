@@ -44,8 +44,9 @@ static void name_node(struct ocs_config *config, const struct ocs_ini *ini,
 		problems->lost = true;
 	else if (!node_valid(config->rabbitmq.node))
 		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, SECTION, "node"),
-		                "[rabbitmq] node: '%s'%s: a node has 1 to %d of A-Z a-z 0-9 _ . -",
-		                config->rabbitmq.node, set ? "" : ", which is the host name",
+		                "[rabbitmq] node: '%s'%s is not a valid node name (1 to %d of A-Z "
+		                "a-z 0-9 _ . -)",
+		                config->rabbitmq.node, set ? "" : ", from the host name,",
 		                OCS_NODE_NAME_MAX);
 	if (config->rabbitmq.node_queue == NULL && config->rabbitmq.node != NULL)
 		config->rabbitmq.node_queue =
@@ -97,14 +98,14 @@ static bool look_at_uris(const struct ocs_config *config, unsigned line,
 			if (config->rabbitmq.tls_verify && is_address(host))
 				ocs_problem_add(
 				        problems, LOG_WARNING, line,
-				        "[rabbitmq] uri: no certificate can be verified for "
-				        "the address %s; write the broker's DNS name",
+				        "[rabbitmq] uri: the certificate cannot be verified for an "
+				        "address (%s); use the broker's DNS name",
 				        host);
 		} else if (!is_loopback(host)) {
-			ocs_problem_add(problems, LOG_WARNING, line,
-			                "[rabbitmq] uri: the password crosses the network to %s in "
-			                "clear; use amqps://",
-			                host);
+			ocs_problem_add(
+			        problems, LOG_WARNING, line,
+			        "[rabbitmq] uri: the password is sent to %s in clear; use amqps://",
+			        host);
 		}
 		talloc_free(host);
 		uri += strcspn(uri, ",");
@@ -150,14 +151,14 @@ static void check_uri(const struct ocs_config *config, const struct ocs_ini *ini
 		ocs_problem_add(problems, LOG_ERR, line, "[rabbitmq] uri: %s", error.text);
 	else if (look_at_uris(config, line, problems) && !config->rabbitmq.tls_verify)
 		ocs_problem_add(problems, LOG_WARNING, ocs_problem_line(ini, SECTION, "tls_verify"),
-		                "[rabbitmq] tls_verify: without it anyone in between can pose as "
-		                "the broker");
+		                "[rabbitmq] tls_verify: without verification anyone on the network "
+		                "can impersonate the broker");
 	if ((config->rabbitmq.cert_file == NULL) != (config->rabbitmq.key_file == NULL))
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, SECTION,
 		                                 config->rabbitmq.cert_file != NULL ? "cert_file"
 		                                                                    : "key_file"),
-		                "[rabbitmq] %s: it needs %s",
+		                "[rabbitmq] %s: %s must be set as well",
 		                config->rabbitmq.cert_file != NULL ? "cert_file" : "key_file",
 		                config->rabbitmq.cert_file != NULL ? "key_file" : "cert_file");
 }
@@ -176,8 +177,8 @@ static void check_names(const struct ocs_config *config, const struct ocs_ini *i
 			if (queues[i].name != NULL && strcmp(queues[i].name, queues[j].name) == 0)
 				ocs_problem_add(problems, LOG_ERR,
 				                ocs_problem_line(ini, SECTION, queues[i].key),
-				                "[rabbitmq] %s: '%s' is %s already", queues[i].key,
-				                queues[i].name, queues[j].key);
+				                "[rabbitmq] %s: '%s' is already the name of %s",
+				                queues[i].key, queues[i].name, queues[j].key);
 		}
 	}
 }
@@ -188,15 +189,15 @@ static void check_roles(struct ocs_config *config, const struct ocs_ini *ini,
 	if (config->rabbitmq.relay && config->rabbitmq.ingest) {
 		if (ocs_ini_find(ini, SECTION, "ingest") != NULL)
 			ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, SECTION, "ingest"),
-			                "[rabbitmq] ingest: a relay only fills the ingest queue; "
-			                "say no, or relay = no");
+			                "[rabbitmq] ingest: must be no with relay = yes (a relay "
+			                "does not consume the ingest queue)");
 		config->rabbitmq.ingest = 0;
 	}
 	if (config->rabbitmq.confirm_timeout >= config->limits.request_deadline)
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, SECTION, "confirm_timeout"),
 		                "[rabbitmq] confirm_timeout: %u is not less than [limits] "
-		                "request_deadline, %u",
+		                "request_deadline (%u)",
 		                config->rabbitmq.confirm_timeout, config->limits.request_deadline);
 	if (config->rabbitmq.json_backend == NULL && config->n_backends == 1) {
 		config->rabbitmq.json_backend = config->backends[0].name;
@@ -207,7 +208,7 @@ static void check_roles(struct ocs_config *config, const struct ocs_ini *ini,
 				return;
 		}
 		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, SECTION, "json_backend"),
-		                "[rabbitmq] json_backend: there is no section [backend:%s]",
+		                "[rabbitmq] json_backend: no section [backend:%s]",
 		                config->rabbitmq.json_backend);
 	}
 }
@@ -222,16 +223,14 @@ void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
 		check_roles(config, ini, problems);
 		return;
 	}
-	for (size_t i = 0; i < ini->n_values; i++) {
-		const struct ocs_ini_value *value = &ini->values[i];
-
-		/* A uri that is there with a bad value has its own error. */
-		if (strcasecmp(value->section, SECTION) != 0 ||
-		    ocs_ini_find(ini, SECTION, "uri") != NULL)
-			continue;
+	const struct ocs_ini_value *header = ocs_ini_find(ini, SECTION, "");
+	/* A uri that is there with a bad value has its own error. */
+	if (header == NULL || ocs_ini_find(ini, SECTION, "uri") != NULL)
+		return;
+	for (const struct ocs_ini_value *value = header->section->values; value != NULL;
+	     value = value->next)
 		ocs_problem_add(problems, LOG_WARNING, value->line,
 		                "[rabbitmq] %s has no effect without uri", value->key);
-	}
 }
 
 /* As the backend of JSON documents writes its folders. */

@@ -61,12 +61,12 @@ static bool readable(struct looker *looker, const char *key, const char *path, b
 	}
 	close(fd);
 	if (!S_ISREG(status.st_mode)) {
-		say(looker, LOG_ERR, key, "%s: is not a file", path);
+		say(looker, LOG_ERR, key, "%s: not a regular file", path);
 		return false;
 	}
 	if (secret && (status.st_mode & S_IROTH))
-		say(looker, LOG_WARNING, key, "%s: is a key and every user can read it: chmod o-r",
-		    path);
+		say(looker, LOG_WARNING, key,
+		    "%s: private key, and every user can read it: chmod o-r", path);
 	return true;
 }
 
@@ -85,12 +85,12 @@ static bool look_at_certificates(struct looker *looker, const char *key, const c
 		rc = gnutls_x509_crt_list_import2(&list, &count, &data, GNUTLS_X509_FMT_PEM, 0);
 	gnutls_free(data.data);
 	if (rc < 0 || count == 0) {
-		say(looker, LOG_ERR, key, "%s: holds no certificate that can be read (PEM)", path);
+		say(looker, LOG_ERR, key, "%s: no certificate in it can be read (PEM)", path);
 		return false;
 	}
 	for (unsigned i = 0; i < count; i++) {
 		if (gnutls_x509_crt_get_expiration_time(list[i]) < now)
-			say(looker, LOG_WARNING, key, "%s: a certificate in it has expired", path);
+			say(looker, LOG_WARNING, key, "%s: certificate has expired", path);
 		gnutls_x509_crt_deinit(list[i]);
 	}
 	gnutls_free(list);
@@ -108,13 +108,11 @@ static void look_at_pair(struct looker *looker, const char *cert, const char *ke
 		return;
 	rc = gnutls_certificate_set_x509_key_file(credentials, cert, key, GNUTLS_X509_FMT_PEM);
 	if (rc == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-		say(looker, LOG_ERR, "key_file", "%s: is not the key of the certificate in %s", key,
+		say(looker, LOG_ERR, "key_file", "%s: not the key of the certificate in %s", key,
 		    cert);
 	else if (rc < 0)
 		say(looker, LOG_ERR, "key_file",
-		    "%s: holds no key that can be read (PEM, not "
-		    "encrypted)",
-		    key);
+		    "%s: no key in it can be read (PEM, not encrypted)", key);
 	gnutls_certificate_free_credentials(credentials);
 }
 

@@ -59,125 +59,159 @@ static int set_defaults(struct loader *loader, const char *row, void *base)
 	return 0;
 }
 
-/* The element of a named section, made at first sight; NULL when out of memory. */
-static void *named_element(struct loader *loader, const char *row, const char *name)
+/* The list with room for one more: it doubles, so that n are made in n steps. */
+static void *grow(const void *mem_ctx, void *list, size_t size, size_t n)
+{
+	if ((n & (n - 1)) != 0)
+		return list;
+	return talloc_realloc_size(mem_ctx, list, size * (n != 0 ? 2 * n : 1));
+}
+
+static struct ocs_config_backend *add_backend(struct loader *loader, const char *name)
 {
 	struct ocs_config *config = loader->config;
+	struct ocs_config_backend *list =
+	        grow(config, config->backends, sizeof(*list), config->n_backends);
 
-	if (strcmp(row, "backend:") == 0) {
-		for (size_t i = 0; i < config->n_backends; i++) {
-			if (strcasecmp(config->backends[i].name, name) == 0)
-				return &config->backends[i];
-		}
-		struct ocs_config_backend *more =
-		        talloc_realloc(config, config->backends, struct ocs_config_backend,
-		                       config->n_backends + 1);
-		if (more == NULL)
-			return NULL;
-		config->backends = more;
-		more += config->n_backends;
-		*more = (struct ocs_config_backend){.name = talloc_strdup(config, name)};
-		if (more->name == NULL || set_defaults(loader, row, more) < 0)
-			return NULL;
-		for (char *p = (char *)(uintptr_t)more->name; *p != '\0'; p++)
-			*p = (char)tolower((unsigned char)*p);
-		config->n_backends++;
-		return more;
-	}
-	for (size_t i = 0; i < config->n_accounts; i++) {
-		if (strcmp(config->accounts[i].name, name) == 0)
-			return &config->accounts[i];
-	}
-	struct ocs_config_account *more = talloc_realloc(
-	        config, config->accounts, struct ocs_config_account, config->n_accounts + 1);
-	if (more == NULL)
+	if (list == NULL)
 		return NULL;
-	config->accounts = more;
-	more += config->n_accounts;
-	*more = (struct ocs_config_account){.name = talloc_strdup(config, name)};
-	if (more->name == NULL)
+	config->backends = list;
+	list += config->n_backends;
+	*list = (struct ocs_config_backend){.name = talloc_strdup(config, name)};
+	if (list->name == NULL || set_defaults(loader, "backend:", list) < 0)
+		return NULL;
+	for (char *p = (char *)(uintptr_t)list->name; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	config->n_backends++;
+	return list;
+}
+
+static struct ocs_config_account *add_account(struct loader *loader, const char *name)
+{
+	struct ocs_config *config = loader->config;
+	struct ocs_config_account *list =
+	        grow(config, config->accounts, sizeof(*list), config->n_accounts);
+
+	if (list == NULL)
+		return NULL;
+	config->accounts = list;
+	list += config->n_accounts;
+	*list = (struct ocs_config_account){.name = talloc_strdup(config, name)};
+	if (list->name == NULL)
 		return NULL;
 	config->n_accounts++;
-	return more;
+	return list;
 }
 
 static void warn_old(struct loader *loader, unsigned line, const char *what,
                      const struct ocs_old_key *old)
 {
-	ocs_problem_add(loader->problems, LOG_WARNING, line, "%s has no meaning any more%s%s", what,
+	ocs_problem_add(loader->problems, LOG_WARNING, line, "%s is obsolete and ignored%s%s", what,
 	                old->instead != NULL ? "; see " : "",
 	                old->instead != NULL ? old->instead : "");
+}
+
+static void unknown_section(struct loader *loader, const struct ocs_ini_section *section)
+{
+	const struct ocs_old_key *old = ocs_old_key_find(section->name, NULL);
+	const char *nearest = ocs_key_section_nearest(section->name);
+	char shown[SECTION_NAME_LONGEST + 2];
+
+	snprintf(shown, sizeof(shown), "[%.*s]", SECTION_NAME_LONGEST - 1, section->name);
+	if (old != NULL)
+		warn_old(loader, section->header.line, shown, old);
+	else
+		ocs_problem_add(loader->problems, LOG_WARNING, section->header.line,
+		                "unknown section %s%s%s%s", shown,
+		                nearest != NULL ? "; did you mean [" : "",
+		                nearest != NULL ? nearest : "", nearest != NULL ? "]?" : "");
+}
+
+/* The element that a named section makes, which its keys go into. NULL: it is not to be, or out of
+ * memory; reported. */
+static void *named_element(struct loader *loader, const struct ocs_key_section *row,
+                           const struct ocs_ini_section *section)
+{
+	const char *name = ocs_key_section_suffix(section->name);
+	bool account = strcmp(row->name, "account:") == 0;
+	void *element;
+
+	if (*name == '\0' || strlen(section->name) > SECTION_NAME_LONGEST) {
+		ocs_problem_add(loader->problems, LOG_ERR, section->header.line,
+		                "[%s]: NAME must have 1 to %d characters", row->shown,
+		                SECTION_NAME_LONGEST - 8);
+		return NULL;
+	}
+	if (account && !ocs_config_account_name_valid(name)) {
+		ocs_problem_add(loader->problems, LOG_ERR, section->header.line,
+		                "[%s]: not a valid account name (1 to 128 of A-Z a-z 0-9 _ . @ -)",
+		                section->name);
+		return NULL;
+	}
+	element = account ? (void *)add_account(loader, name) : add_backend(loader, name);
+	if (element == NULL)
+		loader->problems->lost = true;
+	return element;
+}
+
+static void unknown_key(struct loader *loader, const struct ocs_key_section *row,
+                        const struct ocs_ini_value *value)
+{
+	const struct ocs_old_key *old = ocs_old_key_find(value->section->name, value->key);
+	const char *nearest = ocs_key_nearest(value->section->name, value->key);
+
+	if (old != NULL)
+		warn_old(loader, value->line, value->key, old);
+	else
+		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
+		                "unknown key '%s' in [%s]%s%s%s", value->key, row->shown,
+		                nearest != NULL ? "; did you mean '" : "",
+		                nearest != NULL ? nearest : "", nearest != NULL ? "'?" : "");
+}
+
+static void load_value(struct loader *loader, const struct ocs_key_section *row, void *base,
+                       const struct ocs_ini_value *value)
+{
+	const char *section = value->section->name, *doubt;
+	const struct ocs_key *key = ocs_key_find(section, value->key);
+	struct ocs_error error;
+
+	if (key == NULL) {
+		unknown_key(loader, row, value);
+		return;
+	}
+	if (key->type == OCS_KEY_UNUSED)
+		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
+		                "[%s] %s has no effect in this version", section, key->name);
+	doubt = ocs_config_value_doubt(key, value->value);
+	if (ocs_config_value_set(key, base, loader->config, loader->folder, value->value, &error) <
+	    0)
+		ocs_problem_add(loader->problems, LOG_ERR, value->line, "[%s] %s: %s", section,
+		                key->name, error.text);
+	else if (doubt != NULL)
+		ocs_problem_add(loader->problems, LOG_WARNING, value->line, "[%s] %s: %s", section,
+		                key->name, doubt);
 }
 
 static void load_section(struct loader *loader, const struct ocs_ini_section *section)
 {
 	const struct ocs_key_section *row = ocs_key_section_find(section->name);
-	const struct ocs_old_key *old = ocs_old_key_find(section->name, NULL);
-	const char *nearest = ocs_key_section_nearest(section->name);
-	const char *name = ocs_key_section_suffix(section->name);
-	char shown[SECTION_NAME_LONGEST + 2];
-
-	snprintf(shown, sizeof(shown), "[%.*s]", SECTION_NAME_LONGEST - 1, section->name);
-	if (row == NULL && old != NULL)
-		warn_old(loader, section->line, shown, old);
-	else if (row == NULL)
-		ocs_problem_add(loader->problems, LOG_WARNING, section->line,
-		                "%s is not a section of this file%s%s%s", shown,
-		                nearest != NULL ? "; is [" : "", nearest != NULL ? nearest : "",
-		                nearest != NULL ? "] meant?" : "");
-	else if (!takes_name(row->name))
-		return;
-	else if (*name == '\0' || strlen(section->name) > SECTION_NAME_LONGEST)
-		ocs_problem_add(loader->problems, LOG_ERR, section->line,
-		                "[%s]: the NAME must have 1 to %d characters", row->shown,
-		                SECTION_NAME_LONGEST - 8);
-	else if (strcmp(row->name, "account:") == 0 && !ocs_config_account_name_valid(name))
-		ocs_problem_add(loader->problems, LOG_ERR, section->line,
-		                "%s: an account has 1 to 128 of A-Z a-z 0-9 _ . @ -", shown);
-	else if (named_element(loader, row->name, name) == NULL)
-		loader->problems->lost = true;
-}
-
-static void load_value(struct loader *loader, const struct ocs_ini_value *value)
-{
-	const struct ocs_key_section *row = ocs_key_section_find(value->section);
-	const struct ocs_key *key = ocs_key_find(value->section, value->key);
-	const struct ocs_old_key *old = ocs_old_key_find(value->section, value->key);
-	const char *nearest = ocs_key_nearest(value->section, value->key);
+	union {
+		struct ocs_config_backend backend;
+		struct ocs_config_account account;
+	} nowhere = {
+	        0}; /* for the keys of a section that is wrong: they are checked all the same */
 	void *base = loader->config;
-	struct ocs_error error;
 
-	if (row == NULL)
-		return; /* the section is reported */
-	if (key == NULL && old != NULL) {
-		warn_old(loader, value->line, value->key, old);
+	if (row == NULL) {
+		unknown_section(loader, section);
 		return;
 	}
-	if (key == NULL) {
-		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
-		                "%s is not a key of [%s]%s%s%s", value->key, row->shown,
-		                nearest != NULL ? "; is " : "", nearest != NULL ? nearest : "",
-		                nearest != NULL ? " meant?" : "");
-		return;
-	}
-	if (key->type == OCS_KEY_UNUSED)
-		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
-		                "[%s] %s has no effect in this version", value->section, key->name);
-	if (takes_name(row->name)) {
-		base = named_element(loader, row->name, ocs_key_section_suffix(value->section));
-		if (base == NULL) {
-			loader->problems->lost = true;
-			return;
-		}
-	}
-	if (ocs_config_value_set(key, base, loader->config, loader->folder, value->value, &error) <
-	    0)
-		ocs_problem_add(loader->problems, LOG_ERR, value->line, "[%s] %s: %s",
-		                value->section, key->name, error.text);
-	else if (ocs_config_value_doubt(key, value->value) != NULL)
-		ocs_problem_add(loader->problems, LOG_WARNING, value->line, "[%s] %s: %s",
-		                value->section, key->name,
-		                ocs_config_value_doubt(key, value->value));
+	if (takes_name(row->name) && (base = named_element(loader, row, section)) == NULL)
+		base = &nowhere;
+	for (const struct ocs_ini_value *value = section->values; value != NULL;
+	     value = value->next)
+		load_value(loader, row, base, value);
 }
 
 static int list_backends(struct ocs_config *config)
@@ -202,32 +236,28 @@ static int by_line(const void *a, const void *b)
 	return x->priority - y->priority;
 }
 
-/* The section a line is in is the last that began before it. */
-static bool is_needed(const struct loader *loader, unsigned line)
+static bool is_needed(const struct loader *loader, const struct ocs_ini_section *section)
 {
-	const struct ocs_ini_section *in = NULL;
-
-	if (line == 0 || loader->sections == NULL || loader->ini == NULL)
-		return true;
-	for (size_t i = 0; i < loader->ini->n_sections; i++) {
-		const struct ocs_ini_section *section = &loader->ini->sections[i];
-
-		if (section->line <= line && (in == NULL || section->line > in->line))
-			in = section;
-	}
-	for (const char *const *name = loader->sections; in != NULL && *name != NULL; name++) {
-		if (strcasecmp(in->name, *name) == 0)
+	for (const char *const *name = loader->sections; *name != NULL; name++) {
+		if (strcasecmp(section->name, *name) == 0)
 			return true;
 	}
-	return in == NULL;
+	return false;
 }
 
+/* Makes warnings of the errors in sections that are not needed. Problems and sections are in the
+ * order of lines; what stands before the first section is needed. */
 static void forgive(struct loader *loader)
 {
-	for (size_t i = 0; i < loader->problems->n; i++) {
+	const struct ocs_ini_section *in = NULL,
+	                             *next = loader->ini != NULL ? loader->ini->sections : NULL;
+
+	for (size_t i = 0; loader->sections != NULL && i < loader->problems->n; i++) {
 		struct ocs_problem *problem = &loader->problems->list[i];
 
-		if (problem->priority > LOG_ERR || is_needed(loader, problem->line))
+		for (; next != NULL && next->header.line <= problem->line; next = next->next)
+			in = next;
+		if (problem->priority > LOG_ERR || in == NULL || is_needed(loader, in))
 			continue;
 		problem->priority = LOG_WARNING;
 		loader->problems->errors--;
@@ -241,10 +271,11 @@ static void report_all(struct loader *loader, const char *path, ocs_config_repor
 
 	if (problems->lost)
 		ocs_problem_add(problems, LOG_ERR, 0, "out of memory");
-	if (report == NULL)
-		return;
 	if (problems->n > 1)
 		qsort(problems->list, problems->n, sizeof(problems->list[0]), by_line);
+	forgive(loader);
+	if (report == NULL)
+		return;
 	for (size_t i = 0; i < problems->n; i++) {
 		const struct ocs_problem *problem = &problems->list[i];
 		char *text = problem->line != 0
@@ -284,10 +315,11 @@ static int load(struct loader *loader, const char *path)
 	if (loader->ini == NULL)
 		return 0; /* reported */
 	config->ini = loader->ini;
-	for (size_t i = 0; i < loader->ini->n_sections; i++)
-		load_section(loader, &loader->ini->sections[i]);
-	for (size_t i = 0; i < loader->ini->n_values; i++)
-		load_value(loader, &loader->ini->values[i]);
+	for (const struct ocs_ini_section *section = loader->ini->sections; section != NULL;
+	     section = section->next) {
+		if (!section->repeated)
+			load_section(loader, section);
+	}
 	ocs_config_check(config, loader->ini, loader->problems);
 	ocs_config_doubt(config, loader->ini, loader->problems);
 	return list_backends(config);
@@ -307,7 +339,6 @@ static int load_and_report(const char *path, const void *mem_ctx, const char *co
 		loader.problems->missing = sections != NULL ? LOG_WARNING : LOG_ERR;
 		if (load(&loader, path) < 0)
 			loader.problems->lost = true;
-		forgive(&loader);
 		report_all(&loader, path, report, arg);
 		result = loader.problems->errors == 0 ? 0 : -1;
 		talloc_free(loader.problems);
@@ -329,6 +360,11 @@ int ocs_config_load_part(const char *path, const void *mem_ctx, const char *cons
                          ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
 {
 	return load_and_report(path, mem_ctx, sections, report, arg, config_r);
+}
+
+unsigned ocs_config_default(const char *section, const char *key)
+{
+	return (unsigned)strtoul(ocs_key_find(section, key)->fallback, NULL, 10);
 }
 
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,
@@ -362,7 +398,7 @@ static void report_backends(const struct ocs_key *key, const struct ocs_config *
 
 		if (before == NULL || ocs_config_value_equal(key, before, now))
 			continue;
-		snprintf(text, sizeof(text), "[backend:%.64s] %s has changed: that takes a restart",
+		snprintf(text, sizeof(text), "[backend:%.64s] %s has changed: restart to apply it",
 		         now->name, key->name);
 		report(LOG_WARNING, text, arg);
 	}
@@ -380,7 +416,7 @@ void ocs_config_report_restart(const struct ocs_config *running, const struct oc
 		if (key->reload || takes_name(key->section) ||
 		    ocs_config_value_equal(key, running, loaded))
 			continue;
-		snprintf(text, sizeof(text), "[%s] %s has changed: that takes a restart",
+		snprintf(text, sizeof(text), "[%s] %s has changed: restart to apply it",
 		         key->section, key->name);
 		report(LOG_WARNING, text, arg);
 	}

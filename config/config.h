@@ -155,6 +155,9 @@ int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn 
 int ocs_config_load_part(const char *path, const void *mem_ctx, const char *const *sections,
                          ocs_config_report_fn *report, void *arg, struct ocs_config **config_r);
 
+/* What a key that is a number is without an ini. */
+unsigned ocs_config_default(const char *section, const char *key);
+
 /* The account's limits, or NULL: no [account:NAME] section, so no limits. */
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,
                                                     const char *name);

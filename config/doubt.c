@@ -28,27 +28,23 @@ static void doubt_uris(const struct ocs_config *config, const struct ocs_ini *in
 				continue;
 			ocs_problem_add(problems, LOG_WARNING,
 			                ocs_problem_line(ini, section, "uri"),
-			                "[%s] uri: without %s it is the same for all %s", section,
-			                parts[j].placeholder, parts[j].what);
+			                "[%s] uri: without %s the URI is the same for all %s",
+			                section, parts[j].placeholder, parts[j].what);
 		}
 	}
 }
 
-static bool is_backend(const struct ocs_config *config, const char *name, size_t len)
+static bool is_backend(const struct ocs_ini *ini, const char *name, size_t len)
 {
-	for (size_t i = 0; i < config->n_backends; i++) {
-		const char *backend = config->backends[i].name;
+	char section[256];
 
-		if (strlen(backend) == len && strncasecmp(backend, name, len) == 0)
-			return true;
-	}
-	return false;
+	snprintf(section, sizeof(section), "backend:%.*s", (int)len, name);
+	return ocs_ini_section_line(ini, section) != 0;
 }
 
 /* The names of the list without `*`: a pattern may be for a backend to come. */
-static void doubt_backends(const struct ocs_config *config,
-                           const struct ocs_config_account *account, unsigned line,
-                           struct ocs_problems *problems)
+static void doubt_backends(const struct ocs_ini *ini, const struct ocs_config_account *account,
+                           unsigned line, struct ocs_problems *problems)
 {
 	const char *item = account->backends;
 
@@ -59,9 +55,9 @@ static void doubt_backends(const struct ocs_config *config,
 		len = rest = strcspn(item, ",");
 		while (len > 0 && (item[len - 1] == ' ' || item[len - 1] == '\t'))
 			len--;
-		if (len > 0 && memchr(item, '*', len) == NULL && !is_backend(config, item, len))
+		if (len > 0 && memchr(item, '*', len) == NULL && !is_backend(ini, item, len))
 			ocs_problem_add(problems, LOG_WARNING, line,
-			                "[account:%s] backends: there is no section [backend:%.*s]",
+			                "[account:%s] backends: no section [backend:%.*s]",
 			                account->name, (int)len, item);
 		item += rest;
 	}
@@ -80,7 +76,7 @@ static void doubt_accounts(const struct ocs_config *config, const struct ocs_ini
 		snprintf(section, sizeof(section), "account:%s", account->name);
 		/* a relay hands on for backends that only the nodes know */
 		if (!relay)
-			doubt_backends(config, account, ocs_problem_line(ini, section, "backends"),
+			doubt_backends(ini, account, ocs_problem_line(ini, section, "backends"),
 			               problems);
 		/* who comes from the broker, or over the socket, has no password here */
 		if (config->main.auth != OCS_CONFIG_AUTH_SINGLE || linked ||
@@ -88,8 +84,7 @@ static void doubt_accounts(const struct ocs_config *config, const struct ocs_ini
 		    strcmp(account->name, config->auth_single.username) == 0)
 			continue;
 		ocs_problem_add(problems, LOG_WARNING, ocs_ini_section_line(ini, section),
-		                "[%s]: there is no such account; with auth = single there is %s "
-		                "only",
+		                "[%s]: no such account: with auth = single the only one is %s",
 		                section, config->auth_single.username);
 	}
 }
@@ -126,8 +121,8 @@ static void doubt_queues(const struct ocs_config *config, const struct ocs_ini *
 			continue;
 		ocs_problem_add(problems, LOG_WARNING, ocs_problem_line(ini, "mqueue", rows[i].key),
 		                "[mqueue] %s: %u is above fs.mqueue.%s (%u): MAPI servers without "
-		                "CAP_SYS_RESOURCE get no queues, and all waits in the registry; "
-		                "sysctl fs.mqueue.%s=%u",
+		                "CAP_SYS_RESOURCE get no queues, and entries wait in the registry; "
+		                "use sysctl fs.mqueue.%s=%u",
 		                rows[i].key, rows[i].value, rows[i].limit, most, rows[i].limit,
 		                rows[i].value);
 	}

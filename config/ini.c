@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * libini_config with its traps fenced in. It may touch the file it is given and nothing else.
- *
- * Measured with libini_config 1.3.1:
- *   - a file with any error in it yields no values at all: so it is parsed twice, first for the
- *     errors, then, with the bad lines blanked, for the values;
- *   - duplicate keys and sections are listed only if there is another error as well: so an
- *     erroneous line is planted after the last one;
- *   - the first key before any section is swallowed: so a section is planted before the first line;
- *   - an indented `key = value` silently becomes part of the value above it, unless wrapping is
- *     off; with it off an indented comment is an error: so white space before a line is removed;
- *   - a NUL cuts a line; a byte that is not UTF-8, and a `!`, control character or letter outside
- *     ASCII in a name, fail the whole file without saying where: so they are looked for here.
+ * The reader of ini files: one pass over the lines, names found by a hash, so that the work grows
+ * with the lines only. Names and values stay where they were read; NULs are put behind them.
  */
 #include "config/ini.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ini_configobj.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,415 +18,296 @@
 #include <talloc.h>
 #include <unistd.h>
 
-/* No one can write these in a file: a DEL is refused before the library sees it. */
-#define BEFORE_ANY "\177before"
-#define UNREADABLE "\177unreadable"
-#define PLANTED    "\177"
+#include "base/file.h"
+#include "mapistore/names.h"
 
-#define PARSE_FLAGS (INI_PARSE_NOWRAP | INI_PARSE_NO_C_COMMENTS)
-#define ALLOW_FLAGS (INI_MV1S_ALLOW | INI_MV2S_ALLOW | INI_MS_MERGE)
-/* MV2S_ALLOW: a key that is there twice because its section is, is told of once, as the section */
-#define DETECT_FLAGS (INI_MV1S_DETECT | INI_MV2S_ALLOW | INI_MS_DETECT)
+#define BLANK        " \t"
+#define COMMENT_HINT "(a comment needs a line of its own)"
 
 struct reader {
 	struct ocs_ini *ini;
-	char **lines; /* as to be parsed; element 0 is line 1 */
-	unsigned n_lines;
+	struct ocs_ini_section **next; /* where the next one is put */
+	/* Which the line is in; NULL before the first one, and behind a header that is wrong: what
+	 * follows that may be meant for any. */
+	struct ocs_ini_section *section;
+	bool begun; /* a header was seen */
+	unsigned line;
 	ocs_ini_report_fn *report;
 	void *arg;
 };
 
-static char *read_all(const char *path, const void *mem_ctx, size_t *len_r, bool *others_r,
-                      const char **what_r)
+static void fault(struct reader *reader, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+static void fault(struct reader *reader, const char *format, ...)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-	char *text = NULL;
-	size_t len = 0;
+	char text[2 * OCS_INI_NAME_MAX + 128];
+	va_list args;
 
-	*what_r = NULL;
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		*what_r = strerror(errno);
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		*what_r = S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file";
-		goto out;
-	}
-	*others_r = (st.st_mode & S_IROTH) != 0;
-	if (st.st_size > OCS_INI_SIZE_MAX) {
-		*what_r = "is larger than 1 MiB";
-		goto out;
-	}
-	text = talloc_size(mem_ctx, (size_t)st.st_size + 1);
-	if (text == NULL) {
-		*what_r = "out of memory";
-		goto out;
-	}
-	while (len < (size_t)st.st_size) {
-		ssize_t n = read(fd, text + len, (size_t)st.st_size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			*what_r = strerror(errno);
-		if (n <= 0)
-			break;
-		len += (size_t)n;
-	}
-	text[len] = '\0';
-	*len_r = len;
-out:
-	if (fd >= 0)
-		close(fd);
-	return *what_r == NULL ? text : NULL;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	reader->report(reader->line, text, reader->arg);
 }
 
-/* RFC 3629, without the noncharacter fuss: what iconv inside libini_config would refuse. */
-static bool is_utf8(const char *text, size_t len)
+/* FNV-1a, of lower case. */
+static uint32_t add_to_hash(uint32_t hash, const char *text)
 {
-	const uint8_t *p = (const uint8_t *)text, *end = p + len;
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (uint32_t)tolower((unsigned char)*text)) * 16777619u;
+	return (hash ^ '\n') * 16777619u;
+}
 
-	while (p < end) {
-		unsigned more = *p < 0x80                 ? 0
-		                : *p >= 0xc2 && *p < 0xe0 ? 1
-		                : (*p & 0xf0) == 0xe0     ? 2
-		                : *p >= 0xf0 && *p < 0xf5 ? 3
-		                                          : 4;
+static struct ocs_ini_value **bucket_of(const struct ocs_ini *ini, const char *section,
+                                        const char *key)
+{
+	uint32_t hash = add_to_hash(add_to_hash(2166136261u, section), key);
 
-		if (more == 4 || (size_t)(end - p) <= more)
-			return false;
-		if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-		    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-			return false;
-		for (unsigned i = 1; i <= more; i++) {
-			if ((p[i] & 0xc0) != 0x80)
-				return false;
-		}
-		p += more + 1;
+	return &ini->bucket[hash & (ini->n_buckets - 1)];
+}
+
+static struct ocs_ini_value *find(const struct ocs_ini *ini, const char *section, const char *key,
+                                  unsigned long *compared)
+{
+	struct ocs_ini_value *value = *bucket_of(ini, section, key);
+
+	for (; value != NULL; value = value->collides) {
+		++*compared;
+		if (strcasecmp(value->key, key) == 0 &&
+		    strcasecmp(value->section->name, section) == 0)
+			break;
 	}
-	return true;
+	return value;
+}
+
+static void put_into_bucket(struct ocs_ini *ini, struct ocs_ini_value *value)
+{
+	struct ocs_ini_value **bucket = bucket_of(ini, value->section->name, value->key);
+
+	value->collides = *bucket;
+	*bucket = value;
 }
 
 static const char *line_fault(const char *line, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)line[i];
+	if (len > OCS_INI_LINE_MAX)
+		return "the line is too long";
+	if (strlen(line) != len)
+		return "the line contains a NUL byte";
+	while (*line != '\0') {
+		size_t n = ocs_utf8_sequence(line);
 
-		if (c == '\0')
-			return "a NUL byte";
-		if ((c < ' ' && c != '\t') || c == 0x7f)
-			return "a control character";
-	}
-	return is_utf8(line, len) ? NULL : "text that is not UTF-8";
-}
-
-/* A name is what stands in brackets or before the equal sign; white space around it does not count.
- */
-static const char *name_fault(const char *line)
-{
-	const char *end = strchr(line, *line == '[' ? ']' : '=');
-
-	while (end != NULL && end > line && strchr(" \t", end[-1]) != NULL)
-		end--;
-	for (const char *p = line + (*line == '['); end != NULL && p < end; p++) {
-		if (*p == '!' || *p == '\t' || (unsigned char)*p >= 0x80)
-			return "a character that no name has (a tab, `!` or one outside ASCII)";
+		if (n == 0)
+			return "the line is not UTF-8";
+		if (iscntrl((unsigned char)*line) && *line != '\t')
+			return "the line contains a control character";
+		line += n;
 	}
 	return NULL;
 }
 
-static int add_section(struct reader *reader, const char *line, unsigned number)
+/* Takes the white space before end away and says what is wrong with the rest as a name. */
+static const char *end_name(char *name, char *end)
 {
-	struct ocs_ini *ini = reader->ini;
-	const char *begin = line + 1, *end = line + strlen(line) - 1;
-
-	if (line[0] != '[' || *end != ']')
-		return 0;
-	while (begin < end && (*begin == ' ' || *begin == '\t'))
-		begin++;
-	while (end > begin && (end[-1] == ' ' || end[-1] == '\t'))
+	while (end > name && strchr(BLANK, end[-1]) != NULL)
 		end--;
-	if (begin == end)
-		return 0;
-	for (size_t i = 0; i < ini->n_sections; i++) {
-		if (strlen(ini->sections[i].name) == (size_t)(end - begin) &&
-		    strncasecmp(ini->sections[i].name, begin, (size_t)(end - begin)) == 0)
-			return 0;
+	*end = '\0';
+	if (end - name > OCS_INI_NAME_MAX)
+		return "is too long";
+	for (; *name != '\0'; name++) {
+		if (*name == '\t' || (unsigned char)*name >= 0x80)
+			return "contains a tab or a character outside ASCII";
 	}
-	struct ocs_ini_section *more =
-	        talloc_realloc(ini, ini->sections, struct ocs_ini_section, ini->n_sections + 1);
-	if (more == NULL)
-		return -1;
-	ini->sections = more;
-	more[ini->n_sections].name = talloc_strndup(ini, begin, (size_t)(end - begin));
-	more[ini->n_sections].line = number;
-	return more[ini->n_sections++].name != NULL ? 0 : -1;
+	return NULL;
 }
 
-/* Lines without the white space around them, without comments, without what cannot be text. */
-static int split(struct reader *reader, char *text, size_t len)
+static int read_header(struct reader *reader, char *line)
 {
-	char *end = text + len;
-	unsigned n = 1;
+	char *name = line + 1 + strspn(line + 1, BLANK), *end = strchr(line, ']');
+	const char *wrong;
 
+	reader->begun = true;
+	reader->section = NULL;
+	if (end == NULL || end[1] != '\0') {
+		fault(reader, end == NULL
+		                      ? "no closing bracket after the section name"
+		                      : "unexpected text after the closing bracket " COMMENT_HINT);
+		return 0;
+	}
+	wrong = end_name(name, end);
+	if (wrong != NULL || *name == '\0') {
+		fault(reader, "the section name %s", wrong != NULL ? wrong : "is empty");
+		return 0;
+	}
+
+	struct ocs_ini *ini = reader->ini;
+	struct ocs_ini_value *first = find(ini, name, "", &ini->compared);
+	struct ocs_ini_section *section = talloc_zero(ini, struct ocs_ini_section);
+	if (section == NULL)
+		return -1;
+	section->name = name;
+	section->header = (struct ocs_ini_value){
+	        .section = section, .key = "", .value = "", .line = reader->line};
+	section->repeated = first != NULL;
+	section->end = &section->values;
+	*reader->next = section;
+	reader->next = &section->next;
+	if (first != NULL) {
+		fault(reader, "duplicate section [%s], first in line %u", name, first->line);
+		reader->section = (struct ocs_ini_section *)(uintptr_t)first->section;
+	} else {
+		put_into_bucket(ini, &section->header);
+		reader->section = section;
+	}
+	return 0;
+}
+
+static int read_value(struct reader *reader, char *line)
+{
+	struct ocs_ini *ini = reader->ini;
+	struct ocs_ini_section *section = reader->section;
+	char *equal = strchr(line, '=');
+	const char *wrong = equal != NULL && equal != line ? end_name(line, equal) : NULL;
+	const struct ocs_ini_value *first;
+
+	if (equal == NULL) {
+		fault(reader, "neither [section] nor `key = value` (a value is one line)");
+	} else if (equal == line) {
+		fault(reader, "no key before the equal sign");
+	} else if (wrong != NULL) {
+		fault(reader, "the key %s", wrong);
+	} else if (!reader->begun) {
+		fault(reader, "key before the first [section]");
+	} else if (section != NULL) {
+		first = find(ini, section->name, line, &ini->compared);
+		if (first != NULL) {
+			fault(reader, "duplicate key '%s' in [%s], first in line %u", line,
+			      section->name, first->line);
+			return 0;
+		}
+		struct ocs_ini_value *value = talloc(ini, struct ocs_ini_value);
+		if (value == NULL)
+			return -1;
+		*value = (struct ocs_ini_value){.section = section,
+		                                .key = line,
+		                                .value = equal + 1 + strspn(equal + 1, BLANK),
+		                                .line = reader->line};
+		*section->end = value;
+		section->end = &value->next;
+		put_into_bucket(ini, value);
+	}
+	return 0;
+}
+
+static int read_line(struct reader *reader, char *line, char *end)
+{
+	const char *wrong;
+
+	while (end > line && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r'))
+		end--;
+	*end = '\0';
+	line += strspn(line, BLANK);
+	if (line == end || *line == '#' || *line == ';')
+		return 0;
+	wrong = line_fault(line, (size_t)(end - line));
+	if (wrong == NULL)
+		return *line == '[' ? read_header(reader, line) : read_value(reader, line);
+	fault(reader, "%s", wrong);
+	if (*line == '[') {
+		reader->begun = true;
+		reader->section = NULL;
+	}
+	return 0;
+}
+
+int ocs_ini_parse(struct ocs_ini *ini, char *text, size_t len, ocs_ini_report_fn *report, void *arg)
+{
+	struct reader reader = {.ini = ini, .next = &ini->sections, .report = report, .arg = arg};
+	char *end = text + len;
+	size_t lines = 1;
+
+	for (const char *p = text; (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
+		lines++;
+	for (ini->n_buckets = 1; ini->n_buckets <= lines;)
+		ini->n_buckets *= 2;
+	ini->bucket = talloc_zero_array(ini, struct ocs_ini_value *, ini->n_buckets);
+	if (ini->bucket == NULL)
+		return -1;
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
 		text += 3;
-	for (const char *p = text; p < end; p++)
-		n += *p == '\n';
-	reader->lines = talloc_array(reader->ini, char *, n);
-	if (reader->lines == NULL)
-		return -1;
-	for (unsigned number = 1; number <= n; number++) {
-		char *newline = memchr(text, '\n', (size_t)(end - text));
-		char *stop = newline != NULL ? newline : end;
-		char *next = stop + (newline != NULL);
+	while (reader.line < lines) {
+		char *stop = memchr(text, '\n', (size_t)(end - text));
 
-		while (stop > text && strchr(" \t\r", stop[-1]) != NULL && stop[-1] != '\0')
-			stop--;
-		while (text < stop && (*text == ' ' || *text == '\t'))
-			text++;
-		const char *fault = line_fault(text, (size_t)(stop - text));
-		bool comment = *text == '#' || *text == ';';
-		*stop = '\0';
-		if (fault == NULL && !comment)
-			fault = name_fault(text);
-		if (comment) {
-			*text = '\0';
-		} else if (fault != NULL) {
-			char message[128];
-
-			snprintf(message, sizeof(message), "there is %s in this line", fault);
-			reader->report(number, message, reader->arg);
-			text = talloc_strdup(reader->lines, *text == '[' ? "[" UNREADABLE "]" : "");
-			if (text == NULL)
-				return -1;
-		} else if (add_section(reader, text, number) < 0) {
+		if (stop == NULL)
+			stop = end;
+		reader.line++;
+		if (read_line(&reader, text, stop) < 0)
 			return -1;
-		}
-		reader->lines[reader->n_lines++] = text;
-		text = next;
+		text = stop + 1;
 	}
 	return 0;
 }
 
-static struct ini_cfgobj *parse(struct reader *reader, bool detect, int *result_r)
+/* On ini, with a NUL behind it; NULL and what is wrong. */
+static char *read_all(const char *path, struct ocs_ini *ini, size_t *len_r, const char **wrong_r)
 {
-	struct ini_cfgfile *file = NULL;
-	struct ini_cfgobj *object = NULL;
-	char *text = talloc_strdup(reader->ini, "[" BEFORE_ANY "]\n");
-	size_t size = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	char *text = NULL;
+	ssize_t len = -1;
 
-	/* One buffer of the right size: appending line by line would be quadratic. */
-	for (unsigned i = 0; i < reader->n_lines; i++)
-		size += strlen(reader->lines[i]) + 1;
-	size_t used = text != NULL ? strlen(text) : 0;
-	char *whole =
-	        text != NULL ? talloc_realloc(reader->ini, text, char, used + size + 8) : NULL;
-	if (whole == NULL) {
-		talloc_free(text);
+	*wrong_r = NULL;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		*wrong_r = strerror(errno);
+	else if (!S_ISREG(st.st_mode))
+		*wrong_r = S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file";
+	else if (st.st_size > OCS_INI_SIZE_MAX)
+		*wrong_r = "is larger than 1 MiB";
+	else if ((text = talloc_size(ini, (size_t)st.st_size + 1)) == NULL)
+		*wrong_r = "out of memory";
+	else if ((len = ocs_file_read(fd, (uint8_t *)text, (size_t)st.st_size, 0)) < 0)
+		*wrong_r = strerror(errno);
+	if (fd >= 0)
+		close(fd);
+	if (*wrong_r != NULL)
 		return NULL;
-	}
-	for (unsigned i = 0; i < reader->n_lines; i++) {
-		size_t len = strlen(reader->lines[i]);
-
-		memcpy(whole + used, reader->lines[i], len);
-		used += len;
-		whole[used++] = '\n';
-	}
-	if (detect) {
-		memcpy(whole + used, PLANTED "\n", 2);
-		used += 2;
-	}
-	*result_r = ini_config_file_from_mem(whole, (uint32_t)used, &file);
-	if (*result_r == 0)
-		*result_r = ini_config_create(&object);
-	if (*result_r == 0)
-		*result_r =
-		        ini_config_parse(file, INI_STOP_ON_NONE,
-		                         detect ? DETECT_FLAGS : ALLOW_FLAGS, PARSE_FLAGS, object);
-	if (file != NULL)
-		ini_config_file_destroy(file);
-	talloc_free(whole);
-	return object;
-}
-
-static const char *explain(unsigned code, const char *line)
-{
-	switch (code) {
-	case ERR_NOEQUAL:
-		return "neither a [section] nor a `key = value` (a value is one line)";
-	case ERR_NOKEY:
-		return "there is no key before the equal sign";
-	case ERR_LONGKEY:
-		return "the key is too long";
-	case ERR_NOCLOSESEC:
-		return strchr(line, ']') == NULL ? "the section name has no closing bracket"
-		                                 : "nothing may follow the closing bracket";
-	case ERR_NOSECTION:
-		return "the section has no name";
-	case ERR_SECTIONLONG:
-		return "the section name is too long";
-	case ERR_DUPKEY:
-		return "the key is there a second time in its section";
-	case ERR_DUPSECTION:
-		return "the section is there a second time";
-	}
-	return "the line cannot be read";
-}
-
-/* Reports what the library found and takes the lines it found it in out of the second pass. */
-static int first_pass(struct reader *reader)
-{
-	char **errors = NULL;
-	int result = 0;
-	struct ini_cfgobj *object = parse(reader, true, &result);
-
-	if (object == NULL || ini_config_get_errors(object, &errors) != 0) {
-		if (object != NULL)
-			ini_config_destroy(object);
-		return -1;
-	}
-	for (char **error = errors; *error != NULL; error++) {
-		unsigned code = 0, line = 0;
-
-		if (sscanf(*error, "%*s (%u) on line %u", &code, &line) != 2 || line < 2) {
-			reader->report(0, *error, reader->arg);
-			continue;
-		}
-		line--; /* the planted section is line 1 */
-		if (line > reader->n_lines)
-			continue; /* the planted error */
-		char **text = &reader->lines[line - 1];
-		if (strcmp(*text, "[" UNREADABLE "]") == 0)
-			continue; /* reported by split() */
-		reader->report(line, explain(code, *text), reader->arg);
-		if (code == ERR_NOCLOSESEC || code == ERR_NOSECTION || code == ERR_SECTIONLONG)
-			*text = talloc_strdup(reader->lines, "[" UNREADABLE "]");
-		else if (code != ERR_DUPSECTION)
-			*text = talloc_strdup(reader->lines, "");
-		if (*text == NULL)
-			result = ENOMEM;
-	}
-	ini_config_free_errors(errors);
-	ini_config_destroy(object);
-	return result == ENOMEM ? -1 : 0;
-}
-
-static int add_value(struct reader *reader, const char *section, const char *key,
-                     struct value_obj *object)
-{
-	struct ocs_ini *ini = reader->ini;
-	struct ocs_ini_value *value = &ini->values[ini->n_values];
-	uint32_t line = 0;
-	int error = 0;
-	const char *text = ini_get_const_string_config_value(object, &error);
-
-	if (error != 0 || value_get_line(object, &line) != 0 || line < 2)
-		return -1;
-	value->section = talloc_strdup(ini, section);
-	value->key = talloc_strdup(ini, key);
-	value->value = talloc_strdup(ini, text);
-	value->line = line - 1;
-	if (value->section == NULL || value->key == NULL || value->value == NULL)
-		return -1;
-	if (strcmp(section, BEFORE_ANY) == 0)
-		reader->report(value->line, "a key stands before the first [section]", reader->arg);
-	else if (strcmp(section, UNREADABLE) != 0)
-		ini->n_values++;
-	return 0;
-}
-
-static int second_pass_section(struct reader *reader, struct ini_cfgobj *object,
-                               const char *section)
-{
-	int n = 0, error = 0, result = 0;
-	char **keys = ini_get_attribute_list(object, section, &n, &error);
-
-	if (keys == NULL)
-		return error == 0 ? 0 : -1;
-	for (int i = 0; i < n && result == 0; i++) {
-		struct value_obj *value = NULL;
-		bool seen = false;
-
-		/* Only a section that is there twice (reported) can still have a key twice. */
-		for (int j = 0; j < i && !seen; j++)
-			seen = strcasecmp(keys[i], keys[j]) == 0;
-		if (seen)
-			continue;
-		result = ini_get_config_valueobj(section, keys[i], object, INI_GET_FIRST_VALUE,
-		                                 &value);
-		if (result == 0 && value != NULL)
-			result = add_value(reader, section, keys[i], value);
-	}
-	ini_free_attribute_list(keys);
-	return result;
-}
-
-static int second_pass(struct reader *reader)
-{
-	int result = 0, n = 0, error = 0;
-	struct ini_cfgobj *object = parse(reader, false, &result);
-	char **sections =
-	        object != NULL && result == 0 ? ini_get_section_list(object, &n, &error) : NULL;
-
-	/* Every value takes a line, so there cannot be more of them. */
-	reader->ini->values = talloc_array(reader->ini, struct ocs_ini_value, reader->n_lines + 1);
-	if (sections == NULL || reader->ini->values == NULL)
-		result = -1;
-	for (int i = 0; i < n && result == 0; i++)
-		result = second_pass_section(reader, object, sections[i]);
-	if (sections != NULL)
-		ini_free_section_list(sections);
-	if (object != NULL)
-		ini_config_destroy(object);
-	return result == 0 ? 0 : -1;
+	ini->others_can_read = (st.st_mode & S_IROTH) != 0;
+	*len_r = (size_t)len;
+	text[len] = '\0';
+	return text;
 }
 
 struct ocs_ini *ocs_ini_read(const char *path, const void *mem_ctx, ocs_ini_report_fn *report,
                              void *arg)
 {
-	struct reader reader = {.report = report, .arg = arg};
-	const char *what = NULL;
+	struct ocs_ini *ini = talloc_zero(mem_ctx, struct ocs_ini);
+	const char *wrong = "out of memory";
 	size_t len = 0;
-	char *text;
+	char *text = ini != NULL ? read_all(path, ini, &len, &wrong) : NULL;
 
-	reader.ini = talloc_zero(mem_ctx, struct ocs_ini);
-	if (reader.ini == NULL)
-		return NULL;
-	text = read_all(path, reader.ini, &len, &reader.ini->others_can_read, &what);
-	if (text == NULL) {
-		report(0, what, arg);
-	} else if (len >= 2 &&
-	           (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
-		report(0, "is UTF-16; save it as UTF-8", arg);
-	} else if (split(&reader, text, len) == 0 && first_pass(&reader) == 0 &&
-	           second_pass(&reader) == 0) {
-		talloc_free(reader.lines);
-		return reader.ini;
-	} else {
-		report(0, "cannot be parsed (out of memory?)", arg);
-	}
-	talloc_free(reader.ini);
+	if (text != NULL && len >= 2 &&
+	    (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0))
+		wrong = "is UTF-16; save it as UTF-8";
+	else if (text != NULL && ocs_ini_parse(ini, text, len, report, arg) < 0)
+		wrong = "out of memory";
+	if (wrong == NULL)
+		return ini;
+	report(0, wrong, arg);
+	talloc_free(ini);
 	return NULL;
 }
 
 const struct ocs_ini_value *ocs_ini_find(const struct ocs_ini *ini, const char *section,
                                          const char *key)
 {
-	for (size_t i = 0; i < ini->n_values; i++) {
-		if (strcasecmp(ini->values[i].section, section) == 0 &&
-		    strcasecmp(ini->values[i].key, key) == 0)
-			return &ini->values[i];
-	}
-	return NULL;
+	unsigned long compared = 0;
+
+	return find(ini, section, key, &compared);
 }
 
 unsigned ocs_ini_section_line(const struct ocs_ini *ini, const char *section)
 {
-	for (size_t i = 0; i < ini->n_sections; i++) {
-		if (strcasecmp(ini->sections[i].name, section) == 0)
-			return ini->sections[i].line;
-	}
-	return 0;
+	const struct ocs_ini_value *header = ocs_ini_find(ini, section, "");
+
+	return header != NULL ? header->line : 0;
 }

@@ -15,7 +15,12 @@
 #define OCS_LOCALSTATEDIR "/var"
 #endif
 
-#define AT(member) .offset = offsetof(struct ocs_config, member)
+/* A key and the member that has its name: of a struct in struct ocs_config, or of the element that
+ * a named section makes. */
+#define KEY(section, group, key, kind)                                                             \
+	section, #key, OCS_KEY_##kind, offsetof(struct ocs_config, group.key)
+#define NAMED_KEY(section, element, key, kind)                                                     \
+	section, #key, OCS_KEY_##kind, offsetof(struct ocs_config_##element, key)
 
 static const char *const auth_words[] = {"single", "file", "ldap", NULL};
 static const char *const level_words[] = {"error", "warning", "notice", "info", "debug", NULL};
@@ -53,68 +58,60 @@ const struct ocs_key_section ocs_key_sections[] = {
 const size_t ocs_n_key_sections = sizeof(ocs_key_sections) / sizeof(ocs_key_sections[0]);
 
 const struct ocs_key ocs_keys[] = {
-        {"main", "auth", OCS_KEY_WORD, AT(main.auth), .fallback = "single", .words = auth_words,
-         .reload = true,
+        {KEY("main", main, auth, WORD), .fallback = "single", .words = auth_words, .reload = true,
          .help = "Where the accounts are: single (one, in this file), file (an account file) or "
                  "ldap (not in this version)."},
-        {"main", "registry", OCS_KEY_PATH, AT(main.registry),
-         .fallback = OCS_LOCALSTATEDIR "/lib/ocsmanager",
+        {KEY("main", main, registry, PATH), .fallback = OCS_LOCALSTATEDIR "/lib/ocsmanager",
          .help = "Folder of the registry, the identifier index and the secrets, shared with the "
                  "MAPI servers through its group. Created with mode 3770 if missing. A relative "
                  "path, here and in every other key, starts at the folder of this file."},
-        {"main", "log_level", OCS_KEY_WORD, AT(main.log_level), .fallback = "info",
-         .words = level_words, .word_base = LOG_ERR, .reload = true,
+        {KEY("main", main, log_level, WORD), .fallback = "info", .words = level_words,
+         .word_base = LOG_ERR, .reload = true,
          .help = "How much is logged: error, warning, notice, info or debug."},
-        {"main", "user", OCS_KEY_TEXT, AT(main.user), .example = "ocsmanager",
+        {KEY("main", main, user, TEXT), .example = "ocsmanager",
          .help = "Started as root, the daemon continues as this user and keeps one capability, "
                  "CAP_FOWNER, to remove the queues of dead MAPI servers. It must be able to read "
-                 "this "
-                 "file, or SIGHUP cannot. Not set: as who started it."},
-        {"main", "group", OCS_KEY_TEXT, AT(main.group), .example = "ocsmanager",
+                 "this file, or SIGHUP cannot. Not set: as who started it."},
+        {KEY("main", main, group, TEXT), .example = "ocsmanager",
          .help = "Group of the daemon and of the registry folder; the MAPI servers must be in it. "
                  "Not set: the group of user, else of who started it."},
-        {"main", "secret_file", OCS_KEY_PATH, AT(main.secret_file),
-         .example = "/etc/ocsmanager.secret",
+        {KEY("main", main, secret_file, PATH), .example = "/etc/ocsmanager.secret",
          .help = "The secret that session tokens are signed with, made at the first start. Nodes "
                  "that share it accept each other's tokens. Not set: private/secret in the "
                  "registry."},
-        {"main", "dedupe_window", OCS_KEY_NUMBER, AT(main.dedupe_window), .fallback = "600",
-         .min = 1, .max = 86400, .reload = true,
+        {KEY("main", main, dedupe_window, NUMBER), .fallback = "600", .min = 1, .max = 86400,
+         .reload = true,
          .help = "Seconds in which a second notification with the same id is a duplicate."},
-        {"main", "challenge_ttl", OCS_KEY_NUMBER, AT(main.challenge_ttl), .fallback = "60",
-         .min = 1, .max = 3600, .reload = true,
-         .help = "Seconds a client has between the two steps of a login."},
-        {"main", "token_ttl", OCS_KEY_NUMBER, AT(main.token_ttl), .fallback = "3600", .min = 1,
-         .max = 31536000, .reload = true, .help = "Seconds a session token is good for."},
-        {"main", "mechanisms", OCS_KEY_WORDS, AT(main.mechanisms),
-         .fallback = "SCRAM-SHA-256, SSHA, PLAIN", .words = mechanism_words, .reload = true,
+        {KEY("main", main, challenge_ttl, NUMBER), .fallback = "60", .min = 1, .max = 3600,
+         .reload = true, .help = "Seconds a client has between the two steps of a login."},
+        {KEY("main", main, token_ttl, NUMBER), .fallback = "3600", .min = 1, .max = 31536000,
+         .reload = true, .help = "Seconds a session token is good for."},
+        {KEY("main", main, mechanisms, WORDS), .fallback = "SCRAM-SHA-256, SSHA, PLAIN",
+         .words = mechanism_words, .reload = true,
          .help = "Ways to log in that are offered. SSHA is what old OCSManager clients use: leave "
                  "it out if there are none, since a stolen {SSHA} value is as good as the "
                  "password. PLAIN is accepted from loopback only."},
-        {"main", "replica_id", OCS_KEY_NUMBER, AT(main.replica_id), .fallback = "1", .min = 1,
-         .max = 65535,
+        {KEY("main", main, replica_id, NUMBER), .fallback = "1", .min = 1, .max = 65535,
          .help = "Replica id of the identifiers this node gives out: another one on each node. "
                  "Never change it back to one that another registry had."},
-        {"main", "index_limit", OCS_KEY_NUMBER, AT(main.index_limit), .fallback = "16384", .min = 8,
-         .max = 65536, .reload = true,
+        {KEY("main", main, index_limit, NUMBER), .fallback = "16384", .min = 8, .max = 65536,
+         .reload = true,
          .help = "MiB that the files of the identifier index (index.tdb, from 1,024 MiB on also "
                  "index.1.tdb and so on) may have together; 1,024 hold about 7 million messages. "
                  "From half of it there is a warning; past it new messages and folders are "
                  "refused, everything known goes on."},
-        {"main", "sync", OCS_KEY_WORD, AT(main.sync), .fallback = "interval", .words = sync_words,
-         .reload = true,
+        {KEY("main", main, sync, WORD), .fallback = "interval", .words = sync_words, .reload = true,
          .help = "When soft state (subscriptions, spilled entries) is put on the disk: interval "
                  "(50 ms), always (before each answer) or never. Identifiers always are."},
 
-        {"auth:single", "username", OCS_KEY_TEXT, AT(auth_single.username), .example = "openchange",
-         .reload = true, .help = "Name of the account. Required."},
-        {"auth:single", "password", OCS_KEY_SECRET, AT(auth_single.password),
-         .example = "{SSHA}...", .reload = true,
+        {KEY("auth:single", auth_single, username, TEXT), .example = "openchange", .reload = true,
+         .help = "Name of the account. Required."},
+        {KEY("auth:single", auth_single, password, SECRET), .example = "{SSHA}...", .reload = true,
          .help = "Its password, hashed by `ocsctl passwd`: {SSHA}, {SCRAM-SHA-256} or crypt(3). "
                  "Plain text is accepted with a warning. Required. Everything after the equal sign "
                  "counts, except white space at both ends."},
 
-        {"auth:file", "file", OCS_KEY_PATH, AT(auth_file.file), .example = "/etc/ocsmanager.passwd",
+        {KEY("auth:file", auth_file, file, PATH), .example = "/etc/ocsmanager.passwd",
          .reload = true,
          .help = "Account file: NAME:HASH a line. `ocsctl passwd` writes it. Required."},
 
@@ -126,202 +123,178 @@ const struct ocs_key ocs_keys[] = {
         {"auth:ldap", "filter", OCS_KEY_UNUSED, .help = "Filter that finds an account."},
         {"auth:ldap", "attrs", OCS_KEY_UNUSED, .help = "Attributes to ask for."},
 
-        {"server:main", "host", OCS_KEY_HOST, AT(server.host), .fallback = "127.0.0.1",
+        {KEY("server:main", server, host, HOST), .fallback = "127.0.0.1",
          .help = "Address to listen on. Without TLS, keep it on loopback or a network you trust."},
-        {"server:main", "port", OCS_KEY_NUMBER, AT(server.port), .fallback = "5000", .max = 65535,
+        {KEY("server:main", server, port, NUMBER), .fallback = "5000", .max = 65535,
          .help = "TCP port; 0 is any free one, told in the log."},
-        {"server:main", "threads", OCS_KEY_NUMBER, AT(server.threads), .fallback = "0", .max = 256,
+        {KEY("server:main", server, threads, NUMBER), .fallback = "0", .max = 256,
          .help = "Threads that serve connections. 0 is the larger of 4 and the number of cores, "
                  "and as many more as connection_limit needs."},
-        {"server:main", "connection_limit", OCS_KEY_NUMBER, AT(server.connection_limit),
-         .fallback = "400", .min = 1, .max = 30000,
+        {KEY("server:main", server, connection_limit, NUMBER), .fallback = "400", .min = 1,
+         .max = 30000,
          .help = "Connections at the same time. For one more, the oldest silent one of the address "
                  "that has the most is closed; where none is silent, the newcomer gets 503. socket "
                  "has as many of its own. A thread serves less than 120: with threads set, this is "
                  "at most 119 x threads, and the default is that if it is less than 400. Less "
-                 "where "
-                 "the limit of file descriptors is too low, as the log then says."},
-        {"server:main", "keepalive_timeout", OCS_KEY_NUMBER, AT(server.keepalive_timeout),
-         .fallback = "30", .min = 1, .max = 3600,
+                 "where the limit of file descriptors is too low; the log says so."},
+        {KEY("server:main", server, keepalive_timeout, NUMBER), .fallback = "30", .min = 1,
+         .max = 3600,
          .help = "Seconds after which a connection on which nothing happens is closed."},
-        {"server:main", "max_body", OCS_KEY_NUMBER, AT(server.max_body), .fallback = "65536",
-         .min = 1024, .max = 16777216, .reload = true, .help = "Largest request body, in bytes."},
-        {"server:main", "max_batch", OCS_KEY_NUMBER, AT(server.max_batch), .fallback = "256",
-         .min = 1, .max = 10000, .reload = true, .help = "Notifications in one request."},
-        {"server:main", "socket", OCS_KEY_PATH, AT(server.socket),
-         .example = "/run/ocsmanager/ocsmanager.sock",
+        {KEY("server:main", server, max_body, NUMBER), .fallback = "65536", .min = 1024,
+         .max = 16777216, .reload = true, .help = "Largest request body, in bytes."},
+        {KEY("server:main", server, max_batch, NUMBER), .fallback = "256", .min = 1, .max = 10000,
+         .reload = true, .help = "Notifications in one request."},
+        {KEY("server:main", server, socket, PATH), .example = "/run/ocsmanager/ocsmanager.sock",
          .help = "Local socket (AF_UNIX) to listen on as well, for the Dovecot plugin with "
                  "ocsmanager_transport = amqp and other programs of this host. Whoever may write "
                  "to it (mode 0660) needs no password and counts as the account `local`, which "
                  "[account:local] limits. Other limits hold as well, that of an address for each "
                  "user (uid). A missing folder is made. Not set: none."},
-        {"server:main", "socket_group", OCS_KEY_TEXT, AT(server.socket_group), .example = "vmail",
+        {KEY("server:main", server, socket_group, TEXT), .example = "vmail",
          .help = "Group of socket: that of the processes that report. Not set: the daemon's own; "
                  "whoever is in that can write to the registry too."},
         {"server:main", "tls_cert", OCS_KEY_LATER, .help = "TLS certificate: not in this version."},
         {"server:main", "tls_key", OCS_KEY_LATER, .help = "Its key: not in this version."},
 
-        {"limits", "failed_logins", OCS_KEY_NUMBER, AT(limits.failed_logins), .fallback = "10",
-         .min = 1, .max = 1000000, .reload = true,
+        {KEY("limits", limits, failed_logins, NUMBER), .fallback = "10", .min = 1, .max = 1000000,
+         .reload = true,
          .help = "Failed logins of an account from one address within failure_window; then they "
                  "are refused for a while. Ten times as many from one address, loopback excepted. "
                  "Behind a proxy all clients have one address, so that anyone can lock an account "
                  "for everybody: let the proxy limit them, and raise this."},
-        {"limits", "failure_window", OCS_KEY_NUMBER, AT(limits.failure_window), .fallback = "300",
-         .min = 1, .max = 86400, .reload = true, .help = "Seconds in which failed logins count."},
-        {"limits", "request_deadline", OCS_KEY_NUMBER, AT(limits.request_deadline),
-         .fallback = "10", .min = 1, .max = 300, .reload = true,
+        {KEY("limits", limits, failure_window, NUMBER), .fallback = "300", .min = 1, .max = 86400,
+         .reload = true, .help = "Seconds in which failed logins count."},
+        {KEY("limits", limits, request_deadline, NUMBER), .fallback = "10", .min = 1, .max = 300,
+         .reload = true,
          .help = "Seconds a request may take, from its first byte to its answer. On socket the "
                  "first byte is not seen: there keepalive_timeout comes before it."},
-        {"limits", "connections_per_address", OCS_KEY_NUMBER, AT(limits.connections_per_address),
-         .fallback = "256", .min = 1, .max = 30000,
+        {KEY("limits", limits, connections_per_address, NUMBER), .fallback = "256", .min = 1,
+         .max = 30000,
          .help = "Connections from one address at the same time; more are closed at once."},
-        {"limits", "pending_challenges", OCS_KEY_NUMBER, AT(limits.pending_challenges),
-         .fallback = "4096", .min = 1, .max = 1000000, .reload = true,
+        {KEY("limits", limits, pending_challenges, NUMBER), .fallback = "4096", .min = 1,
+         .max = 1000000, .reload = true,
          .help = "Logins between their first and second step at the same time."},
 
-        {"operations", "host", OCS_KEY_HOST, AT(operations.host), .fallback = "127.0.0.1",
+        {KEY("operations", operations, host, HOST), .fallback = "127.0.0.1",
          .help = "Address to listen on."},
-        {"operations", "port", OCS_KEY_NUMBER, AT(operations.port), .fallback = "5001",
-         .max = 65535, .help = "TCP port; 0 is any free one, told in the log."},
+        {KEY("operations", operations, port, NUMBER), .fallback = "5001", .max = 65535,
+         .help = "TCP port; 0 is any free one, told in the log."},
 
-        {"mqueue", "max_messages", OCS_KEY_NUMBER, AT(mqueue.max_messages), .fallback = "10",
-         .min = 1, .max = 65536, .reload = true,
+        {KEY("mqueue", mqueue, max_messages, NUMBER), .fallback = "10", .min = 1, .max = 65536,
+         .reload = true,
          .help = "Entries a queue holds. Above fs.mqueue.msg_max the kernel refuses. A change "
                  "concerns queues made from then on."},
-        {"mqueue", "message_size", OCS_KEY_NUMBER, AT(mqueue.message_size), .fallback = "256",
-         .min = OCS_ENTRY_SIZE_MAX, .max = 16777216, .reload = true,
+        {KEY("mqueue", mqueue, message_size, NUMBER), .fallback = "256", .min = OCS_ENTRY_SIZE_MAX,
+         .max = 16777216, .reload = true,
          .help = "Bytes an entry may have, at least 224. Above fs.mqueue.msgsize_max the kernel "
                  "refuses."},
-        {"mqueue", "spill_max", OCS_KEY_NUMBER, AT(mqueue.spill_max), .fallback = "10000", .min = 1,
-         .max = 100000000, .reload = true,
+        {KEY("mqueue", mqueue, spill_max, NUMBER), .fallback = "10000", .min = 1, .max = 100000000,
+         .reload = true,
          .help = "Entries that wait in the registry for one queue that is full or could not be "
                  "made. Past it a table is told to read itself anew, other queues lose their "
                  "oldest entry; what is lost is in the log, in /status and in `ocsctl queues`."},
-        {"mqueue", "spill_total", OCS_KEY_NUMBER, AT(mqueue.spill_total), .fallback = "1000000",
-         .min = 1, .max = 1000000000, .reload = true, .help = "The same over all queues."},
-        {"mqueue", "descriptors", OCS_KEY_NUMBER, AT(mqueue.descriptors), .fallback = "4096",
-         .min = 1, .max = 1000000, .reload = true,
+        {KEY("mqueue", mqueue, spill_total, NUMBER), .fallback = "1000000", .min = 1,
+         .max = 1000000000, .reload = true, .help = "The same over all queues."},
+        {KEY("mqueue", mqueue, descriptors, NUMBER), .fallback = "4096", .min = 1, .max = 1000000,
+         .reload = true,
          .help = "Queues the daemon keeps open. Less where the limit of file descriptors "
                  "(LimitNOFILE=) is too low for this and connection_limit."},
 
-        {"push", "interval", OCS_KEY_NUMBER, AT(push.interval), .fallback = "60", .min = 1,
-         .max = 86400, .reload = true,
+        {KEY("push", push, interval, NUMBER), .fallback = "60", .min = 1, .max = 86400,
+         .reload = true,
          .help = "Seconds after which a datagram is sent again while something is still pending."},
 
-        {"users", "map", OCS_KEY_PATH, AT(users.map), .example = "/etc/ocsmanager.users",
-         .reload = true,
+        {KEY("users", users, map, PATH), .example = "/etc/ocsmanager.users", .reload = true,
          .help = "The user map, a text file with a line each and tabs between the fields: backend, "
                  "backend user, folder, groupware user, FID. UTF-8. `*` alone in the first three "
-                 "is any, `=` as "
-                 "groupware user is the backend user, `-` as FID gives one at first sight. White "
-                 "space beside a tab belongs to the name, as it may in the mail store. Without "
-                 "a map the groupware user is the backend user. SIGHUP reads the file again."},
+                 "is any, `=` as groupware user is the backend user, `-` as FID gives one at first "
+                 "sight. White space beside a tab belongs to the name, as it may in the mail "
+                 "store. Without a map the groupware user is the backend user. SIGHUP reads the "
+                 "file again."},
 
-        {"rabbitmq", "uri", OCS_KEY_SECRET, AT(rabbitmq.uri),
+        {KEY("rabbitmq", rabbitmq, uri, SECRET),
          .example = "amqps://node1:PASSWORD@broker.example.org/ocsmanager",
          .help = "The broker: amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without TLS. "
                  "Several of one cluster, separated by commas, are tried in turn. PORT is 5671 or "
                  "5672 and VHOST `/` unless they are there; special characters are written as "
                  "%XX."},
-        {"rabbitmq", "node", OCS_KEY_TEXT, AT(rabbitmq.node), .example = "node1",
+        {KEY("rabbitmq", rabbitmq, node, TEXT), .example = "node1",
          .help = "Name of this node, of at most 64 letters, digits, `_`, `.` and `-`. No two nodes "
-                 "may "
-                 "have the same. Not set: the host name up to the first dot."},
-        {"rabbitmq", "exchange", OCS_KEY_AMQP, AT(rabbitmq.exchange),
-         .fallback = "ocsmanager.users",
+                 "may have the same. Not set: the host name up to the first dot."},
+        {KEY("rabbitmq", rabbitmq, exchange, AMQP), .fallback = "ocsmanager.users",
          .help = "Direct exchange through which nodes reach each other, keyed by groupware user: "
                  "the same on all nodes. It and the queues are made if missing."},
-        {"rabbitmq", "ingest_queue", OCS_KEY_AMQP, AT(rabbitmq.ingest_queue),
-         .fallback = "ocsmanager.ingest",
+        {KEY("rabbitmq", rabbitmq, ingest_queue, AMQP), .fallback = "ocsmanager.ingest",
          .help = "Queue that remote systems may publish notifications to, shared by all nodes."},
-        {"rabbitmq", "dead_queue", OCS_KEY_AMQP, AT(rabbitmq.dead_queue),
-         .fallback = "ocsmanager.dead",
+        {KEY("rabbitmq", rabbitmq, dead_queue, AMQP), .fallback = "ocsmanager.dead",
          .help = "Queue for messages that can never succeed; `ocsctl dead` shows them."},
-        {"rabbitmq", "node_queue", OCS_KEY_AMQP, AT(rabbitmq.node_queue),
-         .example = "ocsmanager.node.node1",
+        {KEY("rabbitmq", rabbitmq, node_queue, AMQP), .example = "ocsmanager.node.node1",
          .help = "Queue of this node alone. Not set: `ocsmanager.node.` and the node's name."},
-        {"rabbitmq", "ingest", OCS_KEY_WORD, AT(rabbitmq.ingest), .fallback = "yes",
-         .words = yes_words,
+        {KEY("rabbitmq", rabbitmq, ingest, WORD), .fallback = "yes", .words = yes_words,
          .help = "Whether this node takes its share of the ingest queue: yes or no. A relay does "
                  "not."},
-        {"rabbitmq", "relay", OCS_KEY_WORD, AT(rabbitmq.relay), .fallback = "no",
-         .words = yes_words,
+        {KEY("rabbitmq", rabbitmq, relay, WORD), .fallback = "no", .words = yes_words,
          .help = "yes on a mail host without MAPI servers: nothing is delivered here, every "
                  "notification is handed to the ingest queue."},
-        {"rabbitmq", "ingest_account", OCS_KEY_ACCOUNT, AT(rabbitmq.ingest_account),
-         .fallback = "anonymous",
+        {KEY("rabbitmq", rabbitmq, ingest_account, ACCOUNT), .fallback = "anonymous",
          .help = "Account that a message of the ingest queue without a user-id counts as: "
                  "[account:NAME] limits it. Empty: such messages are refused. A user-id, which the "
                  "broker checks, is the name of the account."},
-        {"rabbitmq", "json_backend", OCS_KEY_TEXT, AT(rabbitmq.json_backend), .example = "sogo",
+        {KEY("rabbitmq", rabbitmq, json_backend, TEXT), .example = "sogo",
          .help = "Backend that JSON documents of the ingest queue are about, since they name none. "
                  "Not set: the only [backend:NAME]; where there are several, they are refused."},
-        {"rabbitmq", "ca_file", OCS_KEY_PATH, AT(rabbitmq.ca_file),
-         .example = "/etc/ssl/broker-ca.pem",
+        {KEY("rabbitmq", rabbitmq, ca_file, PATH), .example = "/etc/ssl/broker-ca.pem",
          .help = "Certificates (PEM) that the broker's must lead back to. Not set: those the "
                  "system trusts."},
-        {"rabbitmq", "cert_file", OCS_KEY_PATH, AT(rabbitmq.cert_file),
-         .example = "/etc/ssl/node1.pem",
+        {KEY("rabbitmq", rabbitmq, cert_file, PATH), .example = "/etc/ssl/node1.pem",
          .help = "Certificate (PEM) this node shows to the broker; it needs key_file."},
-        {"rabbitmq", "key_file", OCS_KEY_PATH, AT(rabbitmq.key_file),
-         .example = "/etc/ssl/private/node1.key",
+        {KEY("rabbitmq", rabbitmq, key_file, PATH), .example = "/etc/ssl/private/node1.key",
          .help = "Its private key (PEM, not encrypted), readable by the daemon's user only."},
-        {"rabbitmq", "tls_verify", OCS_KEY_WORD, AT(rabbitmq.tls_verify), .fallback = "yes",
-         .words = yes_words,
+        {KEY("rabbitmq", rabbitmq, tls_verify, WORD), .fallback = "yes", .words = yes_words,
          .help = "Whether the broker's certificate must be valid for its host name. Without, "
                  "anyone in between can pose as the broker."},
-        {"rabbitmq", "heartbeat", OCS_KEY_NUMBER, AT(rabbitmq.heartbeat), .fallback = "10",
-         .min = 1, .max = 300,
+        {KEY("rabbitmq", rabbitmq, heartbeat, NUMBER), .fallback = "10", .min = 1, .max = 300,
          .help = "Seconds: a broker from which nothing was heard for twice as long is given up."},
-        {"rabbitmq", "prefetch", OCS_KEY_NUMBER, AT(rabbitmq.prefetch), .fallback = "256", .min = 1,
-         .max = 10000,
+        {KEY("rabbitmq", rabbitmq, prefetch, NUMBER), .fallback = "256", .min = 1, .max = 10000,
          .help = "Messages the broker hands out before one is acknowledged, for each of the two "
                  "queues."},
-        {"rabbitmq", "confirm_timeout", OCS_KEY_NUMBER, AT(rabbitmq.confirm_timeout),
-         .fallback = "5", .min = 1, .max = 60,
+        {KEY("rabbitmq", rabbitmq, confirm_timeout, NUMBER), .fallback = "5", .min = 1, .max = 60,
          .help = "Seconds in which the broker must confirm a message; then it is spooled or "
                  "refused. Less than [limits] request_deadline."},
-        {"rabbitmq", "pending_max", OCS_KEY_NUMBER, AT(rabbitmq.pending_max), .fallback = "20000",
-         .min = 1, .max = 1000000,
+        {KEY("rabbitmq", rabbitmq, pending_max, NUMBER), .fallback = "20000", .min = 1,
+         .max = 1000000,
          .help = "Messages that wait for the broker in memory; more are spooled or refused."},
-        {"rabbitmq", "queue_length", OCS_KEY_NUMBER, AT(rabbitmq.queue_length),
-         .fallback = "100000", .min = 1, .max = 100000000,
+        {KEY("rabbitmq", rabbitmq, queue_length, NUMBER), .fallback = "100000", .min = 1,
+         .max = 100000000,
          .help = "Messages this node's queue holds; the broker refuses more. To change it, delete "
                  "the queue first."},
-        {"rabbitmq", "queue_expires", OCS_KEY_NUMBER, AT(rabbitmq.queue_expires),
-         .fallback = "1800", .min = 1, .max = 4294967,
+        {KEY("rabbitmq", rabbitmq, queue_expires, NUMBER), .fallback = "1800", .min = 1,
+         .max = 4294967,
          .help = "Seconds after which the broker removes this node's queue when the node is gone. "
                  "To change it, delete the queue first."},
-        {"rabbitmq", "unbind_after", OCS_KEY_NUMBER, AT(rabbitmq.unbind_after), .fallback = "60",
-         .min = 1, .max = 86400,
-         .help = "Seconds after a user's last session ended in which his notifications still come "
-                 "here."},
-        {"rabbitmq", "spool_max", OCS_KEY_NUMBER, AT(rabbitmq.spool_max), .fallback = "0",
-         .max = 1048576,
-         .help = "MiB of disk, in private/spool of the registry, for notifications that the "
-                 "broker cannot take. Past it they are refused. 0: no spool."},
+        {KEY("rabbitmq", rabbitmq, unbind_after, NUMBER), .fallback = "60", .min = 1, .max = 86400,
+         .help = "Seconds after a user's last session ended in which their notifications still "
+                 "come here."},
+        {KEY("rabbitmq", rabbitmq, spool_max, NUMBER), .fallback = "0", .max = 1048576,
+         .help = "MiB of disk, in private/spool of the registry, for notifications that the broker "
+                 "cannot take. Past it they are refused. 0: no spool."},
 
-        {"backend:", "uri", OCS_KEY_URI, .offset = offsetof(struct ocs_config_backend, uri),
+        {NAMED_KEY("backend:", backend, uri, URI),
          .example = "sogo://{user}@mail/{folder}/{message}", .reload = true,
          .help = "Template of the URIs of its messages, made of {user}, {folder} and {message}. "
                  "Required."},
-        {"backend:", "separator", OCS_KEY_SEPARATOR,
-         .offset = offsetof(struct ocs_config_backend, separator), .fallback = "/",
+        {NAMED_KEY("backend:", backend, separator, SEPARATOR), .fallback = "/",
          .help = "The character between the levels of a folder in the JSON documents of this "
                  "backend ([rabbitmq] json_backend), such as `.`; in XML it is always `/`."},
-        {"backend:", "names", OCS_KEY_WORD, .offset = offsetof(struct ocs_config_backend, names),
-         .fallback = "utf-8", .words = name_words,
+        {NAMED_KEY("backend:", backend, names, WORD), .fallback = "utf-8", .words = name_words,
          .help = "How folders are written in the JSON documents of this backend: utf-8, or utf-7, "
                  "IMAP's modified UTF-7 (Entw&APw-rfe); in XML it is always UTF-8."},
 
-        {"account:", "backends", OCS_KEY_PATTERNS,
-         .offset = offsetof(struct ocs_config_account, backends), .example = "sogo, dovecot*",
+        {NAMED_KEY("account:", account, backends, PATTERNS), .example = "sogo, dovecot*",
          .reload = true,
          .help = "Backends, separated by commas; `*` is any run of characters. Not set: all; "
                  "empty: none."},
-        {"account:", "users", OCS_KEY_PATTERNS,
-         .offset = offsetof(struct ocs_config_account, users), .example = "*@example.org",
+        {NAMED_KEY("account:", account, users, PATTERNS), .example = "*@example.org",
          .reload = true, .help = "Backend users, in the same way."},
 };
 const size_t ocs_n_keys = sizeof(ocs_keys) / sizeof(ocs_keys[0]);

@@ -125,9 +125,11 @@ const char *ocs_key_nearest(const char *section, const char *key)
 	unsigned least = NAME_LONGEST;
 
 	for (size_t i = 0; i < ocs_n_keys; i++) {
+		if (!section_is(ocs_keys[i].section, section))
+			continue;
 		unsigned by = distance(key, ocs_keys[i].name);
 
-		if (section_is(ocs_keys[i].section, section) && by < least && is_near(key, by)) {
+		if (by < least && is_near(key, by)) {
 			least = by;
 			nearest = ocs_keys[i].name;
 		}

@@ -86,7 +86,7 @@ static int set_words(const struct ocs_key *key, const char **member, const void 
 		if (i < 0)
 			return wrong_word(key, item, (int)len, error);
 		if (seen & 1u << i)
-			return ocs_error_set(error, "%s is in it twice", key->words[i]);
+			return ocs_error_set(error, "%s is listed twice", key->words[i]);
 		list = talloc_asprintf_append(list, "%s%s", seen != 0 ? ", " : "", key->words[i]);
 		seen |= 1u << i;
 		item += strcspn(item, ",");
@@ -106,7 +106,7 @@ static int check_patterns(const char *text, struct ocs_error *error)
 	do {
 		text = next_item(text, &len);
 		if (len == 0)
-			return ocs_error_set(error, "there is an empty pattern between the commas");
+			return ocs_error_set(error, "empty pattern in the list");
 		text += strcspn(text, ",");
 	} while (*text++ == ',');
 	return 0;
@@ -115,7 +115,7 @@ static int check_patterns(const char *text, struct ocs_error *error)
 static int check_host(const char *text, struct ocs_error *error)
 {
 	if (text[0] == '[')
-		return ocs_error_set(error, "'%s': an IPv6 address has no brackets here", text);
+		return ocs_error_set(error, "'%s': write an IPv6 address without brackets", text);
 	for (const char *p = text; *p != '\0'; p++) {
 		if (!isalnum((unsigned char)*p) && strchr(".:-_%", *p) == NULL)
 			return ocs_error_set(error, "'%s' is neither a host name nor an address%s",
@@ -144,11 +144,11 @@ static int check_uri(const char *text, struct ocs_error *error)
 static int check_amqp_name(const char *text, struct ocs_error *error)
 {
 	if (strlen(text) > AMQP_NAME_LONGEST)
-		return ocs_error_set(error, "RabbitMQ allows %d bytes, these are %zu",
-		                     AMQP_NAME_LONGEST, strlen(text));
+		return ocs_error_set(error, "the name has %zu bytes; RabbitMQ allows %d",
+		                     strlen(text), AMQP_NAME_LONGEST);
 	if (strncmp(text, "amq.", 4) == 0)
-		return ocs_error_set(error, "'%s': RabbitMQ keeps names with amq. for itself",
-		                     text);
+		return ocs_error_set(
+		        error, "'%s': names that begin with amq. are reserved by RabbitMQ", text);
 	return 0;
 }
 
@@ -156,9 +156,10 @@ static int check_amqp_name(const char *text, struct ocs_error *error)
 static int check_separator(const char *text, struct ocs_error *error)
 {
 	if (strlen(text) != 1 || !ispunct((unsigned char)*text) || strchr("&+,-_", *text) != NULL)
-		return ocs_error_set(error,
-		                     "'%s' is not one character such as / or . (and not & + , - _)",
-		                     text);
+		return ocs_error_set(
+		        error,
+		        "'%s' is not one punctuation character such as / or . (but not & + , - _)",
+		        text);
 	return 0;
 }
 
@@ -171,8 +172,7 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 
 	if (*text == '\0' && key->type != OCS_KEY_PATTERNS && key->type != OCS_KEY_ACCOUNT &&
 	    key->type != OCS_KEY_UNUSED)
-		return ocs_error_set(error,
-		                     "there is no value (to leave it unset, remove the line)");
+		return ocs_error_set(error, "empty value (to leave it unset, remove the line)");
 	switch (key->type) {
 	case OCS_KEY_NUMBER:
 		return set_number(key, member, text, error);
@@ -185,7 +185,7 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 	case OCS_KEY_WORDS:
 		return set_words(key, string, mem_ctx, text, error);
 	case OCS_KEY_LATER:
-		return ocs_error_set(error, "is not in this version");
+		return ocs_error_set(error, "not supported in this version");
 	case OCS_KEY_UNUSED:
 		return 0;
 	case OCS_KEY_PATH:
@@ -204,8 +204,9 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 	case OCS_KEY_ACCOUNT:
 		if (*text != '\0' && !ocs_config_account_name_valid(text))
 			result = ocs_error_set(
-			        error, "'%s': an account has 1 to %d of A-Z a-z 0-9 _ . @ -", text,
-			        ACCOUNT_NAME_LONGEST);
+			        error,
+			        "'%s' is not a valid account name (1 to %d of A-Z a-z 0-9 _ . @ -)",
+			        text, ACCOUNT_NAME_LONGEST);
 		break;
 	case OCS_KEY_SEPARATOR:
 		result = check_separator(text, error);
@@ -228,12 +229,12 @@ const char *ocs_config_value_doubt(const struct ocs_key *key, const char *text)
 	size_t len = strlen(text);
 
 	if (len >= 2 && (text[0] == '"' || text[0] == '\'') && text[len - 1] == text[0])
-		return "the quotes are taken as part of the value";
+		return "the quotes are part of the value";
 	/* A password may hold any of these, a hash and a URI cannot. */
 	bool secret = key->type == OCS_KEY_SECRET && text[0] != '{' && text[0] != '$' &&
 	              strstr(text, "://") == NULL;
 	if (!secret && has_comment(text))
-		return "the rest of the line is taken as part of the value " COMMENT_HINT;
+		return "the text after # or ; is part of the value " COMMENT_HINT;
 	return NULL;
 }
 

@@ -3,7 +3,8 @@
 /*
  * Runs a fuzz target without libFuzzer:  PROGRAM [-n MUTATIONS] [FILE...]
  *
- * Inputs are the vectors behind each of the first bytes that targets choose by, and the files.
+ * Inputs are the target's texts, or the vectors behind each of the first bytes that targets choose
+ * by; and the files.
  * Reads the files, writes one line to stdout; ends by a signal if the target finds something.
  */
 #include "fuzz/fuzz.h"
@@ -16,6 +17,7 @@
 #define INPUT_MAX     4096
 #define CHOICES       32
 #define MUTATIONS_MAX 8
+#define TEXT_SHARE    256 /* there are few of them, and the vectors come CHOICES times */
 
 static uint64_t state = 0x9e3779b97f4a7c15u;
 static unsigned long runs;
@@ -125,7 +127,9 @@ int main(int argc, char **argv)
 		count = strtoul(argv[2], NULL, 10);
 		first = 3;
 	}
-	for (size_t i = 0; i < EMSMDB_VECTOR_COUNT; i++) {
+	for (size_t i = 0; fuzz_texts != NULL && fuzz_texts[i] != NULL; i++)
+		mutate((const uint8_t *)fuzz_texts[i], strlen(fuzz_texts[i]), TEXT_SHARE * count);
+	for (size_t i = 0; fuzz_texts == NULL && i < EMSMDB_VECTOR_COUNT; i++) {
 		size_t len = 1 + bytes_of(emsmdb_vectors[i].hex, data + 1);
 
 		for (data[0] = 0; data[0] < CHOICES; data[0]++)

@@ -14,6 +14,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Inputs of a target that is fed text, up to a NULL. One that has none is fed the vectors. */
+extern const char *const fuzz_texts[] __attribute__((weak));
+
 /* What must hold for any input: a crash that says where. */
 #define FUZZ_CHECK(condition)                                                                      \
 	do {                                                                                       \

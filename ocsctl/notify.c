@@ -16,10 +16,8 @@
 #include "ocsctl/login.h"
 #include "ocsctl/xml.h"
 
-#define FILE_MAX  (64u << 20)
-#define MAX_BODY  65536u /* the daemon's defaults, where its ini is not at hand */
-#define MAX_BATCH 256u
-#define ENVELOPE  512u /* more than the rest of a request takes, its token included */
+#define FILE_MAX (64u << 20)
+#define ENVELOPE 512u /* more than the rest of a request takes, its token included */
 
 struct item {
 	const char *file;
@@ -346,7 +344,10 @@ static int read_password(const struct ocsctl *ctl, char out[OCSCTL_PASSWORD_MAX 
 
 int ocsctl_notify(struct ocsctl *ctl)
 {
-	struct job job = {.ctl = ctl, .max_body = MAX_BODY, .max_batch = MAX_BATCH};
+	/* The daemon's defaults, where its ini is not at hand. */
+	struct job job = {.ctl = ctl,
+	                  .max_body = ocs_config_default("server:main", "max_body"),
+	                  .max_batch = ocs_config_default("server:main", "max_batch")};
 	char password[OCSCTL_PASSWORD_MAX + 1];
 	int ret = 0;
 

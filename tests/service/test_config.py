@@ -85,12 +85,12 @@ class Check(ConfigTest):
 
     def test_an_unknown_key_and_section_are_warnings_with_a_suggestion(self):
         self.warned(ini_text({"limits": {"failed_login": "3"}, "mqueu": {"x": "1"}}),
-                    (20, "is failed_logins meant?"), (22, "is [mqueue] meant?"))
+                    (20, "did you mean 'failed_logins'?"), (22, "did you mean [mqueue]?"))
 
     def test_old_keys_are_warnings(self):
         self.warned("[DEFAULT]\ndebug = true\n[app:main]\nuse = egg:ocsmanager\n" +
                     ini_text({"main": {"mapistore_root": "/x", "debug": "yes"}}),
-                    (1, "has no meaning any more"), (3, "has no meaning any more"),
+                    (1, "is obsolete and ignored"), (3, "is obsolete and ignored"),
                     (8, "see registry"), (9, "see log_level"))
 
     def test_each_bad_value_is_an_error_with_its_line(self):
@@ -127,13 +127,13 @@ class Check(ConfigTest):
     def test_a_key_twice_and_a_section_twice_are_errors(self):
         text = ini_text() + "[limits]\nfailed_logins = 1\nfailed_logins = 2\n[main]\n"
         line = text.splitlines().index("failed_logins = 2") + 1
-        self.refused(text, (line, "second time"), (line + 1, "second time"))
+        self.refused(text, (line, "duplicate key"), (line + 1, "duplicate section"))
 
     def test_lines_that_are_no_ini_are_errors(self):
         text = ini_text()
         line = text.count("\n") + 1
         self.refused(text + "nonsense\n= 1\n[unclosed\n[]\n", (line, "neither"), (line + 1, "no key"),
-                     (line + 2, "closing bracket"), (line + 3, "no name"))
+                     (line + 2, "closing bracket"), (line + 3, "is empty"))
         self.refused("port = 1\n" + text, (1, "before the first [section]"))
         self.refused((text + "[users]\nmap = /a\0b\n").encode(), (line + 1, "NUL"))
         self.refused(text.encode() + b"[users]\nmap = /\xff\n", (line + 1, "UTF-8"))
@@ -317,10 +317,10 @@ class Link(ConfigTest):
         self.check_link({"node": "n1"}, 0, "[rabbitmq] node has no effect without uri")
 
     def test_contradictions_are_errors(self):
-        for keys, words in (({"relay": "yes", "ingest": "yes"}, "only fills the ingest queue"),
-                            ({"cert_file": "x"}, "it needs key_file"),
+        for keys, words in (({"relay": "yes", "ingest": "yes"}, "must be no with relay = yes"),
+                            ({"cert_file": "x"}, "key_file must be set as well"),
                             ({"confirm_timeout": "10"}, "less than [limits] request_deadline"),
-                            ({"dead_queue": "ocsmanager.ingest"}, "is ingest_queue already"),
+                            ({"dead_queue": "ocsmanager.ingest"}, "is already the name of ingest_queue"),
                             ({"json_backend": "nobody"}, "no section [backend:nobody]")):
             with self.subTest(words=words):
                 self.check_link({**self.URI, **keys}, 1, words)

@@ -20,7 +20,7 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PACKAGES = {"tdb.h": "tdb", "talloc.h": "talloc", "nettle/": "nettle", "microhttpd.h": "libmicrohttpd",
             "libxml/": "libxml-2.0", "amqp": "librabbitmq", "rabbitmq-c/": "librabbitmq", "jansson.h": "jansson",
             "curl/": "libcurl", "gsasl.h": "libgsasl", "gnutls/": "gnutls", "cap-ng.h": "libcap-ng",
-            "ini_config": "ini_config", "collection": "ini_config", "ref_array": "ini_config", "systemd/": "libsystemd"}
+            "systemd/": "libsystemd"}
 
 
 def makefile():

@@ -84,6 +84,11 @@ static OCS_MAYBE void setup(void)
 	        .backend = "single",
 	        .username = "openchange",
 	        .password = "{SSHA}V5vA8_OePf6KFdlcDlVNSaq-G90BAgME", /* test */
+	        .challenge_ttl = 60,
+	        .token_ttl = 3600,
+	        .failed_logins = 10,
+	        .failure_window = 300,
+	        .pending_challenges = 4096,
 	        .private_folder = private_folder,
 	        .now = now,
 	        .report = on_report,

@@ -110,7 +110,11 @@ START_TEST(threads_log_in_check_log_out_and_reload_together)
 	settings = (struct ocs_auth_settings){.backend = "single",
 	                                      .username = "openchange",
 	                                      .password = "pencil",
+	                                      .challenge_ttl = 60,
+	                                      .token_ttl = 3600,
 	                                      .failed_logins = 1000000,
+	                                      .failure_window = 300,
+	                                      .pending_challenges = 4096,
 	                                      .private_folder = private_folder};
 	ck_assert_msg(ocs_auth_open(&settings, &auth, &error) == 0, "%s", error.text);
 	for (int i = 0; i < THREADS; i++)

@@ -1,73 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* [rabbitmq] of the ini: defaults, contradictions, doubts, and the link's settings made of it. */
-#include <check.h>
 #include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <syslog.h>
-#include <talloc.h>
-#include <unistd.h>
 
-#include "config/config.h"
 #include "config/cluster.h"
-#include "tests/unit/test_folder.h"
+#include "tests/unit/test_config_rig.h"
 
-/* What stands before the section: 6 lines, so that the first key of [rabbitmq] is in line 8. */
+/* What stands before the keys: 8 lines. */
 #define BEFORE                                                                                     \
 	"[auth:single]\nusername = a\npassword = b\n[main]\nregistry = run\n[backend:sogo]\n"      \
 	"uri = sogo://{user}/{folder}/{message}\n[rabbitmq]\n"
 #define URI "uri = amqp://guest:s3cret@127.0.0.1:5672\n"
 
-static char folder[TEST_FOLDER_SIZE];
-static char path[TEST_FOLDER_SIZE + 16];
-static void *memory;
-static struct ocs_config *config;
-static int result;
-static char problems[8192];
-
-static void collect(int priority, const char *text, void *arg)
-{
-	size_t used = strlen(problems);
-	const char *shown = strncmp(text, path, strlen(path)) == 0 ? text + strlen(path) : text;
-
-	(void)arg;
-	snprintf(problems + used, sizeof(problems) - used, "%s%s\n",
-	         priority == LOG_ERR ? "E" : "W", shown);
-}
-
-static void load_text(const char *text)
-{
-	FILE *file = fopen(path, "w");
-
-	ck_assert_ptr_nonnull(file);
-	ck_assert_int_ge(fputs(text, file), 0);
-	ck_assert_int_eq(fclose(file), 0);
-	ck_assert_int_eq(chmod(path, 0600), 0);
-	problems[0] = '\0';
-	config = NULL;
-	result = ocs_config_load(path, memory, collect, NULL, &config);
-}
-
 /* Keys of [rabbitmq], the first in line 9. */
-static void load(const char *keys)
+static void link_with(const char *keys)
 {
-	load_text(talloc_asprintf(memory, BEFORE "%s", keys));
-}
-
-static void fine(void)
-{
-	ck_assert_str_eq(problems, "");
-	ck_assert_int_eq(result, 0);
-}
-
-/* Just this one problem: E or W, line, text. */
-static void only(const char *expected)
-{
-	ck_assert_str_eq(problems, expected);
-	ck_assert_int_eq(result, expected[0] == 'E' ? -1 : 0);
+	load(talloc_asprintf(memory, BEFORE "%s", keys));
 }
 
 static struct ocs_link_settings *settings(void)
@@ -81,10 +29,10 @@ static struct ocs_link_settings *settings(void)
 
 START_TEST(without_uri_there_is_no_link_and_nothing_to_set)
 {
-	load("");
+	link_with("");
 	fine();
 	ck_assert_ptr_null(settings());
-	load("node = n1\nspool_max = 5\n");
+	link_with("node = n1\nspool_max = 5\n");
 	only("W:9: [rabbitmq] node has no effect without uri\n"
 	     "W:10: [rabbitmq] spool_max has no effect without uri\n");
 	ck_assert_ptr_null(settings());
@@ -95,7 +43,7 @@ START_TEST(a_uri_alone_is_enough)
 {
 	char host[HOST_NAME_MAX + 1], queue[HOST_NAME_MAX + 32], spool[TEST_FOLDER_SIZE + 40];
 
-	load(URI);
+	link_with(URI);
 	fine();
 	ck_assert_int_eq(gethostname(host, sizeof(host)), 0);
 	host[strcspn(host, ".")] = '\0';
@@ -133,12 +81,12 @@ END_TEST
 
 START_TEST(every_key_arrives_in_the_settings)
 {
-	load("uri = amqps://a:b@one/v,amqps://a:b@two/v\nnode = n-1.x_Y\nexchange = e\n"
-	     "ingest_queue = i\ndead_queue = d\nnode_queue = n\ningest = no\nrelay = yes\n"
-	     "ingest_account =\njson_backend = SOGO\nca_file = ca.pem\ncert_file = /c.pem\n"
-	     "key_file = /k.pem\ntls_verify = yes\nheartbeat = 300\nprefetch = 1\n"
-	     "confirm_timeout = 9\npending_max = 2\nqueue_length = 3\nqueue_expires = 4\n"
-	     "unbind_after = 5\nspool_max = 1048576\n[server:main]\nmax_batch = 7\n");
+	link_with("uri = amqps://a:b@one/v,amqps://a:b@two/v\nnode = n-1.x_Y\nexchange = e\n"
+	          "ingest_queue = i\ndead_queue = d\nnode_queue = n\ningest = no\nrelay = yes\n"
+	          "ingest_account =\njson_backend = SOGO\nca_file = ca.pem\ncert_file = /c.pem\n"
+	          "key_file = /k.pem\ntls_verify = yes\nheartbeat = 300\nprefetch = 1\n"
+	          "confirm_timeout = 9\npending_max = 2\nqueue_length = 3\nqueue_expires = 4\n"
+	          "unbind_after = 5\nspool_max = 1048576\n[server:main]\nmax_batch = 7\n");
 	fine();
 
 	const struct ocs_link_settings *link = settings();
@@ -169,7 +117,7 @@ END_TEST
 
 START_TEST(the_settings_outlive_the_config)
 {
-	load(URI "node = n1\n");
+	link_with(URI "node = n1\n");
 
 	struct ocs_link_settings *link = settings();
 	talloc_free(config);
@@ -181,14 +129,15 @@ END_TEST
 
 START_TEST(a_node_name_fits_into_a_queue_name_and_a_routing_key)
 {
-	load(URI "node = a b\n");
-	only("E:10: [rabbitmq] node: 'a b': a node has 1 to 64 of A-Z a-z 0-9 _ . -\n");
+	link_with(URI "node = a b\n");
+	only("E:10: [rabbitmq] node: 'a b' is not a valid node name (1 to 64 of A-Z a-z 0-9 _ . "
+	     "-)\n");
 	char *name = talloc_zero_array(memory, char, 66);
 	memset(name, 'n', 64);
-	load(talloc_asprintf(memory, URI "node = %s\n", name));
+	link_with(talloc_asprintf(memory, URI "node = %s\n", name));
 	fine();
 	name[64] = 'n';
-	load(talloc_asprintf(memory, URI "node = %s\n", name));
+	link_with(talloc_asprintf(memory, URI "node = %s\n", name));
 	ck_assert_int_eq(result, -1);
 }
 END_TEST
@@ -198,64 +147,65 @@ START_TEST(names_are_what_amqp_allows)
 	char *name = talloc_zero_array(memory, char, 257);
 
 	memset(name, 'q', 255);
-	load(talloc_asprintf(memory, URI "exchange = %s\n", name));
+	link_with(talloc_asprintf(memory, URI "exchange = %s\n", name));
 	fine();
 	name[255] = 'q';
-	load(talloc_asprintf(memory, URI "exchange = %s\n", name));
-	only("E:10: [rabbitmq] exchange: RabbitMQ allows 255 bytes, these are 256\n");
-	load(URI "dead_queue = amq.dead\n");
-	only("E:10: [rabbitmq] dead_queue: 'amq.dead': RabbitMQ keeps names with amq. for "
-	     "itself\n");
-	load(URI "ingest_queue = x\ndead_queue = x\n");
-	only("E:11: [rabbitmq] dead_queue: 'x' is ingest_queue already\n");
-	load(URI "node = n\ndead_queue = ocsmanager.node.n\n");
-	only("E:8: [rabbitmq] node_queue: 'ocsmanager.node.n' is dead_queue already\n");
+	link_with(talloc_asprintf(memory, URI "exchange = %s\n", name));
+	only("E:10: [rabbitmq] exchange: the name has 256 bytes; RabbitMQ allows 255\n");
+	link_with(URI "dead_queue = amq.dead\n");
+	only("E:10: [rabbitmq] dead_queue: 'amq.dead': names that begin with amq. are reserved "
+	     "by RabbitMQ\n");
+	link_with(URI "ingest_queue = x\ndead_queue = x\n");
+	only("E:11: [rabbitmq] dead_queue: 'x' is already the name of ingest_queue\n");
+	link_with(URI "node = n\ndead_queue = ocsmanager.node.n\n");
+	only("E:8: [rabbitmq] node_queue: 'ocsmanager.node.n' is already the name of dead_queue\n");
 }
 END_TEST
 
 START_TEST(a_relay_takes_nothing_from_the_ingest_queue)
 {
-	load(URI "relay = yes\n");
+	link_with(URI "relay = yes\n");
 	fine();
 	ck_assert(settings()->relay);
 	ck_assert(!settings()->ingest);
-	load(URI "relay = yes\ningest = no\n");
+	link_with(URI "relay = yes\ningest = no\n");
 	fine();
-	load(URI "relay = yes\ningest = yes\n");
-	only("E:11: [rabbitmq] ingest: a relay only fills the ingest queue; say no, or relay = "
-	     "no\n");
+	link_with(URI "relay = yes\ningest = yes\n");
+	only("E:11: [rabbitmq] ingest: must be no with relay = yes (a relay does not consume "
+	     "the ingest queue)\n");
 }
 END_TEST
 
 START_TEST(a_relay_needs_no_backend)
 {
-	load_text("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI "relay = yes\n");
+	load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI "relay = yes\n");
 	fine();
-	load_text("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI);
-	ck_assert_ptr_nonnull(strstr(problems, "W: there is no section [backend:NAME]"));
+	load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI);
+	ck_assert_ptr_nonnull(strstr(problems, "W: no section [backend:NAME]"));
 }
 END_TEST
 
 START_TEST(a_confirm_comes_before_the_request_is_given_up)
 {
-	load(URI "[limits]\nrequest_deadline = 5\n");
-	only("E:8: [rabbitmq] confirm_timeout: 5 is not less than [limits] request_deadline, 5\n");
-	load(URI "confirm_timeout = 4\n[limits]\nrequest_deadline = 5\n");
+	link_with(URI "[limits]\nrequest_deadline = 5\n");
+	only("E:8: [rabbitmq] confirm_timeout: 5 is not less than [limits] request_deadline (5)\n");
+	link_with(URI "confirm_timeout = 4\n[limits]\nrequest_deadline = 5\n");
 	fine();
-	load("[limits]\nrequest_deadline = 5\n");
+	link_with("[limits]\nrequest_deadline = 5\n");
 	fine();
 }
 END_TEST
 
 START_TEST(json_is_about_the_only_backend_or_the_one_named)
 {
-	load(URI "json_backend = dovecot\n");
-	only("E:10: [rabbitmq] json_backend: there is no section [backend:dovecot]\n");
-	load(URI "[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
+	link_with(URI "json_backend = dovecot\n");
+	only("E:10: [rabbitmq] json_backend: no section [backend:dovecot]\n");
+	link_with(URI "[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_ptr_null(settings()->json_backend);
-	load(URI
-	     "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
+	link_with(
+	        URI
+	        "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_str_eq(settings()->json_backend, "dovecot");
 }
@@ -263,14 +213,15 @@ END_TEST
 
 START_TEST(folders_in_json_are_as_their_backend_writes_them)
 {
-	load(URI
-	     "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
+	link_with(
+	        URI
+	        "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
 	fine();
 	ck_assert_int_eq(settings()->json_folders.separator, '/');
 	ck_assert(!settings()->json_folders.utf7);
-	load(URI "json_backend = Dovecot\n[backend:dovecot]\nuri = "
-	         "d://{user}/{folder}/{message}\nseparator = .\n"
-	         "names = UTF-7\n");
+	link_with(URI "json_backend = Dovecot\n[backend:dovecot]\nuri = "
+	              "d://{user}/{folder}/{message}\nseparator = .\n"
+	              "names = UTF-7\n");
 	fine();
 	ck_assert_int_eq(settings()->json_folders.separator, '.');
 	ck_assert(settings()->json_folders.utf7);
@@ -279,11 +230,12 @@ END_TEST
 
 START_TEST(an_account_may_be_empty_but_not_nonsense)
 {
-	load(URI "ingest_account =\n");
+	link_with(URI "ingest_account =\n");
 	fine();
-	load(URI "ingest_account = a b\n");
-	only("E:10: [rabbitmq] ingest_account: 'a b': an account has 1 to 128 of A-Z a-z 0-9 _ . "
-	     "@ -\n");
+	link_with(URI "ingest_account = a b\n");
+	only("E:10: [rabbitmq] ingest_account: 'a b' is not a valid account name (1 to 128 of A-Z "
+	     "a-z "
+	     "0-9 _ . @ -)\n");
 }
 END_TEST
 
@@ -311,8 +263,8 @@ START_TEST(numbers_and_words_are_checked)
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		load(talloc_asprintf(memory, "%s%s\n", strncmp(bad[i], "uri", 3) == 0 ? "" : URI,
-		                     bad[i]));
+		link_with(talloc_asprintf(memory, "%s%s\n",
+		                          strncmp(bad[i], "uri", 3) == 0 ? "" : URI, bad[i]));
 		ck_assert_msg(result == -1, "%s was taken", bad[i]);
 	}
 }
@@ -320,56 +272,62 @@ END_TEST
 
 START_TEST(a_certificate_needs_its_key)
 {
-	load(URI "cert_file = /c\n");
-	only("E:10: [rabbitmq] cert_file: it needs key_file\n");
-	load(URI "key_file = /k\n");
-	only("E:10: [rabbitmq] key_file: it needs cert_file\n");
+	link_with(URI "cert_file = /c\n");
+	only("E:10: [rabbitmq] cert_file: key_file must be set as well\n");
+	link_with(URI "key_file = /k\n");
+	only("E:10: [rabbitmq] key_file: cert_file must be set as well\n");
 }
 END_TEST
 
 START_TEST(a_password_in_clear_across_the_network_is_a_warning)
 {
-	load("uri = amqp://a:s3cret@mq.example.org:5672/v,amqps://a:s3cret@other\n");
-	only("W:9: [rabbitmq] uri: the password crosses the network to mq.example.org in clear; "
+	link_with("uri = amqp://a:s3cret@mq.example.org:5672/v,amqps://a:s3cret@other\n");
+	only("W:9: [rabbitmq] uri: the password is sent to mq.example.org in clear; "
 	     "use "
 	     "amqps://\n");
-	load("uri = amqp://a:b@localhost , amqp://a:b@127.0.1.5:5672/v,amqp://a:b@[::1]:5672/v\n");
+	link_with("uri = amqp://a:b@localhost , "
+	          "amqp://a:b@127.0.1.5:5672/v,amqp://a:b@[::1]:5672/v\n");
 	fine();
-	load("uri = amqp://a:b@localhost, amqp://\xc3\xa4:%40@[2001:db8::1]\n");
-	only("W:9: [rabbitmq] uri: the password crosses the network to 2001:db8::1 in clear; use "
+	link_with("uri = amqp://a:b@localhost, amqp://\xc3\xa4:%40@[2001:db8::1]\n");
+	only("W:9: [rabbitmq] uri: the password is sent to 2001:db8::1 in clear; use "
 	     "amqps://\n");
 }
 END_TEST
 
 START_TEST(tls_without_verification_is_a_warning)
 {
-	load("uri = amqps://a:b@broker\ntls_verify = no\n");
-	only("W:10: [rabbitmq] tls_verify: without it anyone in between can pose as the broker\n");
-	load(URI "tls_verify = no\n");
+	link_with("uri = amqps://a:b@broker\ntls_verify = no\n");
+	only("W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
+	     "impersonate "
+	     "the broker\n");
+	link_with(URI "tls_verify = no\n");
 	fine();
 }
 END_TEST
 
 START_TEST(an_address_with_tls_is_a_warning_unless_nothing_is_verified)
 {
-	load("uri = amqps://a:s3cret@192.0.2.1/v, amqps://a:b@mq.example.org, "
-	     "amqps://a:b@[2001:db8::1]:5671\n");
-	only("W:9: [rabbitmq] uri: no certificate can be verified for the address 192.0.2.1; "
-	     "write the broker's DNS name\n"
-	     "W:9: [rabbitmq] uri: no certificate can be verified for the address 2001:db8::1; "
-	     "write the broker's DNS name\n");
-	load("uri = amqps://a:b@192.0.2.1\ntls_verify = no\n");
-	only("W:10: [rabbitmq] tls_verify: without it anyone in between can pose as the broker\n");
+	link_with("uri = amqps://a:s3cret@192.0.2.1/v, amqps://a:b@mq.example.org, "
+	          "amqps://a:b@[2001:db8::1]:5671\n");
+	only("W:9: [rabbitmq] uri: the certificate cannot be verified for an address (192.0.2.1); "
+	     "use the broker's DNS name\n"
+	     "W:9: [rabbitmq] uri: the certificate cannot be verified for an address "
+	     "(2001:db8::1); "
+	     "use the broker's DNS name\n");
+	link_with("uri = amqps://a:b@192.0.2.1\ntls_verify = no\n");
+	only("W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
+	     "impersonate "
+	     "the broker\n");
 }
 END_TEST
 
 START_TEST(a_bad_uri_is_an_error_that_shows_no_password)
 {
-	load("uri = amqp://guest:s3cret@host:port/x/y\n");
+	link_with("uri = amqp://guest:s3cret@host:port/x/y\n");
 	ck_assert_int_eq(result, -1);
 	ck_assert_ptr_nonnull(strstr(problems, "E:9: [rabbitmq] uri: "));
 	ck_assert_ptr_null(strstr(problems, "s3cret"));
-	load("uri = http://guest:s3cret@host\n");
+	link_with("uri = http://guest:s3cret@host\n");
 	ck_assert_int_eq(result, -1);
 	ck_assert_ptr_null(strstr(problems, "s3cret"));
 }
@@ -377,13 +335,13 @@ END_TEST
 
 START_TEST(a_uri_that_others_can_read_is_a_warning)
 {
-	load_text("[main]\nauth = file\n[auth:file]\nfile = f\n[backend:a]\nuri = "
-	          "a://{user}/{folder}/{message}\n"
-	          "[rabbitmq]\n" URI);
+	load("[main]\nauth = file\n[auth:file]\nfile = f\n[backend:a]\nuri = "
+	     "a://{user}/{folder}/{message}\n"
+	     "[rabbitmq]\n" URI);
 	fine();
 	ck_assert_int_eq(chmod(path, 0644), 0);
-	ck_assert_int_eq(ocs_config_load(path, memory, collect, NULL, &config), 0);
-	only("W: holds a password and every user can read it: chmod o-r\n");
+	load_file();
+	only("W: contains a password and every user can read it: chmod o-r\n");
 }
 END_TEST
 
@@ -391,14 +349,14 @@ START_TEST(a_change_takes_a_restart_and_shows_no_password)
 {
 	struct ocs_config *before;
 
-	load(URI);
+	link_with(URI);
 	before = config;
-	load("uri = amqp://guest:other@127.0.0.1:5672\nnode = other\n");
+	link_with("uri = amqp://guest:other@127.0.0.1:5672\nnode = other\n");
 	problems[0] = '\0';
 	ocs_config_report_restart(before, config, collect, NULL);
-	only("W[rabbitmq] uri has changed: that takes a restart\n"
-	     "W[rabbitmq] node has changed: that takes a restart\n"
-	     "W[rabbitmq] node_queue has changed: that takes a restart\n");
+	only("W[rabbitmq] uri has changed: restart to apply it\n"
+	     "W[rabbitmq] node has changed: restart to apply it\n"
+	     "W[rabbitmq] node_queue has changed: restart to apply it\n");
 }
 END_TEST
 
@@ -433,82 +391,59 @@ static void make_file(const char *name, const char *text, mode_t mode)
 
 START_TEST(files_exist_and_can_be_read)
 {
-	load(URI "ca_file = ca\ncert_file = cert\nkey_file = .\n");
+	link_with(URI "ca_file = ca\ncert_file = cert\nkey_file = .\n");
 	fine();
 	make_file("cert", certificate, 0644);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
 	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] ca_file: "));
 	ck_assert_ptr_nonnull(strstr(problems, "/ca: No such file or directory\n"));
 	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] key_file: "));
-	ck_assert_ptr_nonnull(strstr(problems, "/.: is not a file\n"));
+	ck_assert_ptr_nonnull(strstr(problems, "/.: not a regular file\n"));
 	ck_assert_ptr_null(strstr(problems, "] cert_file"));
 
-	load(URI "ca_file = cert\ncert_file = cert\nkey_file = key\n");
+	link_with(URI "ca_file = cert\ncert_file = cert\nkey_file = key\n");
 	make_file("key", its_key, 0640);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), 0);
 	fine();
 	make_file("key", its_key, 0644);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), 0);
-	ck_assert_ptr_nonnull(strstr(problems, "/key: is a key and every user can read it"));
+	ck_assert_ptr_nonnull(strstr(problems, "/key: private key, and every user can read it"));
 	make_file("key", certificate, 0640);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "/key: holds no key that can be read"));
+	ck_assert_ptr_nonnull(strstr(problems, "/key: no key in it can be read"));
 	make_file("cert", "", 0644);
 	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "/cert: holds no certificate that can be read"));
+	ck_assert_ptr_nonnull(strstr(problems, "/cert: no certificate in it can be read"));
+	ck_assert_int_eq(unlink(talloc_asprintf(memory, "%s/cert", folder)), 0);
+	ck_assert_int_eq(unlink(talloc_asprintf(memory, "%s/key", folder)), 0);
 }
 END_TEST
 
-static void setup(void)
-{
-	memory = talloc_new(NULL);
-}
-
-static void teardown(void)
-{
-	static const char *const names[] = {"cert", "key"};
-
-	for (size_t i = 0; i < 2; i++)
-		unlink(talloc_asprintf(memory, "%s/%s", folder, names[i]));
-	talloc_free(memory);
-}
-
 int main(void)
 {
-	Suite *suite = suite_create("configuration of the link");
-	TCase *tests = tcase_create("rabbitmq");
+	const TTest *const tests[] = {
+	        without_uri_there_is_no_link_and_nothing_to_set,
+	        a_uri_alone_is_enough,
+	        every_key_arrives_in_the_settings,
+	        the_settings_outlive_the_config,
+	        a_node_name_fits_into_a_queue_name_and_a_routing_key,
+	        names_are_what_amqp_allows,
+	        a_relay_takes_nothing_from_the_ingest_queue,
+	        a_relay_needs_no_backend,
+	        a_confirm_comes_before_the_request_is_given_up,
+	        folders_in_json_are_as_their_backend_writes_them,
+	        json_is_about_the_only_backend_or_the_one_named,
+	        an_account_may_be_empty_but_not_nonsense,
+	        numbers_and_words_are_checked,
+	        a_certificate_needs_its_key,
+	        a_password_in_clear_across_the_network_is_a_warning,
+	        tls_without_verification_is_a_warning,
+	        an_address_with_tls_is_a_warning_unless_nothing_is_verified,
+	        a_bad_uri_is_an_error_that_shows_no_password,
+	        a_uri_that_others_can_read_is_a_warning,
+	        a_change_takes_a_restart_and_shows_no_password,
+	        files_exist_and_can_be_read,
+	};
 
-	test_folder(folder, "config");
-	snprintf(path, sizeof(path), "%s/ocsmanager.ini", folder);
-	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, without_uri_there_is_no_link_and_nothing_to_set);
-	tcase_add_test(tests, a_uri_alone_is_enough);
-	tcase_add_test(tests, every_key_arrives_in_the_settings);
-	tcase_add_test(tests, the_settings_outlive_the_config);
-	tcase_add_test(tests, a_node_name_fits_into_a_queue_name_and_a_routing_key);
-	tcase_add_test(tests, names_are_what_amqp_allows);
-	tcase_add_test(tests, a_relay_takes_nothing_from_the_ingest_queue);
-	tcase_add_test(tests, a_relay_needs_no_backend);
-	tcase_add_test(tests, a_confirm_comes_before_the_request_is_given_up);
-	tcase_add_test(tests, folders_in_json_are_as_their_backend_writes_them);
-	tcase_add_test(tests, json_is_about_the_only_backend_or_the_one_named);
-	tcase_add_test(tests, an_account_may_be_empty_but_not_nonsense);
-	tcase_add_test(tests, numbers_and_words_are_checked);
-	tcase_add_test(tests, a_certificate_needs_its_key);
-	tcase_add_test(tests, a_password_in_clear_across_the_network_is_a_warning);
-	tcase_add_test(tests, tls_without_verification_is_a_warning);
-	tcase_add_test(tests, an_address_with_tls_is_a_warning_unless_nothing_is_verified);
-	tcase_add_test(tests, a_bad_uri_is_an_error_that_shows_no_password);
-	tcase_add_test(tests, a_uri_that_others_can_read_is_a_warning);
-	tcase_add_test(tests, a_change_takes_a_restart_and_shows_no_password);
-	tcase_add_test(tests, files_exist_and_can_be_read);
-	suite_add_tcase(suite, tests);
-
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	unlink(path);
-	rmdir(folder);
-	return failed == 0 ? 0 : 1;
+	return CONFIG_RUN("configuration of the link", tests);
 }
