@@ -119,7 +119,8 @@ PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS) 2>/dev/null)
 LIBS       := $(shell $(PKG_CONFIG) --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
 
 # Ours first, so that the user's win; but a shared object is -fPIC whatever they say.
-OWN_CPPFLAGS := -D_GNU_SOURCE $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) $(PKG_CFLAGS)
+# uthash out of memory: an insertion that failed (hh.tbl is NULL then), not an exit.
+OWN_CPPFLAGS := -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) $(PKG_CFLAGS)
 OWN_CFLAGS   := -std=gnu11 $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
 COMPILE       = $(CC) $(call see,$<) $(OWN_CPPFLAGS) $(MORE_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(WERRORS) -fPIC
 LINK          = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(LDHARDEN) $(LDFLAGS)
@@ -272,6 +273,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
+
+# What a failed allocation leaves: in these tests malloc and calloc can be told to fail.
+$(BUILD)/tests/test_%_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))

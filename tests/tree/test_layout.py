@@ -65,6 +65,19 @@ class Layout(unittest.TestCase):
             wrong = [line for line in wrong if not line.startswith("plugins/samba")]  # has packages of its own
         self.assertEqual(wrong, [])
 
+    def test_an_insertion_that_fails_for_lack_of_memory_is_seen(self):
+        blind, seen = [], 0
+        for path in glob.glob(f"{TREE}/*/*.c") + glob.glob(f"{TREE}/plugins/*/*.c"):
+            with open(path, encoding="utf-8") as f:
+                lines = f.read().split("\n")
+            for i, line in enumerate(lines):
+                if re.search(r"\bHASH_(ADD|REPLACE)", line):
+                    seen += 1
+                    if ".tbl" not in "".join(lines[i + 1:i + 5]):
+                        blind.append(f"{os.path.relpath(path, TREE)}:{i + 1}")
+        self.assertEqual(blind, [])
+        self.assertGreater(seen, 20)
+
     def test_no_circle(self):
         done = []
 
