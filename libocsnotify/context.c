@@ -30,6 +30,11 @@
  * by default); who finds as many cannot know whether more were lost. */
 #define DATAGRAMS_LOST 8
 
+unsigned ocsnotify_library_version(void)
+{
+	return OCSNOTIFY_VERSION;
+}
+
 /* ---- errors and warnings ---- */
 
 const char *ocsnotify_strerror(int error)
