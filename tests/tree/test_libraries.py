@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (C) 2026 the OCSManager developers
-"""The libraries as those get them who link them: names, version, what a host can be compiled and run with, and a page of the manual for each function."""
+"""The libraries as those get them who link them: names, version, what a host can be compiled and run with, an ABI
+that stays, and a page of the manual for each function."""
 
 import glob
 import os
@@ -114,6 +115,17 @@ class Host(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stdout)
             done = run(self.folder + "/host", env={**os.environ, "LD_LIBRARY_PATH": os.path.abspath(paths.BUILD)})
             self.assertEqual((done.returncode, done.stdout), (0, "1 1 500\n"))
+
+
+class Abi(unittest.TestCase):
+    def test_hosts_that_are_there_need_not_be_compiled_again(self):
+        for name in NAMES:
+            if ".debug_info" not in run("readelf", "-S", "-W", library(name)).stdout:
+                self.skipTest("built without -g")
+            # not --headers-dir2 nor a suppression by has_data_member_inserted_at: each hides changes of a field's type
+            done = run("abidiff", "--exported-interfaces-only", "--no-added-syms",
+                       f"{paths.TREE}/lib{name}/{name}.abi", library(name))
+            self.assertEqual(done.returncode, 0, f"{done.stdout}\nIf it is meant: tools/abi-dump says what to do")
 
 
 class Manual(unittest.TestCase):
