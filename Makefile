@@ -17,7 +17,7 @@
 
 .DEFAULT_GOAL := all
 VERSION       := 0.1.0
-SONAME        := libocsnotify.so.0
+SOVERSION     := 0
 PREFIX        ?= /usr/local
 SYSCONFDIR    ?= /etc
 LOCALSTATEDIR ?= /var
@@ -119,7 +119,8 @@ PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS) 2>/dev/null)
 LIBS       := $(shell $(PKG_CONFIG) --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
 
 # Ours first, so that the user's win; but a shared object is -fPIC whatever they say.
-OWN_CPPFLAGS := -D_GNU_SOURCE $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) $(PKG_CFLAGS)
+# uthash out of memory: an insertion that failed (hh.tbl is NULL then), not an exit.
+OWN_CPPFLAGS := -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 $(if $(HAVE_SYSTEMD),-DHAVE_SYSTEMD) $(PKG_CFLAGS)
 OWN_CFLAGS   := -std=gnu11 $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
 COMPILE       = $(CC) $(call see,$<) $(OWN_CPPFLAGS) $(MORE_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(WERRORS) -fPIC
 LINK          = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(LDHARDEN) $(LDFLAGS)
@@ -165,7 +166,9 @@ LIB_ALL  := $(call libs,ocsmanager config cluster xml notify auth http libocsems
 
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
 PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
-LIBRARIES    := $(BUILD)/libocsnotify.a $(BUILD)/libocsemsmdb.a $(BUILD)/$(SONAME) $(BUILD)/libocsnotify.so $(BUILD)/ocsnotify.pc
+PRODUCTS     := ocsnotify ocsemsmdb
+SHARED       := $(PRODUCTS:%=$(BUILD)/lib%.so.$(SOVERSION))
+LIBRARIES    := $(foreach p,$(PRODUCTS),$(BUILD)/lib$(p).a $(BUILD)/lib$(p).so $(BUILD)/$(p).pc) $(SHARED)
 PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
 # Dovecot 2.3 or 2.4 (23, 24): the plugin for one cannot be loaded by the other, and 2.4 learns our
 # settings from a module of its own.
@@ -178,7 +181,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crow
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
 .PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench install uninstall clean format check-format FORCE
-all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN))
+all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -216,14 +219,26 @@ $(BUILD)/libocsnotify.a $(BUILD)/libocsemsmdb.a:
 	@echo "  AR      $@"
 	@rm -f $@ && $(CC) -nostdlib -r -o $@.o -Wl,--whole-archive $< -Wl,--no-whole-archive $(filter-out $<,$^) && \
 	    $(OBJCOPY) --localize-hidden $@.o && $(AR) rcs $@ $@.o && rm -f $@.o
-$(BUILD)/$(SONAME): $(BUILD)/libocsnotify.a libocsnotify/ocsnotify.map
+$(SHARED): $(BUILD)/lib%.so.$(SOVERSION): $(BUILD)/lib%.a
 	@echo "  LINK    $@"
-	@$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=libocsnotify/ocsnotify.map \
-	    -o $@ -Wl,--whole-archive $< -Wl,--no-whole-archive $(HOST_LIBS)
-$(BUILD)/libocsnotify.so: $(BUILD)/$(SONAME)
-	@ln -sf $(SONAME) $@
-$(BUILD)/ocsnotify.pc: libocsnotify/ocsnotify.pc.in $(BUILD)/paths
-	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< >$@
+	@$(LINK) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib$*/$*.map -o $@ \
+	    -Wl,--whole-archive $< -Wl,--no-whole-archive $(if $(filter ocsnotify,$*),$(HOST_LIBS),-L$(BUILD) -locsnotify)
+$(BUILD)/libocsnotify.so.$(SOVERSION): libocsnotify/ocsnotify.map
+$(BUILD)/libocsemsmdb.so.$(SOVERSION): libocsemsmdb/ocsemsmdb.map $(BUILD)/libocsnotify.so
+$(PRODUCTS:%=$(BUILD)/lib%.so): %: %.$(SOVERSION)
+	@ln -sf $(<F) $@
+$(BUILD)/ocsnotify.pc: libocsnotify/ocsnotify.pc.in
+$(BUILD)/ocsemsmdb.pc: libocsemsmdb/ocsemsmdb.pc.in
+$(PRODUCTS:%=$(BUILD)/%.pc): $(BUILD)/paths
+	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $(filter %.in,$^) >$@
+
+# Their manual: a page for each library, function and callback, made from the headers.
+PAREN   := \(
+HEADERS := $(PRODUCTS:%=include/%.h)
+MAN3    := $(sort $(PRODUCTS) $(shell sed -nE 's/^(|[A-Za-z][^$(PAREN)]*[ *])(ocs(notify|emsmdb)_[a-z_]+)$(PAREN).*/\2/p' $(HEADERS)))
+$(BUILD)/man/made: $(HEADERS) doc/integration.md tools/man-pages
+	@echo "  MAN     $(@D)"
+	@rm -rf $(@D) && $(PYTHON) tools/man-pages $(@D) $(HEADERS) && touch $@
 
 # ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; never under a sanitizer, since the
 # program that loads it is not ----
@@ -272,6 +287,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
+
+# What a failed allocation leaves: in these tests malloc and calloc can be told to fail.
+$(BUILD)/tests/test_%_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
@@ -356,15 +374,13 @@ INSTALLED := \
     755:$(BUILD)/ocsmapihttp:$(PREFIX)/sbin/ocsmapihttp \
     755:$(BUILD)/ocsctl:$(PREFIX)/bin/ocsctl \
     755:$(BUILD)/ocsconsumer:$(PREFIX)/bin/ocsconsumer \
-    755:$(BUILD)/$(SONAME):$(LIBDIR)/$(SONAME) \
-    644:$(BUILD)/libocsnotify.a:$(LIBDIR)/libocsnotify.a \
-    644:$(BUILD)/libocsemsmdb.a:$(LIBDIR)/libocsemsmdb.a \
-    644:$(BUILD)/ocsnotify.pc:$(LIBDIR)/pkgconfig/ocsnotify.pc \
-    644:include/ocsnotify.h:$(PREFIX)/include/ocsnotify.h \
-    644:include/ocsemsmdb.h:$(PREFIX)/include/ocsemsmdb.h \
+    $(foreach s,$(SHARED),755:$(s):$(LIBDIR)/$(notdir $(s))) \
+    $(foreach p,$(PRODUCTS),644:$(BUILD)/lib$(p).a:$(LIBDIR)/lib$(p).a \
+        644:$(BUILD)/$(p).pc:$(LIBDIR)/pkgconfig/$(p).pc 644:include/$(p).h:$(PREFIX)/include/$(p).h) \
     $(if $(HOME_DOVECOT),$(foreach m,$(PLUGIN_SETTINGS),644:$(m):$(DOVECOTDIR)/settings/$(notdir $(m)))) \
     $(if $(HOME_DOVECOT),644:$(PLUGIN):$(DOVECOTDIR)/$(notdir $(PLUGIN))) \
     $(if $(HOME_SAMBA),644:$(SAMBA_PLUGIN):$(SAMBADIR)/ocsmanager.so) \
+    $(foreach m,$(MAN3),644:$(BUILD)/man/$(m).3:$(PREFIX)/share/man/man3/$(m).3) \
     $(foreach m,$(MANS),644:$(m):$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 
 install: all
@@ -375,14 +391,14 @@ install: all
 	    echo "  INSTALL $(DESTDIR)$${entry#*:}"; \
 	    install -D -m $$mode $${entry%%:*} $(DESTDIR)$${entry#*:}; \
 	done
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libocsnotify.so
+	$(foreach s,$(notdir $(SHARED)),ln -sf $(s) $(DESTDIR)$(LIBDIR)/$(basename $(s));)
 	install -d $(DESTDIR)$(SYSCONFDIR) $(if $(HOME_DOVECOT),$(DESTDIR)$(LOCALSTATEDIR)/spool/ocsmanager)
 	test -e $(DESTDIR)$(SYSCONFDIR)/ocsmanager.ini || install -m 640 $(addprefix -g ,$(INI_GROUP)) ocsmanager.ini $(DESTDIR)$(SYSCONFDIR)/
 	$(if $(DESTDIR)$(INI_GROUP),,@tools/ini-group $(SYSCONFDIR)/ocsmanager.ini)
 
 # Leaves the configuration and the registry.
 uninstall:
-	rm -f $(foreach entry,$(INSTALLED),$(DESTDIR)$(lastword $(subst :, ,$(entry)))) $(DESTDIR)$(LIBDIR)/libocsnotify.so
+	rm -f $(foreach entry,$(INSTALLED),$(DESTDIR)$(lastword $(subst :, ,$(entry)))) $(PRODUCTS:%=$(DESTDIR)$(LIBDIR)/lib%.so)
 
 clean:
 	rm -rf $(BUILD) build build-asan build-tsan build-clang

@@ -12,10 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "auth/auth.h"
 #include "auth/hash.h"
 #include "auth/secret.h"
-#include "auth/table.h"
 
 #define OCS_ACCOUNT_MAC   16
 #define OCS_ACCOUNT_COSTS 8 /* different costs of hashes in one table */

@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uthash.h>
+
 #include "auth/auth.h"
 #include "auth/clock.h"
-#include "auth/table.h"
 
 /* account is empty in the table of addresses; unused bytes are zero, for the hash */
 struct window_key {

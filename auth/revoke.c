@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include <talloc.h>
+#include <uthash.h>
 
-#include "auth/table.h"
 #include "base/bytes.h"
 #include "store/store.h"
 

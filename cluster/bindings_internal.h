@@ -24,7 +24,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "cluster/bindings.h"

@@ -52,12 +52,16 @@ port = 0
 uri = imap://{user}@localhost/{folder}/{message}
 """
 
+# NotificationFlags, MS-OXCNOTIF 2.2.1.4.1.2: as OCSNOTIFY_ of ocsnotify.h
+NEWMAIL, OBJECT_CREATED, OBJECT_MODIFIED, TABLE_MODIFIED = 0x0002, 0x0004, 0x0010, 0x0100
+FLAG_TOTAL, FLAG_UNREAD, FLAG_MESSAGE = 0x1000, 0x2000, 0x8000
+
 WHY = {
-    0x8002: "the client may say 'you have new mail'",
-    0x8004: "a message is in the folder that was not there",
-    0x0010: "the folder shows other numbers now",
-    0x8100: "an open list of the folder's messages must be read again",
-    0x0100: "an open list of folders must be read again",
+    NEWMAIL | FLAG_MESSAGE: "the client may say 'you have new mail'",
+    OBJECT_CREATED | FLAG_MESSAGE: "a message is in the folder that was not there",
+    OBJECT_MODIFIED: "the folder shows other numbers now",
+    TABLE_MODIFIED | FLAG_MESSAGE: "an open list of the folder's messages must be read again",
+    TABLE_MODIFIED: "an open list of folders must be read again",
 }
 
 MEANING = {
@@ -141,8 +145,9 @@ def explain(story, number, data, when):
     """One RopNotify: its bytes, and each field of it."""
     fields, rest = decode(data)
     flags = next(value for name, _, value in fields if name == "NotificationFlags")
-    kind = KINDS[flags & 0x8FFF]
-    story.tell(f"RopNotify {number}: {kind} ({WHY[flags & 0x8FFF]}), {len(data)} bytes\n"
+    what = flags & ~(FLAG_TOTAL | FLAG_UNREAD)
+    kind = KINDS[what]
+    story.tell(f"RopNotify {number}: {kind} ({WHY[what]}), {len(data)} bytes\n"
                f"{data.hex()}", when)
     for name, raw, value in fields:
         if name.endswith(("FolderId", "FolderID", "MessageId", "MessageID")):
@@ -153,8 +158,8 @@ def explain(story, number, data, when):
             shown = f"{value:#x}" if name in ("RopId", "NotificationFlags", "MessageFlags") else value
         note = MEANING.get(name, "")
         if name == "NotificationFlags":
-            bits = [word for bit, word in ((0x8000, "about a message"), (0x1000, "total follows"),
-                                           (0x2000, "unread follows")) if flags & bit]
+            bits = [word for bit, word in ((FLAG_MESSAGE, "about a message"), (FLAG_TOTAL, "total follows"),
+                                           (FLAG_UNREAD, "unread follows")) if flags & bit]
             note = ", ".join([kind, *bits])
         elif name == "TableEventType":
             note = TABLE_EVENTS.get(value, "")

@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "http/guard.h"

@@ -27,8 +27,13 @@
  * thread at a time. Callbacks are called from inside calls of the library and must not call it,
  * unless their description allows it.
  *
- * Results named uint32_t are MAPI error codes (0 success) as the client gets them. Buffers belong
- * to the caller; strings passed in are copied; integers on the wire are little-endian.
+ * Units: results that are an uint32_t are MAPI error codes (0 success) as the client gets them;
+ * times are milliseconds, sizes bytes; integers on the wire are little-endian.
+ *
+ * Ownership: buffers and structs belong to the caller; strings passed in are copied; what a
+ * function returns through a pointer belongs to the library.
+ *
+ * Versions and sizes of structs: as in ocsnotify.h.
  */
 #ifndef OCSEMSMDB_H
 #define OCSEMSMDB_H
@@ -47,6 +52,20 @@ extern "C" {
 
 struct ocsemsmdb;         /* a server: settings, sessions, on one ocsnotify context */
 struct ocsemsmdb_session; /* a session context (CXH) of one user */
+
+/* ---- versions -------------------------------------------------------------------------------- */
+
+/* What the host was compiled with. */
+#define OCSEMSMDB_VERSION_MAJOR 0
+#define OCSEMSMDB_VERSION_MINOR 1
+#define OCSEMSMDB_VERSION_PATCH 0
+#define OCSEMSMDB_VERSION                                                                          \
+	(OCSEMSMDB_VERSION_MAJOR << 16 | OCSEMSMDB_VERSION_MINOR << 8 | OCSEMSMDB_VERSION_PATCH)
+
+/* OCSEMSMDB_VERSION of the library that the host runs with. Any thread. */
+OCSEMSMDB_API unsigned ocsemsmdb_library_version(void);
+
+/* ---- errors and sizes ------------------------------------------------------------------------ */
 
 /* MAPI error codes of MS-OXCDATA 2.4 that this library gives. */
 #define OCSEMSMDB_EC_NONE             0x00000000u
@@ -176,17 +195,30 @@ struct ocsemsmdb_settings {
 	void *arg;                                 /* of all callbacks */
 };
 
-OCSEMSMDB_API void ocsemsmdb_settings_init(struct ocsemsmdb_settings *settings,
-                                           enum ocsemsmdb_version version);
+/* The defaults of a version. */
+OCSEMSMDB_API void ocsemsmdb_settings_init_sized(struct ocsemsmdb_settings *settings,
+                                                 size_t settings_size,
+                                                 enum ocsemsmdb_version version);
+static inline void ocsemsmdb_settings_init(struct ocsemsmdb_settings *settings,
+                                           enum ocsemsmdb_version version)
+{
+	ocsemsmdb_settings_init_sized(settings, sizeof(*settings), version);
+}
 
 /* ---- the server ------------------------------------------------------------------------------ */
 
 /* A server on a context, which stays the host's and must outlive it. The context's sessions must be
  * this server's alone (ocsnotify_session_data() is used). OCSNOTIFY_OK, OCSNOTIFY_E_INVALID (a
  * setting is out of range) or OCSNOTIFY_E_NOMEM. */
-OCSEMSMDB_API int ocsemsmdb_open(struct ocsnotify *context,
+OCSEMSMDB_API int ocsemsmdb_open_sized(struct ocsnotify *context,
+                                       const struct ocsemsmdb_settings *settings,
+                                       size_t settings_size, struct ocsemsmdb **server_r);
+static inline int ocsemsmdb_open(struct ocsnotify *context,
                                  const struct ocsemsmdb_settings *settings,
-                                 struct ocsemsmdb **server_r);
+                                 struct ocsemsmdb **server_r)
+{
+	return ocsemsmdb_open_sized(context, settings, sizeof(*settings), server_r);
+}
 
 /* Ends parked waits with ecExiting; later waits end so at once. For the host's SIGTERM. */
 OCSEMSMDB_API void ocsemsmdb_shutdown(struct ocsemsmdb *server);
@@ -212,8 +244,13 @@ struct ocsemsmdb_stats {
 	uint64_t refused_for_user; /* connects: all of the user's sessions were waiting */
 	uint64_t refused_for_all;  /* connects: sessions_max */
 };
-OCSEMSMDB_API void ocsemsmdb_get_stats(const struct ocsemsmdb *server,
-                                       struct ocsemsmdb_stats *stats);
+OCSEMSMDB_API void ocsemsmdb_get_stats_sized(const struct ocsemsmdb *server,
+                                             struct ocsemsmdb_stats *stats, size_t stats_size);
+static inline void ocsemsmdb_get_stats(const struct ocsemsmdb *server,
+                                       struct ocsemsmdb_stats *stats)
+{
+	ocsemsmdb_get_stats_sized(server, stats, sizeof(*stats));
+}
 
 /* ---- who calls ------------------------------------------------------------------------------- */
 
@@ -248,9 +285,18 @@ enum ocsemsmdb_rpc_result {
  * OCSEMSMDB_STUB_MAX. call matters for EcDoAsyncWaitEx only: the host's own, not NULL.
  */
 OCSEMSMDB_API enum ocsemsmdb_rpc_result
+ocsemsmdb_rpc_sized(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
+                    size_t caller_size, enum ocsemsmdb_interface iface, uint16_t opnum,
+                    const uint8_t *stub, size_t stub_len, void *call, uint8_t *out, size_t size,
+                    size_t *len_r, uint32_t *fault_r);
+static inline enum ocsemsmdb_rpc_result
 ocsemsmdb_rpc(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
               enum ocsemsmdb_interface iface, uint16_t opnum, const uint8_t *stub, size_t stub_len,
-              void *call, uint8_t *out, size_t size, size_t *len_r, uint32_t *fault_r);
+              void *call, uint8_t *out, size_t size, size_t *len_r, uint32_t *fault_r)
+{
+	return ocsemsmdb_rpc_sized(server, caller, sizeof(*caller), iface, opnum, stub, stub_len,
+	                           call, out, size, len_r, fault_r);
+}
 
 /* The response's stub of an EcDoAsyncWaitEx that was parked, from what wait_done got. */
 OCSEMSMDB_API void ocsemsmdb_wait_stub(uint32_t flags, uint32_t result, uint8_t out[8]);
@@ -277,11 +323,20 @@ struct ocsemsmdb_connected {
 
 /* EcDoConnectEx, Connect. May end another session of the user (settings.sessions_per_user). On
  * failure *session_r is NULL. */
-OCSEMSMDB_API uint32_t ocsemsmdb_connect(struct ocsemsmdb *server,
+OCSEMSMDB_API uint32_t
+ocsemsmdb_connect_sized(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
+                        size_t caller_size, const struct ocsemsmdb_connect *connect,
+                        size_t connect_size, struct ocsemsmdb_connected *connected_r,
+                        size_t connected_size, struct ocsemsmdb_session **session_r);
+static inline uint32_t ocsemsmdb_connect(struct ocsemsmdb *server,
                                          const struct ocsemsmdb_caller *caller,
                                          const struct ocsemsmdb_connect *connect,
                                          struct ocsemsmdb_connected *connected_r,
-                                         struct ocsemsmdb_session **session_r);
+                                         struct ocsemsmdb_session **session_r)
+{
+	return ocsemsmdb_connect_sized(server, caller, sizeof(*caller), connect, sizeof(*connect),
+	                               connected_r, sizeof(*connected_r), session_r);
+}
 
 /* EcDoDisconnect, Disconnect: frees the session; a wait parked on it ends as one on a dead handle
  * does. NULL is allowed. */

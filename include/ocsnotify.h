@@ -31,8 +31,18 @@
  * Ownership: what a function returns through a pointer belongs to the library unless it says
  * otherwise. Strings passed in are copied.
  *
- * Identifiers (FID, MID) are the 64-bit C values of MS-OXCDATA 2.2.1.1 and 2.2.1.2: the eight wire
- * bytes read as a little-endian integer. Times are microseconds since 1970, UTC.
+ * Versions: a host runs with the library that it was compiled with or a newer one of the same
+ * SONAME; ocsnotify_library_version() tells which. Structs grow at their end. Where the host
+ * allocates one, an inline function hands the size that the host was compiled with to the function
+ * named _sized, which writes nothing past it and takes what is missing as 0. Languages without this
+ * header call the latter.
+ *
+ * Permissions: the process must be in the group of the registry folder. Its queues are charged to
+ * its own user; where the kernel gives none, notifications wait in the registry, and a warning says
+ * which limit to raise.
+ *
+ * Units: identifiers (FID, MID) are the 64-bit C values of MS-OXCDATA 2.2.1.1 and 2.2.1.2: the
+ * eight wire bytes read as a little-endian integer. Times are microseconds since 1970, UTC.
  */
 #ifndef OCSNOTIFY_H
 #define OCSNOTIFY_H
@@ -51,10 +61,24 @@ extern "C" {
 struct ocsnotify;         /* a context: one descriptor, any number of sessions */
 struct ocsnotify_session; /* one client connection of one user */
 
+/* ---- versions -------------------------------------------------------------------------------- */
+
+/* What the host was compiled with. */
+#define OCSNOTIFY_VERSION_MAJOR 0
+#define OCSNOTIFY_VERSION_MINOR 1
+#define OCSNOTIFY_VERSION_PATCH 0
+#define OCSNOTIFY_VERSION                                                                          \
+	(OCSNOTIFY_VERSION_MAJOR << 16 | OCSNOTIFY_VERSION_MINOR << 8 | OCSNOTIFY_VERSION_PATCH)
+
+/* OCSNOTIFY_VERSION of the library that the host runs with. Any thread. */
+OCSNOTIFY_API unsigned ocsnotify_library_version(void);
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
 enum ocsnotify_error {
 	OCSNOTIFY_OK = 0,
 	OCSNOTIFY_E_INVALID = -1, /* a parameter is out of range; nothing changed */
-	OCSNOTIFY_E_NOMEM = -2,
+	OCSNOTIFY_E_NOMEM = -2,   /* out of memory */
 	OCSNOTIFY_E_NO_REGISTRY =
 	        -3, /* the registry folder is missing or not set up: start ocsmanager */
 	OCSNOTIFY_E_REGISTRY = -4,   /* reading or writing the registry failed */
@@ -75,6 +99,8 @@ OCSNOTIFY_API const char *ocsnotify_strerror(int error);
 /* A sentence about the last failure on this context (path, limit, errno), "" if there was none.
  * Valid until the next call on the context. */
 OCSNOTIFY_API const char *ocsnotify_last_error(const struct ocsnotify *context);
+
+/* ---- contexts -------------------------------------------------------------------------------- */
 
 /* Warnings the host may log: a limit was hit and the subscription lives on its spill list, a record
  * was damaged, a datagram could not be sent, a file was removed and made again. Called from inside
@@ -189,6 +215,20 @@ OCSNOTIFY_API uint32_t ocsnotify_set_push(struct ocsnotify_session *session, con
 
 /* ---- draining -------------------------------------------------------------------------------- */
 
+/* NotificationFlags of an event, MS-OXCNOTIF 2.2.1.4.1.2: one of the types above, and */
+#define OCSNOTIFY_FLAG_TYPE          0x0fff /* mask of the type */
+#define OCSNOTIFY_FLAG_TOTAL         0x1000 /* T: total is known */
+#define OCSNOTIFY_FLAG_UNREAD        0x2000 /* U: unread is known */
+#define OCSNOTIFY_FLAG_SEARCH_FOLDER 0x4000 /* S: a message in a search folder */
+#define OCSNOTIFY_FLAG_MESSAGE       0x8000 /* M: about a message, else a folder */
+
+/* TableEventType of an event, MS-OXCNOTIF 2.2.1.4.1.2; 0: no event of a table. */
+#define OCSNOTIFY_TABLE_CHANGED             0x0001
+#define OCSNOTIFY_TABLE_ROW_ADDED           0x0003
+#define OCSNOTIFY_TABLE_ROW_DELETED         0x0004
+#define OCSNOTIFY_TABLE_ROW_MODIFIED        0x0005
+#define OCSNOTIFY_TABLE_RESTRICTION_CHANGED 0x0007
+
 /* One event of one handle. */
 struct ocsnotify_event {
 	uint32_t handle;
@@ -196,12 +236,12 @@ struct ocsnotify_event {
 	const char *event;    /* "newmail", "created", "deleted", "modified", "moved", "copied",
 	                         "search", "table" */
 	const char *queue;    /* name of the queue it came by */
-	uint16_t flags;       /* NotificationFlags */
-	uint16_t table_event; /* TableEventType as the daemon knows it, 0 unless a table event; the
-	                         response says TableChanged where the host gives no row */
+	uint16_t flags;       /* OCSNOTIFY_FLAG_ and a type */
+	uint16_t table_event; /* OCSNOTIFY_TABLE_ as the daemon knows it, 0 unless a table event;
+	                         the response says TableChanged where the host gives no row */
 	uint64_t folder_id, message_id, old_folder_id, old_message_id, parent_folder_id,
 	        old_parent_folder_id;
-	uint32_t total, unread; /* valid with 0x1000, 0x2000 in flags */
+	uint32_t total, unread; /* valid with _FLAG_TOTAL, _FLAG_UNREAD */
 	uint32_t message_flags;
 	const char *message_class;
 	uint64_t accepted_at; /* when the daemon accepted the notification */
@@ -214,8 +254,13 @@ OCSNOTIFY_API int ocsnotify_pending(struct ocsnotify_session *session);
 
 /* Takes the next event: 1 with *event filled (its strings are valid until the next call on the
  * session), 0 when nothing is pending, or an error. */
-OCSNOTIFY_API int ocsnotify_next_event(struct ocsnotify_session *session,
-                                       struct ocsnotify_event *event);
+OCSNOTIFY_API int ocsnotify_next_event_sized(struct ocsnotify_session *session,
+                                             struct ocsnotify_event *event, size_t event_size);
+static inline int ocsnotify_next_event(struct ocsnotify_session *session,
+                                       struct ocsnotify_event *event)
+{
+	return ocsnotify_next_event_sized(session, event, sizeof(*event));
+}
 
 /*
  * Drains into a response buffer: as many RopNotify responses as fit into size bytes, in the order
@@ -229,9 +274,15 @@ OCSNOTIFY_API int ocsnotify_drain(struct ocsnotify_session *session, uint8_t *bu
 
 /* The RopNotify response of one event, as ocsnotify_drain() would write it: its length, 0 if it
  * does not fit. */
-OCSNOTIFY_API size_t ocsnotify_encode(const struct ocsnotify_session *session,
+OCSNOTIFY_API size_t ocsnotify_encode_sized(const struct ocsnotify_session *session,
+                                            const struct ocsnotify_event *event, size_t event_size,
+                                            uint8_t *buffer, size_t size);
+static inline size_t ocsnotify_encode(const struct ocsnotify_session *session,
                                       const struct ocsnotify_event *event, uint8_t *buffer,
-                                      size_t size);
+                                      size_t size)
+{
+	return ocsnotify_encode_sized(session, event, sizeof(*event), buffer, size);
+}
 
 /*
  * Row data for TableRowAdded and TableRowModified (MS-OXCNOTIF 2.2.1.4.1.1): the host fills the row
@@ -240,6 +291,7 @@ OCSNOTIFY_API size_t ocsnotify_encode(const struct ocsnotify_session *session,
  * drain functions with no lock held; must not call the library.
  */
 struct ocsnotify_row {
+	size_t size; /* set by the library: what it has of this struct; the rest of it is 0 */
 	uint32_t instance;
 	uint64_t after_folder_id, after_message_id;
 	uint32_t after_instance;

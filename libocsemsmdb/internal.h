@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Out of memory is an error, not the end of the host. */
-#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include "ocsemsmdb.h"

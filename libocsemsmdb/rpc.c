@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "libocsemsmdb/ndr.h"
+#include "base/sized.h"
 
 #define EC_DO_DISCONNECT       1
 #define EC_REGISTER_PUSH       4
@@ -240,15 +241,17 @@ static const struct {
         {OCSEMSMDB_IF_ASYNC, EC_DO_ASYNC_WAIT_EX, do_async_wait_ex},
 };
 
-enum ocsemsmdb_rpc_result ocsemsmdb_rpc(struct ocsemsmdb *server,
-                                        const struct ocsemsmdb_caller *caller,
-                                        enum ocsemsmdb_interface iface, uint16_t opnum,
-                                        const uint8_t *stub, size_t stub_len, void *call,
-                                        uint8_t *out, size_t size, size_t *len_r, uint32_t *fault_r)
+enum ocsemsmdb_rpc_result ocsemsmdb_rpc_sized(struct ocsemsmdb *server,
+                                              const struct ocsemsmdb_caller *caller,
+                                              size_t caller_size, enum ocsemsmdb_interface iface,
+                                              uint16_t opnum, const uint8_t *stub, size_t stub_len,
+                                              void *call, uint8_t *out, size_t size, size_t *len_r,
+                                              uint32_t *fault_r)
 {
+	struct ocsemsmdb_caller ours;
 	struct rpc rpc = {
 	        .server = server,
-	        .caller = caller,
+	        .caller = &ours,
 	        .stub = stub,
 	        .stub_len = stub_len,
 	        .call = call,
@@ -260,7 +263,8 @@ enum ocsemsmdb_rpc_result ocsemsmdb_rpc(struct ocsemsmdb *server,
 
 	*len_r = 0;
 	*fault_r = 0;
-	if (caller->user == NULL || caller->user[0] == '\0') {
+	if (!ocs_sized_take(&ours, sizeof(ours), caller, caller_size) || ours.user == NULL ||
+	    ours.user[0] == '\0') {
 		*fault_r = OCSEMSMDB_FAULT_ACCESS_DENIED;
 		return OCSEMSMDB_RPC_FAULT;
 	}

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sized.h"
+
 #define NO_TIME UINT64_MAX
 
 bool ocsemsmdb_version_parse(const char *text, enum ocsemsmdb_version *version_r)
@@ -30,7 +32,13 @@ bool ocsemsmdb_version_parse(const char *text, enum ocsemsmdb_version *version_r
 	return false;
 }
 
-void ocsemsmdb_settings_init(struct ocsemsmdb_settings *settings, enum ocsemsmdb_version version)
+unsigned ocsemsmdb_library_version(void)
+{
+	return OCSEMSMDB_VERSION;
+}
+
+void ocsemsmdb_settings_init_sized(struct ocsemsmdb_settings *settings, size_t settings_size,
+                                   enum ocsemsmdb_version version)
 {
 	static const uint16_t server_versions[][4] = {
 	        [OCSEMSMDB_2003] = {6, 5, 7638, 1},  [OCSEMSMDB_2007] = {8, 3, 83, 6},
@@ -38,7 +46,7 @@ void ocsemsmdb_settings_init(struct ocsemsmdb_settings *settings, enum ocsemsmdb
 	        [OCSEMSMDB_2016] = {15, 1, 2507, 6},
 	};
 
-	*settings = (struct ocsemsmdb_settings){
+	struct ocsemsmdb_settings ours = {
 	        .version = version,
 	        .push = version <= OCSEMSMDB_2007,
 	        .async = version >= OCSEMSMDB_2007,
@@ -58,25 +66,27 @@ void ocsemsmdb_settings_init(struct ocsemsmdb_settings *settings, enum ocsemsmdb
 	        .handles_max = 4096,
 	        .subscriptions_max = 500,
 	};
-	memcpy(settings->server_version, server_versions[version],
-	       sizeof(settings->server_version));
+	memcpy(ours.server_version, server_versions[version], sizeof(ours.server_version));
+	ocs_sized_give(settings, settings_size, &ours, sizeof(ours));
 }
 
-int ocsemsmdb_open(struct ocsnotify *context, const struct ocsemsmdb_settings *settings,
-                   struct ocsemsmdb **server_r)
+int ocsemsmdb_open_sized(struct ocsnotify *context, const struct ocsemsmdb_settings *settings,
+                         size_t settings_size, struct ocsemsmdb **server_r)
 {
+	struct ocsemsmdb_settings ours;
 	struct ocsemsmdb *server;
 
 	*server_r = NULL;
-	if (settings->sessions_max == 0 || settings->sessions_max > UINT16_MAX ||
-	    settings->handles_max == 0 || settings->wait_time == 0)
+	if (!ocs_sized_take(&ours, sizeof(ours), settings, settings_size) ||
+	    ours.sessions_max == 0 || ours.sessions_max > UINT16_MAX || ours.handles_max == 0 ||
+	    ours.wait_time == 0)
 		return OCSNOTIFY_E_INVALID;
 	server = calloc(1, sizeof(*server));
 	if (server == NULL)
 		return OCSNOTIFY_E_NOMEM;
 	server->context = context;
-	server->settings = *settings;
-	server->backend = strdup(settings->backend == NULL ? "imap" : settings->backend);
+	server->settings = ours;
+	server->backend = strdup(ours.backend == NULL ? "imap" : ours.backend);
 	if (server->backend == NULL) {
 		free(server);
 		return OCSNOTIFY_E_NOMEM;
@@ -169,9 +179,10 @@ uint64_t ocsemsmdb_deadline(const struct ocsemsmdb *server)
 	return first;
 }
 
-void ocsemsmdb_get_stats(const struct ocsemsmdb *server, struct ocsemsmdb_stats *stats)
+void ocsemsmdb_get_stats_sized(const struct ocsemsmdb *server, struct ocsemsmdb_stats *stats,
+                               size_t stats_size)
 {
-	*stats = server->stats;
+	ocs_sized_give(stats, stats_size, &server->stats, sizeof(server->stats));
 }
 
 void ocsemsmdb_connection_closed(struct ocsemsmdb *server, const void *connection)

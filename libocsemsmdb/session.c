@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/sized.h"
+
 #define ADMINISTRATOR 0x00000001u
 
 static bool random_bytes(uint8_t *out, size_t len)
@@ -113,10 +115,10 @@ static uint32_t make(struct ocsemsmdb *server, const struct ocsemsmdb_caller *ca
 	return emsmdb_mapi_error(code);
 }
 
-uint32_t ocsemsmdb_connect(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
-                           const struct ocsemsmdb_connect *connect,
-                           struct ocsemsmdb_connected *connected_r,
-                           struct ocsemsmdb_session **session_r)
+static uint32_t connect_session(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
+                                const struct ocsemsmdb_connect *connect,
+                                struct ocsemsmdb_connected *connected_r,
+                                struct ocsemsmdb_session **session_r)
 {
 	struct ocsemsmdb_session *session, *ends;
 	uint32_t result = check(server, caller, connect);
@@ -158,6 +160,26 @@ uint32_t ocsemsmdb_connect(struct ocsemsmdb *server, const struct ocsemsmdb_call
 	};
 	*session_r = session;
 	return OCSEMSMDB_EC_NONE;
+}
+
+uint32_t ocsemsmdb_connect_sized(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
+                                 size_t caller_size, const struct ocsemsmdb_connect *connect,
+                                 size_t connect_size, struct ocsemsmdb_connected *connected_r,
+                                 size_t connected_size, struct ocsemsmdb_session **session_r)
+{
+	struct ocsemsmdb_caller our_caller;
+	struct ocsemsmdb_connect our_connect;
+	struct ocsemsmdb_connected connected;
+	uint32_t result;
+
+	*session_r = NULL;
+	if (!ocs_sized_take(&our_caller, sizeof(our_caller), caller, caller_size) ||
+	    !ocs_sized_take(&our_connect, sizeof(our_connect), connect, connect_size))
+		return OCSEMSMDB_EC_INVALID_PARAM;
+	result = connect_session(server, &our_caller, &our_connect, &connected, session_r);
+	if (result == OCSEMSMDB_EC_NONE)
+		ocs_sized_give(connected_r, connected_size, &connected, sizeof(connected));
+	return result;
 }
 
 void emsmdb_session_free(struct ocsemsmdb_session *session, bool silent)

@@ -27,6 +27,11 @@
  * by default); who finds as many cannot know whether more were lost. */
 #define DATAGRAMS_LOST 8
 
+unsigned ocsnotify_library_version(void)
+{
+	return OCSNOTIFY_VERSION;
+}
+
 void ocsnotify_set_datagram(struct ocsnotify *context, ocsnotify_datagram_fn *datagram, void *arg)
 {
 	context->datagram = datagram;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libocsnotify/ropnotify.h"
+#include "base/sized.h"
 
 /* A payload is at most 32 KB (MS-OXCRPC 3.1.4.2.1), RopSize among them. */
 #define RESPONSE_MAX (32 * 1024 - 2)
@@ -34,6 +35,19 @@ static const char *event_word(uint16_t flags)
 		return "table";
 	}
 }
+
+/* An entry has the header's words. */
+_Static_assert(OCSNOTIFY_FLAG_TOTAL == OCS_NF_T && OCSNOTIFY_FLAG_UNREAD == OCS_NF_U &&
+                       OCSNOTIFY_FLAG_SEARCH_FOLDER == OCS_NF_S &&
+                       OCSNOTIFY_FLAG_MESSAGE == OCS_NF_M &&
+                       OCSNOTIFY_FLAG_TYPE == OCS_NF_TYPE_MASK,
+               "NotificationFlags");
+_Static_assert(OCSNOTIFY_TABLE_CHANGED == OCS_TE_CHANGED &&
+                       OCSNOTIFY_TABLE_ROW_ADDED == OCS_TE_ROW_ADDED &&
+                       OCSNOTIFY_TABLE_ROW_DELETED == OCS_TE_ROW_DELETED &&
+                       OCSNOTIFY_TABLE_ROW_MODIFIED == OCS_TE_ROW_MODIFIED &&
+                       OCSNOTIFY_TABLE_RESTRICTION_CHANGED == OCS_TE_RESTRICTION_CHANGED,
+               "TableEventType");
 
 static void fill(struct ocsnotify_session *session, const struct lib_item *item,
                  const struct lib_handle *handle, struct ocsnotify_event *event)
@@ -101,18 +115,22 @@ int ocsnotify_pending(struct ocsnotify_session *session)
 	return lib_session_pending(session);
 }
 
-int ocsnotify_next_event(struct ocsnotify_session *session, struct ocsnotify_event *event)
+int ocsnotify_next_event_sized(struct ocsnotify_session *session, struct ocsnotify_event *event,
+                               size_t event_size)
 {
 	const struct lib_handle *handle;
+	struct ocsnotify_event ours;
 	int ret;
 
 	if (lib_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
 	lib_look(session->context);
 	lib_request_binding_again(session);
-	ret = peek(session, event, &handle);
-	if (ret == 1)
+	ret = peek(session, &ours, &handle);
+	if (ret == 1) {
+		ocs_sized_give(event, event_size, &ours, sizeof(ours));
 		lib_backlog_next(session, handle);
+	}
 	lib_settle(session, ret == 0);
 	return ret;
 }
@@ -128,7 +146,7 @@ static void table_changed(struct ocs_ropnotify *notify)
 static void add_row(const struct ocsnotify_session *session, const struct ocsnotify_event *event,
                     struct ocs_ropnotify *notify)
 {
-	struct ocsnotify_row row = {0};
+	struct ocsnotify_row row = {.size = sizeof(row)};
 
 	if (session->row_provider == NULL ||
 	    !session->row_provider((struct ocsnotify_session *)(uintptr_t)session, event, &row,
@@ -172,14 +190,16 @@ static void to_response(const struct ocsnotify_session *session,
 		add_row(session, event, notify);
 }
 
-size_t ocsnotify_encode(const struct ocsnotify_session *session,
-                        const struct ocsnotify_event *event, uint8_t *buffer, size_t size)
+size_t ocsnotify_encode_sized(const struct ocsnotify_session *session,
+                              const struct ocsnotify_event *event, size_t event_size,
+                              uint8_t *buffer, size_t size)
 {
 	struct ocs_ropnotify notify;
+	struct ocsnotify_event ours;
 
-	if (lib_forked(session->context))
+	if (lib_forked(session->context) || !ocs_sized_take(&ours, sizeof(ours), event, event_size))
 		return 0;
-	to_response(session, event, &notify);
+	to_response(session, &ours, &notify);
 	return ocs_ropnotify_encode(&notify, buffer, size);
 }
 

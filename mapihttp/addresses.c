@@ -4,7 +4,6 @@
  * How many sessions each address has opened, so that one host cannot take what all the others need.
  * IPv6 counts by /64, which is what one host gets. The loop's thread alone.
  */
-#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #include <stdlib.h>

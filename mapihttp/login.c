@@ -95,6 +95,8 @@ static void remember(struct mapihttp_login *login, const struct job *job)
 	strcpy(entry->account, job->reply.account);
 	entry->until = mapihttp_now() + REMEMBER_MS;
 	HASH_ADD(hh, login->known, digest, SHA256_DIGEST_SIZE, entry);
+	if (entry->hh.tbl == NULL)
+		free(entry);
 }
 
 void mapihttp_login_forget(struct mapihttp_login *login)

@@ -66,7 +66,7 @@ static bool touch(struct group *group, const char *a, const char *b, const char 
 		return true;
 	memcpy(touched->key, key, len);
 	HASH_ADD_STR(group->touched, key, touched);
-	return false;
+	return touched->hh.tbl == NULL;
 }
 
 static bool changes_folder(const struct ocs_notification *notification)

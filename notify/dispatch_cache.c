@@ -128,6 +128,10 @@ void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch,
 		if (entry != NULL) {
 			memcpy(entry->key, key, len);
 			HASH_ADD_KEYPTR(hh, dispatch->cache_folders, entry->key, len, entry);
+			if (entry->hh.tbl == NULL) {
+				free(entry);
+				entry = NULL;
+			}
 		}
 	}
 	if (entry != NULL)
@@ -169,6 +173,10 @@ void ocs_dispatch_cache_message_add(struct ocs_dispatch *dispatch, uint64_t seri
 		if (entry != NULL) {
 			memcpy(entry->key, key, len);
 			HASH_ADD_KEYPTR(hh, dispatch->cache_messages, entry->key, len, entry);
+			if (entry->hh.tbl == NULL) {
+				free(entry);
+				entry = NULL;
+			}
 		}
 	}
 	if (entry != NULL)

@@ -54,6 +54,10 @@ static void count_user(struct dispatch_drops *drops, const char *name)
 		if (user != NULL) {
 			strcpy(user->user, name);
 			HASH_ADD_STR(drops->users, user, user);
+			if (user->hh.tbl == NULL) {
+				free(user);
+				user = NULL;
+			}
 		}
 	}
 	if (user != NULL)

@@ -66,6 +66,11 @@ static struct dispatch_queue *queue_ref(struct ocs_dispatch *dispatch,
 		atomic_store(&queue->spilling, true);
 		pthread_mutex_init(&queue->lock, NULL);
 		HASH_ADD(hh, dispatch->queues, id, sizeof(queue->id), queue);
+		if (queue->hh.tbl == NULL) {
+			pthread_mutex_destroy(&queue->lock);
+			free(queue);
+			return NULL;
+		}
 	}
 	queue->refs++;
 	return queue;
@@ -200,7 +205,8 @@ struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispat
 			snapshot_unref(dispatch, old);
 		}
 		HASH_ADD_STR(dispatch->snapshots, user, snapshot);
-		snapshot->refs++;
+		if (snapshot->hh.tbl != NULL) /* else it is the caller's alone */
+			snapshot->refs++;
 	}
 	pthread_mutex_unlock(&dispatch->queues_lock);
 	for (size_t i = 0; snapshot != NULL && i < snapshot->n_queues; i++)

@@ -47,6 +47,10 @@ static int remember(struct ocs_recent *recent, const uint8_t id_hash[16], uint64
 	}
 	done->at = at;
 	HASH_ADD(hh, recent->done, id_hash, 16, done);
+	if (done->hh.tbl == NULL) {
+		talloc_free(done);
+		return -1;
+	}
 	return 0;
 }
 

@@ -88,6 +88,10 @@ static int remember(struct ocs_registrations *registrations, const uint8_t *key,
 		memcpy(entry->key, key, key_len);
 		entry->key_len = key_len;
 		HASH_ADD_KEYPTR(hh, registrations->table, entry->key, key_len, entry);
+		if (entry->hh.tbl == NULL) {
+			talloc_free(entry);
+			return -1;
+		}
 	} else if (waits(entry)) {
 		registrations->waiting--;
 	}

@@ -107,6 +107,14 @@ static int parse_table(const char *word, struct consumer_options *options)
 	return 0;
 }
 
+/* What ocsnotify_subscribe() takes: the types that are given, and one that MS-OXCNOTIF 2.2.1.2.1.1
+ * reserves. */
+#define TYPES_GIVEN                                                                                \
+	(OCSNOTIFY_NEWMAIL | OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_OBJECT_DELETED |                 \
+	 OCSNOTIFY_OBJECT_MODIFIED | OCSNOTIFY_OBJECT_MOVED | OCSNOTIFY_OBJECT_COPIED |            \
+	 OCSNOTIFY_SEARCH_COMPLETED | OCSNOTIFY_TABLE_MODIFIED)
+#define TYPES (TYPES_GIVEN | 0x0400ul)
+
 static int parse_types(const char *word, struct consumer_options *options)
 {
 	unsigned long value;
@@ -114,9 +122,10 @@ static int parse_types(const char *word, struct consumer_options *options)
 
 	errno = 0;
 	value = strtoul(word, &end, 0);
-	if (errno != 0 || end == word || *end != '\0' || value == 0 || (value & ~0x05feul) != 0 ||
+	if (errno != 0 || end == word || *end != '\0' || value == 0 || (value & ~TYPES) != 0 ||
 	    word[0] == '-')
-		return bad("--types %s: not a set of notification types (bits of 0x5fe)", word);
+		return bad("--types %s: not a set of notification types (bits of 0x%lx)", word,
+		           TYPES);
 	options->types = (uint16_t)value;
 	return 0;
 }
@@ -254,7 +263,7 @@ static int complete(struct consumer_options *options)
 		options->tables = options->types != 0 ? ocs_match_tables(options->types)
 		                                      : 1u << OCS_TABLE_NEWMAIL;
 	if (options->types == 0)
-		options->types = 0x01fe;
+		options->types = TYPES_GIVEN;
 	if ((ocs_match_tables(options->types) & options->tables) == 0)
 		return bad("--types 0x%x: none of them is of the tables asked for", options->types);
 	if (options->context_len > 0 && !options->has_push)

@@ -93,13 +93,13 @@ static void print_text(const struct ocsnotify_event *event)
 	print_id("old_fid", event->old_folder_id);
 	print_id("old_mid", event->old_message_id);
 	print_id("old_parent_fid", event->old_parent_folder_id);
-	if ((event->flags & 0x1000) != 0)
+	if ((event->flags & OCSNOTIFY_FLAG_TOTAL) != 0)
 		printf(" total=%" PRIu32, event->total);
-	if ((event->flags & 0x2000) != 0)
+	if ((event->flags & OCSNOTIFY_FLAG_UNREAD) != 0)
 		printf(" unread=%" PRIu32, event->unread);
 	if (event->table_event != 0)
 		printf(" table_event=0x%04x", event->table_event);
-	if ((event->flags & 0x8000) != 0)
+	if ((event->flags & OCSNOTIFY_FLAG_MESSAGE) != 0)
 		printf(" message_flags=0x%" PRIx32 " message_class=%s", event->message_flags,
 		       event->message_class);
 	printf(" notification_flags=0x%04x handle=0x%x sequence=%" PRIu64, event->flags,
@@ -130,7 +130,7 @@ static json_t *json_hash(const struct ocsnotify_event *event)
 
 static int print_json(const char *user, const struct ocsnotify_event *event)
 {
-	bool about_message = (event->flags & 0x8000) != 0;
+	bool about_message = (event->flags & OCSNOTIFY_FLAG_MESSAGE) != 0;
 	char time[32];
 	json_t *object;
 	int ret;
@@ -144,11 +144,13 @@ static int print_json(const char *user, const struct ocsnotify_event *event)
 	                   "old_parent_fid", json_id(event->old_parent_folder_id));
 	if (object == NULL ||
 	    json_object_set_new(object, "total",
-	                        (event->flags & 0x1000) != 0 ? json_integer(event->total)
-	                                                     : json_null()) != 0 ||
+	                        (event->flags & OCSNOTIFY_FLAG_TOTAL) != 0
+	                                ? json_integer(event->total)
+	                                : json_null()) != 0 ||
 	    json_object_set_new(object, "unread",
-	                        (event->flags & 0x2000) != 0 ? json_integer(event->unread)
-	                                                     : json_null()) != 0 ||
+	                        (event->flags & OCSNOTIFY_FLAG_UNREAD) != 0
+	                                ? json_integer(event->unread)
+	                                : json_null()) != 0 ||
 	    json_object_set_new(object, "message_flags",
 	                        about_message ? json_integer(event->message_flags) : json_null()) !=
 	            0 ||

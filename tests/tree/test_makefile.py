@@ -92,7 +92,7 @@ class State(MakefileTest):
     def test_all_is_what_is_built_if_nothing_is_said(self):
         self.built()
         self.assertEqual(self.make(), [])
-        for name in ("ocsmanager", "ocsctl", "libocsnotify.so", "lib90_ocsmanager_plugin.so", "ocsmanager_samba.so"):
+        for name in ("ocsmanager", "ocsctl", "libocsnotify.so", "libocsemsmdb.so", "man/ocsnotify_open.3", "lib90_ocsmanager_plugin.so", "ocsmanager_samba.so"):
             self.assertTrue(os.path.exists(f"{self.build}/{name}"), name)
 
     def test_another_folder_for_the_ini_reaches_what_is_installed(self):
@@ -208,7 +208,9 @@ class Packager(MakefileTest):
         self.make("install", f"DESTDIR={self.root}")
         installed = self.files()
         self.assertTrue({"usr/local/sbin/ocsmanager", "usr/local/bin/ocsctl", "usr/local/lib/libocsnotify.so",
+                         "usr/local/lib/libocsemsmdb.so.0", "usr/local/lib/pkgconfig/ocsemsmdb.pc",
                          "usr/local/include/ocsnotify.h", "usr/local/share/man/man8/ocsmanager.8",
+                         "usr/local/share/man/man3/ocsnotify_open.3", "usr/local/share/man/man3/ocsemsmdb_rpc.3",
                          "usr/local/share/man/man5/ocsmanager.ini.5"} <= set(installed), installed)
         self.make("uninstall", f"DESTDIR={self.root}")
         self.assertEqual(self.files(), ["etc/ocsmanager.ini", "usr/local/bin/other"])

@@ -51,7 +51,7 @@ START_TEST(the_ten_lines_do_what_the_page_says)
 	struct ocsnotify_session *session;
 	ocsnotify_open("/var/lib/ocsmanager", &context, NULL, 0);
 	ocsnotify_session_open(context, "jdoe", client, &session);
-	ocsnotify_subscribe(session, handle, logon_id, 0x0002, true, 0, 0);
+	ocsnotify_subscribe(session, handle, logon_id, OCSNOTIFY_NEWMAIL, true, 0, 0);
 	ocsnotify_set_push(session, rgbContext, cbContext, rgbCallbackAddress, cbCallbackAddress);
 
 	ck_assert_int_eq(rig_send(context, "jdoe", OCS_TABLE_NEWMAIL, &entry), 1);
