@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See guard.h. Touches the sockets of connections only to read TCP_INFO, send a 408, shut
- * down. */
+/* The open connections of a listener and the sweeper that ends late ones. Touches their sockets
+ * only to read TCP_INFO, send a refusal, shut down. */
 #include "http/guard.h"
 
 #include <arpa/inet.h>
@@ -94,21 +94,26 @@ void ocs_http_format_sender(const struct ocs_http_connection *connection,
 		*port = '\0';
 }
 
-void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal)
+void ocs_http_send_refusal(struct ocs_http_connection *connection,
+                           const struct ocs_refusal *refusal)
 {
 	char body[400], reply[700];
-	int len = snprintf(body, sizeof(body),
-	                   "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>"
-	                   "<error code=\"%d\" name=\"%s\">%s</error></ocsmanager>\n",
-	                   refusal->code, refusal->name, refusal->text);
+	int len;
+
+	if (connection->tls)
+		return;
+	len = snprintf(body, sizeof(body),
+	               "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>"
+	               "<error code=\"%d\" name=\"%s\">%s</error></ocsmanager>\n",
+	               refusal->code, refusal->name, refusal->text);
 
 	len = snprintf(reply, sizeof(reply),
 	               "HTTP/1.1 %d Refused\r\nConnection: close\r\nContent-Length: %d\r\n"
 	               "Content-Type: text/xml; charset=utf-8\r\n\r\n%s",
 	               refusal->code, len, body);
 	/* A reply fits the socket's buffer; whether the client still listens is its affair. */
-	(void)!send(fd, reply, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)shutdown(fd, SHUT_WR);
+	(void)!send(connection->fd, reply, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(connection->fd, SHUT_WR);
 }
 
 static const struct ocs_refusal timeout = {408, "REQUEST_TIMEOUT", "the request took too long"};
@@ -125,8 +130,7 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 		ocs_log_budgeted(LOG_NOTICE, "answer not read", sender,
 		                 "%s: the answer was not read in time", peer);
 	} else {
-		if (!connection->tls)
-			ocs_http_send_refusal(connection->fd, &timeout);
+		ocs_http_send_refusal(connection, &timeout);
 		atomic_fetch_add(&guard->counters->timeouts, 1);
 		ocs_log_budgeted(LOG_NOTICE, "REQUEST_TIMEOUT", sender,
 		                 "%s: refused: 408 REQUEST_TIMEOUT", peer);
@@ -218,7 +222,7 @@ static void *run_sweeper(void *arg)
 
 	pthread_mutex_lock(&guard->lock);
 	while (!guard->stopping) {
-		bool scarce = guard->room != NULL && ocs_http_room_look(guard->room, guard->first);
+		bool scarce = ocs_http_room_look(guard->room, guard->first);
 		struct timespec until;
 
 		clock_gettime(CLOCK_MONOTONIC, &until);
@@ -234,16 +238,21 @@ static void *run_sweeper(void *arg)
 	return NULL;
 }
 
-int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
+int ocs_http_guard_start(const struct ocs_http_room_settings *settings, unsigned deadline,
                          struct ocs_http_guard **out, struct ocs_error *error)
 {
 	struct ocs_http_guard *guard = calloc(1, sizeof(*guard));
+	struct ocs_http_room *room = ocs_http_room_new(settings);
 	pthread_condattr_t attributes;
 	int result;
 
-	if (guard == NULL)
-		return ocs_error_set(error, "out of memory");
-	guard->counters = counters;
+	if (guard == NULL || room == NULL) {
+		free(guard);
+		ocs_http_room_free(room);
+		return ocs_error_set(error, "out of memory or file descriptors");
+	}
+	guard->room = room;
+	guard->counters = settings->counters;
 	atomic_store(&guard->deadline, deadline);
 	pthread_mutex_init(&guard->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -254,6 +263,7 @@ int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
 	if (result != 0) {
 		pthread_cond_destroy(&guard->wake);
 		pthread_mutex_destroy(&guard->lock);
+		ocs_http_room_free(room);
 		free(guard);
 		return ocs_error_thread(error, result);
 	}
@@ -261,18 +271,17 @@ int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
 	return 0;
 }
 
-void ocs_http_guard_room(struct ocs_http_guard *guard, struct ocs_http_room *room)
-{
-	pthread_mutex_lock(&guard->lock);
-	guard->room = room;
-	pthread_mutex_unlock(&guard->lock);
-}
-
 void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on)
 {
 	pthread_mutex_lock(&guard->lock);
-	if (guard->room != NULL)
-		ocs_http_room_listens(guard->room, fd, on);
+	ocs_http_room_listens(guard->room, fd, on);
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void ocs_http_guard_tell_nobody(struct ocs_http_guard *guard)
+{
+	pthread_mutex_lock(&guard->lock);
+	ocs_http_room_tell_nobody(guard->room);
 	pthread_mutex_unlock(&guard->lock);
 }
 
@@ -283,6 +292,8 @@ void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds)
 
 void ocs_http_guard_stop(struct ocs_http_guard *guard)
 {
+	if (guard == NULL)
+		return;
 	pthread_mutex_lock(&guard->lock);
 	guard->stopping = true;
 	pthread_cond_signal(&guard->wake);
@@ -317,8 +328,7 @@ static int take_address(struct ocs_http_connection *connection)
 
 void ocs_http_guard_no_memory(const struct ocs_http_guard *guard)
 {
-	if (guard->room != NULL)
-		ocs_http_room_no_memory(guard->room);
+	ocs_http_room_no_memory(guard->room);
 }
 
 struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd)
@@ -335,7 +345,7 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		free(connection);
 		return NULL;
 	}
-	connection->tls = guard->room != NULL && ocs_http_room_tls(guard->room);
+	connection->tls = ocs_http_room_tls(guard->room);
 	atomic_store(&connection->since, now_ms());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
@@ -343,8 +353,7 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 	if (guard->first != NULL)
 		guard->first->previous = connection;
 	guard->first = connection;
-	if (guard->room != NULL)
-		ocs_http_room_enter(guard->room, connection, guard->first);
+	ocs_http_room_enter(guard->room, connection, guard->first);
 	pthread_mutex_unlock(&guard->lock);
 	atomic_fetch_add(&guard->counters->open, 1);
 	atomic_fetch_add(&guard->counters->total, 1);
@@ -356,8 +365,7 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 	struct ocs_http_guard *guard = connection->guard;
 
 	pthread_mutex_lock(&guard->lock);
-	if (guard->room != NULL)
-		ocs_http_room_leave(guard->room, connection);
+	ocs_http_room_leave(guard->room, connection);
 	if (connection->previous != NULL)
 		connection->previous->next = connection->next;
 	else

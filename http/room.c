@@ -5,7 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@
 #include "http/guard.h"
 #include "base/log.h"
 #include "base/log_budget.h"
+#include "base/peer.h"
 
 #define LISTENERS_MAX 2
 /* A request that is being sent for less is given time. */
@@ -30,8 +31,8 @@
 #define CALM       4  /* looks in a row that find a descriptor until it is over */
 
 struct group_key {
-	uint16_t family;
-	uint8_t bytes[8]; /* of the address, or the uid */
+	struct ocs_peer peer;
+	uid_t uid; /* of a local socket, whose peers have no address */
 };
 
 struct ocs_http_group {
@@ -49,6 +50,7 @@ struct ocs_http_room {
 	bool scarce;
 	unsigned patience; /* looks while descriptors are missing, since they are */
 	unsigned calm;     /* looks since one was there again */
+	atomic_bool mute;  /* settings.arg is about to go */
 };
 
 static int spares[OCS_HTTP_ROOM_SPARES] = {-1, -1};
@@ -126,8 +128,13 @@ bool ocs_http_room_tls(const struct ocs_http_room *room)
 
 void ocs_http_room_no_memory(const struct ocs_http_room *room)
 {
-	if (room->settings.no_memory != NULL)
+	if (room->settings.no_memory != NULL && !atomic_load(&room->mute))
 		room->settings.no_memory(room->settings.arg);
+}
+
+void ocs_http_room_tell_nobody(struct ocs_http_room *room)
+{
+	atomic_store(&room->mute, true);
 }
 
 void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on)
@@ -140,25 +147,6 @@ void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on)
 	}
 }
 
-static void make_key(const struct ocs_http_connection *connection, struct group_key *key)
-{
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&connection->address;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&connection->address;
-
-	memset(key, 0, sizeof(*key));
-	key->family = connection->address.ss_family;
-	if (key->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-		key->family = AF_INET;
-		memcpy(key->bytes, &in6->sin6_addr.s6_addr[12], 4);
-	} else if (key->family == AF_INET6) {
-		memcpy(key->bytes, &in6->sin6_addr, 8);
-	} else if (key->family == AF_INET) {
-		memcpy(key->bytes, &in->sin_addr, 4);
-	} else {
-		memcpy(key->bytes, &connection->uid, sizeof(connection->uid));
-	}
-}
-
 /* NULL: out of memory; the connection then counts for itself. */
 static struct ocs_http_group *join(struct ocs_http_room *room,
                                    const struct ocs_http_connection *connection)
@@ -166,7 +154,9 @@ static struct ocs_http_group *join(struct ocs_http_room *room,
 	struct ocs_http_group *group;
 	struct group_key key;
 
-	make_key(connection, &key);
+	memset(&key, 0, sizeof(key));
+	ocs_peer_from((const struct sockaddr *)&connection->address, &key.peer);
+	key.uid = connection->uid;
 	HASH_FIND(hh, room->groups, &key, sizeof(key), group);
 	if (group == NULL) {
 		group = calloc(1, sizeof(*group));
@@ -254,8 +244,7 @@ void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection 
 	                 "%u connections (%s) are in use: %s is turned away", limit,
 	                 room->settings.key, peer);
 	atomic_store(&connection->phase, OCS_HTTP_EXPIRED);
-	if (!connection->tls)
-		ocs_http_send_refusal(connection->fd, &full);
+	ocs_http_send_refusal(connection, &full);
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 
@@ -305,6 +294,8 @@ static void tell(struct ocs_http_room *room, bool scarce)
 	               "out of file descriptors%s: new connections are turned away; the limit is "
 	               "%lu (LimitNOFILE=)",
 	               system, (unsigned long)limit.rlim_cur);
+	if (atomic_load(&room->mute))
+		return;
 	if (room->settings.tell != NULL)
 		room->settings.tell(room->settings.arg, scarce ? text : NULL);
 	else

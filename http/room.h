@@ -52,6 +52,7 @@ void ocs_http_room_free(struct ocs_http_room *room); /* NULL is allowed */
 
 bool ocs_http_room_tls(const struct ocs_http_room *room);
 void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on);
+void ocs_http_room_tell_nobody(struct ocs_http_room *room);
 /* A connection could not be kept for lack of memory. Any thread. */
 void ocs_http_room_no_memory(const struct ocs_http_room *room);
 /* The connection has come; it is the first of the list. */

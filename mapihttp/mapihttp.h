@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * ocsmapihttp: the parts of the program that answers MAPI over HTTP for libocsemsmdb. Internal to the
- * files of mapihttp/.
+ * ocsmapihttp: the parts of the program that answers MAPI over HTTP for libocsemsmdb. Internal to
+ * the files of mapihttp/.
  *
  * One thread runs everything: libmicrohttpd with epoll is polled by our own loop (mapihttp_run()),
  * so the handlers of requests, libocsemsmdb and libocsnotify share a thread and need no lock, a
@@ -23,11 +23,12 @@
 #include <microhttpd.h>
 
 #include "auth/auth.h"
-#include "auth/peer.h"
+#include "base/peer.h"
 #include "ocsemsmdb.h"
 #include "config/config.h"
 #include "http/frame.h"
 #include "http/guard.h"
+#include "http/listen.h"
 #include "base/error.h"
 
 struct mapihttp_login;
@@ -65,14 +66,7 @@ struct mapihttp {
 	struct ocsnotify *context;
 	struct ocsemsmdb *emsmdb;
 	struct ocsemsmdb_settings settings;
-	struct mapihttp_listener {
-		int fd; /* until libmicrohttpd has it */
-		char *cert, *key;
-		size_t key_len;
-	} listener;
-	struct MHD_Daemon *daemon;
-	int listening; /* libmicrohttpd's descriptor while it runs */
-	unsigned room; /* connections */
+	struct ocs_listener listener;
 	struct ocs_http_guard *guard;
 	struct ocs_http_counters connections;
 	struct mapihttp_waits waits; /* parked requests in the order of their next PENDING */
@@ -88,11 +82,9 @@ uint64_t mapihttp_now(void);
 
 /* ---- listening: listen.c ---- */
 
-/* What may need root: reads certificate and key, binds the options' address, which address_r gets
- * as ADDRESS:PORT. */
-int mapihttp_open(struct mapihttp *server, char address_r[OCS_HTTP_PEER_SIZE],
-                  struct ocs_error *error);
-/* Starts libmicrohttpd on it. */
+/* What may need root: reads certificate and key, binds the options' address. */
+int mapihttp_open(struct mapihttp *server, struct ocs_error *error);
+/* Starts the guard and libmicrohttpd. */
 int mapihttp_listen(struct mapihttp *server, struct ocs_error *error);
 /* Ends both, or what there is of them. No request may be suspended. */
 void mapihttp_close(struct mapihttp *server);

@@ -167,8 +167,7 @@ static enum MHD_Result take_body(struct mapihttp_request *request, const char *d
 	if (ocs_http_frame_chunk(&request->frame, data) > DROPPED_MAX) {
 		/* Nobody waits for its end. libmicrohttpd takes no answer in the middle of a body.
 		 */
-		if (!request->peer->tls)
-			ocs_http_send_refusal(request->peer->fd, &too_large);
+		ocs_http_send_refusal(request->peer, &too_large);
 		return MHD_NO;
 	}
 	if (request->received > MAPIHTTP_BODY_MAX)

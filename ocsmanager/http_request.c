@@ -161,7 +161,7 @@ static enum MHD_Result refuse_and_drain(struct ocs_http_request *request)
 	ocs_http_note_refusal(request, &request->early, NULL);
 	ocs_metrics_request(&request->server->metrics, (unsigned)request->early.code);
 	ocs_http_send(request->peer);
-	ocs_http_send_refusal(request->peer->fd, &request->early);
+	ocs_http_send_refusal(request->peer, &request->early);
 	request->draining = true;
 	return MHD_YES;
 }

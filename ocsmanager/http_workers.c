@@ -46,7 +46,7 @@ static void run_one(struct ocs_http_request *request)
 	ocs_http_release(request);
 }
 
-static void *run(void *arg)
+static void *http_worker_run(void *arg)
 {
 	struct ocs_http_workers *workers = arg;
 
@@ -73,7 +73,8 @@ int ocs_http_workers_fill(struct ocs_http_workers *workers, unsigned threads,
                           struct ocs_error *error)
 {
 	while (workers->threads < threads && workers->threads < THREADS_MAX) {
-		int result = pthread_create(&workers->thread[workers->threads], NULL, run, workers);
+		int result = pthread_create(&workers->thread[workers->threads], NULL,
+		                            http_worker_run, workers);
 
 		if (result != 0)
 			return ocs_error_thread(error, result);
