@@ -35,13 +35,13 @@ struct ocs_http_guard {
 	bool stopping;
 	struct ocs_http_connection *first;
 	uint64_t count; /* connections ever */
-	struct ocs_http_counters *counters;
+	struct ocs_http_room_settings settings;
 	struct ocs_http_room *room;
+	atomic_bool mute;          /* settings.arg is about to go */
 	_Atomic unsigned deadline; /* seconds */
 };
 
-/* The coarse clock (some milliseconds) is enough here and costs next to nothing. */
-static int64_t now_ms(void)
+int64_t ocs_http_now(void)
 {
 	struct timespec now;
 
@@ -131,7 +131,7 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 		                 "%s: the answer was not read in time", peer);
 	} else {
 		ocs_http_send_refusal(connection, &timeout);
-		atomic_fetch_add(&guard->counters->timeouts, 1);
+		atomic_fetch_add(&guard->settings.counters->timeouts, 1);
 		ocs_log_budgeted(LOG_NOTICE, "REQUEST_TIMEOUT", sender,
 		                 "%s: refused: 408 REQUEST_TIMEOUT", peer);
 	}
@@ -192,7 +192,7 @@ static bool idles(struct ocs_http_connection *connection, int64_t since, int64_t
 
 static void sweep(struct ocs_http_guard *guard)
 {
-	int64_t now = now_ms();
+	int64_t now = ocs_http_now();
 	int64_t deadline = (int64_t)atomic_load(&guard->deadline) * 1000;
 
 	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
@@ -222,7 +222,8 @@ static void *run_sweeper(void *arg)
 
 	pthread_mutex_lock(&guard->lock);
 	while (!guard->stopping) {
-		bool scarce = ocs_http_room_look(guard->room, guard->first);
+		bool scarce =
+		        !atomic_load(&guard->mute) && ocs_http_room_look(guard->room, guard->first);
 		struct timespec until;
 
 		clock_gettime(CLOCK_MONOTONIC, &until);
@@ -252,7 +253,7 @@ int ocs_http_guard_start(const struct ocs_http_room_settings *settings, unsigned
 		return ocs_error_set(error, "out of memory or file descriptors");
 	}
 	guard->room = room;
-	guard->counters = settings->counters;
+	guard->settings = *settings;
 	atomic_store(&guard->deadline, deadline);
 	pthread_mutex_init(&guard->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -281,7 +282,7 @@ void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on)
 void ocs_http_guard_tell_nobody(struct ocs_http_guard *guard)
 {
 	pthread_mutex_lock(&guard->lock);
-	ocs_http_room_tell_nobody(guard->room);
+	atomic_store(&guard->mute, true);
 	pthread_mutex_unlock(&guard->lock);
 }
 
@@ -328,7 +329,8 @@ static int take_address(struct ocs_http_connection *connection)
 
 void ocs_http_guard_no_memory(const struct ocs_http_guard *guard)
 {
-	ocs_http_room_no_memory(guard->room);
+	if (guard->settings.no_memory != NULL && !atomic_load(&guard->mute))
+		guard->settings.no_memory(guard->settings.arg);
 }
 
 struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd)
@@ -345,8 +347,8 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		free(connection);
 		return NULL;
 	}
-	connection->tls = ocs_http_room_tls(guard->room);
-	atomic_store(&connection->since, now_ms());
+	connection->tls = guard->settings.tls;
+	atomic_store(&connection->since, ocs_http_now());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
 	connection->next = guard->first;
@@ -355,8 +357,8 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 	guard->first = connection;
 	ocs_http_room_enter(guard->room, connection, guard->first);
 	pthread_mutex_unlock(&guard->lock);
-	atomic_fetch_add(&guard->counters->open, 1);
-	atomic_fetch_add(&guard->counters->total, 1);
+	atomic_fetch_add(&guard->settings.counters->open, 1);
+	atomic_fetch_add(&guard->settings.counters->total, 1);
 	return connection;
 }
 
@@ -373,7 +375,7 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 	if (connection->next != NULL)
 		connection->next->previous = connection->previous;
 	pthread_mutex_unlock(&guard->lock);
-	atomic_fetch_sub(&guard->counters->open, 1);
+	atomic_fetch_sub(&guard->settings.counters->open, 1);
 	free(connection);
 }
 
@@ -391,7 +393,7 @@ static bool enter_since(struct ocs_http_connection *connection, int phase, int64
 
 static bool enter(struct ocs_http_connection *connection, int phase)
 {
-	return enter_since(connection, phase, now_ms());
+	return enter_since(connection, phase, ocs_http_now());
 }
 
 void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
@@ -400,7 +402,7 @@ void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
 
 	ocs_http_target_look(&connection->target, address);
 	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
-	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : now_ms());
+	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : ocs_http_now());
 }
 
 bool ocs_http_work(struct ocs_http_connection *connection)

@@ -111,6 +111,10 @@ unsigned ocs_http_guard_busy(struct ocs_http_guard *guard, bool sending);
 /* The guard's local connections of that user. */
 unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid);
 
+/* Milliseconds, steady. The coarse clock (some of them) is enough here and costs next to nothing.
+ */
+int64_t ocs_http_now(void);
+
 /* ADDRESS:PORT or [ADDRESS]:PORT. */
 void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE]);
 /* The same of the peer; of a local one its user and process. */

@@ -5,14 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
@@ -50,21 +48,11 @@ struct ocs_http_room {
 	bool scarce;
 	unsigned patience; /* looks while descriptors are missing, since they are */
 	unsigned calm;     /* looks since one was there again */
-	atomic_bool mute;  /* settings.arg is about to go */
 };
 
 static int spares[OCS_HTTP_ROOM_SPARES] = {-1, -1};
 
 static const struct ocs_refusal full = {503, "OVERLOADED", "too many connections"};
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
-		return 0;
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int open_spare(void)
 {
@@ -121,22 +109,6 @@ void ocs_http_room_free(struct ocs_http_room *room)
 	free(room);
 }
 
-bool ocs_http_room_tls(const struct ocs_http_room *room)
-{
-	return room->settings.tls;
-}
-
-void ocs_http_room_no_memory(const struct ocs_http_room *room)
-{
-	if (room->settings.no_memory != NULL && !atomic_load(&room->mute))
-		room->settings.no_memory(room->settings.arg);
-}
-
-void ocs_http_room_tell_nobody(struct ocs_http_room *room)
-{
-	atomic_store(&room->mute, true);
-}
-
 void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on)
 {
 	for (unsigned i = 0; i < LISTENERS_MAX; i++) {
@@ -184,7 +156,7 @@ static struct ocs_http_connection *choose(struct ocs_http_connection *first,
                                           bool local)
 {
 	struct ocs_http_connection *best = NULL;
-	int64_t now = now_ms(), best_since = 0;
+	int64_t now = ocs_http_now(), best_since = 0;
 
 	for (struct ocs_http_connection *c = first; c != NULL; c = c->next) {
 		int phase = atomic_load(&c->phase);
@@ -294,8 +266,6 @@ static void tell(struct ocs_http_room *room, bool scarce)
 	               "out of file descriptors%s: new connections are turned away; the limit is "
 	               "%lu (LimitNOFILE=)",
 	               system, (unsigned long)limit.rlim_cur);
-	if (atomic_load(&room->mute))
-		return;
 	if (room->settings.tell != NULL)
 		room->settings.tell(room->settings.arg, scarce ? text : NULL);
 	else

@@ -26,8 +26,7 @@
 #include "base/peer.h"
 #include "ocsemsmdb.h"
 #include "config/config.h"
-#include "http/frame.h"
-#include "http/guard.h"
+#include "http/exchange.h"
 #include "http/listen.h"
 #include "base/error.h"
 
@@ -123,8 +122,7 @@ enum mapihttp_code {
 
 struct mapihttp_request {
 	struct mapihttp *server;
-	struct MHD_Connection *connection;
-	struct ocs_http_connection *peer;
+	struct ocs_http_exchange http;
 	struct timespec began;   /* for X-StartTime */
 	uint64_t began_ms;       /* for X-ElapsedTime */
 	enum mapihttp_type type; /* MAPIHTTP_TYPES until it is known */
@@ -134,13 +132,6 @@ struct mapihttp_request {
 	bool checking; /* the password is being checked, the connection suspended */
 	enum ocs_auth_result login;
 	unsigned retry_after;
-
-	uint8_t *body;
-	size_t body_len, body_size;
-	struct ocs_http_frame frame;
-	bool close;        /* the connection ends with the answer */
-	uint64_t received; /* bytes of the body, those not kept included */
-	bool too_large;
 
 	/* Of a NotificationWait that was parked. */
 	TAILQ_ENTRY(mapihttp_request) link;
@@ -184,9 +175,9 @@ enum MHD_Result mapihttp_refuse(struct mapihttp_request *request, enum mapihttp_
  * the session whose cookie is set, NULL: not set. */
 enum MHD_Result mapihttp_reply(struct mapihttp_request *request, const uint8_t *body, size_t len,
                                const char *sequence, const struct ocsemsmdb_session *context);
-/* The headers of every answer, on one that is made. -1: out of memory. */
-int mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response *response,
-                         enum mapihttp_code code);
+/* The headers of every answer, on one that is made. */
+void mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response **response,
+                          enum mapihttp_code code);
 
 /* ---- sessions of one address: addresses.c ---- */
 
