@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See check.h: the order, and the child that looks with the daemon's rights. It may fork.
+ * What `ocsmanager -t` and the start check: the order, and the child that looks with the daemon's
+ * rights. It may fork.
  */
 #include "ocsmanager/check_internal.h"
 
