@@ -135,8 +135,6 @@ struct ocs_auth_cookies {
 
 /* Names of the mechanisms offered, in the order of GET /authenticate. Returns how many. */
 size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3]);
-/* Whether it is loopback (as the rule for PLAIN means it); NULL is. */
-bool ocs_auth_is_loopback(const struct sockaddr *peer);
 
 /* POST /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl (challenge_ttl). */
 enum ocs_auth_result ocs_auth_ssha_start(struct ocs_auth *auth, const struct sockaddr *peer,

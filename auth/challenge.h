@@ -17,7 +17,7 @@
 
 #include "auth/accounts.h"
 #include "auth/auth.h"
-#include "auth/peer.h"
+#include "base/peer.h"
 
 #define OCS_CHALLENGE_SALT    20
 #define OCS_CHALLENGE_SESSION 32 /* characters of the cookies; their bytes need no padding */

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auth/peer.h"
+#include "base/peer.h"
 
 #define OCS_LIMITER_ADDRESS_FACTOR 10
 

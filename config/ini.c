@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "mapistore/names.h"
+#include "base/utf8.h"
 
 #define BLANK        " \t"
 #define COMMENT_HINT "(a comment needs a line of its own)"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See frame.h. */
+/* Where a request begins and ends: its first line, its headers, its chunks. Also cookies. */
 #include "http/frame.h"
 
 #include <stdatomic.h>
@@ -104,8 +104,8 @@ void ocs_http_target_look(struct ocs_http_target *target, const char *address)
 	target->end = (uintptr_t)c;
 }
 
-void ocs_http_frame_begin(struct ocs_http_frame *frame, const struct ocs_http_target *target,
-                          const char *method, const char *version)
+static void frame_begin(struct ocs_http_frame *frame, const struct ocs_http_target *target,
+                        const char *method, const char *version)
 {
 	memset(frame, 0, sizeof(*frame));
 	frame->watched = !lines_are_refused();
@@ -134,9 +134,16 @@ static void check_host(struct ocs_http_frame *frame, const char *value, size_t l
 			blame(frame, "Host is not a host");
 }
 
-void ocs_http_frame_header(struct ocs_http_frame *frame, const char *name, size_t name_len,
-                           const char *value, size_t value_len)
+static enum MHD_Result frame_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                    size_t name_len, const char *value, size_t value_len)
 {
+	struct ocs_http_frame *frame = arg;
+
+	(void)kind;
+	if (value == NULL) {
+		value = "";
+		value_len = 0;
+	}
 	if (!is_token(name, name_len))
 		blame(frame, "the name of a header is not a token");
 	if (has_control(value, value_len))
@@ -164,9 +171,10 @@ void ocs_http_frame_header(struct ocs_http_frame *frame, const char *name, size_
 		else if (frame->version_1_0)
 			blame(frame, "HTTP/1.0 has no transfer encoding");
 	}
+	return MHD_YES;
 }
 
-const char *ocs_http_frame_end(struct ocs_http_frame *frame, struct MHD_Connection *connection)
+static const char *frame_end(struct ocs_http_frame *frame, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -183,22 +191,13 @@ const char *ocs_http_frame_end(struct ocs_http_frame *frame, struct MHD_Connecti
 	return frame->fault;
 }
 
-static enum MHD_Result look_at(void *arg, enum MHD_ValueKind kind, const char *name,
-                               size_t name_len, const char *value, size_t value_len)
-{
-	(void)kind;
-	ocs_http_frame_header(arg, name, name_len, value == NULL ? "" : value,
-	                      value == NULL ? 0 : value_len);
-	return MHD_YES;
-}
-
 const char *ocs_http_frame_check(struct ocs_http_frame *frame, struct MHD_Connection *connection,
                                  const struct ocs_http_target *target, const char *method,
                                  const char *version)
 {
-	ocs_http_frame_begin(frame, target, method, version);
-	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, frame);
-	return ocs_http_frame_end(frame, connection);
+	frame_begin(frame, target, method, version);
+	MHD_get_connection_values_n(connection, MHD_HEADER_KIND, frame_header, frame);
+	return frame_end(frame, connection);
 }
 
 uint64_t ocs_http_frame_chunk(const struct ocs_http_frame *frame, const char *data)

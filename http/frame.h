@@ -37,7 +37,7 @@ void ocs_http_target_look(struct ocs_http_target *target, const char *address);
 struct ocs_http_frame {
 	const char *fault; /* NULL: none so far; a text for people */
 	unsigned hosts, lengths, encodings;
-	bool chunked; /* the connection must end with the answer: see ocs_http_frame_end() */
+	bool chunked; /* the connection must end with the answer */
 	uint64_t length;
 
 	/* Of the lines: */
@@ -47,17 +47,8 @@ struct ocs_http_frame {
 	uintptr_t body; /* where the headers end */
 };
 
-/* Before the headers, with what the handler was given. */
-void ocs_http_frame_begin(struct ocs_http_frame *frame, const struct ocs_http_target *target,
-                          const char *method, const char *version);
-/* For each header, in their order. */
-void ocs_http_frame_header(struct ocs_http_frame *frame, const char *name, size_t name_len,
-                           const char *value, size_t value_len);
-/* After the last one: the fault, or NULL. Of a chunked body the ends of the chunks are read more
- * generously than a proxy might, so no second request may follow it on the connection. */
-const char *ocs_http_frame_end(struct ocs_http_frame *frame, struct MHD_Connection *connection);
-
-/* All three for who does not look at the headers otherwise. */
+/* With what the handler was given; the fault, or NULL. Of a chunked body the ends of the chunks are
+ * read more generously than a proxy might, so no second request may follow it on the connection. */
 const char *ocs_http_frame_check(struct ocs_http_frame *frame, struct MHD_Connection *connection,
                                  const struct ocs_http_target *target, const char *method,
                                  const char *version);

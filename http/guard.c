@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See guard.h. Touches the sockets of connections only to read TCP_INFO, send a 408, shut
- * down. */
+/* The open connections of a listener and the sweeper that ends late ones. Touches their sockets
+ * only to read TCP_INFO, send a refusal, shut down. */
 #include "http/guard.h"
 
 #include <arpa/inet.h>
@@ -35,13 +35,13 @@ struct ocs_http_guard {
 	bool stopping;
 	struct ocs_http_connection *first;
 	uint64_t count; /* connections ever */
-	struct ocs_http_counters *counters;
+	struct ocs_http_room_settings settings;
 	struct ocs_http_room *room;
+	atomic_bool mute;          /* settings.arg is about to go */
 	_Atomic unsigned deadline; /* seconds */
 };
 
-/* The coarse clock (some milliseconds) is enough here and costs next to nothing. */
-static int64_t now_ms(void)
+int64_t ocs_http_now(void)
 {
 	struct timespec now;
 
@@ -94,21 +94,26 @@ void ocs_http_format_sender(const struct ocs_http_connection *connection,
 		*port = '\0';
 }
 
-void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal)
+void ocs_http_send_refusal(struct ocs_http_connection *connection,
+                           const struct ocs_refusal *refusal)
 {
 	char body[400], reply[700];
-	int len = snprintf(body, sizeof(body),
-	                   "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>"
-	                   "<error code=\"%d\" name=\"%s\">%s</error></ocsmanager>\n",
-	                   refusal->code, refusal->name, refusal->text);
+	int len;
+
+	if (connection->tls)
+		return;
+	len = snprintf(body, sizeof(body),
+	               "<?xml version='1.0' encoding='utf-8'?>\n<ocsmanager>"
+	               "<error code=\"%d\" name=\"%s\">%s</error></ocsmanager>\n",
+	               refusal->code, refusal->name, refusal->text);
 
 	len = snprintf(reply, sizeof(reply),
 	               "HTTP/1.1 %d Refused\r\nConnection: close\r\nContent-Length: %d\r\n"
 	               "Content-Type: text/xml; charset=utf-8\r\n\r\n%s",
 	               refusal->code, len, body);
 	/* A reply fits the socket's buffer; whether the client still listens is its affair. */
-	(void)!send(fd, reply, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	(void)shutdown(fd, SHUT_WR);
+	(void)!send(connection->fd, reply, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(connection->fd, SHUT_WR);
 }
 
 static const struct ocs_refusal timeout = {408, "REQUEST_TIMEOUT", "the request took too long"};
@@ -125,9 +130,8 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 		ocs_log_budgeted(LOG_NOTICE, "answer not read", sender,
 		                 "%s: the answer was not read in time", peer);
 	} else {
-		if (!connection->tls)
-			ocs_http_send_refusal(connection->fd, &timeout);
-		atomic_fetch_add(&guard->counters->timeouts, 1);
+		ocs_http_send_refusal(connection, &timeout);
+		atomic_fetch_add(&guard->settings.counters->timeouts, 1);
 		ocs_log_budgeted(LOG_NOTICE, "REQUEST_TIMEOUT", sender,
 		                 "%s: refused: 408 REQUEST_TIMEOUT", peer);
 	}
@@ -188,7 +192,7 @@ static bool idles(struct ocs_http_connection *connection, int64_t since, int64_t
 
 static void sweep(struct ocs_http_guard *guard)
 {
-	int64_t now = now_ms();
+	int64_t now = ocs_http_now();
 	int64_t deadline = (int64_t)atomic_load(&guard->deadline) * 1000;
 
 	for (struct ocs_http_connection *c = guard->first; c != NULL; c = c->next) {
@@ -218,7 +222,8 @@ static void *run_sweeper(void *arg)
 
 	pthread_mutex_lock(&guard->lock);
 	while (!guard->stopping) {
-		bool scarce = guard->room != NULL && ocs_http_room_look(guard->room, guard->first);
+		bool scarce =
+		        !atomic_load(&guard->mute) && ocs_http_room_look(guard->room, guard->first);
 		struct timespec until;
 
 		clock_gettime(CLOCK_MONOTONIC, &until);
@@ -234,16 +239,21 @@ static void *run_sweeper(void *arg)
 	return NULL;
 }
 
-int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
+int ocs_http_guard_start(const struct ocs_http_room_settings *settings, unsigned deadline,
                          struct ocs_http_guard **out, struct ocs_error *error)
 {
 	struct ocs_http_guard *guard = calloc(1, sizeof(*guard));
+	struct ocs_http_room *room = ocs_http_room_new(settings);
 	pthread_condattr_t attributes;
 	int result;
 
-	if (guard == NULL)
-		return ocs_error_set(error, "out of memory");
-	guard->counters = counters;
+	if (guard == NULL || room == NULL) {
+		free(guard);
+		ocs_http_room_free(room);
+		return ocs_error_set(error, "out of memory or file descriptors");
+	}
+	guard->room = room;
+	guard->settings = *settings;
 	atomic_store(&guard->deadline, deadline);
 	pthread_mutex_init(&guard->lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -254,6 +264,7 @@ int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
 	if (result != 0) {
 		pthread_cond_destroy(&guard->wake);
 		pthread_mutex_destroy(&guard->lock);
+		ocs_http_room_free(room);
 		free(guard);
 		return ocs_error_thread(error, result);
 	}
@@ -261,18 +272,17 @@ int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
 	return 0;
 }
 
-void ocs_http_guard_room(struct ocs_http_guard *guard, struct ocs_http_room *room)
-{
-	pthread_mutex_lock(&guard->lock);
-	guard->room = room;
-	pthread_mutex_unlock(&guard->lock);
-}
-
 void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on)
 {
 	pthread_mutex_lock(&guard->lock);
-	if (guard->room != NULL)
-		ocs_http_room_listens(guard->room, fd, on);
+	ocs_http_room_listens(guard->room, fd, on);
+	pthread_mutex_unlock(&guard->lock);
+}
+
+void ocs_http_guard_tell_nobody(struct ocs_http_guard *guard)
+{
+	pthread_mutex_lock(&guard->lock);
+	atomic_store(&guard->mute, true);
 	pthread_mutex_unlock(&guard->lock);
 }
 
@@ -283,6 +293,8 @@ void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds)
 
 void ocs_http_guard_stop(struct ocs_http_guard *guard)
 {
+	if (guard == NULL)
+		return;
 	pthread_mutex_lock(&guard->lock);
 	guard->stopping = true;
 	pthread_cond_signal(&guard->wake);
@@ -317,8 +329,8 @@ static int take_address(struct ocs_http_connection *connection)
 
 void ocs_http_guard_no_memory(const struct ocs_http_guard *guard)
 {
-	if (guard->room != NULL)
-		ocs_http_room_no_memory(guard->room);
+	if (guard->settings.no_memory != NULL && !atomic_load(&guard->mute))
+		guard->settings.no_memory(guard->settings.arg);
 }
 
 struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd)
@@ -335,19 +347,18 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		free(connection);
 		return NULL;
 	}
-	connection->tls = guard->room != NULL && ocs_http_room_tls(guard->room);
-	atomic_store(&connection->since, now_ms());
+	connection->tls = guard->settings.tls;
+	atomic_store(&connection->since, ocs_http_now());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
 	connection->next = guard->first;
 	if (guard->first != NULL)
 		guard->first->previous = connection;
 	guard->first = connection;
-	if (guard->room != NULL)
-		ocs_http_room_enter(guard->room, connection, guard->first);
+	ocs_http_room_enter(guard->room, connection, guard->first);
 	pthread_mutex_unlock(&guard->lock);
-	atomic_fetch_add(&guard->counters->open, 1);
-	atomic_fetch_add(&guard->counters->total, 1);
+	atomic_fetch_add(&guard->settings.counters->open, 1);
+	atomic_fetch_add(&guard->settings.counters->total, 1);
 	return connection;
 }
 
@@ -356,8 +367,7 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 	struct ocs_http_guard *guard = connection->guard;
 
 	pthread_mutex_lock(&guard->lock);
-	if (guard->room != NULL)
-		ocs_http_room_leave(guard->room, connection);
+	ocs_http_room_leave(guard->room, connection);
 	if (connection->previous != NULL)
 		connection->previous->next = connection->next;
 	else
@@ -365,7 +375,7 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 	if (connection->next != NULL)
 		connection->next->previous = connection->previous;
 	pthread_mutex_unlock(&guard->lock);
-	atomic_fetch_sub(&guard->counters->open, 1);
+	atomic_fetch_sub(&guard->settings.counters->open, 1);
 	free(connection);
 }
 
@@ -383,7 +393,7 @@ static bool enter_since(struct ocs_http_connection *connection, int phase, int64
 
 static bool enter(struct ocs_http_connection *connection, int phase)
 {
-	return enter_since(connection, phase, now_ms());
+	return enter_since(connection, phase, ocs_http_now());
 }
 
 void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
@@ -392,7 +402,7 @@ void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
 
 	ocs_http_target_look(&connection->target, address);
 	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
-	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : now_ms());
+	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : ocs_http_now());
 }
 
 bool ocs_http_work(struct ocs_http_connection *connection)

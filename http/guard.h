@@ -29,7 +29,7 @@
 
 struct ocs_http_guard;
 struct ocs_http_group;
-struct ocs_http_room;
+struct ocs_http_room_settings;
 
 #define OCS_HTTP_PEER_SIZE 64 /* "[IPv6]:PORT" and its NUL */
 
@@ -76,16 +76,17 @@ struct ocs_http_connection {
 	uint64_t bytes;
 };
 
-int ocs_http_guard_start(struct ocs_http_counters *counters, unsigned deadline,
+/* How many connections there may be, and what happens past that, is in room.h. Deadline: seconds.
+ */
+int ocs_http_guard_start(const struct ocs_http_room_settings *settings, unsigned deadline,
                          struct ocs_http_guard **out, struct ocs_error *error);
 void ocs_http_guard_deadline(struct ocs_http_guard *guard, unsigned seconds);
-/* How many connections there may be, and what happens past that: see room.h. Before the
- * listeners start; the room then belongs to the guard. Without one there is no limit here. */
-void ocs_http_guard_room(struct ocs_http_guard *guard, struct ocs_http_room *room);
 /* A listening socket, from when it is there until before it is closed: who waits in it is turned
  * away while descriptors are missing. */
 void ocs_http_guard_listens(struct ocs_http_guard *guard, int fd, bool on);
-/* After the listener has stopped: no connection is left. */
+/* Who is told of missing descriptors and memory is about to go; the guard stays. */
+void ocs_http_guard_tell_nobody(struct ocs_http_guard *guard);
+/* After the listener has stopped: no connection is left. NULL is allowed. */
 void ocs_http_guard_stop(struct ocs_http_guard *guard);
 
 /* A connection cannot be served for lack of memory: the room's owner is told. */
@@ -110,6 +111,10 @@ unsigned ocs_http_guard_busy(struct ocs_http_guard *guard, bool sending);
 /* The guard's local connections of that user. */
 unsigned ocs_http_guard_count(struct ocs_http_guard *guard, uid_t uid);
 
+/* Milliseconds, steady. The coarse clock (some of them) is enough here and costs next to nothing.
+ */
+int64_t ocs_http_now(void);
+
 /* ADDRESS:PORT or [ADDRESS]:PORT. */
 void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE]);
 /* The same of the peer; of a local one its user and process. */
@@ -119,7 +124,8 @@ void ocs_http_format_peer(const struct ocs_http_connection *connection,
 void ocs_http_format_sender(const struct ocs_http_connection *connection,
                             char out[OCS_HTTP_PEER_SIZE]);
 /* Sends a refusal past libmicrohttpd, without waiting, and ends the sending side; nothing else may
- * be sent. The refusal's text is ours and needs no escaping. */
-void ocs_http_send_refusal(int fd, const struct ocs_refusal *refusal);
+ * be sent. Over TLS nothing can be said so. The refusal's text is ours and needs no escaping. */
+void ocs_http_send_refusal(struct ocs_http_connection *connection,
+                           const struct ocs_refusal *refusal);
 
 #endif

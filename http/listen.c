@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See listen.h. */
+/* One listener: its socket, its libmicrohttpd daemon, and what that calls back for connections. */
 #include "http/listen.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,10 +16,16 @@
 #include "http/room.h"
 #include "base/log.h"
 #include "base/log_budget.h"
+#include "base/peer.h"
+#include "base/private_file.h"
 
 #define BACKLOG 1024
 /* Of a connection: request line and headers must fit into it beside the answer's. */
 #define CONNECTION_MEMORY (32 * 1024)
+#define PEM_MAX           (256 * 1024)
+
+/* TLS 1.2 and 1.3 only. */
+static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 static int bind_first(const struct addrinfo *address, struct ocs_error *error)
 {
@@ -47,13 +54,16 @@ static int open_socket(const struct ocs_listener_settings *settings, struct ocs_
 	socklen_t len = sizeof(bound);
 	struct ocs_error why = {{0}};
 	char port[12];
-	int fd, result;
+	int fd = -1, result;
 
 	snprintf(port, sizeof(port), "%u", settings->port);
 	result = getaddrinfo(settings->host, port, &hints, &addresses);
 	if (result != 0)
 		return ocs_error_set(error, "host %s: %s", settings->host, gai_strerror(result));
-	fd = bind_first(addresses, &why);
+	if (settings->loopback != NULL && !ocs_peer_is_loopback(addresses->ai_addr))
+		ocs_error_set(&why, "%s", settings->loopback);
+	else
+		fd = bind_first(addresses, &why);
 	freeaddrinfo(addresses);
 	if (fd < 0)
 		return ocs_error_set(error, "cannot listen on %s port %u: %s", settings->host,
@@ -63,10 +73,60 @@ static int open_socket(const struct ocs_listener_settings *settings, struct ocs_
 		close(fd);
 		return -1;
 	}
-	/* sin_port and sin6_port lie at the same place. */
-	listener->port = ntohs(((struct sockaddr_in *)&bound)->sin_port);
 	ocs_http_format_address((struct sockaddr *)&bound, listener->address);
 	return fd;
+}
+
+/* A certificate is public, so only its key has to be a private file. NULL on failure. */
+static char *read_certificate(const char *path, struct ocs_error *error)
+{
+	FILE *file = fopen(path, "re");
+	char *text = calloc(1, PEM_MAX + 1);
+	size_t len = 0;
+
+	if (file == NULL || text == NULL)
+		ocs_error_set(error, "%s: %s", path, strerror(errno));
+	else
+		len = fread(text, 1, PEM_MAX, file);
+	if (file != NULL) {
+		if (ferror(file) != 0 || len == 0)
+			ocs_error_set(error, "%s: nothing can be read from it", path);
+		fclose(file);
+	}
+	if (len == 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void forget_files(struct ocs_listener *listener)
+{
+	free(listener->cert);
+	ocs_privfile_wipe(listener->key, listener->key_len);
+	listener->cert = listener->key = NULL;
+}
+
+int ocs_listener_open(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
+                      struct ocs_error *error)
+{
+	int fd = -1;
+
+	if (settings->cert != NULL)
+		listener->cert = read_certificate(settings->cert, error);
+	if (settings->cert == NULL ||
+	    (listener->cert != NULL &&
+	     ocs_privfile_read(settings->key, true, PEM_MAX, &listener->key, &listener->key_len,
+	                       error) == OCS_PRIVFILE_OK))
+		fd = settings->local != NULL ? ocs_local_socket_take(settings->local)
+		                             : open_socket(settings, listener, error);
+	if (fd < 0) {
+		forget_files(listener);
+		return -1;
+	}
+	listener->fd = fd;
+	listener->open = true;
+	return 0;
 }
 
 /* What libmicrohttpd has to say is about single connections: for the curious. */
@@ -149,46 +209,64 @@ static enum MHD_Result accept_policy(void *arg, const struct sockaddr *peer, soc
 	return atomic_load(&listener->closed) ? MHD_NO : MHD_YES;
 }
 
-int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
-                       struct ocs_error *error)
+static struct MHD_Daemon *start_daemon(const struct ocs_listener_settings *settings,
+                                       struct ocs_listener *listener)
 {
-	int fd = settings->local != NULL ? ocs_local_socket_take(settings->local)
-	                                 : open_socket(settings, listener, error);
+	const struct MHD_OptionItem end = {MHD_OPTION_END, 0, NULL};
+	struct MHD_OptionItem more[] = {
+	        {MHD_OPTION_HTTPS_MEM_CERT, 0, listener->cert},
+	        {MHD_OPTION_HTTPS_MEM_KEY, 0, listener->key},
+	        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities},
+	        end,
+	};
 	struct MHD_OptionItem pool[] = {
 	        {MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)settings->threads, NULL},
-	        {MHD_OPTION_END, 0, NULL},
+	        end,
 	};
+	unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	unsigned threads = settings->threads > 0 ? settings->threads : 1;
 
-	if (fd < 0)
-		return -1;
-	atomic_store(&listener->closed, false);
-	listener->guard = settings->guard;
-	listener->connections_per_user = settings->connections_per_address;
-	listener->timeout = settings->timeout;
+	flags |= settings->threads > 0 ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL;
+	if (listener->cert != NULL)
+		flags |= MHD_USE_TLS;
+	else
+		more[0] = end;
 	if (settings->threads < 2)
-		pool[0].option = MHD_OPTION_END; /* a pool of one is refused */
-	listener->daemon = MHD_start_daemon(
-	        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-	        accept_policy, listener, settings->handle, settings->arg,
-	        MHD_OPTION_EXTERNAL_LOGGER, log_library, listener, MHD_OPTION_LISTEN_SOCKET, fd,
-	        MHD_OPTION_CONNECTION_LIMIT,
-	        settings->connection_limit + OCS_HTTP_ROOM_DOOR * settings->threads,
+		pool[0] = end; /* a pool of one is refused */
+	return MHD_start_daemon(
+	        flags, 0, accept_policy, listener, settings->handle, settings->arg,
+	        MHD_OPTION_EXTERNAL_LOGGER, log_library, listener, MHD_OPTION_LISTEN_SOCKET,
+	        listener->fd, MHD_OPTION_CONNECTION_LIMIT,
+	        settings->connection_limit + OCS_HTTP_ROOM_DOOR * threads,
 	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
 	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_URI_LOG_CALLBACK,
 	        on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, settings->completed,
 	        settings->arg, MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(),
-	        MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	        MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+}
+
+int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
+                       struct ocs_error *error)
+{
+	if (!listener->open && ocs_listener_open(settings, listener, error) != 0)
+		return -1;
+	atomic_store(&listener->closed, false);
+	listener->guard = settings->guard;
+	listener->connections_per_user = settings->connections_per_address;
+	listener->timeout = settings->timeout;
+	listener->daemon = start_daemon(settings, listener);
+	forget_files(listener);
 	if (listener->daemon == NULL) {
-		close(fd);
-		return ocs_error_set(error, "libmicrohttpd cannot serve %s",
-		                     settings->local != NULL
-		                             ? ocs_local_socket_path(settings->local)
-		                             : listener->address);
+		ocs_listener_stop(listener);
+		return ocs_error_set(
+		        error, "libmicrohttpd cannot serve %s%s",
+		        settings->local != NULL ? ocs_local_socket_path(settings->local)
+		                                : listener->address,
+		        settings->cert != NULL ? ": are certificate and key a pair?" : "");
 	}
-	listener->fd = fd;
-	ocs_http_guard_listens(listener->guard, fd, true);
+	ocs_http_guard_listens(listener->guard, listener->fd, true);
 	return 0;
 }
 
@@ -201,7 +279,13 @@ void ocs_listener_quiesce(struct ocs_listener *listener)
 
 void ocs_listener_stop(struct ocs_listener *listener)
 {
-	ocs_http_guard_listens(listener->guard, listener->fd, false);
-	MHD_stop_daemon(listener->daemon);
+	if (listener->daemon != NULL) {
+		ocs_http_guard_listens(listener->guard, listener->fd, false);
+		MHD_stop_daemon(listener->daemon);
+	} else if (listener->open) {
+		close(listener->fd);
+	}
+	forget_files(listener);
 	listener->daemon = NULL;
+	listener->open = false;
 }

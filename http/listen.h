@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Listening sockets and libmicrohttpd daemons, for the web service and the operations listener.
+ * Listening sockets and libmicrohttpd daemons, for all that answers HTTP here: the web service, its
+ * local socket, the operations address, MAPI over HTTP. TLS where a certificate is given.
+ *
+ * To be called by the thread that starts and stops the program.
  */
 #ifndef OCS_HTTP_LISTEN_H
 #define OCS_HTTP_LISTEN_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <microhttpd.h>
@@ -16,35 +21,45 @@
 #include "base/error.h"
 
 struct ocs_listener {
-	struct MHD_Daemon *daemon;
+	struct MHD_Daemon *daemon;        /* NULL: not started */
+	bool open;                        /* fd is there: ours, or libmicrohttpd's while it runs */
 	atomic_bool closed;               /* new connections are turned away */
-	int fd;                           /* libmicrohttpd's while it runs */
-	uint16_t port;                    /* the real one */
+	int fd;                           /* of the socket */
 	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT"; "": local */
 	struct ocs_http_guard *guard;
 	unsigned connections_per_user, timeout; /* of local connections */
+	char *cert, *key;                       /* PEM, until it is started */
+	size_t key_len;
 };
 
 struct ocs_listener_settings {
 	struct ocs_local_socket *local; /* serves this one; NULL: listens on host and port */
 	const char *host;               /* address or name; its first address is taken */
 	unsigned port;                  /* 0: any free one */
-	unsigned threads;
+	const char *loopback;           /* why only loopback addresses are taken; NULL: any is */
+	const char *cert, *key;         /* PEM files, the key's a private one; NULL: no TLS */
+	unsigned threads; /* 0: none, the caller runs the daemon (MHD_run()) when its epoll says so
+	                   */
 	unsigned connection_limit;        /* over all threads; the guard's room keeps it */
-	unsigned connections_per_address; /* of a local socket: per user (uid) */
+	unsigned connections_per_address; /* of a local socket: per user (uid); 0: any number */
 	unsigned timeout;                 /* seconds of silence */
 	struct ocs_http_guard *guard;
 	MHD_AccessHandlerCallback handle;
-	MHD_RequestCompletedCallback completed; /* may be NULL */
-	void *arg;                              /* of the three: the struct ocs_http_server */
+	MHD_RequestCompletedCallback completed;
+	void *arg; /* of both */
 };
 
-/* The listener must stay where it is until it is stopped. */
+/* All that may need root: reads certificate and key, binds the address, which the listener then
+ * has. The listener is zeroed before; of the settings the first six are looked at. */
+int ocs_listener_open(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
+                      struct ocs_error *error);
+/* Opens it, if it is not open yet, and serves it. It must stay where it is until it is stopped. */
 int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
                        struct ocs_error *error);
 /* No new connections from here on. */
 void ocs_listener_quiesce(struct ocs_listener *listener);
-/* Closes all connections and ends the threads. No connection may be suspended. */
+/* Closes all connections and ends the threads; also one that is open only, or not even that. No
+ * connection may be suspended. */
 void ocs_listener_stop(struct ocs_listener *listener);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/*
- * See local_socket.h. Touches the socket file and, if that is missing, its folder.
- */
+/* The AF_UNIX socket of the web service: opened, handed on, removed. Touches the socket file and,
+ * if that is missing, its folder. */
 #include "http/local_socket.h"
 
 #include <errno.h>

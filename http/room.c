@@ -5,14 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -20,6 +18,7 @@
 #include "http/guard.h"
 #include "base/log.h"
 #include "base/log_budget.h"
+#include "base/peer.h"
 
 #define LISTENERS_MAX 2
 /* A request that is being sent for less is given time. */
@@ -29,8 +28,8 @@
 #define CALM       4  /* looks in a row that find a descriptor until it is over */
 
 struct group_key {
-	uint16_t family;
-	uint8_t bytes[8]; /* of the address, or the uid */
+	struct ocs_peer peer;
+	uid_t uid; /* of a local socket, whose peers have no address */
 };
 
 struct ocs_http_group {
@@ -53,15 +52,6 @@ struct ocs_http_room {
 static int spares[OCS_HTTP_ROOM_SPARES] = {-1, -1};
 
 static const struct ocs_refusal full = {503, "OVERLOADED", "too many connections"};
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) != 0)
-		return 0;
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int open_spare(void)
 {
@@ -118,17 +108,6 @@ void ocs_http_room_free(struct ocs_http_room *room)
 	free(room);
 }
 
-bool ocs_http_room_tls(const struct ocs_http_room *room)
-{
-	return room->settings.tls;
-}
-
-void ocs_http_room_no_memory(const struct ocs_http_room *room)
-{
-	if (room->settings.no_memory != NULL)
-		room->settings.no_memory(room->settings.arg);
-}
-
 void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on)
 {
 	for (unsigned i = 0; i < LISTENERS_MAX; i++) {
@@ -139,25 +118,6 @@ void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on)
 	}
 }
 
-static void make_key(const struct ocs_http_connection *connection, struct group_key *key)
-{
-	const struct sockaddr_in *in = (const struct sockaddr_in *)&connection->address;
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&connection->address;
-
-	memset(key, 0, sizeof(*key));
-	key->family = connection->address.ss_family;
-	if (key->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-		key->family = AF_INET;
-		memcpy(key->bytes, &in6->sin6_addr.s6_addr[12], 4);
-	} else if (key->family == AF_INET6) {
-		memcpy(key->bytes, &in6->sin6_addr, 8);
-	} else if (key->family == AF_INET) {
-		memcpy(key->bytes, &in->sin_addr, 4);
-	} else {
-		memcpy(key->bytes, &connection->uid, sizeof(connection->uid));
-	}
-}
-
 /* NULL: out of memory; the connection then counts for itself. */
 static struct ocs_http_group *join(struct ocs_http_room *room,
                                    const struct ocs_http_connection *connection)
@@ -165,7 +125,9 @@ static struct ocs_http_group *join(struct ocs_http_room *room,
 	struct ocs_http_group *group;
 	struct group_key key;
 
-	make_key(connection, &key);
+	memset(&key, 0, sizeof(key));
+	ocs_peer_from((const struct sockaddr *)&connection->address, &key.peer);
+	key.uid = connection->uid;
 	HASH_FIND(hh, room->groups, &key, sizeof(key), group);
 	if (group == NULL) {
 		group = calloc(1, sizeof(*group));
@@ -193,7 +155,7 @@ static struct ocs_http_connection *choose(struct ocs_http_connection *first,
                                           bool local)
 {
 	struct ocs_http_connection *best = NULL;
-	int64_t now = now_ms(), best_since = 0;
+	int64_t now = ocs_http_now(), best_since = 0;
 
 	for (struct ocs_http_connection *c = first; c != NULL; c = c->next) {
 		int phase = atomic_load(&c->phase);
@@ -253,8 +215,7 @@ void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection 
 	                 "%u connections (%s) are in use: %s is turned away", limit,
 	                 room->settings.key, peer);
 	atomic_store(&connection->phase, OCS_HTTP_EXPIRED);
-	if (!connection->tls)
-		ocs_http_send_refusal(connection->fd, &full);
+	ocs_http_send_refusal(connection, &full);
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 

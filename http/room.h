@@ -50,10 +50,7 @@ void ocs_http_room_spares(unsigned rooms);
 struct ocs_http_room *ocs_http_room_new(const struct ocs_http_room_settings *settings);
 void ocs_http_room_free(struct ocs_http_room *room); /* NULL is allowed */
 
-bool ocs_http_room_tls(const struct ocs_http_room *room);
 void ocs_http_room_listens(struct ocs_http_room *room, int fd, bool on);
-/* A connection could not be kept for lack of memory. Any thread. */
-void ocs_http_room_no_memory(const struct ocs_http_room *room);
 /* The connection has come; it is the first of the list. */
 void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection *connection,
                          struct ocs_http_connection *first);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See body.h. */
+/* The bodies of MAPI over HTTP, parsed and written: bytes in, bytes out. */
 #include "mapihttp/body.h"
 
 #include <string.h>

@@ -53,7 +53,7 @@ void mapihttp_session_ended(struct ocsemsmdb_session *session, void *data, void 
 static const char *cookie(const struct mapihttp_request *request, const char *name,
                           char out[COOKIE_SIZE])
 {
-	return ocs_http_cookie(request->connection, name, out, COOKIE_SIZE) ? out : NULL;
+	return ocs_http_cookie(request->http.connection, name, out, COOKIE_SIZE) ? out : NULL;
 }
 
 static int hex_digit(char c)
@@ -230,15 +230,15 @@ static enum MHD_Result do_connect(struct mapihttp_request *request)
 	struct ocs_peer peer;
 	uint32_t error;
 
-	if (mapihttp_parse_connect(request->body, request->body_len, &parsed) != 0)
+	if (mapihttp_parse_connect(request->http.body, request->http.body_len, &parsed) != 0)
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_BODY,
 		                       "The body is not a Connect request");
 	end_old_session(request);
-	ocs_peer_from((const struct sockaddr *)&request->peer->address, &peer);
+	ocs_peer_from((const struct sockaddr *)&request->http.peer->address, &peer);
 	if (!mapihttp_address_has_room(server, &peer)) {
 		char from[OCS_HTTP_PEER_SIZE];
 
-		ocs_http_format_peer(request->peer, from);
+		ocs_http_format_peer(request->http.peer, from);
 		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
 		                 "no session for %s: too many were opened from its address, %s "
 		                 "(--sessions-per-address)",
@@ -248,7 +248,7 @@ static enum MHD_Result do_connect(struct mapihttp_request *request)
 	connect.user_dn = parsed.user_dn;
 	connect.flags = parsed.flags;
 	connect.code_page = parsed.code_page;
-	parse_version(MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+	parse_version(MHD_lookup_connection_value(request->http.connection, MHD_HEADER_KIND,
 	                                          "X-ClientApplication"),
 	              connect.client_version);
 	ocsemsmdb_get_stats(server->emsmdb, &before);
@@ -276,7 +276,7 @@ static enum MHD_Result do_execute(struct mapihttp_request *request,
 	uint32_t error;
 	uint8_t *body;
 
-	if (mapihttp_parse_execute(request->body, request->body_len, &execute) != 0)
+	if (mapihttp_parse_execute(request->http.body, request->http.body_len, &execute) != 0)
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_BODY,
 		                       "The body is not an Execute request");
 	error = ocsemsmdb_execute(session, execute.rops, execute.rops_len, server->rops,
@@ -297,7 +297,7 @@ static enum MHD_Result do_disconnect(struct mapihttp_request *request,
 {
 	uint8_t body[MAPIHTTP_DISCONNECTED_SIZE];
 
-	if (mapihttp_parse_disconnect(request->body, request->body_len) != 0)
+	if (mapihttp_parse_disconnect(request->http.body, request->http.body_len) != 0)
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_BODY,
 		                       "The body is not a Disconnect request");
 	ocsemsmdb_disconnect(session);
@@ -324,7 +324,7 @@ enum MHD_Result mapihttp_call(struct mapihttp_request *request)
 	case MAPIHTTP_DISCONNECT:
 		return do_disconnect(request, session);
 	case MAPIHTTP_WAIT:
-		if (mapihttp_parse_wait(request->body, request->body_len) != 0)
+		if (mapihttp_parse_wait(request->http.body, request->http.body_len) != 0)
 			return mapihttp_refuse(request, MAPIHTTP_INVALID_BODY,
 			                       "The body is not a NotificationWait request");
 		return mapihttp_wait(request, session);

@@ -244,9 +244,9 @@ void mapihttp_login_results(struct mapihttp_login *login)
 		request->retry_after = job->reply.retry_after;
 		if (job->result == OCS_AUTH_OK)
 			strcpy(request->account, job->reply.account);
-		ocs_http_format_sender(request->peer, sender);
+		ocs_http_format_sender(request->http.peer, sender);
 		ocs_auth_log_locks(sender, &job->reply);
-		MHD_resume_connection(request->connection);
+		MHD_resume_connection(request->http.connection);
 		free_job(job);
 	}
 }
@@ -305,9 +305,9 @@ static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp
 		return OCS_AUTH_INTERNAL;
 	}
 	job->request = request;
-	job->peer = request->peer->address;
+	job->peer = request->http.peer->address;
 	memcpy(job->digest, digest, sizeof(job->digest));
-	MHD_suspend_connection(request->connection);
+	MHD_suspend_connection(request->http.connection);
 	request->checking = true;
 	TAILQ_INSERT_TAIL(&login->waiting, job, link);
 	login->n_waiting++;
@@ -320,9 +320,7 @@ void mapihttp_login_check(struct mapihttp_login *login, struct mapihttp_request 
 	uint8_t credentials[CREDENTIALS_MAX], digest[SHA256_DIGEST_SIZE];
 	const struct remembered *known;
 	struct hmac_sha256_ctx hmac;
-	size_t len = decode_basic(
-	        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Authorization"),
-	        credentials);
+	size_t len = decode_basic(ocs_http_value(&request->http, "Authorization"), credentials);
 
 	request->login = OCS_AUTH_INVALID_CREDENTIALS;
 	if (len == 0)

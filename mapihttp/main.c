@@ -3,7 +3,7 @@
 /*
  * ocsmapihttp: a MAPI over HTTP endpoint on libocsemsmdb, for clients that shall get notifications
  * and for authors of MAPI servers who want to see how it is done. This file: start, loop, stop. Why
- * there is one loop stands in ocsmapihttp.h.
+ * there is one loop stands in mapihttp.h.
  */
 #include "mapihttp/mapihttp.h"
 
@@ -26,9 +26,8 @@
 #include "base/privilege.h"
 #include "http/room.h"
 
-#define EVENTS_MAX       64
-#define REQUEST_DEADLINE 60   /* seconds from a request line to the end of the body */
-#define STOP_MS          3000 /* for answers on their way when it stops */
+#define EVENTS_MAX 64
+#define STOP_MS    3000 /* for answers on their way when it stops */
 
 /* What the loop's epoll tells apart; any other pointer is a parked request. */
 static char http_event, notify_event, login_event, signal_event;
@@ -130,9 +129,9 @@ static int start_emsmdb(struct mapihttp *server, const struct ocs_config *config
 	return result == OCSNOTIFY_OK ? 0 : ocs_error_set(error, "%s", ocsnotify_strerror(result));
 }
 
-/* What was started is in the server, for stop(). */
-static int start(struct mapihttp *server, const struct ocs_config *config, int signals,
-                 struct ocs_error *error)
+/* What was started is in the server, for mapihttp_stop(). */
+static int mapihttp_start(struct mapihttp *server, const struct ocs_config *config, int signals,
+                          struct ocs_error *error)
 {
 	const union MHD_DaemonInfo *info;
 	char private_folder[PATH_MAX];
@@ -146,12 +145,10 @@ static int start(struct mapihttp *server, const struct ocs_config *config, int s
 	auth = auth_settings(config, private_folder);
 	if (ocs_auth_open(&auth, &server->auth, error) != 0 ||
 	    start_emsmdb(server, config, error) != 0 ||
-	    ocs_http_guard_start(&server->connections, REQUEST_DEADLINE, &server->guard, error) !=
-	            0 ||
 	    mapihttp_login_start(server, &server->login, error) != 0 ||
 	    mapihttp_listen(server, error) != 0)
 		return -1;
-	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	info = MHD_get_daemon_info(server->listener.daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (info == NULL || info->epoll_fd < 0)
 		return ocs_error_set(error, "this libmicrohttpd has no epoll");
 	return watch(server, info->epoll_fd, &http_event, error) != 0 ||
@@ -164,15 +161,13 @@ static int start(struct mapihttp *server, const struct ocs_config *config, int s
 	               : 0;
 }
 
-static void stop(struct mapihttp *server)
+static void mapihttp_stop(struct mapihttp *server)
 {
 	/* Ends what may be suspended, which libmicrohttpd demands before it is stopped. */
 	mapihttp_login_stop(server->login);
 	ocsemsmdb_close(server->emsmdb);
 	server->emsmdb = NULL;
 	mapihttp_close(server);
-	if (server->guard != NULL)
-		ocs_http_guard_stop(server->guard);
 	ocsnotify_close(server->context);
 	ocs_auth_close(server->auth);
 	if (server->epoll >= 0)
@@ -232,7 +227,7 @@ static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t sto
 	if (stop_due < due)
 		due = stop_due;
 	left = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 0;
-	if (MHD_get_timeout(server->daemon, &http) == MHD_YES && http < left)
+	if (MHD_get_timeout(server->listener.daemon, &http) == MHD_YES && http < left)
 		left = http;
 	return left == UINT64_MAX ? -1 : left > INT_MAX ? INT_MAX : (int)left;
 }
@@ -254,6 +249,7 @@ static void take_signal(struct mapihttp *server, int signals, uint64_t *stop_due
 	ocsemsmdb_get_stats(server->emsmdb, &stats);
 	ocs_log(LOG_NOTICE, "stops: %u sessions, %u parked waits", stats.sessions, stats.parked);
 	server->stopping = true;
+	ocs_listener_quiesce(&server->listener);
 	*stop_due = mapihttp_now() + STOP_MS;
 	ocsemsmdb_shutdown(server->emsmdb);
 }
@@ -285,14 +281,14 @@ static int run_http(struct mapihttp *server)
 
 	do {
 		before = atomic_load(&server->connections.open);
-		if (MHD_run(server->daemon) != MHD_YES)
+		if (MHD_run(server->listener.daemon) != MHD_YES)
 			return -1;
 	} while (atomic_load(&server->connections.open) < before);
 	return 0;
 }
 
 /* Until a signal has come and the answers on their way are out. */
-static int run(struct mapihttp *server, int signals, struct ocs_error *error)
+static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *error)
 {
 	struct epoll_event events[EVENTS_MAX];
 	uint64_t tags_due = UINT64_MAX, stop_due = UINT64_MAX;
@@ -333,13 +329,12 @@ static int serve(const struct mapihttp_options *options, const struct ocs_config
                  struct ocs_error *error)
 {
 	static struct mapihttp server; /* it has large buffers */
-	char address[OCS_HTTP_PEER_SIZE];
 	sigset_t blocked;
 	int signals, result;
 
 	server.options = options;
 	server.tls = options->cert != NULL;
-	server.epoll = server.listener.fd = -1;
+	server.epoll = -1;
 	TAILQ_INIT(&server.waits);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
@@ -350,18 +345,19 @@ static int serve(const struct mapihttp_options *options, const struct ocs_config
 	signals = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
 		return ocs_error_set(error, "signals: %s", strerror(errno));
-	result = mapihttp_open(&server, address, error);
+	result = mapihttp_open(&server, error);
 	if (result == 0)
 		result = become(config, error);
 	if (result == 0)
-		result = start(&server, config, signals, error);
+		result = mapihttp_start(&server, config, signals, error);
 	if (result == 0) {
-		ocs_log(LOG_NOTICE, "listening on %s%s", address, server.tls ? " with TLS" : "");
+		ocs_log(LOG_NOTICE, "listening on %s%s", server.listener.address,
+		        server.tls ? " with TLS" : "");
 		ocs_log_detach();
 		ocs_background_ready();
-		result = run(&server, signals, error);
+		result = mapihttp_run(&server, signals, error);
 	}
-	stop(&server);
+	mapihttp_stop(&server);
 	close(signals);
 	return result;
 }

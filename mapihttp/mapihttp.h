@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * ocsmapihttp: the parts of the program that answers MAPI over HTTP for libocsemsmdb. Internal to the
- * files of mapihttp/.
+ * ocsmapihttp: the parts of the program that answers MAPI over HTTP for libocsemsmdb. Internal to
+ * the files of mapihttp/.
  *
  * One thread runs everything: libmicrohttpd with epoll is polled by our own loop (mapihttp_run()),
  * so the handlers of requests, libocsemsmdb and libocsnotify share a thread and need no lock, a
@@ -23,11 +23,11 @@
 #include <microhttpd.h>
 
 #include "auth/auth.h"
-#include "auth/peer.h"
+#include "base/peer.h"
 #include "ocsemsmdb.h"
 #include "config/config.h"
-#include "http/frame.h"
-#include "http/guard.h"
+#include "http/exchange.h"
+#include "http/listen.h"
 #include "base/error.h"
 
 struct mapihttp_login;
@@ -65,14 +65,7 @@ struct mapihttp {
 	struct ocsnotify *context;
 	struct ocsemsmdb *emsmdb;
 	struct ocsemsmdb_settings settings;
-	struct mapihttp_listener {
-		int fd; /* until libmicrohttpd has it */
-		char *cert, *key;
-		size_t key_len;
-	} listener;
-	struct MHD_Daemon *daemon;
-	int listening; /* libmicrohttpd's descriptor while it runs */
-	unsigned room; /* connections */
+	struct ocs_listener listener;
 	struct ocs_http_guard *guard;
 	struct ocs_http_counters connections;
 	struct mapihttp_waits waits; /* parked requests in the order of their next PENDING */
@@ -88,11 +81,9 @@ uint64_t mapihttp_now(void);
 
 /* ---- listening: listen.c ---- */
 
-/* What may need root: reads certificate and key, binds the options' address, which address_r gets
- * as ADDRESS:PORT. */
-int mapihttp_open(struct mapihttp *server, char address_r[OCS_HTTP_PEER_SIZE],
-                  struct ocs_error *error);
-/* Starts libmicrohttpd on it. */
+/* What may need root: reads certificate and key, binds the options' address. */
+int mapihttp_open(struct mapihttp *server, struct ocs_error *error);
+/* Starts the guard and libmicrohttpd. */
 int mapihttp_listen(struct mapihttp *server, struct ocs_error *error);
 /* Ends both, or what there is of them. No request may be suspended. */
 void mapihttp_close(struct mapihttp *server);
@@ -131,8 +122,7 @@ enum mapihttp_code {
 
 struct mapihttp_request {
 	struct mapihttp *server;
-	struct MHD_Connection *connection;
-	struct ocs_http_connection *peer;
+	struct ocs_http_exchange http;
 	struct timespec began;   /* for X-StartTime */
 	uint64_t began_ms;       /* for X-ElapsedTime */
 	enum mapihttp_type type; /* MAPIHTTP_TYPES until it is known */
@@ -142,13 +132,6 @@ struct mapihttp_request {
 	bool checking; /* the password is being checked, the connection suspended */
 	enum ocs_auth_result login;
 	unsigned retry_after;
-
-	uint8_t *body;
-	size_t body_len, body_size;
-	struct ocs_http_frame frame;
-	bool close;        /* the connection ends with the answer */
-	uint64_t received; /* bytes of the body, those not kept included */
-	bool too_large;
 
 	/* Of a NotificationWait that was parked. */
 	TAILQ_ENTRY(mapihttp_request) link;
@@ -192,9 +175,9 @@ enum MHD_Result mapihttp_refuse(struct mapihttp_request *request, enum mapihttp_
  * the session whose cookie is set, NULL: not set. */
 enum MHD_Result mapihttp_reply(struct mapihttp_request *request, const uint8_t *body, size_t len,
                                const char *sequence, const struct ocsemsmdb_session *context);
-/* The headers of every answer, on one that is made. -1: out of memory. */
-int mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response *response,
-                         enum mapihttp_code code);
+/* The headers of every answer, on one that is made. */
+void mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response **response,
+                          enum mapihttp_code code);
 
 /* ---- sessions of one address: addresses.c ---- */
 

@@ -28,111 +28,71 @@ size_t mapihttp_put_done(const struct mapihttp_request *request, char *out, size
 	return (size_t)len;
 }
 
-static int put(struct MHD_Response *response, const char *name, const char *value)
+void mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response **response,
+                          enum mapihttp_code code)
 {
-	return MHD_add_response_header(response, name, value) == MHD_YES ? 0 : -1;
-}
-
-static int put_number(struct MHD_Response *response, const char *name, unsigned value)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", value);
-	return put(response, name, text);
-}
-
-/* What the client sent to be given back unchanged. */
-static int echo(struct mapihttp_request *request, struct MHD_Response *response, const char *name)
-{
-	const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-
-	return value == NULL || value[0] == '\0' ? 0 : put(response, name, value);
-}
-
-int mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response *response,
-                         enum mapihttp_code code)
-{
+	/* What the client sent to be given back unchanged. */
+	static const char *const echoed[] = {"X-RequestType", "X-RequestId", "X-ClientInfo"};
 	const struct mapihttp *server = request->server;
 	const uint16_t *version = server->settings.server_version;
 	char application[64];
 
 	snprintf(application, sizeof(application), "Exchange/%u.%02u.%04u.%03u", version[0],
 	         version[1], version[2], version[3]);
-	if (put(response, "Cache-Control", "private") != 0 ||
-	    (request->close && put(response, "Connection", "close") != 0) ||
-	    put(response, "Content-Type",
-	        code == MAPIHTTP_OK ? "application/mapi-http" : "text/html") != 0 ||
-	    echo(request, response, "X-RequestType") != 0 ||
-	    echo(request, response, "X-RequestId") != 0 ||
-	    echo(request, response, "X-ClientInfo") != 0 ||
-	    put_number(response, "X-ResponseCode", code) != 0 ||
-	    put(response, "X-ServerApplication", application) != 0)
-		return -1;
+	ocs_http_header(response, "Cache-Control", "private");
+	ocs_http_header(response, "Content-Type",
+	                code == MAPIHTTP_OK ? "application/mapi-http" : "text/html");
+	for (size_t i = 0; i < sizeof(echoed) / sizeof(echoed[0]); i++)
+		ocs_http_header(response, echoed[i], ocs_http_value(&request->http, echoed[i]));
+	ocs_http_header_number(response, "X-ResponseCode", code);
+	ocs_http_header(response, "X-ServerApplication", application);
 	if (code != MAPIHTTP_OK)
-		return 0;
-	return put_number(response, "X-PendingPeriod", server->options->pending_period) != 0 ||
-	                       put_number(response, "X-ExpirationInfo",
-	                                  server->options->session_idle) != 0
-	               ? -1
-	               : 0;
+		return;
+	ocs_http_header_number(response, "X-PendingPeriod", server->options->pending_period);
+	ocs_http_header_number(response, "X-ExpirationInfo", server->options->session_idle);
 }
 
-static int put_cookie(const struct mapihttp *server, struct MHD_Response *response,
-                      const char *name, const char *value)
+static void put_cookie(const struct mapihttp *server, struct MHD_Response **response,
+                       const char *name, const char *value)
 {
 	char text[160];
 
 	snprintf(text, sizeof(text), "%s=%s; path=/mapi/emsmdb%s; HttpOnly", name, value,
 	         server->tls ? "; secure" : "");
-	return put(response, "Set-Cookie", text);
+	ocs_http_header(response, "Set-Cookie", text);
 }
 
-static int put_context(const struct mapihttp *server, struct MHD_Response *response,
-                       const struct ocsemsmdb_session *session)
+static void put_context(const struct mapihttp *server, struct MHD_Response **response,
+                        const struct ocsemsmdb_session *session)
 {
 	const uint8_t *handle = ocsemsmdb_session_handle(session);
 	char text[HANDLE_TEXT + 1];
 
 	for (size_t i = 0; i < OCSEMSMDB_HANDLE_SIZE; i++)
 		snprintf(text + 2 * i, 3, "%02x", handle[i]);
-	return put_cookie(server, response, MAPIHTTP_COOKIE_CONTEXT, text);
-}
-
-/* Hands the response over, whatever happens. MHD_NO closes the connection. */
-static enum MHD_Result queue(struct mapihttp_request *request, unsigned status,
-                             struct MHD_Response *response)
-{
-	enum MHD_Result result;
-
-	ocs_http_send(request->peer);
-	result = MHD_queue_response(request->connection, status, response);
-	MHD_destroy_response(response);
-	request->answered = true;
-	return result;
+	put_cookie(server, response, MAPIHTTP_COOKIE_CONTEXT, text);
 }
 
 enum MHD_Result mapihttp_reply_code(struct mapihttp_request *request, unsigned status,
                                     enum mapihttp_code code, const char *text)
 {
-	struct MHD_Response *response;
-	char body[300];
-	int len = snprintf(body, sizeof(body),
+	struct MHD_Response *response = NULL;
+	char *body = NULL;
+	int len = asprintf(&body,
 	                   "<html><head><title>MAPI over HTTP</title></head><body><p>%s "
 	                   "(X-ResponseCode %d)</p></body></html>\n",
 	                   text, code);
 
-	response = MHD_create_response_from_buffer((size_t)len, body, MHD_RESPMEM_MUST_COPY);
-	if (response == NULL)
-		return MHD_NO;
-	if (mapihttp_put_headers(request, response, code) != 0 ||
-	    (status == MHD_HTTP_UNAUTHORIZED &&
-	     put(response, "WWW-Authenticate", "Basic realm=\"mapi\", charset=\"UTF-8\"") != 0) ||
-	    (request->retry_after > 0 &&
-	     put_number(response, "Retry-After", request->retry_after) != 0)) {
-		MHD_destroy_response(response);
-		return MHD_NO;
-	}
-	return queue(request, status, response);
+	if (len >= 0)
+		response = ocs_http_response(body, (size_t)len);
+	mapihttp_put_headers(request, &response, code);
+	if (status == MHD_HTTP_UNAUTHORIZED)
+		ocs_http_header(&response, "WWW-Authenticate",
+		                "Basic realm=\"mapi\", charset=\"UTF-8\"");
+	if (request->retry_after > 0)
+		ocs_http_header_number(&response, "Retry-After", request->retry_after);
+	request->answered = true;
+	return ocs_http_respond(&request->http, status, response);
 }
 
 enum MHD_Result mapihttp_refuse(struct mapihttp_request *request, enum mapihttp_code code,
@@ -147,26 +107,21 @@ enum MHD_Result mapihttp_reply(struct mapihttp_request *request, const uint8_t *
 	static const char processing[] = "PROCESSING\r\n";
 	const size_t first = sizeof(processing) - 1;
 	char *stream = malloc(first + MAPIHTTP_HEAD_SIZE + len);
-	struct MHD_Response *response;
+	struct MHD_Response *response = NULL;
 	size_t used = first;
 
-	if (stream == NULL)
-		return MHD_NO;
-	memcpy(stream, processing, first);
-	used += mapihttp_put_done(request, stream + used, MAPIHTTP_HEAD_SIZE);
-	if (len > 0)
-		memcpy(stream + used, body, len);
-	response = MHD_create_response_from_buffer(used + len, stream, MHD_RESPMEM_MUST_FREE);
-	if (response == NULL) {
-		free(stream);
-		return MHD_NO;
+	if (stream != NULL) {
+		memcpy(stream, processing, first);
+		used += mapihttp_put_done(request, stream + used, MAPIHTTP_HEAD_SIZE);
+		if (len > 0)
+			memcpy(stream + used, body, len);
+		response = ocs_http_response(stream, used + len);
 	}
-	if (mapihttp_put_headers(request, response, MAPIHTTP_OK) != 0 ||
-	    (context != NULL && put_context(request->server, response, context) != 0) ||
-	    (sequence != NULL &&
-	     put_cookie(request->server, response, MAPIHTTP_COOKIE_SEQUENCE, sequence) != 0)) {
-		MHD_destroy_response(response);
-		return MHD_NO;
-	}
-	return queue(request, MHD_HTTP_OK, response);
+	mapihttp_put_headers(request, &response, MAPIHTTP_OK);
+	if (context != NULL)
+		put_context(request->server, &response, context);
+	if (sequence != NULL)
+		put_cookie(request->server, &response, MAPIHTTP_COOKIE_SEQUENCE, sequence);
+	request->answered = true;
+	return ocs_http_respond(&request->http, MHD_HTTP_OK, response);
 }

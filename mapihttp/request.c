@@ -12,14 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/frame.h"
 #include "base/log.h"
 #include "mapihttp/mapihttp.h"
 #include "mapihttp/body.h"
 
 /* Bytes of a refused body that are read before the connection is closed on the client. */
 #define DROPPED_MAX (4 * (uint64_t)MAPIHTTP_BODY_MAX)
-#define BODY_FIRST  1024
 
 static const struct ocs_refusal too_large = {413, "CONTENT_TOO_LARGE", "the body is too large"};
 
@@ -30,20 +28,6 @@ static const char *const types[MAPIHTTP_TYPES] = {
         [MAPIHTTP_WAIT] = "NotificationWait",
         [MAPIHTTP_PING] = "PING",
 };
-
-static const char *header(const struct mapihttp_request *request, const char *name)
-{
-	const char *value = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-
-	return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
-static bool is_path(const char *url, const char *path)
-{
-	size_t len = strlen(path);
-
-	return strncmp(url, path, len) == 0 && (url[len] == '\0' || strcmp(url + len, "/") == 0);
-}
 
 /* GUID, with or without braces, a colon, a decimal counter. */
 static bool is_request_id(const char *value)
@@ -63,23 +47,6 @@ static bool is_request_id(const char *value)
 		return false;
 	digits = strspn(value, "0123456789");
 	return digits >= 1 && digits <= 20 && value[digits] == '\0';
-}
-
-static bool is_mapi_type(const char *value)
-{
-	static const char mapi[] = "application/mapi-http";
-	size_t len = sizeof(mapi) - 1;
-
-	return strncasecmp(value, mapi, len) == 0 && strchr("; \t", value[len]) != NULL;
-}
-
-/* Echoed headers go back on a line of their own: nothing that could end it may be in them. */
-static bool is_printable(const char *value)
-{
-	for (; *value != '\0'; value++)
-		if ((unsigned char)*value < 0x20 || *value == 0x7f)
-			return false;
-	return true;
 }
 
 static enum MHD_Result refuse_login(struct mapihttp_request *request)
@@ -103,10 +70,10 @@ static enum MHD_Result refuse_login(struct mapihttp_request *request)
 /* The headers of 2.2.3; sets the type. MHD_YES and not answered: all is well. */
 static enum MHD_Result check_headers(struct mapihttp_request *request)
 {
-	const char *type = header(request, "X-RequestType");
-	const char *id = header(request, "X-RequestId");
-	const char *info = header(request, "X-ClientInfo");
-	const char *content = header(request, "Content-Type");
+	const char *type = ocs_http_value(&request->http, "X-RequestType");
+	const char *id = ocs_http_value(&request->http, "X-RequestId");
+	const char *info = ocs_http_value(&request->http, "X-ClientInfo");
+	const char *content = ocs_http_value(&request->http, "Content-Type");
 
 	if (type == NULL || id == NULL)
 		return mapihttp_refuse(request, MAPIHTTP_MISSING_HEADER,
@@ -121,15 +88,16 @@ static enum MHD_Result check_headers(struct mapihttp_request *request)
 	if (!is_request_id(id))
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
 		                       "X-RequestId is not GUID:COUNTER");
-	if (header(request, "Transfer-Encoding") != NULL)
+	if (request->http.frame.chunked)
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
 		                       "Content-Length is needed, not Transfer-Encoding");
-	if (info != NULL && !is_printable(info))
+	if (info != NULL && strchr(info, '\t') != NULL)
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
 		                       "X-ClientInfo has control characters");
 	if (content == NULL && request->type != MAPIHTTP_PING)
 		return mapihttp_refuse(request, MAPIHTTP_MISSING_HEADER, "Content-Type is missing");
-	if (content != NULL && request->received > 0 && !is_mapi_type(content))
+	if (content != NULL && ocs_http_exchange_received(&request->http) > 0 &&
+	    !ocs_http_is_type(content, "application/mapi-http"))
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_HEADER,
 		                       "Content-Type is not application/mapi-http");
 	return MHD_YES;
@@ -142,9 +110,9 @@ static enum MHD_Result act(struct mapihttp_request *request, const char *url, co
 
 	if (request->login != OCS_AUTH_OK)
 		return refuse_login(request);
-	if (is_path(url, "/mapi/nspi"))
+	if (ocs_http_is_path(url, "/mapi/nspi"))
 		return mapihttp_refuse(request, MAPIHTTP_DISABLED, "There is no address book here");
-	if (!is_path(url, "/mapi/emsmdb"))
+	if (!ocs_http_is_path(url, "/mapi/emsmdb"))
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_PATH,
 		                       "The path is not /mapi/emsmdb/");
 	if (strcmp(method, MHD_HTTP_METHOD_POST) != 0)
@@ -155,86 +123,67 @@ static enum MHD_Result act(struct mapihttp_request *request, const char *url, co
 	result = check_headers(request);
 	if (request->answered || result != MHD_YES)
 		return result;
-	if (request->too_large)
+	if (request->http.too_large)
 		return mapihttp_refuse(request, MAPIHTTP_TOO_LARGE, "The body is too large");
 	return mapihttp_call(request);
 }
 
-/* Keeps bytes of the body, or counts them only. MHD_NO: the client is not worth more. */
-static enum MHD_Result take_body(struct mapihttp_request *request, const char *data, size_t len)
+/* MHD_NO: the client is not worth more. */
+static enum MHD_Result take_body(struct mapihttp_request *request, const char *data, size_t *size)
 {
-	request->received += len;
-	if (ocs_http_frame_chunk(&request->frame, data) > DROPPED_MAX) {
-		/* Nobody waits for its end. libmicrohttpd takes no answer in the middle of a body.
-		 */
-		if (!request->peer->tls)
-			ocs_http_send_refusal(request->peer->fd, &too_large);
+	if (request->login != OCS_AUTH_OK)
+		request->http.drop = true;
+	switch (ocs_http_exchange_take(&request->http, data, size)) {
+	case OCS_HTTP_TAKEN:
+		return MHD_YES;
+	case OCS_HTTP_TOO_LARGE:
+		/* A chunked one. libmicrohttpd takes no answer in the middle of a body. */
+		ocs_http_send_refusal(request->http.peer, &too_large);
+		return MHD_NO;
+	default:
 		return MHD_NO;
 	}
-	if (request->received > MAPIHTTP_BODY_MAX)
-		request->too_large = true;
-	if (request->login != OCS_AUTH_OK || request->too_large)
-		return request->received <= DROPPED_MAX ? MHD_YES : MHD_NO;
-	if (request->body_size - request->body_len < len) {
-		size_t size = request->body_size > 0 ? request->body_size : BODY_FIRST;
-		uint8_t *body;
-
-		while (size - request->body_len < len)
-			size *= 2;
-		body = realloc(request->body, size);
-		if (body == NULL)
-			return MHD_NO;
-		request->body = body;
-		request->body_size = size;
-	}
-	memcpy(request->body + request->body_len, data, len);
-	request->body_len += len;
-	return MHD_YES;
 }
 
 /* The headers are complete. NULL: out of memory, or the connection has no guard for that reason. */
 static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connection *connection,
                                       const char *method, const char *version)
 {
-	const union MHD_ConnectionInfo *info =
-	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct ocs_http_connection *peer = ocs_http_peer(connection);
 	struct mapihttp_request *request;
 
-	if (info == NULL || info->socket_context == NULL)
+	if (peer == NULL)
 		return NULL;
 	request = calloc(1, sizeof(*request));
-	if (request == NULL)
+	if (request == NULL) {
+		ocs_http_guard_no_memory(peer->guard);
 		return NULL;
+	}
 	request->server = server;
-	request->connection = connection;
-	request->peer = info->socket_context;
+	request->http.connection = connection;
+	request->http.peer = peer;
+	request->http.body_max = MAPIHTTP_BODY_MAX;
+	request->http.drop_max = DROPPED_MAX;
 	request->type = MAPIHTTP_TYPES;
-	ocs_http_frame_check(&request->frame, connection, &request->peer->target, method, version);
-	/* Of a chunked body the length is not known; check_headers() refuses it. */
-	request->close = request->frame.fault != NULL || request->frame.chunked ||
-	                 request->frame.length > DROPPED_MAX;
+	ocs_http_exchange_check(&request->http, method, version);
 	request->began_ms = mapihttp_now();
 	clock_gettime(CLOCK_REALTIME, &request->began);
 	server->busy++;
 	return request;
 }
 
-/* Where its body ends is in doubt: nothing more is read. */
-static enum MHD_Result refuse_frame(struct mapihttp_request *request)
+/* Where its body ends is in doubt, or nobody reads to its end: nothing more is read. */
+static enum MHD_Result refuse_now(struct mapihttp_request *request)
 {
-	if (!ocs_http_work(request->peer))
-		return MHD_NO;
-	return mapihttp_reply_code(request, MHD_HTTP_BAD_REQUEST, MAPIHTTP_INVALID_HEADER,
-	                           request->frame.fault);
-}
+	const char *fault = request->http.frame.fault;
 
-/* Of a body that nobody reads to its end, nothing is read. */
-static enum MHD_Result refuse_size(struct mapihttp_request *request)
-{
-	if (!ocs_http_work(request->peer))
+	if (!ocs_http_work(request->http.peer))
 		return MHD_NO;
-	return mapihttp_reply_code(request, MHD_HTTP_CONTENT_TOO_LARGE, MAPIHTTP_TOO_LARGE,
-	                           "The body is too large");
+	request->http.close = true;
+	return fault != NULL ? mapihttp_reply_code(request, MHD_HTTP_BAD_REQUEST,
+	                                           MAPIHTTP_INVALID_HEADER, fault)
+	                     : mapihttp_reply_code(request, MHD_HTTP_CONTENT_TOO_LARGE,
+	                                           MAPIHTTP_TOO_LARGE, "The body is too large");
 }
 
 enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, const char *url,
@@ -249,26 +198,20 @@ enum MHD_Result mapihttp_handle(void *arg, struct MHD_Connection *connection, co
 		if (request == NULL)
 			return MHD_NO;
 		*request_r = request;
-		if (request->frame.fault != NULL)
-			return refuse_frame(request);
-		if (request->frame.length > DROPPED_MAX)
-			return refuse_size(request);
+		if (request->http.frame.fault != NULL || request->http.frame.length > DROPPED_MAX)
+			return refuse_now(request);
 		mapihttp_login_check(server->login, request);
 		return MHD_YES;
 	}
 	if (request->checking)
 		return MHD_YES; /* what is not taken now comes again */
-	if (*upload_size > 0) {
-		size_t len = *upload_size;
-
-		*upload_size = 0;
-		return take_body(request, upload, len);
-	}
+	if (*upload_size > 0)
+		return take_body(request, upload, upload_size);
 	/* Once a connection goes on that was suspended at its first call, libmicrohttpd makes that
 	 * call again, before the body. */
-	if (request->received < request->frame.length)
+	if (ocs_http_exchange_received(&request->http) < request->http.frame.length)
 		return MHD_YES;
-	if (!ocs_http_work(request->peer))
+	if (!ocs_http_work(request->http.peer))
 		return MHD_NO; /* it came too late */
 	return act(request, url, method);
 }
@@ -285,8 +228,8 @@ void mapihttp_completed(void *arg, struct MHD_Connection *connection, void **req
 		return;
 	*request_r = NULL;
 	mapihttp_wait_forget(request);
-	ocs_http_end(request->peer);
+	ocs_http_end(request->http.peer);
 	request->server->busy--;
-	free(request->body);
+	free(request->http.body);
 	free(request);
 }

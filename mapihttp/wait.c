@@ -29,20 +29,20 @@ static void unlist(struct mapihttp_request *request)
 static void unwatch(struct mapihttp_request *request)
 {
 	if (request->watched)
-		epoll_ctl(request->server->epoll, EPOLL_CTL_DEL, request->peer->fd, NULL);
+		epoll_ctl(request->server->epoll, EPOLL_CTL_DEL, request->http.peer->fd, NULL);
 	request->watched = false;
 }
 
 static void suspend(struct mapihttp_request *request)
 {
-	MHD_suspend_connection(request->connection);
+	MHD_suspend_connection(request->http.connection);
 	request->suspended = true;
 }
 
 static void resume(struct mapihttp_request *request)
 {
 	if (request->suspended)
-		MHD_resume_connection(request->connection);
+		MHD_resume_connection(request->http.connection);
 	request->suspended = false;
 }
 
@@ -70,7 +70,7 @@ static ssize_t next_chunk(void *arg, uint64_t position, char *out, size_t max)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (!request->parked) {
 		request->ended = true;
-		ocs_http_send(request->peer);
+		ocs_http_send(request->http.peer);
 		len = mapihttp_put_done(request, out, MAPIHTTP_HEAD_SIZE);
 		return (ssize_t)(len + mapihttp_put_waited((uint8_t *)out + len,
 		                                           request->wait_result,
@@ -98,14 +98,9 @@ static enum MHD_Result begin_stream(struct mapihttp_request *request)
 {
 	struct MHD_Response *response = MHD_create_response_from_callback(
 	        MHD_SIZE_UNKNOWN, CHUNK_SIZE, next_chunk, request, NULL);
-	enum MHD_Result result = MHD_NO;
 
-	if (response == NULL)
-		return MHD_NO;
-	if (mapihttp_put_headers(request, response, MAPIHTTP_OK) == 0)
-		result = MHD_queue_response(request->connection, MHD_HTTP_OK, response);
-	MHD_destroy_response(response);
-	return result;
+	mapihttp_put_headers(request, &response, MAPIHTTP_OK);
+	return ocs_http_respond_on(&request->http, MHD_HTTP_OK, response);
 }
 
 enum MHD_Result mapihttp_wait(struct mapihttp_request *request, struct ocsemsmdb_session *session)
@@ -121,7 +116,8 @@ enum MHD_Result mapihttp_wait(struct mapihttp_request *request, struct ocsemsmdb
 	request->pending_due = mapihttp_now() + server->options->pending_period;
 	TAILQ_INSERT_TAIL(&server->waits, request, link);
 	request->listed = true;
-	request->watched = epoll_ctl(server->epoll, EPOLL_CTL_ADD, request->peer->fd, &watch) == 0;
+	request->watched =
+	        epoll_ctl(server->epoll, EPOLL_CTL_ADD, request->http.peer->fd, &watch) == 0;
 	if (!request->watched)
 		return MHD_NO; /* mapihttp_wait_forget() comes */
 	return begin_stream(request);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See check.h: folders, sockets and addresses. Looks with stat(), access(), bind() (never listen)
- * and connect().
+ * What `ocsmanager -t` and the start check on this machine: folders, sockets and addresses. Looks
+ * with stat(), access(), bind() (never listen) and connect().
  */
 #include "ocsmanager/check_internal.h"
 

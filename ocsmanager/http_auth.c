@@ -11,6 +11,7 @@
 #include "ocsmanager/http_workers.h"
 #include "base/log.h"
 #include "base/log_budget.h"
+#include "base/peer.h"
 
 static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result result,
                          const struct ocs_auth_reply *reply)
@@ -22,7 +23,7 @@ static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result 
 	           "%s", reply->text);
 	ocs_http_refuse(request, &refusal, reply->retry_after,
 	                reply->account[0] == '\0' ? NULL : reply->account);
-	ocs_http_format_sender(request->peer, sender);
+	ocs_http_format_sender(request->http.peer, sender);
 	ocs_auth_log_locks(sender, reply);
 }
 
@@ -38,7 +39,7 @@ static void log_login(struct ocs_http_request *request, const char *what,
 	char id[OCS_HTTP_ID_SIZE], peer[OCS_HTTP_PEER_SIZE] = "?";
 
 	ocs_http_format_id(request, id);
-	ocs_http_format_peer(request->peer, peer);
+	ocs_http_format_peer(request->http.peer, peer);
 	ocs_log(LOG_INFO, "request %s from %s as %s: %s", id, peer, reply->account, what);
 }
 
@@ -54,7 +55,8 @@ static struct ocs_xml_auth *read_body(struct ocs_http_request *request)
 	struct ocs_xml_auth *body;
 	struct ocs_refusal refusal;
 
-	if (ocs_xml_read_auth(NULL, request->body, request->body_len, &body, &refusal) != 0) {
+	if (ocs_xml_read_auth(NULL, request->http.body, request->http.body_len, &body, &refusal) !=
+	    0) {
 		ocs_http_refuse(request, &refusal, 0, NULL);
 		return NULL;
 	}
@@ -64,7 +66,7 @@ static struct ocs_xml_auth *read_body(struct ocs_http_request *request)
 
 static const struct sockaddr *peer_of(const struct ocs_http_request *request)
 {
-	return (const struct sockaddr *)&request->peer->address;
+	return (const struct sockaddr *)&request->http.peer->address;
 }
 
 enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request)
@@ -148,7 +150,7 @@ static void plain_login(struct ocs_http_request *request)
 	const struct sockaddr *peer = peer_of(request);
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result = ocs_auth_plain(
-	        request->server->auth, peer, ocs_auth_is_loopback(peer), asked->sasl, &reply);
+	        request->server->auth, peer, ocs_peer_is_loopback(peer), asked->sasl, &reply);
 
 	if (asked->sasl != NULL)
 		explicit_bzero((char *)(uintptr_t)asked->sasl, strlen(asked->sasl));
@@ -159,7 +161,8 @@ static void plain_login(struct ocs_http_request *request)
 static const char *find_cookie(const struct ocs_http_request *request, const char *name,
                                char out[OCS_AUTH_COOKIE_SIZE])
 {
-	return ocs_http_cookie(request->connection, name, out, OCS_AUTH_COOKIE_SIZE) ? out : NULL;
+	return ocs_http_cookie(request->http.connection, name, out, OCS_AUTH_COOKIE_SIZE) ? out
+	                                                                                  : NULL;
 }
 
 enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
@@ -178,7 +181,7 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 		return OCS_HTTP_READY;
 	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0) {
 		/* On an open line it is refused before the password is looked at: no work. */
-		if (ocs_auth_is_loopback(peer_of(request)))
+		if (ocs_peer_is_loopback(peer_of(request)))
 			return ocs_http_workers_submit(request, plain_login);
 		plain_login(request);
 		return OCS_HTTP_READY;
@@ -215,7 +218,7 @@ static void logout(struct ocs_http_request *request)
 
 enum ocs_http_action ocs_http_auth_logout(struct ocs_http_request *request)
 {
-	if (request->body_len != 0 && read_body(request) == NULL)
+	if (request->http.body_len != 0 && read_body(request) == NULL)
 		return OCS_HTTP_READY;
 	return ocs_http_workers_submit(request, logout);
 }

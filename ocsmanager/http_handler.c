@@ -15,8 +15,7 @@
 
 /* Of a body that is refused, so many bytes are read on, so that the refusal is heard; past them the
  * connection is cut. */
-#define DRAIN_MAX  (4u << 20)
-#define BODY_FIRST 1024
+#define DRAIN_MAX (4u << 20)
 
 /* Before the connection is suspended. false: the list has been walked through for the last time,
  * nobody will end what comes now. */
@@ -75,26 +74,27 @@ void ocs_http_abandon_all(struct ocs_http_server *server)
 static struct ocs_http_request *new_request(struct ocs_http_server *server,
                                             struct MHD_Connection *connection)
 {
-	const union MHD_ConnectionInfo *info =
-	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct ocs_http_connection *peer = ocs_http_peer(connection);
 	struct ocs_http_request *request;
 
-	if (info == NULL || info->socket_context == NULL)
+	if (peer == NULL)
 		return NULL;
 	request = calloc(1, sizeof(*request));
 	if (request == NULL) {
-		ocs_http_no_memory(server);
+		ocs_http_guard_no_memory(peer->guard);
 		return NULL;
 	}
 	request->server = server;
-	request->connection = connection;
-	request->peer = info->socket_context;
-	request->number = request->peer->requests;
+	request->http.connection = connection;
+	request->http.peer = peer;
+	request->http.drop_max = DRAIN_MAX;
+	request->number = peer->requests;
 	atomic_store(&request->references, 1);
 	pthread_mutex_lock(&server->lock);
 	request->settings = server->settings;
 	atomic_fetch_add(&request->settings->references, 1);
 	pthread_mutex_unlock(&server->lock);
+	request->http.body_max = request->settings->max_body;
 	return request;
 }
 
@@ -102,13 +102,13 @@ static struct ocs_http_request *new_request(struct ocs_http_server *server,
  * not closed under its hands, or it would see a broken connection instead of the answer. */
 static enum MHD_Result refuse_and_drain(struct ocs_http_request *request)
 {
-	if (!ocs_http_work(request->peer))
+	if (!ocs_http_work(request->http.peer))
 		return MHD_NO;
 	ocs_http_note_refusal(request, &request->early, NULL);
 	ocs_metrics_request(&request->server->metrics, (unsigned)request->early.code);
-	ocs_http_send(request->peer);
-	ocs_http_send_refusal(request->peer->fd, &request->early);
-	request->draining = true;
+	ocs_http_send(request->http.peer);
+	ocs_http_send_refusal(request->http.peer, &request->early);
+	request->draining = request->http.drop = true;
 	return MHD_YES;
 }
 
@@ -123,69 +123,40 @@ static enum MHD_Result begin(struct ocs_http_request *request, const char *url, 
 	case OCS_HTTP_DRAIN:
 		return refuse_and_drain(request);
 	case OCS_HTTP_NOW:
-		if (!ocs_http_work(request->peer))
+		if (!ocs_http_work(request->http.peer))
 			return MHD_NO;
-		request->reply.close = true;
+		request->http.close = true;
 		ocs_http_refuse(request, &request->early, 0, NULL);
 		return ocs_http_answer(request);
 	}
 	return MHD_YES;
 }
 
-/* Chunked bodies say their length only by ending. */
-static bool grow(struct ocs_http_request *request, size_t needed)
-{
-	size_t size = request->body_size == 0 ? BODY_FIRST : request->body_size * 2;
-	char *body;
-
-	if (size < needed)
-		size = needed;
-	if (request->body_size == 0 && request->frame.lengths == 1)
-		size = (size_t)request->frame.length > needed ? (size_t)request->frame.length
-		                                              : needed;
-	body = realloc(request->body, size);
-	if (body == NULL)
-		return false;
-	request->body = body;
-	request->body_size = size;
-	return true;
-}
-
 static enum MHD_Result take_body(struct ocs_http_request *request, const char *data, size_t *size)
 {
-	uint64_t chunk = ocs_http_frame_chunk(&request->frame, data);
-	size_t room = request->settings->max_body - request->body_len;
-
-	if (!request->draining && (*size > room || chunk > room)) {
+	if (request->early.code != 0)
+		request->http.drop = true;
+	switch (ocs_http_exchange_take(&request->http, data, size)) {
+	case OCS_HTTP_TAKEN:
+		return MHD_YES;
+	case OCS_HTTP_TOO_LARGE:
 		/* What is wrong besides is told first. */
 		if (request->early.code == 0)
 			ocs_http_refuse_too_large(request);
-		if (refuse_and_drain(request) == MHD_NO)
-			return MHD_NO;
+		return refuse_and_drain(request);
+	default:
+		return MHD_NO;
 	}
-	if (request->early.code != 0) {
-		request->drained += *size;
-		if (request->drained > DRAIN_MAX)
-			return MHD_NO;
-	} else {
-		if (request->body_size - request->body_len < *size &&
-		    !grow(request, request->body_len + *size))
-			return MHD_NO;
-		memcpy(request->body + request->body_len, data, *size);
-		request->body_len += *size;
-	}
-	*size = 0;
-	return MHD_YES;
 }
 
 /* The request is complete. The order of the steps is what makes an answer from another thread safe:
- * the connection is suspended before OCS_HTTP_STAGE_SUSPENDED can be seen, and whoever comes
- * second, this thread or the one with the answer, resumes it. */
+ * the connection is suspended before OCS_HTTP_STAGE_SUSPENDED can be seen, and whoever comes second, this thread
+ * or the one with the answer, resumes it. */
 static enum MHD_Result act(struct ocs_http_request *request)
 {
 	int expected = OCS_HTTP_STAGE_READING;
 
-	if (request->draining || !ocs_http_work(request->peer))
+	if (request->draining || !ocs_http_work(request->http.peer))
 		return MHD_NO;
 	if (request->early.code == 0 && atomic_load(&request->server->stopping))
 		ocs_refuse(&request->early, 503, "OVERLOADED", "the server is stopping");
@@ -193,16 +164,15 @@ static enum MHD_Result act(struct ocs_http_request *request)
 		ocs_http_refuse(request, &request->early, 0, NULL);
 		return ocs_http_answer(request);
 	}
-	if (request->route->act(request) == OCS_HTTP_READY ||
-	    atomic_load(&request->stage) == OCS_HTTP_STAGE_DONE)
+	if (request->route->act(request) == OCS_HTTP_READY || atomic_load(&request->stage) == OCS_HTTP_STAGE_DONE)
 		return ocs_http_answer(request);
 	if (!list_add(request) && ocs_http_claim(request)) {
 		ocs_http_refuse_with(request, 503, "OVERLOADED", "the server is stopping");
 		return ocs_http_answer(request);
 	}
-	MHD_suspend_connection(request->connection);
+	MHD_suspend_connection(request->http.connection);
 	if (!atomic_compare_exchange_strong(&request->stage, &expected, OCS_HTTP_STAGE_SUSPENDED))
-		MHD_resume_connection(request->connection);
+		MHD_resume_connection(request->http.connection);
 	return MHD_YES;
 }
 
@@ -242,6 +212,6 @@ void ocs_http_completed(void *server, struct MHD_Connection *connection, void **
 	list_remove(request);
 	/* Whoever still has it answers nobody, and must not touch the connection. */
 	(void)ocs_http_claim(request);
-	ocs_http_end(request->peer);
+	ocs_http_end(request->http.peer);
 	ocs_http_release(request);
 }

@@ -31,10 +31,10 @@ void ocs_http_release(struct ocs_http_request *request)
 {
 	if (atomic_fetch_sub(&request->references, 1) != 1)
 		return;
-	if (request->route != NULL && request->route->secret && request->body != NULL)
-		explicit_bzero(request->body, request->body_len);
+	if (request->route != NULL && request->route->secret && request->http.body != NULL)
+		explicit_bzero(request->http.body, request->http.body_len);
 	talloc_free(request->work_data);
-	free(request->body);
+	free(request->http.body);
 	free(request->reply.body.data);
 	ocs_http_settings_release(request->settings);
 	free(request);
@@ -55,7 +55,7 @@ void ocs_http_finish(struct ocs_http_request *request)
 
 	atomic_fetch_add(&server->finishing, 1);
 	if (atomic_exchange(&request->stage, OCS_HTTP_STAGE_DONE) == OCS_HTTP_STAGE_SUSPENDED)
-		MHD_resume_connection(request->connection);
+		MHD_resume_connection(request->http.connection);
 	atomic_fetch_sub(&server->finishing, 1);
 }
 
@@ -67,6 +67,6 @@ void ocs_http_wait_finished(struct ocs_http_server *server)
 
 void ocs_http_format_id(const struct ocs_http_request *request, char out[OCS_HTTP_ID_SIZE])
 {
-	snprintf(out, OCS_HTTP_ID_SIZE, "c%" PRIu64 ".%" PRIu64, request->peer->number,
+	snprintf(out, OCS_HTTP_ID_SIZE, "c%" PRIu64 ".%" PRIu64, request->http.peer->number,
 	         request->number);
 }

@@ -40,7 +40,7 @@
 
 /*
  * The connection's thread alone adds to and removes from server->suspended, and being completed
- * always removes. `connection` and `peer` are good for the connection's thread until it is
+ * always removes. `http` is good for the connection's thread until it is
  * completed, and for the holder of the claim until it finishes; a plain reference gives a right to
  * neither. The server is there as long as any claim is unfinished: ocs_service_stop() waits, or
  * frees nothing.
@@ -59,8 +59,7 @@
 #include "auth/auth.h"
 #include "auth/limits.h"
 #include "notify/notification.h"
-#include "http/frame.h"
-#include "http/guard.h"
+#include "http/exchange.h"
 #include "ocsmanager/metrics.h"
 #include "xml/xml.h"
 
@@ -101,7 +100,6 @@ enum ocs_http_action { OCS_HTTP_READY, OCS_HTTP_LATER };
 struct ocs_http_reply {
 	unsigned code; /* 0: not filled in */
 	struct ocs_xml_writer body;
-	bool close;                                /* the connection ends with it */
 	unsigned retry_after;                      /* seconds; 0: no such header */
 	char cookie_session[OCS_AUTH_COOKIE_SIZE]; /* "": none is set */
 	char cookie_token[OCS_AUTH_COOKIE_SIZE];
@@ -114,24 +112,14 @@ enum ocs_http_stage { OCS_HTTP_STAGE_READING, OCS_HTTP_STAGE_SUSPENDED, OCS_HTTP
 struct ocs_http_request {
 	struct ocs_http_server *server;
 	struct ocs_http_settings *settings;
-	struct ocs_http_connection *peer;
-	struct MHD_Connection *connection;
+	struct ocs_http_exchange http;
 	const struct ocs_http_route *route; /* NULL: none matches */
 	const char *about; /* what a refusal now is about, for the log; NULL: nothing more to say */
 	uint64_t number;   /* of the connection's requests */
 
-	/* What the headers say; pointers of libmicrohttpd, good until it is done with the request.
-	 */
-	const char *content_type, *authorization;
-	const char *content_encoding; /* one that is not identity; NULL: none */
-	struct ocs_http_frame frame;
-	bool expects;
-
-	char *body;
-	size_t body_len, body_size;
-	uint64_t drained;         /* bytes of a refused body */
-	bool draining;            /* its answer is out, past libmicrohttpd */
-	struct ocs_refusal early; /* code 0: none; else the answer once the body is read */
+	const char *authorization; /* libmicrohttpd's, good until it is done with the request */
+	bool draining;             /* its answer is out, past libmicrohttpd */
+	struct ocs_refusal early;  /* code 0: none; else the answer once the body is read */
 
 	struct ocs_http_reply reply;
 	atomic_uint references;
@@ -171,9 +159,6 @@ void ocs_http_refuse(struct ocs_http_request *request, const struct ocs_refusal 
                      unsigned retry_after, const char *account);
 void ocs_http_refuse_with(struct ocs_http_request *request, int code, const char *name,
                           const char *text);
-/* Something was refused, or a connection ended, for lack of memory: told to health. Any thread. */
-void ocs_http_no_memory(struct ocs_http_server *server);
-
 /* Counts and logs a refusal that is only a part of the reply. */
 void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_refusal *refusal,
                            const char *account);

@@ -36,20 +36,11 @@ static const char *path_of(const char *url)
 	return slash == NULL ? "/" : slash;
 }
 
-/* Programs that join a base address and a path often leave a slash at the end. */
-static bool is_path(const char *url, const char *path)
-{
-	size_t len = strlen(path);
-
-	return strncmp(url, path, len) == 0 &&
-	       (url[len] == '\0' || (url[len] == '/' && url[len + 1] == '\0'));
-}
-
 int ocs_http_route(struct ocs_http_request *request, const char *url, const char *method)
 {
 	url = path_of(url);
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!is_path(url, routes[i].path))
+		if (!ocs_http_is_path(url, routes[i].path))
 			continue;
 		request->route = &routes[i];
 		if (strcmp(routes[i].method, method) == 0 ||

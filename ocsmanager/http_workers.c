@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See http_workers.h. */
+/* The threads that hash passwords and commit, and their bounded queue. */
 #include "ocsmanager/http_workers.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See manager.h. Touches the socket of NOTIFY_SOCKET. */
+/* What the service manager (systemd) is told. Touches the socket of NOTIFY_SOCKET. */
 #include "ocsmanager/manager.h"
 
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See metrics.h. Touches nothing but the counters it is given. */
+/* Counting, and the counters as text for Prometheus. Touches nothing but the counters it is given.
+ */
 #include "ocsmanager/metrics.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See operations.h. */
+/* The pages of the operations address, and the handler that answers with them. */
 #include "ocsmanager/operations.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 
 #include "cluster/link.h"
 #include "notify/dispatch.h"
-#include "http/frame.h"
+#include "http/exchange.h"
 #include "ocsmanager/http_request.h"
 #include "ocsmanager/operations_link.h"
 
@@ -258,83 +258,58 @@ static void make_page(struct ocs_http_server *server, const char *url, const cha
 /* Bytes of a body that nobody reads. */
 #define BODY_MAX 65536
 
-static enum MHD_Result answer(struct MHD_Connection *connection, const struct page *page, bool last)
+static enum MHD_Result answer(struct ocs_http_exchange *exchange, const struct page *page)
 {
-	enum MHD_Result result = MHD_NO;
-	struct MHD_Response *response;
+	struct MHD_Response *response =
+	        page->text != NULL ? ocs_http_response(page->text, page->len) : NULL;
 
-	if (page->text == NULL)
-		return MHD_NO;
-	response = MHD_create_response_from_buffer(page->len, page->text, MHD_RESPMEM_MUST_FREE);
-	if (response == NULL) {
-		free(page->text);
-		return MHD_NO;
-	}
-	if (MHD_add_response_header(response, "Content-Type", page->type) == MHD_YES &&
-	    (!last || MHD_add_response_header(response, "Connection", "close") == MHD_YES) &&
-	    MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES &&
-	    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES &&
-	    (page->code != 405 ||
-	     MHD_add_response_header(response, "Allow", "GET, HEAD") == MHD_YES))
-		result = MHD_queue_response(connection, page->code, response);
-	MHD_destroy_response(response);
-	return result;
-}
-
-static struct ocs_http_connection *guarded(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info == NULL ? NULL : info->socket_context;
+	ocs_http_header(&response, "Content-Type", page->type);
+	ocs_http_header(&response, "Cache-Control", "no-store");
+	ocs_http_header(&response, "X-Content-Type-Options", "nosniff");
+	ocs_http_header(&response, "Allow", page->code == 405 ? "GET, HEAD" : NULL);
+	return ocs_http_respond(exchange, page->code, response);
 }
 
 enum MHD_Result ocs_operations_handle(void *server, struct MHD_Connection *connection,
                                       const char *url, const char *method, const char *version,
                                       const char *upload, size_t *upload_size, void **state)
 {
-	struct ocs_http_connection *peer = guarded(connection);
+	struct ocs_http_exchange exchange = {
+	        .connection = connection, .peer = ocs_http_peer(connection), .body_max = BODY_MAX};
+	const char *fault = NULL;
 	struct page page = {0};
 
 	(void)upload;
-	if (peer == NULL)
+	if (exchange.peer == NULL)
 		return MHD_NO;
 	/* The first call is for the headers alone. A body is read and ignored; one that is long, or
 	 * does not say how long it is, is not read, and the connection ends. */
 	if (*state == NULL) {
-		struct ocs_http_frame frame;
-		const char *fault =
-		        ocs_http_frame_check(&frame, connection, &peer->target, method, version);
-
 		*state = server;
-		if (fault == NULL && !frame.chunked && frame.length <= BODY_MAX)
+		fault = ocs_http_exchange_check(&exchange, method, version);
+		if (!exchange.close && !exchange.too_large)
 			return MHD_YES;
-		if (!ocs_http_work(peer))
-			return MHD_NO;
-		if (fault != NULL)
-			set_text(&page, 400, fault);
-		else if (frame.length > BODY_MAX)
-			set_text(&page, 413, "no body is needed here");
-		else
-			make_page(server, url, method, &page);
-		ocs_http_send(peer);
-		return answer(connection, &page, true);
+		exchange.close = true;
 	}
 	if (*upload_size != 0) {
 		*upload_size = 0;
 		return MHD_YES;
 	}
-	if (!ocs_http_work(peer))
+	if (!ocs_http_work(exchange.peer))
 		return MHD_NO;
-	make_page(server, url, method, &page);
-	ocs_http_send(peer);
-	return answer(connection, &page, false);
+	if (fault != NULL)
+		set_text(&page, 400, fault);
+	else if (exchange.too_large)
+		set_text(&page, 413, "no body is needed here");
+	else
+		make_page(server, url, method, &page);
+	return answer(&exchange, &page);
 }
 
 void ocs_operations_completed(void *server, struct MHD_Connection *connection, void **state,
                               enum MHD_RequestTerminationCode why)
 {
-	struct ocs_http_connection *peer = guarded(connection);
+	struct ocs_http_connection *peer = ocs_http_peer(connection);
 
 	(void)server;
 	(void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See operations_link.h. Reads counters and states; touches nothing else. */
+/* The link to other machines on the pages of the operations address. Reads counters and states;
+ * touches nothing else. */
 #include "ocsmanager/operations_link.h"
 
 #include <inttypes.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See service.h: puts the listeners, the guard, the workers together; start, reload, stop. */
+/* The HTTP side of the daemon: puts the listeners, the guards, the workers together; start, reload,
+ * stop. */
 #include "ocsmanager/service.h"
 
 #include <stdlib.h>
@@ -119,10 +120,8 @@ static void free_service(struct ocs_service *service)
 {
 	if (service->server.workers != NULL)
 		ocs_http_workers_stop(service->server.workers);
-	if (service->server.guard != NULL)
-		ocs_http_guard_stop(service->server.guard);
-	if (service->operations_guard != NULL)
-		ocs_http_guard_stop(service->operations_guard);
+	ocs_http_guard_stop(service->server.guard);
+	ocs_http_guard_stop(service->operations_guard);
 	if (service->server.settings != NULL)
 		ocs_http_settings_release(service->server.settings);
 	pthread_mutex_destroy(&service->server.lock);
@@ -143,40 +142,37 @@ static void tell_no_memory(void *health)
 	ocs_health_no_memory(health);
 }
 
-static int make_rooms(struct ocs_service *service, struct ocs_health *health,
-                      struct ocs_error *error)
+static int start_guards(struct ocs_service *service, const struct ocs_config *config,
+                        struct ocs_error *error)
 {
+	struct ocs_http_server *server = &service->server;
 	const struct ocs_http_room_settings web = {
 	        .connections = service->share.connections,
 	        .local_connections = service->share.connections,
 	        .key = "[server:main] connection_limit",
 	        .tell = tell_descriptors,
 	        .no_memory = tell_no_memory,
-	        .arg = health,
-	        .counters = &service->server.metrics.connections,
+	        .arg = ocs_dispatch_health_of(server->dispatch),
+	        .counters = &server->metrics.connections,
 	};
 	const struct ocs_http_room_settings operations = {
 	        .connections = service->share.operations,
 	        .key = "[operations]",
 	        .kept = true,
-	        .counters = &service->server.metrics.connections,
+	        .counters = &server->metrics.connections,
 	};
-	struct ocs_http_room *room = ocs_http_room_new(&web);
+	unsigned deadline = config->limits.request_deadline;
 
-	if (room == NULL)
-		return ocs_error_set(error, "out of memory or file descriptors");
-	ocs_http_guard_room(service->server.guard, room);
-	room = ocs_http_room_new(&operations);
-	if (room == NULL)
-		return ocs_error_set(error, "out of memory or file descriptors");
-	ocs_http_guard_room(service->operations_guard, room);
-	return 0;
+	return ocs_http_guard_start(&web, deadline, &server->guard, error) != 0 ||
+	                       ocs_http_guard_start(&operations, deadline,
+	                                            &service->operations_guard, error) != 0
+	               ? -1
+	               : 0;
 }
 
 static int prepare(struct ocs_service *service, const struct ocs_config *config,
                    struct ocs_error *error)
 {
-	unsigned deadline = config->limits.request_deadline;
 	struct ocs_http_server *server = &service->server;
 
 	server->registry = realpath(config->main.registry, NULL);
@@ -186,12 +182,8 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 		return ocs_error_set(error, "out of memory");
 	server->settings = make_settings(config, error);
 	if (server->settings == NULL ||
-	    ocs_http_guard_start(&server->metrics.connections, deadline, &server->guard, error) !=
-	            0 ||
-	    ocs_http_guard_start(&server->metrics.connections, deadline, &service->operations_guard,
-	                         error) != 0 ||
 	    ocs_descriptors_share(config, &service->share, error) != 0 ||
-	    make_rooms(service, ocs_dispatch_health_of(server->dispatch), error) != 0 ||
+	    start_guards(service, config, error) != 0 ||
 	    ocs_http_workers_start(1, &server->workers, error) != 0)
 		return -1;
 	return 0;
@@ -238,10 +230,8 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 		return -1;
 	}
 	if (start_listeners(service, config, error) != 0) {
-		if (service->web.daemon != NULL)
-			ocs_listener_stop(&service->web);
-		if (service->operations.daemon != NULL)
-			ocs_listener_stop(&service->operations);
+		ocs_listener_stop(&service->web);
+		ocs_listener_stop(&service->operations);
 		free_service(service);
 		return -1;
 	}
@@ -312,13 +302,12 @@ int ocs_service_stop(struct ocs_service *service)
 		ocs_log(LOG_ERR, "%u requests hang and are given up at the end", hang);
 		/* What both ask is about to go. */
 		ocs_listener_stop(&service->operations);
-		ocs_http_guard_room(service->server.guard, NULL);
+		ocs_http_guard_tell_nobody(service->server.guard);
 		return -1;
 	}
 	ocs_http_wait_finished(&service->server);
 	ocs_listener_stop(&service->web);
-	if (service->near.daemon != NULL)
-		ocs_listener_stop(&service->near);
+	ocs_listener_stop(&service->near);
 	ocs_listener_stop(&service->operations);
 	ocs_http_wait_finished(&service->server);
 	free_service(service);

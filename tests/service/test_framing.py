@@ -100,6 +100,7 @@ HUGE = (b"ffffffffffffffff", b"FFFFFFFFFFFFFFFF", b"7fffffffffffffff", b"8000000
         b"ffffffffffffffff;a=b")
 LENGTHS = (b"18446744073709551615", b"18446744073709551616", b"9223372036854775807", b"9" * 40,
            b"1" + b"0" * 15)
+LOGOUT = b"/authenticate/logout"
 GOOD = {
     "as most send it": b"Host: x\r\nContent-Length: %d\r\n\r\n",
     "no white space": b"Host:x\r\nContent-Length:%d\r\n\r\n",
@@ -124,6 +125,28 @@ def fill(lines, length):
 
 
 class FramingTest(SharedDaemonTest):
+    """The daemon with its three listeners, and MAPI over HTTP beside it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.mapi_server = mapihttp.Server(cls.shared)
+        cls.addClassCleanup(cls.mapi_server.stop)
+
+    def web(self):
+        return Raw(self.shared)
+
+    def local(self):
+        return LocalRaw(self.shared)
+
+    def mapi(self):
+        return Raw(self.mapi_server)
+
+    def posts(self):
+        """(connect, first line) of what takes a body and answers 401 to whatever is in it."""
+        return [(connect, b"POST " + path + b" HTTP/1.1\r\n") for connect, path in (
+            (self.web, LOGOUT), (self.local, LOGOUT), (self.mapi, b"/mapi/emsmdb/"))]
+
     def operations(self):
         raw = Raw.__new__(Raw)
         raw.__init__(type("Address", (), {"host": self.shared.operations_host,
@@ -149,48 +172,33 @@ class Framing(FramingTest):
             except ConnectionError:
                 self.assertIn(None, statuses, name)
 
-    def each_wrong_one(self, connect, first, body):
-        for name, lines in LINES.items():
-            with self.subTest(name):
-                self.refused(connect(), first + fill(lines, len(body)) + body + SMUGGLED, name)
+    def each_first_line(self):
+        return [*self.posts(), (self.operations, b"GET /healthz HTTP/1.1\r\n")]
 
-    def test_the_web_service_refuses_each_line(self):
-        self.each_wrong_one(lambda: Raw(self.shared), b"POST /authenticate/logout HTTP/1.1\r\n",
-                            SMUGGLED)
-
-    def test_the_local_socket_refuses_each_line(self):
-        self.each_wrong_one(lambda: LocalRaw(self.shared),
-                            b"POST /authenticate/logout HTTP/1.1\r\n", SMUGGLED)
-
-    def test_the_operations_address_refuses_each_line(self):
-        self.each_wrong_one(self.operations, b"GET /healthz HTTP/1.1\r\n", SMUGGLED)
-
-    def test_mapi_over_http_refuses_each_line(self):
-        server = mapihttp.Server(self.shared)
-        self.addCleanup(server.stop)
-        self.each_wrong_one(lambda: Raw(server), b"POST /mapi/emsmdb/ HTTP/1.1\r\n", SMUGGLED)
+    def test_each_line_is_refused(self):
+        for connect, first in self.each_first_line():
+            for name, lines in LINES.items():
+                with self.subTest(name, first=first):
+                    self.refused(connect(), first + fill(lines, len(SMUGGLED)) + SMUGGLED * 2, name)
 
     def test_first_lines(self):
         rest = b"Host: x\r\nContent-Length: 0\r\n\r\n"
-        for connect in lambda: Raw(self.shared), self.operations:
+        for connect, _ in self.each_first_line():
             for name, line in FIRST_LINES.items():
                 with self.subTest(name):
                     self.refused(connect(), line + rest + SMUGGLED, name, (None, 400, 505))
 
     def each_server(self):
         """(connect, method, path, the answer to it) of every route."""
-        server = mapihttp.Server(self.shared)
-        self.addCleanup(server.stop)
-        web = (lambda: Raw(self.shared), lambda: LocalRaw(self.shared))
-        return [(connect, method, path, status) for connect in web for method, path, status in (
+        return [(connect, method, path, status) for connect in (self.web, self.local) for method, path, status in (
             (b"GET", b"/authenticate", 200), (b"POST", b"/authenticate/token", 411),
             (b"POST", b"/authenticate/login", 411), (b"POST", b"/authenticate/logout", (401, 204)),
             (b"PUT", b"/notification", 411), (b"PUT", b"/notification/newmail", 411))] + [
                 (self.operations, b"GET", path, status) for path, status in (
                     (b"/healthz", 200), (b"/metrics", 200), (b"/status", 200), (b"/link", 404),
                     (b"/identity", 200))] + [
-                        (lambda: Raw(server), b"POST", b"/mapi/emsmdb", 401),
-                        (lambda: Raw(server), b"POST", b"/mapi/nspi/", 401)]
+                        (self.mapi, b"POST", b"/mapi/emsmdb", 401),
+                        (self.mapi, b"POST", b"/mapi/nspi/", 401)]
 
     def test_an_address_is_what_it_is_decoded_to(self):
         rest = b" HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -213,56 +221,67 @@ class Framing(FramingTest):
     def test_small_chunks_are_taken(self):
         """However they are cut, and whatever stands in them."""
         body = document("<token>nonsense ffffffffffffffff\r\nffffffff\r\n</token>").encode()
-        head = b"POST /authenticate/logout HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         for step in 1, 7, 18, len(body):
             data = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + step]), body[i:i + step])
                             for i in range(0, len(body), step)) + b"0\r\n\r\n"
             for cut in 1, 18, len(data):
-                with self.subTest(step=step, cut=cut), Raw(self.shared) as raw:
-                    raw.send(head)
-                    for i in range(0, len(data), cut):
-                        raw.send(data[i:i + cut])
-                    self.assertEqual(raw.response()[0], 401)
+                for connect, first in self.posts():
+                    with self.subTest(step=step, cut=cut, first=first), connect() as raw:
+                        raw.send(first + head)
+                        for i in range(0, len(data), cut):
+                            raw.send(data[i:i + cut])
+                        self.assertEqual(raw.response()[0], 401)
 
     def test_a_chunked_request_is_the_last_of_its_connection(self):
         body = document(notification(message="1")).encode()
         head = b"Host: x\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
         data = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-        self.refused(Raw(self.shared), b"PUT /notification HTTP/1.1\r\n" + head + data + SMUGGLED,
+        self.refused(self.web(), b"PUT /notification HTTP/1.1\r\n" + head + data + SMUGGLED,
                      "no token", (401,))
-        self.refused(LocalRaw(self.shared), b"PUT /notification HTTP/1.1\r\n" + head + data +
+        self.refused(self.local(), b"PUT /notification HTTP/1.1\r\n" + head + data +
                      SMUGGLED, "accepted", (200,))
         self.refused(self.operations(), b"GET /healthz HTTP/1.1\r\n" + head + data + SMUGGLED,
                      "operations", (200,))
+        self.refused(self.mapi(), b"POST /mapi/emsmdb/ HTTP/1.1\r\n" + head + data + SMUGGLED,
+                     "MAPI", (401,))
 
     def test_http_1_0_has_no_chunks_and_needs_no_host(self):
-        self.refused(Raw(self.shared), b"POST /authenticate/logout HTTP/1.0\r\n"
-                     b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "chunked")
+        for connect, first in self.posts():
+            old = first.replace(b"HTTP/1.1", b"HTTP/1.0")
+            self.refused(connect(), old + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "chunked")
+            self.refused(connect(), old + b"Content-Length: 0\r\n\r\n", "fine", (401, 204))
         self.refused(self.operations(), b"GET /healthz HTTP/1.0\r\n\r\n", "fine", (200,))
 
     def test_what_is_right_goes_on(self):
         """Two on one connection, the second behind the body of the first, in one piece and cut."""
         body = document("<token>nonsense</token>").encode()
-        for name, lines in GOOD.items():
-            data = (b"POST /authenticate/logout HTTP/1.1\r\n" + fill(lines, len(body)) + body) * 2
-            with self.subTest(name), Raw(self.shared) as raw:
-                raw.send(data)
-                for _ in range(2):
-                    status, _, text = raw.response()
-                    self.assertEqual(status, 401, (name, text))
-                for i in range(0, len(data), 37):
-                    raw.send(data[i:i + 37])
-                for _ in range(2):
-                    self.assertEqual(raw.response()[0], 401, name)
+        for connect, first in self.posts():
+            for name, lines in GOOD.items():
+                data = (first + fill(lines, len(body)) + body) * 2
+                with self.subTest(name, first=first), connect() as raw:
+                    raw.send(data)
+                    for _ in range(2):
+                        status, _, text = raw.response()
+                        self.assertEqual(status, 401, (name, text))
+                    for i in range(0, len(data), 37):
+                        raw.send(data[i:i + 37])
+                    for _ in range(2):
+                        self.assertEqual(raw.response()[0], 401, name)
 
     def test_a_body_that_looks_like_a_request_is_none(self):
-        with Raw(self.shared) as raw:
+        with self.web() as raw:
             for _ in range(3):
                 raw.send(b"POST /authenticate/login HTTP/1.1\r\nHost: x\r\nContent-Length: %d"
                          b"\r\n\r\n" % len(SMUGGLED) + SMUGGLED)
                 self.assertEqual(raw.response()[0], 400)
             raw.send(b"GET /authenticate HTTP/1.1\r\nHost: x\r\n\r\n")
             self.assertEqual(raw.response()[0], 200)
+        with self.mapi() as raw:
+            for _ in range(3):
+                raw.send(b"POST /mapi/emsmdb/ HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+                         % len(SMUGGLED) + SMUGGLED)
+                self.assertEqual(raw.response()[0], 401)
 
 
 class Sizes(FramingTest):
@@ -270,14 +289,10 @@ class Sizes(FramingTest):
 
     overrides = {"server:main": {"socket": SOCKET}, "limits": {"request_deadline": "60"}}
 
-    def posts(self):
-        server = mapihttp.Server(self.shared)
-        self.addCleanup(server.stop)
-        return ((lambda: Raw(self.shared), b"POST /authenticate/login"),
-                (lambda: Raw(self.shared), b"POST /no/such/page"),
-                (lambda: LocalRaw(self.shared), b"POST /authenticate/login"),
-                (self.operations, b"GET /healthz"),
-                (lambda: Raw(server), b"POST /mapi/emsmdb/"))
+    def sizes(self):
+        return ((self.web, b"POST /authenticate/login"), (self.web, b"POST /no/such/page"),
+                (self.local, b"POST /authenticate/login"), (self.operations, b"GET /healthz"),
+                (self.mapi, b"POST /mapi/emsmdb/"))
 
     def at_once(self, raw, data, statuses):
         with raw:
@@ -288,7 +303,7 @@ class Sizes(FramingTest):
 
     def test_a_chunk_that_nobody_takes_is_refused_at_its_beginning(self):
         head = b" HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
-        for connect, first in self.posts():
+        for connect, first in self.sizes():
             for size in HUGE:
                 for before in b"", b"4\r\nabcd\r\n":
                     with self.subTest(first=first, size=size, before=before):
@@ -296,7 +311,7 @@ class Sizes(FramingTest):
                                      (200,) if b"healthz" in first else (400, 404, 413))
 
     def test_a_length_that_nobody_takes_is_refused_at_once(self):
-        for connect, first in self.posts():
+        for connect, first in self.sizes():
             for length in LENGTHS:
                 with self.subTest(first=first, length=length):
                     self.at_once(connect(), first + b" HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml"

@@ -122,6 +122,8 @@ class Headers(MapiTest):
         for value in ("x", guid, f"{guid}:", f"{guid}:x", f"{{{guid}:1", f"{guid}}}:1",
                       f"{guid[:-1]}:1", f"{guid}1:1", f"{guid}:-1", f"{guid}:1:1"):
             self.refused(client.ping(changes={"X-RequestId": value}), 4)
+        for name in ("X-RequestId", "X-ClientInfo"):
+            self.refused(client.ping(changes={name: "a\tb"}), 4)
         for value in ("text/plain", "application/mapi-http2", "application/octet-stream"):
             self.refused(client.request("Execute", body, changes={"Content-Type": value}), 4)
         self.assertEqual(client.request("Execute", body, changes={

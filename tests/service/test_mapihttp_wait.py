@@ -3,6 +3,7 @@
 # Copyright (C) 2026 the OCSManager developers
 """ocsmapihttp: NotificationWait, real notifications, many clients, TLS, the end of the program."""
 
+import contextlib
 import itertools
 import os
 import re
@@ -20,6 +21,7 @@ from harness.case import ServiceTest  # noqa: E402
 from harness.client import logged_in  # noqa: E402
 from harness.daemon import ACCOUNT, Daemon  # noqa: E402
 from harness.mapihttp import MapiClient, Server, raw_connection, raw_request  # noqa: E402
+from harness.raw import Raw  # noqa: E402
 from harness.ropnotify import decode  # noqa: E402
 from harness.wait import LIMIT, wait_until  # noqa: E402
 
@@ -309,6 +311,10 @@ class Stopping(WaitTest):
         process = server.process
         process.terminate()
         server.err.wait_text("stops")
+        with Raw(server) as late:
+            with contextlib.suppress(ConnectionError):
+                late.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertIsNone(late.response()[0], "a new connection")
         connection.sendall(request[-1:])
         answer = connection.recv(65536)
         self.assertIn(b"X-ResponseCode: 18\r\n", answer)

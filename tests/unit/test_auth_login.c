@@ -3,6 +3,8 @@
 /* The logins as the HTTP service drives them: SSHA, PLAIN, tokens, reloads, limits. */
 #include "tests/unit/test_auth_support.h"
 
+#include "base/peer.h"
+
 START_TEST(a_legacy_client_logs_in_and_its_token_is_good)
 {
 	char hex[41], account[OCS_AUTH_NAME_SIZE];
@@ -210,12 +212,12 @@ START_TEST(plain_needs_a_private_line_before_it_is_looked_at)
 	ck_assert_int_eq(ocs_auth_plain(auth, NULL, false, NULL, &reply),
 	                 OCS_AUTH_ACCESS_FORBIDDEN);
 	ck_assert_str_eq(reply.account, "");
-	ck_assert(ocs_auth_is_loopback(NULL));
-	ck_assert(ocs_auth_is_loopback(from("127.9.9.9")));
-	ck_assert(ocs_auth_is_loopback(from("::1")));
-	ck_assert(ocs_auth_is_loopback(from("::ffff:127.0.0.1")));
-	ck_assert(!ocs_auth_is_loopback(from("192.0.2.1")));
-	ck_assert(!ocs_auth_is_loopback(from("2001:db8::1")));
+	ck_assert(ocs_peer_is_loopback(NULL));
+	ck_assert(ocs_peer_is_loopback(from("127.9.9.9")));
+	ck_assert(ocs_peer_is_loopback(from("::1")));
+	ck_assert(ocs_peer_is_loopback(from("::ffff:127.0.0.1")));
+	ck_assert(!ocs_peer_is_loopback(from("192.0.2.1")));
+	ck_assert(!ocs_peer_is_loopback(from("2001:db8::1")));
 }
 END_TEST
 

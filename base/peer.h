@@ -3,8 +3,8 @@
 /*
  * A remote address as a key for counting. No state.
  */
-#ifndef OCS_AUTH_PEER_H
-#define OCS_AUTH_PEER_H
+#ifndef OCS_BASE_PEER_H
+#define OCS_BASE_PEER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,5 +20,7 @@ struct ocs_peer {
 
 /* NULL and other families are loopback. IPv4 mapped into IPv6 is IPv4. */
 void ocs_peer_from(const struct sockaddr *address, struct ocs_peer *peer);
+/* The same answer alone. */
+bool ocs_peer_is_loopback(const struct sockaddr *address);
 
 #endif

@@ -3,12 +3,10 @@
 /*
  * Socket addresses as counting keys. Pure functions.
  */
-#include "auth/peer.h"
+#include "base/peer.h"
 
 #include <netinet/in.h>
 #include <string.h>
-
-#include "auth/auth.h"
 
 static void from_ipv4(const uint8_t bytes[4], struct ocs_peer *peer)
 {
@@ -39,7 +37,7 @@ void ocs_peer_from(const struct sockaddr *address, struct ocs_peer *peer)
 	}
 }
 
-bool ocs_auth_is_loopback(const struct sockaddr *address)
+bool ocs_peer_is_loopback(const struct sockaddr *address)
 {
 	struct ocs_peer peer;
 
