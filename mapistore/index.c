@@ -207,7 +207,8 @@ static int look_at_later(const char *folder, char *path, size_t size, struct ocs
 {
 	enum ocs_store_result seal = OCS_STORE_OK;
 	struct ocs_error why;
-	int ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal, &why), found = 0;
+	int ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal, &why),
+	    found = 0;
 
 	for (unsigned n = 1; n < OCS_INDEX_FILES_MAX; n++) {
 		bool sealed = ret >= 0 && seal != OCS_STORE_MISSING;
@@ -216,7 +217,8 @@ static int look_at_later(const char *folder, char *path, size_t size, struct ocs
 			return ocs_error_set(error, "%s: the path is too long", folder);
 		if (!sealed && access(path, F_OK) != 0)
 			break;
-		ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal, &why);
+		ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal,
+		                     &why);
 		if (ret == OCS_STORE_MISSING || ret == OCS_STORE_CORRUPT)
 			return ocs_error_set(error, "%.300s; %s", why.text, ocs_index_goes_on);
 		if (ret == OCS_STORE_ERROR)

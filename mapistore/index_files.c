@@ -87,7 +87,8 @@ static bool is_sealed(struct ocs_store *store)
 {
 	uint8_t *data;
 	size_t len;
-	int ret = ocs_store_fetch(store, NULL, ocs_index_key_seal, sizeof(ocs_index_key_seal), &data, &len, NULL);
+	int ret = ocs_store_fetch(store, NULL, ocs_index_key_seal, sizeof(ocs_index_key_seal),
+	                          &data, &len, NULL);
 
 	talloc_free(data);
 	return ret == OCS_STORE_OK || ret == OCS_STORE_DAMAGED;
@@ -214,8 +215,8 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 		ret = raise_mark(next, mark, error);
 	ocs_put64(seal, index->n_sealed + 1);
 	if (ret == OCS_STORE_OK)
-		ret = ocs_store_put(index->store, ocs_index_key_seal, sizeof(ocs_index_key_seal), seal, sizeof(seal),
-		                    error);
+		ret = ocs_store_put(index->store, ocs_index_key_seal, sizeof(ocs_index_key_seal),
+		                    seal, sizeof(seal), error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_store_commit(index->store, true, error);
 	if (ret == OCS_STORE_OK) {
@@ -293,7 +294,8 @@ static int seal_late(struct ocs_store *store, uint64_t *mark, struct ocs_error *
 		return ret;
 	if (mark_of(store) > *mark)
 		*mark = mark_of(store);
-	ret = ocs_store_put(store, ocs_index_key_seal, sizeof(ocs_index_key_seal), ocs_index_key_seal, sizeof(ocs_index_key_seal), error);
+	ret = ocs_store_put(store, ocs_index_key_seal, sizeof(ocs_index_key_seal),
+	                    ocs_index_key_seal, sizeof(ocs_index_key_seal), error);
 	if (ret == OCS_STORE_OK)
 		return ocs_store_commit(store, true, error);
 	ocs_store_cancel(store);

@@ -150,8 +150,8 @@ static enum MHD_Result take_body(struct ocs_http_request *request, const char *d
 }
 
 /* The request is complete. The order of the steps is what makes an answer from another thread safe:
- * the connection is suspended before OCS_HTTP_STAGE_SUSPENDED can be seen, and whoever comes second, this thread
- * or the one with the answer, resumes it. */
+ * the connection is suspended before OCS_HTTP_STAGE_SUSPENDED can be seen, and whoever comes
+ * second, this thread or the one with the answer, resumes it. */
 static enum MHD_Result act(struct ocs_http_request *request)
 {
 	int expected = OCS_HTTP_STAGE_READING;
@@ -164,7 +164,8 @@ static enum MHD_Result act(struct ocs_http_request *request)
 		ocs_http_refuse(request, &request->early, 0, NULL);
 		return ocs_http_answer(request);
 	}
-	if (request->route->act(request) == OCS_HTTP_READY || atomic_load(&request->stage) == OCS_HTTP_STAGE_DONE)
+	if (request->route->act(request) == OCS_HTTP_READY ||
+	    atomic_load(&request->stage) == OCS_HTTP_STAGE_DONE)
 		return ocs_http_answer(request);
 	if (!list_add(request) && ocs_http_claim(request)) {
 		ocs_http_refuse_with(request, 503, "OVERLOADED", "the server is stopping");

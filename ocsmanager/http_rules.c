@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-
 static bool is_xml(const char *value)
 {
 	return ocs_http_is_type(value, "text/xml") || ocs_http_is_type(value, "application/xml");
