@@ -223,6 +223,13 @@ class Queue(DeadTest):
         self.assertEqual(self.bodies(), [])
         self.assertEqual(self.mq.count(INGEST), 0)
 
+    def test_a_queue_that_is_too_busy_to_be_counted(self):
+        """RabbitMQ then says that it holds nothing."""
+        self.dead_letters(2)
+        self.broker.eval(f"P = whereis('{self.vhost}_{DEAD}'), sys:suspend(P), "
+                         "spawn(fun() -> timer:sleep(1000), sys:resume(P) end).")
+        self.assertEqual(self.bodies(), ["<n>1</n>", "<n>2</n>"])
+
     def test_a_number_that_is_not_in_the_list(self):
         self.dead_letters(2)
         for option in ("--retry", "--purge"):
