@@ -32,14 +32,6 @@
 /* What the loop's epoll tells apart; any other pointer is a parked request. */
 static char http_event, notify_event, login_event, signal_event;
 
-uint64_t mapihttp_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static uint64_t emsmdb_clock(void *arg)
 {
 	(void)arg;
