@@ -136,6 +136,7 @@ class Owner(Rig):
         alice = self.dovecot.imap("alice")
         self.assertEqual(alice.create("Old/Y1")[0], "OK")
         alice.logout()
+        self.server.wait_accepted(1)  # each process reports for itself: the order of two is theirs
         self.dovecot.doveadm("acl", "set", "-u", "alice", "Old/Y1", "user=bob", *RIGHTS)
         self.assertEqual(bob.append("oldof/alice/Y1", None, None, MAIL)[0], "OK")
         self.assertEqual(bob.append("shared/alice/Work", None, None, MAIL)[0], "OK")
