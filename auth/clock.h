@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "auth/auth.h"
+#include "base/clock.h"
 
 struct ocs_auth_clock {
 	ocs_auth_now_fn *now; /* NULL: the clocks of the system */
@@ -22,7 +23,9 @@ static inline int64_t ocs_auth_clock_read(const struct ocs_auth_clock *clock, bo
 
 	if (clock->now)
 		return clock->now(clock->arg, wall);
-	clock_gettime(wall ? CLOCK_REALTIME : CLOCK_MONOTONIC, &t);
+	if (!wall)
+		return (int64_t)ocs_clock_ms();
+	clock_gettime(CLOCK_REALTIME, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 

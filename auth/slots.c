@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 struct ocs_slots {
 	pthread_mutex_t mutex;
 	pthread_cond_t freed;
@@ -21,21 +23,14 @@ struct ocs_slots {
 struct ocs_slots *ocs_slots_new(unsigned slots, unsigned waiting, unsigned wait_ms)
 {
 	struct ocs_slots *s = calloc(1, sizeof(*s));
-	pthread_condattr_t attr;
+	int rc;
 
 	if (!s)
 		return NULL;
 	s->free = slots;
 	s->waiting_max = waiting;
 	s->wait_ms = wait_ms;
-	if (pthread_condattr_init(&attr) != 0) {
-		free(s);
-		return NULL;
-	}
-	int rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	if (rc == 0)
-		rc = pthread_cond_init(&s->freed, &attr);
-	pthread_condattr_destroy(&attr);
+	rc = ocs_clock_condition(&s->freed);
 	if (rc == 0 && pthread_mutex_init(&s->mutex, NULL) != 0) {
 		pthread_cond_destroy(&s->freed);
 		rc = -1;
@@ -56,23 +51,9 @@ void ocs_slots_free(struct ocs_slots *slots)
 	free(slots);
 }
 
-static struct timespec deadline(unsigned ms)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
-	return t;
-}
-
 bool ocs_slots_take(struct ocs_slots *slots)
 {
-	struct timespec until = deadline(slots->wait_ms);
+	struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + slots->wait_ms);
 	int rc = 0;
 
 	pthread_mutex_lock(&slots->mutex);

@@ -3,6 +3,7 @@
 /*
  * See log_budget.h. A table of slots, one for each kind and sender of the moment.
  */
+#include "base/clock.h"
 #include "base/log_budget.h"
 
 #include <pthread.h>
@@ -36,12 +37,7 @@ static int64_t (*clock_ms)(void);
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	if (clock_ms != NULL)
-		return clock_ms();
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_ms != NULL ? clock_ms() : (int64_t)ocs_clock_ms();
 }
 
 void ocs_log_budget_set_clock(int64_t (*now)(void))

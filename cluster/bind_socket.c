@@ -98,7 +98,7 @@ static void ask(struct ocs_bind_socket *bind_socket, struct bind_request *reques
 
 static void set_deadline(struct ocs_bind_socket *bind_socket, struct bind_request *request)
 {
-	request->deadline = ocs_link_now_ms() + OCS_BIND_ANSWER_MS;
+	request->deadline = ocs_clock_ms() + OCS_BIND_ANSWER_MS;
 	TAILQ_INSERT_TAIL(&bind_socket->requests, request, next);
 }
 
@@ -147,7 +147,7 @@ static void accept_some(struct ocs_bind_socket *bind_socket)
 			take(bind_socket, fd);
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			if (errno != EAGAIN)
-				bind_socket->pause = ocs_link_now_ms() + PAUSE_MS;
+				bind_socket->pause = ocs_clock_ms() + PAUSE_MS;
 			return;
 		}
 	}
@@ -176,7 +176,7 @@ static int wait_ms(const struct ocs_bind_socket *bind_socket, uint64_t now)
 
 static void end_late(struct ocs_bind_socket *bind_socket)
 {
-	uint64_t now = ocs_link_now_ms();
+	uint64_t now = ocs_clock_ms();
 	struct bind_request *request;
 
 	while ((request = TAILQ_FIRST(&bind_socket->requests)) != NULL &&
@@ -205,7 +205,7 @@ static void *bind_socket_serve(void *arg)
 	struct epoll_event events[EVENTS_MAX];
 
 	while (!atomic_load(&bind_socket->stopping)) {
-		uint64_t now = ocs_link_now_ms(), pokes;
+		uint64_t now = ocs_clock_ms(), pokes;
 		bool poked = false;
 		int n;
 

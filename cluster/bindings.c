@@ -29,7 +29,7 @@ static enum ocs_bind_socket_answer judge_link(const struct ocs_bindings *binding
 		return OCS_BIND_NO;
 	}
 	if (bindings->down_since != 0) {
-		uint64_t down = ocs_link_now_ms() - bindings->down_since;
+		uint64_t down = ocs_clock_ms() - bindings->down_since;
 
 		snprintf(text, OCS_BIND_TEXT_MAX,
 		         "ocsmanager has had no connection to the message broker for %llu s",
@@ -135,7 +135,7 @@ int ocs_bindings_start(const struct ocs_link_settings *settings, const char *reg
 	bindings->settings = settings;
 	bindings->status = status;
 	bindings->log = log;
-	bindings->down_since = ocs_link_now_ms();
+	bindings->down_since = ocs_clock_ms();
 	pthread_mutex_init(&bindings->lock, NULL);
 	ocs_bindings_table_init(bindings);
 	bindings->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

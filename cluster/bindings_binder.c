@@ -55,7 +55,7 @@ static enum ocs_broker_result take_frame(struct binder *binder, const amqp_frame
 		/* For the message of the watch. It reads nothing more of this connection until its
 		 * alarm is over, and of a new one it does. */
 		binder->blocked = true;
-		binder->probe_after = ocs_link_now_ms() + BLOCKED_MS;
+		binder->probe_after = ocs_clock_ms() + BLOCKED_MS;
 		ocs_error_set(error, "the broker has blocked the connection");
 		return OCS_BROKER_LOST;
 	default:
@@ -113,7 +113,7 @@ static enum ocs_broker_result make_anew(struct binder *binder, struct ocs_error 
 	if (n > 0)
 		ocs_bindings_log(bindings, LOG_NOTICE, "RabbitMQ: bind: binding %zu users to %s", n,
 		                 settings->node_queue);
-	binder->began = n > 0 ? ocs_link_now_ms() : 0;
+	binder->began = n > 0 ? ocs_clock_ms() : 0;
 	binder->made = true;
 	return OCS_BROKER_OK;
 }
@@ -202,7 +202,7 @@ static enum ocs_broker_result work(struct binder *binder, struct ocs_error *erro
 		result = ocs_bindings_channels_fill(&binder->channels, error);
 		if (result == OCS_BROKER_OK)
 			result = take_frames(binder, error);
-		now = ocs_link_now_ms();
+		now = ocs_clock_ms();
 		if (result == OCS_BROKER_OK)
 			result = ocs_bindings_watch_turn(&binder->watch, now, error);
 		if (result != OCS_BROKER_OK)
@@ -227,7 +227,7 @@ static void set_link(struct ocs_bindings *bindings, struct ocs_broker *broker, b
 	if (up)
 		bindings->down_since = 0;
 	else if (bindings->down_since == 0)
-		bindings->down_since = ocs_link_now_ms();
+		bindings->down_since = ocs_clock_ms();
 	pthread_mutex_unlock(&bindings->lock);
 	/* Those who wait hear of it. */
 	if (refused)
@@ -267,9 +267,9 @@ static enum ocs_broker_result connection(struct binder *binder, const char *name
 
 static void pause_for(struct ocs_bindings *bindings, unsigned ms)
 {
-	uint64_t end = ocs_link_now_ms() + ms, now;
+	uint64_t end = ocs_clock_ms() + ms, now;
 
-	while (!atomic_load(&bindings->stopping) && (now = ocs_link_now_ms()) < end) {
+	while (!atomic_load(&bindings->stopping) && (now = ocs_clock_ms()) < end) {
 		struct pollfd wake = {.fd = bindings->wake, .events = POLLIN};
 		uint64_t count;
 

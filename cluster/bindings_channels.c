@@ -77,7 +77,7 @@ enum ocs_broker_result ocs_bindings_channels_fill(struct ocs_bindings_channels *
 		if (binding == NULL)
 			break;
 		if (channels->n++ == 0)
-			channels->heard = ocs_link_now_ms();
+			channels->heard = ocs_clock_ms();
 		i = channel_with_room(channels);
 		bind_channel = &channels->channels[i];
 		bind_channel->sent[(bind_channel->first + bind_channel->n++) % CHANNEL_MAX] =
@@ -86,7 +86,7 @@ enum ocs_broker_result ocs_bindings_channels_fill(struct ocs_bindings_channels *
 		if (result != OCS_BROKER_OK)
 			return result;
 	}
-	if (channels->n > 0 && ocs_link_now_ms() - channels->heard > ANSWER_MS) {
+	if (channels->n > 0 && ocs_clock_ms() - channels->heard > ANSWER_MS) {
 		ocs_error_set(error, "binding: the broker does not answer");
 		return OCS_BROKER_LOST;
 	}
@@ -117,7 +117,7 @@ bool ocs_bindings_channels_done(struct ocs_bindings_channels *channels, amqp_cha
 	bind_channel = &channels->channels[channel - OCS_BINDINGS_FIRST_CHANNEL];
 	if (bind_channel->n == 0)
 		return false;
-	channels->heard = ocs_link_now_ms();
+	channels->heard = ocs_clock_ms();
 	pthread_mutex_lock(&bindings->lock);
 	awaited = ocs_bindings_done(bindings, shift(channels, bind_channel));
 	pthread_mutex_unlock(&bindings->lock);

@@ -128,7 +128,7 @@ void ocs_bindings_visit(void *arg, struct ocs_registry *registry)
 {
 	struct ocs_bindings *bindings = arg;
 	struct look looks[LOOK_MAX];
-	uint64_t now = ocs_link_now_ms();
+	uint64_t now = ocs_clock_ms();
 	bool work;
 	size_t n;
 

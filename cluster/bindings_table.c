@@ -198,7 +198,7 @@ bool ocs_bindings_done(struct ocs_bindings *bindings, struct ocs_binding *bindin
 	if (binding->state == OCS_BINDING_BINDING) {
 		OCS_LINK_COUNT(bindings->status, binds, 1);
 		move(bindings, binding, OCS_BINDING_BOUND);
-		binding->bound_at = ocs_link_now_ms();
+		binding->bound_at = ocs_clock_ms();
 		binding->urgent = false;
 		return awaited;
 	}

@@ -108,7 +108,7 @@ enum ocs_broker_result ocs_bindings_watch_open(struct ocs_bindings_watch *watch,
 	        .asking = QUEUES,
 	        .may_probe = true,
 	        .probe_after = probe_after,
-	        .due = ocs_link_now_ms() + (soon ? 0 : WATCH_MS),
+	        .due = ocs_clock_ms() + (soon ? 0 : WATCH_MS),
 	};
 	return ocs_broker_open_channel(broker, OCS_BINDINGS_WATCH_CHANNEL, error);
 }

@@ -28,7 +28,7 @@
 
 static struct timeval left_until(uint64_t end)
 {
-	uint64_t now = ocs_link_now_ms(), left = end > now ? end - now : 1;
+	uint64_t now = ocs_clock_ms(), left = end > now ? end - now : 1;
 
 	return (struct timeval){.tv_sec = (time_t)(left / 1000),
 	                        .tv_usec = (suseconds_t)(left % 1000 * 1000)};
@@ -191,7 +191,7 @@ static enum ocs_broker_result open_uri(struct ocs_broker *broker,
                                        const struct ocs_broker_uri *uri, const char *name,
                                        struct ocs_error *error)
 {
-	uint64_t end = ocs_link_now_ms() + OPEN_MS;
+	uint64_t end = ocs_clock_ms() + OPEN_MS;
 	struct timeval left = left_until(end);
 	enum ocs_broker_result result;
 	struct ocs_error why;

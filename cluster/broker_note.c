@@ -12,7 +12,7 @@
 
 void ocs_backoff_up(struct ocs_backoff *backoff)
 {
-	backoff->up_since = ocs_link_now_ms();
+	backoff->up_since = ocs_clock_ms();
 }
 
 unsigned ocs_backoff_wait(struct ocs_backoff *backoff, enum ocs_broker_result result)
@@ -21,7 +21,7 @@ unsigned ocs_backoff_wait(struct ocs_backoff *backoff, enum ocs_broker_result re
 	unsigned wait = refused ? 5000 : 200, most = refused ? 60000 : 5000;
 	uint16_t random;
 
-	if (backoff->up_since != 0 && ocs_link_now_ms() - backoff->up_since >= HELD_MS)
+	if (backoff->up_since != 0 && ocs_clock_ms() - backoff->up_since >= HELD_MS)
 		backoff->failures = 0;
 	backoff->up_since = 0;
 	for (unsigned i = 0; i < backoff->failures && wait < most; i++)

@@ -16,6 +16,8 @@
 
 #include <talloc.h>
 
+#include "base/clock.h"
+
 #define WAIT_MS       1000  /* the longest wait: heartbeats are sent after it */
 #define HELD_MS       60000 /* trouble here for so long: other nodes shall have the messages */
 #define STOP_WORK_MS  1000  /* for what is under way */
@@ -32,7 +34,7 @@ static enum ocs_broker_result leave_to_others(struct ocs_inbox *inbox, struct oc
 	const struct inbox_message *oldest = consumer->list.first;
 
 	if (oldest == NULL || oldest->state != INBOX_WAITING || oldest->tries == 0 ||
-	    ocs_link_now_ms() - oldest->since < HELD_MS || ocs_inbox_healthy(inbox))
+	    ocs_clock_ms() - oldest->since < HELD_MS || ocs_inbox_healthy(inbox))
 		return OCS_BROKER_OK;
 	ocs_inbox_log(inbox, LOG_WARNING,
 	              "the messages of queue %.100s are left to other nodes: %s", consumer->queue,
@@ -80,7 +82,7 @@ static void wait_for(struct ocs_inbox *inbox, int fd, uint64_t until)
 {
 	struct pollfd fds[] = {{.fd = inbox->mailbox->event, .events = POLLIN},
 	                       {.fd = fd, .events = POLLIN}};
-	uint64_t now = ocs_link_now_ms(), count;
+	uint64_t now = ocs_clock_ms(), count;
 	int wait = WAIT_MS;
 
 	if (until <= now)
@@ -114,7 +116,7 @@ static enum ocs_broker_result serve(struct ocs_inbox *inbox, struct ocs_error *e
 		result = work(inbox, &next, error);
 		if (result != OCS_BROKER_OK)
 			return result;
-		now = ocs_link_now_ms();
+		now = ocs_clock_ms();
 		if (atomic_load(&inbox->stopping)) {
 			if (stop_at == UINT64_MAX)
 				stop_at = now + STOP_WORK_MS;
@@ -173,8 +175,8 @@ static void *inbox_run(void *arg)
 		if (result == OCS_BROKER_OK)
 			break;
 		ocs_broker_note_down(inbox->status, OCS_LINK_CONSUME, result, &error, inbox->log);
-		until = ocs_link_now_ms() + ocs_backoff_wait(&inbox->backoff, result);
-		while (!atomic_load(&inbox->stopping) && ocs_link_now_ms() < until) {
+		until = ocs_clock_ms() + ocs_backoff_wait(&inbox->backoff, result);
+		while (!atomic_load(&inbox->stopping) && ocs_clock_ms() < until) {
 			ocs_inbox_take_answers(inbox);
 			wait_for(inbox, -1, until);
 		}
@@ -212,7 +214,6 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
                     struct ocs_inbox **inbox_r, struct ocs_error *error)
 {
 	struct ocs_inbox *inbox = talloc_zero(NULL, struct ocs_inbox);
-	pthread_condattr_t steady;
 	int ret;
 
 	*inbox_r = NULL;
@@ -224,10 +225,7 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
 	inbox->log = log;
 	inbox->dead.look_at = UINT64_MAX;
 	pthread_mutex_init(&inbox->lock, NULL);
-	pthread_condattr_init(&steady);
-	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-	pthread_cond_init(&inbox->end, &steady);
-	pthread_condattr_destroy(&steady);
+	(void)ocs_clock_condition(&inbox->end);
 	init_consumer(inbox, INBOX_INGEST, settings->ingest_queue);
 	init_consumer(inbox, INBOX_NODE, settings->node_queue);
 	inbox->mailbox = ocs_inbox_mailbox_new();
@@ -248,9 +246,7 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
 /* Whether the thread has ended by then, or does within ms. */
 static bool join(struct ocs_inbox *inbox, unsigned ms)
 {
-	uint64_t until = ocs_link_now_ms() + ms;
-	const struct timespec at = {.tv_sec = (time_t)(until / 1000),
-	                            .tv_nsec = (long)(until % 1000) * 1000000};
+	const struct timespec at = ocs_clock_at_ms(ocs_clock_ms() + ms);
 	bool ended;
 	int ret = 0;
 

@@ -67,7 +67,7 @@ static void put_off(struct inbox_channel *channel, enum ocs_broker_result why,
                     const struct ocs_error *text)
 {
 	channel->ready = false;
-	channel->retry_at = ocs_link_now_ms() + ocs_backoff_wait(&channel->backoff, why);
+	channel->retry_at = ocs_clock_ms() + ocs_backoff_wait(&channel->backoff, why);
 	snprintf(channel->text, sizeof(channel->text), "%s",
 	         why == OCS_BROKER_REFUSED ? text->text : "");
 	channel->passes = false;
@@ -107,7 +107,7 @@ static void name_taken(struct inbox_consumer *consumer)
 	const struct ocs_link_settings *settings = consumer->inbox->settings;
 	struct inbox_channel *channel = &consumer->channel;
 
-	uint64_t now = ocs_link_now_ms();
+	uint64_t now = ocs_clock_ms();
 
 	if (consumer->name_taken == 0)
 		consumer->taken_since = now;
@@ -173,7 +173,7 @@ static enum ocs_broker_result open_dead(struct ocs_inbox *inbox, struct ocs_erro
 
 static bool is_due(const struct inbox_channel *channel)
 {
-	return !channel->ready && channel->retry_at <= ocs_link_now_ms();
+	return !channel->ready && channel->retry_at <= ocs_clock_ms();
 }
 
 /* Only what concerns the connection is a failure of it. */
@@ -207,7 +207,7 @@ static enum ocs_broker_result open_consumer(struct inbox_consumer *consumer,
 	if (!is_due(&consumer->channel))
 		return OCS_BROKER_OK;
 	if (consumer->ingest && !ocs_inbox_healthy(inbox)) {
-		consumer->channel.retry_at = ocs_link_now_ms() + UNHEALTHY_MS;
+		consumer->channel.retry_at = ocs_clock_ms() + UNHEALTHY_MS;
 		return OCS_BROKER_OK;
 	}
 	result = open_channel(inbox, &consumer->channel, error);

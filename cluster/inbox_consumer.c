@@ -201,7 +201,7 @@ void ocs_inbox_take(struct inbox_consumer *consumer, struct inbox_message *messa
 	message->consumer = consumer;
 	message->state = INBOX_WAITING;
 	message->alone = deliveries >= OCS_INBOX_ALONE;
-	message->since = ocs_link_now_ms();
+	message->since = ocs_clock_ms();
 	list_add(&consumer->list, message);
 	count_state(message, 1);
 	if (message->redelivered)

@@ -22,7 +22,7 @@ static void log_dead_letter(struct inbox_message *message)
 {
 	struct ocs_inbox *inbox = message->inbox;
 	struct inbox_log_window *window = &inbox->dead_log;
-	uint64_t now = ocs_link_now_ms() / LOG_WINDOW_MS;
+	uint64_t now = ocs_clock_ms() / LOG_WINDOW_MS;
 	char left_out[64] = "";
 
 	OCS_LINK_COUNT(inbox->status, dead, 1);
@@ -79,7 +79,7 @@ static void put_off(struct inbox_message *message)
 {
 	struct inbox_dead *dead = &message->inbox->dead;
 
-	message->retry_at = ocs_link_now_ms() + AGAIN_MS;
+	message->retry_at = ocs_clock_ms() + AGAIN_MS;
 	if (message->retry_at < dead->look_at)
 		dead->look_at = message->retry_at;
 }
@@ -125,7 +125,7 @@ static enum ocs_broker_result give_back(struct inbox_message *message, struct oc
 
 enum ocs_broker_result ocs_inbox_dead_letter_due(struct ocs_inbox *inbox, struct ocs_error *error)
 {
-	uint64_t now = ocs_link_now_ms(), next = UINT64_MAX;
+	uint64_t now = ocs_clock_ms(), next = UINT64_MAX;
 	struct inbox_message *message, *following;
 	enum ocs_broker_result result = OCS_BROKER_OK;
 
@@ -153,7 +153,7 @@ enum ocs_broker_result ocs_inbox_dead_letter_due(struct ocs_inbox *inbox, struct
 
 uint64_t ocs_inbox_next_burial(const struct ocs_inbox *inbox)
 {
-	uint64_t soon = ocs_link_now_ms() + BLOCKED_MS;
+	uint64_t soon = ocs_clock_ms() + BLOCKED_MS;
 
 	if (inbox->dead.look_at == UINT64_MAX || can_dead_letter(inbox) ||
 	    inbox->dead.look_at > soon)

@@ -26,7 +26,7 @@ void ocs_inbox_log(struct ocs_inbox *inbox, int priority, const char *format, ..
 
 bool ocs_inbox_healthy(struct ocs_inbox *inbox)
 {
-	uint64_t now = ocs_link_now_ms();
+	uint64_t now = ocs_clock_ms();
 
 	if (now >= inbox->health_at) {
 		inbox->healthy = inbox->host.health(inbox->host.arg, &inbox->trouble) == 0;

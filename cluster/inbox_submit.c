@@ -33,7 +33,7 @@ static void put_off(struct inbox_message *message, const struct ocs_refusal *ref
 		return;
 	}
 	message->tries++;
-	message->retry_at = ocs_link_now_ms() + (wait < RETRY_MOST_MS ? wait : RETRY_MOST_MS);
+	message->retry_at = ocs_clock_ms() + (wait < RETRY_MOST_MS ? wait : RETRY_MOST_MS);
 	ocs_inbox_set_state(message, INBOX_WAITING);
 }
 
@@ -246,7 +246,7 @@ uint64_t ocs_inbox_submit_due(struct inbox_consumer *consumer)
 
 	if (consumer->waiting == 0)
 		return next;
-	now = ocs_link_now_ms();
+	now = ocs_clock_ms();
 	for (message = consumer->list.first; message != NULL; message = following) {
 		following = message->next;
 		if (message->state != INBOX_WAITING)

@@ -16,6 +16,8 @@
 #include <talloc.h>
 #include <utlist.h>
 
+#include "base/clock.h"
+
 #define STOP_CONFIRMS 1000 /* ms for the confirms of what is under way */
 #define STOP_POLITE   500  /* ms for the publisher to end by itself */
 #define STOP_ABORTED  1000 /* ms for it to end once its connection is cut */
@@ -64,7 +66,7 @@ void ocs_outbox_put(struct ocs_outbox *outbox, struct ocs_message *message,
 {
 	struct ocs_outbox_item *item;
 	const char *text;
-	uint64_t now = ocs_link_now_ms();
+	uint64_t now = ocs_clock_ms();
 
 	talloc_steal(NULL, message); /* other threads will free it */
 	item = ocs_outbox_item_new(message);
@@ -98,7 +100,7 @@ int ocs_outbox_health(struct ocs_outbox *outbox, struct ocs_error *reason)
 	if (outbox->spool != NULL && outbox->spool_trouble[0] != '\0')
 		result = ocs_error_set(reason, "%s", outbox->spool_trouble);
 	else if (outbox->spool == NULL && outbox->away_since != 0 &&
-	         (outbox->refused || ocs_link_now_ms() - outbox->away_since >= OCS_OUTBOX_GRACE))
+	         (outbox->refused || ocs_clock_ms() - outbox->away_since >= OCS_OUTBOX_GRACE))
 		result = ocs_error_set(
 		        reason, "%s%.400s",
 		        status.state == OCS_LINK_BLOCKED ? "" : "no connection to the broker: ",
@@ -106,7 +108,7 @@ int ocs_outbox_health(struct ocs_outbox *outbox, struct ocs_error *reason)
 	else if (outbox->n_memory >= outbox->settings->pending_max)
 		result = ocs_error_set(reason, "too many messages wait for the broker");
 	else if (outbox->expired_at > outbox->confirmed_at &&
-	         ocs_link_now_ms() - outbox->expired_at < OCS_OUTBOX_REMEMBER)
+	         ocs_clock_ms() - outbox->expired_at < OCS_OUTBOX_REMEMBER)
 		result =
 		        ocs_error_set(reason, "the broker is connected and confirms nothing: has a "
 		                              "cluster lost its majority?");
@@ -135,7 +137,6 @@ static struct ocs_outbox *create(const struct ocs_link_settings *settings, struc
                                  struct ocs_link_status *status, ocs_link_log_fn *log)
 {
 	struct ocs_outbox *outbox = calloc(1, sizeof(*outbox));
-	pthread_condattr_t monotonic;
 
 	if (outbox == NULL)
 		return NULL;
@@ -145,14 +146,11 @@ static struct ocs_outbox *create(const struct ocs_link_settings *settings, struc
 	outbox->log = log;
 	outbox->timeout = (uint64_t)settings->confirm_timeout * 1000;
 	outbox->low = outbox->next = outbox->returns = 1;
-	outbox->away_since = ocs_link_now_ms();
+	outbox->away_since = ocs_clock_ms();
 	pthread_mutex_init(&outbox->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&outbox->spooler_wake, &monotonic);
-	pthread_cond_init(&outbox->publisher_wake, &monotonic);
-	pthread_cond_init(&outbox->drained, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	(void)ocs_clock_condition(&outbox->spooler_wake);
+	(void)ocs_clock_condition(&outbox->publisher_wake);
+	(void)ocs_clock_condition(&outbox->drained);
 	if (spool != NULL && !ocs_spool_empty(spool)) {
 		outbox->phase = OCS_PHASE_SPOOL;
 		outbox->written = 1;
@@ -201,18 +199,10 @@ int ocs_outbox_start(const struct ocs_link_settings *settings, struct ocs_spool 
 	return ocs_error_thread(error, failed);
 }
 
-static struct timespec in_ms(unsigned ms)
-{
-	uint64_t end = ocs_link_now_ms() + ms;
-
-	return (struct timespec){.tv_sec = (time_t)(end / 1000),
-	                         .tv_nsec = (long)(end % 1000) * 1000000};
-}
-
 /* With the lock. */
 static bool publisher_ends_within(struct ocs_outbox *outbox, unsigned ms)
 {
-	struct timespec until = in_ms(ms);
+	struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + ms);
 
 	while (!outbox->publisher_ended &&
 	       pthread_cond_timedwait(&outbox->drained, &outbox->lock, &until) == 0)
@@ -222,7 +212,7 @@ static bool publisher_ends_within(struct ocs_outbox *outbox, unsigned ms)
 
 int ocs_outbox_stop(struct ocs_outbox *outbox)
 {
-	struct timespec until = in_ms(STOP_CONFIRMS);
+	struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + STOP_CONFIRMS);
 	bool ended;
 
 	pthread_mutex_lock(&outbox->lock);

@@ -69,7 +69,7 @@ void ocs_outbox_to_delayed(struct ocs_outbox *outbox, struct ocs_outbox_item *it
 	for (unsigned i = 0; i < item->nacks && delay < DELAY_MOST; i++)
 		delay *= 2;
 	item->nacks++;
-	item->due = ocs_link_now_ms() + (delay < DELAY_MOST ? delay : DELAY_MOST);
+	item->due = ocs_clock_ms() + (delay < DELAY_MOST ? delay : DELAY_MOST);
 	/* Few are due later than this one: it is sought from the end. */
 	while (after != NULL && after->due > item->due)
 		after = after == outbox->delayed ? NULL : after->prev;

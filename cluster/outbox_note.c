@@ -18,7 +18,7 @@ void ocs_outbox_set_away(struct ocs_outbox *outbox, bool away, bool refused)
 	if (!away)
 		outbox->away_since = outbox->expired_at = 0;
 	else if (outbox->away_since == 0)
-		outbox->away_since = ocs_link_now_ms();
+		outbox->away_since = ocs_clock_ms();
 	outbox->refused = refused;
 	pthread_cond_signal(&outbox->spooler_wake);
 }

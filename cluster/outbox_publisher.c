@@ -20,6 +20,8 @@
 #include <talloc.h>
 #include <utlist.h>
 
+#include "base/clock.h"
+
 #define FRAME_SLACK  64   /* of a frame that are not properties */
 #define SPOOL_RETRY  1000 /* ms after an error of reading */
 #define MOST_TO_POLL 5000 /* ms */
@@ -50,7 +52,7 @@ static bool room_for(const struct ocs_outbox *outbox, const struct batch *batch)
 /* Of memory: what was refused and is due again, then what is new. With the lock. */
 static void take(struct ocs_outbox *outbox, struct batch *batch, struct ocs_outbox_item **ended)
 {
-	uint64_t now = outbox->delayed != NULL ? ocs_link_now_ms() : 0;
+	uint64_t now = outbox->delayed != NULL ? ocs_clock_ms() : 0;
 
 	while (room_for(outbox, batch)) {
 		struct ocs_outbox_item *item = outbox->delayed;
@@ -102,7 +104,7 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 /* Of the spool, as far as there is room. */
 static void take_spool(struct ocs_outbox *outbox, struct batch *batch)
 {
-	uint64_t generation, now = ocs_link_now_ms();
+	uint64_t generation, now = ocs_clock_ms();
 	struct batch found = {.count = 0};
 	unsigned room;
 	int more = 1;
@@ -147,7 +149,7 @@ static void advance(struct ocs_outbox *outbox)
 	bool caught_up, direct = false;
 
 	pthread_mutex_lock(&outbox->lock);
-	caught_up = outbox->read == outbox->written && outbox->spool_retry <= ocs_link_now_ms();
+	caught_up = outbox->read == outbox->written && outbox->spool_retry <= ocs_clock_ms();
 	/* A broker that takes and never confirms must not get what then waits in memory. */
 	if (outbox->phase == OCS_PHASE_SPOOL && caught_up &&
 	    (outbox->heard || outbox->low == outbox->next)) {
@@ -216,7 +218,7 @@ static enum ocs_broker_result publish(struct ocs_outbox *outbox, const struct ba
 /* ms until there is something to do without being told. */
 static int how_long(const struct ocs_outbox *outbox)
 {
-	uint64_t now = ocs_link_now_ms(), wait = MOST_TO_POLL;
+	uint64_t now = ocs_clock_ms(), wait = MOST_TO_POLL;
 
 	if (outbox->settings->heartbeat > 0 && outbox->settings->heartbeat * 500 < wait)
 		wait = outbox->settings->heartbeat * 500;
@@ -242,7 +244,7 @@ static void sleep_until_told(struct ocs_outbox *outbox)
 	open = !outbox->blocked && outbox->renewing == 0 && ocs_outbox_window_room(outbox) > 0;
 	memory = outbox->phase == OCS_PHASE_DIRECT && outbox->pending != NULL;
 	disk = outbox->read != outbox->written && outbox->n_from_spool < OCS_OUTBOX_WINDOW &&
-	       outbox->spool_retry <= ocs_link_now_ms();
+	       outbox->spool_retry <= ocs_clock_ms();
 	wait = outbox->quit || (open && (memory || disk)) ? 0 : how_long(outbox);
 	outbox->publisher_sleeps = open && outbox->phase == OCS_PHASE_DIRECT;
 	pthread_mutex_unlock(&outbox->lock);
@@ -300,7 +302,7 @@ static bool quitting(struct ocs_outbox *outbox)
 	bool quit;
 
 	pthread_mutex_lock(&outbox->lock);
-	outbox->round_at = ocs_link_now_ms();
+	outbox->round_at = ocs_clock_ms();
 	quit = outbox->quit;
 	pthread_mutex_unlock(&outbox->lock);
 	return quit;
@@ -339,7 +341,7 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 	outbox->channel = 1;
 	pthread_mutex_lock(&outbox->lock);
 	outbox->broker = outbox->own;
-	outbox->round_at = ocs_link_now_ms();
+	outbox->round_at = ocs_clock_ms();
 	pthread_mutex_unlock(&outbox->lock);
 	result = set_up(outbox, error);
 	if (result != OCS_BROKER_OK)
@@ -347,7 +349,7 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 	ocs_broker_note_up(outbox->status, OCS_LINK_PUBLISH, outbox->own, outbox->log);
 	ocs_backoff_up(backoff);
 	pthread_mutex_lock(&outbox->lock);
-	now = ocs_link_now_ms();
+	now = ocs_clock_ms();
 	if (outbox->lost && outbox->away_since != 0 &&
 	    now - outbox->away_since >= OCS_OUTBOX_TO_DISK)
 		outbox->unsettled_until = outbox->spool_retry = now + OCS_OUTBOX_SETTLE;
@@ -383,9 +385,7 @@ static void drop_connection(struct ocs_outbox *outbox, enum ocs_broker_result re
 
 static void wait_to_retry(struct ocs_outbox *outbox, unsigned ms)
 {
-	uint64_t end = ocs_link_now_ms() + ms;
-	struct timespec until = {.tv_sec = (time_t)(end / 1000),
-	                         .tv_nsec = (long)(end % 1000) * 1000000};
+	struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + ms);
 
 	pthread_mutex_lock(&outbox->lock);
 	while (!outbox->quit &&

@@ -54,7 +54,7 @@ static enum ocs_broker_result new_channel(struct ocs_outbox *outbox, struct ocs_
 
 enum ocs_broker_result ocs_outbox_renew(struct ocs_outbox *outbox, struct ocs_error *error)
 {
-	uint64_t now = ocs_link_now_ms();
+	uint64_t now = ocs_clock_ms();
 	struct ocs_outbox_item *item;
 	enum ocs_broker_result result;
 
@@ -83,7 +83,7 @@ bool ocs_outbox_time_to_renew(struct ocs_outbox *outbox)
 
 	if ((!outbox->nacked && !outbox->stuck) || outbox->blocked)
 		return false;
-	now = ocs_link_now_ms();
+	now = ocs_clock_ms();
 	if (now < outbox->renew_at || (!outbox->stuck && !silent(outbox, now)))
 		return false;
 	if (outbox->renewing == 0)

@@ -14,6 +14,8 @@
 #include <talloc.h>
 #include <utlist.h>
 
+#include "base/clock.h"
+
 #define HANGS 8000 /* ms beyond two heartbeats; it may sleep for five seconds by itself */
 #define TICK  500  /* ms between two looks at the gauges while something waits */
 
@@ -213,8 +215,7 @@ static void sleep_until_due(struct ocs_outbox *outbox, uint64_t now)
 		outbox->spooler_idle = false;
 		return;
 	}
-	end.tv_sec = (time_t)(until / 1000);
-	end.tv_nsec = (long)(until % 1000) * 1000000;
+	end = ocs_clock_at_ms(until);
 	pthread_cond_timedwait(&outbox->spooler_wake, &outbox->lock, &end);
 }
 
@@ -225,7 +226,7 @@ void *ocs_outbox_spooler(void *arg)
 	pthread_mutex_lock(&outbox->lock);
 	for (;;) {
 		struct ocs_outbox_item *expired = NULL, *list;
-		uint64_t now = ocs_link_now_ms(), oldest;
+		uint64_t now = ocs_clock_ms(), oldest;
 		bool entered = outbox->phase != OCS_PHASE_SPOOL;
 
 		if (outbox->spool != NULL && entered && time_to_spool(outbox, now))

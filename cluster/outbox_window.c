@@ -57,7 +57,7 @@ static void confirmed(struct ocs_outbox *outbox, struct ocs_outbox_item *item,
 		again_later(outbox, item);
 		return;
 	}
-	if (item->returned && item->number == 0 && ocs_link_now_ms() < outbox->unsettled_until)
+	if (item->returned && item->number == 0 && ocs_clock_ms() < outbox->unsettled_until)
 		end = OCS_OUTBOX_FAILED;
 	else if (item->returned)
 		OCS_LINK_COUNT(outbox->status, returned, 1);
@@ -103,9 +103,9 @@ void ocs_outbox_window_ack(struct ocs_outbox *outbox, uint64_t tag, bool multipl
 		outbox->low++;
 	outbox->heard = true;
 	if (!nack)
-		outbox->confirmed_at = ocs_link_now_ms();
+		outbox->confirmed_at = ocs_clock_ms();
 	if (!nack || !outbox->nacked)
-		outbox->heard_at = ocs_link_now_ms();
+		outbox->heard_at = ocs_clock_ms();
 	outbox->nacked = nack;
 }
 
@@ -158,7 +158,7 @@ void ocs_outbox_window_reset(struct ocs_outbox *outbox)
 	memset(outbox->window, 0, OCS_OUTBOX_WINDOW * sizeof(*outbox->window));
 	outbox->low = outbox->next = outbox->returns = 1;
 	outbox->heard = outbox->nacked = false;
-	outbox->heard_at = ocs_link_now_ms();
+	outbox->heard_at = ocs_clock_ms();
 }
 
 void ocs_outbox_drop_records(struct ocs_outbox *outbox, struct ocs_outbox_item **dropped)

@@ -7,14 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-uint64_t ocs_link_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void ocs_link_status_init(struct ocs_link_status *status)
 {
 	memset(status, 0, sizeof(*status));
@@ -37,7 +29,7 @@ enum ocs_link_state ocs_link_status_set(struct ocs_link_status *status,
 	before = connection->state;
 	connection->state = state;
 	if (state != before || connection->since == 0)
-		connection->since = ocs_link_now_ms();
+		connection->since = ocs_clock_ms();
 	snprintf(connection->peer, sizeof(connection->peer), "%s", peer != NULL ? peer : "");
 	snprintf(connection->text, sizeof(connection->text), "%s", text != NULL ? text : "");
 	pthread_mutex_unlock(&status->lock);

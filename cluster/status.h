@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 /* X(name, type, help): metric ocsmanager_link_NAME; counters get _total there. */
@@ -114,6 +115,5 @@ void ocs_link_status_copy(struct ocs_link_status *status, enum ocs_link_connecti
                           struct ocs_link_connection_status *out);
 const char *ocs_link_connection_word(enum ocs_link_connection which); /* publish, consume, bind */
 const char *ocs_link_state_word(enum ocs_link_state state);           /* off, connecting, up, ... */
-uint64_t ocs_link_now_ms(void);                                       /* CLOCK_MONOTONIC */
 
 #endif

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "http/room.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/log_budget.h"
 
@@ -139,7 +140,7 @@ static void sweep(struct ocs_http_guard *guard)
 	}
 }
 
-static void *run_sweeper(void *arg)
+static void *http_sweeper(void *arg)
 {
 	struct ocs_http_guard *guard = arg;
 
@@ -147,14 +148,9 @@ static void *run_sweeper(void *arg)
 	while (!guard->stopping) {
 		bool scarce =
 		        !atomic_load(&guard->mute) && ocs_http_room_look(guard->room, guard->first);
-		struct timespec until;
+		struct timespec until =
+		        ocs_clock_at_ms(ocs_clock_ms() + (scarce ? SCARCE_TICK_MS : TICK_MS));
 
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += (scarce ? SCARCE_TICK_MS : TICK_MS) * 1000000L;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_sec++;
-			until.tv_nsec -= 1000000000L;
-		}
 		pthread_cond_timedwait(&guard->wake, &guard->lock, &until);
 		sweep(guard);
 	}
@@ -167,7 +163,6 @@ int ocs_http_guard_start(const struct ocs_http_room_settings *settings, unsigned
 {
 	struct ocs_http_guard *guard = calloc(1, sizeof(*guard));
 	struct ocs_http_room *room = ocs_http_room_new(settings);
-	pthread_condattr_t attributes;
 	int result;
 
 	if (guard == NULL || room == NULL) {
@@ -179,11 +174,8 @@ int ocs_http_guard_start(const struct ocs_http_room_settings *settings, unsigned
 	guard->settings = *settings;
 	atomic_store(&guard->deadline, deadline);
 	pthread_mutex_init(&guard->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&guard->wake, &attributes);
-	pthread_condattr_destroy(&attributes);
-	result = pthread_create(&guard->sweeper, NULL, run_sweeper, guard);
+	(void)ocs_clock_condition(&guard->wake);
+	result = pthread_create(&guard->sweeper, NULL, http_sweeper, guard);
 	if (result != 0) {
 		pthread_cond_destroy(&guard->wake);
 		pthread_mutex_destroy(&guard->lock);

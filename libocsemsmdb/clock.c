@@ -5,19 +5,11 @@
  */
 #include "libocsemsmdb/internal.h"
 
-#include <time.h>
-
-static uint64_t monotonic(void)
-{
-	struct timespec now = {0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+#include "base/clock.h"
 
 uint64_t emsmdb_now(const struct ocsemsmdb *server)
 {
 	if (server->settings.clock == NULL)
-		return monotonic();
+		return ocs_clock_ms();
 	return server->settings.clock(server->settings.arg);
 }

@@ -14,12 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 uint64_t lib_now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return ocs_clock_ms();
 }
 
 void lib_arm(struct ocsnotify *context)

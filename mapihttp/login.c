@@ -68,7 +68,7 @@ static const struct remembered *recall(struct mapihttp_login *login, const uint8
 	struct remembered *entry;
 
 	HASH_FIND(hh, login->known, digest, SHA256_DIGEST_SIZE, entry);
-	if (entry != NULL && entry->until <= mapihttp_now()) {
+	if (entry != NULL && entry->until <= ocs_clock_ms()) {
 		HASH_DELETE(hh, login->known, entry);
 		free(entry);
 		entry = NULL;
@@ -93,7 +93,7 @@ static void remember(struct mapihttp_login *login, const struct job *job)
 		return;
 	memcpy(entry->digest, job->digest, sizeof(entry->digest));
 	strcpy(entry->account, job->reply.account);
-	entry->until = mapihttp_now() + REMEMBER_MS;
+	entry->until = ocs_clock_ms() + REMEMBER_MS;
 	HASH_ADD(hh, login->known, digest, SHA256_DIGEST_SIZE, entry);
 	if (entry->hh.tbl == NULL)
 		free(entry);

@@ -21,6 +21,7 @@
 #include <talloc.h>
 
 #include "base/background.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/log_budget.h"
 #include "base/privilege.h"
@@ -35,7 +36,7 @@ static char http_event, notify_event, login_event, signal_event;
 static uint64_t emsmdb_clock(void *arg)
 {
 	(void)arg;
-	return mapihttp_now();
+	return ocs_clock_ms();
 }
 
 static void report(int priority, const char *text, void *arg)
@@ -195,7 +196,7 @@ static void reload(struct mapihttp *server)
 static void tick(struct mapihttp *server)
 {
 	const struct mapihttp_options *options = server->options;
-	uint64_t now = mapihttp_now(), due;
+	uint64_t now = ocs_clock_ms(), due;
 
 	if (now < server->tick_due)
 		return;
@@ -211,7 +212,7 @@ static void tick(struct mapihttp *server)
 /* Milliseconds until something is due without an event; -1: never. */
 static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t stop_due)
 {
-	uint64_t now = mapihttp_now(), due = server->tick_due, left;
+	uint64_t now = ocs_clock_ms(), due = server->tick_due, left;
 	MHD_UNSIGNED_LONG_LONG http;
 
 	if (tags_due < due)
@@ -242,7 +243,7 @@ static void take_signal(struct mapihttp *server, int signals, uint64_t *stop_due
 	ocs_log(LOG_NOTICE, "stops: %u sessions, %u parked waits", stats.sessions, stats.parked);
 	server->stopping = true;
 	ocs_listener_quiesce(&server->listener);
-	*stop_due = mapihttp_now() + STOP_MS;
+	*stop_due = ocs_clock_ms() + STOP_MS;
 	ocsemsmdb_shutdown(server->emsmdb);
 }
 
@@ -285,7 +286,7 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 	struct epoll_event events[EVENTS_MAX];
 	uint64_t tags_due = UINT64_MAX, stop_due = UINT64_MAX;
 
-	while (!server->stopping || (server->busy > 0 && mapihttp_now() < stop_due)) {
+	while (!server->stopping || (server->busy > 0 && ocs_clock_ms() < stop_due)) {
 		int n = epoll_wait(server->epoll, events, EVENTS_MAX,
 		                   next_timeout(server, tags_due, stop_due));
 
@@ -295,7 +296,7 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 			take_event(server, events[i].data.ptr, signals, &stop_due);
 		tick(server);
 		ocs_log_budget_tick();
-		tags_due = mapihttp_wait_tags(server, mapihttp_now());
+		tags_due = mapihttp_wait_tags(server, ocs_clock_ms());
 		if (run_http(server) != 0)
 			return ocs_error_set(error, "libmicrohttpd cannot go on");
 		/* A request of this round may have been parked. */

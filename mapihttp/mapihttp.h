@@ -23,6 +23,7 @@
 #include <microhttpd.h>
 
 #include "auth/auth.h"
+#include "base/clock.h"
 #include "base/peer.h"
 #include "ocsemsmdb.h"
 #include "config/config.h"
@@ -75,9 +76,6 @@ struct mapihttp {
 	bool tls, stopping;
 	uint8_t rops[OCSEMSMDB_EXT_MAX]; /* the answer of the Execute at work */
 };
-
-/* Milliseconds, CLOCK_MONOTONIC. */
-uint64_t mapihttp_now(void);
 
 /* ---- listening: listen.c ---- */
 

@@ -24,7 +24,7 @@ size_t mapihttp_put_done(const struct mapihttp_request *request, char *out, size
 	if (gmtime_r(&request->began.tv_sec, &utc) != NULL)
 		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &utc);
 	len = snprintf(out, size, "DONE\r\nX-ElapsedTime: %" PRIu64 "\r\nX-StartTime: %s\r\n\r\n",
-	               mapihttp_now() - request->began_ms, date);
+	               ocs_clock_ms() - request->began_ms, date);
 	return (size_t)len;
 }
 

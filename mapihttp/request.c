@@ -166,7 +166,7 @@ static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connec
 	request->http.drop_max = DROPPED_MAX;
 	request->type = MAPIHTTP_TYPES;
 	ocs_http_exchange_check(&request->http, method, version);
-	request->began_ms = mapihttp_now();
+	request->began_ms = ocs_clock_ms();
 	clock_gettime(CLOCK_REALTIME, &request->began);
 	server->busy++;
 	return request;

@@ -113,7 +113,7 @@ enum MHD_Result mapihttp_wait(struct mapihttp_request *request, struct ocsemsmdb
 		return reply_at_once(request, flags, result);
 	request->parked = true;
 	request->answered = true;
-	request->pending_due = mapihttp_now() + server->options->pending_period;
+	request->pending_due = ocs_clock_ms() + server->options->pending_period;
 	TAILQ_INSERT_TAIL(&server->waits, request, link);
 	request->listed = true;
 	request->watched =

@@ -16,6 +16,7 @@
 
 #include <talloc.h>
 
+#include "base/clock.h"
 #include "registry/reap.h"
 
 #define STOP_SECONDS 1 /* the service has waited for what is in flight before */
@@ -47,10 +48,8 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 
 int ocs_dispatch_set_visit(struct ocs_dispatch *dispatch, ocs_dispatch_visit_fn *visit, void *arg)
 {
-	struct timespec until;
+	struct timespec until = ocs_clock_at(ocs_clock_ns() + STOP_SECONDS * OCS_CLOCK_SECOND);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_SECONDS;
 	if (pthread_mutex_clocklock(&dispatch->visit_lock, CLOCK_MONOTONIC, &until) != 0)
 		return -1;
 	dispatch->visit = visit;
@@ -156,7 +155,6 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
                        ocs_log_fn *log, struct ocs_dispatch **out, struct ocs_error *error)
 {
 	struct ocs_dispatch *dispatch = talloc_zero(NULL, struct ocs_dispatch);
-	pthread_condattr_t monotonic;
 
 	*out = NULL;
 	if (dispatch == NULL) {
@@ -168,12 +166,9 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	pthread_mutex_init(&dispatch->cache_lock, NULL);
 	pthread_mutex_init(&dispatch->visit_lock, NULL);
 	pthread_mutex_init(&dispatch->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&dispatch->work, &monotonic);
-	pthread_cond_init(&dispatch->waiting, &monotonic);
-	pthread_cond_init(&dispatch->finished, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	(void)ocs_clock_condition(&dispatch->work);
+	(void)ocs_clock_condition(&dispatch->waiting);
+	(void)ocs_clock_condition(&dispatch->finished);
 	dispatch->wake_socket = -1;
 	dispatch->registry = registry;
 	dispatch->index = index;
@@ -204,14 +199,12 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 
 int ocs_dispatch_stop(struct ocs_dispatch *dispatch)
 {
-	struct timespec until;
+	struct timespec until = ocs_clock_at(ocs_clock_ns() + STOP_SECONDS * OCS_CLOCK_SECOND);
 	bool deadline_runs, hangs = false;
 
 	pthread_mutex_lock(&dispatch->lock);
 	dispatch->stopping = true;
 	pthread_cond_broadcast(&dispatch->work);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += STOP_SECONDS;
 	while (dispatch->store_thread_runs && !hangs)
 		hangs = pthread_cond_timedwait(&dispatch->finished, &dispatch->lock, &until) != 0;
 	deadline_runs = dispatch->deadline_thread_runs;

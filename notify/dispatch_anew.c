@@ -23,7 +23,7 @@
 
 /* The library looks every 3 s, and at once when it is told. Whoever is stopped, or asks nothing of
  * its library, must not keep everybody waiting. */
-#define WAIT_NS    (10 * SECOND_NS)
+#define WAIT_NS    (10 * OCS_CLOCK_SECOND)
 #define WAITED_MAX 65536
 
 struct dispatch_anew {
@@ -126,7 +126,7 @@ int ocs_dispatch_anew_begin(struct ocs_dispatch *dispatch)
 	drop_arrived(dispatch);
 	for (size_t i = 0; i < anew->n_awaited; i++)
 		call(dispatch, anew->awaited[i]);
-	anew->until = ocs_dispatch_now() + WAIT_NS;
+	anew->until = ocs_clock_ns() + WAIT_NS;
 	return 0;
 }
 
@@ -137,12 +137,13 @@ bool ocs_dispatch_anew_waits(struct ocs_dispatch *dispatch)
 	if (anew == NULL || anew->n_awaited == 0)
 		return false;
 	drop_arrived(dispatch);
-	if (anew->n_awaited > 0 && ocs_dispatch_now() >= anew->until) {
+	if (anew->n_awaited > 0 && ocs_clock_ns() >= anew->until) {
 		ocs_dispatch_log(dispatch, LOG_WARNING,
 		                 "%zu MAPI server%s did not register again within %llu s: what is "
 		                 "for %s sessions is lost until then",
 		                 anew->n_awaited, anew->n_awaited == 1 ? "" : "s",
-		                 WAIT_NS / SECOND_NS, anew->n_awaited == 1 ? "its" : "their");
+		                 WAIT_NS / OCS_CLOCK_SECOND,
+		                 anew->n_awaited == 1 ? "its" : "their");
 		anew->n_awaited = 0;
 	}
 	if (anew->n_awaited == 0)

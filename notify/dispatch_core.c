@@ -13,14 +13,6 @@
 
 #include <talloc.h>
 
-uint64_t ocs_dispatch_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
-}
-
 void ocs_dispatch_log(struct ocs_dispatch *dispatch, int priority, const char *format, ...)
 {
 	char text[1024];

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #define DEADLINE_STEP (50 * 1000000ULL)
-#define STUCK_NS      (2 * SECOND_NS) /* a store operation this long is reported as trouble */
+#define STUCK_NS      (2 * OCS_CLOCK_SECOND) /* a store operation this long is reported as trouble */
 
 static void lock_text(struct ocs_dispatch *dispatch, struct ocs_error *reason)
 {
@@ -64,7 +64,7 @@ static void answer_overdue(struct ocs_dispatch *dispatch)
 
 	for (;;) {
 		pthread_mutex_lock(&dispatch->lock);
-		job = overdue(dispatch, ocs_dispatch_now());
+		job = overdue(dispatch, ocs_clock_ns());
 		if (job == NULL) {
 			pthread_mutex_unlock(&dispatch->lock);
 			return;
@@ -106,13 +106,13 @@ void *ocs_dispatch_deadline_thread(void *arg)
 int ocs_dispatch_is_stuck(void *arg, struct ocs_error *reason)
 {
 	struct ocs_dispatch *dispatch = arg;
-	uint64_t since = atomic_load(&dispatch->busy_since), now = ocs_dispatch_now();
+	uint64_t since = atomic_load(&dispatch->busy_since), now = ocs_clock_ns();
 	struct dispatch_config *config;
 	struct ocs_error why;
 	uint64_t limit;
 
 	config = ocs_dispatch_config_get(dispatch);
-	limit = config->settings.request_deadline * SECOND_NS;
+	limit = config->settings.request_deadline * OCS_CLOCK_SECOND;
 	ocs_dispatch_config_put(dispatch, config);
 	if (limit > STUCK_NS)
 		limit = STUCK_NS;
@@ -120,5 +120,5 @@ int ocs_dispatch_is_stuck(void *arg, struct ocs_error *reason)
 		return 0;
 	lock_text(dispatch, &why);
 	return ocs_error_set(reason, "a commit has been waiting for %.1f s: %s",
-	                     (double)(now - since) / (double)SECOND_NS, why.text);
+	                     (double)(now - since) / (double)OCS_CLOCK_SECOND, why.text);
 }

@@ -12,9 +12,9 @@
 #include <syslog.h>
 #include <time.h>
 
-#define LINE_NS    (60 * SECOND_NS)  /* from one line in the log to the next */
-#define FORGET_NS  (300 * SECOND_NS) /* without a drop, it is no longer a warning */
-#define USERS_MAX  1024              /* told apart in a line */
+#define LINE_NS    (60 * OCS_CLOCK_SECOND)  /* from one line in the log to the next */
+#define FORGET_NS  (300 * OCS_CLOCK_SECOND) /* without a drop, it is no longer a warning */
+#define USERS_MAX  1024                     /* told apart in a line */
 #define NAME_SHOWN 100
 
 struct drop_user {
@@ -107,7 +107,7 @@ void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,
 
 	if (drops == NULL || (drops->n == 0 && !drops->warned))
 		return;
-	now = ocs_dispatch_now();
+	now = ocs_clock_ns();
 	if (drops->n > 0)
 		drops->last_drop = now;
 	if (drops->n > 0 && (!drops->warned || now - drops->last_line >= LINE_NS)) {

@@ -28,6 +28,8 @@
 
 #include <talloc.h>
 
+#include "base/clock.h"
+
 #define FILES_MAX 16
 
 struct row {
@@ -108,11 +110,9 @@ int ocs_dispatch_files_add(struct ocs_dispatch *dispatch, const struct ocs_dispa
 int ocs_dispatch_files_end(struct ocs_dispatch *dispatch)
 {
 	struct dispatch_files *files = dispatch->files;
-	struct timespec until;
+	struct timespec until = ocs_clock_at(ocs_clock_ns() + OCS_CLOCK_SECOND);
 	size_t kept = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += 1;
 	if (pthread_mutex_clocklock(&files->lock, CLOCK_MONOTONIC, &until) != 0)
 		return -1;
 	for (size_t i = 0; i < files->n; i++)

@@ -43,6 +43,7 @@
 
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "mapistore/index.h"
 #include "mapistore/usermap.h"
 #include "notify/dispatch.h"
@@ -274,9 +275,6 @@ struct ocs_dispatch {
 
 void ocs_dispatch_log(struct ocs_dispatch *dispatch, int priority, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-uint64_t ocs_dispatch_now(void); /* CLOCK_MONOTONIC, ns */
-
-#define SECOND_NS 1000000000ULL
 
 /* dispatch_job.c: the end of a job. unlist: dispatch->lock is held. finish answers and frees;
  * answer tells the sender instead of the store thread that all is refused, and frees nothing. */

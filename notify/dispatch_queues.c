@@ -252,7 +252,7 @@ void ocs_dispatch_queues_close_gone(struct ocs_dispatch *dispatch)
 
 void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch)
 {
-	uint64_t now = ocs_dispatch_now();
+	uint64_t now = ocs_clock_ns();
 
 	if (now > IDLE_NS)
 		close_some(dispatch, now - IDLE_NS, false);
@@ -262,7 +262,7 @@ void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch)
 static void close_older_half(struct ocs_dispatch *dispatch)
 {
 	struct dispatch_queue *queue, *next;
-	uint64_t oldest = UINT64_MAX, now = ocs_dispatch_now();
+	uint64_t oldest = UINT64_MAX, now = ocs_clock_ns();
 	unsigned open = __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED);
 
 	pthread_mutex_lock(&dispatch->queues_lock);
@@ -388,7 +388,7 @@ enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatc
 				pthread_mutex_unlock(&dispatch->queues_lock);
 			}
 		}
-		atomic_store(&queue->last_used, ocs_dispatch_now());
+		atomic_store(&queue->last_used, ocs_clock_ns());
 	}
 	if (result == SEND_SPILL)
 		atomic_fetch_add(&queue->waiting, 1);

@@ -12,31 +12,29 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 #define BATCH_MAX     256 /* requests taken at once by the store thread */
 #define SYNC_NS       (50 * 1000000ULL)
-#define APPLY_NS      SECOND_NS          /* registrations reach the index so soon */
-#define APPLY_MAX     8192               /* or when there are so many */
-#define JANITOR_NS    (5 * SECOND_NS)    /* well within the 30 s that the dead are given */
+#define IDLE_NS       (500 * 1000000ULL)
+#define APPLY_NS      OCS_CLOCK_SECOND       /* registrations reach the index so soon */
+#define APPLY_MAX     8192                   /* or when there are so many */
+#define JANITOR_NS    (5 * OCS_CLOCK_SECOND) /* well within the 30 s that the dead are given */
 #define GONE_NS       (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
-#define GONE_AFTER_NS SECOND_NS          /* and for so long after the registry changed */
+#define GONE_AFTER_NS OCS_CLOCK_SECOND /* and for so long after the registry changed */
 #define VISIT_NS      (100 * 1000000ULL)
 
 /* lock is held; waits for work, at most until the next housekeeping. */
 static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
 {
-	struct timespec until;
+	uint64_t most = dispatch->unsynced ? SYNC_NS
+	                : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0 ||
+	                                atomic_load(&dispatch->visited)
+	                        ? GONE_NS
+	                        : IDLE_NS;
+	struct timespec until = ocs_clock_at(ocs_clock_ns() + most);
 	size_t n = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += dispatch->unsynced ? (long)SYNC_NS
-	                 : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0 ||
-	                                 atomic_load(&dispatch->visited)
-	                         ? (long)GONE_NS
-	                         : 500000000L;
-	if (until.tv_nsec >= (long)SECOND_NS) {
-		until.tv_sec++;
-		until.tv_nsec -= (long)SECOND_NS;
-	}
 	while (dispatch->first == NULL && !dispatch->stopping)
 		if (pthread_cond_timedwait(&dispatch->work, &dispatch->lock, &until) != 0)
 			break;
@@ -81,7 +79,7 @@ static void visit(struct ocs_dispatch *dispatch, uint64_t now)
 
 static void housekeeping(struct ocs_dispatch *dispatch)
 {
-	uint64_t now = ocs_dispatch_now();
+	uint64_t now = ocs_clock_ns();
 	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
 	struct ocs_error error;
 
@@ -104,7 +102,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		OCS_COUNT(dispatch, commits, 1);
 		if (ocs_registrations_apply(dispatch->registrations, &error) != 0)
 			ocs_dispatch_store_failed(dispatch, error.text);
-		dispatch->last_apply = ocs_dispatch_now();
+		dispatch->last_apply = ocs_clock_ns();
 	}
 	if (dispatch->seqnum_seen != ocs_registry_seqnum(dispatch->registry)) {
 		dispatch->seqnum_seen = ocs_registry_seqnum(dispatch->registry);
@@ -115,7 +113,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		ocs_dispatch_queues_close_gone(dispatch);
 		dispatch->last_gone = now;
 	}
-	if (now - dispatch->last_index >= SECOND_NS) {
+	if (now - dispatch->last_index >= OCS_CLOCK_SECOND) {
 		ocs_dispatch_index_watch(dispatch);
 		dispatch->last_index = now;
 	}
@@ -125,7 +123,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 	if (now - dispatch->last_janitor >= JANITOR_NS) {
 		ocs_dispatch_janitor(dispatch);
 		ocs_dispatch_queues_close_idle(dispatch);
-		dispatch->last_janitor = ocs_dispatch_now();
+		dispatch->last_janitor = ocs_clock_ns();
 	}
 }
 
@@ -183,7 +181,7 @@ void *ocs_dispatch_store_thread(void *arg)
 		pthread_mutex_unlock(&dispatch->lock);
 		if (stop)
 			break;
-		atomic_store(&dispatch->busy_since, ocs_dispatch_now());
+		atomic_store(&dispatch->busy_since, ocs_clock_ns());
 		take_new_settings(dispatch);
 		if (n > 0)
 			ocs_dispatch_batch(dispatch, jobs, n);

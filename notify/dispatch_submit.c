@@ -41,7 +41,7 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 		return;
 	}
 	config = ocs_dispatch_config_get(dispatch);
-	job->deadline = ocs_dispatch_now() + config->settings.request_deadline * SECOND_NS;
+	job->deadline = ocs_clock_ns() + config->settings.request_deadline * OCS_CLOCK_SECOND;
 	ocs_dispatch_config_put(dispatch, config);
 	pthread_mutex_lock(&dispatch->lock);
 	stopping = dispatch->stopping;

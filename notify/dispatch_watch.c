@@ -20,11 +20,11 @@
 
 #include "base/bytes.h"
 
-#define LOOK_NS SECOND_NS
-#define TRY_NS  (SECOND_NS / 2)
+#define LOOK_NS OCS_CLOCK_SECOND
+#define TRY_NS  (OCS_CLOCK_SECOND / 2)
 #define SPACE_NS                                                                                   \
-	(5 * SECOND_NS) /* while all is well, so often it is tried whether there is room           \
-	                 */
+	(5 * OCS_CLOCK_SECOND) /* while all is well, so often it is tried whether there is room    \
+	                        */
 
 #define SPACE_SMALL (64 * 1024)
 #define SPACE_MOST  (64 * 1024 * 1024)

@@ -15,6 +15,8 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 #define MEMORY_CALM_MS 2000
 #define MEMORY_TRIAL   (1024 * 1024) /* more than any thread has left over */
 
@@ -138,19 +140,11 @@ void ocs_health_watch(struct ocs_health *health, enum ocs_health_source source,
 	pthread_mutex_unlock(&health->watch_lock);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 void ocs_health_no_memory(struct ocs_health *health)
 {
 	if (health == NULL)
 		return;
-	atomic_store(&health->no_memory, now_ms());
+	atomic_store(&health->no_memory, ocs_clock_ms());
 	ocs_health_set(health, OCS_HEALTH_MEMORY, OCS_HEALTH_UNWELL,
 	               "out of memory: requests are refused; see to what this process may have "
 	               "(RLIMIT_AS, MemoryMax=) and what the machine has left");
@@ -161,7 +155,7 @@ static void try_memory(struct ocs_health *health)
 	void *volatile trial;
 
 	if (ocs_health_state(health, OCS_HEALTH_MEMORY) == OCS_HEALTH_WELL ||
-	    now_ms() - atomic_load(&health->no_memory) < MEMORY_CALM_MS)
+	    ocs_clock_ms() - atomic_load(&health->no_memory) < MEMORY_CALM_MS)
 		return;
 	trial = malloc(MEMORY_TRIAL);
 	if (trial != NULL)

@@ -19,16 +19,9 @@
 
 #include <talloc.h>
 
+#include "base/clock.h"
 #include "mqueue/name.h"
 #include "config/config.h"
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void print_warning(const char *text, void *arg)
 {
@@ -145,12 +138,12 @@ static int ocsconsumer_run(struct ocsnotify *context, struct ocsnotify_session *
 	        {.fd = ocsnotify_fd(context), .events = POLLIN},
 	        {.fd = signals, .events = POLLIN},
 	};
-	uint64_t due = now_ms() + options->idle_ms, now;
+	uint64_t due = ocs_clock_ms() + options->idle_ms, now;
 	unsigned long printed = 0;
 	int ret;
 
 	for (;;) {
-		now = now_ms();
+		now = ocs_clock_ms();
 		ret = poll(fds, 2, due > now ? (int)(due - now) : 0);
 		if (ret < 0 && errno != EINTR) {
 			fprintf(stderr, "ocsconsumer: poll: %s\n", strerror(errno));
@@ -163,12 +156,12 @@ static int ocsconsumer_run(struct ocsnotify *context, struct ocsnotify_session *
 			if (ret < 0)
 				return complain(context, "cannot take news in", ret);
 		}
-		if (now_ms() < due)
+		if (ocs_clock_ms() < due)
 			continue;
 		ret = idle_call(context, session, options, &printed);
 		if (ret <= 0)
 			return ret;
-		due = now_ms() + options->idle_ms;
+		due = ocs_clock_ms() + options->idle_ms;
 	}
 }
 

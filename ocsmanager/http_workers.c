@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 #define QUEUE_MAX   64 /* at 20 ms each and two threads: less than a second of waiting */
 #define THREADS_MAX 8
 
@@ -21,21 +23,12 @@ struct ocs_http_workers {
 	pthread_t thread[THREADS_MAX];
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-		return 0;
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The worker cannot tell beforehand whether a stopping server answers in its place, so the claim
  * is taken first: from then on the stopping one waits. */
 static void run_one(struct ocs_http_request *request)
 {
 	if (ocs_http_claim(request)) {
-		if (now_ms() - request->queued_at >=
+		if ((int64_t)ocs_clock_ms() - request->queued_at >=
 		    (int64_t)request->settings->request_deadline * 1000)
 			ocs_http_refuse_with(request, 503, "OVERLOADED",
 			                     "too many logins at the same time");
@@ -119,7 +112,7 @@ enum ocs_http_action ocs_http_workers_submit(struct ocs_http_request *request,
 	bool full;
 
 	request->work = work;
-	request->queued_at = now_ms();
+	request->queued_at = (int64_t)ocs_clock_ms();
 	pthread_mutex_lock(&workers->lock);
 	full = workers->count == QUEUE_MAX;
 	if (!full) {

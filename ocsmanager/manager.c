@@ -9,6 +9,8 @@
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
 #endif
 
 #include "ocsmanager/daemon.h"
@@ -59,12 +61,10 @@ void ocs_manager_ready(struct ocs_daemon *daemon)
 
 void ocs_manager_reloading(void)
 {
-	struct timespec now;
 	char state[80];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
-	         (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
+	         (unsigned long long)(ocs_clock_ns() / 1000));
 	tell(state);
 }
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 static const unsigned codes[OCS_METRICS_CODES] = {
         200, 400, 401, 403, 404, 405, 408, 411, 413, 415, 422, 429, 500, 503, 0, 0,
 };
@@ -41,24 +43,15 @@ static void add(_Atomic uint64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-static int64_t steady_seconds(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
-		return 0;
-	return now.tv_sec;
-}
-
 void ocs_metrics_start(struct ocs_metrics *metrics)
 {
 	metrics->started = time(NULL);
-	metrics->started_steady = steady_seconds();
+	metrics->started_steady = (int64_t)(ocs_clock_ms() / 1000);
 }
 
 uint64_t ocs_metrics_uptime(const struct ocs_metrics *metrics)
 {
-	return (uint64_t)(steady_seconds() - metrics->started_steady);
+	return (uint64_t)((int64_t)(ocs_clock_ms() / 1000) - metrics->started_steady);
 }
 
 void ocs_metrics_request(struct ocs_metrics *metrics, unsigned code)

@@ -9,7 +9,7 @@
 
 static uint64_t seconds_since(uint64_t since)
 {
-	uint64_t now = ocs_link_now_ms();
+	uint64_t now = ocs_clock_ms();
 
 	return since != 0 && now > since ? (now - since) / 1000 : 0;
 }

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define VERSION 1
 #define BIND    'B'
 
@@ -84,21 +86,13 @@ int ocs_bind_reply_get(const uint8_t *packet, size_t len, struct ocs_bind_reply 
 
 /* ---- the library's side ---- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* While the daemon's backlog is full, connect() waits as long as a send would. */
 static int connect_in_time(int fd, const struct sockaddr_un *address, int timeout_ms)
 {
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = (int64_t)ocs_clock_ms() + timeout_ms;
 
 	for (;;) {
-		int64_t left = end - now_ms();
+		int64_t left = end - (int64_t)ocs_clock_ms();
 		struct timeval limit = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
 
 		if (timeout_ms > 0 && left <= 0)
@@ -141,14 +135,14 @@ int ocs_bind_request_send(const char *folder, const char *user, int timeout_ms)
 
 int ocs_bind_reply_read(int fd, int timeout_ms, struct ocs_bind_reply *reply)
 {
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = (int64_t)ocs_clock_ms() + timeout_ms;
 	uint8_t packet[OCS_BIND_REPLY_MAX + 1];
 	struct pollfd readable = {.fd = fd, .events = POLLIN};
 	ssize_t n;
 	int ret;
 
 	do {
-		int64_t left = end - now_ms();
+		int64_t left = end - (int64_t)ocs_clock_ms();
 
 		ret = poll(&readable, 1, left > 0 ? (int)left : 0);
 	} while (ret < 0 && errno == EINTR);

@@ -21,6 +21,7 @@
 
 #include <talloc.h>
 
+#include "base/clock.h"
 #include "mqueue/queue.h"
 
 /* A socket is made before its context is registered: files without a record are left alone for this
@@ -52,19 +53,11 @@ void ocs_reap_missing_free(struct ocs_reap_missing *missing)
 	talloc_free(missing);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Whether it has been missing for so long that nobody will make it again. */
 static bool missing_long(struct ocs_reap_missing *missing, uint64_t context)
 {
 	struct missing *grown;
-	uint64_t now = now_ms();
+	uint64_t now = ocs_clock_ms();
 
 	if (missing == NULL)
 		return false;

@@ -51,7 +51,7 @@ static void done(void *owner, enum ocs_outbox_end end, const char *text)
 	pthread_mutex_lock(&lock);
 	outcome->end = (int)end;
 	outcome->times++;
-	outcome->ended = ocs_link_now_ms();
+	outcome->ended = ocs_clock_ms();
 	snprintf(outcome->text, sizeof(outcome->text), "%s", text);
 	n_ended++;
 	pthread_cond_broadcast(&changed);
@@ -147,7 +147,7 @@ static void put(void)
 	message->n_keys = 1;
 	message->body = talloc_strdup(message, "<?xml version=\"1.0\"?>");
 	message->len = strlen(message->body);
-	outcome->put = ocs_link_now_ms();
+	outcome->put = ocs_clock_ms();
 	n_put++;
 	ocs_outbox_put(outbox, message, done, outcome);
 }
@@ -197,10 +197,10 @@ static unsigned count(enum ocs_outbox_end end, const char *text)
 
 static void wait_until_unwell(const char *text)
 {
-	uint64_t end = ocs_link_now_ms() + 5000;
+	uint64_t end = ocs_clock_ms() + 5000;
 
 	while (ocs_outbox_health(outbox, &error) == 0) {
-		ck_assert_uint_lt(ocs_link_now_ms(), end);
+		ck_assert_uint_lt(ocs_clock_ms(), end);
 		usleep(10000);
 	}
 	ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
