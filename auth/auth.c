@@ -37,7 +37,7 @@ static const struct {
 static void report(const struct ocs_auth_settings *settings, const char *text)
 {
 	if (settings->report)
-		settings->report(settings->report_arg, text);
+		settings->report(LOG_WARNING, text, settings->report_arg);
 }
 
 /* One name of a comma-separated list, without case. */

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "base/error.h"
 
 #define OCS_AUTH_NAME_MAX    128 /* bytes in an account name */
@@ -57,9 +58,6 @@ unsigned ocs_auth_result_status(enum ocs_auth_result result);
 
 /* Milliseconds; wall is since 1970 (it dates tokens), else any steady clock. For tests. */
 typedef int64_t ocs_auth_now_fn(void *arg, bool wall);
-/* Takes what an admin should read (one line, no secrets), during open and reload only. */
-typedef void ocs_auth_report_fn(void *arg, const char *text);
-
 /* The ini as auth sees it. Copied: nothing is kept after the call returns. Paths are absolute. */
 struct ocs_auth_settings {
 	const char *backend;  /* [main] auth: "single" or "file" */
@@ -80,7 +78,8 @@ struct ocs_auth_settings {
 	unsigned hash_slots;  /* PLAIN logins hashed at the same time; 0: as many as cores */
 	ocs_auth_now_fn *now; /* NULL: the clocks of the system */
 	void *now_arg;
-	ocs_auth_report_fn *report; /* may be NULL */
+	ocs_report_fn
+	        *report; /* what an admin should read, during open and reload only; may be NULL */
 	void *report_arg;
 };
 

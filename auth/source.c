@@ -17,7 +17,7 @@
 static void report(const struct ocs_auth_settings *settings, const char *text)
 {
 	if (settings->report)
-		settings->report(settings->report_arg, text);
+		settings->report(LOG_WARNING, text, settings->report_arg);
 }
 
 static int load_single(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,

@@ -138,6 +138,12 @@ void ocs_log_text(int priority, const char *text)
 		syslog(priority, "%s", line);
 }
 
+void ocs_log_report(int priority, const char *text, void *arg)
+{
+	(void)arg;
+	ocs_log(priority, "%s", text);
+}
+
 __attribute__((format(printf, 2, 0))) static void log_args(int priority, const char *format,
                                                            va_list args)
 {

@@ -26,8 +26,14 @@ bool ocs_log_wanted(int priority);
 
 /* priority: LOG_ERR to LOG_DEBUG. */
 void ocs_log(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The form that modules below the daemon are given (ocs_log_fn of notify/dispatch.h). */
+
+/* How the parts below are told where their lines go. priority as above; the text is theirs, one
+ * line, without a secret. */
+typedef void ocs_log_fn(int priority, const char *text);               /* any thread */
+typedef void ocs_report_fn(int priority, const char *text, void *arg); /* the caller's thread */
+/* Both into the log. */
 void ocs_log_text(int priority, const char *text);
+void ocs_log_report(int priority, const char *text, void *arg);
 
 /* Lines that traffic can cause have budgets: log_budget.h. */
 

@@ -123,7 +123,7 @@ static void bindings_free(struct ocs_bindings *bindings)
 }
 
 int ocs_bindings_start(const struct ocs_link_settings *settings, const char *registry_folder,
-                       struct ocs_link_status *status, ocs_link_log_fn *log,
+                       struct ocs_link_status *status, ocs_log_fn *log,
                        struct ocs_bindings **bindings_r, struct ocs_error *error)
 {
 	struct ocs_bindings *bindings = calloc(1, sizeof(*bindings));

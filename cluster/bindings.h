@@ -22,7 +22,7 @@ struct ocs_registry;
 
 /* registry_folder: where the socket is made. */
 int ocs_bindings_start(const struct ocs_link_settings *settings, const char *registry_folder,
-                       struct ocs_link_status *status, ocs_link_log_fn *log,
+                       struct ocs_link_status *status, ocs_log_fn *log,
                        struct ocs_bindings **bindings_r, struct ocs_error *error);
 int ocs_bindings_stop(struct ocs_bindings *bindings); /* -1: it hangs; nothing is freed */
 

@@ -63,7 +63,7 @@ TAILQ_HEAD(ocs_binding_list, ocs_binding);
 struct ocs_bindings {
 	const struct ocs_link_settings *settings;
 	struct ocs_link_status *status;
-	ocs_link_log_fn *log;
+	ocs_log_fn *log;
 	struct ocs_bind_socket *bind_socket;
 	pthread_t thread;
 	int wake; /* eventfd: there is something to do */

@@ -101,9 +101,9 @@ unsigned ocs_backoff_wait(struct ocs_backoff *backoff, enum ocs_broker_result re
 /* Logs a change of a connection's state once, not each try: used by the three threads. Sets the
  * state, counts connects and failures. */
 void ocs_broker_note_up(struct ocs_link_status *status, enum ocs_link_connection which,
-                        const struct ocs_broker *broker, ocs_link_log_fn *log);
+                        const struct ocs_broker *broker, ocs_log_fn *log);
 void ocs_broker_note_down(struct ocs_link_status *status, enum ocs_link_connection which,
                           enum ocs_broker_result result, const struct ocs_error *error,
-                          ocs_link_log_fn *log);
+                          ocs_log_fn *log);
 
 #endif

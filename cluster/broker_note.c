@@ -36,7 +36,7 @@ unsigned ocs_backoff_wait(struct ocs_backoff *backoff, enum ocs_broker_result re
 }
 
 void ocs_broker_note_up(struct ocs_link_status *status, enum ocs_link_connection which,
-                        const struct ocs_broker *broker, ocs_link_log_fn *log)
+                        const struct ocs_broker *broker, ocs_log_fn *log)
 {
 	struct ocs_link_connection_status before;
 	char line[OCS_ERROR_MAX];
@@ -54,7 +54,7 @@ void ocs_broker_note_up(struct ocs_link_status *status, enum ocs_link_connection
 
 void ocs_broker_note_down(struct ocs_link_status *status, enum ocs_link_connection which,
                           enum ocs_broker_result result, const struct ocs_error *error,
-                          ocs_link_log_fn *log)
+                          ocs_log_fn *log)
 {
 	enum ocs_link_state state =
 	        result == OCS_BROKER_REFUSED ? OCS_LINK_REFUSED : OCS_LINK_CONNECTING;

@@ -210,8 +210,8 @@ static void inbox_free(struct ocs_inbox *inbox)
 }
 
 int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_inbox_host *host,
-                    struct ocs_link_status *status, ocs_link_log_fn *log,
-                    struct ocs_inbox **inbox_r, struct ocs_error *error)
+                    struct ocs_link_status *status, ocs_log_fn *log, struct ocs_inbox **inbox_r,
+                    struct ocs_error *error)
 {
 	struct ocs_inbox *inbox = talloc_zero(NULL, struct ocs_inbox);
 	int ret;

@@ -60,8 +60,8 @@ struct ocs_inbox_host {
 };
 
 int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_inbox_host *host,
-                    struct ocs_link_status *status, ocs_link_log_fn *log,
-                    struct ocs_inbox **inbox_r, struct ocs_error *error);
+                    struct ocs_link_status *status, ocs_log_fn *log, struct ocs_inbox **inbox_r,
+                    struct ocs_error *error);
 /* Stops taking; waits a second at most for what is under way. What is not acknowledged comes again.
  * -1: the thread hangs; nothing is freed. */
 int ocs_inbox_stop(struct ocs_inbox *inbox);

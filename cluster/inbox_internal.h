@@ -234,7 +234,7 @@ struct ocs_inbox {
 	const struct ocs_link_settings *settings;
 	struct ocs_inbox_host host;
 	struct ocs_link_status *status;
-	ocs_link_log_fn *log;
+	ocs_log_fn *log;
 	pthread_t thread;
 	atomic_bool stopping;
 	struct inbox_mailbox *mailbox;

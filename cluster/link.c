@@ -20,7 +20,7 @@ struct ocs_link {
 	struct ocs_link_status status;
 	struct ocs_link_host host;
 	struct ocs_dispatch *dispatch;
-	ocs_link_log_fn *log;
+	ocs_log_fn *log;
 	struct ocs_spool *spool; /* NULL: none */
 	struct ocs_outbox *outbox;
 	struct ocs_bindings *bindings; /* NULL: a relay */
@@ -119,8 +119,8 @@ static int start_parts(struct ocs_link *link, const char *registry_folder, struc
 }
 
 int ocs_link_start(const struct ocs_link_settings *settings, const char *registry_folder,
-                   struct ocs_dispatch *dispatch, const struct ocs_link_host *host,
-                   ocs_link_log_fn *log, struct ocs_link **link_r, struct ocs_error *error)
+                   struct ocs_dispatch *dispatch, const struct ocs_link_host *host, ocs_log_fn *log,
+                   struct ocs_link **link_r, struct ocs_error *error)
 {
 	struct ocs_link *link = talloc_zero(NULL, struct ocs_link);
 

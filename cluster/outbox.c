@@ -134,7 +134,7 @@ static void destroy(struct ocs_outbox *outbox)
 }
 
 static struct ocs_outbox *create(const struct ocs_link_settings *settings, struct ocs_spool *spool,
-                                 struct ocs_link_status *status, ocs_link_log_fn *log)
+                                 struct ocs_link_status *status, ocs_log_fn *log)
 {
 	struct ocs_outbox *outbox = calloc(1, sizeof(*outbox));
 
@@ -173,8 +173,8 @@ static void tell_to_quit(struct ocs_outbox *outbox)
 }
 
 int ocs_outbox_start(const struct ocs_link_settings *settings, struct ocs_spool *spool,
-                     struct ocs_link_status *status, ocs_link_log_fn *log,
-                     struct ocs_outbox **outbox_r, struct ocs_error *error)
+                     struct ocs_link_status *status, ocs_log_fn *log, struct ocs_outbox **outbox_r,
+                     struct ocs_error *error)
 {
 	struct ocs_outbox *outbox = create(settings, spool, status, log);
 	int failed;

@@ -33,8 +33,8 @@ typedef void ocs_outbox_done_fn(void *owner, enum ocs_outbox_end end, const char
 /* spool may be NULL; it stays the caller's and must outlive the outbox. Starts even if there is no
  * broker. settings are kept. */
 int ocs_outbox_start(const struct ocs_link_settings *settings, struct ocs_spool *spool,
-                     struct ocs_link_status *status, ocs_link_log_fn *log,
-                     struct ocs_outbox **outbox_r, struct ocs_error *error);
+                     struct ocs_link_status *status, ocs_log_fn *log, struct ocs_outbox **outbox_r,
+                     struct ocs_error *error);
 /* Waits a second at most for confirms, then spools or fails what is left; every done is called
  * before it returns. -1: a thread hangs in the network; nothing is freed. */
 int ocs_outbox_stop(struct ocs_outbox *outbox);

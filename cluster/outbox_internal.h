@@ -77,7 +77,7 @@ struct ocs_outbox {
 	const struct ocs_link_settings *settings;
 	struct ocs_spool *spool;
 	struct ocs_link_status *status;
-	ocs_link_log_fn *log;
+	ocs_log_fn *log;
 	uint64_t timeout; /* ms */
 	int wake_fd;      /* ends the publisher's poll */
 	pthread_t publisher_thread, spooler_thread;

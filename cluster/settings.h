@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "mapistore/names.h"
 
 #define OCS_NODE_NAME_MAX 64 /* of [A-Za-z0-9_.-] */
@@ -46,7 +47,5 @@ struct ocs_link_settings {
 	const char *spool_folder; /* private/spool */
 	uint64_t spool_max;       /* bytes; 0: no spool */
 };
-
-typedef void ocs_link_log_fn(int priority, const char *text); /* syslog priorities; any thread */
 
 #endif

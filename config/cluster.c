@@ -113,8 +113,7 @@ static bool look_at_uris(const struct ocs_config *config, unsigned line,
 	return any_tls;
 }
 
-void ocs_config_link_resolve(const struct ocs_config *config, ocs_config_report_fn *report,
-                             void *arg)
+void ocs_config_link_resolve(const struct ocs_config *config, ocs_report_fn *report, void *arg)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	const char *uri = config->rabbitmq.uri;

@@ -16,10 +16,9 @@ struct ocs_link_settings *ocs_config_link(const struct ocs_config *config, const
 
 /* Reports what is wrong with the files that [rabbitmq] names: missing or not readable for who asks.
  * -1 if one of them is. */
-int ocs_config_link_files(const struct ocs_config *config, ocs_config_report_fn *report, void *arg);
+int ocs_config_link_files(const struct ocs_config *config, ocs_report_fn *report, void *arg);
 
 /* Reports the brokers whose names cannot be resolved, or not now. Asks the name servers. */
-void ocs_config_link_resolve(const struct ocs_config *config, ocs_config_report_fn *report,
-                             void *arg);
+void ocs_config_link_resolve(const struct ocs_config *config, ocs_report_fn *report, void *arg);
 
 #endif

@@ -24,7 +24,7 @@
 
 struct looker {
 	const struct ocs_config *config;
-	ocs_config_report_fn *report;
+	ocs_report_fn *report;
 	void *arg;
 	int result;
 };
@@ -116,7 +116,7 @@ static void look_at_pair(struct looker *looker, const char *cert, const char *ke
 	gnutls_certificate_free_credentials(credentials);
 }
 
-int ocs_config_link_files(const struct ocs_config *config, ocs_config_report_fn *report, void *arg)
+int ocs_config_link_files(const struct ocs_config *config, ocs_report_fn *report, void *arg)
 {
 	struct looker looker = {config, report, arg, 0};
 

@@ -264,8 +264,7 @@ static void forgive(struct loader *loader)
 	}
 }
 
-static void report_all(struct loader *loader, const char *path, ocs_config_report_fn *report,
-                       void *arg)
+static void report_all(struct loader *loader, const char *path, ocs_report_fn *report, void *arg)
 {
 	struct ocs_problems *problems = loader->problems;
 
@@ -326,7 +325,7 @@ static int load(struct loader *loader, const char *path)
 }
 
 static int load_and_report(const char *path, const void *mem_ctx, const char *const *sections,
-                           ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
+                           ocs_report_fn *report, void *arg, struct ocs_config **config_r)
 {
 	struct loader loader = {.sections = sections};
 	int result = -1;
@@ -350,14 +349,14 @@ static int load_and_report(const char *path, const void *mem_ctx, const char *co
 	return result;
 }
 
-int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
+int ocs_config_load(const char *path, const void *mem_ctx, ocs_report_fn *report, void *arg,
                     struct ocs_config **config_r)
 {
 	return load_and_report(path, mem_ctx, NULL, report, arg, config_r);
 }
 
 int ocs_config_load_part(const char *path, const void *mem_ctx, const char *const *sections,
-                         ocs_config_report_fn *report, void *arg, struct ocs_config **config_r)
+                         ocs_report_fn *report, void *arg, struct ocs_config **config_r)
 {
 	return load_and_report(path, mem_ctx, sections, report, arg, config_r);
 }
@@ -388,8 +387,7 @@ static const struct ocs_config_backend *find_backend(const struct ocs_config *co
 }
 
 static void report_backends(const struct ocs_key *key, const struct ocs_config *running,
-                            const struct ocs_config *loaded, ocs_config_report_fn *report,
-                            void *arg)
+                            const struct ocs_config *loaded, ocs_report_fn *report, void *arg)
 {
 	for (size_t i = 0; i < loaded->n_backends; i++) {
 		const struct ocs_config_backend *now = &loaded->backends[i];
@@ -405,7 +403,7 @@ static void report_backends(const struct ocs_key *key, const struct ocs_config *
 }
 
 void ocs_config_report_restart(const struct ocs_config *running, const struct ocs_config *loaded,
-                               ocs_config_report_fn *report, void *arg)
+                               ocs_report_fn *report, void *arg)
 {
 	for (size_t i = 0; i < ocs_n_keys; i++) {
 		const struct ocs_key *key = &ocs_keys[i];

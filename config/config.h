@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/log.h"
+
 /* libmicrohttpd, 0.9.75 and 1.0.1, stalls with 128 connections in one thread: no thread gets this
  * many. */
 #define OCS_CONFIG_THREAD_CONNECTIONS 120
@@ -143,17 +145,16 @@ struct ocs_config {
 
 /* Told of each problem: priority is LOG_ERR or LOG_WARNING of syslog(3), text is "FILE:LINE: what"
  * ("FILE: what" where no line is to blame) and never holds a password. */
-typedef void ocs_config_report_fn(int priority, const char *text, void *arg);
 
 /* Reads the file and reports every problem, not only the first. 0 and *config_r (allocated on
  * mem_ctx) if there was no error; warnings do not count. -1 otherwise. report may be NULL. */
-int ocs_config_load(const char *path, const void *mem_ctx, ocs_config_report_fn *report, void *arg,
+int ocs_config_load(const char *path, const void *mem_ctx, ocs_report_fn *report, void *arg,
                     struct ocs_config **config_r);
 
 /* The same for a tool that needs these sections only (NULL-terminated): an error in another one is
  * a warning, and so is a required key that is missing, wherever. Any string may be NULL then. */
 int ocs_config_load_part(const char *path, const void *mem_ctx, const char *const *sections,
-                         ocs_config_report_fn *report, void *arg, struct ocs_config **config_r);
+                         ocs_report_fn *report, void *arg, struct ocs_config **config_r);
 
 /* What a key that is a number is without an ini. */
 unsigned ocs_config_default(const char *section, const char *key);
@@ -164,7 +165,7 @@ const struct ocs_config_account *ocs_config_account(const struct ocs_config *con
 
 /* Reports each key whose change takes a restart, as a warning. */
 void ocs_config_report_restart(const struct ocs_config *running, const struct ocs_config *loaded,
-                               ocs_config_report_fn *report, void *arg);
+                               ocs_report_fn *report, void *arg);
 
 /* The shipped ocsmanager.ini: every section and key with its help, defaults as comments. */
 void ocs_config_print_ini(FILE *out);

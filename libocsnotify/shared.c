@@ -263,10 +263,11 @@ static uint64_t fixed_fid(void *arg, const struct ocs_folder_name *name)
 	return ocs_usermap_fid(shared->usermap, name);
 }
 
-static void first_report(void *arg, const char *text)
+static void first_report(int priority, const char *text, void *arg)
 {
 	struct ocs_error *error = arg;
 
+	(void)priority;
 	if (error->text[0] == '\0')
 		ocs_error_set(error, "%s", text);
 }

@@ -39,20 +39,9 @@ static uint64_t emsmdb_clock(void *arg)
 	return ocs_clock_ms();
 }
 
-static void report(int priority, const char *text, void *arg)
-{
-	(void)arg;
-	ocs_log(priority, "%s", text);
-}
-
-static void auth_report(void *arg, const char *text)
-{
-	report(LOG_WARNING, text, arg);
-}
-
 static void notify_warning(const char *text, void *arg)
 {
-	report(LOG_WARNING, text, arg);
+	ocs_log_report(LOG_WARNING, text, arg);
 }
 
 /* PLAIN is what HTTP Basic is; the ini's mechanisms are about the web service. */
@@ -73,7 +62,7 @@ static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
 	        .pending_challenges = config->limits.pending_challenges,
 	        .failed_logins = config->limits.failed_logins,
 	        .failure_window = config->limits.failure_window,
-	        .report = auth_report,
+	        .report = ocs_log_report,
 	};
 }
 
@@ -175,7 +164,7 @@ static void reload(struct mapihttp *server)
 	char private_folder[PATH_MAX];
 	struct ocs_auth_settings auth;
 
-	if (ocs_config_load(server->options->ini, NULL, report, NULL, &config) != 0) {
+	if (ocs_config_load(server->options->ini, NULL, ocs_log_report, NULL, &config) != 0) {
 		ocs_log(LOG_ERR, "reload failed: the accounts stay as they were");
 		return;
 	}
@@ -366,7 +355,7 @@ int main(int argc, char **argv)
 		return status;
 	ocs_http_room_spares(1);
 	umask(027);
-	if (ocs_config_load(options.ini, NULL, report, NULL, &config) != 0)
+	if (ocs_config_load(options.ini, NULL, ocs_log_report, NULL, &config) != 0)
 		return 1;
 	options.ini = config->path; /* absolute */
 	if (!options.foreground && ocs_background_enter(&error) != 0) {

@@ -160,8 +160,8 @@ static FILE *open_map(const char *path, struct ocs_error *error)
 	return NULL;
 }
 
-int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_fn *report,
-                     void *arg, struct ocs_usermap **map_r, struct ocs_error *error)
+int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_report_fn *report, void *arg,
+                     struct ocs_usermap **map_r, struct ocs_error *error)
 {
 	struct ocs_usermap *map = talloc_zero(mem_ctx, struct ocs_usermap);
 	unsigned number = 0, bad = 0;
@@ -203,7 +203,7 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 
 			bad++;
 			if (report != NULL && message != NULL)
-				report(arg, message);
+				report(LOG_ERR, message, arg);
 			talloc_free(message);
 		}
 	}
@@ -224,7 +224,7 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_f
 }
 
 void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *backends,
-                                ocs_usermap_report_fn *report, void *arg)
+                                ocs_report_fn *report, void *arg)
 {
 	for (size_t i = 0; i < map->n; i++) {
 		const struct map_line *line = &map->lines[i];
@@ -239,7 +239,7 @@ void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *back
 		        NULL, "%s:%u: there is no section [backend:%s]: the line has no effect",
 		        map->path != NULL ? map->path : "?", line->number, line->backend);
 		if (message != NULL)
-			report(arg, message);
+			report(LOG_WARNING, message, arg);
 		talloc_free(message);
 	}
 }
@@ -257,7 +257,7 @@ static const char *unseen(const char *name)
 	return NULL;
 }
 
-void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_usermap_report_fn *report, void *arg)
+void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_report_fn *report, void *arg)
 {
 	static const char *const names[] = {"the backend", "the backend user", "the folder",
 	                                    "the groupware user"};
@@ -276,7 +276,7 @@ void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_usermap_report_fn *rep
 			                                       line->number, what, names[f]);
 
 			if (message != NULL)
-				report(arg, message);
+				report(LOG_WARNING, message, arg);
 			talloc_free(message);
 		}
 	}

@@ -16,22 +16,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "base/error.h"
 #include "mapistore/names.h"
 
 struct ocs_usermap;
 
-typedef void ocs_usermap_report_fn(void *arg, const char *text); /* "file:line: what is wrong" */
-
 /* Reports every bad line; returns -1 (and no map) if there was any. talloc object on mem_ctx. */
-int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_usermap_report_fn *report,
-                     void *arg, struct ocs_usermap **map_r, struct ocs_error *error);
+int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_report_fn *report, void *arg,
+                     struct ocs_usermap **map_r, struct ocs_error *error);
 
 /* Reports each line about a backend that is none of these (NULL-terminated): it has no effect. */
 void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *backends,
-                                ocs_usermap_report_fn *report, void *arg);
+                                ocs_report_fn *report, void *arg);
 /* Reports the names that hold what is not seen: control characters, white space at an end. */
-void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_usermap_report_fn *report, void *arg);
+void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_report_fn *report, void *arg);
 
 /* The groupware users of a backend user's folder, each once: calls each() with the user and the
  * fixed FID (0: none). map NULL: the backend user itself. Returns how many. backend and folder

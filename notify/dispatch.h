@@ -19,6 +19,7 @@
 #include "notify/health.h"
 #include "notify/notification.h"
 #include "registry/registry.h"
+#include "base/log.h"
 #include "base/error.h"
 
 struct ocs_dispatch;
@@ -62,8 +63,6 @@ enum ocs_count {
 	                   again, and counts with its last try only */
 	OCS_COUNT_NONE, /* whoever submits it, with ocs_dispatch_count_*() */
 };
-
-typedef void ocs_log_fn(int priority, const char *text); /* syslog priorities; any thread */
 
 /* One request: 1 to n notifications of one account, in order. Allocated with talloc by the caller
  * together with all it points to; submit takes ownership of it. */

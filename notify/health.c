@@ -21,7 +21,7 @@
 #define MEMORY_TRIAL   (1024 * 1024) /* more than any thread has left over */
 
 struct ocs_health {
-	ocs_health_log_fn *log;
+	ocs_log_fn *log;
 	pthread_mutex_t lock; /* of the reports; held for a copy */
 	struct ocs_health_report reports[OCS_HEALTH_SOURCES];
 	atomic_uint_fast64_t no_memory; /* when it was last missing, CLOCK_MONOTONIC ms */
@@ -38,7 +38,7 @@ static const char *const words[OCS_HEALTH_SOURCES] = {
 #undef X
 };
 
-struct ocs_health *ocs_health_new(ocs_health_log_fn *log)
+struct ocs_health *ocs_health_new(ocs_log_fn *log)
 {
 	struct ocs_health *health = calloc(1, sizeof(*health));
 

@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "base/error.h"
 
 struct ocs_health;
@@ -62,10 +63,9 @@ enum ocs_health_state {
 };
 
 /* syslog priorities; any thread. As ocs_log_fn of dispatch.h. */
-typedef void ocs_health_log_fn(int priority, const char *text);
 
 /* log may be NULL. NULL: out of memory. */
-struct ocs_health *ocs_health_new(ocs_health_log_fn *log);
+struct ocs_health *ocs_health_new(ocs_log_fn *log);
 void ocs_health_free(struct ocs_health *health);
 
 /* text: a sentence for an admin, without a full stop: what is wrong and what to do; NULL with WELL.

@@ -142,7 +142,7 @@ static void look_from_child(struct ocs_check *check)
 		ocs_check_report(check, LOG_ERR, "main", "user", "the look as that user failed");
 }
 
-int ocs_check(const struct ocs_config *config, bool starts, ocs_config_report_fn *report, void *arg)
+int ocs_check(const struct ocs_config *config, bool starts, ocs_report_fn *report, void *arg)
 {
 	struct ocs_check check = {.config = config, .starts = starts, .report = report, .arg = arg};
 	struct ocs_error error;

@@ -14,7 +14,6 @@
  * from starting. starts: a start follows, which says itself what the files it reads have to warn
  * of. From the main thread, before there is another one: where root is to be dropped it looks from
  * a child process. */
-int ocs_check(const struct ocs_config *config, bool starts, ocs_config_report_fn *report,
-              void *arg);
+int ocs_check(const struct ocs_config *config, bool starts, ocs_report_fn *report, void *arg);
 
 #endif

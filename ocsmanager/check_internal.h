@@ -13,7 +13,7 @@ struct ocs_check {
 	struct ocs_identity identity;
 	bool starts;  /* before a start, whose parts look at their files themselves */
 	bool running; /* a daemon serves this registry now: its addresses are taken, by itself */
-	ocs_config_report_fn *report;
+	ocs_report_fn *report;
 	void *arg;
 	unsigned errors;
 };

@@ -42,43 +42,9 @@ struct ocs_daemon {
 	struct ocs_auth_limits *limits; /* for what comes from the broker */
 };
 
-struct reporter {
-	ocs_config_report_fn *report;
-	void *arg;
-};
-
-static void report_to_log(int priority, const char *text, void *arg)
-{
-	(void)arg;
-	ocs_log(priority, "%s", text);
-}
-
-static void auth_report(void *arg, const char *text)
-{
-	const struct reporter *reporter = arg;
-
-	reporter->report(LOG_WARNING, text, reporter->arg);
-}
-
-static void usermap_report(void *arg, const char *text)
-{
-	const struct reporter *reporter = arg;
-
-	reporter->report(LOG_ERR, text, reporter->arg);
-}
-
-static void usermap_warn(void *arg, const char *text)
-{
-	const struct reporter *reporter = arg;
-
-	reporter->report(LOG_WARNING, text, reporter->arg);
-}
-
-static const struct reporter log_reporter = {report_to_log, NULL};
-
 static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
-                                              const char *private_folder,
-                                              const struct reporter *reporter)
+                                              const char *private_folder, ocs_report_fn *report,
+                                              void *arg)
 {
 	return (struct ocs_auth_settings){
 	        .backend = config->main.auth == OCS_CONFIG_AUTH_FILE ? "file" : "single",
@@ -95,8 +61,8 @@ static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
 	        .failed_logins = config->limits.failed_logins,
 	        .failure_window = config->limits.failure_window,
 	        .pending_challenges = config->limits.pending_challenges,
-	        .report = auth_report,
-	        .report_arg = (void *)(uintptr_t)reporter,
+	        .report = report,
+	        .report_arg = arg,
 	};
 }
 
@@ -141,26 +107,23 @@ _Static_assert(OCS_SYNC_INTERVAL == 0 && OCS_SYNC_ALWAYS == 1 && OCS_SYNC_NEVER 
                "[main] sync in config/keys.c follows enum ocs_sync");
 
 /* *map_r is NULL without a map. */
-static int load_usermap(const struct ocs_config *config, const struct reporter *reporter,
+static int load_usermap(const struct ocs_config *config, ocs_report_fn *report, void *arg,
                         struct ocs_usermap **map_r, struct ocs_error *error)
 {
 	*map_r = NULL;
 	if (config->users.map == NULL)
 		return 0;
-	if (ocs_usermap_load(config->users.map, NULL, usermap_report, (void *)(uintptr_t)reporter,
-	                     map_r, error) < 0)
+	if (ocs_usermap_load(config->users.map, NULL, report, arg, map_r, error) < 0)
 		return -1;
-	ocs_usermap_doubt(*map_r, usermap_warn, (void *)(uintptr_t)reporter);
-	ocs_usermap_check_backends(*map_r, config->backend_names, usermap_warn,
-	                           (void *)(uintptr_t)reporter);
+	ocs_usermap_doubt(*map_r, report, arg);
+	ocs_usermap_check_backends(*map_r, config->backend_names, report, arg);
 	return 0;
 }
 
-int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *report, void *arg)
+int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, void *arg)
 {
-	const struct reporter reporter = {report, arg};
 	char *folder = talloc_asprintf(NULL, "%s/private", config->main.registry);
-	struct ocs_auth_settings settings = auth_settings(config, folder, &reporter);
+	struct ocs_auth_settings settings = auth_settings(config, folder, report, arg);
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_auth_limits *limits;
 	struct ocs_usermap *map = NULL;
@@ -179,7 +142,7 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *repo
 		report(LOG_ERR, folder != NULL ? error.text : "out of memory", arg);
 		result = -1;
 	}
-	if (load_usermap(config, &reporter, &map, &error) < 0) {
+	if (load_usermap(config, report, arg, &map, &error) < 0) {
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
@@ -274,7 +237,7 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 {
 	const struct ocs_config *config = daemon->config;
 	struct ocs_auth_settings auth =
-	        auth_settings(config, daemon->private_folder, &log_reporter);
+	        auth_settings(config, daemon->private_folder, ocs_log_report, NULL);
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_usermap *map = NULL;
 	bool moved = false, failed = false;
@@ -305,7 +268,7 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 		        "the "
 		        "high-water mark of the identifiers among it, is kept",
 		        config->main.registry);
-	if (load_usermap(config, &log_reporter, &map, error) < 0)
+	if (load_usermap(config, ocs_log_report, NULL, &map, error) < 0)
 		return -1;
 	if (ocs_dispatch_start(config->main.registry, daemon->registry, daemon->index, map,
 	                       &dispatch, ocs_log_text, &daemon->dispatch, error) < 0)
@@ -348,12 +311,12 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
                   struct ocs_auth_limits **limits_r)
 {
 	struct ocs_auth_settings auth =
-	        auth_settings(loaded, daemon->private_folder, &log_reporter);
+	        auth_settings(loaded, daemon->private_folder, ocs_log_report, NULL);
 	struct ocs_error error = {""};
 
 	*limits_r = ocs_service_limits(loaded, NULL, &error);
 	if (*limits_r == NULL || dispatch_settings(loaded, dispatch, &error) < 0 ||
-	    load_usermap(loaded, &log_reporter, map_r, &error) < 0 ||
+	    load_usermap(loaded, ocs_log_report, NULL, map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
 	    ocs_service_reload(daemon->service, loaded, &error) < 0) {
 		ocs_log(LOG_ERR, "%s", error.text);
@@ -369,7 +332,7 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 	struct ocs_usermap *map = NULL;
 	struct ocs_auth_limits *limits = NULL;
 
-	if (ocs_config_load(daemon->config->path, daemon, report_to_log, NULL, &loaded) < 0 ||
+	if (ocs_config_load(daemon->config->path, daemon, ocs_log_report, NULL, &loaded) < 0 ||
 	    reload(daemon, loaded, &dispatch, &map, &limits) < 0) {
 		ocs_log(LOG_ERR, "reload refused: the configuration stays as it was");
 		talloc_free(limits);
@@ -377,7 +340,7 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 		talloc_free(loaded);
 		return;
 	}
-	ocs_config_report_restart(daemon->config, loaded, report_to_log, NULL);
+	ocs_config_report_restart(daemon->config, loaded, ocs_log_report, NULL);
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
 	set_limits(daemon, limits);
 	ocs_log_set_level((int)loaded->main.log_level);

@@ -18,7 +18,7 @@ struct ocs_local_socket;
 /* The files that the parts read: account file, passwords, user map; see check.h for
  * the rest of what `ocsmanager -t` looks at. Reports every
  * problem; changes and creates nothing. -1 if one of them keeps the daemon from starting. */
-int ocs_daemon_check(const struct ocs_config *config, ocs_config_report_fn *report, void *arg);
+int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, void *arg);
 
 /* Starts everything; when it returns 0, clients are answered. private_folder as made by
  * ocs_folder_private(). local: see service.h. Takes the config over with talloc_steal(), on success

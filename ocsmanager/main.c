@@ -194,12 +194,6 @@ static int become(const struct ocs_config *config, struct ocs_local_socket **loc
 	return 0;
 }
 
-static void report_to_log(int priority, const char *text, void *arg)
-{
-	(void)arg;
-	ocs_log(priority, "%s", text);
-}
-
 static void reload(struct ocs_daemon *daemon)
 {
 	ocs_manager_reloading();
@@ -277,7 +271,7 @@ static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 
 	block_signals(&signals);
 	log_limits(config);
-	if (ocs_check(config, true, report_to_log, NULL) < 0)
+	if (ocs_check(config, true, ocs_log_report, NULL) < 0)
 		ocs_error_set(error, "%s: the daemon cannot start with it", config->path);
 	else if (become(config, &local, error) == 0 &&
 	         ocs_folder_lock(config->main.registry, &lock, error) == 0 &&

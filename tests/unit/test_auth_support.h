@@ -42,10 +42,11 @@ static OCS_MAYBE int64_t now(void *arg, bool wall)
 	return clock_ms + (wall ? 1700000000000 : 0);
 }
 
-static OCS_MAYBE void on_report(void *arg, const char *text)
+static OCS_MAYBE void on_report(int priority, const char *text, void *arg)
 {
 	size_t len = strlen(reported);
 
+	(void)priority;
 	(void)arg;
 	snprintf(reported + len, sizeof(reported) - len, "%s\n", text);
 }

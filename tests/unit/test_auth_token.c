@@ -31,8 +31,9 @@ static int64_t now(void *arg, bool wall)
 	return clock_ms + (wall ? 1700000000000 : 0);
 }
 
-static void on_report(void *arg, const char *text)
+static void on_report(int priority, const char *text, void *arg)
 {
+	(void)priority;
 	(void)arg;
 	snprintf(reported, sizeof(reported), "%s", text);
 }

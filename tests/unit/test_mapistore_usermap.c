@@ -20,8 +20,9 @@ static void teardown(void)
 	rig_remove_folder();
 }
 
-static void report(void *arg, const char *text)
+static void report(int priority, const char *text, void *arg)
 {
+	(void)priority;
 	(void)arg;
 	strcat(reports, text);
 	strcat(reports, "\n");
