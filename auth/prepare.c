@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See prepare.h. libgsasl does the work.
+ * libgsasl does the work.
  */
 #include "auth/prepare.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See error.h. */
+/* Formatting the text of an error. Memory of the caller only. */
 #include "base/error.h"
 
 #include <errno.h>

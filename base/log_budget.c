@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See log_budget.h. A table of slots, one for each kind and sender of the moment.
+ * A table of slots, one for each kind and sender of the moment.
  */
 #include "base/clock.h"
 #include "base/log_budget.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See shield.h. */
+/* Holding SIGXFSZ back from this thread while files of ours are written. */
 #include "base/shield.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Connecting, declaring and binding for the bare AMQP programs. See amqp.h. */
+/* Connecting, declaring and binding for the bare AMQP programs. */
 #include "bench/amqp.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See broker.h: opening and closing a connection. The only file that sees the password, which goes
+ * Opening and closing a connection. The only file that sees the password, which goes
  * into the login and nowhere else.
  *
  * librabbitmq writes with MSG_NOSIGNAL (TLS too), sets TCP_NODELAY, SO_KEEPALIVE and O_NONBLOCK,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See broker.h: the exchange and the queues, declared on an open channel. */
+/* The exchange and the queues, declared on an open channel. */
 #include "cluster/broker_internal.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See broker.h: how long to wait before the next try, and telling people once. */
+/* How long to wait before the next try, and telling people once. */
 #include "cluster/broker.h"
 
 #include <stdio.h>

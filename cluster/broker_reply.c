@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See broker.h: what the broker's answers and librabbitmq's statuses mean, and the sentence for
+ * What the broker's answers and librabbitmq's statuses mean, and the sentence for
  * people. Answers what the broker closes.
  */
 #include "cluster/broker_internal.h"

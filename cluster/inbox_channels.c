@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox_internal.h: the three channels of the inbox, each with what is declared and consumed on
+ * The three channels of the inbox, each with what is declared and consumed on
  * it. One that fails is tried again later and the others go on.
  */
 #include "cluster/inbox_internal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox_internal.h: the messages of one queue that are delivered and not acknowledged: their
+ * The messages of one queue that are delivered and not acknowledged: their
  * states, taking them, acknowledging them.
  */
 #include "cluster/inbox_internal.h"

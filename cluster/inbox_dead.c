@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox_internal.h: putting messages into the dead-letter queue, with the broker's confirm
+ * Putting messages into the dead-letter queue, with the broker's confirm
  * before they are acknowledged to the queue they came from. A body too large to be kept goes there
  * piece by piece as it comes.
  */

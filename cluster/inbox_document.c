@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox_internal.h: the body of a message into notifications, and what their refusals mean.
+ * The body of a message into notifications, and what their refusals mean.
  * Pure functions. The JSON of the older AMQP plugin is written as the XML that it stands for and
  * read like any other, so that there is one set of rules.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox_internal.h: where the answers of dispatch arrive, in whatever thread they come, and the
+ * Where the answers of dispatch arrive, in whatever thread they come, and the
  * submissions that they belong to.
  */
 #include "cluster/inbox_internal.h"

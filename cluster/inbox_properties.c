@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See inbox_internal.h: the properties of a message, read and written. Pure functions. */
+/* The properties of a message, read and written. Pure functions. */
 #include "cluster/inbox_internal.h"
 
 #include <string.h>

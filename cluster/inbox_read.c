@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox_internal.h: frames into messages. Messages are put together here and not by
+ * Frames into messages. Messages are put together here and not by
  * librabbitmq, which would wait for the rest of one, however large, in the middle of a frame loop.
  */
 #include "cluster/inbox_internal.h"

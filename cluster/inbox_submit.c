@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See inbox_internal.h: submitting the messages of a queue, in the order of delivery, and what
+ * Submitting the messages of a queue, in the order of delivery, and what
  * becomes of the answers. What was trouble is submitted again after a while, and what reports about
  * the same user waits behind it.
  */

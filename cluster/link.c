@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See link.h: the parts in their order, and what each is told of the others. */
+/* The parts in their order, and what each is told of the others. */
 #include "cluster/link.h"
 
 #include <string.h>

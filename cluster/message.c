@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See message.h. Pure functions on the caller's memory. */
+/* A notification to and from the properties and body of an AMQP message. Pure functions on the
+ * caller's memory. */
 #include "cluster/message.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See outbox_internal.h: what the broker says on the publisher's connection: confirms, refusals,
+ * What the broker says on the publisher's connection: confirms, refusals,
  * returned messages, alarms, and that it closes. The publisher's thread.
  */
 #include "cluster/outbox_internal.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See outbox_internal.h: the messages, and the lists they are in. Touches no connection, no disk.
+/* The messages, and the lists they are in. Touches no connection, no disk.
  */
 #include "cluster/outbox_internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See outbox_internal.h: the thread that owns the connection and publishes. It may hang in the
+ * The thread that owns the connection and publishes. It may hang in the
  * network for two heartbeats; nobody waits for it.
  */
 #include "cluster/outbox_internal.h"

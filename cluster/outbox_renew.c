@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See outbox_internal.h: a new channel in place of one that refuses for ever. RabbitMQ 3.10 does
+ * A new channel in place of one that refuses for ever. RabbitMQ 3.10 does
  * that to who first publishes to a quorum queue while it has no leader, as one does who connects
  * anew because a broker of a cluster died. The publisher's thread.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See outbox_internal.h: the thread that keeps the deadlines and writes the spool. It never touches
+ * The thread that keeps the deadlines and writes the spool. It never touches
  * the network, so that what hangs there holds up nobody's answer.
  */
 #include "cluster/outbox_internal.h"

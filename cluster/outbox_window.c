@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See outbox_internal.h: the messages that are published and not confirmed, in a ring indexed by
+ * The messages that are published and not confirmed, in a ring indexed by
  * their tag. All with the lock.
  */
 #include "cluster/outbox_internal.h"

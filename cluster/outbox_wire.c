@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See outbox_internal.h: one message as librabbitmq wants it. Knows nothing of confirms. */
+/* One message as librabbitmq wants it. Knows nothing of confirms. */
 #include "cluster/outbox_internal.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * See relay.h. A request is put into the outbox, a message for each notification (more where very
+ * A request is put into the outbox, a message for each notification (more where very
  * many users see it), and given to dispatch, at the same time; whichever ends last answers.
  *
  * What a notification was to this node does not decide whether it is handed on: a duplicate here

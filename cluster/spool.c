@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The spool: opening what an earlier process left, closing, state. See spool.h and
- * spool_internal.h. Touches the folder it was given and nothing else.
+ * The spool: opening what an earlier process left, closing, state. Touches the folder it was given
+ * and nothing else.
  */
 #include "cluster/spool_internal.h"
 

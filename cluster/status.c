@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See status.h. Touches nothing but what it is given. */
+/* Counters and states of the three connections. Touches nothing but what it is given. */
 #include "cluster/status.h"
 
 #include <stdio.h>

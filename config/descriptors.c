@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See descriptors.h. */
+/* Sharing out the file descriptors of the process. Reads its limits, changes nothing. */
 #include "config/descriptors.h"
 
 #include <limits.h>

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * RopNotify and RopPending at the end of a response, MS-OXCROPS 3.1.5.1.3 and MS-OXCNOTIF 3.1.5.1.
- * See ocsemsmdb.h. Touches the caller's buffer and what is queued for the session.
+ * Touches the caller's buffer and what is queued for the session.
  */
 #include "libocsemsmdb/internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * EcDoRpcExt2 and Execute from the extended buffer to the extended buffer. See ocsemsmdb.h.
+ * EcDoRpcExt2 and Execute from the extended buffer to the extended buffer.
  */
 #include "libocsemsmdb/internal.h"
 

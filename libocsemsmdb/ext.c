@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * RPC_HEADER_EXT, MS-OXCRPC 2.2.2.1, around a ROP buffer. See ocsemsmdb.h. Pure functions over the
+ * RPC_HEADER_EXT, MS-OXCRPC 2.2.2.1, around a ROP buffer. Pure functions over the
  * caller's memory.
  */
 #include "ocsemsmdb.h"

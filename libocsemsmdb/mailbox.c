@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The built-in ROP processor: from a ROP input buffer to a ROP output buffer, MS-OXCROPS 3.2.5.1.
- * See mailbox.h.
+ *
  */
 #include "libocsemsmdb/mailbox.h"
 

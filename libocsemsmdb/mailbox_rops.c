@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * What the built-in mailbox answers: RopLogon (MS-OXCSTOR 2.2.1.1), RopOpenFolder, the tables of no
- * rows (MS-OXCTABL 2.2.2), RopRegisterNotification. See mailbox.h. Reads the time of day.
+ * rows (MS-OXCTABL 2.2.2), RopRegisterNotification. Reads the time of day.
  */
 #include "libocsemsmdb/mailbox.h"
 

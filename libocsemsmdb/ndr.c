@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The stub codec. See ndr.h. Pure functions over the caller's memory.
+ * The stub codec. Pure functions over the caller's memory.
  *
  * A reader or writer remembers that it failed and then does nothing more, so that a stub reads as
  * the list of its parameters and is judged once, at its end.

@@ -1,39 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Walking over RopNotify responses. See notify_walk.h. Pure functions over the caller's memory. */
+/* Walking over RopNotify responses (MS-OXCNOTIF 2.2.1.4). Pure functions over the caller's memory.
+ */
 #include "libocsemsmdb/notify_walk.h"
 
 #include <stdbool.h>
 
+#include "ocsnotify.h"
 #include "libocsemsmdb/request.h"
 #include "base/bytes.h"
 
 #define HEAD_SIZE     8
 #define FLAGS_AT      6
 #define MESSAGE_FLAGS 24 /* where they stand in a NewMail */
-
-#define TYPE_MASK 0x0fff
-#define TOTAL     0x1000
-#define UNREAD    0x2000
-#define SEARCH    0x4000
-#define MESSAGE   0x8000
-
-enum type {
-	NEWMAIL = 0x0002,
-	CREATED = 0x0004,
-	DELETED = 0x0008,
-	MODIFIED = 0x0010,
-	MOVED = 0x0020,
-	COPIED = 0x0040,
-	SEARCH_COMPLETED = 0x0080,
-	TABLE = 0x0100,
-};
-
-enum table_event {
-	ROW_ADDED = 3,
-	ROW_DELETED = 4,
-	ROW_MODIFIED = 5,
-};
 
 /* One past len says that the data are cut. */
 static size_t cut(size_t len)
@@ -48,10 +27,10 @@ static size_t table_end(const uint8_t *data, size_t len, bool message)
 	if (len < at)
 		return cut(len);
 	switch (ocs_get16(data + HEAD_SIZE)) {
-	case ROW_DELETED:
+	case OCSNOTIFY_TABLE_ROW_DELETED:
 		return at + (message ? 20 : 8);
-	case ROW_ADDED:
-	case ROW_MODIFIED:
+	case OCSNOTIFY_TABLE_ROW_ADDED:
+	case OCSNOTIFY_TABLE_ROW_MODIFIED:
 		at += message ? 40 : 16;
 		if (len < at + 2)
 			return cut(len);
@@ -94,32 +73,33 @@ size_t ocs_notify_length(const uint8_t *data, size_t len)
 	if (len < HEAD_SIZE || data[0] != OCS_ROP_NOTIFY)
 		return 0;
 	flags = ocs_get16(data + FLAGS_AT);
-	message = (flags & MESSAGE) != 0;
-	parent = message == ((flags & SEARCH) != 0);
+	message = (flags & OCSNOTIFY_FLAG_MESSAGE) != 0;
+	parent = message == ((flags & OCSNOTIFY_FLAG_SEARCH_FOLDER) != 0);
 	if (message)
 		at += 8;
 
-	switch (flags & TYPE_MASK) {
-	case NEWMAIL:
+	switch (flags & OCSNOTIFY_FLAG_TYPE) {
+	case OCSNOTIFY_NEWMAIL:
 		at = class_end(data, len, at);
 		break;
-	case CREATED:
+	case OCSNOTIFY_OBJECT_CREATED:
 		at = tags_end(data, len, at + (parent ? 8 : 0));
 		break;
-	case DELETED:
+	case OCSNOTIFY_OBJECT_DELETED:
 		at += parent ? 8 : 0;
 		break;
-	case MODIFIED:
+	case OCSNOTIFY_OBJECT_MODIFIED:
 		at = tags_end(data, len, at);
-		at += ((flags & TOTAL) != 0 ? 4 : 0) + ((flags & UNREAD) != 0 ? 4 : 0);
+		at += ((flags & OCSNOTIFY_FLAG_TOTAL) != 0 ? 4 : 0) +
+		      ((flags & OCSNOTIFY_FLAG_UNREAD) != 0 ? 4 : 0);
 		break;
-	case MOVED:
-	case COPIED:
+	case OCSNOTIFY_OBJECT_MOVED:
+	case OCSNOTIFY_OBJECT_COPIED:
 		at += (parent ? 8 : 0) + 16;
 		break;
-	case SEARCH_COMPLETED:
+	case OCSNOTIFY_SEARCH_COMPLETED:
 		break;
-	case TABLE:
+	case OCSNOTIFY_TABLE_MODIFIED:
 		at = table_end(data, len, message);
 		break;
 	default:
@@ -130,6 +110,7 @@ size_t ocs_notify_length(const uint8_t *data, size_t len)
 
 void ocs_notify_clear_message_flags(uint8_t *data)
 {
-	if ((ocs_get16(data + FLAGS_AT) & (TYPE_MASK | MESSAGE)) == (NEWMAIL | MESSAGE))
+	if ((ocs_get16(data + FLAGS_AT) & (OCSNOTIFY_FLAG_TYPE | OCSNOTIFY_FLAG_MESSAGE)) ==
+	    (OCSNOTIFY_NEWMAIL | OCSNOTIFY_FLAG_MESSAGE))
 		ocs_put32(data + MESSAGE_FLAGS, 0);
 }

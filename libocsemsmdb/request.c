@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The layout of ROP requests. See request.h. Pure functions over the caller's memory.
+ * The layout of ROP requests. Pure functions over the caller's memory.
  *
  * The table has one row for each ROP, with its fields after RopId, LogonId and the first handle
  * index. ROPs whose requests carry property values are missing (RopModifyRules and

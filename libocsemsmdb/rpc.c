@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The calls of EMSMDB and AsyncEMSMDB over their stubs, MS-OXCRPC 3.1.4 and 3.3.4. See ocsemsmdb.h.
+ * The calls of EMSMDB and AsyncEMSMDB over their stubs, MS-OXCRPC 3.1.4 and 3.3.4.
  */
 #include "libocsemsmdb/internal.h"
 

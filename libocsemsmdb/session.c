@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Session contexts, MS-OXCRPC 3.1.1 and 3.1.4.1: made, found, linked, ended. See ocsemsmdb.h. Takes
+ * Session contexts, MS-OXCRPC 3.1.1 and 3.1.4.1: made, found, linked, ended. Takes
  * random bytes from the kernel.
  */
 #include "libocsemsmdb/internal.h"

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The asynchronous wait, MS-OXCRPC 3.3.4.1 and MS-OXCMAPIHTTP 2.2.4.4, as a state of a session: at
- * most one is parked. See ocsemsmdb.h. Calls the host back; no I/O.
+ * most one is parked. Calls the host back; no I/O.
  */
 #include "libocsemsmdb/internal.h"
 

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The files of the identifier index: index.tdb, and when that is as large as a file may be,
- * index.1.tdb and so on. See index.h.
+ * index.1.tdb and so on.
  *
  * Only the newest file is ever written, so that a transaction is one file's and whole or not at
  * all. What an older file says holds until a newer one has a record of the same key; a deletion of

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Folders of the identifier index: a tree of nodes, one record F<node><name> a folder, so that a
- * rename, a deletion or a new uid validity is one record, whatever lies below. See index.h.
+ * rename, a deletion or a new uid validity is one record, whatever lies below.
  */
 #include "mapistore/index_internal.h"
 

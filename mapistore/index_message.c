@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Messages of the identifier index, and the way back from an identifier to its name. See index.h.
+/* Messages of the identifier index, and the way back from an identifier to its name.
  */
 #include "mapistore/index_internal.h"
 

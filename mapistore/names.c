@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See names.h. */
+/* The rules for names of users, folders and messages, and the canonical folder. Pure functions. */
 #include "mapistore/names.h"
 
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See journal.h. Touches only the file it was given, and NAME.new while it restarts. */
+/* Appending checksummed records to a file and reading them back. Touches only the file it was
+ * given, and NAME.new while it restarts. */
 #include "store/journal.h"
 
 #include <errno.h>

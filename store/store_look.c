@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Whether the file of a store is whole, found out by reading alone: no lock is taken, so that
- * nobody who uses it waits, and nothing is written. See store.h.
+ * nobody who uses it waits, and nothing is written.
  */
 #include "store/store_internal.h"
 

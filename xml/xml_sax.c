@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See xml_sax.h. libxml2's SAX2 interface; touches nothing but the caller's arena. */
+/* The XML walker over libxml2's SAX2 interface. Touches nothing but the caller's arena. */
 #include "xml/xml_sax.h"
 
 #include <limits.h>

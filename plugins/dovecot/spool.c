@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The spool: folder, lock and writing. See spool.h. Touches that folder only. */
+/* The spool: folder, lock and writing. Touches that folder only. */
 #include "lib.h"
 #include "crc32.h"
 #include "str.h"

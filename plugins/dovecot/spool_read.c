@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The spool: reading and removing. See spool.h. Touches its folder only. */
+/* The spool: reading and removing. Touches its folder only. */
 #include "lib.h"
 #include "crc32.h"
 #include "strfuncs.h"
