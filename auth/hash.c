@@ -161,7 +161,7 @@ static int make_ssha(const char *password, char *hash_r, struct ocs_error *error
 	struct ocs_ssha ssha;
 
 	if (ocs_auth_random(salt, sizeof(salt)) < 0)
-		return ocs_error_set(error, "no random bytes to be had");
+		return ocs_error_set(error, "cannot get random bytes");
 	ocs_ssha_make(password, salt, sizeof(salt), &ssha);
 	ocs_ssha_text(&ssha, hash_r);
 	return 0;
@@ -176,7 +176,7 @@ static int make_scram(const char *password, char *hash_r, struct ocs_error *erro
 	size_t prefix = strlen(SCRAM_PREFIX);
 
 	if (ocs_auth_random(keys.salt, keys.salt_len) < 0)
-		return ocs_error_set(error, "no random bytes to be had");
+		return ocs_error_set(error, "cannot get random bytes");
 	if (ocs_scram_keys_derive(&keys, password) < 0)
 		return ocs_error_set(error, "out of memory");
 	memcpy(hash_r, SCRAM_PREFIX, prefix);

@@ -138,7 +138,7 @@ static enum ocs_auth_result ssha_start(struct step *step, const char *login)
 	strcpy(challenge->account, login);
 	if (ocs_auth_random(challenge->token_salt, OCS_CHALLENGE_SALT) < 0) {
 		ocs_challenge_free(challenge);
-		return fail(step, OCS_AUTH_INTERNAL, "no random bytes to be had");
+		return fail(step, OCS_AUTH_INTERNAL, "cannot get random bytes");
 	}
 	ssha_of(step, login, &ssha, &real);
 	ocs_auth_b64_encode(step->reply->salt, ssha.salt, ssha.salt_len);

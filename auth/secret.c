@@ -56,7 +56,7 @@ int ocs_auth_secret_load(const char *path, struct ocs_auth_secret *secret, bool 
 	if (rc != OCS_PRIVFILE_MISSING)
 		return rc;
 	if (ocs_auth_random(key, sizeof(key)) < 0)
-		return ocs_error_set(error, "no random bytes to be had: %s", strerror(errno));
+		return ocs_error_set(error, "cannot get random bytes: %s", strerror(errno));
 	rc = ocs_privfile_create(path, key, sizeof(key), 0600, error);
 	if (rc == 0) {
 		ocs_auth_secret_set(secret, key);
@@ -78,7 +78,7 @@ int ocs_auth_secret_rotate(const char *path, struct ocs_auth_secret *secret,
 	gid_t gid = (gid_t)-1;
 
 	if (ocs_auth_random(key, sizeof(key)) < 0)
-		return ocs_error_set(error, "no random bytes to be had: %s", strerror(errno));
+		return ocs_error_set(error, "cannot get random bytes: %s", strerror(errno));
 	if (stat(path, &st) == 0) {
 		uid = st.st_uid;
 		gid = st.st_gid;

@@ -23,7 +23,7 @@ enum ocs_auth_result ocs_auth_grant(struct ocs_auth *auth, const struct ocs_auth
 	int64_t expires = ocs_auth_wall_ms(&auth->clock) + (int64_t)view->token_ttl * 1000;
 
 	if (ocs_token_make(&auth->secret, account, expires, reply->token) < 0)
-		return ocs_auth_fail(reply, OCS_AUTH_INTERNAL, "no random bytes to be had");
+		return ocs_auth_fail(reply, OCS_AUTH_INTERNAL, "cannot get random bytes");
 	reply->ttl = view->token_ttl;
 	strcpy(reply->account, account->name);
 	return OCS_AUTH_OK;

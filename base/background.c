@@ -48,7 +48,7 @@ int ocs_background_enter(struct ocs_error *error)
 	close(fds[0]);
 	ready_fd = fds[1];
 	if (setsid() < 0 || chdir("/") < 0)
-		return ocs_error_set(error, "a session of its own: %s", strerror(errno));
+		return ocs_error_set(error, "cannot start a session: %s", strerror(errno));
 	/* The second fork: no session leader, so that no terminal can become ours again. */
 	child = fork();
 	if (child < 0)

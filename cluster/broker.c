@@ -167,14 +167,14 @@ static enum ocs_broker_result say_connect(const struct ocs_broker *broker, int s
 	}
 	if (status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED) {
 		ocs_error_set(error,
-		              "%s: its certificate is not to be trusted (%s); see ca_file in "
+		              "%s: its certificate is not trusted (%s); see ca_file in "
 		              "[rabbitmq]",
 		              broker->peer, amqp_error_string2(status));
 		return OCS_BROKER_REFUSED;
 	}
 	if (status == AMQP_STATUS_SSL_CONNECTION_FAILED)
 		ocs_error_set(error, "%s: no TLS%s", broker->peer,
-		              verify ? ", or a certificate that is not to be trusted; see ca_file "
+		              verify ? ", or a certificate that is not trusted; see ca_file "
 		                       "in [rabbitmq]"
 		                     : "");
 	else if (status == AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED)

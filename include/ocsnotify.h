@@ -83,7 +83,7 @@ enum ocsnotify_error {
 	        -3, /* the registry folder is missing or not set up: start ocsmanager */
 	OCSNOTIFY_E_REGISTRY = -4,   /* reading or writing the registry failed */
 	OCSNOTIFY_E_PERMISSION = -5, /* this user may not use the registry folder */
-	OCSNOTIFY_E_SYSTEM = -6,     /* a socket, timer or descriptor was not to be had */
+	OCSNOTIFY_E_SYSTEM = -6,     /* a socket, timer or descriptor cannot be created */
 	OCSNOTIFY_E_EXISTS = -7,     /* the handle is subscribed already */
 	OCSNOTIFY_E_NOT_FOUND = -8,  /* no such handle */
 	/* exhausted: identifiers; 4096 subscriptions of a session; 4096 queues or (in one context)

@@ -56,7 +56,7 @@ static void advise(struct ocsnotify *context, int error)
 		return;
 	context->advised |= bit;
 	lib_warn(context,
-	         "no message queue to be had, subscriptions go on through the registry, which is "
+	         "no message queue is available; subscriptions use the registry instead, which is "
 	         "slower: %s",
 	         ocs_queue_limit_advice(error));
 }

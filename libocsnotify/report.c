@@ -25,7 +25,7 @@ const char *ocsnotify_strerror(int error)
 	case OCSNOTIFY_E_PERMISSION:
 		return "this user may not use the registry folder";
 	case OCSNOTIFY_E_SYSTEM:
-		return "a socket, timer or descriptor was not to be had";
+		return "a socket, timer or descriptor cannot be created";
 	case OCSNOTIFY_E_EXISTS:
 		return "the handle is subscribed already";
 	case OCSNOTIFY_E_NOT_FOUND:

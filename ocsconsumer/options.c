@@ -270,7 +270,7 @@ static int complete(struct consumer_options *options)
 		return bad("--context means nothing without --push");
 	if (options->context_len == 0) {
 		if (getrandom(options->context, DEFAULT_CONTEXT_LEN, 0) != DEFAULT_CONTEXT_LEN)
-			return bad("no random bytes to be had: give a --context");
+			return bad("cannot get random bytes: give a --context");
 		options->context_len = DEFAULT_CONTEXT_LEN;
 	}
 	return 0;

@@ -92,7 +92,7 @@ static int parse_options(int argc, char **argv, struct options *options)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "ocsmanager: what is '%s'?\n%s", argv[optind], usage_text);
+		fprintf(stderr, "ocsmanager: unknown argument '%s'\n%s", argv[optind], usage_text);
 		return EXIT_USAGE;
 	}
 	return -1;
