@@ -293,7 +293,7 @@ $(BUILD)/tests/test_%_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
-$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config mapistore base)
+$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config cluster xml notify registry mapistore mqueue store base)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
