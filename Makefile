@@ -180,7 +180,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crow
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench install uninstall clean format check-format FORCE
+.PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
 all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
@@ -292,11 +292,18 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
 $(BUILD)/tests/test_%_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
-FUZZ_TESTS := $(patsubst fuzz/fuzz_%.c,$(BUILD)/tests/test_fuzz_%,$(wildcard fuzz/fuzz_*.c))
-$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config cluster xml notify registry mapistore mqueue store base)
+FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+FUZZ_TESTS := $(FUZZ_NAMES:%=$(BUILD)/tests/test_fuzz_%)
+FUZZERS    := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
+FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config cluster xml notify registry mapistore mqueue store base)
+$(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS)
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # ---- what service tests run beside the daemon ----
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
@@ -351,6 +358,16 @@ demo demo-outlook demo-cluster: needed
 	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
 	@$(PYTHON) demo/$(subst -,_,$@).py $(BUILD)
+
+# With clang's libFuzzer, TIME seconds for each target; what it finds and learns stays in build-fuzz.
+TIME ?= 60
+fuzz:
+	$(MAKE) CC=clang BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined OPT='-O1 -g' $(FUZZ_NAMES:%=build-fuzz/fuzz/%)
+	@for name in $(FUZZ_NAMES); do \
+	    mkdir -p build-fuzz/corpus/$$name && echo "== $$name, $(TIME) s" && \
+	    build-fuzz/fuzz/$$name -max_total_time=$(TIME) -max_len=4096 -print_final_stats=0 -verbosity=0 \
+	        -artifact_prefix=build-fuzz/found-$$name- build-fuzz/corpus/$$name || exit 1; \
+	done
 
 bench: needed all $(BENCHES)
 	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py
