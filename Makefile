@@ -359,6 +359,10 @@ demo demo-outlook demo-cluster: needed
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
 	@$(PYTHON) demo/$(subst -,_,$@).py $(BUILD)
 
+# For clangd and other tools that ask how a file is compiled.
+compile_commands.json: FORCE
+	@$(MAKE) -Bn --no-print-directory all tests $(BENCHES) | tools/compile-commands >$@
+
 # With clang's libFuzzer, TIME seconds for each target; what it finds and learns stays in build-fuzz.
 TIME ?= 60
 fuzz:
