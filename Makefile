@@ -272,12 +272,12 @@ $(SAMBA_PLUGIN): $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a p
 	    $(shell $(PKG_CONFIG) --libs $(SAMBA_PKGS) 2>/dev/null) -ldcerpc-server-core -lsamba-errors $(HOST_LIBS)
 
 # ---- the daemon with kill points, for the tests of sudden death ----
-FAULT_OBJS := $(patsubst $(BUILD)/obj/%,$(BUILD)/obj-faults/%,$(call objs,notify) $(call objs,registry))
+FAULT_OBJS := $(patsubst %.c,$(BUILD)/obj-faults/%.o,$(shell grep -l '^#include "base/fault_point.h"' */*.c))
 $(BUILD)/obj-faults/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC      $< (faults)"
 	@$(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
-$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(call libs,ocsmanager config cluster xml auth http) $(FAULT_OBJS) $(call libs,mapistore mqueue store base)
+$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify auth http registry mapistore mqueue store base)
 	@echo "  LINK    $@"
 	@$(LINK) -pie -o $@ $^ $(LIBS)
 
