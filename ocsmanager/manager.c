@@ -9,10 +9,9 @@
 
 #ifdef HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
-
-#include "base/clock.h"
 #endif
 
+#include "base/clock.h"
 #include "ocsmanager/daemon.h"
 
 #define LOOK_NS 500000000L

@@ -39,8 +39,8 @@ except ImportError as problem:
 PROGRAMS = "/usr/lib/rabbitmq/bin"
 USER, PASSWORD = "ocsnode", "a/secret:of %the@node"  # what must be encoded in a URI is in it
 START_LIMIT = 90.0
-QUEUE_AGE = 1.5  # seconds; see kill()
-VHOSTS = 40  # made with the first start, where they cost nothing; each later one costs a rabbitmqctl
+QUEUE_AGE = 3.0  # seconds; see kill()
+VHOSTS = 120  # made with the first start, where they cost nothing
 
 # Rows as rabbitmqctl --formatter json prints them. {rows}: an expression.
 AS_JSON = """\
@@ -320,9 +320,9 @@ class Broker:
         self._end(signal.SIGTERM)
 
     def kill(self):
-        """kill -9. Waits first until no queue is too young to survive that: RabbitMQ 3.10 syncs its
-        list of quorum queues after about a second, and a queue that is not in it answers nothing
-        after the restart until it is deleted."""
+        """kill -9. Waits first until no queue, and what was bound to it right after, is too young to
+        survive that: RabbitMQ writes its list of quorum queues after about a second (one that is not
+        in it answers nothing after the restart until it is deleted), its bindings within two."""
         self.wait_for_old_queues()
         self._end(signal.SIGKILL)
 
