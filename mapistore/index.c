@@ -211,7 +211,8 @@ static int look_at_later(const char *folder, char *path, size_t size, struct ocs
 	    found = 0;
 
 	for (unsigned n = 1; n < OCS_INDEX_FILES_MAX; n++) {
-		bool sealed = ret >= 0 && seal != OCS_STORE_MISSING;
+		bool sealed = (ret == OCS_STORE_OK || ret == OCS_STORE_DAMAGED) &&
+		              seal != OCS_STORE_MISSING;
 
 		if (snprintf(path, size, "%s/index.%u.tdb", folder, n) >= (int)size)
 			return ocs_error_set(error, "%s: the path is too long", folder);

@@ -11,6 +11,7 @@
 
 #define BACK_STEP      5 /* ms */
 #define BACK_STEPS     400
+#define COUNTS         20
 #define DELIVERY_LIMIT 10 /* seconds */
 
 int ocsctl_dead_talked(enum ocs_broker_result result, const struct ocs_error *error)
@@ -103,6 +104,44 @@ static int take_delivered(struct ocsctl_dead *dead, amqp_message_t *message)
 	return 1;
 }
 
+static int count_all(struct ocsctl_dead *dead)
+{
+	enum ocs_broker_result result;
+	struct ocs_error error;
+
+	result = ocs_broker_count(dead->broker, OCSCTL_DEAD_CHANNEL, dead->settings->dead_queue,
+	                          &dead->messages, &error);
+	if (result == OCS_BROKER_MISSING)
+		no_queue(dead, &error);
+	return ocsctl_dead_talked(result, &error);
+}
+
+/* Until it is known how many the queue holds: 1; nothing for certain: 0; or it cannot be said: -1.
+ * The count of a quorum queue whose leader does not answer in a quarter of a second is 0, so it is
+ * asked for several times. What basic.get says then is certain; but what it finds goes back behind
+ * others, so that numbers in an earlier list are not those in the queue. */
+static int find_any(struct ocsctl_dead *dead)
+{
+	amqp_message_t message;
+	int ret;
+
+	for (int i = 0; i < COUNTS; i++) {
+		if (count_all(dead) < 0)
+			return -1;
+		if (dead->messages != 0)
+			return 1;
+	}
+	/* The broker says that there is none, or that nobody may ask. */
+	ret = take_by_get(dead, &message);
+	if (ret <= 0)
+		return ret;
+	amqp_destroy_message(&message);
+	ocsctl_error("%s is too busy to count what %s holds: try again, and list them first, since "
+	             "their numbers may be others now",
+	             ocs_broker_peer(dead->broker), dead->settings->dead_queue);
+	return -1;
+}
+
 /* Has the broker send all there are. A quorum queue gives back in the old order only what one
  * consumer held (what basic.get took comes back before or behind it, by the broker's version), and
  * puts it behind what came back earlier; so all are taken, however few are looked at. */
@@ -112,17 +151,9 @@ static int expect_all(struct ocsctl_dead *dead)
 	enum ocs_broker_result result;
 	struct ocs_error error;
 
-	result = ocs_broker_count(dead->broker, OCSCTL_DEAD_CHANNEL, dead->settings->dead_queue,
-	                          &dead->messages, &error);
-	if (result == OCS_BROKER_MISSING)
-		no_queue(dead, &error);
-	if (ocsctl_dead_talked(result, &error) < 0)
-		return -1;
 	dead->expected = dead->messages;
 	if (dead->expected > OCSCTL_DEAD_HELD_MAX)
 		dead->expected = OCSCTL_DEAD_HELD_MAX;
-	if (dead->expected == 0)
-		return 0;
 	amqp_basic_qos(dead->connection, OCSCTL_DEAD_CHANNEL, 0, (uint16_t)dead->expected, 0);
 	result = ocs_broker_reply(dead->broker, "setting the prefetch", &error);
 	if (result == OCS_BROKER_OK) {
@@ -131,39 +162,6 @@ static int expect_all(struct ocsctl_dead *dead)
 		result = ocs_broker_reply(dead->broker, "reading the dead letters", &error);
 	}
 	return ocsctl_dead_talked(result, &error);
-}
-
-/* Until the queue holds something, or nothing for certain (0), or it cannot be said (-1); 1: it
- * does, and all of it was asked for. The count of a quorum queue whose leader is busy is 0, and
- * basic.get finds something all the same: that is given back by closing the channel. */
-static int find_any(struct ocsctl_dead *dead)
-{
-	struct timespec step = {.tv_nsec = BACK_STEP * 1000000L};
-	amqp_message_t message;
-	struct ocs_error error;
-	int ret;
-
-	for (int i = 0; i < BACK_STEPS; i++) {
-		if (expect_all(dead) < 0)
-			return -1;
-		if (dead->messages != 0)
-			return 1;
-		/* The broker says that there is none, or that nobody may ask. */
-		ret = take_by_get(dead, &message);
-		if (ret <= 0)
-			return ret;
-		amqp_destroy_message(&message);
-		dead->messages = 0;
-		amqp_channel_close(dead->connection, OCSCTL_DEAD_CHANNEL, AMQP_REPLY_SUCCESS);
-		nanosleep(&step, NULL);
-		if (ocsctl_dead_talked(
-		            ocs_broker_open_channel(dead->broker, OCSCTL_DEAD_CHANNEL, &error),
-		            &error) < 0)
-			return -1;
-	}
-	ocsctl_error("%s cannot count what %s holds; try again", ocs_broker_peer(dead->broker),
-	             dead->settings->dead_queue);
-	return -1;
 }
 
 int ocsctl_dead_take(struct ocsctl_dead *dead, amqp_message_t *message)
@@ -175,6 +173,8 @@ int ocsctl_dead_take(struct ocsctl_dead *dead, amqp_message_t *message)
 
 		if (ret <= 0)
 			return ret;
+		if (expect_all(dead) < 0)
+			return -1;
 		dead->asked = true;
 	}
 	return take_delivered(dead, message);

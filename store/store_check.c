@@ -18,25 +18,26 @@
 
 #define COPIED_MAX (32 * 1024 * 1024)
 
-static int copy_file(struct tdb_context *tdb, int to)
+static int copy_file(struct tdb_context *tdb, bool locks, int to)
 {
 	struct stat st;
 	off_t at = 0;
 	int ret = 0;
 
-	if (tdb_lockall_read(tdb) != 0)
+	if (locks && tdb_lockall_read(tdb) != 0)
 		return -1;
 	if (fstat(tdb_fd(tdb), &st) != 0 || st.st_size > COPIED_MAX)
 		ret = -1;
 	while (ret == 0 && at < st.st_size)
 		if (sendfile(to, tdb_fd(tdb), &at, (size_t)(st.st_size - at)) <= 0)
 			ret = -1;
-	tdb_unlockall_read(tdb);
+	if (locks)
+		tdb_unlockall_read(tdb);
 	return ret;
 }
 
 /* NULL where that cannot be had: the file is too large, /proc or the memory is missing. */
-static struct tdb_context *open_copy(struct tdb_context *tdb)
+static struct tdb_context *open_copy(struct tdb_context *tdb, bool locks)
 {
 	const int flags = TDB_SEQNUM | TDB_INCOMPATIBLE_HASH | TDB_NOLOCK;
 	int fd = memfd_create("ocsmanager-check", MFD_CLOEXEC);
@@ -46,15 +47,15 @@ static struct tdb_context *open_copy(struct tdb_context *tdb)
 	if (fd < 0)
 		return NULL;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (copy_file(tdb, fd) == 0)
+	if (copy_file(tdb, locks, fd) == 0)
 		copy = tdb_open_ex(path, 0, flags, O_RDONLY, 0, NULL, NULL);
 	close(fd);
 	return copy;
 }
 
-int ocs_store_check(struct tdb_context *tdb, const struct tdb_logging_context *logging)
+int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_logging_context *logging)
 {
-	struct tdb_context *copy = open_copy(tdb);
+	struct tdb_context *copy = open_copy(tdb, locks);
 	int ret;
 
 	if (copy == NULL)

@@ -47,9 +47,9 @@ int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r);
  * is not what it was. */
 int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error *error);
 void ocs_store_forget_error(struct ocs_store *store);
-/* The whole-file check: 0, or -1 and what is wrong went to the log function. Takes the lock for
- * reading where tdb was opened with locks. */
-int ocs_store_check(struct tdb_context *tdb, const struct tdb_logging_context *logging);
+/* The whole-file check: 0, or -1 and what is wrong went to the log function. locks: the file may be
+ * written meanwhile, so it is locked for reading (what was opened read-only cannot be). */
+int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_logging_context *logging);
 bool ocs_store_verify(const void *key, size_t key_len, const uint8_t *record, size_t size);
 
 #endif

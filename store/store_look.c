@@ -69,7 +69,7 @@ static int look_once(const char *path, const void *key, size_t key_len,
 		ocs_error_set(error, "%s: not a database file (%s)", path, strerror(errno));
 		return OCS_STORE_CORRUPT;
 	}
-	if (ocs_store_check(tdb, &logging) != 0) {
+	if (ocs_store_check(tdb, false, &logging) != 0) {
 		ocs_error_set(error, "%s: damaged (%s)", path,
 		              look.log[0] != '\0' ? look.log : tdb_errorstr(tdb));
 		/* What cannot be read through cannot be salvaged. */

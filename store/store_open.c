@@ -204,7 +204,8 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 		ocs_error_set(error, "%s: not a database file (%s)", store->path, strerror(saved));
 		return OCS_STORE_CORRUPT;
 	}
-	if ((flags & OCS_STORE_CHECK) != 0 && ocs_store_check(store->tdb, &logging) != 0) {
+	if ((flags & OCS_STORE_CHECK) != 0 &&
+	    ocs_store_check(store->tdb, (flags & OCS_STORE_READ_ONLY) == 0, &logging) != 0) {
 		ocs_error_set(error, "%s: damaged (%s)", store->path,
 		              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
 		tdb_close(store->tdb);

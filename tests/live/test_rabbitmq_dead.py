@@ -225,10 +225,17 @@ class Queue(DeadTest):
 
     def test_a_queue_that_is_too_busy_to_be_counted(self):
         """RabbitMQ then says that it holds nothing."""
+        def busy():
+            self.broker.eval(f"P = whereis('{self.vhost}_{DEAD}'), sys:suspend(P), "
+                             "spawn(fun() -> timer:sleep(1000), sys:resume(P) end).")
+
         self.dead_letters(2)
-        self.broker.eval(f"P = whereis('{self.vhost}_{DEAD}'), sys:suspend(P), "
-                         "spawn(fun() -> timer:sleep(1000), sys:resume(P) end).")
+        busy()
         self.assertEqual(self.bodies(), ["<n>1</n>", "<n>2</n>"])
+        busy()
+        self.ctl("dead", "--retry", "2")
+        self.assertEqual(self.bodies(), ["<n>1</n>"])
+        self.assertEqual(self.mq.count(INGEST), 1)
 
     def test_a_number_that_is_not_in_the_list(self):
         self.dead_letters(2)
