@@ -115,9 +115,7 @@ class Queue(DeadTest):
     def test_more_than_it_can_hold_keep_their_order_too(self):
         # a queue that was just made refuses for a moment: the first is confirmed
         wait_until(lambda: self.mq.publish("1", queue=DEAD))
-        with self.broker.amqp(self.vhost, confirms=False) as fast:
-            for number in range(2, 10101):
-                fast.publish(str(number), queue=DEAD)
+        self.mq.publish_many([str(n) for n in range(2, 10101)], DEAD)
         self.mq.wait_count(DEAD, 10100)
         for _ in range(2):
             result = self.ctl("dead", "--count", "2", "--json").json
