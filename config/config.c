@@ -376,22 +376,30 @@ const struct ocs_config_account *ocs_config_account(const struct ocs_config *con
 	return NULL;
 }
 
-/* A backend that is in both. NULL: it is not. */
+/* NULL: there is none. Looks from *at on, and leaves it behind what it found: in two inis the order
+ * is nearly always the same, so that all of one are found in the other in as many steps. */
 static const struct ocs_config_backend *find_backend(const struct ocs_config *config,
-                                                     const char *name)
+                                                     const char *name, size_t *at)
 {
-	for (size_t i = 0; i < config->n_backends; i++)
-		if (strcmp(config->backends[i].name, name) == 0)
+	for (size_t n = 0; n < config->n_backends; n++) {
+		size_t i = (*at + n) % config->n_backends;
+
+		if (strcmp(config->backends[i].name, name) == 0) {
+			*at = i + 1;
 			return &config->backends[i];
+		}
+	}
 	return NULL;
 }
 
 static void report_backends(const struct ocs_key *key, const struct ocs_config *running,
                             const struct ocs_config *loaded, ocs_report_fn *report, void *arg)
 {
+	size_t at = 0;
+
 	for (size_t i = 0; i < loaded->n_backends; i++) {
 		const struct ocs_config_backend *now = &loaded->backends[i];
-		const struct ocs_config_backend *before = find_backend(running, now->name);
+		const struct ocs_config_backend *before = find_backend(running, now->name, &at);
 		char text[160];
 
 		if (before == NULL || ocs_config_value_equal(key, before, now))

@@ -19,6 +19,23 @@ struct ocs_http_connection *ocs_http_peer(struct MHD_Connection *connection)
 	return info == NULL ? NULL : info->socket_context;
 }
 
+void *ocs_http_exchange_new(struct MHD_Connection *connection, size_t size)
+{
+	struct ocs_http_connection *peer = ocs_http_peer(connection);
+	struct ocs_http_exchange *exchange;
+
+	if (peer == NULL)
+		return NULL;
+	exchange = calloc(1, size);
+	if (exchange == NULL) {
+		ocs_http_guard_no_memory(peer->guard);
+		return NULL;
+	}
+	exchange->connection = connection;
+	exchange->peer = peer;
+	return exchange;
+}
+
 const char *ocs_http_exchange_check(struct ocs_http_exchange *exchange, const char *method,
                                     const char *version)
 {

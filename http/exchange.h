@@ -4,8 +4,8 @@
  * What every request and its answer have in common, whatever is served: the connection, the
  * framing, the body as it comes in, the answer as it goes out.
  *
- * A handler of libmicrohttpd fills in connection, peer, and the limits; calls
- * ocs_http_exchange_check() in its first call, ocs_http_exchange_take() whenever there is data, and
+ * A handler of libmicrohttpd begins one by ocs_http_exchange_new() in its first call, sets the
+ * limits and calls ocs_http_exchange_check(); ocs_http_exchange_take() whenever there is data, and
  * at the end ocs_http_work() (guard.h), then ocs_http_respond(). It belongs to the thread that
  * serves the connection, until who serves it says otherwise.
  */
@@ -39,6 +39,10 @@ struct ocs_http_exchange {
 
 /* The guard's connection; NULL: it has none for lack of memory, nothing is served on it. */
 struct ocs_http_connection *ocs_http_peer(struct MHD_Connection *connection);
+
+/* A request: size bytes that begin with its exchange, zeroed but for connection and peer. NULL: out
+ * of memory, which the guard is told, or no peer. The caller's to free(), and the body in it. */
+void *ocs_http_exchange_new(struct MHD_Connection *connection, size_t size);
 
 /* All headers are known: what is wrong with where the request begins and ends, or NULL. After a
  * fault or a chunked body the connection is closed. */

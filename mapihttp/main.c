@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/log_budget.h"
 #include "base/privilege.h"
+#include "config/auth.h"
 #include "http/room.h"
 
 #define EVENTS_MAX 64
@@ -44,26 +45,17 @@ static void notify_warning(const char *text, void *arg)
 	ocs_log_report(LOG_WARNING, text, arg);
 }
 
-/* PLAIN is what HTTP Basic is; the ini's mechanisms are about the web service. */
+/* PLAIN is what HTTP Basic is; the ini's mechanisms are about the web service, and so is its file
+ * of the secret. */
 static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
                                               const char *private_folder)
 {
-	return (struct ocs_auth_settings){
-	        .backend = config->main.auth == OCS_CONFIG_AUTH_FILE ? "file" : "single",
-	        .username = config->auth_single.username,
-	        .password = config->auth_single.password,
-	        .config_file = config->path,
-	        .password_line = config->auth_single.password_line,
-	        .file = config->auth_file.file,
-	        .mechanisms = "PLAIN",
-	        .private_folder = private_folder,
-	        .challenge_ttl = config->main.challenge_ttl,
-	        .token_ttl = config->main.token_ttl,
-	        .pending_challenges = config->limits.pending_challenges,
-	        .failed_logins = config->limits.failed_logins,
-	        .failure_window = config->limits.failure_window,
-	        .report = ocs_log_report,
-	};
+	struct ocs_auth_settings settings =
+	        ocs_config_auth(config, private_folder, ocs_log_report, NULL);
+
+	settings.mechanisms = "PLAIN";
+	settings.secret_file = NULL;
+	return settings;
 }
 
 static int private_path(const struct mapihttp_options *options, const struct ocs_config *config,

@@ -119,8 +119,8 @@ enum mapihttp_code {
 };
 
 struct mapihttp_request {
+	struct ocs_http_exchange http; /* first: ocs_http_exchange_new() */
 	struct mapihttp *server;
-	struct ocs_http_exchange http;
 	struct timespec began;   /* for X-StartTime */
 	uint64_t began_ms;       /* for X-ElapsedTime */
 	enum mapihttp_type type; /* MAPIHTTP_TYPES until it is known */

@@ -149,19 +149,11 @@ static enum MHD_Result take_body(struct mapihttp_request *request, const char *d
 static struct mapihttp_request *begin(struct mapihttp *server, struct MHD_Connection *connection,
                                       const char *method, const char *version)
 {
-	struct ocs_http_connection *peer = ocs_http_peer(connection);
-	struct mapihttp_request *request;
+	struct mapihttp_request *request = ocs_http_exchange_new(connection, sizeof(*request));
 
-	if (peer == NULL)
+	if (request == NULL)
 		return NULL;
-	request = calloc(1, sizeof(*request));
-	if (request == NULL) {
-		ocs_http_guard_no_memory(peer->guard);
-		return NULL;
-	}
 	request->server = server;
-	request->http.connection = connection;
-	request->http.peer = peer;
 	request->http.body_max = MAPIHTTP_BODY_MAX;
 	request->http.drop_max = DROPPED_MAX;
 	request->type = MAPIHTTP_TYPES;

@@ -17,14 +17,11 @@
 #define MESSAGES_MAX 65536
 #define KEY_MAX      (4 * (OCS_NAME_MAX + 1))
 
-struct cache_folder {
-	struct ocs_index_folder record;
-	UT_hash_handle hh;
-	char key[];
-};
-
-struct cache_message {
-	uint64_t mid;
+struct ocs_dispatch_cached {
+	union {
+		struct ocs_index_folder folder;
+		uint64_t mid;
+	};
 	UT_hash_handle hh;
 	char key[];
 };
@@ -55,130 +52,142 @@ static size_t message_key(char key[8 + OCS_NAME_MAX], uint64_t series, const cha
 	return 8 + n;
 }
 
+/* ---- tables of both kinds, with the lock ---- */
+
+static struct ocs_dispatch_cached *find(struct ocs_dispatch_cached *table, const char *key,
+                                        size_t len)
+{
+	struct ocs_dispatch_cached *found;
+
+	HASH_FIND(hh, table, key, len, found);
+	return found;
+}
+
+static void clear(struct ocs_dispatch_cached **table)
+{
+	struct ocs_dispatch_cached *entry, *next;
+
+	HASH_ITER(hh, *table, entry, next)
+	{
+		HASH_DEL(*table, entry);
+		free(entry);
+	}
+}
+
+/* The entry of this key, made where there is none; NULL: out of memory, which costs a look at the
+ * index later. */
+static struct ocs_dispatch_cached *find_or_add(struct ocs_dispatch_cached **table, size_t most,
+                                               const char *key, size_t len)
+{
+	struct ocs_dispatch_cached *entry = find(*table, key, len);
+
+	if (entry != NULL)
+		return entry;
+	if (HASH_COUNT(*table) >= most)
+		clear(table);
+	entry = malloc(sizeof(*entry) + len);
+	if (entry == NULL)
+		return NULL;
+	memcpy(entry->key, key, len);
+	HASH_ADD_KEYPTR(hh, *table, entry->key, len, entry);
+	if (entry->hh.tbl != NULL)
+		return entry;
+	free(entry);
+	return NULL;
+}
+
+static void drop(struct ocs_dispatch_cached **table, const char *key, size_t len)
+{
+	struct ocs_dispatch_cached *entry = find(*table, key, len);
+
+	if (entry != NULL) {
+		HASH_DEL(*table, entry);
+		free(entry);
+	}
+}
+
+/* ---- folders ---- */
+
 bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const struct ocs_folder_name *name,
                                struct ocs_index_folder *out)
 {
-	struct cache_folder *found = NULL;
+	const struct ocs_dispatch_cached *found;
 	char key[KEY_MAX];
 	size_t len = folder_key(key, name);
 
 	if (len == 0)
 		return false;
 	pthread_mutex_lock(&dispatch->cache_lock);
-	HASH_FIND(hh, dispatch->cache_folders, key, len, found);
+	found = find(dispatch->cache_folders, key, len);
 	if (found != NULL)
-		*out = found->record;
+		*out = found->folder;
 	pthread_mutex_unlock(&dispatch->cache_lock);
 	return found != NULL;
-}
-
-bool ocs_dispatch_cache_message(struct ocs_dispatch *dispatch, uint64_t series,
-                                const char *message_id, uint64_t *mid)
-{
-	struct cache_message *found = NULL;
-	char key[8 + OCS_NAME_MAX];
-	size_t len = message_key(key, series, message_id);
-
-	pthread_mutex_lock(&dispatch->cache_lock);
-	HASH_FIND(hh, dispatch->cache_messages, key, len, found);
-	if (found != NULL)
-		*mid = found->mid;
-	pthread_mutex_unlock(&dispatch->cache_lock);
-	return found != NULL;
-}
-
-static void clear_folders(struct ocs_dispatch *dispatch)
-{
-	struct cache_folder *entry, *next;
-
-	HASH_ITER(hh, dispatch->cache_folders, entry, next)
-	{
-		HASH_DEL(dispatch->cache_folders, entry);
-		free(entry);
-	}
-}
-
-static void clear_messages(struct ocs_dispatch *dispatch)
-{
-	struct cache_message *entry, *next;
-
-	HASH_ITER(hh, dispatch->cache_messages, entry, next)
-	{
-		HASH_DEL(dispatch->cache_messages, entry);
-		free(entry);
-	}
 }
 
 void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch,
                                    const struct ocs_folder_name *name,
                                    const struct ocs_index_folder *record)
 {
-	struct cache_folder *entry;
+	struct ocs_dispatch_cached *entry;
 	char key[KEY_MAX];
 	size_t len = folder_key(key, name);
 
 	if (len == 0)
 		return;
 	pthread_mutex_lock(&dispatch->cache_lock);
-	HASH_FIND(hh, dispatch->cache_folders, key, len, entry);
-	if (entry == NULL) {
-		if (HASH_COUNT(dispatch->cache_folders) >= FOLDERS_MAX)
-			clear_folders(dispatch);
-		entry = malloc(sizeof(*entry) + len);
-		if (entry != NULL) {
-			memcpy(entry->key, key, len);
-			HASH_ADD_KEYPTR(hh, dispatch->cache_folders, entry->key, len, entry);
-			if (entry->hh.tbl == NULL) {
-				free(entry);
-				entry = NULL;
-			}
-		}
-	}
+	entry = find_or_add(&dispatch->cache_folders, FOLDERS_MAX, key, len);
 	if (entry != NULL)
-		entry->record = *record;
+		entry->folder = *record;
 	pthread_mutex_unlock(&dispatch->cache_lock);
 }
 
 void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch,
                                     const struct ocs_folder_name *name)
 {
-	struct cache_folder *entry;
 	char key[KEY_MAX];
 	size_t len = folder_key(key, name);
 
 	if (len == 0)
 		return;
 	pthread_mutex_lock(&dispatch->cache_lock);
-	HASH_FIND(hh, dispatch->cache_folders, key, len, entry);
-	if (entry != NULL) {
-		HASH_DEL(dispatch->cache_folders, entry);
-		free(entry);
-	}
+	drop(&dispatch->cache_folders, key, len);
 	pthread_mutex_unlock(&dispatch->cache_lock);
+}
+
+void ocs_dispatch_cache_folders_clear(struct ocs_dispatch *dispatch)
+{
+	pthread_mutex_lock(&dispatch->cache_lock);
+	clear(&dispatch->cache_folders);
+	pthread_mutex_unlock(&dispatch->cache_lock);
+}
+
+/* ---- messages ---- */
+
+bool ocs_dispatch_cache_message(struct ocs_dispatch *dispatch, uint64_t series,
+                                const char *message_id, uint64_t *mid)
+{
+	const struct ocs_dispatch_cached *found;
+	char key[8 + OCS_NAME_MAX];
+	size_t len = message_key(key, series, message_id);
+
+	pthread_mutex_lock(&dispatch->cache_lock);
+	found = find(dispatch->cache_messages, key, len);
+	if (found != NULL)
+		*mid = found->mid;
+	pthread_mutex_unlock(&dispatch->cache_lock);
+	return found != NULL;
 }
 
 void ocs_dispatch_cache_message_add(struct ocs_dispatch *dispatch, uint64_t series,
                                     const char *message_id, uint64_t mid)
 {
-	struct cache_message *entry;
+	struct ocs_dispatch_cached *entry;
 	char key[8 + OCS_NAME_MAX];
 	size_t len = message_key(key, series, message_id);
 
 	pthread_mutex_lock(&dispatch->cache_lock);
-	HASH_FIND(hh, dispatch->cache_messages, key, len, entry);
-	if (entry == NULL) {
-		if (HASH_COUNT(dispatch->cache_messages) >= MESSAGES_MAX)
-			clear_messages(dispatch);
-		entry = malloc(sizeof(*entry) + len);
-		if (entry != NULL) {
-			memcpy(entry->key, key, len);
-			HASH_ADD_KEYPTR(hh, dispatch->cache_messages, entry->key, len, entry);
-			if (entry->hh.tbl == NULL) {
-				free(entry);
-				entry = NULL;
-			}
-		}
-	}
+	entry = find_or_add(&dispatch->cache_messages, MESSAGES_MAX, key, len);
 	if (entry != NULL)
 		entry->mid = mid;
 	pthread_mutex_unlock(&dispatch->cache_lock);
@@ -187,30 +196,18 @@ void ocs_dispatch_cache_message_add(struct ocs_dispatch *dispatch, uint64_t seri
 void ocs_dispatch_cache_message_drop(struct ocs_dispatch *dispatch, uint64_t series,
                                      const char *message_id)
 {
-	struct cache_message *entry;
 	char key[8 + OCS_NAME_MAX];
 	size_t len = message_key(key, series, message_id);
 
 	pthread_mutex_lock(&dispatch->cache_lock);
-	HASH_FIND(hh, dispatch->cache_messages, key, len, entry);
-	if (entry != NULL) {
-		HASH_DEL(dispatch->cache_messages, entry);
-		free(entry);
-	}
-	pthread_mutex_unlock(&dispatch->cache_lock);
-}
-
-void ocs_dispatch_cache_folders_clear(struct ocs_dispatch *dispatch)
-{
-	pthread_mutex_lock(&dispatch->cache_lock);
-	clear_folders(dispatch);
+	drop(&dispatch->cache_messages, key, len);
 	pthread_mutex_unlock(&dispatch->cache_lock);
 }
 
 void ocs_dispatch_cache_free(struct ocs_dispatch *dispatch)
 {
 	pthread_mutex_lock(&dispatch->cache_lock);
-	clear_folders(dispatch);
-	clear_messages(dispatch);
+	clear(&dispatch->cache_folders);
+	clear(&dispatch->cache_messages);
 	pthread_mutex_unlock(&dispatch->cache_lock);
 }

@@ -239,8 +239,7 @@ struct ocs_dispatch {
 	atomic_bool visited; /* there is a visit function */
 
 	pthread_mutex_t cache_lock;
-	struct cache_folder *cache_folders;
-	struct cache_message *cache_messages;
+	struct ocs_dispatch_cached *cache_folders, *cache_messages;
 
 	pthread_mutex_t lock; /* for the lists of jobs and stopping */
 	pthread_cond_t work, waiting,

@@ -19,6 +19,7 @@
 #include "mapistore/usermap.h"
 #include "notify/dispatch.h"
 #include "registry/registry.h"
+#include "config/auth.h"
 #include "config/cluster.h"
 #include "config/descriptors.h"
 #include "base/log.h"
@@ -41,30 +42,6 @@ struct ocs_daemon {
 	pthread_mutex_t limits_lock;
 	struct ocs_auth_limits *limits; /* for what comes from the broker */
 };
-
-static struct ocs_auth_settings auth_settings(const struct ocs_config *config,
-                                              const char *private_folder, ocs_report_fn *report,
-                                              void *arg)
-{
-	return (struct ocs_auth_settings){
-	        .backend = config->main.auth == OCS_CONFIG_AUTH_FILE ? "file" : "single",
-	        .username = config->auth_single.username,
-	        .password = config->auth_single.password,
-	        .config_file = config->path,
-	        .password_line = config->auth_single.password_line,
-	        .file = config->auth_file.file,
-	        .mechanisms = config->main.mechanisms,
-	        .private_folder = private_folder,
-	        .secret_file = config->main.secret_file,
-	        .challenge_ttl = config->main.challenge_ttl,
-	        .token_ttl = config->main.token_ttl,
-	        .failed_logins = config->limits.failed_logins,
-	        .failure_window = config->limits.failure_window,
-	        .pending_challenges = config->limits.pending_challenges,
-	        .report = report,
-	        .report_arg = arg,
-	};
-}
 
 static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatch_settings *out,
                              struct ocs_error *error)
@@ -123,7 +100,7 @@ static int load_usermap(const struct ocs_config *config, ocs_report_fn *report, 
 int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, void *arg)
 {
 	char *folder = talloc_asprintf(NULL, "%s/private", config->main.registry);
-	struct ocs_auth_settings settings = auth_settings(config, folder, report, arg);
+	struct ocs_auth_settings settings = ocs_config_auth(config, folder, report, arg);
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_auth_limits *limits;
 	struct ocs_usermap *map = NULL;
@@ -237,7 +214,7 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 {
 	const struct ocs_config *config = daemon->config;
 	struct ocs_auth_settings auth =
-	        auth_settings(config, daemon->private_folder, ocs_log_report, NULL);
+	        ocs_config_auth(config, daemon->private_folder, ocs_log_report, NULL);
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_usermap *map = NULL;
 	bool moved = false, failed = false;
@@ -311,7 +288,7 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
                   struct ocs_auth_limits **limits_r)
 {
 	struct ocs_auth_settings auth =
-	        auth_settings(loaded, daemon->private_folder, ocs_log_report, NULL);
+	        ocs_config_auth(loaded, daemon->private_folder, ocs_log_report, NULL);
 	struct ocs_error error = {""};
 
 	*limits_r = ocs_service_limits(loaded, NULL, &error);

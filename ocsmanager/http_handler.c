@@ -74,21 +74,13 @@ void ocs_http_abandon_all(struct ocs_http_server *server)
 static struct ocs_http_request *new_request(struct ocs_http_server *server,
                                             struct MHD_Connection *connection)
 {
-	struct ocs_http_connection *peer = ocs_http_peer(connection);
-	struct ocs_http_request *request;
+	struct ocs_http_request *request = ocs_http_exchange_new(connection, sizeof(*request));
 
-	if (peer == NULL)
+	if (request == NULL)
 		return NULL;
-	request = calloc(1, sizeof(*request));
-	if (request == NULL) {
-		ocs_http_guard_no_memory(peer->guard);
-		return NULL;
-	}
 	request->server = server;
-	request->http.connection = connection;
-	request->http.peer = peer;
 	request->http.drop_max = DRAIN_MAX;
-	request->number = peer->requests;
+	request->number = request->http.peer->requests;
 	atomic_store(&request->references, 1);
 	pthread_mutex_lock(&server->lock);
 	request->settings = server->settings;

@@ -110,9 +110,9 @@ struct ocs_http_route;
 enum ocs_http_stage { OCS_HTTP_STAGE_READING, OCS_HTTP_STAGE_SUSPENDED, OCS_HTTP_STAGE_DONE };
 
 struct ocs_http_request {
+	struct ocs_http_exchange http; /* first: ocs_http_exchange_new() */
 	struct ocs_http_server *server;
 	struct ocs_http_settings *settings;
-	struct ocs_http_exchange http;
 	const struct ocs_http_route *route; /* NULL: none matches */
 	const char *about; /* what a refusal now is about, for the log; NULL: nothing more to say */
 	uint64_t number;   /* of the connection's requests */
