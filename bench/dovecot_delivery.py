@@ -14,6 +14,7 @@ import sys
 import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tests"))
 sys.path.insert(0, os.path.join(ROOT, "tests", "live"))
 from fakeserver import HANG, FakeServer, Slow  # noqa: E402
 from rig import Dovecot  # noqa: E402

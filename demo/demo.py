@@ -255,7 +255,7 @@ def demo(build, folder, cleanup):
     line, when = logins[0]
     story.tell("authenticated: the delivery process logged in by SCRAM-SHA-256. The daemon's log:\n"
                + re.sub(r"^\S+ ", "", line), when)
-    wait_until(lambda: metric("notifications_total", result="queued") >= 1, 10, "it is queued")
+    wait_until(lambda: metric("notifications_total", result="queued") >= 1, what="it is queued")
     story.tell("accepted: its PUT /notification (one newmail, folder INBOX) got the status \"queued\",\n"
                "as /metrics on the operations address counts it", udp_time)
 

@@ -159,6 +159,7 @@ class RabbitTest(ServiceTest):
     def setUp(self):
         self.broker = rabbit.shared(**self.broker_options)
         self.vhost = self.broker.vhost()
+        self.addCleanup(self.broker.delete_vhost, self.vhost)
 
     def run(self, result=None):
         """What the nodes said, where a test failed."""

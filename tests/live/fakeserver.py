@@ -23,6 +23,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 from http.cookies import SimpleCookie
 
+from harness.wait import LIMIT, wait_until
+
 HANG = object()
 
 
@@ -249,15 +251,15 @@ class FakeServer:
         with self.lock:
             return [r for r in self.requests if r.method == "PUT"]
 
-    def wait_accepted(self, count, limit=10.0):
-        end = time.monotonic() + limit
-        while time.monotonic() < end:
+    def wait_accepted(self, count, limit=LIMIT):
+        def enough():
             with self.lock:
-                if len(self.accepted) >= count:
-                    return list(self.accepted)
-            time.sleep(0.005)
-        with self.lock:
-            raise TimeoutError(f"{len(self.accepted)} of {count} notifications: {self.accepted}")
+                return len(self.accepted) >= count and list(self.accepted)
+
+        try:
+            return wait_until(enough, limit)
+        except AssertionError:
+            raise AssertionError(f"{len(self.accepted)} of {count} notifications: {self.accepted}") from None
 
     # -- the daemon's normal behaviour
 

@@ -11,7 +11,8 @@ import tempfile
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import dovecot_config  # noqa: E402
 from fakeserver import FakeServer  # noqa: E402
 from rig import Dovecot  # noqa: E402

@@ -26,6 +26,7 @@ import time
 
 import dovecot_config
 from dovecot_config import DOVECOT
+from harness.wait import LIMIT, wait_until
 
 STOCK_MODULES = "/usr/lib/dovecot/modules"
 SETTINGS_MODULES = STOCK_MODULES + "/settings"  # 2.4: compiled into Dovecot's config process
@@ -37,18 +38,6 @@ MESSAGE = (
     "From: Sender <sender@example.org>\r\nTo: {rcpt}\r\nSubject: {subject}\r\n"
     "Message-ID: <{subject}@example.org>\r\n\r\nHello.\r\n"
 )
-
-
-def wait_until(condition, limit=10.0, what="condition"):
-    """Returns the first true value of condition(); TimeoutError after limit seconds."""
-    end = time.monotonic() + limit
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {limit} s: {what}")
-        time.sleep(0.005)
 
 
 def sanitizer(plugin, folder):
@@ -274,7 +263,7 @@ class Dovecot:
         self._start()
         try:
             return wait_until(lambda: re.search(r" (imap-login|lmtp)\b", self.log()[before:]) and self, 20, "a log line")
-        except TimeoutError:
+        except AssertionError:
             raise RuntimeError("Dovecot logs nothing: " + self.console() + self.log()) from None
 
     def _start(self):
@@ -343,11 +332,11 @@ class Dovecot:
                     text += f.read()
         return text
 
-    def wait_log(self, text, limit=10.0):
+    def wait_log(self, text, limit=LIMIT):
         try:
             return wait_until(lambda: text in self.log() and self.log(), limit, text)
-        except TimeoutError:
-            raise TimeoutError(f"not within {limit} s: log line {text!r}; it said:\n{self.log()}"
+        except AssertionError:
+            raise AssertionError(f"not within {limit} s: log line {text!r}; it said:\n{self.log()}"
                                f"{self.console()}") from None
 
     def uid_validity(self, user, folder):

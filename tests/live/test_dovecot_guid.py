@@ -10,7 +10,7 @@ import unittest
 
 import dovecot_config
 from plugin_case import MAIL, Rig
-from rig import wait_until
+from harness.wait import wait_until
 
 FORMATS = {"maildir": "~/Maildir", "mdbox": "~/mdbox", "sdbox": "~/sdbox", "mbox": "~/mbox"}
 
@@ -54,7 +54,7 @@ class Guid(Rig):
         imap.create("Work")
         self.dovecot.deliver("alice")
         # another process tells of it
-        wait_until(lambda: "newmail" in [n["category"] for n in self.server.accepted], 10, "newmail")
+        wait_until(lambda: "newmail" in [n["category"] for n in self.server.accepted], what="newmail")
         imap.append("INBOX", None, None, MAIL)
         imap.select("INBOX")
         imap.copy("1:2", "Work")

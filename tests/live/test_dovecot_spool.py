@@ -15,7 +15,7 @@ import zlib
 
 from fakeserver import HANG, Slow, error
 from plugin_case import MAIL, PASSWORD, Rig
-from rig import wait_until
+from harness.wait import wait_until
 
 PROMPT = 3  # a delivery that waited for a server would take the timeout of 10 s
 
@@ -81,7 +81,7 @@ class Spooled(Rig):
             try:
                 wait_until(lambda e=extra: len(self.reported(user)) >= count + e, 1, "all reported")
                 return count + extra
-            except TimeoutError:
+            except AssertionError:
                 continue
         self.fail(f"{len(self.reported(user))} of {count} reported: {self.dovecot.log()}")
 
@@ -297,7 +297,7 @@ class Folder(Spooled):
             self.assertTrue(os.path.exists(path))
             writer.write(record(1))
         wait_until(lambda: self.deliver(1) or self.ids(), 20, "what it wrote last")
-        wait_until(lambda: not os.path.exists(path), 10, "it is removed")
+        wait_until(lambda: not os.path.exists(path), what="it is removed")
 
     def test_a_file_that_is_about_to_be_removed_is_not_written_to(self):
         self.start()
@@ -327,9 +327,9 @@ class Folder(Spooled):
         connection = self.dovecot.lmtp()
         for _ in range(2):
             connection.deliver(["alice"], self.dovecot.message())
-            wait_until(lambda: reports, 10, "the first is under way")
+            wait_until(lambda: reports, what="the first is under way")
         connection.close()
-        wait_until(lambda: len(reports) == 2, 10, "the second is")
+        wait_until(lambda: len(reports) == 2, what="the second is")
         self.wait_kept(1)
         self.assert_all(self.deliver_until_reported(2))
 

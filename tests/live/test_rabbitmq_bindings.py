@@ -148,7 +148,7 @@ class WhenTheBrokerLosesThem(Bindings):
         # so that the daemon has had no connection for longer than it hopes for one
         time.sleep(2.1)
         new = self.consumer(node, "new")
-        wait_until(lambda: DEGRADED in new.err.text(), 5, "a warning")
+        wait_until(lambda: DEGRADED in new.err.text(), what="a warning")
         self.broker.start()
         self.other = self.amqp()
         self.wait_bound("new", limit=30)
@@ -195,7 +195,7 @@ class WhenTheDaemonCannotBind(Bindings):
         self.broker.sigstop()
         try:
             consumer = self.consumer(node)
-            wait_until(lambda: DEGRADED in consumer.err.text(), 5, "a warning")
+            wait_until(lambda: DEGRADED in consumer.err.text(), what="a warning")
             self.assertGreaterEqual(node.link("bind_timeouts"), 1)
         finally:
             self.broker.sigcont()
@@ -219,7 +219,7 @@ class WhenTheDaemonCannotBind(Bindings):
         node = self.node("a", uri=self.broker.uri(self.vhost, name, "pw"), linked=False)
         wait_until(lambda: node.states()["bind"] == "refused", 15, "it is refused")
         consumer = self.consumer(node)
-        wait_until(lambda: DEGRADED in consumer.err.text(), 5, "a warning")
+        wait_until(lambda: DEGRADED in consumer.err.text(), what="a warning")
         self.assertIn("refuse", consumer.err.text())
         self.assertIn("set_permissions", node.log())
 

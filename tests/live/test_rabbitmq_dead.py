@@ -297,7 +297,7 @@ class DeliveryLimit(DeadTest):
         with self.broker.amqp(self.vhost) as mq:
             for _ in range(30):
                 mq.nack(wait_until(lambda: mq.get(DEAD, ack=False), 5))
-        wait_until(lambda: self.bodies() == ["<n/>"], 5, "it is there still")
+        wait_until(lambda: self.bodies() == ["<n/>"], what="it is there still")
 
     def test_queues_that_were_made_without_saying_so_are_used_as_they_are(self):
         with self.broker.amqp(self.vhost) as mq:
@@ -331,7 +331,7 @@ class EndToEnd(DeadTest):
         # Without a cure it dies again, and is not lost.
         self.ctl("dead", "--retry", "all")
         self.node.wait_link("dead", 2)
-        wait_until(lambda: len(self.letters()) == 1, 10, "it is a dead letter again")
+        wait_until(lambda: len(self.letters()) == 1, what="it is a dead letter again")
         sections = dict(self.node.overrides)
         sections["backend:later"] = {"uri": "later://{user}@mail/{folder}/{message}"}
         self.node.reload(sections)

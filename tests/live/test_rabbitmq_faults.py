@@ -66,13 +66,13 @@ class BrokerFaults(FaultTest):
             self.wait_heard(here, range(2))
             # a session that begins now does not wait for ever for its binding
             late = self.consumer(b, "late")
-            wait_until(lambda: b.link("bind_timeouts") >= 1, 10, "the subscription is counted")
+            wait_until(lambda: b.link("bind_timeouts") >= 1, what="the subscription is counted")
         finally:
             self.broker.sigcont()
         load.wait_accepted(100, limit=40)
         self.stop_loads()
         self.wait_heard(there, load.accepted)
-        wait_until(lambda: self.number(client, 5, "late").statuses == ["queued"], 20,
+        wait_until(lambda: self.number(client, what="late").statuses == ["queued"], 20,
                    "the late session is bound")
         self.wait_heard(late, [5])
 
@@ -107,7 +107,7 @@ class NotPermitted(FaultTest):
 
         node.err.wait(says, 20, f"a line with {words}")
         self.assertNotIn(PASSWORD, node.log())
-        wait_until(lambda: "refused" in node.states().values(), 10, "the state of the connection")
+        wait_until(lambda: "refused" in node.states().values(), what="the state of the connection")
         status, reason = wait_until(  # another connection may still be on its way
             lambda: next((r for r in [node.operations("/healthz")] if (r[0] == 200) == publishes), None),
             10, "the health check")

@@ -232,7 +232,7 @@ class Deliveries(IngestTest):
         for message_id in ("x", "x", "y"):
             self.publish(body, message_id=message_id)
         self.wait_done(node, 3)
-        wait_until(lambda: len(consumer.events()) >= 4, 10, "four events")
+        wait_until(lambda: len(consumer.events()) >= 4, what="four events")
         self.publish(document(notification("modified", total=7)))
         consumer.wait_event(lambda e: e["total"] == 7)
         self.assertEqual([e["total"] for e in consumer.events()], [5, 6, 5, 6, 7])

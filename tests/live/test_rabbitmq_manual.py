@@ -128,9 +128,9 @@ class Manual(ServiceTest):
         consumer.wait_events(1)
         with self.broker.amqp("enough") as amqp:
             amqp.publish("nonsense", "ocsmanager.ingest")
-        wait_until(lambda: "1 message" in self.dead(one).stdout, 10, "there is a dead letter")
+        wait_until(lambda: "1 message" in self.dead(one).stdout, what="there is a dead letter")
         # a quorum queue that is new may have no leader for a moment
-        wait_until(lambda: not self.reasons(one) and not self.reasons(two), 10, "no reason is left")
+        wait_until(lambda: not self.reasons(one) and not self.reasons(two), what="no reason is left")
 
     def test_none_of_them_can_be_left_out(self):
         cases = []
@@ -153,7 +153,7 @@ class Manual(ServiceTest):
                     with self.broker.amqp(node.name) as amqp:
                         amqp.publish("nonsense", "ocsmanager.ingest")
                 elif what == ("write", "ocsmanager.users"):
-                    wait_until(lambda: node.states()["publish"] == "up", 10, "it can publish")
+                    wait_until(lambda: node.states()["publish"] == "up", what="it can publish")
                     self.refused(self.client(node).newmail("1"), 503, "BROKER_UNAVAILABLE")
                     wait_until(lambda: "access to exchange 'ocsmanager.users'" in node.log(), 10,
                                "the log says why")

@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import paths, ropnotify
+from harness import paths, rabbit, ropnotify
 from harness.client import notification
 from harness.nodes import Node, RabbitTest
 from harness.rabbit import PASSWORD, free_port
@@ -28,8 +28,9 @@ class ThreeNodes(RabbitTest):
     def setUp(self):
         cls = type(self)
         if cls.shared_nodes is None:
-            super().setUp()
-            cls.shared_broker, cls.shared_vhost = self.broker, self.vhost
+            cls.shared_broker = self.broker = rabbit.shared(**cls.broker_options)
+            cls.shared_vhost = self.vhost = self.broker.vhost()
+            cls.addClassCleanup(self.broker.delete_vhost, self.vhost)
             cls.shared_nodes = [Node(self.uri, name, number, unbind_after=1)
                                 for number, name in enumerate("abc", 1)]
             for node in cls.shared_nodes:
@@ -306,7 +307,7 @@ class Transport(RabbitTest):
         uri = self.broker.uri(self.vhost, tls=True, host="localhost")
         node = self.node("a", uri=uri, linked=False)
         node.err.wait_text("certificate", 20)
-        wait_until(lambda: not node.healthy(), 10, "the health check says so")
+        wait_until(lambda: not node.healthy(), what="the health check says so")
         self.assertNotIn(PASSWORD, node.log())
         self.node("b", uri=uri, tls_verify="no")
 

@@ -101,7 +101,7 @@ class Trouble(OutboxTest):
     def fill(self, amqp):
         """A node that is away, its queue full."""
         queue = self.listen(amqp, "away", "full", x_max_length=1, x_overflow="reject-publish")
-        wait_until(lambda: not amqp.publish("x", "away", EXCHANGE), 10, "it refuses more")
+        wait_until(lambda: not amqp.publish("x", "away", EXCHANGE), what="it refuses more")
         return queue
 
     def test_a_full_queue_of_one_node_holds_up_no_other_user(self):
@@ -143,8 +143,8 @@ class Trouble(OutboxTest):
         self.assertEqual(a.link("spooled"), 1, "others do not wait for the disk")
         self.assertEqual(self.numbers(amqp, elsewhere), [*range(1, 51)])
         amqp.purge(full)
-        wait_until(lambda: self.numbers(amqp, full) == [0], 10, "it is sent from the spool")
-        wait_until(lambda: a.link("spool_messages") == 0, 10, "the spool is empty")
+        wait_until(lambda: self.numbers(amqp, full) == [0], what="it is sent from the spool")
+        wait_until(lambda: a.link("spool_messages") == 0, what="the spool is empty")
 
     def test_connections_cut_by_an_admin_are_not_noticed(self):
         a, amqp = self.node("a"), self.amqp()

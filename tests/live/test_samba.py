@@ -342,8 +342,8 @@ class Ends(SambaTest):
         self.parked(client).connection.close()
         # Samba has read the end, and nobody sends it anything any more
         close_wait = "08"
-        wait_until(lambda: close_wait in self.connections(), 5, "Samba knows")
-        wait_until(lambda: close_wait not in self.connections(), 10, "Samba has let go of it")
+        wait_until(lambda: close_wait in self.connections(), what="Samba knows")
+        wait_until(lambda: close_wait not in self.connections(), what="Samba has let go of it")
 
     def test_the_sessions_of_a_client_that_vanishes_end(self):
         self.samba()
@@ -352,7 +352,7 @@ class Ends(SambaTest):
         self.parked(client)
         self.assertEqual([s["user"] for s in self.sessions()], ["alice"])
         client.close()
-        wait_until(lambda: not self.sessions(), 10, "the session is gone")
+        wait_until(lambda: not self.sessions(), what="the session is gone")
 
     def test_the_session_ends_with_its_connection_and_the_wait_elsewhere_with_it(self):
         self.samba()
@@ -361,7 +361,7 @@ class Ends(SambaTest):
         wait = client.wait()
         client.emsmdb.close()
         self.assertEqual(wait.result(), REJECTED)
-        wait_until(lambda: not self.sessions(), 10, "the session is gone")
+        wait_until(lambda: not self.sessions(), what="the session is gone")
 
     def ends_with_samba(self, model):
         self.samba(model=model)
@@ -408,7 +408,7 @@ class Ends(SambaTest):
             except Fault:
                 return None
 
-        self.the_whole_way(wait_until(session, 10, "a session"))
+        self.the_whole_way(wait_until(session, what="a session"))
 
     def test_a_wrong_option_is_an_error_and_no_default(self):
         for option, word in (("exchange_emsmdb:require privacy = maybe", "require privacy"),

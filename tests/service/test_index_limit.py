@@ -48,7 +48,7 @@ class Full(ServiceTest):
         limit = int(1.5 * self.size(d)) >> 20
         d.write_ini({"main": {"index_limit": str(limit)}})
         d.reload()
-        wait_until(lambda: self.trouble(d) == 1, 10, "a warning")
+        wait_until(lambda: self.trouble(d) == 1, what="a warning")
         self.assertEqual(d.operations("/healthz")[0], 200)
         self.assertRegex(d.log(), r"warning: .*index\.tdb.*index_limit")
 
@@ -70,7 +70,7 @@ class Full(ServiceTest):
         self.refused(c.newmail("new"), 503, "REGISTRY_UNAVAILABLE")
         d.write_ini({"main": {"index_limit": "1000"}})
         d.reload()
-        wait_until(lambda: d.operations("/healthz")[0] == 200, 10, "it is well again")
+        wait_until(lambda: d.operations("/healthz")[0] == 200, what="it is well again")
         self.accepted(c.newmail("new"), "nosubscriber")
         self.assertEqual(self.trouble(d), 0)
 

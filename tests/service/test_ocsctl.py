@@ -192,7 +192,7 @@ class Status(CtlTest):
             "uri": "amqp://ocs:s3cret@127.0.0.1:1/v", "spool_max": "1"}})
         tried = lambda: self.ctl(daemon, "status", "--json").json["link"]["connections"][
             "publish"]["reason"]
-        wait_until(tried, 10, "a connection was tried")
+        wait_until(tried, what="a connection was tried")
         self.accepted(self.client(daemon).newmail("1"), "queued")
         state = self.ctl(daemon, "status", "--json").json
         self.assertEqual(state["link"]["connections"]["publish"]["state"], "connecting")

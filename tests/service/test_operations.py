@@ -134,7 +134,7 @@ class Link(ServiceTest):
     def away(self, **keys):
         """A daemon that has noticed that there is no broker."""
         d = self.daemon({"rabbitmq": {"uri": NOBODY, **keys}})
-        wait_until(lambda: self.link(d)["connections"]["publish"]["reason"], 10, "it was tried")
+        wait_until(lambda: self.link(d)["connections"]["publish"]["reason"], what="it was tried")
         return d
 
     def test_a_single_machine_has_no_link(self):
@@ -146,14 +146,14 @@ class Link(ServiceTest):
 
     def test_without_broker_and_spool_it_is_not_healthy_and_says_why(self):
         d = self.away()
-        wait_until(lambda: d.operations("/healthz")[0] == 503, 10, "it is not healthy")
+        wait_until(lambda: d.operations("/healthz")[0] == 503, what="it is not healthy")
         first, *notes = d.operations("/healthz")[1].splitlines()
         self.assertIn("broker", first)
         self.assertRegex(notes[0], r"^link: publish is connecting for \d+ s: .")
 
     def test_what_the_broker_did_not_take_counts_as_refused_and_is_no_success(self):
         d = self.away()
-        wait_until(lambda: d.operations("/healthz")[0] == 503, 10, "it is not healthy")
+        wait_until(lambda: d.operations("/healthz")[0] == 503, what="it is not healthy")
         c = self.client(d)
         for n in range(5):
             self.refused(c.newmail(str(n)), 503, "BROKER_UNAVAILABLE")
@@ -308,11 +308,11 @@ class Connections(ServiceTest):
                 with Raw(d) as raw:
                     raw.send("GET /authenticate HTTP/1.1\r\n")
             d.wait_metric("ocsmanager_connections_total", 150 * round_)  # none waits in the backlog
-            wait_until(closed, 10, "the descriptors are closed")
+            wait_until(closed, what="the descriptors are closed")
         for _ in range(100):
             with Client(d) as c:
                 c.request("GET", "/authenticate")
-        wait_until(closed, 10, "the descriptors are closed")
+        wait_until(closed, what="the descriptors are closed")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class Unauthorized(SharedDaemonTest):
             answer = client.put(notification("modified"))
             return answer.status != 200 and answer
         from harness.wait import wait_until
-        self.refused401(wait_until(expired, 5, "the token expires"), "TOKEN_EXPIRED")
+        self.refused401(wait_until(expired, what="the token expires"), "TOKEN_EXPIRED")
 
     def test_a_wrong_password_is_invalid_credentials_in_each_mechanism(self):
         client = self.client(self.shared, login=False)

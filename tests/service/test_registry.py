@@ -64,7 +64,7 @@ class StoppedProcess(ServiceTest):
         self.accepted(self.other.put(notification("modified")), "queued")
 
         let_go()
-        wait_until(lambda: self.d.operations("/healthz")[0] == 200, 10, "it recovers")
+        wait_until(lambda: self.d.operations("/healthz")[0] == 200, what="it recovers")
         answer = wait_until(lambda: (lambda a: a.status == 200 and a)(blocked()), 10)
         self.assertIn(answer.statuses[0], ("queued", "duplicate"))
         metrics = self.d.metrics()

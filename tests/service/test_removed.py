@@ -247,7 +247,7 @@ class Files(ServiceTest):
     def test_the_journal_of_messages(self):
         self.arrives()
         path = os.path.join(self.d.registry, "private/messages.log")
-        wait_until(lambda: os.path.getsize(path) == 0, 10, "it is in the index")
+        wait_until(lambda: os.path.getsize(path) == 0, what="it is in the index")
         self.gone("private/messages.log")
         self.duplicate()
 

@@ -93,7 +93,7 @@ class Room(ServiceTest):
         for raw in busy:
             self.addCleanup(raw.socket.close)
             raw.send(b"POST /authenticate/logout HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n<")
-        wait_until(lambda: d.metrics().get("ocsmanager_connections") >= 2, 10, "both are there")
+        wait_until(lambda: d.metrics().get("ocsmanager_connections") >= 2, what="both are there")
 
         def turned_away():
             with Raw(d) as raw:

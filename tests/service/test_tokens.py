@@ -31,7 +31,7 @@ class Guessing(ServiceTest):
             self.assertLessEqual(int(answer.headers["Retry-After"]), 2)
         self.assertEqual(c.login_plain("third", "wrong").status, 401, "others are not affected")
         self.accepted(c.put(notification("modified")), "nosubscriber")  # nor are valid tokens
-        wait_until(lambda: c.login_plain().status == 200, 8, "the window ends")
+        wait_until(lambda: c.login_plain().status == 200, what="the window ends")
 
     def test_each_mechanism_counts(self):
         for login in ("login_ssha", "login_scram", "login_plain"):
