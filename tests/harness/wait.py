@@ -11,8 +11,8 @@ LIMIT = 15.0  # seconds; what is fast is fast, this only bounds what never comes
 
 
 def wait_until(condition, limit=LIMIT, what="the condition"):
-    """Returns the first true value of condition(); AssertionError after limit seconds. What takes long is asked for
-    less often: asking takes the time of those who are waited for."""
+    """Returns the first true value of condition(); AssertionError after limit seconds, with what (or what it
+    returns). What takes long is asked for less often: asking takes the time of those who are waited for."""
     start = time.monotonic()
     while True:
         value = condition()
@@ -20,7 +20,7 @@ def wait_until(condition, limit=LIMIT, what="the condition"):
             return value
         passed = time.monotonic() - start
         if passed > limit:
-            raise AssertionError(f"not within {limit} s: {what}")
+            raise AssertionError(f"not within {limit} s: {what() if callable(what) else what}")
         time.sleep(min(0.1, 0.005 + passed / 20))
 
 

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import certificates, hashes, paths
 from harness.daemon import SSHA, ini_text
+from harness.ports import free_port
 
 ROOT = os.geteuid() == 0
 LIMIT = 20
@@ -465,10 +466,7 @@ class Mistakes(unittest.TestCase):
 
     def test_it_is_fine_while_the_daemon_of_that_ini_runs(self):
         """Its port and its socket are taken, by itself."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.set_up(row("", "", None, {"server:main": {"port": str(port), "socket": "s"}}))
+        self.set_up(row("", "", None, {"server:main": {"port": str(free_port()), "socket": "s"}}))
         daemon = subprocess.Popen([paths.program("ocsmanager"), "-f", "-c",
                                    self.path("ocsmanager.ini")], stdin=subprocess.DEVNULL,
                                   stderr=subprocess.PIPE, text=True)
