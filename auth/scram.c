@@ -65,7 +65,7 @@ static int give_keys(struct ocs_scram *scram, Gsasl_session *session)
 	return rc;
 }
 
-static int callback(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
+static int scram_callback(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 {
 	(void)gsasl;
 	struct ocs_scram *scram = gsasl_session_hook_get(session);
@@ -84,7 +84,7 @@ struct ocs_sasl *ocs_sasl_new(void)
 		return NULL;
 	}
 	if (sasl)
-		gsasl_callback_set(sasl->gsasl, callback);
+		gsasl_callback_set(sasl->gsasl, scram_callback);
 	return sasl;
 }
 

@@ -228,8 +228,8 @@ struct wanted {
 	bool found;
 };
 
-static enum MHD_Result read_cookies(void *arg, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+static enum MHD_Result frame_read_cookies(void *arg, enum MHD_ValueKind kind, const char *name,
+                                          const char *value)
 {
 	struct wanted *wanted = arg;
 	size_t name_len = strlen(wanted->name);
@@ -266,6 +266,6 @@ bool ocs_http_cookie(struct MHD_Connection *connection, const char *name, char *
 {
 	struct wanted wanted = {name, out, size, false};
 
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, read_cookies, &wanted);
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, frame_read_cookies, &wanted);
 	return wanted.found;
 }

@@ -94,7 +94,7 @@ static int remove_stale(const struct sockaddr_un *address, struct ocs_error *err
 }
 
 /* To whom it belongs. Done to the file that was looked at, not to a name: the folder may be another
- * user's, who must not get root to give away a file of his choice. */
+ * user's, who must not get root to give away a file of their choice. */
 static int give_away(struct ocs_local_socket *local, uid_t uid, gid_t gid, struct ocs_error *error)
 {
 	const char *path = local->address.sun_path;

@@ -14,7 +14,7 @@
  * that are due and says which sessions have something pending. The idle call drains.
  *
  * What is removed under a running context (cleaners of temporary folders do it): its wake-up socket
- * and journal, the folder they are in, its records in the registry, one of its kernel queues, or
+ * and queue list, the folder they are in, its records in the registry, one of its kernel queues, or
  * the registry file when the daemon makes a new one. It is looked for every 3 s, by a timer that
  * makes ocsnotify_fd() readable (so it becomes readable without news too; ocsnotify_process() then
  * returns 0), and in the calls that subscribe and drain. What is missing is made again and

@@ -16,7 +16,7 @@
 #define REQUEST_MIN  3 /* RopId, LogonId, a handle index */
 
 /* Takes out what may not go to this client; how many bytes of the len remain. */
-static size_t filter(const struct ocsemsmdb_session *session, uint8_t *notifies, size_t len)
+static size_t append_filter(const struct ocsemsmdb_session *session, uint8_t *notifies, size_t len)
 {
 	size_t at = 0, kept = 0;
 
@@ -37,7 +37,8 @@ static size_t filter(const struct ocsemsmdb_session *session, uint8_t *notifies,
 }
 
 /* Fills the room with RopNotify; the bytes used. *more_r: some did not fit. */
-static size_t drain(struct ocsemsmdb_session *session, uint8_t *out, size_t room, bool *more_r)
+static size_t append_drain(struct ocsemsmdb_session *session, uint8_t *out, size_t room,
+                           bool *more_r)
 {
 	size_t used = 0, taken;
 
@@ -46,7 +47,7 @@ static size_t drain(struct ocsemsmdb_session *session, uint8_t *out, size_t room
 		if (ocsnotify_drain(session->notify, out + used, room - used, &taken, more_r) !=
 		    OCSNOTIFY_OK)
 			return used;
-		used += filter(session, out + used, taken);
+		used += append_filter(session, out + used, taken);
 		/* Once more if what was taken out left room. */
 	} while (*more_r && taken > 0 && room - used >= OCS_NOTIFY_MIN);
 	return used;
@@ -65,7 +66,7 @@ static size_t add_all(struct ocsemsmdb_session *session, uint8_t *out, size_t ro
 {
 	const struct ocsemsmdb_session *other;
 	bool more;
-	size_t used = drain(session, out, room, &more);
+	size_t used = append_drain(session, out, room, &more);
 
 	if (more)
 		used += put_pending(session, out + used, room - used);

@@ -33,13 +33,13 @@
 /* What the loop's epoll tells apart; any other pointer is a parked request. */
 static char http_event, notify_event, login_event, signal_event;
 
-static uint64_t emsmdb_clock(void *arg)
+static uint64_t mapihttp_clock(void *arg)
 {
 	(void)arg;
 	return ocs_clock_ms();
 }
 
-static void notify_warning(const char *text, void *arg)
+static void mapihttp_warning(const char *text, void *arg)
 {
 	ocs_log_report(LOG_WARNING, text, arg);
 }
@@ -95,7 +95,7 @@ static int start_emsmdb(struct mapihttp *server, const struct ocs_config *config
 
 	if (result != OCSNOTIFY_OK)
 		return ocs_error_set(error, "%s: %s", ocsnotify_strerror(result), text);
-	ocsnotify_set_warning(server->context, notify_warning, NULL);
+	ocsnotify_set_warning(server->context, mapihttp_warning, NULL);
 	ocsemsmdb_settings_init(settings, options->version);
 	settings->wait_time = options->wait_limit;
 	settings->session_idle = options->session_idle;
@@ -105,7 +105,7 @@ static int start_emsmdb(struct mapihttp *server, const struct ocs_config *config
 	settings->wait_done = mapihttp_wait_done;
 	settings->wait_alive = mapihttp_wait_alive;
 	settings->session_ended = mapihttp_session_ended;
-	settings->clock = emsmdb_clock;
+	settings->clock = mapihttp_clock;
 	settings->arg = server;
 	result = ocsemsmdb_open(server->context, settings, &server->emsmdb);
 	return result == OCSNOTIFY_OK ? 0 : ocs_error_set(error, "%s", ocsnotify_strerror(result));

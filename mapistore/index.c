@@ -163,7 +163,8 @@ static bool has_high_water(struct ocs_index *index)
 	return ret != OCS_STORE_MISSING;
 }
 
-static int gone(const char *why, uint16_t replica_id, const char *replicas, struct ocs_error *error)
+static int index_is_gone(const char *why, uint16_t replica_id, const char *replicas,
+                         struct ocs_error *error)
 {
 	ocs_error_set(error,
 	              "%.200s; identifiers of replica id %u were given from it and must never "
@@ -192,7 +193,7 @@ static int look_inside(const char *path, uint16_t replica_id, const char *replic
 		ret = OCS_STORE_CORRUPT;
 	}
 	if (ret == OCS_STORE_CORRUPT) {
-		gone(why.text, replica_id, replicas, error);
+		index_is_gone(why.text, replica_id, replicas, error);
 		return -1;
 	}
 	if (ret == OCS_STORE_OK)
@@ -254,7 +255,7 @@ int ocs_index_look(const char *folder, uint16_t replica_id, bool read, struct oc
 	case 0:
 		return 0;
 	case 1:
-		gone(why, replica_id, replicas, error);
+		index_is_gone(why, replica_id, replicas, error);
 	}
 	return -1;
 }
@@ -284,7 +285,7 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 		ret = OCS_STORE_CORRUPT;
 	}
 	if (ret == OCS_STORE_CORRUPT || (ret == OCS_STORE_MISSING && listed == 1))
-		return gone(why.text, index->replica_id, replicas, error);
+		return index_is_gone(why.text, index->replica_id, replicas, error);
 	if (ret == OCS_STORE_MISSING) {
 		ret = ocs_store_open(path, HASH_SIZE, OCS_STORE_CREATE, 0660, st.st_gid,
 		                     &index->store, NULL, &why);

@@ -277,7 +277,7 @@ int ocs_index_lookup(struct ocs_index *index, const void *mem_ctx, uint64_t id,
 		uint64_t series = ocs_get64(data + 1);
 
 		out->message_id = talloc_strdup(mem_ctx, message_id);
-		/* A retired registration leads nowhere. */
+		/* A retired message leads nowhere. */
 		ret = ocs_index_message(index, series, message_id, &message, error);
 		if (ret == OCS_STORE_OK && message.mid != id)
 			ret = OCS_STORE_MISSING;

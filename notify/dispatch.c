@@ -67,7 +67,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	ocs_dispatch_cache_free(dispatch);
 	ocs_sequence_close(dispatch->sequence);
 	ocs_recent_close(dispatch->recent);
-	ocs_registrations_close(dispatch->registrations);
+	ocs_message_log_close(dispatch->message_log);
 	if (dispatch->wake_socket >= 0)
 		close(dispatch->wake_socket);
 	talloc_free(dispatch->config);
@@ -103,8 +103,8 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	if (ocs_sequence_open(folder, ocs_now_us() * 1000, &dispatch->sequence, error) != 0)
 		return -1;
 	if (ocs_recent_open(folder, &dispatch->recent, &ids, error) != 0 ||
-	    ocs_registrations_open(folder, dispatch->index, &dispatch->registrations, &messages,
-	                           error) != 0)
+	    ocs_message_log_open(folder, dispatch->index, &dispatch->message_log, &messages,
+	                         error) != 0)
 		return -1;
 	if (ids.cut > 0 || messages.cut > 0)
 		ocs_dispatch_log(
@@ -114,7 +114,7 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		        folder);
 	if (ids.skipped > 0 || messages.skipped > 0)
 		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "%s: %u ids and %u registrations are damaged and skipped: if they "
+		                 "%s: %u ids and %u messages are damaged and skipped: if they "
 		                 "are reported again, they come through twice",
 		                 folder, ids.skipped, messages.skipped);
 	talloc_free(folder);

@@ -12,7 +12,7 @@
 
 #include <talloc.h>
 
-static void reaped(void *arg, const struct ocs_reap_report *report)
+static void janitor_reaped(void *arg, const struct ocs_reap_report *report)
 {
 	struct ocs_dispatch *dispatch = arg;
 
@@ -39,7 +39,7 @@ void ocs_dispatch_janitor(struct ocs_dispatch *dispatch)
 	/* Without the table nobody is taken for dead too early. */
 	if (dispatch->missing == NULL)
 		dispatch->missing = ocs_reap_missing_new();
-	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, dispatch->missing, reaped, dispatch,
+	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, dispatch->missing, janitor_reaped, dispatch,
 	             &error) != 0)
 		ocs_dispatch_store_failed(dispatch, error.text);
 	dispatch->unsynced = true;

@@ -137,7 +137,7 @@ static json_t *entry_json(const void *mem_ctx, const char *source, const struct 
 	return object;
 }
 
-static void list_entry(const uint8_t *data, size_t len, void *arg)
+static void queue_list_entry(const uint8_t *data, size_t len, void *arg)
 {
 	struct listing *listing = arg;
 	const void *mem_ctx = listing->mem_ctx;
@@ -163,9 +163,9 @@ static void list_entry(const uint8_t *data, size_t len, void *arg)
 	        entry.message_class);
 }
 
-static int list_spilled(const uint8_t *data, size_t len, void *arg)
+static int queue_list_spilled(const uint8_t *data, size_t len, void *arg)
 {
-	list_entry(data, len, arg);
+	queue_list_entry(data, len, arg);
 	return 0;
 }
 
@@ -225,15 +225,16 @@ int ocsctl_peek(struct ocsctl *ctl)
 	}
 	if (ctl->take) {
 		listing.source = "kernel";
-		taken = take_all(queue, list_entry, &listing);
+		taken = take_all(queue, queue_list_entry, &listing);
 		if (taken < 0) {
 			ocsctl_error("%s: %s", queue->r->name, ocsctl_queue_trouble((int)taken));
 			status = OCSCTL_FAILED;
 		}
 		listing.source = "spill";
 	}
-	if (queue->r->id != 0 && ocs_registry_spill_each(view->registry, queue->r->id, list_spilled,
-	                                                 &listing, &error) != OCS_STORE_OK) {
+	if (queue->r->id != 0 &&
+	    ocs_registry_spill_each(view->registry, queue->r->id, queue_list_spilled, &listing,
+	                            &error) != OCS_STORE_OK) {
 		ocsctl_error("%s", error.text);
 		status = OCSCTL_FAILED;
 	}
@@ -253,7 +254,7 @@ int ocsctl_peek(struct ocsctl *ctl)
 
 /* ---- purge ---- */
 
-static void drop(const uint8_t *data, size_t len, void *arg)
+static void queue_drop_entry(const uint8_t *data, size_t len, void *arg)
 {
 	(void)data;
 	(void)len;
@@ -267,7 +268,7 @@ static int drain(const struct ocsctl_queue *queue, uint64_t *n, struct ocs_error
 
 	if (queue->r->spill_only)
 		return 0;
-	taken = take_all(queue, drop, NULL);
+	taken = take_all(queue, queue_drop_entry, NULL);
 	if (taken == -ENOENT)
 		return 0;
 	if (taken < 0)

@@ -21,7 +21,7 @@
 
 static volatile sig_atomic_t caught;
 
-static void on_signal(int number)
+static void secret_on_signal(int number)
 {
 	caught = number;
 }
@@ -90,7 +90,7 @@ static int ask(int tty, const char *prompt, char out[OCSCTL_PASSWORD_MAX + 1])
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 	enum { COUNT = sizeof(numbers) / sizeof(numbers[0]) };
-	struct sigaction action = {.sa_handler = on_signal}, before[COUNT];
+	struct sigaction action = {.sa_handler = secret_on_signal}, before[COUNT];
 	struct termios shown, hidden;
 	int ret;
 

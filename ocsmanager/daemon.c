@@ -151,7 +151,8 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 	return result;
 }
 
-static bool allowed(void *arg, const char *account, const char *backend, const char *backend_user)
+static bool daemon_allowed(void *arg, const char *account, const char *backend,
+                           const char *backend_user)
 {
 	struct ocs_daemon *daemon = arg;
 	bool result;
@@ -176,7 +177,7 @@ static void set_limits(struct ocs_daemon *daemon, struct ocs_auth_limits *limits
 
 static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
 {
-	const struct ocs_link_host host = {.arg = daemon, .allowed = allowed};
+	const struct ocs_link_host host = {.arg = daemon, .allowed = daemon_allowed};
 
 	if (daemon->link_settings == NULL)
 		return 0;
@@ -184,17 +185,17 @@ static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
 	                      daemon->dispatch, &host, ocs_log_text, &daemon->link, error);
 }
 
-static int look_secret(void *arg, struct ocs_error *error)
+static int daemon_look_secret(void *arg, struct ocs_error *error)
 {
 	return ocs_auth_look_secret(arg, error);
 }
 
-static int look_revoked(void *arg, struct ocs_error *error)
+static int daemon_look_revoked(void *arg, struct ocs_error *error)
 {
 	return ocs_auth_look_revoked(arg, error);
 }
 
-static int look_spool(void *arg, struct ocs_error *error)
+static int daemon_look_spool(void *arg, struct ocs_error *error)
 {
 	return ocs_link_look(arg, error);
 }
@@ -203,15 +204,15 @@ static int look_spool(void *arg, struct ocs_error *error)
 static int watch_files(struct ocs_daemon *daemon, struct ocs_error *error)
 {
 	const struct ocs_dispatch_file secret = {
-	        look_secret, daemon->auth, OCS_HEALTH_WARNING,
+	        daemon_look_secret, daemon->auth, OCS_HEALTH_WARNING,
 	        "it cannot be written again; at the next start every token ends, and clients log "
 	        "in again"};
 	const struct ocs_dispatch_file revoked = {
-	        look_revoked, daemon->auth, OCS_HEALTH_WARNING,
+	        daemon_look_revoked, daemon->auth, OCS_HEALTH_WARNING,
 	        "it cannot be written again; at the next start every token ends, and clients log "
 	        "in again"};
 	const struct ocs_dispatch_file spool = {
-	        look_spool, daemon->link, OCS_HEALTH_UNWELL,
+	        daemon_look_spool, daemon->link, OCS_HEALTH_UNWELL,
 	        "messages for other nodes wait in it, and nothing more is taken into it: put it "
 	        "back, or restart, and they are lost"};
 

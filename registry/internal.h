@@ -13,7 +13,7 @@
  *   users.c        the queues of a user
  *   spill.c        the spill lists
  *   settings.c     what the libraries are told of the ini
- *   wake_folder.c  sockets and journals of the libraries: where they are
+ *   wake_folder.c  sockets and queue lists of the libraries: where they are
  *   record.c       records, transactions, lists of ids
  *
  * Apart, each by itself: match.c, push.c, bind_request.c.

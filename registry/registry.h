@@ -202,10 +202,11 @@ int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t cont
 /* A datagram to it carries the 8 bytes of a queue id (little-endian), or nothing: the registry was
  * made anew and lacks this context. */
 
-/* <folder>/wake/<context id>.queues: the library appends the name of each queue, with a newline,
- * before it creates it, so that the janitor can unlink those that were never registered. */
-int ocs_registry_journal_path(const struct ocs_registry *registry, uint64_t context, char *path,
-                              size_t size);
+/* The queue list, <folder>/wake/<context id>.queues: the library appends the name of each queue,
+ * with a newline, before it creates it, so that the janitor can unlink those that were never
+ * registered. */
+int ocs_registry_queue_list_path(const struct ocs_registry *registry, uint64_t context, char *path,
+                                 size_t size);
 
 uint64_t ocs_random_id(void); /* never 0 */
 uint64_t ocs_now_us(void);

@@ -216,8 +216,8 @@ int ocs_registry_spill_each(struct ocs_registry *registry, uint64_t queue, ocs_s
 	return ret;
 }
 
-static int empty(struct ocs_registry *registry, uint64_t queue, bool forget,
-                 struct ocs_error *error)
+static int empty_list(struct ocs_registry *registry, uint64_t queue, bool forget,
+                      struct ocs_error *error)
 {
 	uint8_t key[OCS_ID_KEY_SIZE];
 	struct spill_head head;
@@ -246,11 +246,11 @@ static int empty(struct ocs_registry *registry, uint64_t queue, bool forget,
 
 int ocs_registry_spill_clear(struct ocs_registry *registry, uint64_t queue, struct ocs_error *error)
 {
-	return empty(registry, queue, false, error);
+	return empty_list(registry, queue, false, error);
 }
 
 int ocs_registry_spill_forget(struct ocs_registry *registry, uint64_t queue,
                               struct ocs_error *error)
 {
-	return empty(registry, queue, true, error);
+	return empty_list(registry, queue, true, error);
 }

@@ -406,15 +406,15 @@ START_TEST(a_failed_commit_loses_nothing)
 	for (uint64_t i = 1; i <= 14; i++)
 		send_newmail(INBOX, i << 16 | 1, 1);
 	/* A transaction that is open already makes the library's own fail. */
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	for (uint64_t i = 1; i <= 10; i++)
 		expect_event(session, 1, "newmail", i << 16 | 1);
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), OCSNOTIFY_E_REGISTRY);
-	lib_lock();
+	libocsnotify_lock();
 	ocs_registry_cancel(context->shared->registry);
-	lib_unlock();
+	libocsnotify_unlock();
 	for (uint64_t i = 11; i <= 14; i++)
 		expect_event(session, 1, "newmail", i << 16 | 1);
 	expect_nothing(session);
@@ -452,7 +452,7 @@ static void fill_up_the_user(void)
 {
 	struct ocs_registry_user *user;
 
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
 	ck_assert_int_eq(
 	        ocs_registry_user_get(context->shared->registry, NULL, rig_user, &user, NULL), 0);
@@ -470,7 +470,7 @@ static void fill_up_the_user(void)
 		};
 	ck_assert_int_eq(ocs_registry_user_put(context->shared->registry, user, NULL), 0);
 	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	talloc_free(user);
 }
 
@@ -493,13 +493,13 @@ START_TEST(an_unsubscription_that_fails_changes_nothing)
 {
 	subscribe(1, OCSNOTIFY_NEWMAIL | OCSNOTIFY_OBJECT_CREATED, INBOX, 0);
 	subscribe(2, OCSNOTIFY_NEWMAIL, INBOX, 0);
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_E_REGISTRY);
-	lib_lock();
+	libocsnotify_lock();
 	ocs_registry_cancel(context->shared->registry);
-	lib_unlock();
+	libocsnotify_unlock();
 	send_newmail(INBOX, MAIL_1, 1);
 	send_object(OCS_NF_CREATED, INBOX, MAIL_1, 1);
 	expect_event(session, 1, "newmail", MAIL_1);

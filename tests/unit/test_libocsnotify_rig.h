@@ -231,9 +231,9 @@ __attribute__((unused)) static int rig_send(struct ocsnotify *context, const cha
 {
 	int n;
 
-	lib_lock();
+	libocsnotify_lock();
 	n = rig_deliver(context->shared->registry, user, table, entry);
-	lib_unlock();
+	libocsnotify_unlock();
 	return n;
 }
 

@@ -169,7 +169,7 @@ static void subscribe(const struct ocs_registry_queue *queues, size_t n)
 
 	ocs_dispatch_stop(dispatch);
 	/* The queues are this user's. */
-	ck_assert_int_eq(ocs_registry_journal_path(registry, 1, path, sizeof(path)), 0);
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 1, path, sizeof(path)), 0);
 	fd = open(path, O_WRONLY | O_CREAT, 0660);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
