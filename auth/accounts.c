@@ -138,7 +138,7 @@ int ocs_accounts_add(struct ocs_accounts *accounts, const char *name, const char
 		return ocs_error_set(error, "an account name has 1 to %d of A-Z a-z 0-9 _ . @ -",
 		                     OCS_AUTH_NAME_MAX);
 	if (ocs_accounts_find(accounts, name))
-		return ocs_error_set(error, "account '%s' is there already", name);
+		return ocs_error_set(error, "account '%s' exists already", name);
 
 	struct ocs_account *account = talloc_zero(accounts, struct ocs_account);
 	if (!account)

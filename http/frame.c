@@ -99,7 +99,7 @@ void ocs_http_target_look(struct ocs_http_target *target, const char *address)
 		if (byte < 0x20 || byte == 0x7f)
 			target->fault = "the address has a control character";
 		else if (*c == ' ' && target->fault == NULL)
-			target->fault = "the first line has a space too many";
+			target->fault = "the first line has an extra space";
 	}
 	target->end = (uintptr_t)c;
 }

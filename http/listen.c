@@ -90,7 +90,7 @@ static char *read_certificate(const char *path, struct ocs_error *error)
 		len = fread(text, 1, PEM_MAX, file);
 	if (file != NULL) {
 		if (ferror(file) != 0 || len == 0)
-			ocs_error_set(error, "%s: nothing can be read from it", path);
+			ocs_error_set(error, "%s: cannot read anything from it", path);
 		fclose(file);
 	}
 	if (len == 0) {

@@ -44,7 +44,7 @@ static int make_folder(const char *path, const struct ocs_identity *identity,
 	if (mkdir(folder, 0700) != 0)
 		return errno == EEXIST
 		               ? 0
-		               : ocs_error_set(error, "[server:main] socket: %s cannot be made: %s",
+		               : ocs_error_set(error, "[server:main] socket: cannot create %s: %s",
 		                               folder, strerror(errno));
 	/* Opened before it is changed, so that what was made is what is given away. */
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -87,9 +87,8 @@ static int remove_stale(const struct sockaddr_un *address, struct ocs_error *err
 	if (why != ECONNREFUSED)
 		return ocs_error_set(error, "[server:main] socket: %s: %s", path, strerror(why));
 	if (unlink(path) != 0 && errno != ENOENT)
-		return ocs_error_set(error,
-		                     "[server:main] socket: the old %s cannot be removed: %s", path,
-		                     strerror(errno));
+		return ocs_error_set(error, "[server:main] socket: cannot remove the old %s: %s",
+		                     path, strerror(errno));
 	return 0;
 }
 
@@ -166,10 +165,9 @@ int ocs_local_socket_open(const char *path, const char *group_name,
 	if (group_name != NULL) {
 		group = getgrnam(group_name);
 		if (group == NULL)
-			return ocs_error_set(error,
-			                     "[server:main] socket_group: there is no group '%s' "
-			                     "here",
-			                     group_name);
+			return ocs_error_set(
+			        error, "[server:main] socket_group: there is no group '%s' here",
+			        group_name);
 		gid = group->gr_gid;
 	}
 	local = calloc(1, sizeof(*local));
@@ -212,7 +210,7 @@ void ocs_local_socket_remove(struct ocs_local_socket *local)
 	if (lstat(path, &st) != 0 || st.st_dev != local->device || st.st_ino != local->inode)
 		return;
 	if (unlink(path) != 0)
-		ocs_log(LOG_INFO, "%s stays behind (%s); the next start replaces it", path,
+		ocs_log(LOG_INFO, "cannot remove %s (%s); the next start replaces it", path,
 		        strerror(errno));
 }
 

@@ -176,7 +176,7 @@ static int take_spills(struct ocsnotify_session *session, size_t before, struct 
 	 * from the new one. */
 	if (libocsnotify_shared_exchanged(session->context->shared)) {
 		ocs_registry_cancel(registry);
-		ocs_error_set(error, "%s: the registry was just made anew: try again",
+		ocs_error_set(error, "%s: the registry was just replaced: try again",
 		              session->context->shared->path);
 		return OCS_STORE_BUSY;
 	}

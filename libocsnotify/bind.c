@@ -39,8 +39,7 @@ static void bind_warn(struct ocsnotify_session *session, enum trouble trouble, c
 	context->bind_troubles |= 1u << trouble;
 	libocsnotify_warn(
 	        context,
-	        "user '%s' hears of events on other machines only after the binding comes "
-	        "through: %s",
+	        "user '%s' gets no events from other machines until the binding is made: %s",
 	        session->r.user, reason);
 }
 
@@ -119,7 +118,8 @@ void libocsnotify_request_binding(struct ocsnotify_session *session)
 		if (ret == 0)
 			context->silent_until = libocsnotify_now_ms() + SILENT_MS;
 		bind_warn(session, NO_ANSWER,
-		          ret == 0 ? "ocsmanager does not answer" : "ocsmanager hung up");
+		          ret == 0 ? "ocsmanager does not answer"
+		                   : "ocsmanager closed the connection");
 	}
 }
 

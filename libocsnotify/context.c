@@ -53,7 +53,7 @@ static int make_descriptors(struct ocsnotify *context, struct ocs_error *error)
 	context->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (context->epoll < 0 || context->timer < 0 ||
 	    epoll_ctl(context->epoll, EPOLL_CTL_ADD, context->timer, &event) != 0)
-		return ocs_error_set(error, "cannot make a descriptor: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a descriptor: %s", strerror(errno));
 	return 0;
 }
 

@@ -105,8 +105,7 @@ void libocsnotify_look(struct ocsnotify *context)
 		libocsnotify_warn(
 		        context,
 		        "%s: this process was no longer registered (taken for dead, or the "
-		        "registry was emptied); registered again, what came meanwhile is "
-		        "missing",
+		        "registry was emptied); registered again; what came meanwhile is lost",
 		        context->shared->path);
 	libocsnotify_warn_damaged(context);
 }

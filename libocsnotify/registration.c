@@ -71,7 +71,7 @@ int libocsnotify_registration_begin(struct ocsnotify *context, struct ocs_error 
 	/* The daemon made it anew while we waited; who comes next is let into the new one. */
 	if (ret == OCS_STORE_OK && libocsnotify_shared_exchanged(context->shared)) {
 		ocs_registry_cancel(registry);
-		ocs_error_set(error, "%s: the registry was just made anew: try again",
+		ocs_error_set(error, "%s: the registry was just replaced: try again",
 		              context->shared->path);
 		return OCS_STORE_BUSY;
 	}

@@ -35,7 +35,7 @@ const char *ocsnotify_strerror(int error)
 	case OCSNOTIFY_E_FORKED:
 		return "the context was opened before a fork";
 	case OCSNOTIFY_E_BUSY:
-		return "somebody else holds the registry; try again";
+		return "another process holds the registry; try again";
 	default:
 		return "unknown error";
 	}

@@ -181,7 +181,8 @@ int mapihttp_login_start(struct mapihttp *server, struct mapihttp_login **out,
 	TAILQ_INIT(&login->waiting);
 	TAILQ_INIT(&login->finished);
 	if (login->fd < 0 || getrandom(login->key, sizeof(login->key), 0) != sizeof(login->key)) {
-		ocs_error_set(error, "no event descriptor or random bytes: %s", strerror(errno));
+		ocs_error_set(error, "cannot create an event descriptor or get random bytes: %s",
+		              strerror(errno));
 		mapihttp_login_stop(login);
 		return -1;
 	}

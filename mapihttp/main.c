@@ -229,7 +229,7 @@ static void take_signal(struct mapihttp *server, int signals, uint64_t *stop_due
 	if (server->stopping)
 		return;
 	ocsemsmdb_get_stats(server->emsmdb, &stats);
-	ocs_log(LOG_NOTICE, "stops: %u sessions, %u parked waits", stats.sessions, stats.parked);
+	ocs_log(LOG_NOTICE, "stopping: %u sessions, %u parked waits", stats.sessions, stats.parked);
 	server->stopping = true;
 	ocs_listener_quiesce(&server->listener);
 	*stop_due = ocs_clock_ms() + STOP_MS;
@@ -243,7 +243,7 @@ static void take_event(struct mapihttp *server, void *what, int signals, uint64_
 	if (what == &notify_event) {
 		result = ocsemsmdb_process(server->emsmdb);
 		if (result < 0)
-			ocs_log_budgeted(LOG_WARNING, "news", "", "cannot take news in: %s: %s",
+			ocs_log_budgeted(LOG_WARNING, "news", "", "cannot process news: %s: %s",
 			                 ocsnotify_strerror(result),
 			                 ocsnotify_last_error(server->context));
 	} else if (what == &login_event) {
@@ -287,7 +287,7 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 		ocs_log_budget_tick();
 		tags_due = mapihttp_wait_tags(server, ocs_clock_ms());
 		if (run_http(server) != 0)
-			return ocs_error_set(error, "libmicrohttpd cannot go on");
+			return ocs_error_set(error, "libmicrohttpd failed");
 		/* A request of this round may have been parked. */
 		if (tags_due == UINT64_MAX)
 			tags_due = mapihttp_wait_tags(server, 0);

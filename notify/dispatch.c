@@ -30,7 +30,8 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 
 	if (config == NULL) {
 		talloc_free(map);
-		ocs_dispatch_log(dispatch, LOG_ERR, "reload: out of memory; the settings stay");
+		ocs_dispatch_log(dispatch, LOG_ERR,
+		                 "reload: out of memory; the settings stay as they were");
 		return;
 	}
 	pthread_mutex_lock(&dispatch->config_lock);
@@ -114,8 +115,8 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		        folder);
 	if (ids.skipped > 0 || messages.skipped > 0)
 		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "%s: %u ids and %u messages are damaged and skipped: if they "
-		                 "are reported again, they come through twice",
+		                 "%s: %u ids and %u messages are damaged and skipped: if they are "
+		                 "reported again, they are delivered twice",
 		                 folder, ids.skipped, messages.skipped);
 	talloc_free(folder);
 	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

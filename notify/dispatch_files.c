@@ -66,8 +66,8 @@ static int look_replicas(void *arg, struct ocs_error *error)
 int ocs_dispatch_files_start(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	static const char restart[] =
-	        "what is accepted could not be remembered past a restart; put it back, or restart "
-	        "(a repeated report can then come through)";
+	        "what is accepted now would be forgotten at a restart; put it back, or restart (a "
+	        "repeated report may then be delivered twice)";
 	struct dispatch_files *files = talloc_zero(dispatch, struct dispatch_files);
 	const struct row own[] = {
 	        {{look_sequence, dispatch, OCS_HEALTH_UNWELL, restart}, true},

@@ -155,7 +155,7 @@ static int ocsconsumer_run(struct ocsnotify *context, struct ocsnotify_session *
 		if (ret > 0 && fds[0].revents != 0) {
 			ret = ocsnotify_process(context, NULL, NULL);
 			if (ret < 0)
-				return complain(context, "cannot take news in", ret);
+				return complain(context, "cannot process news", ret);
 		}
 		if (ocs_clock_ms() < due)
 			continue;

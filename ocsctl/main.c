@@ -169,7 +169,7 @@ static const struct command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-	fprintf(stderr, "ocsctl: there is no command '%s'; commands are", name);
+	fprintf(stderr, "ocsctl: unknown command '%s'; commands are", name);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(stderr, "%s %s", i > 0 ? "," : "", commands[i].name);
 	fputs("\n", stderr);

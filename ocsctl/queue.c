@@ -28,9 +28,8 @@ static struct ocsctl_queue *find_queue(struct ocsctl *ctl, struct ocsctl_view *v
 	mqd_t kernel;
 
 	if (name == NULL || ocs_queue_name_parse(name, &parsed) < 0) {
-		ocsctl_error(
-		        "'%s' is not the name of a queue of ocsmanager: `ocsctl queues` lists them",
-		        operand);
+		ocsctl_error("'%s' is not a queue name of ocsmanager: `ocsctl queues` lists them",
+		             operand);
 		return NULL;
 	}
 	for (size_t i = 0; i < view->n_queues; i++)
@@ -196,8 +195,8 @@ static int may_take(const struct ocsctl_queue *queue)
 	}
 	if (queue->owner == NULL || queue->owner->state == OCSCTL_OWNER_DEAD)
 		return 0;
-	ocsctl_error("--take is refused: %s belongs to process %d, which lives; its client would "
-	             "miss the entries",
+	ocsctl_error("--take is refused: %s belongs to process %d, which is running; its client "
+	             "would miss the entries",
 	             queue->r->name, (int)queue->owner->r.pid);
 	return -1;
 }

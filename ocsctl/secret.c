@@ -59,7 +59,7 @@ static const char *take_line(const char *data, size_t len, char out[OCSCTL_PASSW
 	return NULL;
 }
 
-_Static_assert(OCSCTL_PASSWORD_MAX == 512, "the text above says it");
+_Static_assert(OCSCTL_PASSWORD_MAX == 512, "see the text above");
 
 /* One line, no byte behind it. What is wrong, or NULL. */
 static const char *read_line(int fd, char out[OCSCTL_PASSWORD_MAX + 1])

@@ -211,10 +211,9 @@ static int watch_files(struct ocs_daemon *daemon, struct ocs_error *error)
 	        daemon_look_revoked, daemon->auth, OCS_HEALTH_WARNING,
 	        "it cannot be written again; at the next start every token ends, and clients log "
 	        "in again"};
-	const struct ocs_dispatch_file spool = {
-	        daemon_look_spool, daemon->link, OCS_HEALTH_UNWELL,
-	        "messages for other nodes wait in it, and nothing more is taken into it: put it "
-	        "back, or restart, and they are lost"};
+	const struct ocs_dispatch_file spool = {daemon_look_spool, daemon->link, OCS_HEALTH_UNWELL,
+	                                        "messages for other nodes wait in it, and no more "
+	                                        "are added: put it back; a restart loses them"};
 
 	if (ocs_dispatch_files_add(daemon->dispatch, &secret) != 0 ||
 	    ocs_dispatch_files_add(daemon->dispatch, &revoked) != 0 ||
@@ -228,7 +227,7 @@ void ocs_daemon_watch_lock(struct ocs_daemon *daemon, struct ocs_folder_lock *lo
 {
 	const struct ocs_dispatch_file file = {
 	        ocs_folder_look_lock, lock, OCS_HEALTH_WARNING,
-	        "it cannot be made again; ocsctl does not find this daemon by it"};
+	        "it cannot be created again; ocsctl cannot find this daemon by it"};
 
 	if (ocs_dispatch_files_add(daemon->dispatch, &file) != 0)
 		ocs_log(LOG_WARNING, "the lock file is not watched");
@@ -257,17 +256,16 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 		return -1;
 	if (moved)
 		ocs_log(LOG_WARNING,
-		        "%s/registry.tdb was damaged and has been moved aside; what verified of it "
-		        "is kept, MAPI servers register the rest again",
+		        "%s/registry.tdb was damaged and has been moved aside; its intact records "
+		        "are kept, MAPI servers register the rest again",
 		        config->main.registry);
 	if (ocs_index_open(config->main.registry, (uint16_t)config->main.replica_id, true,
 	                   &daemon->index, error) < 0)
 		return -1;
 	if (ocs_index_salvaged(daemon->index))
 		ocs_log(LOG_ERR,
-		        "%s/index.tdb was damaged and has been moved aside; what verified of it, "
-		        "the "
-		        "high-water mark of the identifiers among it, is kept",
+		        "%s/index.tdb was damaged and has been moved aside; its intact records, "
+		        "the highest identifier among them, are kept",
 		        config->main.registry);
 	if (load_usermap(config, ocs_log_report, NULL, &map, error) < 0)
 		return -1;

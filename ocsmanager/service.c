@@ -299,7 +299,7 @@ int ocs_service_stop(struct ocs_service *service)
 	/* Their connections are suspended, with which libmicrohttpd cannot be stopped. */
 	hang = ocs_http_guard_busy(service->server.guard, false);
 	if (hang > 0) {
-		ocs_log(LOG_ERR, "%u requests hang and are given up at the end", hang);
+		ocs_log(LOG_ERR, "%u requests hang and are abandoned", hang);
 		/* What both ask is about to go. */
 		ocs_listener_stop(&service->operations);
 		ocs_http_guard_tell_nobody(service->server.guard);

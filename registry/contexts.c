@@ -191,7 +191,7 @@ int ocs_registry_context_uid(struct ocs_registry *registry, uint64_t id, uid_t *
 	*uid_r = recorded;
 	if (!has_files || of_files == recorded)
 		return OCS_STORE_OK;
-	ocs_error_set(error, "it says uid %u and its files belong to uid %u", (unsigned)recorded,
-	              (unsigned)of_files);
+	ocs_error_set(error, "its record says uid %u, its files belong to uid %u",
+	              (unsigned)recorded, (unsigned)of_files);
 	return OCS_STORE_MISSING;
 }

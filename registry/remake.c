@@ -49,7 +49,7 @@ static int take_place(const char *fresh, const char *path, struct ocs_error *err
 	/* The latest one for who wants to know what happened; many would fill the disk. */
 	if (snprintf(aside, sizeof(aside), "%s.other", path) >= (int)sizeof(aside) ||
 	    (rename(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0)
-		return ocs_error_set(error, "%s: cannot be put in place: %s", fresh,
+		return ocs_error_set(error, "%s: cannot put it in place: %s", fresh,
 		                     strerror(errno));
 	return OCS_STORE_OK;
 }

@@ -111,8 +111,8 @@ static void away(const char *reason, unsigned int at_least_msecs)
 	unsigned int wait;
 
 	if (report.away_since == 0 && since == 0)
-		i_warning("ocsmanager: %s: %s; mail is stored as ever, %u events are waiting to be "
-		          "reported",
+		i_warning("ocsmanager: %s: %s; mail is stored as usual, %u events are waiting to "
+		          "be reported",
 		          report.url, reason, ocs_waiting_count());
 	if (report.away_since == 0)
 		report.away_since = since == 0 ? ioloop_time : (time_t)(since / 1000);

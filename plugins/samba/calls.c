@@ -118,7 +118,8 @@ static NTSTATUS dispatch(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
 	if (caller.user == NULL) {
 		const struct auth_user_info *info = dcesrv_call_session_info(call)->info;
 
-		DBG_NOTICE("%s: %s\\%s is no user of the groupware\n", call->context->iface->name,
+		DBG_NOTICE("%s: %s\\%s is not a user of the groupware\n",
+		           call->context->iface->name,
 		           info == NULL || info->domain_name == NULL ? "" : info->domain_name,
 		           info == NULL || info->account_name == NULL ? "" : info->account_name);
 		return fault(call, OCSEMSMDB_FAULT_ACCESS_DENIED);

@@ -78,7 +78,7 @@ __attribute__((visibility("default"))) NTSTATUS samba_init_module(TALLOC_CTX *me
 
 	(void)mem_ctx;
 	if (!fits()) {
-		DBG_ERR("ocsmanager: built for another version of Samba: build it again\n");
+		DBG_ERR("ocsmanager: built for another version of Samba: rebuild it\n");
 		return NT_STATUS_REVISION_MISMATCH;
 	}
 	return dcerpc_register_ep_server(&server);

@@ -267,7 +267,7 @@ START_TEST(test_a_daemon_that_cannot_bind_costs_two_seconds_and_a_warning)
 	context = rig_open();
 	took = subscribe(rig_session(context, rig_user), 1);
 	ck_assert_uint_ge(took, 1500);
-	ck_assert_uint_eq(count_warnings("only after the binding comes through: the broker is on "
+	ck_assert_uint_eq(count_warnings("until the binding is made: the broker is on "
 	                                 "holiday"),
 	                  1);
 	ck_assert_uint_eq(OCS_LINK_GET(&status, bind_timeouts), 1);
