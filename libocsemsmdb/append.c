@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#include "libocsemsmdb/notify_walk.h"
 #include "libocsemsmdb/request.h"
 #include "base/bytes.h"
+#include "ropnotify/ropnotify.h"
 
 #define PENDING_SIZE 3
 #define REQUEST_MIN  3 /* RopId, LogonId, a handle index */
@@ -18,17 +18,18 @@
 /* Takes out what may not go to this client; how many bytes of the len remain. */
 static size_t append_filter(const struct ocsemsmdb_session *session, uint8_t *notifies, size_t len)
 {
+	struct ocs_ropnotify notify;
 	size_t at = 0, kept = 0;
 
 	while (at < len) {
-		size_t n = ocs_notify_length(notifies + at, len - at);
+		size_t n = ocs_ropnotify_decode(notifies + at, len - at, &notify);
 
 		if (n == 0)
 			break; /* not a form this library knows: nor what follows */
-		if (emsmdb_subject_is_open(session, ocs_get32(notifies + at + 1))) {
+		if (emsmdb_subject_is_open(session, notify.handle)) {
 			memmove(notifies + kept, notifies + at, n);
 			if (session->server->settings.zero_message_flags)
-				ocs_notify_clear_message_flags(notifies + kept);
+				ocs_ropnotify_clear_message_flags(notifies + kept);
 			kept += n;
 		}
 		at += n;
@@ -49,7 +50,7 @@ static size_t append_drain(struct ocsemsmdb_session *session, uint8_t *out, size
 			return used;
 		used += append_filter(session, out + used, taken);
 		/* Once more if what was taken out left room. */
-	} while (*more_r && taken > 0 && room - used >= OCS_NOTIFY_MIN);
+	} while (*more_r && taken > 0 && room - used >= OCS_ROPNOTIFY_MIN);
 	return used;
 }
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "libocsnotify/ropnotify.h"
+#include "ropnotify/ropnotify.h"
 #include "base/sized.h"
 
 /* A payload is at most 32 KB (MS-OXCRPC 3.1.4.2.1), RopSize among them. */
@@ -16,44 +16,31 @@
 
 static const char *event_word(uint16_t flags)
 {
-	switch (flags & OCS_NF_TYPE_MASK) {
-	case OCS_NF_NEWMAIL:
+	switch (flags & OCSNOTIFY_FLAG_TYPE) {
+	case OCSNOTIFY_NEWMAIL:
 		return "newmail";
-	case OCS_NF_CREATED:
+	case OCSNOTIFY_OBJECT_CREATED:
 		return "created";
-	case OCS_NF_DELETED:
+	case OCSNOTIFY_OBJECT_DELETED:
 		return "deleted";
-	case OCS_NF_MODIFIED:
+	case OCSNOTIFY_OBJECT_MODIFIED:
 		return "modified";
-	case OCS_NF_MOVED:
+	case OCSNOTIFY_OBJECT_MOVED:
 		return "moved";
-	case OCS_NF_COPIED:
+	case OCSNOTIFY_OBJECT_COPIED:
 		return "copied";
-	case OCS_NF_SEARCH_COMPLETED:
+	case OCSNOTIFY_SEARCH_COMPLETED:
 		return "search";
 	default:
 		return "table";
 	}
 }
 
-/* An entry has the header's words. */
-_Static_assert(OCSNOTIFY_FLAG_TOTAL == OCS_NF_T && OCSNOTIFY_FLAG_UNREAD == OCS_NF_U &&
-                       OCSNOTIFY_FLAG_SEARCH_FOLDER == OCS_NF_S &&
-                       OCSNOTIFY_FLAG_MESSAGE == OCS_NF_M &&
-                       OCSNOTIFY_FLAG_TYPE == OCS_NF_TYPE_MASK,
-               "NotificationFlags");
-_Static_assert(OCSNOTIFY_TABLE_CHANGED == OCS_TE_CHANGED &&
-                       OCSNOTIFY_TABLE_ROW_ADDED == OCS_TE_ROW_ADDED &&
-                       OCSNOTIFY_TABLE_ROW_DELETED == OCS_TE_ROW_DELETED &&
-                       OCSNOTIFY_TABLE_ROW_MODIFIED == OCS_TE_ROW_MODIFIED &&
-                       OCSNOTIFY_TABLE_RESTRICTION_CHANGED == OCS_TE_RESTRICTION_CHANGED,
-               "TableEventType");
-
 static void event_fill(struct ocsnotify_session *session, const struct libocsnotify_item *item,
                        const struct libocsnotify_handle *handle, struct ocsnotify_event *event)
 {
 	const struct ocs_entry *entry = &item->entry;
-	bool about_message = (entry->flags & OCS_NF_M) != 0;
+	bool about_message = (entry->flags & OCSNOTIFY_FLAG_MESSAGE) != 0;
 
 	*event = (struct ocsnotify_event){
 	        .handle = handle->handle,
@@ -137,7 +124,7 @@ int ocsnotify_next_event_sized(struct ocsnotify_session *session, struct ocsnoti
 
 static void table_changed(struct ocs_ropnotify *notify)
 {
-	notify->table_event = OCS_TE_CHANGED;
+	notify->table_event = OCSNOTIFY_TABLE_CHANGED;
 	notify->row_data_len = 0;
 	notify->row_data = NULL;
 }
@@ -186,7 +173,8 @@ static void to_response(const struct ocsnotify_session *session,
 	        .unicode = session->unicode,
 	        .message_class = event->message_class,
 	};
-	if (event->table_event == OCS_TE_ROW_ADDED || event->table_event == OCS_TE_ROW_MODIFIED)
+	if (event->table_event == OCSNOTIFY_TABLE_ROW_ADDED ||
+	    event->table_event == OCSNOTIFY_TABLE_ROW_MODIFIED)
 		add_row(session, event, notify);
 }
 

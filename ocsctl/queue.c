@@ -14,6 +14,7 @@
 
 #include "mqueue/entry.h"
 #include "ocsctl/registry.h"
+#include "ocsnotify.h"
 
 #define MESSAGE_SIZE_MAX (16L << 20) /* HARD_MSGSIZEMAX of the kernel */
 
@@ -125,9 +126,9 @@ static json_t *entry_json(const void *mem_ctx, const char *source, const struct 
 	        "old_fid", ocsctl_json_id(entry->old_fid), "old_mid",
 	        ocsctl_json_id(entry->old_mid));
 
-	if ((entry->flags & OCS_NF_T) != 0)
+	if ((entry->flags & OCSNOTIFY_FLAG_TOTAL) != 0)
 		json_object_set_new(object, "total", json_integer(entry->total));
-	if ((entry->flags & OCS_NF_U) != 0)
+	if ((entry->flags & OCSNOTIFY_FLAG_UNREAD) != 0)
 		json_object_set_new(object, "unread", json_integer(entry->unread));
 	json_object_set_new(object, "message_flags", json_integer(entry->message_flags));
 	json_object_set_new(object, "message_class", json_string(entry->message_class));
@@ -150,16 +151,19 @@ static void queue_list_entry(const uint8_t *data, size_t len, void *arg)
 		json_array_append_new(listing->list, entry_json(mem_ctx, listing->source, &entry));
 		return;
 	}
-	ocsctl_table_row(
-	        listing->table, listing->source, ocsctl_time(mem_ctx, entry.accepted_at),
-	        ocs_category_word((enum ocs_category)entry.category),
-	        talloc_asprintf(mem_ctx, "0x%04x", entry.flags),
-	        talloc_asprintf(mem_ctx, "%u", entry.table_event),
-	        talloc_asprintf(mem_ctx, "%016" PRIx64, entry.fid),
-	        talloc_asprintf(mem_ctx, "%016" PRIx64, entry.mid),
-	        (entry.flags & OCS_NF_T) != 0 ? talloc_asprintf(mem_ctx, "%u", entry.total) : "-",
-	        (entry.flags & OCS_NF_U) != 0 ? talloc_asprintf(mem_ctx, "%u", entry.unread) : "-",
-	        entry.message_class);
+	ocsctl_table_row(listing->table, listing->source, ocsctl_time(mem_ctx, entry.accepted_at),
+	                 ocs_category_word((enum ocs_category)entry.category),
+	                 talloc_asprintf(mem_ctx, "0x%04x", entry.flags),
+	                 talloc_asprintf(mem_ctx, "%u", entry.table_event),
+	                 talloc_asprintf(mem_ctx, "%016" PRIx64, entry.fid),
+	                 talloc_asprintf(mem_ctx, "%016" PRIx64, entry.mid),
+	                 (entry.flags & OCSNOTIFY_FLAG_TOTAL) != 0
+	                         ? talloc_asprintf(mem_ctx, "%u", entry.total)
+	                         : "-",
+	                 (entry.flags & OCSNOTIFY_FLAG_UNREAD) != 0
+	                         ? talloc_asprintf(mem_ctx, "%u", entry.unread)
+	                         : "-",
+	                 entry.message_class);
 }
 
 static int queue_list_spilled(const uint8_t *data, size_t len, void *arg)

@@ -16,6 +16,7 @@
 #include <talloc.h>
 
 #include "base/bytes.h"
+#include "ocsnotify.h"
 
 #define HEAD_SIZE      25
 #define ENTRY_KEY_SIZE 17
@@ -122,7 +123,7 @@ static size_t table_changed(const uint8_t *entry, size_t len, uint8_t out[OCS_EN
 
 	if (ocs_entry_decode(entry, len, &decoded) != 0)
 		return 0;
-	decoded.table_event = OCS_TE_CHANGED;
+	decoded.table_event = OCSNOTIFY_TABLE_CHANGED;
 	return ocs_entry_encode(&decoded, out);
 }
 

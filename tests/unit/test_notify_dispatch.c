@@ -21,6 +21,7 @@
 #include "notify/dispatch.h"
 #include "registry/registry.h"
 #include "tests/unit/test_folder.h"
+#include "ocsnotify.h"
 
 static char folder[TEST_FOLDER_SIZE];
 static struct ocs_registry *registry;
@@ -255,10 +256,10 @@ START_TEST(a_newmail_fans_out_to_each_table)
 	ck_assert_uint_eq(entry.total, 17);
 	ck_assert_int_eq(receive(mq[2], &entry), 1);
 	ck_assert_uint_eq(entry.flags, 0x8100);
-	ck_assert_uint_eq(entry.table_event, OCS_TE_ROW_ADDED);
+	ck_assert_uint_eq(entry.table_event, OCSNOTIFY_TABLE_ROW_ADDED);
 	ck_assert_int_eq(receive(mq[3], &entry), 1);
 	ck_assert_uint_eq(entry.flags, 0x0100);
-	ck_assert_uint_eq(entry.table_event, OCS_TE_ROW_MODIFIED);
+	ck_assert_uint_eq(entry.table_event, OCSNOTIFY_TABLE_ROW_MODIFIED);
 	ck_assert_uint_eq(entry.fid, fid);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(receive(mq[i], &entry), 0);
