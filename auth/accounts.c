@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The table of accounts and what is told of those that are not in it. Memory only.
+ * The table of accounts, and the made-up answers for accounts that do not exist. Memory only.
  */
 #include "auth/accounts.h"
 

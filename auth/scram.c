@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The libgsasl side: one context, one session a login. Touches nothing outside memory.
+ * SCRAM-SHA-256 on the server's side, by libgsasl: one gsasl context for all, one gsasl session for
+ * each login. Touches memory only.
  */
 #include "auth/scram.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Whole reads and writes at a place of a file that the caller has open. */
+/* Whole reads and writes at an offset of a file that the caller has open. No lock, no state. */
 #include "base/file.h"
 
 #include <errno.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * A table of slots, one for each kind and sender of the moment.
+ * Limits lines of the log: a table of slots, one for each kind and sender that logged lately.
+ * Touches the log; one lock.
  */
 #include "base/clock.h"
 #include "base/log_budget.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Where a request begins and ends: its first line, its headers, its chunks. Also cookies. */
+/* Checks where a request begins and ends: its first line, its headers, its chunks. Also finds
+ * cookies. Touches the request only; any thread. */
 #include "http/frame.h"
 
 #include <stdatomic.h>

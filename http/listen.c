@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* One listener: its socket, its libmicrohttpd daemon, and what that calls back for connections. */
+/* One listener: its socket, its libmicrohttpd daemon, and the callbacks for connections, which run
+ * in the threads of libmicrohttpd. */
 #include "http/listen.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The server object handles of the built-in mailbox. */
+/* The server object handles of the built-in mailbox. Touches the session only. */
 #include "libocsemsmdb/mailbox.h"
 
 #include <stdlib.h>

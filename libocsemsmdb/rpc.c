@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The calls of EMSMDB and AsyncEMSMDB over their stubs, MS-OXCRPC 3.1.4 and 3.3.4.
+ * The calls of EMSMDB and AsyncEMSMDB: parses the stub, calls, writes the answer (MS-OXCRPC 3.1.4
+ * and 3.3.4). Touches the server's sessions.
  */
 #include "libocsemsmdb/internal.h"
 

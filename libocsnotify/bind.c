@@ -71,9 +71,9 @@ void libocsnotify_request_binding_again(struct ocsnotify_session *session)
 		if (libocsnotify_bound(session))
 			return;
 	}
-	if (session->rung != 0 && now - session->rung < AGAIN_MS)
+	if (session->asked_at != 0 && now - session->asked_at < AGAIN_MS)
 		return;
-	session->rung = now;
+	session->asked_at = now;
 	ret = ocs_bind_request_send(context->shared->path, session->r.user, 0);
 	if (ret < 0)
 		return;
@@ -96,7 +96,7 @@ void libocsnotify_request_binding(struct ocsnotify_session *session)
 		libocsnotify_request_binding_again(session);
 		return;
 	}
-	session->rung = start;
+	session->asked_at = start;
 	fd = ocs_bind_request_send(context->shared->path, session->r.user, OCS_BIND_WAIT_MS);
 	if (fd == -ENOENT || fd == -ECONNREFUSED) {
 		bind_warn(session, NO_DAEMON, "ocsmanager is not running");

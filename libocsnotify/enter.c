@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * How a call gets to the registry: the lock is taken, and a registry file that the daemon made anew
- * is opened and registered in first. Touches the registry and the files of the context.
+ * How a call gets to the registry: takes the lock; if the daemon has replaced the registry file,
+ * opens the new one and registers in it first. Touches the registry and the files of the context.
  */
 #include "libocsnotify/internal.h"
 

@@ -16,7 +16,7 @@
  *   wake.c          news, timer, datagrams
  *   registration.c  what the registry holds of a context
  *   queue_list.c    the names of its queues
- *   settings.c, report.c, ropnotify.c
+ *   settings.c, report.c
  *   shared.c        the handles of the files, and the lock
  *
  * Locks: there is one, of the process, in shared.c. Every use of a registry or index handle is
@@ -74,7 +74,7 @@ int libocsnotify_shared_index(struct libocsnotify_shared *shared,
                               struct ocs_error *error);
 /* (locked) Whether another file has the name of the open one. */
 bool libocsnotify_shared_exchanged(const struct libocsnotify_shared *shared);
-/* (locked) Opens the registry anew if the file is another one by now. A library code. */
+/* (locked) Opens the registry again if the file was replaced. A library code. */
 int libocsnotify_shared_refresh(struct libocsnotify_shared *shared, struct ocs_error *error);
 /* A result beside those of ocs_store_result: the user has too many queues. */
 #define LIBOCSNOTIFY_STORE_FULL (-100)
@@ -139,7 +139,7 @@ struct ocsnotify_session {
 
 	bool bound;                /* other nodes send what is for the user ... */
 	unsigned bound_generation; /* ... as the daemon said of this registry file */
-	uint64_t rung;             /* when it asked last, monotonic milliseconds; 0: never */
+	uint64_t asked_at;         /* when it asked last, monotonic milliseconds; 0: never */
 
 	bool pending;      /* known to have something for the client */
 	bool listed;       /* in news */
@@ -170,7 +170,7 @@ struct ocsnotify {
 	uint64_t look_due;                /* monotonic milliseconds */
 	bool renewed;                     /* queues were made again, and are not registered yet */
 	char look_trouble[OCS_ERROR_MAX]; /* of the last look, as it was reported */
-	int udp4, udp6;                   /* -1: not opened, or not to be had */
+	int udp4, udp6;                   /* -1: not opened, or not available */
 	int queue_list;
 	size_t listed_queues, live_queues;
 
@@ -306,7 +306,8 @@ void libocsnotify_sweep(struct ocsnotify *context);
 struct libocsnotify_queue *libocsnotify_queue_find(struct ocsnotify_session *session,
                                                    uint64_t folder, enum ocs_table table);
 struct libocsnotify_queue *libocsnotify_queue_by_id(struct ocsnotify *context, uint64_t id);
-/* A new one, with a kernel queue if one is to be had; watched, not registered. NULL: no memory. */
+/* A new one, with a kernel queue if the kernel gives one; watched, not registered. NULL: no memory.
+ */
 struct libocsnotify_queue *libocsnotify_queue_new(struct ocsnotify_session *session,
                                                   const struct ocs_registry_settings *settings,
                                                   uint64_t folder, enum ocs_table table);

@@ -3,8 +3,8 @@
 /*
  * What somebody removed under a running library: the wake-up socket, the queue list, the wake
  * folder, the context's record, a kernel queue. Cleaners of temporary folders do it. Looked for
- * every few seconds, in calls of the host and by the context's timer; made anew, registered again,
- * and said. Touches all of these.
+ * every few seconds, in calls of the host and by the context's timer; made again, registered again,
+ * and reported. Touches all of these.
  */
 #include "libocsnotify/internal.h"
 

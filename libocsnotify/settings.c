@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What the daemon wrote of its ini into the registry, as a context knows it. Touches the registry,
- * reading.
+ * The daemon's settings, which it keeps in the registry, as a context knows them. Reads the
+ * registry.
  */
 #include "libocsnotify/internal.h"
 

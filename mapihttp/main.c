@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * ocsmapihttp: a MAPI over HTTP endpoint on libocsemsmdb, for clients that shall get notifications
- * and for authors of MAPI servers who want to see how it is done. This file: start, loop, stop. Why
- * there is one loop stands in mapihttp.h.
+ * ocsmapihttp: a MAPI over HTTP endpoint on libocsemsmdb, for clients that are to get notifications
+ * and as an example for authors of MAPI servers. This file: start, loop, stop. mapihttp.h says why
+ * there is one loop.
  */
 #include "mapihttp/mapihttp.h"
 

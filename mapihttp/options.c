@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The command line of ocsmapihttp. */
+/* Parses the command line of ocsmapihttp; prints usage and mistakes. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The identifier index's file and counter: see index.h. Folders are in
- * index_folder.c, messages and the way back in index_message.c.
+ * The identifier index as a whole: opened, closed, its counter, its transactions; see index.h.
+ * Folders are in index_folder.c, messages in index_message.c. Touches index*.tdb and replica_ids;
+ * the owner's thread.
  */
 #include "mapistore/index_internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Messages of the identifier index, and the way back from an identifier to its name.
- */
+/* Messages in the identifier index, and from an identifier back to the name. Touches the open
+ * index; the owner's thread. */
 #include "mapistore/index_internal.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * How large the identifier index is: what would make it grow is refused once it is as large as it
- * may be, and an admin hears of it from half of that. Store thread, but for the first function.
+ * may be; from half of that on there is a warning. Store thread, but for the first function.
  */
 #include "notify/dispatch_internal.h"
 

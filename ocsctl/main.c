@@ -92,7 +92,7 @@ static const struct command {
          0,
          0,
          "[OPTIONS]",
-         "messages from RabbitMQ that nothing could be done with",
+         "messages from RabbitMQ that could not be processed",
          "Lists the dead-letter queue, the oldest first, and leaves everything where it is.\n"
          "  --count N      that many instead of 20\n"
          "  --retry N|all  puts message N of the list, or all, into the ingest queue again.\n"

@@ -6,7 +6,7 @@
  *
  *   reap.c         what the dead have left
  *   registry.c     open, close
- *   remake.c       the file made anew under a running daemon
+ *   remake.c       the file replaced under a running daemon
  *   boot_id.c      the record that each registry has
  *   contexts.c     who has a library open
  *   sessions.c     their sessions

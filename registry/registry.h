@@ -60,7 +60,7 @@ struct ocs_registry_session {
 
 /* Which entries of a queue any of its handles wants. */
 struct ocs_matcher {
-	uint16_t types; /* NotificationTypes; OCS_NF_TABLE for table queues */
+	uint16_t types; /* NotificationTypes; OCSNOTIFY_TABLE_MODIFIED for table queues */
 	uint64_t mid;   /* 0: any message */
 };
 #define OCS_MATCHERS_MAX                                                                           \
@@ -71,7 +71,7 @@ struct ocs_registry_queue {
 	uint64_t session, context;
 	uint64_t folder; /* OCS_FOLDER_STORE: whole store */
 	enum ocs_table table;
-	bool spill_only; /* no kernel queue was to be had */
+	bool spill_only; /* the kernel gave no queue */
 	char name[OCS_QUEUE_NAME_MAX];
 	uint16_t n_matchers; /* 1 to OCS_MATCHERS_MAX */
 	struct ocs_matcher matchers[OCS_MATCHERS_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The file made anew under a running daemon, with what the open one holds or empty, and put in its
- * place. Touches registry.tdb and what is made beside it.
+ * registry.tdb replaced under a running daemon, with what the open one holds or empty, and put in
+ * its place. Touches registry.tdb and what is made beside it.
  */
 #include "registry/internal.h"
 

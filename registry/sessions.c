@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The sessions of the registry: S<id>, and the long way to what belongs to a context. Touches
+ * The sessions of the registry: S<id>, and the search for those of a context. Touches
  * the open registry.
  */
 #include "registry/internal.h"

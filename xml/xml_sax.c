@@ -222,7 +222,7 @@ static void sax_init_once(void)
 	xmlInitParser();
 	xmlSetExternalEntityLoader(sax_no_external_entity);
 	if (pthread_key_create(&parser_key, sax_free_parser) != 0)
-		__builtin_trap(); /* the first keys of a process are always to be had */
+		__builtin_trap(); /* a process always gets its first keys */
 }
 
 static const xmlSAXHandler handlers = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The process's list of waiting events: see waiting.h. */
+/* The process's list of waiting events: see waiting.h. Touches memory only. */
 #include "lib.h"
 #include "hash.h"
 #include "hostpid.h"
