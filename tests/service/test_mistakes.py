@@ -161,8 +161,8 @@ MISTAKES = [
         b"registry = run", b"registry = run\nuser = j\xfcrgen")),
     row("ldap", "not supported in this version", ("main", "auth"), {"main": {"auth": "ldap"}}),
     # ---- who it is
-    row("no such user", "there is no user", ("main", "user"), {"main": {"user": "no-such-user"}}),
-    row("no such group", "there is no group", ("main", "group"), {"main": {"group": "no-group"}}),
+    row("no such user", "unknown user", ("main", "user"), {"main": {"user": "no-such-user"}}),
+    row("no such group", "unknown group", ("main", "group"), {"main": {"group": "no-group"}}),
     row("root as user", "name another user", ("main", "user"), {"main": {"user": "root"}}, root=True),
     row("an ini its user cannot read", "SIGHUP will fail: chgrp", ("main", "user"),
         {"main": {"user": "nobody"}}, WARNING, root=True),
@@ -238,7 +238,7 @@ MISTAKES = [
         {"server:main": {"socket": "no/such/socket"}}),
     row("a socket in use", "another process listens", ("server:main", "socket"),
         {"server:main": {"socket": "s"}}, prepare=unix_listener),
-    row("a socket group nobody knows", "there is no group", ("server:main", "socket_group"),
+    row("a socket group nobody knows", "unknown group", ("server:main", "socket_group"),
         {"server:main": {"socket": "s", "socket_group": "no-group"}}),
     # ---- accounts
     row("no password", "password is missing", ("auth:single", None),
