@@ -76,17 +76,19 @@ USES_base          :=
 PKG_base           := libcap-ng
 USES_store         := base
 PKG_store          := tdb talloc nettle
-USES_mqueue        := base
+USES_mqueue        := base include
 PKG_mqueue         := nettle
+USES_ropnotify     := base include
+PKG_ropnotify      :=
 USES_mapistore     := base store mqueue
 PKG_mapistore      := tdb talloc
-USES_registry      := base store mqueue
+USES_registry      := base store mqueue include
 PKG_registry       := tdb talloc nettle
 USES_http          := base
 PKG_http           := libmicrohttpd
 USES_auth          := base store
 PKG_auth           := tdb talloc nettle libgsasl gnutls
-USES_notify        := base store mqueue mapistore registry
+USES_notify        := base store mqueue mapistore registry include
 PKG_notify         := tdb talloc nettle
 USES_xml           := base mqueue mapistore notify
 PKG_xml            := libxml-2.0 talloc
@@ -94,22 +96,22 @@ USES_cluster       := base store mqueue mapistore registry notify xml
 PKG_cluster        := librabbitmq talloc tdb nettle jansson libxml-2.0
 USES_config        := base mqueue mapistore http auth cluster
 PKG_config         := talloc gnutls
-USES_libocsnotify  := base store mqueue mapistore registry include
+USES_libocsnotify  := base store mqueue ropnotify mapistore registry include
 PKG_libocsnotify   := tdb talloc nettle
-USES_libocsemsmdb  := base include
+USES_libocsemsmdb  := base ropnotify include
 PKG_libocsemsmdb   :=
 USES_ocsmanager    := base store mqueue mapistore registry http config auth notify xml cluster
 PKG_ocsmanager     := libmicrohttpd talloc tdb jansson $(if $(HAVE_SYSTEMD),libsystemd)
 USES_mapihttp      := base http config auth include
 PKG_mapihttp       := libmicrohttpd talloc nettle
-USES_ocsctl        := base store mqueue mapistore registry config auth cluster
+USES_ocsctl        := base store mqueue mapistore registry config auth cluster include
 PKG_ocsctl         := talloc tdb libcurl jansson libgsasl librabbitmq libxml-2.0
 USES_ocsconsumer   := base mqueue registry config include
 PKG_ocsconsumer    := talloc jansson
 USES_plugins/samba := include
 
 # Libraries of ours, each a folder; programs, each a folder too.
-MODULES      := base store mqueue mapistore registry http auth notify xml cluster config libocsnotify libocsemsmdb ocsmanager
+MODULES      := base store mqueue ropnotify mapistore registry http auth notify xml cluster config libocsnotify libocsemsmdb ocsmanager
 PROGRAM_DIRS := mapihttp ocsctl ocsconsumer
 ARCHITECTURE := $(MODULES) $(PROGRAM_DIRS) plugins/samba
 
@@ -162,7 +164,7 @@ objs     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # What a program links: our libraries from the top of the dependency order to its bottom.
 lib       = $(BUILD)/lib/$(1).a
 libs      = $(foreach m,$(1),$(call lib,$(m)))
-LIB_ALL  := $(call libs,ocsmanager config cluster xml notify auth http libocsemsmdb libocsnotify registry mapistore mqueue store base)
+LIB_ALL  := $(call libs,ocsmanager config cluster xml notify auth http libocsemsmdb libocsnotify registry mapistore ropnotify mqueue store base)
 
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
 PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
@@ -213,8 +215,8 @@ $(PROGRAMS):
 
 # ---- what hosts link: each library with all it needs, and no name of its insides to be seen ----
 HOST_LIBS := $(shell $(PKG_CONFIG) --libs $(PKG_libocsnotify) 2>/dev/null) -lrt -lpthread
-$(BUILD)/libocsnotify.a: $(call libs,libocsnotify registry mapistore mqueue store base)
-$(BUILD)/libocsemsmdb.a: $(call libs,libocsemsmdb base)
+$(BUILD)/libocsnotify.a: $(call libs,libocsnotify registry mapistore ropnotify mqueue store base)
+$(BUILD)/libocsemsmdb.a: $(call libs,libocsemsmdb ropnotify base)
 $(BUILD)/libocsnotify.a $(BUILD)/libocsemsmdb.a:
 	@echo "  AR      $@"
 	@rm -f $@ && $(CC) -nostdlib -r -o $@.o -Wl,--whole-archive $< -Wl,--no-whole-archive $(filter-out $<,$^) && \
@@ -295,7 +297,7 @@ $(BUILD)/tests/test_%_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_TESTS := $(FUZZ_NAMES:%=$(BUILD)/tests/test_fuzz_%)
 FUZZERS    := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
-FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config cluster xml notify registry mapistore mqueue store base)
+FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config cluster xml notify registry mapistore ropnotify mqueue store base)
 $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
@@ -323,7 +325,7 @@ tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/ocsmanager-faults $(if
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call libs,libocsemsmdb libocsnotify registry mapistore mqueue store base)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call libs,libocsemsmdb libocsnotify registry mapistore ropnotify mqueue store base)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The table of accounts and what is told of those that are not in it. Memory only.
+ * The table of accounts, and the made-up answers for accounts that do not exist. Memory only.
  */
 #include "auth/accounts.h"
 
@@ -138,7 +138,7 @@ int ocs_accounts_add(struct ocs_accounts *accounts, const char *name, const char
 		return ocs_error_set(error, "an account name has 1 to %d of A-Z a-z 0-9 _ . @ -",
 		                     OCS_AUTH_NAME_MAX);
 	if (ocs_accounts_find(accounts, name))
-		return ocs_error_set(error, "account '%s' is there already", name);
+		return ocs_error_set(error, "account '%s' exists already", name);
 
 	struct ocs_account *account = talloc_zero(accounts, struct ocs_account);
 	if (!account)

@@ -63,10 +63,10 @@ static int parse_mechanisms(const char *list, unsigned *bits_r, struct ocs_error
 		unsigned bit = mechanism_bit(list, len);
 
 		if (!bit)
-			return ocs_error_set(error,
-			                     "mechanisms: '%.*s' is none of SCRAM-SHA-256, "
-			                     "SSHA, PLAIN",
-			                     len < 64 ? (int)len : 64, list);
+			return ocs_error_set(
+			        error,
+			        "mechanisms: '%.*s' is not one of SCRAM-SHA-256, SSHA, PLAIN",
+			        len < 64 ? (int)len : 64, list);
 		*bits_r |= bit;
 		list += len;
 		list += strspn(list, " \t");
@@ -183,8 +183,8 @@ static int replace_secret(struct ocs_auth *auth, const struct ocs_auth_settings 
 	if (ocs_auth_secret_rotate(secret_path, &auth->secret, error) < 0)
 		return -1;
 	snprintf(text, sizeof(text),
-	         "the logged-out tokens cannot be read (%.300s): the secret was replaced, every "
-	         "session token has ended",
+	         "cannot read the logged-out tokens (%.300s): the secret was replaced, so no "
+	         "session token is valid any more",
 	         why);
 	report(settings, text);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Base64, hex, random bytes. Base64 is nettle's, behind a check of what it lets pass: it skips
- * white space and knows one alphabet at a time.
+ * Base64, hex, random bytes; no state. Base64 is nettle's, behind a check, since nettle skips white
+ * space and knows one alphabet at a time.
  */
 #include "auth/codec.h"
 

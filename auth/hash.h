@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What an account's secret may look like: {SSHA}, {SCRAM-SHA-256}, crypt(3), and (auth = single
+ * Hashes of passwords: {SSHA}, {SCRAM-SHA-256}, crypt(3), and (auth = single
  * only) plain text. Parsing, checking a password against it, making new ones.
  */
 #ifndef OCS_AUTH_HASH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What auth.c (life and settings), login.c and session.c (the steps) share.
+ * What auth.c (life and settings), login.c and grant.c (the steps) share.
  */
 #ifndef OCS_AUTH_INTERNAL_H
 #define OCS_AUTH_INTERNAL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* What locks is said. It may touch the log alone. */
+/* Logs a lockout by failed logins. Touches the log only. */
 #include "auth/locks.h"
 
 #include <syslog.h>

@@ -231,7 +231,7 @@ static enum ocs_auth_result scram_start(struct step *step, const char *mechanism
 		return fail(step, OCS_AUTH_MISSING_PARAMETER, "sasl has no mechanism");
 	if (strcmp(mechanism, "SCRAM-SHA-256") != 0)
 		return fail(step, OCS_AUTH_INVALID_PARAMETER,
-		            "the only mechanism of two steps is SCRAM-SHA-256");
+		            "the only two-step mechanism is SCRAM-SHA-256");
 	if (!offered(step, OCS_MECHANISM_SCRAM))
 		return fail(step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF);
 	if (!client_first || !*client_first)

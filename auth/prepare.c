@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * libgsasl does the work.
+ * Prepares passwords with SASLprep, by libgsasl. Memory only.
  */
 #include "auth/prepare.h"
 

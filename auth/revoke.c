@@ -84,7 +84,8 @@ struct loading {
 	bool out_of_memory;
 };
 
-static int load_one(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
+static int revoke_load_one(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                           void *arg)
 {
 	struct loading *loading = arg;
 	const uint8_t *bytes = key;
@@ -130,7 +131,7 @@ static enum ocs_revoked_open load(struct ocs_revoked *revoked, bool accept_damag
 	enum ocs_revoked_open result = OCS_REVOKED_OK;
 
 	if (!loading.mem_ctx ||
-	    ocs_store_each(revoked->store, -1, load_one, &loading, error) != OCS_STORE_OK) {
+	    ocs_store_each(revoked->store, -1, revoke_load_one, &loading, error) != OCS_STORE_OK) {
 		result = OCS_REVOKED_DAMAGED;
 	} else if (loading.out_of_memory) {
 		result = OCS_REVOKED_ERROR;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The libgsasl side: one context, one session a login. Touches nothing outside memory.
+ * SCRAM-SHA-256 on the server's side, by libgsasl: one gsasl context for all, one gsasl session for
+ * each login. Touches memory only.
  */
 #include "auth/scram.h"
 
@@ -65,7 +66,7 @@ static int give_keys(struct ocs_scram *scram, Gsasl_session *session)
 	return rc;
 }
 
-static int callback(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
+static int scram_callback(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
 {
 	(void)gsasl;
 	struct ocs_scram *scram = gsasl_session_hook_get(session);
@@ -84,7 +85,7 @@ struct ocs_sasl *ocs_sasl_new(void)
 		return NULL;
 	}
 	if (sasl)
-		gsasl_callback_set(sasl->gsasl, callback);
+		gsasl_callback_set(sasl->gsasl, scram_callback);
 	return sasl;
 }
 

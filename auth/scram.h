@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * SASL messages through libgsasl: the SCRAM-SHA-256 server, and taking a PLAIN message apart.
+ * SASL messages through libgsasl: the SCRAM-SHA-256 server, and parsing PLAIN messages.
  *
  * struct ocs_sasl is shared by all threads; a struct ocs_scram is used by one at a time.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * How many may do something expensive at once; the others queue, briefly, and only so many.
- * Any thread.
+ * A bounded semaphore with a bounded queue: how many threads may do something expensive at once,
+ * and how many may wait for it. Any thread.
  */
 #ifndef OCS_AUTH_SLOTS_H
 #define OCS_AUTH_SLOTS_H

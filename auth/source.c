@@ -20,8 +20,9 @@ static void report(const struct ocs_auth_settings *settings, const char *text)
 		settings->report(LOG_WARNING, text, settings->report_arg);
 }
 
-static int load_single(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
-                       const struct ocs_auth_secret *secret, struct ocs_error *error)
+static int source_load_single(struct ocs_accounts *accounts,
+                              const struct ocs_auth_settings *settings,
+                              const struct ocs_auth_secret *secret, struct ocs_error *error)
 {
 	char where[300] = "[auth:single]", text[600];
 	struct ocs_error why;
@@ -56,8 +57,8 @@ static int load_single(struct ocs_accounts *accounts, const struct ocs_auth_sett
 	return 0;
 }
 
-static int load_file(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
-                     const struct ocs_auth_secret *secret, struct ocs_error *error)
+static int source_load_file(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
+                            const struct ocs_auth_secret *secret, struct ocs_error *error)
 {
 	char text[600];
 
@@ -78,8 +79,8 @@ static const struct account_source {
 	int (*load)(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
 	            const struct ocs_auth_secret *secret, struct ocs_error *error);
 } sources[] = {
-        {"single", load_single},
-        {"file", load_file},
+        {"single", source_load_single},
+        {"file", source_load_file},
 };
 
 int ocs_accounts_load(const void *mem_ctx, const struct ocs_auth_settings *settings,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Formatting the text of an error. Memory of the caller only. */
+/* Formats the text of an error. Touches only what it is given. */
 #include "base/error.h"
 
 #include <errno.h>

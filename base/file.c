@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Whole reads and writes at a place of a file that the caller has open. */
+/* Whole reads and writes at an offset of a file that the caller has open. No lock, no state. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -54,6 +54,6 @@ int ocs_file_present(int fd, const char *path, struct ocs_error *error)
 	if (fstat(fd, &opened) != 0)
 		return ocs_error_set(error, "%s: %s", path, strerror(errno));
 	if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
-		return ocs_error_set(error, "%s: is another file than the one in use", path);
+		return ocs_error_set(error, "%s: is not the file in use", path);
 	return 0;
 }

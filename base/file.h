@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Reading and writing at a place in a file, whole: short counts and interrupted calls are taken
+ * Reading and writing at an offset of a file, whole: short counts and interrupted calls are taken
  * care of. Any thread.
  */
 #ifndef OCS_BASE_FILE_H

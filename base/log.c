@@ -81,7 +81,7 @@ static size_t utf8_length(const unsigned char *p)
 	return len;
 }
 
-static size_t escape(const char *text, char *out, size_t size)
+static size_t log_escape(const char *text, char *out, size_t size)
 {
 	const unsigned char *p = (const unsigned char *)text;
 	size_t used = 0;
@@ -131,7 +131,7 @@ void ocs_log_text(int priority, const char *text)
 
 	if (priority > atomic_load_explicit(&least, memory_order_relaxed))
 		return;
-	size_t len = escape(text, line, sizeof(line));
+	size_t len = log_escape(text, line, sizeof(line));
 	if (to_stderr)
 		write_stderr(priority, line, len);
 	else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * A table of slots, one for each kind and sender of the moment.
+ * Limits lines of the log: a table of slots, one for each kind and sender that logged lately.
+ * Touches the log; one lock.
  */
 #include "base/clock.h"
 #include "base/log_budget.h"
@@ -46,7 +47,7 @@ void ocs_log_budget_set_clock(int64_t (*now)(void))
 }
 
 /* FNV-1a */
-static uint32_t hash(const char *kind, const char *sender)
+static uint32_t budget_hash(const char *kind, const char *sender)
 {
 	uint32_t value = 2166136261u;
 
@@ -65,7 +66,7 @@ struct summary {
 	char example[EXAMPLE_SIZE];
 };
 
-static bool take(struct slot *slot, struct summary *out)
+static bool budget_take(struct slot *slot, struct summary *out)
 {
 	bool any = slot->left_out != 0;
 
@@ -78,7 +79,7 @@ static bool take(struct slot *slot, struct summary *out)
 	return any;
 }
 
-static void tell(const struct summary *summary)
+static void budget_tell(const struct summary *summary)
 {
 	ocs_log(summary->priority, "%llu more lines like this one in %d s: %s",
 	        (unsigned long long)summary->left_out, OCS_LOG_BUDGET_WINDOW_MS / 1000,
@@ -87,9 +88,10 @@ static void tell(const struct summary *summary)
 
 /* Under the lock. The pair's slot with an open window; NULL: its places are taken. What a window
  * that has ended leaves to say goes to *old. */
-static struct slot *find(const char *kind, const char *sender, int64_t now, struct summary *old)
+static struct slot *budget_find(const char *kind, const char *sender, int64_t now,
+                                struct summary *old)
 {
-	uint32_t first = hash(kind, sender);
+	uint32_t first = budget_hash(kind, sender);
 	struct slot *vacant = NULL;
 
 	for (unsigned i = 0; i < PROBES; i++) {
@@ -99,7 +101,7 @@ static struct slot *find(const char *kind, const char *sender, int64_t now, stru
 		    strcmp(slot->sender, sender) == 0) {
 			if (slot->ends > now)
 				return slot;
-			take(slot, old);
+			budget_take(slot, old);
 			vacant = slot;
 			break;
 		}
@@ -117,16 +119,16 @@ static struct slot *find(const char *kind, const char *sender, int64_t now, stru
 }
 
 /* Under the lock. Whether the line may be written. */
-static bool spend(const char *kind, const char *sender, int priority, const char *text, int64_t now,
-                  struct summary old[3])
+static bool budget_spend(const char *kind, const char *sender, int priority, const char *text,
+                         int64_t now, struct summary old[3])
 {
-	struct slot *all = find(kind, "\001all", now, &old[0]);
-	struct slot *one = find(kind, sender, now, &old[1]);
+	struct slot *all = budget_find(kind, "\001all", now, &old[0]);
+	struct slot *one = budget_find(kind, sender, now, &old[1]);
 
 	if (one == NULL)
-		one = find(kind, "\001others", now, &old[2]);
+		one = budget_find(kind, "\001others", now, &old[2]);
 	if (one == NULL)
-		one = all != NULL ? all : &table[hash(kind, "") % SLOTS];
+		one = all != NULL ? all : &table[budget_hash(kind, "") % SLOTS];
 	if (one->lines < OCS_LOG_BUDGET_SENDER &&
 	    (all == NULL || all->lines < OCS_LOG_BUDGET_KIND)) {
 		one->lines++;
@@ -155,16 +157,16 @@ void ocs_log_budgeted(int priority, const char *kind, const char *sender, const 
 	snprintf(short_kind, sizeof(short_kind), "%s", kind);
 	snprintf(short_sender, sizeof(short_sender), "%s", sender);
 	pthread_mutex_lock(&lock);
-	may = spend(short_kind, short_sender, priority, text, now_ms(), old);
+	may = budget_spend(short_kind, short_sender, priority, text, now_ms(), old);
 	pthread_mutex_unlock(&lock);
 	for (int i = 0; i < 3; i++)
 		if (old[i].left_out != 0)
-			tell(&old[i]);
+			budget_tell(&old[i]);
 	if (may)
 		ocs_log_text(priority, text);
 }
 
-static void tell_ended(int64_t now)
+static void budget_tell_ended(int64_t now)
 {
 	struct summary summary, rest = {.left_out = 0};
 	unsigned told = 0, senders = 0;
@@ -174,10 +176,10 @@ static void tell_ended(int64_t now)
 
 		pthread_mutex_lock(&lock);
 		if (table[i].ends != 0 && table[i].ends <= now)
-			any = take(&table[i], &summary);
+			any = budget_take(&table[i], &summary);
 		pthread_mutex_unlock(&lock);
 		if (any && told < SUMMARY_MAX) {
-			tell(&summary);
+			budget_tell(&summary);
 			told++;
 		} else if (any) {
 			rest.left_out += summary.left_out;
@@ -193,10 +195,10 @@ static void tell_ended(int64_t now)
 
 void ocs_log_budget_tick(void)
 {
-	tell_ended(now_ms());
+	budget_tell_ended(now_ms());
 }
 
 void ocs_log_budget_flush(void)
 {
-	tell_ended(INT64_MAX);
+	budget_tell_ended(INT64_MAX);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Socket addresses as counting keys. Pure functions.
+ * Turns a socket address into the key by which connections and failures of one address are counted.
+ * Pure functions.
  */
 #include "base/peer.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * A remote address as a key for counting. No state.
+ * A remote address as the key by which its connections and failures are counted. No state.
  */
 #ifndef OCS_BASE_PEER_H
 #define OCS_BASE_PEER_H

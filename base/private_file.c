@@ -106,7 +106,7 @@ static int sync_folder(const char *path, struct ocs_error *error)
 	return rc;
 }
 
-static int fill(int fd, const void *data, size_t len, mode_t mode, uid_t uid, gid_t gid)
+static int fill_file(int fd, const void *data, size_t len, mode_t mode, uid_t uid, gid_t gid)
 {
 	const char *p = data;
 
@@ -139,7 +139,7 @@ static int write_new(const char *path, const void *data, size_t len, mode_t mode
 	if (fd < 0)
 		return ocs_error_set(error, "%s: %s", temporary, strerror(errno));
 
-	int rc = fill(fd, data, len, mode, uid, gid), failed = errno;
+	int rc = fill_file(fd, data, len, mode, uid, gid), failed = errno;
 	if (close(fd) < 0 && rc == 0) {
 		rc = -1;
 		failed = errno;

@@ -25,7 +25,7 @@ struct ocs_identity {
 int ocs_privilege_lookup(const char *user, const char *group, struct ocs_identity *identity,
                          struct ocs_error *error);
 
-/* Becomes that identity for good, keeping CAP_FOWNER where it is to be had (*fowner_r), and
+/* Becomes that identity for good, keeping CAP_FOWNER where the process has it (*fowner_r), and
  * forbids new privileges. Without drop only the latter. */
 int ocs_privilege_drop(const struct ocs_identity *identity, bool *fowner_r,
                        struct ocs_error *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Refusals. It may touch nothing but what it is given. */
+/* Fills in a refusal: code, name, text. Touches only what it is given. */
 #include "base/refusal.h"
 
 #include <stdarg.h>

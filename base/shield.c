@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Holding SIGXFSZ back from this thread while files of ours are written. */
+/* Blocks SIGXFSZ in this thread while our files are written. Touches the thread's signal mask. */
 #include "base/shield.h"
 
 #include <errno.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * A write past RLIMIT_FSIZE is answered with EFBIG and with a signal that ends the process. A
- * library may neither end its host nor install a handler in it, so the signal is held back from
- * this thread while files of ours are written, and taken away. Any thread; does not nest.
+ * Keeps SIGXFSZ from ending the process while our files are written. A write past RLIMIT_FSIZE is
+ * answered with EFBIG and with that signal. A library may neither end its host nor install a
+ * handler in it, so the signal is blocked in this thread meanwhile, and taken away. Any thread; does
+ * not nest.
  */
 #ifndef OCS_BASE_SHIELD_H
 #define OCS_BASE_SHIELD_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * UTF-8 sequences. Pure.
+ * Checks and measures UTF-8 sequences. Pure functions.
  */
 #include "base/utf8.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* UTF-8. Pure. */
+/* UTF-8 sequences, checked and measured. Pure functions; any thread. */
 #ifndef OCS_BASE_UTF8_H
 #define OCS_BASE_UTF8_H
 

@@ -14,9 +14,9 @@
  * Account: the user-id property, which the broker has checked, else ingest_account. A notification
  * without an id gets one of the message's id, "MESSAGE-ID/INDEX", so that a message delivered twice
  * is done once. Where a subscriber can see one twice all the same: the daemon was killed after the
- * entries were written and before the id was recorded (between the steps `send` and `register` of
+ * entries were written and before the id was recorded (between the steps `send` and `record` of
  * dispatch_batch.c), or more than dedupe_window lies between the two deliveries, or the message has
- * neither an id nor a message that can be told by its registration. The counter redelivered_again
+ * neither an id nor a message that is recorded. The counter redelivered_again
  * counts each delivery with which that may have happened.
  *
  * Trouble here (5xx, 429): what had trouble is submitted again after 0.2 s doubling to 10 s, and
@@ -53,7 +53,7 @@ struct ocs_inbox_host {
 	bool (*allowed)(void *arg, const char *account, const char *backend,
 	                const char *backend_user);
 	/* A message came for this routing key: if the user has no session here, the binding is
-	 * stale. Returns whether he has one. */
+	 * stale. Returns whether they have one. */
 	bool (*saw)(void *arg, const char *key);
 	/* 0 while documents can be done; else it stops taking them from the ingest queue. */
 	int (*health)(void *arg, struct ocs_error *reason);

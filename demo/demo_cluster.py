@@ -164,7 +164,7 @@ def one_mail(story, dovecot, nodes, ears):
     dovecot.deliver(NOBODY_WAITS, subject="demo")
     wait_until(lambda: nodes[0].link("returned") > sent, 15, "the broker returns it")
     story.tell(f"a mail for {NOBODY_WAITS}, who is logged in nowhere, was delivered too: the broker "
-               "returned its\nnotification, since no node waits for him")
+               "returned its\nnotification, since no node waits for them")
     story.tell(figures(nodes) + "\n(returned: that one, and the two INBOXes made at the start)")
     if received(nodes[0]) != 0:
         raise RuntimeError("node a received something")

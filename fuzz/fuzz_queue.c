@@ -7,6 +7,7 @@
 #include "fuzz/fuzz.h"
 #include "mqueue/entry.h"
 #include "mqueue/name.h"
+#include "ocsnotify.h"
 
 const char *const fuzz_texts[] = {
         "/ocs.jdoe.store.newmail.0000001a",
@@ -44,7 +45,8 @@ static void check_name(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct ocs_entry entry = {.category = OCS_NEWMAIL, .flags = OCS_NF_NEWMAIL | OCS_NF_M};
+	struct ocs_entry entry = {.category = OCS_NEWMAIL,
+	                          .flags = OCSNOTIFY_NEWMAIL | OCSNOTIFY_FLAG_MESSAGE};
 	uint8_t bytes[OCS_ENTRY_SIZE_MAX];
 	size_t len;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Of one connection: its time, its names for the log, and a refusal that is written past
+ * One connection: its deadline, its name in the log, and a refusal that is written without
  * libmicrohttpd. Touches the socket of the connection only.
  */
 #include "http/guard.h"

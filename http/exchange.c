@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Reading a request and writing its answer, for all that answers HTTP here. Touches libmicrohttpd's
+/* Reads a request and writes its answer, for every HTTP server here. Touches libmicrohttpd's
  * connection and its guard's. */
 #include "http/exchange.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Where a request begins and ends: its first line, its headers, its chunks. Also cookies. */
+/* Checks where a request begins and ends: its first line, its headers, its chunks. Also finds
+ * cookies. Touches the request only; any thread. */
 #include "http/frame.h"
 
 #include <stdatomic.h>
@@ -99,7 +100,7 @@ void ocs_http_target_look(struct ocs_http_target *target, const char *address)
 		if (byte < 0x20 || byte == 0x7f)
 			target->fault = "the address has a control character";
 		else if (*c == ' ' && target->fault == NULL)
-			target->fault = "the first line has a space too many";
+			target->fault = "the first line has an extra space";
 	}
 	target->end = (uintptr_t)c;
 }
@@ -228,8 +229,8 @@ struct wanted {
 	bool found;
 };
 
-static enum MHD_Result read_cookies(void *arg, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+static enum MHD_Result frame_read_cookies(void *arg, enum MHD_ValueKind kind, const char *name,
+                                          const char *value)
 {
 	struct wanted *wanted = arg;
 	size_t name_len = strlen(wanted->name);
@@ -266,6 +267,6 @@ bool ocs_http_cookie(struct MHD_Connection *connection, const char *name, char *
 {
 	struct wanted wanted = {name, out, size, false};
 
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, read_cookies, &wanted);
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, frame_read_cookies, &wanted);
 	return wanted.found;
 }

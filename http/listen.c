@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* One listener: its socket, its libmicrohttpd daemon, and what that calls back for connections. */
+/* One listener: its socket, its libmicrohttpd daemon, and the callbacks for connections, which run
+ * in the threads of libmicrohttpd. */
 #include "http/listen.h"
 
 #include <errno.h>
@@ -90,7 +91,7 @@ static char *read_certificate(const char *path, struct ocs_error *error)
 		len = fread(text, 1, PEM_MAX, file);
 	if (file != NULL) {
 		if (ferror(file) != 0 || len == 0)
-			ocs_error_set(error, "%s: nothing can be read from it", path);
+			ocs_error_set(error, "%s: cannot read anything from it", path);
 		fclose(file);
 	}
 	if (len == 0) {
@@ -130,10 +131,10 @@ int ocs_listener_open(const struct ocs_listener_settings *settings, struct ocs_l
 }
 
 /* What libmicrohttpd has to say is about single connections: for the curious. */
-static void log_library(void *arg, const char *format, va_list args)
+static void listen_log_library(void *arg, const char *format, va_list args)
         __attribute__((format(printf, 2, 0)));
 
-static void log_library(void *arg, const char *format, va_list args)
+static void listen_log_library(void *arg, const char *format, va_list args)
 {
 	static const char memory[] = "Error allocating memory";
 	char text[300];
@@ -166,8 +167,8 @@ static void limit_local(const struct ocs_listener *listener, struct ocs_http_con
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 
-static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
-                          enum MHD_ConnectionNotificationCode what)
+static void listen_on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                                 enum MHD_ConnectionNotificationCode what)
 {
 	struct ocs_listener *listener = arg;
 	struct ocs_http_connection *attached;
@@ -189,7 +190,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 }
 
 /* Called when a request line has been read. */
-static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *connection)
+static void *listen_on_request_line(void *arg, const char *uri, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -200,7 +201,7 @@ static void *on_request_line(void *arg, const char *uri, struct MHD_Connection *
 	return NULL;
 }
 
-static enum MHD_Result accept_policy(void *arg, const struct sockaddr *peer, socklen_t len)
+static enum MHD_Result listen_accept_policy(void *arg, const struct sockaddr *peer, socklen_t len)
 {
 	struct ocs_listener *listener = arg;
 
@@ -234,17 +235,18 @@ static struct MHD_Daemon *start_daemon(const struct ocs_listener_settings *setti
 	if (settings->threads < 2)
 		pool[0] = end; /* a pool of one is refused */
 	return MHD_start_daemon(
-	        flags, 0, accept_policy, listener, settings->handle, settings->arg,
-	        MHD_OPTION_EXTERNAL_LOGGER, log_library, listener, MHD_OPTION_LISTEN_SOCKET,
+	        flags, 0, listen_accept_policy, listener, settings->handle, settings->arg,
+	        MHD_OPTION_EXTERNAL_LOGGER, listen_log_library, listener, MHD_OPTION_LISTEN_SOCKET,
 	        listener->fd, MHD_OPTION_CONNECTION_LIMIT,
 	        settings->connection_limit + OCS_HTTP_ROOM_DOOR * threads,
 	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
 	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
 	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-	        MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_URI_LOG_CALLBACK,
-	        on_request_line, NULL, MHD_OPTION_NOTIFY_COMPLETED, settings->completed,
-	        settings->arg, MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(),
-	        MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	        MHD_OPTION_NOTIFY_CONNECTION, listen_on_connection, listener,
+	        MHD_OPTION_URI_LOG_CALLBACK, listen_on_request_line, NULL,
+	        MHD_OPTION_NOTIFY_COMPLETED, settings->completed, settings->arg,
+	        MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(), MHD_OPTION_ARRAY, pool,
+	        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,

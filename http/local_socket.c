@@ -44,7 +44,7 @@ static int make_folder(const char *path, const struct ocs_identity *identity,
 	if (mkdir(folder, 0700) != 0)
 		return errno == EEXIST
 		               ? 0
-		               : ocs_error_set(error, "[server:main] socket: %s cannot be made: %s",
+		               : ocs_error_set(error, "[server:main] socket: cannot create %s: %s",
 		                               folder, strerror(errno));
 	/* Opened before it is changed, so that what was made is what is given away. */
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -70,7 +70,7 @@ static int remove_stale(const struct sockaddr_un *address, struct ocs_error *err
 		                       : ocs_error_set(error, "[server:main] socket: %s: %s", path,
 		                                       strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return ocs_error_set(error, "[server:main] socket: %s is there and is no socket",
+		return ocs_error_set(error, "[server:main] socket: %s exists and is not a socket",
 		                     path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -87,14 +87,13 @@ static int remove_stale(const struct sockaddr_un *address, struct ocs_error *err
 	if (why != ECONNREFUSED)
 		return ocs_error_set(error, "[server:main] socket: %s: %s", path, strerror(why));
 	if (unlink(path) != 0 && errno != ENOENT)
-		return ocs_error_set(error,
-		                     "[server:main] socket: the old %s cannot be removed: %s", path,
-		                     strerror(errno));
+		return ocs_error_set(error, "[server:main] socket: cannot remove the old %s: %s",
+		                     path, strerror(errno));
 	return 0;
 }
 
 /* To whom it belongs. Done to the file that was looked at, not to a name: the folder may be another
- * user's, who must not get root to give away a file of his choice. */
+ * user's, who must not get root to give away a file of their choice. */
 static int give_away(struct ocs_local_socket *local, uid_t uid, gid_t gid, struct ocs_error *error)
 {
 	const char *path = local->address.sun_path;
@@ -167,8 +166,7 @@ int ocs_local_socket_open(const char *path, const char *group_name,
 		group = getgrnam(group_name);
 		if (group == NULL)
 			return ocs_error_set(error,
-			                     "[server:main] socket_group: there is no group '%s' "
-			                     "here",
+			                     "[server:main] socket_group: unknown group '%s'",
 			                     group_name);
 		gid = group->gr_gid;
 	}
@@ -212,7 +210,7 @@ void ocs_local_socket_remove(struct ocs_local_socket *local)
 	if (lstat(path, &st) != 0 || st.st_dev != local->device || st.st_ino != local->inode)
 		return;
 	if (unlink(path) != 0)
-		ocs_log(LOG_INFO, "%s stays behind (%s); the next start replaces it", path,
+		ocs_log(LOG_INFO, "cannot remove %s (%s); the next start replaces it", path,
 		        strerror(errno));
 }
 

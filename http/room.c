@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Who may connect, and who leaves when all is in use. It touches the guard's connections. */
+/* Which connections are accepted, and which is closed when all are in use. Touches the guard's
+ * connections, under the guard's lock. */
 #include "http/room.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@
  * that are due and says which sessions have something pending. The idle call drains.
  *
  * What is removed under a running context (cleaners of temporary folders do it): its wake-up socket
- * and journal, the folder they are in, its records in the registry, one of its kernel queues, or
+ * and queue list, the folder they are in, its records in the registry, one of its kernel queues, or
  * the registry file when the daemon makes a new one. It is looked for every 3 s, by a timer that
  * makes ocsnotify_fd() readable (so it becomes readable without news too; ocsnotify_process() then
  * returns 0), and in the calls that subscribe and drain. What is missing is made again and
@@ -176,10 +176,10 @@ OCSNOTIFY_API void ocsnotify_session_set_unicode(struct ocsnotify_session *sessi
  *
  * Where ocsmanager is one of several nodes ([rabbitmq] in its ini) the first subscription of a
  * session, of this kind or a table's, also waits until the other nodes send what is for the user:
- * some milliseconds, 2 s at most if the broker or the daemon does not answer. Then it succeeds all
- * the same, with a warning: until the binding comes through, which is tried further, the user hears
- * of what this node accepts only. After a daemon that did not answer no subscription of the context
- * waits for 10 s. No lock is held meanwhile; without [rabbitmq] nothing of this happens.
+ * some milliseconds, 2 s at most if the broker or the daemon does not answer. Then it succeeds
+ * nevertheless, with a warning: until the binding is made, which is tried again, the user gets only
+ * the events that this node accepts. After a daemon that did not answer no subscription of the
+ * context waits for 10 s. No lock is held meanwhile; without [rabbitmq] nothing of this happens.
  */
 OCSNOTIFY_API int ocsnotify_subscribe(struct ocsnotify_session *session, uint32_t handle,
                                       uint8_t logon_id, uint16_t types, bool whole_store,

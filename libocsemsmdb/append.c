@@ -8,27 +8,28 @@
 
 #include <string.h>
 
-#include "libocsemsmdb/notify_walk.h"
 #include "libocsemsmdb/request.h"
 #include "base/bytes.h"
+#include "ropnotify/ropnotify.h"
 
 #define PENDING_SIZE 3
 #define REQUEST_MIN  3 /* RopId, LogonId, a handle index */
 
 /* Takes out what may not go to this client; how many bytes of the len remain. */
-static size_t filter(const struct ocsemsmdb_session *session, uint8_t *notifies, size_t len)
+static size_t append_filter(const struct ocsemsmdb_session *session, uint8_t *notifies, size_t len)
 {
+	struct ocs_ropnotify notify;
 	size_t at = 0, kept = 0;
 
 	while (at < len) {
-		size_t n = ocs_notify_length(notifies + at, len - at);
+		size_t n = ocs_ropnotify_decode(notifies + at, len - at, &notify);
 
 		if (n == 0)
 			break; /* not a form this library knows: nor what follows */
-		if (emsmdb_subject_is_open(session, ocs_get32(notifies + at + 1))) {
+		if (emsmdb_subject_is_open(session, notify.handle)) {
 			memmove(notifies + kept, notifies + at, n);
 			if (session->server->settings.zero_message_flags)
-				ocs_notify_clear_message_flags(notifies + kept);
+				ocs_ropnotify_clear_message_flags(notifies + kept);
 			kept += n;
 		}
 		at += n;
@@ -37,7 +38,8 @@ static size_t filter(const struct ocsemsmdb_session *session, uint8_t *notifies,
 }
 
 /* Fills the room with RopNotify; the bytes used. *more_r: some did not fit. */
-static size_t drain(struct ocsemsmdb_session *session, uint8_t *out, size_t room, bool *more_r)
+static size_t append_drain(struct ocsemsmdb_session *session, uint8_t *out, size_t room,
+                           bool *more_r)
 {
 	size_t used = 0, taken;
 
@@ -46,9 +48,9 @@ static size_t drain(struct ocsemsmdb_session *session, uint8_t *out, size_t room
 		if (ocsnotify_drain(session->notify, out + used, room - used, &taken, more_r) !=
 		    OCSNOTIFY_OK)
 			return used;
-		used += filter(session, out + used, taken);
+		used += append_filter(session, out + used, taken);
 		/* Once more if what was taken out left room. */
-	} while (*more_r && taken > 0 && room - used >= OCS_NOTIFY_MIN);
+	} while (*more_r && taken > 0 && room - used >= OCS_ROPNOTIFY_MIN);
 	return used;
 }
 
@@ -65,7 +67,7 @@ static size_t add_all(struct ocsemsmdb_session *session, uint8_t *out, size_t ro
 {
 	const struct ocsemsmdb_session *other;
 	bool more;
-	size_t used = drain(session, out, room, &more);
+	size_t used = append_drain(session, out, room, &more);
 
 	if (more)
 		used += put_pending(session, out + used, room - used);

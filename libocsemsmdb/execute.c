@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * EcDoRpcExt2 and Execute from the extended buffer to the extended buffer.
+ * EcDoRpcExt2 and Execute: unpacks the request's ROP buffer, lets the processor answer, packs the
+ * response. Touches the session and the caller's buffers.
  */
 #include "libocsemsmdb/internal.h"
 

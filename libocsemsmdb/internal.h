@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Inside libocsemsmdb: what its files share and nobody else may use. The public contract is
- * ocsemsmdb.h.
+ * ocsemsmdb.h. No file, no lock, no thread: a server and its sessions belong to the thread of the
+ * host that calls it.
  */
 #ifndef OCS_LIBOCSEMSMDB_INTERNAL_H
 #define OCS_LIBOCSEMSMDB_INTERNAL_H

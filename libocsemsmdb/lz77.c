@@ -15,7 +15,7 @@ struct stream {
 	const uint8_t *nibbles; /* the byte whose high half is the next nibble; NULL: none */
 };
 
-static bool take(struct stream *s, size_t n, const uint8_t **p)
+static bool lz77_take(struct stream *s, size_t n, const uint8_t **p)
 {
 	if ((size_t)(s->end - s->in) < n)
 		return false;
@@ -31,7 +31,7 @@ static bool take_nibble(struct stream *s, unsigned *nibble)
 		s->nibbles = NULL;
 		return true;
 	}
-	if (!take(s, 1, &s->nibbles))
+	if (!lz77_take(s, 1, &s->nibbles))
 		return false;
 	*nibble = *s->nibbles & 0x0f;
 	return true;
@@ -42,7 +42,7 @@ static bool take_match(struct stream *s, size_t *distance, size_t *length)
 	const uint8_t *p;
 	unsigned word, nibble;
 
-	if (!take(s, 2, &p))
+	if (!lz77_take(s, 2, &p))
 		return false;
 	word = ocs_get16(p);
 	*distance = (word >> 3) + 1;
@@ -54,12 +54,12 @@ static bool take_match(struct stream *s, size_t *distance, size_t *length)
 	*length = nibble + 10;
 	if (nibble < 15)
 		return true;
-	if (!take(s, 1, &p))
+	if (!lz77_take(s, 1, &p))
 		return false;
 	*length = (size_t)p[0] + 25;
 	if (p[0] < 255)
 		return true;
-	if (!take(s, 2, &p))
+	if (!lz77_take(s, 2, &p))
 		return false;
 	*length = (size_t)ocs_get16(p) + 3;
 	return true;
@@ -75,7 +75,7 @@ bool ocs_lz77_decompress(const uint8_t *in, size_t in_len, uint8_t *out, size_t 
 
 	while (s.in < s.end) {
 		if (bits == 0) {
-			if (!take(&s, 4, &p))
+			if (!lz77_take(&s, 4, &p))
 				return false;
 			mask = ocs_get32(p);
 			bits = 32;
@@ -83,7 +83,7 @@ bool ocs_lz77_decompress(const uint8_t *in, size_t in_len, uint8_t *out, size_t 
 		}
 		bits--;
 		if ((mask >> bits & 1) == 0) {
-			if (at == out_len || !take(&s, 1, &p))
+			if (at == out_len || !lz77_take(&s, 1, &p))
 				return false;
 			out[at++] = *p;
 			continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * DIRECT2 over LZ77, MS-OXCRPC 3.1.4.1.1.2: receiving only, since a server may always send plain.
+ * DIRECT2 over LZ77, MS-OXCRPC 3.1.4.1.1.2: decompression only, since a server may always send
+ * plain. Pure.
  */
 #ifndef OCS_LIBOCSEMSMDB_LZ77_H
 #define OCS_LIBOCSEMSMDB_LZ77_H

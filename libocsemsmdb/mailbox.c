@@ -13,31 +13,33 @@
 
 #define HANDLES_MAX   256 /* an index is a byte */
 #define RESPONSE_HEAD 6
-#define RESPONSE_MAX  (RESPONSE_HEAD + MAILBOX_REPLY_MAX)
+#define RESPONSE_MAX  (RESPONSE_HEAD + EMSMDB_MAILBOX_REPLY_MAX)
 
 #define BUFFER_TOO_SMALL_HEAD 3
 
 static const struct {
 	uint8_t rop;
-	unsigned kinds; /* of objects it works on, mailbox_kind; 0: on none */
-	mailbox_rop_fn *answer;
+	unsigned kinds; /* of objects it works on, emsmdb_mailbox_kind; 0: on none */
+	emsmdb_mailbox_rop_fn *answer;
 } rops[] = {
-        {OCS_ROP_LOGON, 0, mailbox_logon},
-        {OCS_ROP_OPEN_FOLDER, MAILBOX_LOGON | MAILBOX_FOLDER, mailbox_open_folder},
-        {OCS_ROP_GET_HIERARCHY_TABLE, MAILBOX_FOLDER, mailbox_open_table},
-        {OCS_ROP_GET_CONTENTS_TABLE, MAILBOX_FOLDER, mailbox_open_table},
-        {OCS_ROP_REGISTER_NOTIFICATION, MAILBOX_LOGON | MAILBOX_FOLDER, mailbox_register},
-        {OCS_ROP_SET_COLUMNS, MAILBOX_TABLE, mailbox_set_columns},
-        {OCS_ROP_SORT_TABLE, MAILBOX_TABLE, mailbox_table_status},
-        {OCS_ROP_RESTRICT, MAILBOX_TABLE, mailbox_table_status},
-        {OCS_ROP_GET_STATUS, MAILBOX_TABLE, mailbox_table_status},
-        {OCS_ROP_QUERY_ROWS, MAILBOX_TABLE, mailbox_query_rows},
-        {OCS_ROP_QUERY_POSITION, MAILBOX_TABLE, mailbox_query_position},
-        {OCS_ROP_SEEK_ROW, MAILBOX_TABLE, mailbox_seek_row},
-        {OCS_ROP_SEEK_ROW_FRACTIONAL, MAILBOX_TABLE, mailbox_seek_fraction},
-        {OCS_ROP_QUERY_COLUMNS_ALL, MAILBOX_TABLE, mailbox_query_columns},
-        {OCS_ROP_FIND_ROW, MAILBOX_TABLE, mailbox_find_row},
-        {OCS_ROP_RESET_TABLE, MAILBOX_TABLE, mailbox_reset_table},
+        {OCS_ROP_LOGON, 0, emsmdb_mailbox_logon},
+        {OCS_ROP_OPEN_FOLDER, EMSMDB_MAILBOX_LOGON | EMSMDB_MAILBOX_FOLDER,
+         emsmdb_mailbox_open_folder},
+        {OCS_ROP_GET_HIERARCHY_TABLE, EMSMDB_MAILBOX_FOLDER, emsmdb_mailbox_open_table},
+        {OCS_ROP_GET_CONTENTS_TABLE, EMSMDB_MAILBOX_FOLDER, emsmdb_mailbox_open_table},
+        {OCS_ROP_REGISTER_NOTIFICATION, EMSMDB_MAILBOX_LOGON | EMSMDB_MAILBOX_FOLDER,
+         emsmdb_mailbox_register},
+        {OCS_ROP_SET_COLUMNS, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_set_columns},
+        {OCS_ROP_SORT_TABLE, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_table_status},
+        {OCS_ROP_RESTRICT, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_table_status},
+        {OCS_ROP_GET_STATUS, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_table_status},
+        {OCS_ROP_QUERY_ROWS, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_query_rows},
+        {OCS_ROP_QUERY_POSITION, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_query_position},
+        {OCS_ROP_SEEK_ROW, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_seek_row},
+        {OCS_ROP_SEEK_ROW_FRACTIONAL, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_seek_fraction},
+        {OCS_ROP_QUERY_COLUMNS_ALL, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_query_columns},
+        {OCS_ROP_FIND_ROW, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_find_row},
+        {OCS_ROP_RESET_TABLE, EMSMDB_MAILBOX_TABLE, emsmdb_mailbox_reset_table},
 };
 
 struct buffer {
@@ -86,8 +88,8 @@ static bool check_list(const struct buffer *b, size_t *total_r)
 	return true;
 }
 
-static uint32_t find_input(const struct mailbox_call *call, const struct buffer *b,
-                           struct mailbox_object **object_r)
+static uint32_t find_input(const struct emsmdb_mailbox_call *call, const struct buffer *b,
+                           struct emsmdb_mailbox_object **object_r)
 {
 	const struct ocs_rop_request *request = call->request;
 
@@ -96,10 +98,11 @@ static uint32_t find_input(const struct mailbox_call *call, const struct buffer 
 		return OCSEMSMDB_EC_NULL_OBJECT;
 	if (request->rop == OCS_ROP_LOGON)
 		return OCSEMSMDB_EC_NONE;
-	return mailbox_find(call->session, b->handles[request->input], request->logon_id, object_r);
+	return emsmdb_mailbox_find(call->session, b->handles[request->input], request->logon_id,
+	                           object_r);
 }
 
-static uint32_t dispatch(struct mailbox_call *call, const struct buffer *b)
+static uint32_t rop_dispatch(struct emsmdb_mailbox_call *call, const struct buffer *b)
 {
 	uint32_t result = find_input(call, b, &call->object);
 
@@ -115,20 +118,20 @@ static uint32_t dispatch(struct mailbox_call *call, const struct buffer *b)
 	return OCSEMSMDB_EC_NOT_SUPPORTED;
 }
 
-static void release(struct ocsemsmdb_session *session, const struct buffer *b,
-                    const struct ocs_rop_request *request)
+static void rop_release(struct ocsemsmdb_session *session, const struct buffer *b,
+                        const struct ocs_rop_request *request)
 {
-	struct mailbox_call call = {.session = session, .request = request};
+	struct emsmdb_mailbox_call call = {.session = session, .request = request};
 
 	if (find_input(&call, b, &call.object) == OCSEMSMDB_EC_NONE)
-		mailbox_release(session, call.object);
+		emsmdb_mailbox_release(session, call.object);
 }
 
-static void answer(struct ocsemsmdb_session *session, struct buffer *b,
-                   const struct ocs_rop_request *request)
+static void rop_answer(struct ocsemsmdb_session *session, struct buffer *b,
+                       const struct ocs_rop_request *request)
 {
 	uint8_t *out = b->out + b->used;
-	struct mailbox_call call = {
+	struct emsmdb_mailbox_call call = {
 	        .session = session,
 	        .request = request,
 	        .new_handle = EMSMDB_NO_HANDLE,
@@ -137,10 +140,10 @@ static void answer(struct ocsemsmdb_session *session, struct buffer *b,
 	uint32_t result;
 
 	if (request->rop == OCS_ROP_RELEASE) {
-		release(session, b, request);
+		rop_release(session, b, request);
 		return;
 	}
-	result = dispatch(&call, b);
+	result = rop_dispatch(&call, b);
 	if (result != OCSEMSMDB_EC_NONE) {
 		b->used += ocs_rop_failure(request, result, out);
 		return;
@@ -189,7 +192,7 @@ static uint32_t answer_all(struct ocsemsmdb_session *session, struct buffer *b, 
 			*too_small_r = true;
 			break;
 		}
-		answer(session, b, &request);
+		rop_answer(session, b, &request);
 	}
 	return OCSEMSMDB_EC_NONE;
 }

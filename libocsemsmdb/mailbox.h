@@ -10,16 +10,16 @@
 #include "libocsemsmdb/internal.h"
 #include "libocsemsmdb/request.h"
 
-enum mailbox_kind {
-	MAILBOX_LOGON = 1 << 0,
-	MAILBOX_FOLDER = 1 << 1,
-	MAILBOX_TABLE = 1 << 2,
-	MAILBOX_SUBSCRIPTION = 1 << 3,
+enum emsmdb_mailbox_kind {
+	EMSMDB_MAILBOX_LOGON = 1 << 0,
+	EMSMDB_MAILBOX_FOLDER = 1 << 1,
+	EMSMDB_MAILBOX_TABLE = 1 << 2,
+	EMSMDB_MAILBOX_SUBSCRIPTION = 1 << 3,
 };
 
-struct mailbox_object {
+struct emsmdb_mailbox_object {
 	uint32_t handle; /* the key */
-	enum mailbox_kind kind;
+	enum emsmdb_mailbox_kind kind;
 	uint8_t logon_id;
 	uint64_t folder_id; /* of a folder; of a logon the root */
 	bool has_columns;   /* of a table */
@@ -27,40 +27,43 @@ struct mailbox_object {
 };
 
 struct emsmdb_mailbox {
-	struct mailbox_object *objects;
+	struct emsmdb_mailbox_object *objects;
 	uint32_t next_handle; /* those below were given once */
 };
 
 /* One ROP being answered. */
-struct mailbox_call {
+struct emsmdb_mailbox_call {
 	struct ocsemsmdb_session *session;
 	const struct ocs_rop_request *request;
-	struct mailbox_object *object; /* of the InputHandleIndex; NULL for RopLogon */
-	uint32_t new_handle;           /* what goes to the output index; EMSMDB_NO_HANDLE: none */
-	uint8_t *out;                  /* what follows ReturnValue in a response of success */
-	size_t len;                    /* bytes written there, at most MAILBOX_REPLY_MAX */
+	struct emsmdb_mailbox_object *object; /* of the InputHandleIndex; NULL for RopLogon */
+	uint32_t new_handle; /* what goes to the output index; EMSMDB_NO_HANDLE: none */
+	uint8_t *out;        /* what follows ReturnValue in a response of success */
+	size_t len;          /* bytes written there, at most EMSMDB_MAILBOX_REPLY_MAX */
 };
 
-#define MAILBOX_REPLY_MAX 160 /* RopLogon's */
+#define EMSMDB_MAILBOX_REPLY_MAX 160 /* RopLogon's */
 
 /* A result that is not 0 is the ReturnValue of a failure; then nothing else was changed. */
-typedef uint32_t mailbox_rop_fn(struct mailbox_call *call);
+typedef uint32_t emsmdb_mailbox_rop_fn(struct emsmdb_mailbox_call *call);
 
-mailbox_rop_fn mailbox_logon, mailbox_open_folder, mailbox_register;
-mailbox_rop_fn mailbox_open_table, mailbox_set_columns, mailbox_table_status, mailbox_query_rows,
-        mailbox_query_position, mailbox_seek_row, mailbox_seek_fraction, mailbox_query_columns,
-        mailbox_find_row, mailbox_reset_table;
+emsmdb_mailbox_rop_fn emsmdb_mailbox_logon, emsmdb_mailbox_open_folder, emsmdb_mailbox_register;
+emsmdb_mailbox_rop_fn emsmdb_mailbox_open_table, emsmdb_mailbox_set_columns,
+        emsmdb_mailbox_table_status, emsmdb_mailbox_query_rows, emsmdb_mailbox_query_position,
+        emsmdb_mailbox_seek_row, emsmdb_mailbox_seek_fraction, emsmdb_mailbox_query_columns,
+        emsmdb_mailbox_find_row, emsmdb_mailbox_reset_table;
 
 /* ---- mailbox_objects.c ---- */
 
 /* A new object in call->new_handle; 0, or the MAPI error. */
-uint32_t mailbox_add(struct mailbox_call *call, enum mailbox_kind kind, uint64_t folder_id);
+uint32_t emsmdb_mailbox_add(struct emsmdb_mailbox_call *call, enum emsmdb_mailbox_kind kind,
+                            uint64_t folder_id);
 /* The object of a handle in a logon: 0, ecNullObject, ecInvalidObject, ecAccessDenied. */
-uint32_t mailbox_find(const struct ocsemsmdb_session *session, uint32_t handle, uint8_t logon_id,
-                      struct mailbox_object **object_r);
+uint32_t emsmdb_mailbox_find(const struct ocsemsmdb_session *session, uint32_t handle,
+                             uint8_t logon_id, struct emsmdb_mailbox_object **object_r);
 /* RopRelease: of a logon with all that is of it. */
-void mailbox_release(struct ocsemsmdb_session *session, struct mailbox_object *object);
+void emsmdb_mailbox_release(struct ocsemsmdb_session *session,
+                            struct emsmdb_mailbox_object *object);
 /* Ends the logon of that id, if there is one. */
-void mailbox_end_logon(struct ocsemsmdb_session *session, uint8_t logon_id);
+void emsmdb_mailbox_end_logon(struct ocsemsmdb_session *session, uint8_t logon_id);
 
 #endif

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The server object handles of the built-in mailbox. */
+/* The server object handles of the built-in mailbox. Touches the session only. */
 #include "libocsemsmdb/mailbox.h"
 
 #include <stdlib.h>
 
-uint32_t mailbox_add(struct mailbox_call *call, enum mailbox_kind kind, uint64_t folder_id)
+uint32_t emsmdb_mailbox_add(struct emsmdb_mailbox_call *call, enum emsmdb_mailbox_kind kind,
+                            uint64_t folder_id)
 {
 	struct ocsemsmdb_session *session = call->session;
 	struct emsmdb_mailbox *mailbox = session->mailbox;
-	struct mailbox_object *object;
+	struct emsmdb_mailbox_object *object;
 
 	/* Handles are not given twice, so that a released one is known as such. */
 	if (HASH_CNT(hh, mailbox->objects) >= session->server->settings.handles_max ||
@@ -31,8 +32,8 @@ uint32_t mailbox_add(struct mailbox_call *call, enum mailbox_kind kind, uint64_t
 	return OCSEMSMDB_EC_NONE;
 }
 
-uint32_t mailbox_find(const struct ocsemsmdb_session *session, uint32_t handle, uint8_t logon_id,
-                      struct mailbox_object **object_r)
+uint32_t emsmdb_mailbox_find(const struct ocsemsmdb_session *session, uint32_t handle,
+                             uint8_t logon_id, struct emsmdb_mailbox_object **object_r)
 {
 	const struct emsmdb_mailbox *mailbox = session->mailbox;
 
@@ -43,10 +44,10 @@ uint32_t mailbox_find(const struct ocsemsmdb_session *session, uint32_t handle, 
 	return (*object_r)->logon_id == logon_id ? OCSEMSMDB_EC_NONE : OCSEMSMDB_EC_ACCESS_DENIED;
 }
 
-void mailbox_release(struct ocsemsmdb_session *session, struct mailbox_object *object)
+void emsmdb_mailbox_release(struct ocsemsmdb_session *session, struct emsmdb_mailbox_object *object)
 {
-	if (object->kind == MAILBOX_LOGON) {
-		mailbox_end_logon(session, object->logon_id);
+	if (object->kind == EMSMDB_MAILBOX_LOGON) {
+		emsmdb_mailbox_end_logon(session, object->logon_id);
 		return;
 	}
 	ocsemsmdb_rop_release(session, object->handle);
@@ -54,9 +55,9 @@ void mailbox_release(struct ocsemsmdb_session *session, struct mailbox_object *o
 	free(object);
 }
 
-void mailbox_end_logon(struct ocsemsmdb_session *session, uint8_t logon_id)
+void emsmdb_mailbox_end_logon(struct ocsemsmdb_session *session, uint8_t logon_id)
 {
-	struct mailbox_object *object, *next;
+	struct emsmdb_mailbox_object *object, *next;
 
 	ocsemsmdb_logon_ended(session, logon_id);
 	HASH_ITER(hh, session->mailbox->objects, object, next)
@@ -70,7 +71,7 @@ void mailbox_end_logon(struct ocsemsmdb_session *session, uint8_t logon_id)
 
 void emsmdb_mailbox_free(struct ocsemsmdb_session *session)
 {
-	struct mailbox_object *object, *next;
+	struct emsmdb_mailbox_object *object, *next;
 
 	if (session->mailbox == NULL)
 		return;

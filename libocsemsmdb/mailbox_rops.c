@@ -60,7 +60,7 @@ static uint32_t folder_ids(const struct ocsemsmdb_session *session, uint64_t ids
 	return OCSEMSMDB_EC_NONE;
 }
 
-static uint32_t check_essdn(const struct mailbox_call *call)
+static uint32_t check_essdn(const struct emsmdb_mailbox_call *call)
 {
 	const struct ocsemsmdb_settings *settings = &call->session->server->settings;
 	const uint8_t *size = call->request->data + ESSDN_SIZE_AT;
@@ -100,7 +100,7 @@ static void put_logon_time(uint8_t out[8])
 	ocs_put16(out + 6, (uint16_t)(tm.tm_year + 1900));
 }
 
-uint32_t mailbox_logon(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_logon(struct emsmdb_mailbox_call *call)
 {
 	uint8_t flags = call->request->data[3], *p = call->out;
 	uint64_t ids[SPECIAL_FOLDERS];
@@ -114,12 +114,12 @@ uint32_t mailbox_logon(struct mailbox_call *call)
 		result = folder_ids(call->session, ids);
 	if (result != OCSEMSMDB_EC_NONE)
 		return result;
-	mailbox_end_logon(call->session, call->request->logon_id);
-	result = mailbox_add(call, MAILBOX_LOGON, ids[0]);
+	emsmdb_mailbox_end_logon(call->session, call->request->logon_id);
+	result = emsmdb_mailbox_add(call, EMSMDB_MAILBOX_LOGON, ids[0]);
 	if (result != OCSEMSMDB_EC_NONE)
 		return result;
 
-	memset(p, 0, MAILBOX_REPLY_MAX);
+	memset(p, 0, EMSMDB_MAILBOX_REPLY_MAX);
 	*p++ = flags & LOGON_RETURNED;
 	for (size_t i = 0; i < SPECIAL_FOLDERS; i++, p += 8)
 		ocs_put64(p, ids[i]);
@@ -138,7 +138,7 @@ uint32_t mailbox_logon(struct mailbox_call *call)
 
 /* ---- folders and subscriptions ---- */
 
-uint32_t mailbox_open_folder(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_open_folder(struct emsmdb_mailbox_call *call)
 {
 	uint64_t folder_id = ocs_get64(call->request->data + 4);
 
@@ -146,24 +146,24 @@ uint32_t mailbox_open_folder(struct mailbox_call *call)
 		return EC_NOT_FOUND;
 	call->out[0] = call->out[1] = 0; /* HasRules, IsGhosted */
 	call->len = 2;
-	return mailbox_add(call, MAILBOX_FOLDER, folder_id);
+	return emsmdb_mailbox_add(call, EMSMDB_MAILBOX_FOLDER, folder_id);
 }
 
-/* Ends the object that mailbox_add() made, since what it was for failed. */
-static void undo(struct mailbox_call *call)
+/* Ends the object that emsmdb_mailbox_add() made, since what it was for failed. */
+static void undo_logon(struct emsmdb_mailbox_call *call)
 {
-	struct mailbox_object *object;
+	struct emsmdb_mailbox_object *object;
 
-	if (mailbox_find(call->session, call->new_handle, call->request->logon_id, &object) ==
-	    OCSEMSMDB_EC_NONE)
-		mailbox_release(call->session, object);
+	if (emsmdb_mailbox_find(call->session, call->new_handle, call->request->logon_id,
+	                        &object) == OCSEMSMDB_EC_NONE)
+		emsmdb_mailbox_release(call->session, object);
 	call->new_handle = EMSMDB_NO_HANDLE;
 }
 
-uint32_t mailbox_register(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_register(struct emsmdb_mailbox_call *call)
 {
 	uint8_t response[OCSEMSMDB_REGISTER_RESPONSE];
-	uint32_t result = mailbox_add(call, MAILBOX_SUBSCRIPTION, 0);
+	uint32_t result = emsmdb_mailbox_add(call, EMSMDB_MAILBOX_SUBSCRIPTION, 0);
 	size_t used;
 
 	if (result != OCSEMSMDB_EC_NONE)
@@ -171,7 +171,7 @@ uint32_t mailbox_register(struct mailbox_call *call)
 	result = ocsemsmdb_rop_register(call->session, call->request->data, call->request->len,
 	                                call->new_handle, &used, response);
 	if (result != OCSEMSMDB_EC_NONE)
-		undo(call);
+		undo_logon(call);
 	return result;
 }
 
@@ -179,45 +179,45 @@ uint32_t mailbox_register(struct mailbox_call *call)
 
 #define ORIGIN_MAX 2 /* BOOKMARK_BEGINNING, _CURRENT, _END */
 
-uint32_t mailbox_open_table(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_open_table(struct emsmdb_mailbox_call *call)
 {
 	uint64_t folder_id = call->object->folder_id;
 	enum ocsnotify_table table = call->request->rop == OCS_ROP_GET_HIERARCHY_TABLE
 	                                     ? OCSNOTIFY_HIERARCHY_TABLE
 	                                     : OCSNOTIFY_CONTENTS_TABLE;
-	uint32_t result = mailbox_add(call, MAILBOX_TABLE, folder_id);
+	uint32_t result = emsmdb_mailbox_add(call, EMSMDB_MAILBOX_TABLE, folder_id);
 
 	if (result != OCSEMSMDB_EC_NONE)
 		return result;
 	result = ocsemsmdb_table_opened(call->session, call->new_handle, call->request->logon_id,
 	                                table, folder_id, call->request->data[4]);
 	if (result != OCSEMSMDB_EC_NONE)
-		undo(call);
+		undo_logon(call);
 	ocs_put32(call->out, 0); /* RowCount */
 	call->len = 4;
 	return result;
 }
 
-static uint32_t viewed(struct mailbox_call *call)
+static uint32_t table_viewed(struct emsmdb_mailbox_call *call)
 {
 	return ocsemsmdb_table_viewed(call->session, call->object->handle);
 }
 
 /* RopSortTable, RopRestrict, RopGetStatus: done at once. */
-uint32_t mailbox_table_status(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_table_status(struct emsmdb_mailbox_call *call)
 {
 	call->out[0] = 0; /* TBLSTAT_COMPLETE */
 	call->len = 1;
 	return OCSEMSMDB_EC_NONE;
 }
 
-uint32_t mailbox_set_columns(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_set_columns(struct emsmdb_mailbox_call *call)
 {
 	call->object->has_columns = true;
-	return mailbox_table_status(call);
+	return emsmdb_mailbox_table_status(call);
 }
 
-uint32_t mailbox_query_rows(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_query_rows(struct emsmdb_mailbox_call *call)
 {
 	bool forward = call->request->data[4] != 0;
 
@@ -226,51 +226,51 @@ uint32_t mailbox_query_rows(struct mailbox_call *call)
 	call->out[0] = forward ? 2 : 0; /* Origin: at the end, at the beginning */
 	ocs_put16(call->out + 1, 0);    /* RowCount */
 	call->len = 3;
-	return viewed(call);
+	return table_viewed(call);
 }
 
-uint32_t mailbox_query_position(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_query_position(struct emsmdb_mailbox_call *call)
 {
 	ocs_put64(call->out, 0); /* Numerator, Denominator */
 	call->len = 8;
-	return viewed(call);
+	return table_viewed(call);
 }
 
-uint32_t mailbox_seek_row(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_seek_row(struct emsmdb_mailbox_call *call)
 {
 	if (call->request->data[3] > ORIGIN_MAX)
 		return OCSEMSMDB_EC_INVALID_PARAM;
 	call->out[0] = ocs_get32(call->request->data + 4) != 0; /* HasSoughtLess */
 	ocs_put32(call->out + 1, 0);                            /* RowsSought */
 	call->len = 5;
-	return viewed(call);
+	return table_viewed(call);
 }
 
-uint32_t mailbox_seek_fraction(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_seek_fraction(struct emsmdb_mailbox_call *call)
 {
 	if (ocs_get32(call->request->data + 7) == 0)
 		return EC_INVALID_BOOKMARK;
-	return viewed(call);
+	return table_viewed(call);
 }
 
-uint32_t mailbox_query_columns(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_query_columns(struct emsmdb_mailbox_call *call)
 {
 	ocs_put16(call->out, 0); /* PropertyTagCount */
 	call->len = 2;
-	return viewed(call);
+	return table_viewed(call);
 }
 
-uint32_t mailbox_find_row(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_find_row(struct emsmdb_mailbox_call *call)
 {
 	uint32_t result;
 
 	if (!call->object->has_columns)
 		return OCSEMSMDB_EC_NULL_OBJECT;
-	result = viewed(call);
+	result = table_viewed(call);
 	return result != OCSEMSMDB_EC_NONE ? result : EC_NOT_FOUND;
 }
 
-uint32_t mailbox_reset_table(struct mailbox_call *call)
+uint32_t emsmdb_mailbox_reset_table(struct emsmdb_mailbox_call *call)
 {
 	call->object->has_columns = false;
 	return ocsemsmdb_table_reset(call->session, call->object->handle);

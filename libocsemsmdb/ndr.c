@@ -21,7 +21,7 @@ struct reader {
 	bool failed;
 };
 
-static const uint8_t *take(struct reader *r, size_t align, size_t n)
+static const uint8_t *ndr_take(struct reader *r, size_t align, size_t n)
 {
 	size_t at = (r->at + align - 1) & ~(align - 1);
 
@@ -35,19 +35,19 @@ static const uint8_t *take(struct reader *r, size_t align, size_t n)
 
 static uint16_t get16(struct reader *r)
 {
-	const uint8_t *p = take(r, 2, 2);
+	const uint8_t *p = ndr_take(r, 2, 2);
 
 	return p == NULL ? 0 : ocs_get16(p);
 }
 
 static uint32_t get32(struct reader *r)
 {
-	const uint8_t *p = take(r, 4, 4);
+	const uint8_t *p = ndr_take(r, 4, 4);
 
 	return p == NULL ? 0 : ocs_get32(p);
 }
 
-static void expect(struct reader *r, bool good)
+static void ndr_expect(struct reader *r, bool good)
 {
 	if (!good)
 		r->failed = true;
@@ -58,7 +58,7 @@ static void get_handle(struct reader *r, struct ocs_ndr_handle *out)
 	const uint8_t *p;
 
 	out->attributes = get32(r);
-	p = take(r, 1, sizeof(out->uuid));
+	p = ndr_take(r, 1, sizeof(out->uuid));
 	if (p != NULL)
 		memcpy(out->uuid, p, sizeof(out->uuid));
 }
@@ -67,7 +67,7 @@ static void get_handle(struct reader *r, struct ocs_ndr_handle *out)
 static void get_bytes(struct reader *r, struct ocs_ndr_bytes *out)
 {
 	out->len = get32(r);
-	out->data = take(r, 1, out->len);
+	out->data = ndr_take(r, 1, out->len);
 }
 
 /* [string] char *: a maximum, an offset, a count that includes the NUL. */
@@ -76,8 +76,8 @@ static const char *get_string(struct reader *r)
 	uint32_t max = get32(r), offset = get32(r), count = get32(r);
 	const char *text;
 
-	expect(r, offset == 0 && count >= 1 && count <= max);
-	text = (const char *)take(r, 1, count);
+	ndr_expect(r, offset == 0 && count >= 1 && count <= max);
+	text = (const char *)ndr_take(r, 1, count);
 	if (text == NULL || memchr(text, '\0', count) != text + count - 1) {
 		r->failed = true;
 		return NULL;
@@ -85,7 +85,7 @@ static const char *get_string(struct reader *r)
 	return text;
 }
 
-static bool complete(const struct reader *r)
+static bool ndr_complete(const struct reader *r)
 {
 	return !r->failed && r->at == r->len;
 }
@@ -102,7 +102,7 @@ bool ocs_ndr_pull_handle(const uint8_t *stub, size_t len, struct ocs_ndr_handle 
 	struct reader r = {.data = stub, .len = len};
 
 	get_handle(&r, out);
-	return complete(&r);
+	return ndr_complete(&r);
 }
 
 bool ocs_ndr_pull_register_push(const uint8_t *stub, size_t len, struct ocs_ndr_push_in *out)
@@ -112,20 +112,20 @@ bool ocs_ndr_pull_register_push(const uint8_t *stub, size_t len, struct ocs_ndr_
 	get_handle(&r, &out->cxh);
 	out->rpc = get32(&r);
 	get_bytes(&r, &out->context);
-	expect(&r, get16(&r) == out->context.len);
+	ndr_expect(&r, get16(&r) == out->context.len);
 	out->advise_bits = get32(&r);
 	get_bytes(&r, &out->address);
-	expect(&r, get16(&r) == out->address.len);
-	return complete(&r);
+	ndr_expect(&r, get16(&r) == out->address.len);
+	return ndr_complete(&r);
 }
 
 static void get_aux(struct reader *r, struct ocs_ndr_bytes *in, uint32_t *out)
 {
 	get_bytes(r, in);
-	expect(r, in->len <= OCSEMSMDB_AUX_MAX);
-	expect(r, get32(r) == in->len);
+	ndr_expect(r, in->len <= OCSEMSMDB_AUX_MAX);
+	ndr_expect(r, get32(r) == in->len);
 	*out = get32(r);
-	expect(r, *out <= OCSEMSMDB_AUX_MAX);
+	ndr_expect(r, *out <= OCSEMSMDB_AUX_MAX);
 }
 
 bool ocs_ndr_pull_connect(const uint8_t *stub, size_t len, struct ocs_ndr_connect_in *out)
@@ -145,7 +145,7 @@ bool ocs_ndr_pull_connect(const uint8_t *stub, size_t len, struct ocs_ndr_connec
 		out->client_version[i] = get16(&r);
 	out->time_stamp = get32(&r);
 	get_aux(&r, &out->aux, &out->aux_out);
-	return complete(&r);
+	return ndr_complete(&r);
 }
 
 bool ocs_ndr_pull_rpc(const uint8_t *stub, size_t len, struct ocs_ndr_rpc_in *out)
@@ -155,12 +155,12 @@ bool ocs_ndr_pull_rpc(const uint8_t *stub, size_t len, struct ocs_ndr_rpc_in *ou
 	get_handle(&r, &out->cxh);
 	out->flags = get32(&r);
 	get_bytes(&r, &out->rops);
-	expect(&r, out->rops.len <= OCSEMSMDB_CB_MAX);
-	expect(&r, get32(&r) == out->rops.len);
+	ndr_expect(&r, out->rops.len <= OCSEMSMDB_CB_MAX);
+	ndr_expect(&r, get32(&r) == out->rops.len);
 	out->rops_out = get32(&r);
-	expect(&r, out->rops_out <= OCSEMSMDB_CB_MAX);
+	ndr_expect(&r, out->rops_out <= OCSEMSMDB_CB_MAX);
 	get_aux(&r, &out->aux, &out->aux_out);
-	return complete(&r);
+	return ndr_complete(&r);
 }
 
 bool ocs_ndr_pull_wait(const uint8_t *stub, size_t len, struct ocs_ndr_handle *acxh_r,
@@ -170,7 +170,7 @@ bool ocs_ndr_pull_wait(const uint8_t *stub, size_t len, struct ocs_ndr_handle *a
 
 	get_handle(&r, acxh_r);
 	*flags_r = get32(&r);
-	return complete(&r);
+	return ndr_complete(&r);
 }
 
 /* ---- writing ---- */
@@ -181,7 +181,7 @@ struct writer {
 	bool failed;
 };
 
-static uint8_t *room(struct writer *w, size_t align, size_t n)
+static uint8_t *ndr_room(struct writer *w, size_t align, size_t n)
 {
 	size_t at = (w->at + align - 1) & ~(align - 1);
 
@@ -196,7 +196,7 @@ static uint8_t *room(struct writer *w, size_t align, size_t n)
 
 static void put16(struct writer *w, uint16_t value)
 {
-	uint8_t *p = room(w, 2, 2);
+	uint8_t *p = ndr_room(w, 2, 2);
 
 	if (p != NULL)
 		ocs_put16(p, value);
@@ -204,7 +204,7 @@ static void put16(struct writer *w, uint16_t value)
 
 static void put32(struct writer *w, uint32_t value)
 {
-	uint8_t *p = room(w, 4, 4);
+	uint8_t *p = ndr_room(w, 4, 4);
 
 	if (p != NULL)
 		ocs_put32(p, value);
@@ -215,7 +215,7 @@ static void put_handle(struct writer *w, const struct ocs_ndr_handle *handle)
 	uint8_t *p;
 
 	put32(w, handle->attributes);
-	p = room(w, 1, sizeof(handle->uuid));
+	p = ndr_room(w, 1, sizeof(handle->uuid));
 	if (p != NULL)
 		memcpy(p, handle->uuid, sizeof(handle->uuid));
 }
@@ -230,7 +230,7 @@ static void put_string(struct writer *w, uint32_t referent, const char *text)
 	put32(w, (uint32_t)count);
 	put32(w, 0);
 	put32(w, (uint32_t)count);
-	p = room(w, 1, count);
+	p = ndr_room(w, 1, count);
 	if (p != NULL)
 		memcpy(p, text, count);
 }
@@ -242,7 +242,7 @@ static void put_no_bytes(struct writer *w)
 		put32(w, 0);
 }
 
-static size_t written(const struct writer *w)
+static size_t ndr_written(const struct writer *w)
 {
 	return w->failed ? 0 : w->at;
 }
@@ -254,7 +254,7 @@ size_t ocs_ndr_push_handle(const struct ocs_ndr_handle *handle, uint32_t result,
 
 	put_handle(&w, handle);
 	put32(&w, result);
-	return written(&w);
+	return ndr_written(&w);
 }
 
 size_t ocs_ndr_push_register_push(const struct ocs_ndr_handle *cxh, uint32_t notification,
@@ -265,7 +265,7 @@ size_t ocs_ndr_push_register_push(const struct ocs_ndr_handle *cxh, uint32_t not
 	put_handle(&w, cxh);
 	put32(&w, notification);
 	put32(&w, result);
-	return written(&w);
+	return ndr_written(&w);
 }
 
 size_t ocs_ndr_push_connect(const struct ocs_ndr_connect_out *connect, uint8_t *out, size_t size)
@@ -286,7 +286,7 @@ size_t ocs_ndr_push_connect(const struct ocs_ndr_connect_out *connect, uint8_t *
 	put32(&w, connect->time_stamp);
 	put_no_bytes(&w);
 	put32(&w, connect->result);
-	return written(&w);
+	return ndr_written(&w);
 }
 
 size_t ocs_ndr_push_rpc(const struct ocs_ndr_handle *cxh, size_t rops_len, uint32_t transfer_time,
@@ -299,12 +299,12 @@ size_t ocs_ndr_push_rpc(const struct ocs_ndr_handle *cxh, size_t rops_len, uint3
 	put32(&w, (uint32_t)rops_len);
 	put32(&w, 0);
 	put32(&w, (uint32_t)rops_len);
-	room(&w, 1, rops_len);
+	ndr_room(&w, 1, rops_len);
 	put32(&w, (uint32_t)rops_len);
 	put_no_bytes(&w);
 	put32(&w, transfer_time);
 	put32(&w, result);
-	return written(&w);
+	return ndr_written(&w);
 }
 
 void ocs_ndr_push_wait(uint32_t flags, uint32_t result, uint8_t out[OCS_NDR_WAIT_OUT])

@@ -71,7 +71,7 @@ struct cursor {
 	bool failed, unicode;
 };
 
-static const uint8_t *skip(struct cursor *c, size_t n)
+static const uint8_t *rop_skip(struct cursor *c, size_t n)
 {
 	const uint8_t *p = c->data + c->at;
 
@@ -85,14 +85,14 @@ static const uint8_t *skip(struct cursor *c, size_t n)
 
 static uint8_t get8(struct cursor *c)
 {
-	const uint8_t *p = skip(c, 1);
+	const uint8_t *p = rop_skip(c, 1);
 
 	return p == NULL ? 0 : *p;
 }
 
 static uint16_t get16(struct cursor *c)
 {
-	const uint8_t *p = skip(c, 2);
+	const uint8_t *p = rop_skip(c, 2);
 
 	return p == NULL ? 0 : ocs_get16(p);
 }
@@ -102,7 +102,7 @@ static void skip_string(struct cursor *c, size_t width)
 	const uint8_t *p;
 
 	do
-		p = skip(c, width);
+		p = rop_skip(c, width);
 	while (p != NULL && (p[0] != 0 || p[width - 1] != 0));
 }
 
@@ -111,11 +111,11 @@ static void skip_name(struct cursor *c)
 {
 	uint8_t kind = get8(c);
 
-	skip(c, 16);
+	rop_skip(c, 16);
 	if (kind == 0)
-		skip(c, 4);
+		rop_skip(c, 4);
 	else if (kind == 1)
-		skip(c, get8(c));
+		rop_skip(c, get8(c));
 	else if (kind != 0xff)
 		c->failed = true;
 }
@@ -129,8 +129,8 @@ static void skip_names(struct cursor *c)
 static void skip_recipients(struct cursor *c)
 {
 	for (unsigned n = get16(c); n > 0 && !c->failed; n--) {
-		skip(c, 5); /* RowId, RecipientType */
-		skip(c, get16(c));
+		rop_skip(c, 5); /* RowId, RecipientType */
+		rop_skip(c, get16(c));
 	}
 }
 
@@ -139,19 +139,19 @@ static void skip_sort_orders(struct cursor *c)
 {
 	size_t count = get16(c);
 
-	skip(c, 4); /* CategoryCount, ExpandedCount */
-	skip(c, 5 * count);
+	rop_skip(c, 4); /* CategoryCount, ExpandedCount */
+	rop_skip(c, 5 * count);
 }
 
 static void skip_registration(struct cursor *c)
 {
-	const uint8_t *p = skip(c, 2);
+	const uint8_t *p = rop_skip(c, 2);
 
 	/* MS-OXCROPS 2.2.14.1.1: Reserved is there only with Extended. */
 	if (p != NULL && (ocs_get16(p) & 0x0400) != 0)
-		skip(c, 1);
+		rop_skip(c, 1);
 	if (get8(c) == 0)
-		skip(c, 16);
+		rop_skip(c, 16);
 }
 
 static void skip_field(struct cursor *c, char field)
@@ -163,41 +163,41 @@ static void skip_field(struct cursor *c, char field)
 	case 'o':
 	case 'h':
 	case 'i':
-		skip(c, 1);
+		rop_skip(c, 1);
 		break;
 	case 'U':
 		c->unicode = get8(c) != 0;
 		break;
 	case 'W':
-		skip(c, 2);
+		rop_skip(c, 2);
 		break;
 	case 'D':
-		skip(c, 4);
+		rop_skip(c, 4);
 		break;
 	case 'Q':
-		skip(c, 8);
+		rop_skip(c, 8);
 		break;
 	case 'G':
-		skip(c, 16);
+		rop_skip(c, 16);
 		break;
 	case 'L':
-		skip(c, 24);
+		rop_skip(c, 24);
 		break;
 	case 's':
-		skip(c, get16(c));
+		rop_skip(c, get16(c));
 		break;
 	case 'S':
 		n = get16(c);
-		skip(c, n | (size_t)get16(c) << 16);
+		rop_skip(c, n | (size_t)get16(c) << 16);
 		break;
 	case 't':
-		skip(c, 4 * (size_t)get16(c));
+		rop_skip(c, 4 * (size_t)get16(c));
 		break;
 	case 'q':
-		skip(c, 8 * (size_t)get16(c));
+		rop_skip(c, 8 * (size_t)get16(c));
 		break;
 	case 'w':
-		skip(c, 2 * (size_t)get16(c));
+		rop_skip(c, 2 * (size_t)get16(c));
 		break;
 	case 'a':
 		skip_string(c, 1);
@@ -207,12 +207,12 @@ static void skip_field(struct cursor *c, char field)
 		break;
 	case 'g':
 		if (get8(c) != 0)
-			skip(c, 16);
+			rop_skip(c, 16);
 		break;
 	case 'r':
 	case 'R':
 		if (get16(c) == SIZE_IS_ELSEWHERE)
-			skip(c, field == 'r' ? 4 : 2);
+			rop_skip(c, field == 'r' ? 4 : 2);
 		break;
 	case 'c':
 		skip_sort_orders(c);
@@ -231,7 +231,7 @@ static void skip_field(struct cursor *c, char field)
 	}
 }
 
-static const struct layout *find(uint8_t rop)
+static const struct layout *find_layout(uint8_t rop)
 {
 	for (size_t i = 0; i < sizeof(layouts) / sizeof(layouts[0]); i++)
 		if (layouts[i].rop == rop)
@@ -246,10 +246,10 @@ bool ocs_rop_request_read(const uint8_t *data, size_t len, struct ocs_rop_reques
 
 	if (len < 3)
 		return false;
-	layout = find(data[0]);
+	layout = find_layout(data[0]);
 	if (layout == NULL)
 		return false;
-	skip(&c, 3);
+	rop_skip(&c, 3);
 	for (const char *field = layout->fields; *field != '\0'; field++)
 		skip_field(&c, *field);
 	if (c.failed)
@@ -274,7 +274,7 @@ bool ocs_rop_request_read(const uint8_t *data, size_t len, struct ocs_rop_reques
 size_t ocs_rop_failure(const struct ocs_rop_request *request, uint32_t result,
                        uint8_t out[OCS_ROP_FAILURE_MAX])
 {
-	const struct layout *layout = find(request->rop);
+	const struct layout *layout = find_layout(request->rop);
 
 	/* RopGetMessageStatus is answered as RopSetMessageStatus: MS-OXCROPS 2.2.6.9.2. */
 	out[0] = request->rop == ROP_GET_MESSAGE_STATUS ? ROP_SET_MESSAGE_STATUS : request->rop;

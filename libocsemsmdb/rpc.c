@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The calls of EMSMDB and AsyncEMSMDB over their stubs, MS-OXCRPC 3.1.4 and 3.3.4.
+ * The calls of EMSMDB and AsyncEMSMDB: parses the stub, calls, writes the answer (MS-OXCRPC 3.1.4
+ * and 3.3.4). Touches the server's sessions.
  */
 #include "libocsemsmdb/internal.h"
 
@@ -37,75 +38,75 @@ struct rpc {
 };
 
 /* Each call: true with rpc->len set or rpc->parked, false with rpc->fault set. */
-static bool fail(struct rpc *rpc, uint32_t fault)
+static bool rpc_fail(struct rpc *rpc, uint32_t fault)
 {
 	rpc->fault = fault;
 	return false;
 }
 
-static bool reply(struct rpc *rpc, size_t len)
+static bool rpc_reply(struct rpc *rpc, size_t len)
 {
 	rpc->len = len;
-	return len > 0 || fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+	return len > 0 || rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
 }
 
 static const struct ocs_ndr_handle null_handle;
 
 /* The session of a CXH; *session_r is NULL for one that is nobody's or another user's. False: it is
  * of another connection. */
-static bool find(struct rpc *rpc, const struct ocs_ndr_handle *cxh,
-                 struct ocsemsmdb_session **session_r)
+static bool rpc_find(struct rpc *rpc, const struct ocs_ndr_handle *cxh,
+                     struct ocsemsmdb_session **session_r)
 {
 	*session_r = NULL;
 	if (cxh->attributes != 0)
 		return true;
 	*session_r = ocsemsmdb_session_find(rpc->server, cxh->uuid, rpc->caller->user);
 	return *session_r == NULL || (*session_r)->connection == rpc->caller->connection ||
-	       fail(rpc, OCSEMSMDB_FAULT_CONTEXT_MISMATCH);
+	       rpc_fail(rpc, OCSEMSMDB_FAULT_CONTEXT_MISMATCH);
 }
 
-static bool do_disconnect(struct rpc *rpc)
+static bool rpc_disconnect(struct rpc *rpc)
 {
 	struct ocsemsmdb_session *session;
 	struct ocs_ndr_handle cxh;
 	uint32_t result;
 
 	if (!ocs_ndr_pull_handle(rpc->stub, rpc->stub_len, &cxh))
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
-	if (!find(rpc, &cxh, &session))
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+	if (!rpc_find(rpc, &cxh, &session))
 		return false;
 	result = session == NULL ? OCSEMSMDB_EC_ERROR : OCSEMSMDB_EC_NONE;
 	ocsemsmdb_disconnect(session);
-	return reply(rpc, ocs_ndr_push_handle(&null_handle, result, rpc->out, rpc->size));
+	return rpc_reply(rpc, ocs_ndr_push_handle(&null_handle, result, rpc->out, rpc->size));
 }
 
-static bool register_push(struct rpc *rpc)
+static bool rpc_register_push(struct rpc *rpc)
 {
 	struct ocsemsmdb_session *session;
 	struct ocs_ndr_push_in in;
 	uint32_t result;
 
 	if (!ocs_ndr_pull_register_push(rpc->stub, rpc->stub_len, &in))
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
-	if (!find(rpc, &in.cxh, &session))
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+	if (!rpc_find(rpc, &in.cxh, &session))
 		return false;
 	result = session == NULL ? OCSEMSMDB_EC_ERROR
 	                         : ocsemsmdb_register_push(session, in.context.data, in.context.len,
 	                                                   in.address.data, in.address.len);
-	return reply(rpc,
-	             ocs_ndr_push_register_push(session == NULL ? &null_handle : &in.cxh,
+	return rpc_reply(
+	        rpc, ocs_ndr_push_register_push(session == NULL ? &null_handle : &in.cxh,
 	                                        result == OCSEMSMDB_EC_NONE ? A_NOTIFICATION : 0,
 	                                        result, rpc->out, rpc->size));
 }
 
-static bool dummy(struct rpc *rpc)
+static bool rpc_dummy(struct rpc *rpc)
 {
 	if (rpc->stub_len != 0)
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
 	if (rpc->size < 4)
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
 	memset(rpc->out, 0, 4);
-	return reply(rpc, 4);
+	return rpc_reply(rpc, 4);
 }
 
 /* The three words of a version of four parts; bit 15 of the second says that it is one. */
@@ -116,7 +117,7 @@ static void put_version(const uint16_t parts[4], uint16_t words[3])
 	words[2] = parts[3];
 }
 
-static bool do_connect_ex(struct rpc *rpc)
+static bool rpc_connect_ex(struct rpc *rpc)
 {
 	const struct ocsemsmdb_settings *settings = &rpc->server->settings;
 	struct ocsemsmdb_session *session = NULL;
@@ -125,7 +126,7 @@ static bool do_connect_ex(struct rpc *rpc)
 	struct ocs_ndr_connect_in in;
 
 	if (!ocs_ndr_pull_connect(rpc->stub, rpc->stub_len, &in))
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
 	if (in.aux.len > 0 && in.aux.len < AUX_MIN) {
 		out.result = OCSEMSMDB_EC_RPC_FAILED;
 	} else {
@@ -152,14 +153,14 @@ static bool do_connect_ex(struct rpc *rpc)
 		out.display_name = connected.display_name;
 		memcpy(out.best_version, in.client_version, sizeof(in.client_version));
 	}
-	if (reply(rpc, ocs_ndr_push_connect(&out, rpc->out, rpc->size)))
+	if (rpc_reply(rpc, ocs_ndr_push_connect(&out, rpc->out, rpc->size)))
 		return true;
 	/* The host's buffer is too small; the client will never know of the session. */
 	ocsemsmdb_disconnect(session);
 	return false;
 }
 
-static bool do_rpc_ext2(struct rpc *rpc)
+static bool rpc_ext2(struct rpc *rpc)
 {
 	struct ocsemsmdb_session *session;
 	struct ocs_ndr_rpc_in in;
@@ -168,10 +169,10 @@ static bool do_rpc_ext2(struct rpc *rpc)
 	uint32_t result = OCSEMSMDB_EC_ERROR;
 
 	if (!ocs_ndr_pull_rpc(rpc->stub, rpc->stub_len, &in))
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
 	if (rpc->size < OCS_NDR_RPC_OUT_AT + OCS_NDR_RPC_OUT_MORE)
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
-	if (!find(rpc, &in.cxh, &session))
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+	if (!rpc_find(rpc, &in.cxh, &session))
 		return false;
 	room = rpc->size - OCS_NDR_RPC_OUT_MORE;
 	if (session != NULL)
@@ -183,27 +184,27 @@ static bool do_rpc_ext2(struct rpc *rpc)
 		ocsemsmdb_disconnect(session);
 		session = NULL;
 	}
-	return reply(rpc, ocs_ndr_push_rpc(session == NULL ? &null_handle : &in.cxh, len,
-	                                   (uint32_t)(emsmdb_now(rpc->server) - began), result,
-	                                   rpc->out, rpc->size));
+	return rpc_reply(rpc, ocs_ndr_push_rpc(session == NULL ? &null_handle : &in.cxh, len,
+	                                       (uint32_t)(emsmdb_now(rpc->server) - began), result,
+	                                       rpc->out, rpc->size));
 }
 
-static bool do_async_connect_ex(struct rpc *rpc)
+static bool rpc_async_connect_ex(struct rpc *rpc)
 {
 	struct ocs_ndr_handle cxh, acxh = {0};
 	struct ocsemsmdb_session *session;
 	uint32_t result = OCSEMSMDB_EC_ERROR;
 
 	if (!ocs_ndr_pull_handle(rpc->stub, rpc->stub_len, &cxh))
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
-	if (!find(rpc, &cxh, &session))
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+	if (!rpc_find(rpc, &cxh, &session))
 		return false;
 	if (session != NULL)
 		result = ocsemsmdb_async_connect(session, acxh.uuid);
-	return reply(rpc, ocs_ndr_push_handle(&acxh, result, rpc->out, rpc->size));
+	return rpc_reply(rpc, ocs_ndr_push_handle(&acxh, result, rpc->out, rpc->size));
 }
 
-static bool do_async_wait_ex(struct rpc *rpc)
+static bool rpc_async_wait_ex(struct rpc *rpc)
 {
 	struct ocsemsmdb_session *session = NULL;
 	uint32_t flags_in, flags, result;
@@ -211,7 +212,7 @@ static bool do_async_wait_ex(struct rpc *rpc)
 
 	if (!ocs_ndr_pull_wait(rpc->stub, rpc->stub_len, &acxh, &flags_in) ||
 	    rpc->size < OCS_NDR_WAIT_OUT)
-		return fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
+		return rpc_fail(rpc, OCSEMSMDB_FAULT_BAD_STUB_DATA);
 	/* Clients wait on a connection of its own: the handle is good on each of its user's. */
 	if (acxh.attributes == 0)
 		session = emsmdb_session_by_acxh(rpc->server, acxh.uuid);
@@ -224,7 +225,7 @@ static bool do_async_wait_ex(struct rpc *rpc)
 	if (rpc->parked)
 		return true;
 	ocs_ndr_push_wait(flags, result, rpc->out);
-	return reply(rpc, OCS_NDR_WAIT_OUT);
+	return rpc_reply(rpc, OCS_NDR_WAIT_OUT);
 }
 
 static const struct {
@@ -232,13 +233,13 @@ static const struct {
 	uint16_t opnum;
 	bool (*run)(struct rpc *rpc);
 } calls[] = {
-        {OCSEMSMDB_IF_EMSMDB, EC_DO_DISCONNECT, do_disconnect},
-        {OCSEMSMDB_IF_EMSMDB, EC_REGISTER_PUSH, register_push},
-        {OCSEMSMDB_IF_EMSMDB, EC_DUMMY_RPC, dummy},
-        {OCSEMSMDB_IF_EMSMDB, EC_DO_CONNECT_EX, do_connect_ex},
-        {OCSEMSMDB_IF_EMSMDB, EC_DO_RPC_EXT2, do_rpc_ext2},
-        {OCSEMSMDB_IF_EMSMDB, EC_DO_ASYNC_CONNECT_EX, do_async_connect_ex},
-        {OCSEMSMDB_IF_ASYNC, EC_DO_ASYNC_WAIT_EX, do_async_wait_ex},
+        {OCSEMSMDB_IF_EMSMDB, EC_DO_DISCONNECT, rpc_disconnect},
+        {OCSEMSMDB_IF_EMSMDB, EC_REGISTER_PUSH, rpc_register_push},
+        {OCSEMSMDB_IF_EMSMDB, EC_DUMMY_RPC, rpc_dummy},
+        {OCSEMSMDB_IF_EMSMDB, EC_DO_CONNECT_EX, rpc_connect_ex},
+        {OCSEMSMDB_IF_EMSMDB, EC_DO_RPC_EXT2, rpc_ext2},
+        {OCSEMSMDB_IF_EMSMDB, EC_DO_ASYNC_CONNECT_EX, rpc_async_connect_ex},
+        {OCSEMSMDB_IF_ASYNC, EC_DO_ASYNC_WAIT_EX, rpc_async_wait_ex},
 };
 
 enum ocsemsmdb_rpc_result ocsemsmdb_rpc_sized(struct ocsemsmdb *server,

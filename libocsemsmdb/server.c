@@ -118,7 +118,7 @@ void ocsemsmdb_close(struct ocsemsmdb *server)
 	free(server);
 }
 
-static void wake(struct ocsnotify_session *notify, void *arg)
+static void server_wake(struct ocsnotify_session *notify, void *arg)
 {
 	struct ocsemsmdb_session *session = ocsnotify_session_data(notify);
 	struct ocsemsmdb *server = arg;
@@ -135,7 +135,7 @@ int ocsemsmdb_process(struct ocsemsmdb *server)
 	int code;
 
 	server->woken = 0;
-	code = ocsnotify_process(server->context, wake, server);
+	code = ocsnotify_process(server->context, server_wake, server);
 	return code < 0 ? code : server->woken;
 }
 

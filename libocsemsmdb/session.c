@@ -19,7 +19,7 @@ static bool random_bytes(uint8_t *out, size_t len)
 	return getrandom(out, len, 0) == (ssize_t)len;
 }
 
-static struct ocsemsmdb_session *by_cxh(const struct ocsemsmdb *server, const uint8_t *cxh)
+static struct ocsemsmdb_session *session_by_cxh(const struct ocsemsmdb *server, const uint8_t *cxh)
 {
 	struct ocsemsmdb_session *session;
 
@@ -27,7 +27,7 @@ static struct ocsemsmdb_session *by_cxh(const struct ocsemsmdb *server, const ui
 	return session;
 }
 
-static struct ocsemsmdb_session *by_index(const struct ocsemsmdb *server, uint16_t index)
+static struct ocsemsmdb_session *session_by_index(const struct ocsemsmdb *server, uint16_t index)
 {
 	struct ocsemsmdb_session *session;
 
@@ -49,19 +49,19 @@ static uint16_t free_index(struct ocsemsmdb *server)
 {
 	do
 		server->next_index++;
-	while (by_index(server, server->next_index) != NULL);
+	while (session_by_index(server, server->next_index) != NULL);
 	return server->next_index;
 }
 
 /* The session's place in the ring of those linked to the one the client names. Only its own user's
  * are there for it. */
-static void link_to(struct ocsemsmdb_session *session, const struct ocsemsmdb_connect *connect)
+static void session_link(struct ocsemsmdb_session *session, const struct ocsemsmdb_connect *connect)
 {
 	struct ocsemsmdb_session *other;
 
 	if (!session->server->settings.linking || connect->link == OCSEMSMDB_NO_LINK)
 		return;
-	other = by_index(session->server, (uint16_t)connect->link);
+	other = session_by_index(session->server, (uint16_t)connect->link);
 	if (other == NULL || other == session || other->time_stamp != connect->time_stamp ||
 	    strcmp(other->user, session->user) != 0)
 		return;
@@ -79,8 +79,8 @@ static void unlink_from(struct ocsemsmdb_session *session)
 	session->next_linked = session;
 }
 
-static uint32_t check(const struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
-                      const struct ocsemsmdb_connect *connect)
+static uint32_t session_check(const struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
+                              const struct ocsemsmdb_connect *connect)
 {
 	const struct ocsemsmdb_settings *settings = &server->settings;
 
@@ -97,8 +97,8 @@ static uint32_t check(const struct ocsemsmdb *server, const struct ocsemsmdb_cal
 	return settings->check_dn(caller->user, connect->user_dn, settings->arg);
 }
 
-static uint32_t make(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
-                     struct ocsemsmdb_session *session)
+static uint32_t session_make(struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
+                             struct ocsemsmdb_session *session)
 {
 	uint64_t now = emsmdb_now(server);
 	int code;
@@ -121,7 +121,7 @@ static uint32_t connect_session(struct ocsemsmdb *server, const struct ocsemsmdb
                                 struct ocsemsmdb_session **session_r)
 {
 	struct ocsemsmdb_session *session, *ends;
-	uint32_t result = check(server, caller, connect);
+	uint32_t result = session_check(server, caller, connect);
 
 	*session_r = NULL;
 	if (result != OCSEMSMDB_EC_NONE)
@@ -137,7 +137,7 @@ static uint32_t connect_session(struct ocsemsmdb *server, const struct ocsemsmdb
 	session = calloc(1, sizeof(*session));
 	if (session == NULL)
 		return OCSEMSMDB_EC_SERVER_OOM;
-	result = make(server, caller, session);
+	result = session_make(server, caller, session);
 	if (result != OCSEMSMDB_EC_NONE) {
 		emsmdb_user_leave(session);
 		free(session);
@@ -151,7 +151,7 @@ static uint32_t connect_session(struct ocsemsmdb *server, const struct ocsemsmdb
 		emsmdb_session_free(session, true);
 		return OCSEMSMDB_EC_SERVER_OOM;
 	}
-	link_to(session, connect);
+	session_link(session, connect);
 	*connected_r = (struct ocsemsmdb_connected){
 	        .index = session->index,
 	        /* Who does not link gives the client's own back: MS-OXCRPC 3.1.4.1. */
@@ -220,7 +220,7 @@ struct ocsemsmdb_session *ocsemsmdb_session_find(struct ocsemsmdb *server,
                                                  const uint8_t handle[OCSEMSMDB_HANDLE_SIZE],
                                                  const char *user)
 {
-	struct ocsemsmdb_session *session = by_cxh(server, handle);
+	struct ocsemsmdb_session *session = session_by_cxh(server, handle);
 
 	if (session == NULL || user == NULL || strcmp(session->user, user) != 0)
 		return NULL;
@@ -231,7 +231,7 @@ struct ocsemsmdb_session *ocsemsmdb_session_find(struct ocsemsmdb *server,
 const char *ocsemsmdb_session_owner(const struct ocsemsmdb *server,
                                     const uint8_t handle[OCSEMSMDB_HANDLE_SIZE])
 {
-	const struct ocsemsmdb_session *session = by_cxh(server, handle);
+	const struct ocsemsmdb_session *session = session_by_cxh(server, handle);
 
 	return session == NULL ? NULL : session->user;
 }

@@ -31,7 +31,7 @@ uint32_t emsmdb_mapi_error(int code)
 	}
 }
 
-static struct emsmdb_subject *find(const struct ocsemsmdb_session *session, uint32_t handle)
+static struct emsmdb_subject *subject_find(const struct ocsemsmdb_session *session, uint32_t handle)
 {
 	struct emsmdb_subject *subject;
 
@@ -41,7 +41,7 @@ static struct emsmdb_subject *find(const struct ocsemsmdb_session *session, uint
 
 bool emsmdb_subject_is_open(const struct ocsemsmdb_session *session, uint32_t handle)
 {
-	return find(session, handle) != NULL;
+	return subject_find(session, handle) != NULL;
 }
 
 static void remove_subject(struct ocsemsmdb_session *session, struct emsmdb_subject *subject)
@@ -72,11 +72,11 @@ static unsigned subjects_max(const struct ocsemsmdb_settings *settings)
 	               : settings->handles_max;
 }
 
-static uint32_t add(struct ocsemsmdb_session *session, const struct emsmdb_subject *wanted)
+static uint32_t subject_add(struct ocsemsmdb_session *session, const struct emsmdb_subject *wanted)
 {
 	struct emsmdb_subject *subject;
 
-	if (wanted->handle == EMSMDB_NO_HANDLE || find(session, wanted->handle) != NULL)
+	if (wanted->handle == EMSMDB_NO_HANDLE || subject_find(session, wanted->handle) != NULL)
 		return OCSEMSMDB_EC_INVALID_PARAM;
 	if (HASH_CNT(hh, session->subjects) >= subjects_max(&session->server->settings))
 		return OCSEMSMDB_EC_SERVER_OOM;
@@ -92,8 +92,8 @@ static uint32_t add(struct ocsemsmdb_session *session, const struct emsmdb_subje
 	return OCSEMSMDB_EC_NONE;
 }
 
-static uint32_t subscribe(struct ocsemsmdb_session *session, const struct ocs_rop_register *rop,
-                          uint32_t handle)
+static uint32_t subject_subscribe(struct ocsemsmdb_session *session,
+                                  const struct ocs_rop_register *rop, uint32_t handle)
 {
 	struct emsmdb_subject subject = {
 	        .handle = handle, .logon_id = rop->logon_id, .subscribed = true};
@@ -101,14 +101,14 @@ static uint32_t subscribe(struct ocsemsmdb_session *session, const struct ocs_ro
 
 	if (rop->reserved != 0 || (!rop->whole_store && rop->folder_id == 0))
 		return OCSEMSMDB_EC_INVALID_PARAM;
-	result = add(session, &subject);
+	result = subject_add(session, &subject);
 	if (result != OCSEMSMDB_EC_NONE)
 		return result;
 	result = emsmdb_mapi_error(ocsnotify_subscribe(session->notify, handle, rop->logon_id,
 	                                               rop->types, rop->whole_store, rop->folder_id,
 	                                               rop->message_id));
 	if (result != OCSEMSMDB_EC_NONE) {
-		struct emsmdb_subject *added = find(session, handle);
+		struct emsmdb_subject *added = subject_find(session, handle);
 
 		added->subscribed = false;
 		remove_subject(session, added);
@@ -126,7 +126,7 @@ uint32_t ocsemsmdb_rop_register(struct ocsemsmdb_session *session, const uint8_t
 	*used_r = ocs_rop_register_read(request, request_len, &rop);
 	if (*used_r == 0)
 		return OCSEMSMDB_EC_RPC_FORMAT;
-	result = subscribe(session, &rop, handle);
+	result = subject_subscribe(session, &rop, handle);
 	response[0] = OCS_ROP_REGISTER_NOTIFICATION;
 	response[1] = rop.output;
 	ocs_put32(response + 2, result);
@@ -164,18 +164,18 @@ uint32_t ocsemsmdb_table_opened(struct ocsemsmdb_session *session, uint32_t hand
 	/* It shows folders at any depth; libocsnotify knows children or all. */
 	if (table == OCSNOTIFY_HIERARCHY_TABLE && (table_flags & TABLE_DEPTH) != 0)
 		subject.folder_id = 0;
-	result = add(session, &subject);
+	result = subject_add(session, &subject);
 	if (result != OCSEMSMDB_EC_NONE || session->server->settings.view_needed)
 		return result;
-	result = table_start(session, find(session, handle));
+	result = table_start(session, subject_find(session, handle));
 	if (result != OCSEMSMDB_EC_NONE)
-		remove_subject(session, find(session, handle));
+		remove_subject(session, subject_find(session, handle));
 	return result;
 }
 
 uint32_t ocsemsmdb_table_viewed(struct ocsemsmdb_session *session, uint32_t handle)
 {
-	struct emsmdb_subject *subject = find(session, handle);
+	struct emsmdb_subject *subject = subject_find(session, handle);
 
 	if (subject == NULL || !subject->is_table)
 		return OCSEMSMDB_EC_NONE;
@@ -184,7 +184,7 @@ uint32_t ocsemsmdb_table_viewed(struct ocsemsmdb_session *session, uint32_t hand
 
 uint32_t ocsemsmdb_table_reset(struct ocsemsmdb_session *session, uint32_t handle)
 {
-	struct emsmdb_subject *subject = find(session, handle);
+	struct emsmdb_subject *subject = subject_find(session, handle);
 
 	if (subject == NULL || !subject->is_table || !subject->subscribed ||
 	    !session->server->settings.view_needed)
@@ -195,7 +195,7 @@ uint32_t ocsemsmdb_table_reset(struct ocsemsmdb_session *session, uint32_t handl
 
 void ocsemsmdb_rop_release(struct ocsemsmdb_session *session, uint32_t handle)
 {
-	struct emsmdb_subject *subject = find(session, handle);
+	struct emsmdb_subject *subject = subject_find(session, handle);
 
 	if (subject != NULL)
 		remove_subject(session, subject);

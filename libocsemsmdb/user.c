@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct emsmdb_user *find(const struct ocsemsmdb *server, const char *name)
+static struct emsmdb_user *user_find(const struct ocsemsmdb *server, const char *name)
 {
 	struct emsmdb_user *user;
 
@@ -21,7 +21,7 @@ static struct emsmdb_user *find(const struct ocsemsmdb *server, const char *name
 bool emsmdb_user_join(struct ocsemsmdb_session *session, const char *name)
 {
 	struct ocsemsmdb *server = session->server;
-	struct emsmdb_user *user = find(server, name);
+	struct emsmdb_user *user = user_find(server, name);
 	size_t len = strlen(name);
 
 	if (user == NULL) {
@@ -74,7 +74,7 @@ static struct ocsemsmdb_session *least_used(const struct emsmdb_user *user)
 bool emsmdb_user_may_add(struct ocsemsmdb *server, const char *name,
                          struct ocsemsmdb_session **ends_r)
 {
-	const struct emsmdb_user *user = find(server, name);
+	const struct emsmdb_user *user = user_find(server, name);
 	unsigned max = server->settings.sessions_per_user;
 
 	*ends_r = NULL;

@@ -25,9 +25,9 @@
 /* The backlog's memory is given back when it is empty and larger than this many items. */
 #define KEEP_ITEMS 64
 
-static int reserve(struct ocsnotify_session *session)
+static int backlog_reserve(struct ocsnotify_session *session)
 {
-	struct lib_item *items;
+	struct libocsnotify_item *items;
 	size_t max;
 
 	if (session->n_items < session->max_items)
@@ -49,10 +49,11 @@ static int reserve(struct ocsnotify_session *session)
 }
 
 /* There is room for it. */
-static void add(struct lib_queue *queue, const uint8_t *data, size_t len, bool from_spill)
+static void backlog_add(struct libocsnotify_queue *queue, const uint8_t *data, size_t len,
+                        bool from_spill)
 {
 	struct ocsnotify_session *session = queue->session;
-	struct lib_item *item = &session->items[session->n_items];
+	struct libocsnotify_item *item = &session->items[session->n_items];
 
 	if (ocs_entry_decode(data, len, &item->entry) != 0) {
 		session->context->damaged_queued++;
@@ -63,17 +64,17 @@ static void add(struct lib_queue *queue, const uint8_t *data, size_t len, bool f
 	session->n_items++;
 }
 
-static int read_queue(struct lib_queue *queue, mqd_t mq, uint8_t *buffer, size_t max)
+static int read_queue(struct libocsnotify_queue *queue, mqd_t mq, uint8_t *buffer, size_t max)
 {
 	size_t len;
 	int ret = 0;
 
 	for (size_t n = 0; n < max && ret == 0; n++) {
-		if (reserve(queue->session) != 0)
+		if (backlog_reserve(queue->session) != 0)
 			return -ENOMEM;
 		ret = ocs_queue_receive(mq, buffer, queue->message_size, &len);
 		if (ret == 0)
-			add(queue, buffer, len, false);
+			backlog_add(queue, buffer, len, false);
 		else if (ret == -EINTR)
 			ret = 0;
 	}
@@ -81,38 +82,38 @@ static int read_queue(struct lib_queue *queue, mqd_t mq, uint8_t *buffer, size_t
 }
 
 /* Reads the kernel queue to its end, or max entries: 0, or -ENOMEM before anything is lost. */
-static int take_queue(struct lib_queue *queue, size_t max)
+static int take_queue(struct libocsnotify_queue *queue, size_t max)
 {
 	uint8_t small[512], *buffer = small, *large = NULL;
 	int ret = 0;
 
-	if (queue->mq == LIB_NO_QUEUE && queue->old_mq == LIB_NO_QUEUE)
+	if (queue->mq == LIBOCSNOTIFY_NO_QUEUE && queue->old_mq == LIBOCSNOTIFY_NO_QUEUE)
 		return 0;
 	if (queue->message_size > sizeof(small)) {
 		buffer = large = malloc(queue->message_size);
 		if (large == NULL)
 			return -ENOMEM;
 	}
-	if (queue->old_mq != LIB_NO_QUEUE)
+	if (queue->old_mq != LIBOCSNOTIFY_NO_QUEUE)
 		ret = read_queue(queue, queue->old_mq, buffer, SIZE_MAX);
-	if (ret == 0 && queue->mq != LIB_NO_QUEUE)
+	if (ret == 0 && queue->mq != LIBOCSNOTIFY_NO_QUEUE)
 		ret = read_queue(queue, queue->mq, buffer, max);
 	free(large);
 	return ret;
 }
 
-static int add_spilled(const uint8_t *entry, size_t len, void *arg)
+static int backlog_add_spilled(const uint8_t *entry, size_t len, void *arg)
 {
-	struct lib_queue *queue = arg;
+	struct libocsnotify_queue *queue = arg;
 
-	if (reserve(queue->session) != 0)
+	if (backlog_reserve(queue->session) != 0)
 		return OCS_STORE_ERROR;
-	add(queue, entry, len, true);
+	backlog_add(queue, entry, len, true);
 	return 0;
 }
 
 /* (locked, transaction) */
-static int take_spill(struct lib_queue *queue, struct ocs_error *error)
+static int take_spill(struct libocsnotify_queue *queue, struct ocs_error *error)
 {
 	struct ocs_registry *registry = queue->session->context->shared->registry;
 	struct ocs_spill_state state;
@@ -122,7 +123,7 @@ static int take_spill(struct lib_queue *queue, struct ocs_error *error)
 		return ret;
 	if (take_queue(queue, SIZE_MAX) == -ENOMEM)
 		return ocs_error_set(error, "out of memory");
-	ret = ocs_registry_spill_each(registry, queue->r.id, add_spilled, queue, error);
+	ret = ocs_registry_spill_each(registry, queue->r.id, backlog_add_spilled, queue, error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_registry_spill_clear(registry, queue->r.id, error);
 	return ret;
@@ -138,7 +139,8 @@ static int any_spill(struct ocsnotify_session *session, struct ocs_error *error)
 
 	if (session->spills_known && session->spills_seqnum == seqnum)
 		return 0;
-	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next) {
+	for (struct libocsnotify_queue *queue = session->queues; queue != NULL;
+	     queue = queue->next) {
 		int ret = ocs_registry_spill_state(registry, queue->r.id, &state, error);
 
 		if (ret != OCS_STORE_OK)
@@ -172,14 +174,14 @@ static int take_spills(struct ocsnotify_session *session, size_t before, struct 
 		return ret;
 	/* The daemon made it anew while we waited: what is taken from the old one would come again
 	 * from the new one. */
-	if (lib_shared_exchanged(session->context->shared)) {
+	if (libocsnotify_shared_exchanged(session->context->shared)) {
 		ocs_registry_cancel(registry);
-		ocs_error_set(error, "%s: the registry was just made anew: try again",
+		ocs_error_set(error, "%s: the registry was just replaced: try again",
 		              session->context->shared->path);
 		return OCS_STORE_BUSY;
 	}
-	for (struct lib_queue *queue = session->queues; queue != NULL && ret == OCS_STORE_OK;
-	     queue = queue->next)
+	for (struct libocsnotify_queue *queue = session->queues;
+	     queue != NULL && ret == OCS_STORE_OK; queue = queue->next)
 		ret = take_spill(queue, error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_registry_commit(registry, false, error);
@@ -192,9 +194,9 @@ static int take_spills(struct ocsnotify_session *session, size_t before, struct 
 
 /* By acceptance; of one notification the tables in their order; of one queue as they came. The
  * serial, given in the order of taking, makes the sort stable. */
-static int compare(const void *a, const void *b)
+static int backlog_compare(const void *a, const void *b)
 {
-	const struct lib_item *x = a, *y = b;
+	const struct libocsnotify_item *x = a, *y = b;
 
 	if (x->entry.sequence != y->entry.sequence)
 		return x->entry.sequence < y->entry.sequence ? -1 : 1;
@@ -206,24 +208,26 @@ static int compare(const void *a, const void *b)
 static void warn_bad_entries(struct ocsnotify *context, uint64_t before)
 {
 	if (context->damaged_queued != before)
-		lib_warn(context,
-		         "%llu queue entries were not valid and were skipped (%llu so far)",
-		         (unsigned long long)(context->damaged_queued - before),
-		         (unsigned long long)context->damaged_queued);
+		libocsnotify_warn(
+		        context, "%llu queue entries were not valid and were skipped (%llu so far)",
+		        (unsigned long long)(context->damaged_queued - before),
+		        (unsigned long long)context->damaged_queued);
 }
 
 /* Reads the kernel's queues: a library code. */
 static int take_queues(struct ocsnotify_session *session)
 {
-	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next) {
+	for (struct libocsnotify_queue *queue = session->queues; queue != NULL;
+	     queue = queue->next) {
 		int ret = take_queue(queue, TAKE_MAX);
 
 		if (ret == -ENOMEM)
-			return lib_fail(session->context, OCSNOTIFY_E_NOMEM, "out of memory");
+			return libocsnotify_fail(session->context, OCSNOTIFY_E_NOMEM,
+			                         "out of memory");
 		if (ret != 0 && !queue->failed) {
 			queue->failed = true;
-			lib_warn(session->context, "cannot read the queue %s: %s", queue->r.name,
-			         strerror(-ret));
+			libocsnotify_warn(session->context, "cannot read the queue %s: %s",
+			                  queue->r.name, strerror(-ret));
 		}
 	}
 	return OCSNOTIFY_OK;
@@ -233,17 +237,17 @@ static int take_lists(struct ocsnotify_session *session, size_t before)
 {
 	struct ocsnotify *context = session->context;
 	struct ocs_error error = {""};
-	int code = lib_enter(context), ret;
+	int code = libocsnotify_enter(context), ret;
 
 	if (code != OCSNOTIFY_OK)
 		return code;
 	ret = any_spill(session, &error);
 	if (ret == 1)
 		ret = take_spills(session, before, &error);
-	return lib_leave(context, ret, &error);
+	return libocsnotify_leave(context, ret, &error);
 }
 
-int lib_backlog_take(struct ocsnotify_session *session)
+int libocsnotify_backlog_take(struct ocsnotify_session *session)
 {
 	uint64_t bad_before = session->context->damaged_queued;
 	size_t before = session->n_items - session->head, first;
@@ -258,30 +262,30 @@ int lib_backlog_take(struct ocsnotify_session *session)
 	}
 	if (session->n_items - first > 1)
 		qsort(&session->items[first], session->n_items - first, sizeof(session->items[0]),
-		      compare);
+		      backlog_compare);
 	warn_bad_entries(session->context, bad_before);
 	return code;
 }
 
-int lib_backlog_waiting(struct ocsnotify_session *session)
+int libocsnotify_backlog_waiting(struct ocsnotify_session *session)
 {
 	struct ocs_error error = {""};
 	struct ocs_queue_state state;
 	int ret, code;
 
-	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next)
-		if (queue->mq != LIB_NO_QUEUE && ocs_queue_state(queue->mq, &state) == 0 &&
+	for (struct libocsnotify_queue *queue = session->queues; queue != NULL; queue = queue->next)
+		if (queue->mq != LIBOCSNOTIFY_NO_QUEUE && ocs_queue_state(queue->mq, &state) == 0 &&
 		    state.messages > 0)
 			return 1;
-	code = lib_enter(session->context);
+	code = libocsnotify_enter(session->context);
 	if (code != OCSNOTIFY_OK)
 		return code;
 	ret = any_spill(session, &error);
-	code = lib_leave(session->context, ret == 1 ? OCS_STORE_OK : ret, &error);
+	code = libocsnotify_leave(session->context, ret == 1 ? OCS_STORE_OK : ret, &error);
 	return ret == 1 ? 1 : code;
 }
 
-static void advance(struct ocsnotify_session *session)
+static void backlog_advance(struct ocsnotify_session *session)
 {
 	session->given = 0;
 	session->head++;
@@ -295,38 +299,42 @@ static void advance(struct ocsnotify_session *session)
 	}
 }
 
-static bool wants(const struct lib_handle *handle, const struct lib_item *item)
+static bool handle_wants(const struct libocsnotify_handle *handle,
+                         const struct libocsnotify_item *item)
 {
 	return item->serial >= handle->since &&
 	       ocs_match_entry(&item->entry, item->queue->r.table, handle->types,
 	                       item->queue->r.folder, handle->mid);
 }
 
-const struct lib_item *lib_backlog_peek(struct ocsnotify_session *session,
-                                        const struct lib_handle **handle_r)
+const struct libocsnotify_item *
+libocsnotify_backlog_peek(struct ocsnotify_session *session,
+                          const struct libocsnotify_handle **handle_r)
 {
 	while (session->head < session->n_items) {
-		const struct lib_item *item = &session->items[session->head];
+		const struct libocsnotify_item *item = &session->items[session->head];
 
 		for (size_t i = 0; i < item->queue->n_users; i++) {
-			const struct lib_handle *handle = item->queue->users[i];
+			const struct libocsnotify_handle *handle = item->queue->users[i];
 
-			if (handle->order > session->given && wants(handle, item)) {
+			if (handle->order > session->given && handle_wants(handle, item)) {
 				*handle_r = handle;
 				return item;
 			}
 		}
-		advance(session);
+		backlog_advance(session);
 	}
 	return NULL;
 }
 
-void lib_backlog_next(struct ocsnotify_session *session, const struct lib_handle *handle)
+void libocsnotify_backlog_next(struct ocsnotify_session *session,
+                               const struct libocsnotify_handle *handle)
 {
 	session->given = handle->order;
 }
 
-void lib_backlog_drop(struct ocsnotify_session *session, const struct lib_queue *queue)
+void libocsnotify_backlog_drop(struct ocsnotify_session *session,
+                               const struct libocsnotify_queue *queue)
 {
 	size_t kept = session->head;
 

@@ -18,7 +18,7 @@
 
 enum trouble { NO_DAEMON, NO_ANSWER, NOT_BOUND, FAILED };
 
-bool lib_bound(const struct ocsnotify_session *session)
+bool libocsnotify_bound(const struct ocsnotify_session *session)
 {
 	/* Which file the daemon uses matters too: with a new one it knows nobody. */
 	return session->bound && session->bound_generation == session->context->generation;
@@ -30,17 +30,17 @@ static void set_bound(struct ocsnotify_session *session)
 	session->bound_generation = session->context->generation;
 }
 
-static void warn(struct ocsnotify_session *session, enum trouble trouble, const char *reason)
+static void bind_warn(struct ocsnotify_session *session, enum trouble trouble, const char *reason)
 {
 	struct ocsnotify *context = session->context;
 
 	if ((context->bind_troubles & 1u << trouble) != 0)
 		return;
 	context->bind_troubles |= 1u << trouble;
-	lib_warn(context,
-	         "user '%s' hears of events on other machines only after the binding comes "
-	         "through: %s",
-	         session->r.user, reason);
+	libocsnotify_warn(
+	        context,
+	        "user '%s' gets no events from other machines until the binding is made: %s",
+	        session->r.user, reason);
 }
 
 /* Ends the request that nobody waits for; takes its answer if there is one. */
@@ -52,28 +52,28 @@ static void end_request(struct ocsnotify *context, bool bound)
 	context->asking = NULL;
 }
 
-void lib_request_binding_again(struct ocsnotify_session *session)
+void libocsnotify_request_binding_again(struct ocsnotify_session *session)
 {
 	struct ocsnotify *context = session->context;
 	struct ocs_bind_reply reply;
 	uint64_t now;
 	int ret;
 
-	if (!context->settings.linked || session->queues == NULL || lib_bound(session))
+	if (!context->settings.linked || session->queues == NULL || libocsnotify_bound(session))
 		return;
-	now = lib_now_ms();
+	now = libocsnotify_now_ms();
 	if (context->asking != NULL) {
 		/* One at a time, so that a daemon that hangs cannot use up the descriptors. */
 		ret = ocs_bind_reply_read(context->bind_fd, 0, &reply);
 		if (ret == 0 && now - context->bind_time < OCS_BIND_WAIT_MS)
 			return;
 		end_request(context, ret == 1 && reply.status == OCS_BIND_BOUND);
-		if (lib_bound(session))
+		if (libocsnotify_bound(session))
 			return;
 	}
-	if (session->rung != 0 && now - session->rung < AGAIN_MS)
+	if (session->asked_at != 0 && now - session->asked_at < AGAIN_MS)
 		return;
-	session->rung = now;
+	session->asked_at = now;
 	ret = ocs_bind_request_send(context->shared->path, session->r.user, 0);
 	if (ret < 0)
 		return;
@@ -82,47 +82,48 @@ void lib_request_binding_again(struct ocsnotify_session *session)
 	context->bind_time = now;
 }
 
-void lib_request_binding(struct ocsnotify_session *session)
+void libocsnotify_request_binding(struct ocsnotify_session *session)
 {
 	struct ocsnotify *context = session->context;
 	struct ocs_bind_reply reply;
 	uint64_t start;
 	int fd, ret, left;
 
-	if (!context->settings.linked || lib_bound(session))
+	if (!context->settings.linked || libocsnotify_bound(session))
 		return;
-	start = lib_now_ms();
+	start = libocsnotify_now_ms();
 	if (start < context->silent_until) {
-		lib_request_binding_again(session);
+		libocsnotify_request_binding_again(session);
 		return;
 	}
-	session->rung = start;
+	session->asked_at = start;
 	fd = ocs_bind_request_send(context->shared->path, session->r.user, OCS_BIND_WAIT_MS);
 	if (fd == -ENOENT || fd == -ECONNREFUSED) {
-		warn(session, NO_DAEMON, "ocsmanager is not running");
+		bind_warn(session, NO_DAEMON, "ocsmanager is not running");
 		return;
 	}
 	if (fd < 0 && fd != -EAGAIN) {
-		warn(session, FAILED, strerror(-fd));
+		bind_warn(session, FAILED, strerror(-fd));
 		return;
 	}
-	left = OCS_BIND_WAIT_MS - (int)(lib_now_ms() - start);
+	left = OCS_BIND_WAIT_MS - (int)(libocsnotify_now_ms() - start);
 	ret = fd < 0 ? 0 : ocs_bind_reply_read(fd, left > 0 ? left : 0, &reply);
 	if (fd >= 0)
 		close(fd);
 	if (ret == 1 && reply.status == OCS_BIND_BOUND) {
 		set_bound(session);
 	} else if (ret == 1) {
-		warn(session, NOT_BOUND, reply.text);
+		bind_warn(session, NOT_BOUND, reply.text);
 	} else {
 		if (ret == 0)
-			context->silent_until = lib_now_ms() + SILENT_MS;
-		warn(session, NO_ANSWER,
-		     ret == 0 ? "ocsmanager does not answer" : "ocsmanager hung up");
+			context->silent_until = libocsnotify_now_ms() + SILENT_MS;
+		bind_warn(session, NO_ANSWER,
+		          ret == 0 ? "ocsmanager does not answer"
+		                   : "ocsmanager closed the connection");
 	}
 }
 
-void lib_drop_bind_request(struct ocsnotify_session *session)
+void libocsnotify_drop_bind_request(struct ocsnotify_session *session)
 {
 	if (session->context->asking == session)
 		end_request(session->context, false);

@@ -40,7 +40,7 @@ void ocsnotify_set_datagram(struct ocsnotify *context, ocsnotify_datagram_fn *da
 
 int ocsnotify_fd(const struct ocsnotify *context)
 {
-	return lib_forked(context) ? OCSNOTIFY_E_FORKED : context->epoll;
+	return libocsnotify_forked(context) ? OCSNOTIFY_E_FORKED : context->epoll;
 }
 
 /* ---- open and close ---- */
@@ -53,7 +53,7 @@ static int make_descriptors(struct ocsnotify *context, struct ocs_error *error)
 	context->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (context->epoll < 0 || context->timer < 0 ||
 	    epoll_ctl(context->epoll, EPOLL_CTL_ADD, context->timer, &event) != 0)
-		return ocs_error_set(error, "cannot make a descriptor: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a descriptor: %s", strerror(errno));
 	return 0;
 }
 
@@ -62,11 +62,11 @@ static int register_context(struct ocsnotify *context, struct ocs_error *error)
 {
 	int code = OCSNOTIFY_E_SYSTEM;
 
-	lib_lock();
+	libocsnotify_lock();
 	context->generation = context->shared->generation;
-	if (lib_files_make(context, error) == 0)
-		code = lib_store_code(lib_registration_all(context, error));
-	lib_unlock();
+	if (libocsnotify_files_make(context, error) == 0)
+		code = libocsnotify_store_code(libocsnotify_registration_all(context, error));
+	libocsnotify_unlock();
 	return code;
 }
 
@@ -81,11 +81,11 @@ static void free_context(struct ocsnotify *context)
 	close_fd(context->epoll);
 	close_fd(context->timer);
 	close_fd(context->wake);
-	close_fd(context->journal);
+	close_fd(context->queue_list);
 	close_fd(context->udp4);
 	close_fd(context->udp6);
 	if (context->shared != NULL)
-		lib_shared_put(context->shared);
+		libocsnotify_shared_put(context->shared);
 	free(context->unremoved);
 	free(context);
 }
@@ -104,7 +104,7 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
 		return OCSNOTIFY_E_NOMEM;
 	}
 	context->pid = getpid();
-	context->epoll = context->timer = context->wake = context->journal = -1;
+	context->epoll = context->timer = context->wake = context->queue_list = -1;
 	context->udp4 = context->udp6 = -1;
 	context->settings = (struct ocs_registry_settings){
 	        .max_messages = 10, .message_size = 256, .push_interval = 60, .replica_id = 1};
@@ -114,26 +114,26 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
 	context->r.pid = context->pid;
 	context->r.uid = geteuid();
 	context->r.started = ocs_now_us();
-	code = lib_shared_get(registry_folder, &context->shared, &error);
+	code = libocsnotify_shared_get(registry_folder, &context->shared, &error);
 	if (code == OCSNOTIFY_OK && make_descriptors(context, &error) != 0)
 		code = OCSNOTIFY_E_SYSTEM;
 	if (code == OCSNOTIFY_OK)
 		code = register_context(context, &error);
 	if (code != OCSNOTIFY_OK) {
 		if (context->wake >= 0) {
-			lib_lock();
+			libocsnotify_lock();
 			(void)ocs_reap_files(context->shared->registry, context->r.id, NULL);
-			lib_unlock();
+			libocsnotify_unlock();
 		}
 		free_context(context);
 		if (error_text != NULL && error_size > 0)
 			snprintf(error_text, error_size, "%s", error.text);
 		return code;
 	}
-	lib_sweep(context);
-	lib_settings(context);
-	context->look_due = lib_now_ms() + LIB_LOOK_MS;
-	lib_arm(context);
+	libocsnotify_sweep(context);
+	libocsnotify_settings(context);
+	context->look_due = libocsnotify_now_ms() + LIBOCSNOTIFY_LOOK_MS;
+	libocsnotify_arm(context);
 	*context_r = context;
 	return OCSNOTIFY_OK;
 }
@@ -144,20 +144,21 @@ static void unregister_context(struct ocsnotify *context)
 	struct ocs_registry *registry;
 	int ret = OCS_STORE_OK;
 
-	if (lib_enter(context) != OCSNOTIFY_OK) {
-		lib_warn(context, "cannot remove the context from the registry: %s",
-		         context->error);
+	if (libocsnotify_enter(context) != OCSNOTIFY_OK) {
+		libocsnotify_warn(context, "cannot remove the context from the registry: %s",
+		                  context->error);
 		return;
 	}
 	registry = context->shared->registry;
-	ret = lib_registration_begin(context, &error);
+	ret = libocsnotify_registration_begin(context, &error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_registry_context_remove(registry, context->r.id, NULL, NULL, NULL,
 		                                  &error);
-	ret = lib_registration_end(context, ret, &error);
-	lib_unlock();
+	ret = libocsnotify_registration_end(context, ret, &error);
+	libocsnotify_unlock();
 	if (ret != OCS_STORE_OK)
-		lib_warn(context, "cannot remove the context from the registry: %s", error.text);
+		libocsnotify_warn(context, "cannot remove the context from the registry: %s",
+		                  error.text);
 }
 
 void ocsnotify_close(struct ocsnotify *context)
@@ -166,16 +167,16 @@ void ocsnotify_close(struct ocsnotify *context)
 
 	if (context == NULL)
 		return;
-	ours = !lib_forked(context);
+	ours = !libocsnotify_forked(context);
 	if (ours)
 		unregister_context(context);
 	while (context->sessions != NULL)
-		lib_session_free(context->sessions, ours);
+		libocsnotify_session_free(context->sessions, ours);
 	if (ours) {
-		lib_lock();
+		libocsnotify_lock();
 		if (context->shared->registry != NULL)
 			(void)ocs_reap_files(context->shared->registry, context->r.id, NULL);
-		lib_unlock();
+		libocsnotify_unlock();
 	}
 	free_context(context);
 }
@@ -191,7 +192,7 @@ static void read_wakes(struct ocsnotify *context)
 
 	for (n = 0; n < DATAGRAMS_MAX; n++) {
 		ssize_t len = recv(context->wake, data, sizeof(data), MSG_DONTWAIT);
-		struct lib_queue *queue;
+		struct libocsnotify_queue *queue;
 
 		if (len < 0)
 			break;
@@ -199,14 +200,14 @@ static void read_wakes(struct ocsnotify *context)
 			context->look_due = 0; /* the registry lacks us, says the daemon */
 		if (len != 8)
 			continue;
-		queue = lib_queue_by_id(context, ocs_get64(data));
+		queue = libocsnotify_queue_by_id(context, ocs_get64(data));
 		if (queue != NULL)
-			lib_news(queue->session);
+			libocsnotify_news(queue->session);
 	}
 	if (n < DATAGRAMS_LOST)
 		return;
 	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-		lib_news(s);
+		libocsnotify_news(s);
 }
 
 static void read_timer(struct ocsnotify *context)
@@ -226,10 +227,10 @@ static int take_events(struct ocsnotify *context)
 	for (int round = 0; round < ROUNDS_MAX && n == EVENTS_MAX; round++) {
 		n = epoll_wait(context->epoll, events, EVENTS_MAX, 0);
 		if (n < 0)
-			return errno == EINTR
-			               ? OCSNOTIFY_OK
-			               : lib_fail(context, OCSNOTIFY_E_SYSTEM,
-			                          "cannot wait for events: %s", strerror(errno));
+			return errno == EINTR ? OCSNOTIFY_OK
+			                      : libocsnotify_fail(context, OCSNOTIFY_E_SYSTEM,
+			                                          "cannot wait for events: %s",
+			                                          strerror(errno));
 		for (int i = 0; i < n; i++) {
 			void *source = events[i].data.ptr;
 
@@ -238,7 +239,7 @@ static int take_events(struct ocsnotify *context)
 			else if (source == &context->timer)
 				read_timer(context);
 			else
-				lib_news(((struct lib_queue *)source)->session);
+				libocsnotify_news(((struct libocsnotify_queue *)source)->session);
 		}
 	}
 	return OCSNOTIFY_OK;
@@ -246,37 +247,37 @@ static int take_events(struct ocsnotify *context)
 
 int ocsnotify_process(struct ocsnotify *context, ocsnotify_pending_fn *pending, void *arg)
 {
-	struct lib_sessions ready = TAILQ_HEAD_INITIALIZER(ready);
+	struct libocsnotify_sessions ready = TAILQ_HEAD_INITIALIZER(ready);
 	struct ocsnotify_session *session;
 	int count = 0, code;
 
-	if (lib_forked(context))
+	if (libocsnotify_forked(context))
 		return OCSNOTIFY_E_FORKED;
 	code = take_events(context);
-	lib_look(context);
+	libocsnotify_look(context);
 	while ((session = TAILQ_FIRST(&context->news)) != NULL) {
-		int waiting = lib_session_pending(session);
+		int waiting = libocsnotify_session_pending(session);
 
 		TAILQ_REMOVE(&context->news, session, news);
 		session->listed = false;
 		/* What cannot be told now is for the idle call to find out. */
 		if (waiting < 0)
-			lib_warn(context, "%s", context->error);
+			libocsnotify_warn(context, "%s", context->error);
 		if (waiting == 0)
 			continue;
 		if (!session->pending) {
 			session->pending = true;
-			lib_push_now(session);
+			libocsnotify_push_now(session);
 		}
 		TAILQ_INSERT_TAIL(&ready, session, ready);
 		count++;
 	}
-	lib_push_due(context);
+	libocsnotify_push_due(context);
 	while ((session = TAILQ_FIRST(&ready)) != NULL) {
 		TAILQ_REMOVE(&ready, session, ready);
 		if (pending != NULL)
 			pending(session, arg);
 	}
-	lib_arm(context);
+	libocsnotify_arm(context);
 	return code != OCSNOTIFY_OK ? code : count;
 }

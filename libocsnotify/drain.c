@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "libocsnotify/ropnotify.h"
+#include "ropnotify/ropnotify.h"
 #include "base/sized.h"
 
 /* A payload is at most 32 KB (MS-OXCRPC 3.1.4.2.1), RopSize among them. */
@@ -16,44 +16,31 @@
 
 static const char *event_word(uint16_t flags)
 {
-	switch (flags & OCS_NF_TYPE_MASK) {
-	case OCS_NF_NEWMAIL:
+	switch (flags & OCSNOTIFY_FLAG_TYPE) {
+	case OCSNOTIFY_NEWMAIL:
 		return "newmail";
-	case OCS_NF_CREATED:
+	case OCSNOTIFY_OBJECT_CREATED:
 		return "created";
-	case OCS_NF_DELETED:
+	case OCSNOTIFY_OBJECT_DELETED:
 		return "deleted";
-	case OCS_NF_MODIFIED:
+	case OCSNOTIFY_OBJECT_MODIFIED:
 		return "modified";
-	case OCS_NF_MOVED:
+	case OCSNOTIFY_OBJECT_MOVED:
 		return "moved";
-	case OCS_NF_COPIED:
+	case OCSNOTIFY_OBJECT_COPIED:
 		return "copied";
-	case OCS_NF_SEARCH_COMPLETED:
+	case OCSNOTIFY_SEARCH_COMPLETED:
 		return "search";
 	default:
 		return "table";
 	}
 }
 
-/* An entry has the header's words. */
-_Static_assert(OCSNOTIFY_FLAG_TOTAL == OCS_NF_T && OCSNOTIFY_FLAG_UNREAD == OCS_NF_U &&
-                       OCSNOTIFY_FLAG_SEARCH_FOLDER == OCS_NF_S &&
-                       OCSNOTIFY_FLAG_MESSAGE == OCS_NF_M &&
-                       OCSNOTIFY_FLAG_TYPE == OCS_NF_TYPE_MASK,
-               "NotificationFlags");
-_Static_assert(OCSNOTIFY_TABLE_CHANGED == OCS_TE_CHANGED &&
-                       OCSNOTIFY_TABLE_ROW_ADDED == OCS_TE_ROW_ADDED &&
-                       OCSNOTIFY_TABLE_ROW_DELETED == OCS_TE_ROW_DELETED &&
-                       OCSNOTIFY_TABLE_ROW_MODIFIED == OCS_TE_ROW_MODIFIED &&
-                       OCSNOTIFY_TABLE_RESTRICTION_CHANGED == OCS_TE_RESTRICTION_CHANGED,
-               "TableEventType");
-
-static void fill(struct ocsnotify_session *session, const struct lib_item *item,
-                 const struct lib_handle *handle, struct ocsnotify_event *event)
+static void event_fill(struct ocsnotify_session *session, const struct libocsnotify_item *item,
+                       const struct libocsnotify_handle *handle, struct ocsnotify_event *event)
 {
 	const struct ocs_entry *entry = &item->entry;
-	bool about_message = (entry->flags & OCS_NF_M) != 0;
+	bool about_message = (entry->flags & OCSNOTIFY_FLAG_MESSAGE) != 0;
 
 	*event = (struct ocsnotify_event){
 	        .handle = handle->handle,
@@ -82,62 +69,62 @@ static void fill(struct ocsnotify_session *session, const struct lib_item *item,
 }
 
 /* The next event without taking it: 1, 0 or an error. Takes in when the backlog is used up. */
-static int peek(struct ocsnotify_session *session, struct ocsnotify_event *event,
-                const struct lib_handle **handle_r)
+static int drain_peek(struct ocsnotify_session *session, struct ocsnotify_event *event,
+                      const struct libocsnotify_handle **handle_r)
 {
-	const struct lib_item *item = lib_backlog_peek(session, handle_r);
+	const struct libocsnotify_item *item = libocsnotify_backlog_peek(session, handle_r);
 
 	if (item == NULL) {
-		int code = lib_backlog_take(session);
+		int code = libocsnotify_backlog_take(session);
 
-		item = lib_backlog_peek(session, handle_r);
+		item = libocsnotify_backlog_peek(session, handle_r);
 		if (item == NULL)
 			return code;
 		/* What could be taken is given out; the trouble shows again at its end. */
 	}
-	fill(session, item, *handle_r, event);
+	event_fill(session, item, *handle_r, event);
 	return 1;
 }
 
-int lib_session_pending(struct ocsnotify_session *session)
+int libocsnotify_session_pending(struct ocsnotify_session *session)
 {
-	const struct lib_handle *handle;
+	const struct libocsnotify_handle *handle;
 
-	if (lib_backlog_peek(session, &handle) != NULL)
+	if (libocsnotify_backlog_peek(session, &handle) != NULL)
 		return 1;
-	return lib_backlog_waiting(session);
+	return libocsnotify_backlog_waiting(session);
 }
 
 int ocsnotify_pending(struct ocsnotify_session *session)
 {
-	if (lib_forked(session->context))
+	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
-	return lib_session_pending(session);
+	return libocsnotify_session_pending(session);
 }
 
 int ocsnotify_next_event_sized(struct ocsnotify_session *session, struct ocsnotify_event *event,
                                size_t event_size)
 {
-	const struct lib_handle *handle;
+	const struct libocsnotify_handle *handle;
 	struct ocsnotify_event ours;
 	int ret;
 
-	if (lib_forked(session->context))
+	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
-	lib_look(session->context);
-	lib_request_binding_again(session);
-	ret = peek(session, &ours, &handle);
+	libocsnotify_look(session->context);
+	libocsnotify_request_binding_again(session);
+	ret = drain_peek(session, &ours, &handle);
 	if (ret == 1) {
 		ocs_sized_give(event, event_size, &ours, sizeof(ours));
-		lib_backlog_next(session, handle);
+		libocsnotify_backlog_next(session, handle);
 	}
-	lib_settle(session, ret == 0);
+	libocsnotify_settle(session, ret == 0);
 	return ret;
 }
 
 static void table_changed(struct ocs_ropnotify *notify)
 {
-	notify->table_event = OCS_TE_CHANGED;
+	notify->table_event = OCSNOTIFY_TABLE_CHANGED;
 	notify->row_data_len = 0;
 	notify->row_data = NULL;
 }
@@ -186,7 +173,8 @@ static void to_response(const struct ocsnotify_session *session,
 	        .unicode = session->unicode,
 	        .message_class = event->message_class,
 	};
-	if (event->table_event == OCS_TE_ROW_ADDED || event->table_event == OCS_TE_ROW_MODIFIED)
+	if (event->table_event == OCSNOTIFY_TABLE_ROW_ADDED ||
+	    event->table_event == OCSNOTIFY_TABLE_ROW_MODIFIED)
 		add_row(session, event, notify);
 }
 
@@ -197,15 +185,16 @@ size_t ocsnotify_encode_sized(const struct ocsnotify_session *session,
 	struct ocs_ropnotify notify;
 	struct ocsnotify_event ours;
 
-	if (lib_forked(session->context) || !ocs_sized_take(&ours, sizeof(ours), event, event_size))
+	if (libocsnotify_forked(session->context) ||
+	    !ocs_sized_take(&ours, sizeof(ours), event, event_size))
 		return 0;
 	to_response(session, &ours, &notify);
 	return ocs_ropnotify_encode(&notify, buffer, size);
 }
 
 /* Appends one response. Bytes written, 0 if it does not fit; *valid_r: whether it is one at all. */
-static size_t append(struct ocsnotify_session *session, const struct ocsnotify_event *event,
-                     uint8_t *buffer, size_t size, bool *valid_r)
+static size_t drain_append(struct ocsnotify_session *session, const struct ocsnotify_event *event,
+                           uint8_t *buffer, size_t size, bool *valid_r)
 {
 	struct ocs_ropnotify notify;
 
@@ -217,32 +206,33 @@ static size_t append(struct ocsnotify_session *session, const struct ocsnotify_e
 int ocsnotify_drain(struct ocsnotify_session *session, uint8_t *buffer, size_t size, size_t *used_r,
                     bool *more_r)
 {
-	const struct lib_handle *handle;
+	const struct libocsnotify_handle *handle;
 	struct ocsnotify_event event;
 	int ret;
 
 	*used_r = 0;
 	*more_r = false;
-	if (lib_forked(session->context))
+	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
-	lib_look(session->context);
-	lib_request_binding_again(session);
-	while ((ret = peek(session, &event, &handle)) == 1) {
+	libocsnotify_look(session->context);
+	libocsnotify_request_binding_again(session);
+	while ((ret = drain_peek(session, &event, &handle)) == 1) {
 		bool valid;
-		size_t n = append(session, &event, buffer + *used_r, size - *used_r, &valid);
+		size_t n = drain_append(session, &event, buffer + *used_r, size - *used_r, &valid);
 
 		if (n == 0 && valid) {
 			*more_r = true;
 			break;
 		}
 		if (!valid)
-			lib_warn(session->context,
-			         "an event of flags 0x%04x in %s has no RopNotify form; skipped",
-			         event.flags, event.queue);
+			libocsnotify_warn(
+			        session->context,
+			        "an event of flags 0x%04x in %s has no RopNotify form; skipped",
+			        event.flags, event.queue);
 		*used_r += n;
-		lib_backlog_next(session, handle);
+		libocsnotify_backlog_next(session, handle);
 	}
-	lib_settle(session, ret == 0);
+	libocsnotify_settle(session, ret == 0);
 	/* What was written is the client's; the trouble shows in the next call. */
 	return ret < 0 && *used_r == 0 ? ret : OCSNOTIFY_OK;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * How a call gets to the registry: the lock is taken, and a registry file that the daemon made anew
- * is opened and registered in first. Touches the registry and the files of the context.
+ * How a call gets to the registry: takes the lock; if the daemon has replaced the registry file,
+ * opens the new one and registers in it first. Touches the registry and the files of the context.
  */
 #include "libocsnotify/internal.h"
 
 #include <unistd.h>
 
-bool lib_forked(const struct ocsnotify *context)
+bool libocsnotify_forked(const struct ocsnotify *context)
 {
 	return context->pid != getpid();
 }
@@ -18,40 +18,40 @@ static int register_again(struct ocsnotify *context, struct ocs_error *error)
 {
 	bool renewed;
 
-	if (lib_files_renew(context, &renewed, error) != 0)
+	if (libocsnotify_files_renew(context, &renewed, error) != 0)
 		return OCS_STORE_ERROR;
-	return lib_registration_all(context, error);
+	return libocsnotify_registration_all(context, error);
 }
 
-int lib_enter(struct ocsnotify *context)
+int libocsnotify_enter(struct ocsnotify *context)
 {
 	struct ocs_error error = {""};
 	bool again;
 	int code;
 
 	for (;;) {
-		lib_lock();
-		code = lib_shared_refresh(context->shared, &error);
+		libocsnotify_lock();
+		code = libocsnotify_shared_refresh(context->shared, &error);
 		again = code == OCSNOTIFY_OK && context->generation != context->shared->generation;
 		if (again)
-			code = lib_store_code(register_again(context, &error));
+			code = libocsnotify_store_code(register_again(context, &error));
 		if (code == OCSNOTIFY_OK && !again)
 			return OCSNOTIFY_OK;
-		lib_unlock();
+		libocsnotify_unlock();
 		if (code != OCSNOTIFY_OK)
-			return lib_fail(context, code, "%s", error.text);
+			return libocsnotify_fail(context, code, "%s", error.text);
 		context->damaged_seen = 0;
 		context->settings_known = false;
-		lib_warn(context, "%s: the registry is a new one; registered again",
-		         context->shared->path);
+		libocsnotify_warn(context, "%s: the registry is a new one; registered again",
+		                  context->shared->path);
 	}
 }
 
-int lib_leave(struct ocsnotify *context, int result, const struct ocs_error *error)
+int libocsnotify_leave(struct ocsnotify *context, int result, const struct ocs_error *error)
 {
-	lib_unlock();
-	lib_warn_damaged(context);
-	return result == OCS_STORE_OK
-	               ? OCSNOTIFY_OK
-	               : lib_fail(context, lib_store_code(result), "%s", error->text);
+	libocsnotify_unlock();
+	libocsnotify_warn_damaged(context);
+	return result == OCS_STORE_OK ? OCSNOTIFY_OK
+	                              : libocsnotify_fail(context, libocsnotify_store_code(result),
+	                                                  "%s", error->text);
 }

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The files of a context in the wake folder: the socket by which the daemon wakes it, and its
- * journal; made, and made again where somebody removed them. Touches these, and the context's epoll
- * set.
+ * queue list; made, and made again where somebody removed them. Touches these, and the context's
+ * epoll set.
  */
 #include "libocsnotify/internal.h"
 
@@ -18,7 +18,7 @@
 
 static int socket_open(struct ocsnotify *context, struct ocs_error *error)
 {
-	const struct lib_shared *shared = context->shared;
+	const struct libocsnotify_shared *shared = context->shared;
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &context->wake};
 	struct sockaddr_un address;
 	struct stat st;
@@ -56,13 +56,13 @@ static int socket_open(struct ocsnotify *context, struct ocs_error *error)
 	return -1;
 }
 
-/* The socket the daemon wakes this context by, and the journal. (locked) */
-int lib_files_make(struct ocsnotify *context, struct ocs_error *error)
+/* The socket the daemon wakes this context by, and the queue list. (locked) */
+int libocsnotify_files_make(struct ocsnotify *context, struct ocs_error *error)
 {
 	if (socket_open(context, error) != 0)
 		return -1;
 	/* The caller removes the socket. */
-	return lib_journal_open(context, error);
+	return libocsnotify_queue_list_open(context, error);
 }
 
 static bool same_file(const char *path, dev_t device, ino_t inode)
@@ -80,32 +80,33 @@ static bool socket_present(const struct ocsnotify *context)
 	       same_file(address.sun_path, context->wake_device, context->wake_inode);
 }
 
-static bool journal_present(const struct ocsnotify *context)
+static bool queue_list_present(const struct ocsnotify *context)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
-	return fstat(context->journal, &st) == 0 &&
-	       ocs_registry_journal_path(context->shared->registry, context->r.id, path,
-	                                 sizeof(path)) == 0 &&
+	return fstat(context->queue_list, &st) == 0 &&
+	       ocs_registry_queue_list_path(context->shared->registry, context->r.id, path,
+	                                    sizeof(path)) == 0 &&
 	       same_file(path, st.st_dev, st.st_ino);
 }
 
-static int renew_journal(struct ocsnotify *context, struct ocs_error *error)
+static int renew_queue_list(struct ocsnotify *context, struct ocs_error *error)
 {
-	if (context->journal >= 0)
-		close(context->journal);
-	if (lib_journal_open(context, error) != 0)
+	if (context->queue_list >= 0)
+		close(context->queue_list);
+	if (libocsnotify_queue_list_open(context, error) != 0)
 		return -1;
-	context->journal_lines = 0;
+	context->listed_queues = 0;
 	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-		for (struct lib_queue *q = s->queues; q != NULL; q = q->next)
-			if (q->mq != LIB_NO_QUEUE && lib_journal_add(context, q->r.name) != 0)
-				return ocs_error_set(error, "cannot write the journal");
+		for (struct libocsnotify_queue *q = s->queues; q != NULL; q = q->next)
+			if (q->mq != LIBOCSNOTIFY_NO_QUEUE &&
+			    libocsnotify_queue_list_add(context, q->r.name) != 0)
+				return ocs_error_set(error, "cannot write the list of queues");
 	return 0;
 }
 
-int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error)
+int libocsnotify_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error)
 {
 	char path[PATH_MAX];
 
@@ -118,14 +119,14 @@ int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error
 			return -1;
 		/* What was sent to the old one is for nobody: look at all. */
 		for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-			lib_news(s);
+			libocsnotify_news(s);
 	}
-	if (!journal_present(context)) {
+	if (!queue_list_present(context)) {
 		*renewed_r = true;
-		if (ocs_registry_journal_path(context->shared->registry, context->r.id, path,
-		                              sizeof(path)) == 0)
+		if (ocs_registry_queue_list_path(context->shared->registry, context->r.id, path,
+		                                 sizeof(path)) == 0)
 			unlink(path);
-		return renew_journal(context, error);
+		return renew_queue_list(context, error);
 	}
 	return 0;
 }

@@ -30,7 +30,7 @@ static const char *fault_of(const struct ocs_folder_name *name)
 }
 
 /* (locked) At first sight in a transaction, which puts it on the disk: it is never given again. */
-static int look_up(struct lib_shared *shared, const struct ocs_folder_name *name,
+static int look_up(struct libocsnotify_shared *shared, const struct ocs_folder_name *name,
                    struct ocs_index_folder *out, struct ocs_error *error)
 {
 	int ret = ocs_index_folder(shared->index, name, false, out, error);
@@ -64,29 +64,29 @@ int ocsnotify_folder_fid(struct ocsnotify *context, const char *user, const char
 	int code, ret;
 
 	*folder_id_r = 0;
-	if (lib_forked(context))
+	if (libocsnotify_forked(context))
 		return OCSNOTIFY_E_FORKED;
 	fault = fault_of(&name);
 	if (fault != NULL)
-		return lib_fail(context, OCSNOTIFY_E_INVALID, "a name %s", fault);
+		return libocsnotify_fail(context, OCSNOTIFY_E_INVALID, "a name %s", fault);
 	own_backend = strdup(backend);
 	own_folder = strdup(folder);
 	if (own_backend == NULL || own_folder == NULL) {
 		free(own_backend);
 		free(own_folder);
-		return lib_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");
+		return libocsnotify_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");
 	}
 	ocs_index_canonical_backend(own_backend);
 	ocs_index_canonical_folder(own_folder);
 	name.backend = own_backend;
 	name.folder = own_folder;
-	lib_settings(context);
-	code = lib_enter(context);
+	libocsnotify_settings(context);
+	code = libocsnotify_enter(context);
 	if (code == OCSNOTIFY_OK) {
-		ret = lib_shared_index(context->shared, &context->settings, &error);
+		ret = libocsnotify_shared_index(context->shared, &context->settings, &error);
 		if (ret == OCS_STORE_OK)
 			ret = look_up(context->shared, &name, &found, &error);
-		code = lib_leave(context, ret, &error);
+		code = libocsnotify_leave(context, ret, &error);
 	}
 	free(own_backend);
 	free(own_folder);

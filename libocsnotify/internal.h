@@ -12,16 +12,16 @@
  *   queues.c        the queues of a session
  *   backlog.c       from queues and spill lists into the session
  *   enter.c         how a call gets to the registry
- *   files.c         the wake-up socket and the journal, made again
+ *   files.c         the wake-up socket and the queue list, made again
  *   wake.c          news, timer, datagrams
  *   registration.c  what the registry holds of a context
- *   journal.c       the names of its queues
- *   settings.c, report.c, ropnotify.c
+ *   queue_list.c    the names of its queues
+ *   settings.c, report.c
  *   shared.c        the handles of the files, and the lock
  *
  * Locks: there is one, of the process, in shared.c. Every use of a registry or index handle is
- * between lib_lock() and lib_unlock(), which never span a callback of the host. Everything else
- * belongs to one context and so to one thread at a time.
+ * between libocsnotify_lock() and libocsnotify_unlock(), which never span a callback of the host.
+ * Everything else belongs to one context and so to one thread at a time.
  */
 #ifndef OCS_LIBOCSNOTIFY_INTERNAL_H
 #define OCS_LIBOCSNOTIFY_INTERNAL_H
@@ -41,12 +41,12 @@
 #include "registry/push.h"
 #include "registry/registry.h"
 
-#define LIB_NO_QUEUE ((mqd_t)-1)
+#define LIBOCSNOTIFY_NO_QUEUE ((mqd_t)-1)
 
 /* ---- handles of the files, one of each per folder and process: shared.c ---- */
 
-struct lib_shared {
-	struct lib_shared *next;
+struct libocsnotify_shared {
+	struct libocsnotify_shared *next;
 	char *path; /* of the registry folder, resolved: the key */
 	pid_t pid;  /* the process that opened the handles */
 	unsigned refs;
@@ -61,28 +61,30 @@ struct lib_shared {
 	struct timespec usermap_time;
 };
 
-void lib_lock(void);
-void lib_unlock(void);
+void libocsnotify_lock(void);
+void libocsnotify_unlock(void);
 /* An OCSNOTIFY_E_* code; takes the lock itself. */
-int lib_shared_get(const char *folder, struct lib_shared **shared_r, struct ocs_error *error);
-void lib_shared_put(struct lib_shared *shared);
+int libocsnotify_shared_get(const char *folder, struct libocsnotify_shared **shared_r,
+                            struct ocs_error *error);
+void libocsnotify_shared_put(struct libocsnotify_shared *shared);
 /* (locked) The index, opened at first use, with the user map of the settings. An ocs_store_result.
  */
-int lib_shared_index(struct lib_shared *shared, const struct ocs_registry_settings *settings,
-                     struct ocs_error *error);
+int libocsnotify_shared_index(struct libocsnotify_shared *shared,
+                              const struct ocs_registry_settings *settings,
+                              struct ocs_error *error);
 /* (locked) Whether another file has the name of the open one. */
-bool lib_shared_exchanged(const struct lib_shared *shared);
-/* (locked) Opens the registry anew if the file is another one by now. A library code. */
-int lib_shared_refresh(struct lib_shared *shared, struct ocs_error *error);
+bool libocsnotify_shared_exchanged(const struct libocsnotify_shared *shared);
+/* (locked) Opens the registry again if the file was replaced. A library code. */
+int libocsnotify_shared_refresh(struct libocsnotify_shared *shared, struct ocs_error *error);
 /* A result beside those of ocs_store_result: the user has too many queues. */
-#define LIB_STORE_FULL (-100)
+#define LIBOCSNOTIFY_STORE_FULL (-100)
 /* The code of the library for an ocs_store_result. */
-int lib_store_code(int result);
+int libocsnotify_store_code(int result);
 
 /* ---- objects ---- */
 
-struct lib_handle {
-	struct lib_handle *next;
+struct libocsnotify_handle {
+	struct libocsnotify_handle *next;
 	uint32_t handle;
 	uint8_t logon_id;
 	uint16_t types;  /* NotificationTypes it asked for; OCSNOTIFY_TABLE_MODIFIED of a table */
@@ -92,22 +94,22 @@ struct lib_handle {
 	uint64_t since;  /* backlog items with a smaller serial are older than it */
 };
 
-struct lib_queue {
+struct libocsnotify_queue {
 	struct ocsnotify_session *session;
-	struct lib_queue *next;      /* of the session */
-	struct lib_queue *id_next;   /* of the context, by id */
-	struct ocs_registry_queue r; /* as it is, or is about to be, in the registry */
-	mqd_t mq;                    /* LIB_NO_QUEUE: spill list only */
+	struct libocsnotify_queue *next;    /* of the session */
+	struct libocsnotify_queue *id_next; /* of the context, by id */
+	struct ocs_registry_queue r;        /* as it is, or is about to be, in the registry */
+	mqd_t mq;                           /* LIBOCSNOTIFY_NO_QUEUE: spill list only */
 	size_t message_size;
-	struct lib_handle **users; /* in the order of subscribing */
+	struct libocsnotify_handle **users; /* in the order of subscribing */
 	size_t n_users, max_users;
-	mqd_t old_mq; /* its name was removed: read for a while longer; or LIB_NO_QUEUE */
+	mqd_t old_mq; /* its name was removed: read for a while longer; or LIBOCSNOTIFY_NO_QUEUE */
 	bool failed;  /* a failure to read it was reported */
 };
 
 /* An entry that was taken in and not yet handed to every handle that wants it. */
-struct lib_item {
-	struct lib_queue *queue;
+struct libocsnotify_item {
+	struct libocsnotify_queue *queue;
 	uint64_t serial;
 	bool from_spill; /* of a transaction that is not committed yet */
 	struct ocs_entry entry;
@@ -122,12 +124,12 @@ struct ocsnotify_session {
 	ocsnotify_row_fn *row_provider;
 	void *row_arg;
 
-	struct lib_handle *handles;
+	struct libocsnotify_handle *handles;
 	unsigned n_handles;
-	struct lib_queue *queues;
+	struct libocsnotify_queue *queues;
 	uint64_t next_order;
 
-	struct lib_item *items; /* the backlog: items[head] to items[n_items - 1] */
+	struct libocsnotify_item *items; /* the backlog: items[head] to items[n_items - 1] */
 	size_t head, n_items, max_items;
 	uint64_t next_serial;
 	uint64_t given; /* order of the last handle that had items[head]; 0: none yet */
@@ -137,7 +139,7 @@ struct ocsnotify_session {
 
 	bool bound;                /* other nodes send what is for the user ... */
 	unsigned bound_generation; /* ... as the daemon said of this registry file */
-	uint64_t rung;             /* when it asked last, monotonic milliseconds; 0: never */
+	uint64_t asked_at;         /* when it asked last, monotonic milliseconds; 0: never */
 
 	bool pending;      /* known to have something for the client */
 	bool listed;       /* in news */
@@ -153,13 +155,13 @@ struct ocsnotify_session {
 	char event_class[OCS_CLASS_MAX + 1];
 };
 
-TAILQ_HEAD(lib_sessions, ocsnotify_session);
+TAILQ_HEAD(libocsnotify_sessions, ocsnotify_session);
 
-#define LIB_BUCKETS 256
+#define LIBOCSNOTIFY_BUCKETS 256
 
 struct ocsnotify {
 	pid_t pid;
-	struct lib_shared *shared;
+	struct libocsnotify_shared *shared;
 	unsigned generation; /* of the registry file this context is registered in */
 	struct ocs_registry_context r;
 	int epoll, wake, timer;
@@ -168,14 +170,15 @@ struct ocsnotify {
 	uint64_t look_due;                /* monotonic milliseconds */
 	bool renewed;                     /* queues were made again, and are not registered yet */
 	char look_trouble[OCS_ERROR_MAX]; /* of the last look, as it was reported */
-	int udp4, udp6;                   /* -1: not opened, or not to be had */
-	int journal;
-	size_t journal_lines, live_queues;
+	int udp4, udp6;                   /* -1: not opened, or not available */
+	int queue_list;
+	size_t listed_queues, live_queues;
 
 	struct ocsnotify_session *sessions;
-	struct lib_queue *by_id[LIB_BUCKETS];
-	struct lib_sessions news;   /* have to be looked at by process() */
-	struct lib_sessions pushes; /* pending and with a push target, the earliest due first */
+	struct libocsnotify_queue *by_id[LIBOCSNOTIFY_BUCKETS];
+	struct libocsnotify_sessions news; /* have to be looked at by process() */
+	struct libocsnotify_sessions
+	        pushes; /* pending and with a push target, the earliest due first */
 	struct ocs_registry_settings settings;
 	bool settings_known; /* at this sequence number */
 	uint32_t settings_seqnum;
@@ -202,132 +205,141 @@ struct ocsnotify {
 /* ---- report.c: what the host is told ---- */
 
 /* Keeps the sentence for ocsnotify_last_error() and returns code. */
-int lib_fail(struct ocsnotify *context, int code, const char *format, ...)
+int libocsnotify_fail(struct ocsnotify *context, int code, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-void lib_warn(struct ocsnotify *context, const char *format, ...)
+void libocsnotify_warn(struct ocsnotify *context, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
 /* Warns if records turned out to be damaged since the last time. */
-void lib_warn_damaged(struct ocsnotify *context);
+void libocsnotify_warn_damaged(struct ocsnotify *context);
 
 /* ---- settings.c ---- */
 
 /* Reads the daemon's settings again if the registry has changed; keeps the old ones if it cannot.
  */
-void lib_settings(struct ocsnotify *context);
+void libocsnotify_settings(struct ocsnotify *context);
 
 /* ---- enter.c ---- */
 
-bool lib_forked(const struct ocsnotify *context);
+bool libocsnotify_forked(const struct ocsnotify *context);
 /* Takes the lock for work on the registry: makes sure that the file is the one the daemon uses and
  * that this context is registered in it. On failure the lock is not held. */
-int lib_enter(struct ocsnotify *context);
+int libocsnotify_enter(struct ocsnotify *context);
 /* Releases it; turns an ocs_store_result into a code, with the text kept. */
-int lib_leave(struct ocsnotify *context, int result, const struct ocs_error *error);
+int libocsnotify_leave(struct ocsnotify *context, int result, const struct ocs_error *error);
 
-/* ---- files.c: the wake-up socket and the journal ---- */
+/* ---- files.c: the wake-up socket and the queue list ---- */
 
 /* (locked) On failure the caller removes what was made. */
-int lib_files_make(struct ocsnotify *context, struct ocs_error *error);
-/* (locked) Makes socket and journal anew where they are not what they were. */
-int lib_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error);
+int libocsnotify_files_make(struct ocsnotify *context, struct ocs_error *error);
+/* (locked) Makes socket and queue list anew where they are not what they were. */
+int libocsnotify_files_renew(struct ocsnotify *context, bool *renewed_r, struct ocs_error *error);
 
 /* ---- look.c: what somebody removed under us ---- */
 
-#define LIB_LOOK_MS 3000
+#define LIBOCSNOTIFY_LOOK_MS 3000
 /* Looks, at most so often, and mends; takes the lock itself. In every call that has to work. */
-void lib_look(struct ocsnotify *context);
+void libocsnotify_look(struct ocsnotify *context);
 
 /* ---- session.c ---- */
 
 /* Frees the session and its queues; unlink: also from the system. Not its registration. */
-void lib_session_free(struct ocsnotify_session *session, bool unlink);
+void libocsnotify_session_free(struct ocsnotify_session *session, bool unlink);
 
 /* ---- drain.c ---- */
 
 /* Whether something is pending, as ocsnotify_pending() tells. */
-int lib_session_pending(struct ocsnotify_session *session);
+int libocsnotify_session_pending(struct ocsnotify_session *session);
 
 /* ---- bind.c: the daemon's link to other nodes ---- */
 
-bool lib_bound(const struct ocsnotify_session *session);
+bool libocsnotify_bound(const struct ocsnotify_session *session);
 /* After a subscription was registered, with no lock held: asks for the user's binding and waits for
  * it, OCS_BIND_WAIT_MS at most; warns where it does not come. Nothing without a link. */
-void lib_request_binding(struct ocsnotify_session *session);
+void libocsnotify_request_binding(struct ocsnotify_session *session);
 /* Asks again if the session is not bound, from time to time, without waiting. */
-void lib_request_binding_again(struct ocsnotify_session *session);
+void libocsnotify_request_binding_again(struct ocsnotify_session *session);
 /* The session goes away. */
-void lib_drop_bind_request(struct ocsnotify_session *session);
+void libocsnotify_drop_bind_request(struct ocsnotify_session *session);
 
 /* ---- wake.c: news, timer, datagrams ---- */
 
-uint64_t lib_now_ms(void);
+uint64_t libocsnotify_now_ms(void);
 /* The session has to be looked at by the next process(); the descriptor becomes readable. */
-void lib_news(struct ocsnotify_session *session);
+void libocsnotify_news(struct ocsnotify_session *session);
 /* After something was taken out: empty tells that nothing is left. */
-void lib_settle(struct ocsnotify_session *session, bool empty);
+void libocsnotify_settle(struct ocsnotify_session *session, bool empty);
 /* Takes the session out of the lists. */
-void lib_unlist(struct ocsnotify_session *session);
+void libocsnotify_unlist(struct ocsnotify_session *session);
 /* Sets the timer to what is due next. */
-void lib_arm(struct ocsnotify *context);
+void libocsnotify_arm(struct ocsnotify *context);
 /* Starts or moves the session's datagram; it is due now. */
-void lib_push_now(struct ocsnotify_session *session);
+void libocsnotify_push_now(struct ocsnotify_session *session);
 /* Sends what is due, at most once a session. */
-void lib_push_due(struct ocsnotify *context);
+void libocsnotify_push_due(struct ocsnotify *context);
 
 /* ---- registration.c: what the registry holds of a context ---- */
 
 /* (locked) Begins a transaction and removes the sessions whose removal failed before. Ended by
- * lib_registration_end(), which commits if ret, the result of what was done in it, is fine. All
- * return an ocs_store_result. */
-int lib_registration_begin(struct ocsnotify *context, struct ocs_error *error);
-int lib_registration_end(struct ocsnotify *context, int ret, struct ocs_error *error);
+ * libocsnotify_registration_end(), which commits if ret, the result of what was done in it, is
+ * fine. All return an ocs_store_result. */
+int libocsnotify_registration_begin(struct ocsnotify *context, struct ocs_error *error);
+int libocsnotify_registration_end(struct ocsnotify *context, int ret, struct ocs_error *error);
 /* (locked, transaction) Writes the queues of the session that have users, drops the others. */
-int lib_registration_store(struct ocsnotify_session *session, struct ocs_error *error);
+int libocsnotify_registration_store(struct ocsnotify_session *session, struct ocs_error *error);
 /* (locked, transaction) Writes the session's record. */
-int lib_registration_session(struct ocsnotify_session *session,
-                             const struct ocs_registry_session *record, struct ocs_error *error);
+int libocsnotify_registration_session(struct ocsnotify_session *session,
+                                      const struct ocs_registry_session *record,
+                                      struct ocs_error *error);
 /* (locked) Writes everything of the context, in a transaction of its own. */
-int lib_registration_all(struct ocsnotify *context, struct ocs_error *error);
+int libocsnotify_registration_all(struct ocsnotify *context, struct ocs_error *error);
 
-/* ---- journal.c: the names of this context's queues, for whoever cleans up after it ---- */
+/* ---- queue_list.c: the names of this context's queues, for whoever cleans up after it ---- */
 
-int lib_journal_open(struct ocsnotify *context, struct ocs_error *error);
-int lib_journal_add(struct ocsnotify *context, const char *name);
+int libocsnotify_queue_list_open(struct ocsnotify *context, struct ocs_error *error);
+int libocsnotify_queue_list_add(struct ocsnotify *context, const char *name);
 /* Removes what dead contexts of this user left. Takes the lock itself. */
-void lib_sweep(struct ocsnotify *context);
+void libocsnotify_sweep(struct ocsnotify *context);
 
 /* ---- queues.c ---- */
 
 /* The session's queue of a folder and table, NULL if there is none. */
-struct lib_queue *lib_queue_find(struct ocsnotify_session *session, uint64_t folder,
-                                 enum ocs_table table);
-struct lib_queue *lib_queue_by_id(struct ocsnotify *context, uint64_t id);
-/* A new one, with a kernel queue if one is to be had; watched, not registered. NULL: no memory. */
-struct lib_queue *lib_queue_new(struct ocsnotify_session *session,
-                                const struct ocs_registry_settings *settings, uint64_t folder,
-                                enum ocs_table table);
+struct libocsnotify_queue *libocsnotify_queue_find(struct ocsnotify_session *session,
+                                                   uint64_t folder, enum ocs_table table);
+struct libocsnotify_queue *libocsnotify_queue_by_id(struct ocsnotify *context, uint64_t id);
+/* A new one, with a kernel queue if the kernel gives one; watched, not registered. NULL: no memory.
+ */
+struct libocsnotify_queue *libocsnotify_queue_new(struct ocsnotify_session *session,
+                                                  const struct ocs_registry_settings *settings,
+                                                  uint64_t folder, enum ocs_table table);
 /* unlink: also from the system. Drops what is in the backlog of it. */
-void lib_queue_free(struct lib_queue *queue, bool unlink);
+void libocsnotify_queue_free(struct libocsnotify_queue *queue, bool unlink);
 /* Another kernel queue in its place, not registered yet; the old one stays as old_mq. */
-void lib_queue_renew(struct lib_queue *queue, const struct ocs_registry_settings *settings);
-int lib_queue_add_user(struct lib_queue *queue, struct lib_handle *handle);
-bool lib_queue_has_user(const struct lib_queue *queue, const struct lib_handle *handle);
-void lib_queue_remove_user(struct lib_queue *queue, const struct lib_handle *handle);
+void libocsnotify_queue_renew(struct libocsnotify_queue *queue,
+                              const struct ocs_registry_settings *settings);
+int libocsnotify_queue_add_user(struct libocsnotify_queue *queue,
+                                struct libocsnotify_handle *handle);
+bool libocsnotify_queue_has_user(const struct libocsnotify_queue *queue,
+                                 const struct libocsnotify_handle *handle);
+void libocsnotify_queue_remove_user(struct libocsnotify_queue *queue,
+                                    const struct libocsnotify_handle *handle);
 /* Works the matchers out from the users; tells whether they are others than before. */
-bool lib_queue_match(struct lib_queue *queue);
+bool libocsnotify_queue_match(struct libocsnotify_queue *queue);
 
 /* ---- backlog.c: from queues and spill lists into the session ---- */
 
 /* Takes in what there is. An OCSNOTIFY_E_* code; what was taken before a failure stays. */
-int lib_backlog_take(struct ocsnotify_session *session);
+int libocsnotify_backlog_take(struct ocsnotify_session *session);
 /* Whether a queue or spill list has something: 1, 0 or an OCSNOTIFY_E_* code. */
-int lib_backlog_waiting(struct ocsnotify_session *session);
+int libocsnotify_backlog_waiting(struct ocsnotify_session *session);
 /* The next item and the handle it is for; drops what no handle wants. NULL: nothing left. */
-const struct lib_item *lib_backlog_peek(struct ocsnotify_session *session,
-                                        const struct lib_handle **handle_r);
+const struct libocsnotify_item *
+libocsnotify_backlog_peek(struct ocsnotify_session *session,
+                          const struct libocsnotify_handle **handle_r);
 /* The handle has had it. */
-void lib_backlog_next(struct ocsnotify_session *session, const struct lib_handle *handle);
+void libocsnotify_backlog_next(struct ocsnotify_session *session,
+                               const struct libocsnotify_handle *handle);
 /* Forgets what came by a queue that goes away. */
-void lib_backlog_drop(struct ocsnotify_session *session, const struct lib_queue *queue);
+void libocsnotify_backlog_drop(struct ocsnotify_session *session,
+                               const struct libocsnotify_queue *queue);
 
 #endif

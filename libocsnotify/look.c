@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What somebody removed under a running library: the wake-up socket, the journal, the wake folder,
- * the context's record, a kernel queue. Cleaners of temporary folders do it. Looked for every few
- * seconds, in calls of the host and by the context's timer; made anew, registered again, and said.
- * Touches all of these.
+ * What somebody removed under a running library: the wake-up socket, the queue list, the wake
+ * folder, the context's record, a kernel queue. Cleaners of temporary folders do it. Looked for
+ * every few seconds, in calls of the host and by the context's timer; made again, registered again,
+ * and reported. Touches all of these.
  */
 #include "libocsnotify/internal.h"
 
@@ -15,9 +15,9 @@
 
 static bool has_gone(const struct ocsnotify_session *session)
 {
-	for (const struct lib_queue *q = session->queues; q != NULL; q = q->next)
-		if (q->old_mq != LIB_NO_QUEUE ||
-		    (q->mq != LIB_NO_QUEUE && ocs_queue_unlinked(q->mq)))
+	for (const struct libocsnotify_queue *q = session->queues; q != NULL; q = q->next)
+		if (q->old_mq != LIBOCSNOTIFY_NO_QUEUE ||
+		    (q->mq != LIBOCSNOTIFY_NO_QUEUE && ocs_queue_unlinked(q->mq)))
 			return true;
 	return false;
 }
@@ -32,16 +32,16 @@ static unsigned renew_queues(struct ocsnotify *context)
 		if (!has_gone(s))
 			continue;
 		/* What cannot be taken now is still there the next time. */
-		if (lib_backlog_take(s) != OCSNOTIFY_OK)
+		if (libocsnotify_backlog_take(s) != OCSNOTIFY_OK)
 			continue;
-		lib_news(s);
-		for (struct lib_queue *q = s->queues; q != NULL; q = q->next) {
-			if (q->old_mq != LIB_NO_QUEUE) {
+		libocsnotify_news(s);
+		for (struct libocsnotify_queue *q = s->queues; q != NULL; q = q->next) {
+			if (q->old_mq != LIBOCSNOTIFY_NO_QUEUE) {
 				ocs_queue_close(q->old_mq);
-				q->old_mq = LIB_NO_QUEUE;
+				q->old_mq = LIBOCSNOTIFY_NO_QUEUE;
 			}
-			if (q->mq != LIB_NO_QUEUE && ocs_queue_unlinked(q->mq)) {
-				lib_queue_renew(q, &context->settings);
+			if (q->mq != LIBOCSNOTIFY_NO_QUEUE && ocs_queue_unlinked(q->mq)) {
+				libocsnotify_queue_renew(q, &context->settings);
 				n++;
 			}
 		}
@@ -58,16 +58,16 @@ static bool is_registered(struct ocsnotify *context)
 	return ocs_registry_context_get(registry, context->r.id, &found, NULL) != OCS_STORE_MISSING;
 }
 
-static void trouble(struct ocsnotify *context, const char *text)
+static void look_trouble(struct ocsnotify *context, const char *text)
 {
 	if (text[0] != '\0' && strcmp(context->look_trouble, text) != 0)
-		lib_warn(context, "%s; trying again", text);
+		libocsnotify_warn(context, "%s; trying again", text);
 	snprintf(context->look_trouble, sizeof(context->look_trouble), "%s", text);
 }
 
-void lib_look(struct ocsnotify *context)
+void libocsnotify_look(struct ocsnotify *context)
 {
-	uint64_t now = lib_now_ms();
+	uint64_t now = libocsnotify_now_ms();
 	struct ocs_error error = {""};
 	bool files = false, record;
 	unsigned queues;
@@ -75,35 +75,37 @@ void lib_look(struct ocsnotify *context)
 
 	if (now < context->look_due)
 		return;
-	context->look_due = now + LIB_LOOK_MS;
-	lib_settings(context);
+	context->look_due = now + LIBOCSNOTIFY_LOOK_MS;
+	libocsnotify_settings(context);
 	queues = renew_queues(context);
 	context->renewed = context->renewed || queues > 0;
-	if (lib_enter(context) != OCSNOTIFY_OK) {
+	if (libocsnotify_enter(context) != OCSNOTIFY_OK) {
 		memcpy(error.text, context->error, sizeof(error.text));
-		trouble(context, error.text);
+		look_trouble(context, error.text);
 		return;
 	}
-	ret = lib_files_renew(context, &files, &error);
+	ret = libocsnotify_files_renew(context, &files, &error);
 	record = ret != 0 || is_registered(context);
 	if (ret == 0 && (context->renewed || !record))
-		ret = lib_registration_all(context, &error);
+		ret = libocsnotify_registration_all(context, &error);
 	if (ret == 0)
 		context->renewed = false;
-	lib_unlock();
-	trouble(context, ret == 0 ? "" : error.text);
+	libocsnotify_unlock();
+	look_trouble(context, ret == 0 ? "" : error.text);
 	if (ret == 0 && files)
-		lib_warn(context,
-		         "%s/wake: the wake-up socket or the journal of this process had "
-		         "been removed; made again",
-		         context->shared->path);
+		libocsnotify_warn(
+		        context,
+		        "%s/wake: the wake-up socket or the queue list of this process had "
+		        "been removed; made again",
+		        context->shared->path);
 	if (ret == 0 && queues > 0)
-		lib_warn(context, "%u message queues had been removed; made again", queues);
+		libocsnotify_warn(context, "%u message queues had been removed; made again",
+		                  queues);
 	if (ret == 0 && !record)
-		lib_warn(context,
-		         "%s: this process was no longer registered (taken for dead, or the "
-		         "registry was emptied); registered again, what came meanwhile is "
-		         "missing",
-		         context->shared->path);
-	lib_warn_damaged(context);
+		libocsnotify_warn(
+		        context,
+		        "%s: this process was no longer registered (taken for dead, or the "
+		        "registry was emptied); registered again; what came meanwhile is lost",
+		        context->shared->path);
+	libocsnotify_warn_damaged(context);
 }

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The queues of a session: one for each folder and table, shared by the handles that want it.
- * Touches the kernel's queues, the context's epoll set and its journal.
+ * Touches the kernel's queues, the context's epoll set and its queue list.
  */
 #include "libocsnotify/internal.h"
 
@@ -27,10 +27,10 @@ static const uint16_t table_types[OCS_TABLE_COUNT] = {
         [OCS_TABLE_SEARCH] = OCSNOTIFY_SEARCH_COMPLETED,
 };
 
-struct lib_queue *lib_queue_find(struct ocsnotify_session *session, uint64_t folder,
-                                 enum ocs_table table)
+struct libocsnotify_queue *libocsnotify_queue_find(struct ocsnotify_session *session,
+                                                   uint64_t folder, enum ocs_table table)
 {
-	struct lib_queue *queue;
+	struct libocsnotify_queue *queue;
 
 	for (queue = session->queues; queue != NULL; queue = queue->next)
 		if (queue->r.folder == folder && queue->r.table == table)
@@ -38,9 +38,9 @@ struct lib_queue *lib_queue_find(struct ocsnotify_session *session, uint64_t fol
 	return NULL;
 }
 
-struct lib_queue *lib_queue_by_id(struct ocsnotify *context, uint64_t id)
+struct libocsnotify_queue *libocsnotify_queue_by_id(struct ocsnotify *context, uint64_t id)
 {
-	struct lib_queue *queue = context->by_id[id % LIB_BUCKETS];
+	struct libocsnotify_queue *queue = context->by_id[id % LIBOCSNOTIFY_BUCKETS];
 
 	while (queue != NULL && queue->r.id != id)
 		queue = queue->id_next;
@@ -48,20 +48,21 @@ struct lib_queue *lib_queue_by_id(struct ocsnotify *context, uint64_t id)
 }
 
 /* A limit that was met would fill the log if each queue said so: once for each kind. */
-static void advise(struct ocsnotify *context, int error)
+static void advise_of_limit(struct ocsnotify *context, int error)
 {
 	uint32_t bit = 1u << (-error % 32);
 
 	if ((context->advised & bit) != 0)
 		return;
 	context->advised |= bit;
-	lib_warn(context,
-	         "no message queue is available; subscriptions use the registry instead, which is "
-	         "slower: %s",
-	         ocs_queue_limit_advice(error));
+	libocsnotify_warn(
+	        context,
+	        "no message queue is available; subscriptions use the registry instead, which is "
+	        "slower: %s",
+	        ocs_queue_limit_advice(error));
 }
 
-static int watch(struct lib_queue *queue)
+static int watch_queue(struct libocsnotify_queue *queue)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = queue};
 
@@ -71,7 +72,8 @@ static int watch(struct lib_queue *queue)
 }
 
 /* A kernel queue under a name never used before, watched. 0 or a negative errno. */
-static int open_kernel_queue(struct lib_queue *queue, const struct ocs_registry_settings *settings)
+static int open_kernel_queue(struct libocsnotify_queue *queue,
+                             const struct ocs_registry_settings *settings)
 {
 	struct ocsnotify *context = queue->session->context;
 	int ret = -EEXIST;
@@ -80,22 +82,22 @@ static int open_kernel_queue(struct lib_queue *queue, const struct ocs_registry_
 		if (ocs_queue_name_format(queue->r.name, queue->session->r.user, queue->r.folder,
 		                          queue->r.table, (uint32_t)ocs_random_id()) != 0)
 			return -EINVAL;
-		if (lib_journal_add(context, queue->r.name) != 0)
+		if (libocsnotify_queue_list_add(context, queue->r.name) != 0)
 			return -EIO;
 		ret = ocs_queue_create(queue->r.name, (long)settings->max_messages,
 		                       (long)settings->message_size, context->shared->gid,
 		                       &queue->mq);
 	}
 	if (ret != 0) {
-		queue->mq = LIB_NO_QUEUE;
+		queue->mq = LIBOCSNOTIFY_NO_QUEUE;
 		return ret;
 	}
 	/* Before it is registered, so that no entry can come unseen. */
-	ret = watch(queue);
+	ret = watch_queue(queue);
 	if (ret != 0) {
 		ocs_queue_close(queue->mq);
 		(void)ocs_queue_unlink(queue->r.name); /* just made: it is ours */
-		queue->mq = LIB_NO_QUEUE;
+		queue->mq = LIBOCSNOTIFY_NO_QUEUE;
 		return ret;
 	}
 	/* The one it replaces may have longer ones. */
@@ -105,18 +107,18 @@ static int open_kernel_queue(struct lib_queue *queue, const struct ocs_registry_
 	return 0;
 }
 
-struct lib_queue *lib_queue_new(struct ocsnotify_session *session,
-                                const struct ocs_registry_settings *settings, uint64_t folder,
-                                enum ocs_table table)
+struct libocsnotify_queue *libocsnotify_queue_new(struct ocsnotify_session *session,
+                                                  const struct ocs_registry_settings *settings,
+                                                  uint64_t folder, enum ocs_table table)
 {
 	struct ocsnotify *context = session->context;
-	struct lib_queue *queue = calloc(1, sizeof(*queue)), **end;
+	struct libocsnotify_queue *queue = calloc(1, sizeof(*queue)), **end;
 	int ret;
 
 	if (queue == NULL)
 		return NULL;
 	queue->session = session;
-	queue->mq = queue->old_mq = LIB_NO_QUEUE;
+	queue->mq = queue->old_mq = LIBOCSNOTIFY_NO_QUEUE;
 	queue->r.id = ocs_random_id();
 	queue->r.session = session->r.id;
 	queue->r.context = context->r.id;
@@ -125,67 +127,70 @@ struct lib_queue *lib_queue_new(struct ocsnotify_session *session,
 	ret = open_kernel_queue(queue, settings);
 	if (ret != 0) {
 		queue->r.spill_only = true;
-		advise(context, ret);
+		advise_of_limit(context, ret);
 	}
 	for (end = &session->queues; *end != NULL; end = &(*end)->next)
 		;
 	*end = queue;
-	queue->id_next = context->by_id[queue->r.id % LIB_BUCKETS];
-	context->by_id[queue->r.id % LIB_BUCKETS] = queue;
+	queue->id_next = context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS];
+	context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS] = queue;
 	return queue;
 }
 
-void lib_queue_renew(struct lib_queue *queue, const struct ocs_registry_settings *settings)
+void libocsnotify_queue_renew(struct libocsnotify_queue *queue,
+                              const struct ocs_registry_settings *settings)
 {
 	struct ocsnotify *context = queue->session->context;
 	int ret;
 
-	if (queue->old_mq != LIB_NO_QUEUE)
+	if (queue->old_mq != LIBOCSNOTIFY_NO_QUEUE)
 		ocs_queue_close(queue->old_mq);
 	queue->old_mq = queue->mq;
-	queue->mq = LIB_NO_QUEUE;
+	queue->mq = LIBOCSNOTIFY_NO_QUEUE;
 	context->live_queues--;
 	ret = open_kernel_queue(queue, settings);
 	queue->r.spill_only = ret != 0;
 	if (ret != 0)
-		advise(context, ret);
+		advise_of_limit(context, ret);
 }
 
-void lib_queue_free(struct lib_queue *queue, bool unlink)
+void libocsnotify_queue_free(struct libocsnotify_queue *queue, bool unlink)
 {
 	struct ocsnotify_session *session = queue->session;
 	struct ocsnotify *context = session->context;
-	struct lib_queue **p;
+	struct libocsnotify_queue **p;
 
-	lib_backlog_drop(session, queue);
+	libocsnotify_backlog_drop(session, queue);
 	for (p = &session->queues; *p != queue; p = &(*p)->next)
 		;
 	*p = queue->next;
-	for (p = &context->by_id[queue->r.id % LIB_BUCKETS]; *p != queue; p = &(*p)->id_next)
+	for (p = &context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS]; *p != queue;
+	     p = &(*p)->id_next)
 		;
 	*p = queue->id_next;
-	if (queue->mq != LIB_NO_QUEUE) {
+	if (queue->mq != LIBOCSNOTIFY_NO_QUEUE) {
 		int ret = unlink ? ocs_queue_unlink(queue->r.name) : 0;
 
 		if (ret != 0)
-			lib_warn(context, "cannot remove the queue %s: %s", queue->r.name,
-			         strerror(-ret));
+			libocsnotify_warn(context, "cannot remove the queue %s: %s", queue->r.name,
+			                  strerror(-ret));
 		ocs_queue_close(queue->mq); /* leaves the epoll set with it */
 		context->live_queues--;
 	}
-	if (queue->old_mq != LIB_NO_QUEUE)
+	if (queue->old_mq != LIBOCSNOTIFY_NO_QUEUE)
 		ocs_queue_close(queue->old_mq);
 	free(queue->users);
 	free(queue);
 }
 
-int lib_queue_add_user(struct lib_queue *queue, struct lib_handle *handle)
+int libocsnotify_queue_add_user(struct libocsnotify_queue *queue,
+                                struct libocsnotify_handle *handle)
 {
 	size_t at = queue->n_users;
 
 	if (queue->n_users == queue->max_users) {
 		size_t max = queue->max_users == 0 ? 4 : queue->max_users * 2;
-		struct lib_handle **users = realloc(queue->users, max * sizeof(*users));
+		struct libocsnotify_handle **users = realloc(queue->users, max * sizeof(*users));
 
 		if (users == NULL)
 			return -1;
@@ -201,7 +206,8 @@ int lib_queue_add_user(struct lib_queue *queue, struct lib_handle *handle)
 	return 0;
 }
 
-void lib_queue_remove_user(struct lib_queue *queue, const struct lib_handle *handle)
+void libocsnotify_queue_remove_user(struct libocsnotify_queue *queue,
+                                    const struct libocsnotify_handle *handle)
 {
 	size_t at = 0;
 
@@ -214,7 +220,8 @@ void lib_queue_remove_user(struct lib_queue *queue, const struct lib_handle *han
 	        (queue->n_users - at) * sizeof(queue->users[0]));
 }
 
-bool lib_queue_has_user(const struct lib_queue *queue, const struct lib_handle *handle)
+bool libocsnotify_queue_has_user(const struct libocsnotify_queue *queue,
+                                 const struct libocsnotify_handle *handle)
 {
 	for (size_t i = 0; i < queue->n_users; i++)
 		if (queue->users[i] == handle)
@@ -223,19 +230,20 @@ bool lib_queue_has_user(const struct lib_queue *queue, const struct lib_handle *
 }
 
 /* A handle of a table, or one that asked for TableModified, looks at the rows, not at a message. */
-static uint64_t wanted_mid(const struct lib_queue *queue, const struct lib_handle *handle)
+static uint64_t wanted_mid(const struct libocsnotify_queue *queue,
+                           const struct libocsnotify_handle *handle)
 {
 	return table_types[queue->r.table] == OCSNOTIFY_TABLE_MODIFIED ? 0 : handle->mid;
 }
 
-bool lib_queue_match(struct lib_queue *queue)
+bool libocsnotify_queue_match(struct libocsnotify_queue *queue)
 {
 	struct ocs_matcher matchers[OCS_MATCHERS_MAX];
 	uint16_t n = 0, m, all_types = 0;
 	bool wide = false, changed;
 
 	for (size_t i = 0; i < queue->n_users; i++) {
-		const struct lib_handle *handle = queue->users[i];
+		const struct libocsnotify_handle *handle = queue->users[i];
 		uint16_t types = handle->types & table_types[queue->r.table];
 		uint64_t mid = wanted_mid(queue, handle);
 

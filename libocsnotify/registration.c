@@ -10,8 +10,8 @@
 #include <talloc.h>
 
 /* The user's record without what it held of this session. */
-static int others(struct ocsnotify_session *session, size_t room, struct ocs_registry_user **user_r,
-                  struct ocs_error *error)
+static int user_without_session(struct ocsnotify_session *session, size_t room,
+                                struct ocs_registry_user **user_r, struct ocs_error *error)
 {
 	struct ocs_registry_user *user;
 	struct ocs_registry_queue *queues;
@@ -35,17 +35,17 @@ static int others(struct ocsnotify_session *session, size_t room, struct ocs_reg
 	return OCS_STORE_OK;
 }
 
-int lib_registration_store(struct ocsnotify_session *session, struct ocs_error *error)
+int libocsnotify_registration_store(struct ocsnotify_session *session, struct ocs_error *error)
 {
 	struct ocs_registry *registry = session->context->shared->registry;
 	struct ocs_registry_user *user = NULL;
-	struct lib_queue *queue;
+	struct libocsnotify_queue *queue;
 	size_t n = 0;
 	int ret;
 
 	for (queue = session->queues; queue != NULL; queue = queue->next)
 		n++;
-	ret = others(session, n, &user, error);
+	ret = user_without_session(session, n, &user, error);
 	for (queue = session->queues; queue != NULL && ret == OCS_STORE_OK; queue = queue->next) {
 		if (queue->n_users > 0)
 			user->queues[user->n_queues++] = queue->r;
@@ -55,7 +55,7 @@ int lib_registration_store(struct ocsnotify_session *session, struct ocs_error *
 	if (ret == OCS_STORE_OK && user->n_queues > OCS_USER_QUEUES_MAX) {
 		ocs_error_set(error, "user '%s' would have %zu queues, %d is the limit",
 		              session->r.user, user->n_queues, OCS_USER_QUEUES_MAX);
-		ret = LIB_STORE_FULL;
+		ret = LIBOCSNOTIFY_STORE_FULL;
 	}
 	if (ret == OCS_STORE_OK)
 		ret = ocs_registry_user_put(registry, user, error);
@@ -63,15 +63,15 @@ int lib_registration_store(struct ocsnotify_session *session, struct ocs_error *
 	return ret;
 }
 
-int lib_registration_begin(struct ocsnotify *context, struct ocs_error *error)
+int libocsnotify_registration_begin(struct ocsnotify *context, struct ocs_error *error)
 {
 	struct ocs_registry *registry = context->shared->registry;
 	int ret = ocs_registry_begin(registry, error);
 
 	/* The daemon made it anew while we waited; who comes next is let into the new one. */
-	if (ret == OCS_STORE_OK && lib_shared_exchanged(context->shared)) {
+	if (ret == OCS_STORE_OK && libocsnotify_shared_exchanged(context->shared)) {
 		ocs_registry_cancel(registry);
-		ocs_error_set(error, "%s: the registry was just made anew: try again",
+		ocs_error_set(error, "%s: the registry was just replaced: try again",
 		              context->shared->path);
 		return OCS_STORE_BUSY;
 	}
@@ -80,7 +80,7 @@ int lib_registration_begin(struct ocsnotify *context, struct ocs_error *error)
 	return ret;
 }
 
-int lib_registration_end(struct ocsnotify *context, int ret, struct ocs_error *error)
+int libocsnotify_registration_end(struct ocsnotify *context, int ret, struct ocs_error *error)
 {
 	struct ocs_registry *registry = context->shared->registry;
 
@@ -95,8 +95,9 @@ int lib_registration_end(struct ocsnotify *context, int ret, struct ocs_error *e
 	return ret;
 }
 
-int lib_registration_session(struct ocsnotify_session *session,
-                             const struct ocs_registry_session *record, struct ocs_error *error)
+int libocsnotify_registration_session(struct ocsnotify_session *session,
+                                      const struct ocs_registry_session *record,
+                                      struct ocs_error *error)
 {
 	struct ocsnotify *context = session->context;
 	struct ocs_registry *registry = context->shared->registry;
@@ -112,10 +113,10 @@ int lib_registration_session(struct ocsnotify_session *session,
 	return ret == OCS_STORE_OK ? ocs_registry_session_put(registry, record, error) : ret;
 }
 
-int lib_registration_all(struct ocsnotify *context, struct ocs_error *error)
+int libocsnotify_registration_all(struct ocsnotify *context, struct ocs_error *error)
 {
 	struct ocs_registry *registry = context->shared->registry;
-	int ret = lib_registration_begin(context, error);
+	int ret = libocsnotify_registration_begin(context, error);
 
 	if (ret == OCS_STORE_OK)
 		ret = ocs_registry_context_add(registry, &context->r, error);
@@ -123,10 +124,10 @@ int lib_registration_all(struct ocsnotify *context, struct ocs_error *error)
 	     s = s->next) {
 		ret = ocs_registry_session_put(registry, &s->r, error);
 		if (ret == OCS_STORE_OK)
-			ret = lib_registration_store(s, error);
+			ret = libocsnotify_registration_store(s, error);
 		s->spills_known = false;
 	}
-	ret = lib_registration_end(context, ret, error);
+	ret = libocsnotify_registration_end(context, ret, error);
 	if (ret == OCS_STORE_OK)
 		context->generation = context->shared->generation;
 	return ret;

@@ -35,7 +35,7 @@ const char *ocsnotify_strerror(int error)
 	case OCSNOTIFY_E_FORKED:
 		return "the context was opened before a fork";
 	case OCSNOTIFY_E_BUSY:
-		return "somebody else holds the registry; try again";
+		return "another process holds the registry; try again";
 	default:
 		return "unknown error";
 	}
@@ -52,7 +52,7 @@ void ocsnotify_set_warning(struct ocsnotify *context, ocsnotify_warning_fn *warn
 	context->warning_arg = arg;
 }
 
-int lib_fail(struct ocsnotify *context, int code, const char *format, ...)
+int libocsnotify_fail(struct ocsnotify *context, int code, const char *format, ...)
 {
 	va_list args;
 
@@ -63,7 +63,7 @@ int lib_fail(struct ocsnotify *context, int code, const char *format, ...)
 	return code;
 }
 
-void lib_warn(struct ocsnotify *context, const char *format, ...)
+void libocsnotify_warn(struct ocsnotify *context, const char *format, ...)
 {
 	char text[OCS_ERROR_MAX];
 	va_list args;
@@ -77,18 +77,19 @@ void lib_warn(struct ocsnotify *context, const char *format, ...)
 	context->warning(text, context->warning_arg);
 }
 
-void lib_warn_damaged(struct ocsnotify *context)
+void libocsnotify_warn_damaged(struct ocsnotify *context)
 {
 	uint64_t damaged;
 
-	lib_lock();
+	libocsnotify_lock();
 	damaged = context->shared->registry == NULL
 	                  ? context->damaged_seen
 	                  : ocs_registry_damaged(context->shared->registry);
-	lib_unlock();
+	libocsnotify_unlock();
 	if (damaged > context->damaged_seen)
-		lib_warn(context, "%s/registry.tdb: %llu records were damaged and were skipped",
-		         context->shared->path,
-		         (unsigned long long)(damaged - context->damaged_seen));
+		libocsnotify_warn(context,
+		                  "%s/registry.tdb: %llu records were damaged and were skipped",
+		                  context->shared->path,
+		                  (unsigned long long)(damaged - context->damaged_seen));
 	context->damaged_seen = damaged;
 }

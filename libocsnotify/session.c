@@ -61,15 +61,15 @@ static int write_record(struct ocsnotify_session *session,
 {
 	struct ocsnotify *context = session->context;
 	struct ocs_error error = {""};
-	int code = lib_enter(context), ret;
+	int code = libocsnotify_enter(context), ret;
 
 	if (code != OCSNOTIFY_OK)
 		return code;
-	ret = lib_registration_begin(context, &error);
+	ret = libocsnotify_registration_begin(context, &error);
 	if (ret == OCS_STORE_OK)
-		ret = lib_registration_session(session, record, &error);
-	ret = lib_registration_end(context, ret, &error);
-	return lib_leave(context, ret, &error);
+		ret = libocsnotify_registration_session(session, record, &error);
+	ret = libocsnotify_registration_end(context, ret, &error);
+	return libocsnotify_leave(context, ret, &error);
 }
 
 static unsigned count_sessions(const struct ocsnotify *context, const char *user)
@@ -89,17 +89,18 @@ int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *da
 	int code;
 
 	*session_r = NULL;
-	if (lib_forked(context))
+	if (libocsnotify_forked(context))
 		return OCSNOTIFY_E_FORKED;
 	if (!is_name(user, OCS_USER_MAX))
-		return lib_fail(context, OCSNOTIFY_E_INVALID,
-		                "a user name must be 1 to %d bytes of UTF-8", OCS_USER_MAX);
+		return libocsnotify_fail(context, OCSNOTIFY_E_INVALID,
+		                         "a user name must be 1 to %d bytes of UTF-8",
+		                         OCS_USER_MAX);
 	if (count_sessions(context, user) >= USER_SESSIONS_MAX)
-		return lib_fail(context, OCSNOTIFY_E_LIMIT, "the user has %d sessions",
-		                USER_SESSIONS_MAX);
+		return libocsnotify_fail(context, OCSNOTIFY_E_LIMIT, "the user has %d sessions",
+		                         USER_SESSIONS_MAX);
 	session = calloc(1, sizeof(*session));
 	if (session == NULL)
-		return lib_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");
+		return libocsnotify_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");
 	session->context = context;
 	session->data = data;
 	session->next_order = 1;
@@ -118,15 +119,15 @@ int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *da
 	return OCSNOTIFY_OK;
 }
 
-void lib_session_free(struct ocsnotify_session *session, bool unlink)
+void libocsnotify_session_free(struct ocsnotify_session *session, bool unlink)
 {
 	struct ocsnotify_session **p;
-	struct lib_handle *handle;
+	struct libocsnotify_handle *handle;
 
-	lib_unlist(session);
-	lib_drop_bind_request(session);
+	libocsnotify_unlist(session);
+	libocsnotify_drop_bind_request(session);
 	while (session->queues != NULL)
-		lib_queue_free(session->queues, unlink);
+		libocsnotify_queue_free(session->queues, unlink);
 	while ((handle = session->handles) != NULL) {
 		session->handles = handle->next;
 		free(handle);
@@ -139,7 +140,7 @@ void lib_session_free(struct ocsnotify_session *session, bool unlink)
 }
 
 /* The registry could not be written: tried again with the next thing that is. */
-static void remember(struct ocsnotify *context, uint64_t id)
+static void remember_unremoved(struct ocsnotify *context, uint64_t id)
 {
 	uint64_t *ids = realloc(context->unremoved, (context->n_unremoved + 1) * sizeof(*ids));
 
@@ -155,25 +156,25 @@ void ocsnotify_session_close(struct ocsnotify_session *session)
 	struct ocsnotify *context;
 	int code, ret;
 
-	if (session == NULL || lib_forked(session->context))
+	if (session == NULL || libocsnotify_forked(session->context))
 		return;
 	context = session->context;
-	code = lib_enter(context);
+	code = libocsnotify_enter(context);
 	if (code == OCSNOTIFY_OK) {
-		ret = lib_registration_begin(context, &error);
+		ret = libocsnotify_registration_begin(context, &error);
 		if (ret == OCS_STORE_OK)
 			ret = ocs_registry_session_remove(context->shared->registry, session->r.id,
 			                                  &error);
-		ret = lib_registration_end(context, ret, &error);
-		code = lib_leave(context, ret, &error);
+		ret = libocsnotify_registration_end(context, ret, &error);
+		code = libocsnotify_leave(context, ret, &error);
 	}
 	if (code != OCSNOTIFY_OK) {
-		remember(context, session->r.id);
-		lib_warn(context, "cannot remove a session from the registry yet: %s",
-		         context->error);
+		remember_unremoved(context, session->r.id);
+		libocsnotify_warn(context, "cannot remove a session from the registry yet: %s",
+		                  context->error);
 	}
-	lib_session_free(session, true);
-	lib_arm(context);
+	libocsnotify_session_free(session, true);
+	libocsnotify_arm(context);
 }
 
 void *ocsnotify_session_data(const struct ocsnotify_session *session)
@@ -199,13 +200,13 @@ uint32_t ocsnotify_set_push(struct ocsnotify_session *session, const uint8_t *co
 	struct ocs_registry_session record;
 	uint32_t result;
 
-	if (lib_forked(session->context))
+	if (libocsnotify_forked(session->context))
 		return EC_ERROR;
 	record = session->r;
 	result = ocs_push_parse(context, context_len, address, address_len, &record.push);
 	if (result != OCS_EC_SUCCESS) {
-		lib_fail(session->context, OCSNOTIFY_E_INVALID,
-		         "the client's push address or context is not acceptable");
+		libocsnotify_fail(session->context, OCSNOTIFY_E_INVALID,
+		                  "the client's push address or context is not acceptable");
 		return result;
 	}
 	if (write_record(session, &record) != OCSNOTIFY_OK)
@@ -213,7 +214,7 @@ uint32_t ocsnotify_set_push(struct ocsnotify_session *session, const uint8_t *co
 	session->r = record;
 	session->push_error = 0;
 	if (session->pending)
-		lib_push_now(session);
-	lib_arm(session->context);
+		libocsnotify_push_now(session);
+	libocsnotify_arm(session->context);
 	return OCS_EC_SUCCESS;
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What the daemon wrote of its ini into the registry, as a context knows it. Touches the registry,
- * reading.
+ * The daemon's settings, which it keeps in the registry, as a context knows them. Reads the
+ * registry.
  */
 #include "libocsnotify/internal.h"
 
-void lib_settings(struct ocsnotify *context)
+void libocsnotify_settings(struct ocsnotify *context)
 {
 	struct ocs_registry_settings settings;
 	struct ocs_registry *registry;
 	uint32_t seqnum;
 
-	lib_lock();
+	libocsnotify_lock();
 	registry = context->shared->registry;
 	if (registry != NULL) {
 		seqnum = ocs_registry_seqnum(registry);
@@ -25,5 +25,5 @@ void lib_settings(struct ocsnotify *context)
 			context->settings_seqnum = seqnum;
 		}
 	}
-	lib_unlock();
+	libocsnotify_unlock();
 }

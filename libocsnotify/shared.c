@@ -25,31 +25,31 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct lib_shared *all; /* under the mutex */
+static struct libocsnotify_shared *all; /* under the mutex */
 
-void lib_lock(void)
+void libocsnotify_lock(void)
 {
 	pthread_mutex_lock(&mutex);
 }
 
-void lib_unlock(void)
+void libocsnotify_unlock(void)
 {
 	pthread_mutex_unlock(&mutex);
 }
 
-static void watch_forks(void)
+static void shared_watch_forks(void)
 {
-	pthread_atfork(lib_lock, lib_unlock, lib_unlock);
+	pthread_atfork(libocsnotify_lock, libocsnotify_unlock, libocsnotify_unlock);
 }
 
-int lib_store_code(int result)
+int libocsnotify_store_code(int result)
 {
 	switch (result) {
 	case OCS_STORE_OK:
 		return OCSNOTIFY_OK;
 	case OCS_STORE_BUSY:
 		return OCSNOTIFY_E_BUSY;
-	case LIB_STORE_FULL:
+	case LIBOCSNOTIFY_STORE_FULL:
 	case OCS_STORE_FULL:
 		return OCSNOTIFY_E_LIMIT;
 	default:
@@ -57,7 +57,7 @@ int lib_store_code(int result)
 	}
 }
 
-static void close_handles(struct lib_shared *shared)
+static void close_handles(struct libocsnotify_shared *shared)
 {
 	if (shared->index != NULL)
 		ocs_index_close(shared->index);
@@ -69,7 +69,7 @@ static void close_handles(struct lib_shared *shared)
 	shared->usermap = NULL;
 }
 
-static void shared_free(struct lib_shared *shared)
+static void shared_free(struct libocsnotify_shared *shared)
 {
 	close_handles(shared);
 	free(shared->path);
@@ -122,7 +122,7 @@ static int make_wake_folder(const char *folder, gid_t gid, struct ocs_error *err
 	return OCSNOTIFY_OK;
 }
 
-static int open_handles(struct lib_shared *shared, struct ocs_error *error)
+static int open_handles(struct libocsnotify_shared *shared, struct ocs_error *error)
 {
 	struct stat st;
 	char file[PATH_MAX];
@@ -142,8 +142,8 @@ static int open_handles(struct lib_shared *shared, struct ocs_error *error)
 	if (ret == OCS_STORE_MISSING)
 		return OCSNOTIFY_E_NO_REGISTRY;
 	if (ret != OCS_STORE_OK)
-		return lib_store_code(ret);
-	/* If it was exchanged in between, the next lib_registration_check() finds out. */
+		return libocsnotify_store_code(ret);
+	/* If it was exchanged in between, the next libocsnotify_shared_refresh() finds out. */
 	snprintf(file, sizeof(file), "%s/registry.tdb", shared->path);
 	if (stat(file, &st) == 0) {
 		shared->device = st.st_dev;
@@ -155,7 +155,7 @@ static int open_handles(struct lib_shared *shared, struct ocs_error *error)
 
 /* The daemon sets a damaged file aside, and a folder under /run may be made anew; who keeps the old
  * file open waits there for ever. */
-int lib_shared_refresh(struct lib_shared *shared, struct ocs_error *error)
+int libocsnotify_shared_refresh(struct libocsnotify_shared *shared, struct ocs_error *error)
 {
 	struct stat st;
 	char file[PATH_MAX];
@@ -172,7 +172,7 @@ int lib_shared_refresh(struct lib_shared *shared, struct ocs_error *error)
 	return code;
 }
 
-bool lib_shared_exchanged(const struct lib_shared *shared)
+bool libocsnotify_shared_exchanged(const struct libocsnotify_shared *shared)
 {
 	struct stat st;
 	char file[PATH_MAX];
@@ -181,9 +181,9 @@ bool lib_shared_exchanged(const struct lib_shared *shared)
 	       stat(file, &st) == 0 && (st.st_dev != shared->device || st.st_ino != shared->inode);
 }
 
-static struct lib_shared *find(const char *path, pid_t pid)
+static struct libocsnotify_shared *shared_find(const char *path, pid_t pid)
 {
-	struct lib_shared *shared;
+	struct libocsnotify_shared *shared;
 
 	for (shared = all; shared != NULL; shared = shared->next) {
 		if (strcmp(shared->path, path) != 0)
@@ -196,14 +196,15 @@ static struct lib_shared *find(const char *path, pid_t pid)
 	return NULL;
 }
 
-int lib_shared_get(const char *folder, struct lib_shared **shared_r, struct ocs_error *error)
+int libocsnotify_shared_get(const char *folder, struct libocsnotify_shared **shared_r,
+                            struct ocs_error *error)
 {
-	struct lib_shared *shared;
+	struct libocsnotify_shared *shared;
 	char *path;
 	int code;
 
 	*shared_r = NULL;
-	pthread_once(&once, watch_forks);
+	pthread_once(&once, shared_watch_forks);
 	path = realpath(folder, NULL);
 	if (path == NULL) {
 		ocs_error_set(error, "%s: %s", folder, strerror(errno));
@@ -211,18 +212,18 @@ int lib_shared_get(const char *folder, struct lib_shared **shared_r, struct ocs_
 		       : errno == ENOMEM ? OCSNOTIFY_E_NOMEM
 		                         : OCSNOTIFY_E_NO_REGISTRY;
 	}
-	lib_lock();
-	shared = find(path, getpid());
+	libocsnotify_lock();
+	shared = shared_find(path, getpid());
 	if (shared != NULL) {
 		shared->refs++;
-		lib_unlock();
+		libocsnotify_unlock();
 		free(path);
 		*shared_r = shared;
 		return OCSNOTIFY_OK;
 	}
 	shared = calloc(1, sizeof(*shared));
 	if (shared == NULL) {
-		lib_unlock();
+		libocsnotify_unlock();
 		free(path);
 		ocs_error_set(error, "out of memory");
 		return OCSNOTIFY_E_NOMEM;
@@ -232,38 +233,38 @@ int lib_shared_get(const char *folder, struct lib_shared **shared_r, struct ocs_
 	code = open_handles(shared, error);
 	if (code != OCSNOTIFY_OK) {
 		shared_free(shared);
-		lib_unlock();
+		libocsnotify_unlock();
 		return code;
 	}
 	shared->next = all;
 	all = shared;
-	lib_unlock();
+	libocsnotify_unlock();
 	*shared_r = shared;
 	return OCSNOTIFY_OK;
 }
 
-void lib_shared_put(struct lib_shared *shared)
+void libocsnotify_shared_put(struct libocsnotify_shared *shared)
 {
-	struct lib_shared **p;
+	struct libocsnotify_shared **p;
 
-	lib_lock();
+	libocsnotify_lock();
 	if (--shared->refs == 0) {
 		for (p = &all; *p != shared; p = &(*p)->next)
 			;
 		*p = shared->next;
 		shared_free(shared);
 	}
-	lib_unlock();
+	libocsnotify_unlock();
 }
 
-static uint64_t fixed_fid(void *arg, const struct ocs_folder_name *name)
+static uint64_t shared_fixed_fid(void *arg, const struct ocs_folder_name *name)
 {
-	struct lib_shared *shared = arg;
+	struct libocsnotify_shared *shared = arg;
 
 	return ocs_usermap_fid(shared->usermap, name);
 }
 
-static void first_report(int priority, const char *text, void *arg)
+static void shared_first_report(int priority, const char *text, void *arg)
 {
 	struct ocs_error *error = arg;
 
@@ -273,8 +274,8 @@ static void first_report(int priority, const char *text, void *arg)
 }
 
 /* Reads the user map again when the file is another one. */
-static int refresh_usermap(struct lib_shared *shared, const struct ocs_registry_settings *settings,
-                           struct ocs_error *error)
+static int refresh_usermap(struct libocsnotify_shared *shared,
+                           const struct ocs_registry_settings *settings, struct ocs_error *error)
 {
 	struct ocs_usermap *map = NULL;
 	struct ocs_error first = {""};
@@ -291,7 +292,8 @@ static int refresh_usermap(struct lib_shared *shared, const struct ocs_registry_
 	    shared->usermap_time.tv_sec == st.st_mtim.tv_sec &&
 	    shared->usermap_time.tv_nsec == st.st_mtim.tv_nsec)
 		return OCS_STORE_OK;
-	if (ocs_usermap_load(settings->usermap, NULL, first_report, &first, &map, error) != 0) {
+	if (ocs_usermap_load(settings->usermap, NULL, shared_first_report, &first, &map, error) !=
+	    0) {
 		if (first.text[0] != '\0')
 			ocs_error_set(error, "%s", first.text);
 		return OCS_STORE_ERROR;
@@ -303,8 +305,8 @@ static int refresh_usermap(struct lib_shared *shared, const struct ocs_registry_
 	return OCS_STORE_OK;
 }
 
-int lib_shared_index(struct lib_shared *shared, const struct ocs_registry_settings *settings,
-                     struct ocs_error *error)
+int libocsnotify_shared_index(struct libocsnotify_shared *shared,
+                              const struct ocs_registry_settings *settings, struct ocs_error *error)
 {
 	int ret = refresh_usermap(shared, settings, error);
 
@@ -316,6 +318,6 @@ int lib_shared_index(struct lib_shared *shared, const struct ocs_registry_settin
 	if (ret != OCS_STORE_OK)
 		return ret;
 	ocs_index_set_limits(shared->index, 0, settings->index_limit);
-	ocs_index_set_fixed(shared->index, fixed_fid, shared);
+	ocs_index_set_fixed(shared->index, shared_fixed_fid, shared);
 	return ret;
 }

@@ -19,58 +19,62 @@
 /* NotificationTypes: the eight events, and the extended bit, which asks for nothing. */
 #define KNOWN_TYPES 0x05fe
 
-static struct lib_handle *find(const struct ocsnotify_session *session, uint32_t handle)
+static struct libocsnotify_handle *find_handle(const struct ocsnotify_session *session,
+                                               uint32_t handle)
 {
-	struct lib_handle *h = session->handles;
+	struct libocsnotify_handle *h = session->handles;
 
 	while (h != NULL && h->handle != handle)
 		h = h->next;
 	return h;
 }
 
-static void detach(struct ocsnotify_session *session, const struct lib_handle *handle)
+static void detach_handle(struct ocsnotify_session *session,
+                          const struct libocsnotify_handle *handle)
 {
-	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next)
-		lib_queue_remove_user(queue, handle);
+	for (struct libocsnotify_queue *queue = session->queues; queue != NULL; queue = queue->next)
+		libocsnotify_queue_remove_user(queue, handle);
 }
 
 /* Ends the queues that nobody uses any more. */
-static void reap(struct ocsnotify_session *session)
+static void reap_queues(struct ocsnotify_session *session)
 {
-	struct lib_queue *queue = session->queues, *next;
+	struct libocsnotify_queue *queue = session->queues, *next;
 
 	for (; queue != NULL; queue = next) {
 		next = queue->next;
 		if (queue->n_users == 0)
-			lib_queue_free(queue, true);
+			libocsnotify_queue_free(queue, true);
 	}
 }
 
 /* Works the matchers of all queues out; whether the registry has to know. */
-static bool rematch(struct ocsnotify_session *session)
+static bool rematch_queues(struct ocsnotify_session *session)
 {
 	bool changed = false;
 
-	for (struct lib_queue *queue = session->queues; queue != NULL; queue = queue->next)
-		if (lib_queue_match(queue))
+	for (struct libocsnotify_queue *queue = session->queues; queue != NULL; queue = queue->next)
+		if (libocsnotify_queue_match(queue))
 			changed = true;
 	return changed;
 }
 
 /* The handle's place in each of the tables' queues (a bit of 1 << table each). */
-static int attach(struct ocsnotify_session *session, struct lib_handle *handle, unsigned tables)
+static int attach_handle(struct ocsnotify_session *session, struct libocsnotify_handle *handle,
+                         unsigned tables)
 {
 	for (int table = 0; table < OCS_TABLE_COUNT; table++) {
-		struct lib_queue *queue;
+		struct libocsnotify_queue *queue;
 
 		if ((tables & 1u << table) == 0)
 			continue;
-		queue = lib_queue_find(session, handle->folder, (enum ocs_table)table);
+		queue = libocsnotify_queue_find(session, handle->folder, (enum ocs_table)table);
 		if (queue == NULL)
-			queue = lib_queue_new(session, &session->context->settings, handle->folder,
-			                      (enum ocs_table)table);
-		if (queue == NULL || lib_queue_add_user(queue, handle) != 0)
-			return lib_fail(session->context, OCSNOTIFY_E_NOMEM, "out of memory");
+			queue = libocsnotify_queue_new(session, &session->context->settings,
+			                               handle->folder, (enum ocs_table)table);
+		if (queue == NULL || libocsnotify_queue_add_user(queue, handle) != 0)
+			return libocsnotify_fail(session->context, OCSNOTIFY_E_NOMEM,
+			                         "out of memory");
 	}
 	return OCSNOTIFY_OK;
 }
@@ -79,71 +83,72 @@ static int write_queues(struct ocsnotify_session *session)
 {
 	struct ocsnotify *context = session->context;
 	struct ocs_error error = {""};
-	int code = lib_enter(context), ret;
+	int code = libocsnotify_enter(context), ret;
 
 	if (code != OCSNOTIFY_OK)
 		return code;
-	ret = lib_registration_begin(context, &error);
+	ret = libocsnotify_registration_begin(context, &error);
 	if (ret == OCS_STORE_OK)
-		ret = lib_registration_store(session, &error);
-	ret = lib_registration_end(context, ret, &error);
-	return lib_leave(context, ret, &error);
+		ret = libocsnotify_registration_store(session, &error);
+	ret = libocsnotify_registration_end(context, ret, &error);
+	return libocsnotify_leave(context, ret, &error);
 }
 
 static bool shares_a_queue(struct ocsnotify_session *session, uint64_t folder, unsigned tables)
 {
 	for (int table = 0; table < OCS_TABLE_COUNT; table++)
 		if ((tables & 1u << table) != 0 &&
-		    lib_queue_find(session, folder, (enum ocs_table)table) != NULL)
+		    libocsnotify_queue_find(session, folder, (enum ocs_table)table) != NULL)
 			return true;
 	return false;
 }
 
-static int subscribe(struct ocsnotify_session *session, const struct lib_handle *wanted,
-                     unsigned tables)
+static int subscribe_handle(struct ocsnotify_session *session,
+                            const struct libocsnotify_handle *wanted, unsigned tables)
 {
 	struct ocsnotify *context = session->context;
-	struct lib_handle *handle;
+	struct libocsnotify_handle *handle;
 	int code;
 
 	if (wanted->handle == NO_HANDLE)
-		return lib_fail(context, OCSNOTIFY_E_INVALID, "0xffffffff is not a handle");
-	if (find(session, wanted->handle) != NULL)
-		return lib_fail(context, OCSNOTIFY_E_EXISTS, "handle 0x%08x is subscribed already",
-		                wanted->handle);
+		return libocsnotify_fail(context, OCSNOTIFY_E_INVALID,
+		                         "0xffffffff is not a handle");
+	if (find_handle(session, wanted->handle) != NULL)
+		return libocsnotify_fail(context, OCSNOTIFY_E_EXISTS,
+		                         "handle 0x%08x is subscribed already", wanted->handle);
 	if (session->n_handles >= HANDLES_MAX)
-		return lib_fail(context, OCSNOTIFY_E_LIMIT, "the session has %d subscriptions",
-		                HANDLES_MAX);
-	lib_look(context);
-	lib_settings(context);
+		return libocsnotify_fail(context, OCSNOTIFY_E_LIMIT,
+		                         "the session has %d subscriptions", HANDLES_MAX);
+	libocsnotify_look(context);
+	libocsnotify_settings(context);
 	if (shares_a_queue(session, wanted->folder, tables)) {
 		/* What waits there now came before this handle. */
-		code = lib_backlog_take(session);
-		lib_settle(session, session->n_items == session->head);
+		code = libocsnotify_backlog_take(session);
+		libocsnotify_settle(session, session->n_items == session->head);
 		if (code != OCSNOTIFY_OK)
 			return code;
 	}
 	handle = malloc(sizeof(*handle));
 	if (handle == NULL)
-		return lib_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");
+		return libocsnotify_fail(context, OCSNOTIFY_E_NOMEM, "out of memory");
 	*handle = *wanted;
 	handle->order = session->next_order++;
 	handle->since = session->next_serial;
 	handle->next = session->handles;
 	session->handles = handle;
 	session->n_handles++;
-	code = attach(session, handle, tables);
-	if (code == OCSNOTIFY_OK && rematch(session))
+	code = attach_handle(session, handle, tables);
+	if (code == OCSNOTIFY_OK && rematch_queues(session))
 		code = write_queues(session);
 	if (code == OCSNOTIFY_OK) {
-		lib_request_binding(session);
+		libocsnotify_request_binding(session);
 		return OCSNOTIFY_OK;
 	}
 	session->handles = handle->next;
 	session->n_handles--;
-	detach(session, handle);
-	reap(session);
-	rematch(session);
+	detach_handle(session, handle);
+	reap_queues(session);
+	rematch_queues(session);
 	free(handle);
 	return code;
 }
@@ -151,7 +156,7 @@ static int subscribe(struct ocsnotify_session *session, const struct lib_handle 
 int ocsnotify_subscribe(struct ocsnotify_session *session, uint32_t handle, uint8_t logon_id,
                         uint16_t types, bool whole_store, uint64_t folder_id, uint64_t message_id)
 {
-	struct lib_handle wanted = {
+	struct libocsnotify_handle wanted = {
 	        .handle = handle,
 	        .logon_id = logon_id,
 	        .types = types,
@@ -159,76 +164,77 @@ int ocsnotify_subscribe(struct ocsnotify_session *session, uint32_t handle, uint
 	        .mid = whole_store ? 0 : message_id,
 	};
 
-	if (lib_forked(session->context))
+	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
 	if ((types & ~KNOWN_TYPES) != 0)
-		return lib_fail(session->context, OCSNOTIFY_E_INVALID,
-		                "notification types 0x%04x have unknown bits", types);
+		return libocsnotify_fail(session->context, OCSNOTIFY_E_INVALID,
+		                         "notification types 0x%04x have unknown bits", types);
 	if (!whole_store && folder_id == 0)
-		return lib_fail(session->context, OCSNOTIFY_E_INVALID,
-		                "a subscription to a folder needs its FID");
-	return subscribe(session, &wanted, ocs_match_tables(types));
+		return libocsnotify_fail(session->context, OCSNOTIFY_E_INVALID,
+		                         "a subscription to a folder needs its FID");
+	return subscribe_handle(session, &wanted, ocs_match_tables(types));
 }
 
 int ocsnotify_subscribe_table(struct ocsnotify_session *session, uint32_t handle, uint8_t logon_id,
                               enum ocsnotify_table table, uint64_t folder_id)
 {
-	struct lib_handle wanted = {
+	struct libocsnotify_handle wanted = {
 	        .handle = handle,
 	        .logon_id = logon_id,
 	        .types = OCSNOTIFY_TABLE_MODIFIED,
 	        .folder = folder_id,
 	};
 
-	if (lib_forked(session->context))
+	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
 	switch (table) {
 	case OCSNOTIFY_CONTENTS_TABLE:
-		return subscribe(session, &wanted, 1u << OCS_TABLE_CONTENTS);
+		return subscribe_handle(session, &wanted, 1u << OCS_TABLE_CONTENTS);
 	case OCSNOTIFY_HIERARCHY_TABLE:
-		return subscribe(session, &wanted, 1u << OCS_TABLE_HIERARCHY);
+		return subscribe_handle(session, &wanted, 1u << OCS_TABLE_HIERARCHY);
 	default:
-		return lib_fail(session->context, OCSNOTIFY_E_INVALID, "no such kind of table: %d",
-		                (int)table);
+		return libocsnotify_fail(session->context, OCSNOTIFY_E_INVALID,
+		                         "no such kind of table: %d", (int)table);
 	}
 }
 
 int ocsnotify_unsubscribe(struct ocsnotify_session *session, uint32_t handle)
 {
-	struct lib_handle *gone, **p = &session->handles;
+	struct libocsnotify_handle *gone, **p = &session->handles;
 	unsigned char used[OCS_TABLE_COUNT];
 	int code = OCSNOTIFY_OK;
 
-	if (lib_forked(session->context))
+	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
 	while (*p != NULL && (*p)->handle != handle)
 		p = &(*p)->next;
 	gone = *p;
 	if (gone == NULL)
-		return lib_fail(session->context, OCSNOTIFY_E_NOT_FOUND,
-		                "handle 0x%08x is not subscribed", handle);
+		return libocsnotify_fail(session->context, OCSNOTIFY_E_NOT_FOUND,
+		                         "handle 0x%08x is not subscribed", handle);
 	for (int table = 0; table < OCS_TABLE_COUNT; table++) {
-		struct lib_queue *queue =
-		        lib_queue_find(session, gone->folder, (enum ocs_table)table);
+		struct libocsnotify_queue *queue =
+		        libocsnotify_queue_find(session, gone->folder, (enum ocs_table)table);
 
-		used[table] = queue != NULL && lib_queue_has_user(queue, gone);
+		used[table] = queue != NULL && libocsnotify_queue_has_user(queue, gone);
 	}
-	detach(session, gone);
-	if (rematch(session))
+	detach_handle(session, gone);
+	if (rematch_queues(session))
 		code = write_queues(session);
 	if (code != OCSNOTIFY_OK) {
 		/* There is room where it was. */
 		for (int table = 0; table < OCS_TABLE_COUNT; table++)
 			if (used[table] != 0)
-				(void)lib_queue_add_user(lib_queue_find(session, gone->folder,
-				                                        (enum ocs_table)table),
-				                         gone);
-		rematch(session);
+				(void)libocsnotify_queue_add_user(
+				        libocsnotify_queue_find(session, gone->folder,
+				                                (enum ocs_table)table),
+				        gone);
+		rematch_queues(session);
 		return code;
 	}
 	*p = gone->next;
 	session->n_handles--;
-	reap(session);
+	reap_queues(session);
 	free(gone);
 	/* From now on the daemon may unbind the user. */
 	if (session->queues == NULL)

@@ -16,12 +16,12 @@
 
 #include "base/clock.h"
 
-uint64_t lib_now_ms(void)
+uint64_t libocsnotify_now_ms(void)
 {
 	return ocs_clock_ms();
 }
 
-void lib_arm(struct ocsnotify *context)
+void libocsnotify_arm(struct ocsnotify *context)
 {
 	const struct ocsnotify_session *first = TAILQ_FIRST(&context->pushes);
 	struct itimerspec at = {{0, 0}, {0, 0}};
@@ -40,10 +40,10 @@ void lib_arm(struct ocsnotify *context)
 	if (timerfd_settime(context->timer, TFD_TIMER_ABSTIME, &at, NULL) == 0)
 		context->armed = due;
 	else
-		lib_warn(context, "cannot set a timer: %s", strerror(errno));
+		libocsnotify_warn(context, "cannot set a timer: %s", strerror(errno));
 }
 
-void lib_news(struct ocsnotify_session *session)
+void libocsnotify_news(struct ocsnotify_session *session)
 {
 	if (session->listed)
 		return;
@@ -65,30 +65,30 @@ static void unlist_push(struct ocsnotify_session *session)
 	session->pushing = false;
 }
 
-void lib_unlist(struct ocsnotify_session *session)
+void libocsnotify_unlist(struct ocsnotify_session *session)
 {
 	unlist_news(session);
 	unlist_push(session);
 }
 
-void lib_settle(struct ocsnotify_session *session, bool empty)
+void libocsnotify_settle(struct ocsnotify_session *session, bool empty)
 {
 	if (empty) {
 		session->pending = false;
-		lib_unlist(session);
+		libocsnotify_unlist(session);
 	} else if (!session->pending) {
 		/* Taken in before process() saw it: the kernel will not tell again. */
-		lib_news(session);
+		libocsnotify_news(session);
 	}
-	lib_arm(session->context);
+	libocsnotify_arm(session->context);
 }
 
-void lib_push_now(struct ocsnotify_session *session)
+void libocsnotify_push_now(struct ocsnotify_session *session)
 {
 	unlist_push(session);
 	if (session->r.push.context_len == 0)
 		return;
-	session->push_due = lib_now_ms();
+	session->push_due = libocsnotify_now_ms();
 	session->pushing = true;
 	TAILQ_INSERT_HEAD(&session->context->pushes, session, pushes);
 }
@@ -101,7 +101,7 @@ static int udp_socket(int family, int *fd)
 }
 
 /* A target that stays out of reach is reported once for each reason. */
-static void report(struct ocsnotify_session *session, int error)
+static void push_report(struct ocsnotify_session *session, int error)
 {
 	const struct ocs_push_target *push = &session->r.push;
 	char text[INET6_ADDRSTRLEN] = "?";
@@ -116,11 +116,11 @@ static void report(struct ocsnotify_session *session, int error)
 	                  ? (const void *)&((const struct sockaddr_in *)&push->address)->sin_addr
 	                  : &((const struct sockaddr_in6 *)&push->address)->sin6_addr;
 	inet_ntop(push->address.ss_family, address, text, sizeof(text));
-	lib_warn(session->context, "cannot send the push datagram of user '%s' to %s: %s",
-	         session->r.user, text, strerror(error));
+	libocsnotify_warn(session->context, "cannot send the push datagram of user '%s' to %s: %s",
+	                  session->r.user, text, strerror(error));
 }
 
-static void push(struct ocsnotify_session *session)
+static void push_send(struct ocsnotify_session *session)
 {
 	struct ocsnotify *context = session->context;
 	const struct ocs_push_target *target = &session->r.push;
@@ -131,7 +131,7 @@ static void push(struct ocsnotify_session *session)
 	else
 		udp_socket(AF_INET, &context->udp4);
 	error = -ocs_push_send(context->udp4, context->udp6, target);
-	report(session, error);
+	push_report(session, error);
 	if (context->datagram != NULL)
 		context->datagram(session, &target->address, target->address_len, target->context,
 		                  target->context_len, error, context->datagram_arg);
@@ -140,30 +140,30 @@ static void push(struct ocsnotify_session *session)
 /* All wait equally long, so the place is at or near the end. */
 static void repeat_at(struct ocsnotify_session *session, uint64_t due)
 {
-	struct lib_sessions *pushes = &session->context->pushes;
+	struct libocsnotify_sessions *pushes = &session->context->pushes;
 	struct ocsnotify_session *before;
 
 	TAILQ_REMOVE(pushes, session, pushes);
 	session->push_due = due;
-	before = TAILQ_LAST(pushes, lib_sessions);
+	before = TAILQ_LAST(pushes, libocsnotify_sessions);
 	while (before != NULL && before->push_due > due)
-		before = TAILQ_PREV(before, lib_sessions, pushes);
+		before = TAILQ_PREV(before, libocsnotify_sessions, pushes);
 	if (before != NULL)
 		TAILQ_INSERT_AFTER(pushes, before, session, pushes);
 	else
 		TAILQ_INSERT_HEAD(pushes, session, pushes);
 }
 
-void lib_push_due(struct ocsnotify *context)
+void libocsnotify_push_due(struct ocsnotify *context)
 {
 	struct ocsnotify_session *session = TAILQ_FIRST(&context->pushes);
-	uint64_t now = lib_now_ms();
+	uint64_t now = libocsnotify_now_ms();
 
 	if (session == NULL || session->push_due > now)
 		return;
-	lib_settings(context);
+	libocsnotify_settings(context);
 	while ((session = TAILQ_FIRST(&context->pushes)) != NULL && session->push_due <= now) {
-		push(session);
+		push_send(session);
 		repeat_at(session, now + (uint64_t)context->settings.push_interval * 1000);
 	}
 }

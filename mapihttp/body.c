@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The bodies of MAPI over HTTP, parsed and written: bytes in, bytes out. */
+/* The bodies of MAPI over HTTP, parsed and written. Pure functions. */
 #include "mapihttp/body.h"
 
 #include <string.h>

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The request types of MAPI over HTTP (MS-OXCMAPIHTTP 2.2.4) as calls of libocsemsmdb: session
- * cookies, sequence, Connect, Execute, Disconnect, PING. NotificationWait goes on in
- * wait.c.
+ * cookies, sequence, Connect, Execute, Disconnect, PING. NotificationWait continues in
+ * wait.c. The loop's thread.
  *
  * A session context is named by its cookie, the handle in hex, and has a sequence cookie besides: a
  * counter and a random part. Connect gives the first; each Execute must bring the last one given

@@ -141,7 +141,7 @@ static void work(struct mapihttp_login *login, struct job *job)
 		remember(login, job);
 }
 
-static void *run_worker(void *arg)
+static void *login_worker(void *arg)
 {
 	struct mapihttp_login *login = arg;
 	const uint64_t one = 1;
@@ -181,13 +181,14 @@ int mapihttp_login_start(struct mapihttp *server, struct mapihttp_login **out,
 	TAILQ_INIT(&login->waiting);
 	TAILQ_INIT(&login->finished);
 	if (login->fd < 0 || getrandom(login->key, sizeof(login->key), 0) != sizeof(login->key)) {
-		ocs_error_set(error, "no event descriptor or random bytes: %s", strerror(errno));
+		ocs_error_set(error, "cannot create an event descriptor or get random bytes: %s",
+		              strerror(errno));
 		mapihttp_login_stop(login);
 		return -1;
 	}
 	while (login->n_threads < THREADS) {
-		int result =
-		        pthread_create(&login->threads[login->n_threads], NULL, run_worker, login);
+		int result = pthread_create(&login->threads[login->n_threads], NULL, login_worker,
+		                            login);
 
 		if (result != 0) {
 			mapihttp_login_stop(login);

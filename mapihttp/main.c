@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * ocsmapihttp: a MAPI over HTTP endpoint on libocsemsmdb, for clients that shall get notifications
- * and for authors of MAPI servers who want to see how it is done. This file: start, loop, stop. Why
- * there is one loop stands in mapihttp.h.
+ * ocsmapihttp: a MAPI over HTTP endpoint on libocsemsmdb, for clients that are to get notifications
+ * and as an example for authors of MAPI servers. This file: start, loop, stop. mapihttp.h says why
+ * there is one loop.
  */
 #include "mapihttp/mapihttp.h"
 
@@ -34,13 +34,13 @@
 /* What the loop's epoll tells apart; any other pointer is a parked request. */
 static char http_event, notify_event, login_event, signal_event;
 
-static uint64_t emsmdb_clock(void *arg)
+static uint64_t mapihttp_clock(void *arg)
 {
 	(void)arg;
 	return ocs_clock_ms();
 }
 
-static void notify_warning(const char *text, void *arg)
+static void mapihttp_warning(const char *text, void *arg)
 {
 	ocs_log_report(LOG_WARNING, text, arg);
 }
@@ -87,7 +87,7 @@ static int start_emsmdb(struct mapihttp *server, const struct ocs_config *config
 
 	if (result != OCSNOTIFY_OK)
 		return ocs_error_set(error, "%s: %s", ocsnotify_strerror(result), text);
-	ocsnotify_set_warning(server->context, notify_warning, NULL);
+	ocsnotify_set_warning(server->context, mapihttp_warning, NULL);
 	ocsemsmdb_settings_init(settings, options->version);
 	settings->wait_time = options->wait_limit;
 	settings->session_idle = options->session_idle;
@@ -97,7 +97,7 @@ static int start_emsmdb(struct mapihttp *server, const struct ocs_config *config
 	settings->wait_done = mapihttp_wait_done;
 	settings->wait_alive = mapihttp_wait_alive;
 	settings->session_ended = mapihttp_session_ended;
-	settings->clock = emsmdb_clock;
+	settings->clock = mapihttp_clock;
 	settings->arg = server;
 	result = ocsemsmdb_open(server->context, settings, &server->emsmdb);
 	return result == OCSNOTIFY_OK ? 0 : ocs_error_set(error, "%s", ocsnotify_strerror(result));
@@ -221,7 +221,7 @@ static void take_signal(struct mapihttp *server, int signals, uint64_t *stop_due
 	if (server->stopping)
 		return;
 	ocsemsmdb_get_stats(server->emsmdb, &stats);
-	ocs_log(LOG_NOTICE, "stops: %u sessions, %u parked waits", stats.sessions, stats.parked);
+	ocs_log(LOG_NOTICE, "stopping: %u sessions, %u parked waits", stats.sessions, stats.parked);
 	server->stopping = true;
 	ocs_listener_quiesce(&server->listener);
 	*stop_due = ocs_clock_ms() + STOP_MS;
@@ -235,7 +235,7 @@ static void take_event(struct mapihttp *server, void *what, int signals, uint64_
 	if (what == &notify_event) {
 		result = ocsemsmdb_process(server->emsmdb);
 		if (result < 0)
-			ocs_log_budgeted(LOG_WARNING, "news", "", "cannot take news in: %s: %s",
+			ocs_log_budgeted(LOG_WARNING, "news", "", "cannot process news: %s: %s",
 			                 ocsnotify_strerror(result),
 			                 ocsnotify_last_error(server->context));
 	} else if (what == &login_event) {
@@ -279,7 +279,7 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 		ocs_log_budget_tick();
 		tags_due = mapihttp_wait_tags(server, ocs_clock_ms());
 		if (run_http(server) != 0)
-			return ocs_error_set(error, "libmicrohttpd cannot go on");
+			return ocs_error_set(error, "libmicrohttpd failed");
 		/* A request of this round may have been parked. */
 		if (tags_due == UINT64_MAX)
 			tags_due = mapihttp_wait_tags(server, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The command line of ocsmapihttp. */
+/* Parses the command line of ocsmapihttp; prints usage and mistakes. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ static const char help[] =
         "  -c, --config FILE      the ini of ocsmanager (" DEFAULT_INI "): registry,\n"
         "                         accounts, user. An account's mailbox has the account's name\n"
         "      --listen ADDR:PORT where to answer (127.0.0.1:8443); [ADDR]:PORT for IPv6; port 0:\n"
-        "                         any free one, which the line `listening on` tells\n"
+        "                         any free one; the log says which\n"
         "      --cert FILE        certificate and chain, PEM. Without it there is no TLS, and "
         "only\n"
         "                         loopback addresses are listened on\n"
@@ -36,10 +36,10 @@ static const char help[] =
         "      --session-idle MS      a session without requests ends after (900000)\n"
         "      --connections N        open at the same time (4096)\n"
         "      --sessions N           open at the same time (10000)\n"
-        "      --sessions-per-user N  of them one user's (128): one more ends the user's session\n"
+        "      --sessions-per-user N  of one user (128): one more ends the session of that user\n"
         "                             that was not used for the longest time and waits for "
         "nothing\n"
-        "      --sessions-per-address N   opened from one address (1000, and loopback is spared)\n"
+        "      --sessions-per-address N   opened from one address (1000; loopback is exempt)\n"
         "      --subscriptions N      tables and subscriptions of a session (500)\n"
         "  -f, --foreground       stay in the foreground and log to standard error\n"
         "  -h, --help             this text\n"

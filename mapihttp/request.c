@@ -59,7 +59,8 @@ static enum MHD_Result refuse_login(struct mapihttp_request *request)
 	case OCS_AUTH_INTERNAL:
 		request->retry_after = 0;
 		return mapihttp_reply_code(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
-		                           MAPIHTTP_UNKNOWN_FAILURE, "The login failed inside");
+		                           MAPIHTTP_UNKNOWN_FAILURE,
+		                           "The login failed with an internal error");
 	default:
 		request->retry_after = 0;
 		return mapihttp_reply_code(request, MHD_HTTP_UNAUTHORIZED, MAPIHTTP_ANONYMOUS,

@@ -3,8 +3,8 @@
 /*
  * Parked NotificationWaits (MS-OXCMAPIHTTP 2.2.4.4, 3.2.5.2): libocsemsmdb has the wait, while
  * libmicrohttpd has the connection suspended in the middle of a chunked answer. Each chunk is one
- * call of next_chunk(): PROCESSING at once, PENDING every pending period, and at the end DONE with
- * the body.
+ * call of wait_next_chunk(): PROCESSING at once, PENDING every pending period, and at the end DONE
+ * with the body.
  *
  * libmicrohttpd does not look at a suspended connection, so its socket is watched in the loop's
  * epoll: a client that goes away gives its session's wait free at once.
@@ -54,7 +54,7 @@ static ssize_t put_text(char *out, const char *text)
 	return (ssize_t)len;
 }
 
-static ssize_t next_chunk(void *arg, uint64_t position, char *out, size_t max)
+static ssize_t wait_next_chunk(void *arg, uint64_t position, char *out, size_t max)
 {
 	struct mapihttp_request *request = arg;
 	size_t len;
@@ -97,7 +97,7 @@ static enum MHD_Result reply_at_once(struct mapihttp_request *request, uint32_t 
 static enum MHD_Result begin_stream(struct mapihttp_request *request)
 {
 	struct MHD_Response *response = MHD_create_response_from_callback(
-	        MHD_SIZE_UNKNOWN, CHUNK_SIZE, next_chunk, request, NULL);
+	        MHD_SIZE_UNKNOWN, CHUNK_SIZE, wait_next_chunk, request, NULL);
 
 	mapihttp_put_headers(request, &response, MAPIHTTP_OK);
 	return ocs_http_respond_on(&request->http, MHD_HTTP_OK, response);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The identifier index's file and counter: see index.h. Folders are in
- * index_folder.c, messages and the way back in index_message.c.
+ * The identifier index as a whole: opened, closed, its counter, its transactions; see index.h.
+ * Folders are in index_folder.c, messages in index_message.c. Touches index*.tdb and replica_ids;
+ * the owner's thread.
  */
 #include "mapistore/index_internal.h"
 
@@ -163,7 +164,8 @@ static bool has_high_water(struct ocs_index *index)
 	return ret != OCS_STORE_MISSING;
 }
 
-static int gone(const char *why, uint16_t replica_id, const char *replicas, struct ocs_error *error)
+static int index_is_gone(const char *why, uint16_t replica_id, const char *replicas,
+                         struct ocs_error *error)
 {
 	ocs_error_set(error,
 	              "%.200s; identifiers of replica id %u were given from it and must never "
@@ -192,7 +194,7 @@ static int look_inside(const char *path, uint16_t replica_id, const char *replic
 		ret = OCS_STORE_CORRUPT;
 	}
 	if (ret == OCS_STORE_CORRUPT) {
-		gone(why.text, replica_id, replicas, error);
+		index_is_gone(why.text, replica_id, replicas, error);
 		return -1;
 	}
 	if (ret == OCS_STORE_OK)
@@ -254,7 +256,7 @@ int ocs_index_look(const char *folder, uint16_t replica_id, bool read, struct oc
 	case 0:
 		return 0;
 	case 1:
-		gone(why, replica_id, replicas, error);
+		index_is_gone(why, replica_id, replicas, error);
 	}
 	return -1;
 }
@@ -284,7 +286,7 @@ static int open_store(struct ocs_index *index, const char *folder, const char *p
 		ret = OCS_STORE_CORRUPT;
 	}
 	if (ret == OCS_STORE_CORRUPT || (ret == OCS_STORE_MISSING && listed == 1))
-		return gone(why.text, index->replica_id, replicas, error);
+		return index_is_gone(why.text, index->replica_id, replicas, error);
 	if (ret == OCS_STORE_MISSING) {
 		ret = ocs_store_open(path, HASH_SIZE, OCS_STORE_CREATE, 0660, st.st_gid,
 		                     &index->store, NULL, &why);

@@ -19,7 +19,7 @@
  *   Z                          this file is full: the next one has what came later
  *
  * Folders hang together as a tree of nodes, so that a rename moves a whole subtree, and deleting a
- * folder (or a changed uid validity) retires all registrations below it, in one record each.
+ * folder (or a changed uid validity) retires all messages below it, in one record each.
  *
  * Threads, transactions: as store/store.h. All names are already canonical (ocs_index_canonical).
  */
@@ -39,7 +39,7 @@ struct ocs_index;
 struct ocs_index_folder {
 	uint64_t fid, parent_fid;
 	uint64_t node;   /* under which its subfolders hang */
-	uint64_t series; /* under which its messages are registered */
+	uint64_t series; /* under which its messages are recorded */
 	bool has_uid_validity;
 	uint32_t uid_validity;
 };
@@ -104,14 +104,15 @@ void ocs_index_set_fixed(struct ocs_index *index, ocs_index_fixed_fn *fixed, voi
  * only). Returns an ocs_store_result. */
 int ocs_index_folder(struct ocs_index *index, const struct ocs_folder_name *name, bool create,
                      struct ocs_index_folder *out, struct ocs_error *error);
-/* (transaction) A new uid validity: a new series, so that older registrations count no more. */
+/* (transaction) A new uid validity: a new series, so that older records of messages count no more.
+ */
 int ocs_index_folder_set_uid_validity(struct ocs_index *index, const struct ocs_folder_name *name,
                                       uint32_t uid_validity, struct ocs_index_folder *out,
                                       struct ocs_error *error);
 /* (transaction) The folder with all below it is gone; a later one of that name starts afresh. */
 int ocs_index_folder_delete(struct ocs_index *index, const struct ocs_folder_name *name,
                             struct ocs_error *error);
-/* (transaction) Renames what is called name; keeps the FID. What was registered under the new name
+/* (transaction) Renames what is called name; keeps the FID. What was recorded under the new name
  * is retired. */
 int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_name *name,
                             const char *new_folder, struct ocs_index_folder *out,

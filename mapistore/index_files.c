@@ -168,7 +168,7 @@ static void add_file(struct ocs_index *index, struct ocs_store *store)
 }
 
 /* The newest file is sealed: the next one. */
-static int follow(struct ocs_index *index, gid_t gid, struct ocs_error *error)
+static int follow_rename(struct ocs_index *index, gid_t gid, struct ocs_error *error)
 {
 	char *path = file_path(index, index->n_sealed + 1);
 	struct ocs_store *store = NULL;
@@ -256,7 +256,7 @@ int ocs_index_begin(struct ocs_index *index, struct ocs_error *error)
 			return ret;
 		if (is_sealed(index->store)) {
 			ocs_store_cancel(index->store);
-			ret = follow(index, (gid_t)-1, error);
+			ret = follow_rename(index, (gid_t)-1, error);
 			if (ret != OCS_STORE_OK)
 				return ret;
 		} else if (wants_new_file(index)) {
@@ -279,7 +279,7 @@ void ocs_index_refresh(struct ocs_index *index)
 	if (seqnum == index->seqnum_seen)
 		return;
 	/* What cannot be followed is said by the next transaction. */
-	while (is_sealed(index->store) && follow(index, (gid_t)-1, NULL) == OCS_STORE_OK)
+	while (is_sealed(index->store) && follow_rename(index, (gid_t)-1, NULL) == OCS_STORE_OK)
 		;
 	index->seqnum_seen = ocs_store_seqnum(index->store);
 }
@@ -318,7 +318,7 @@ int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *
 		talloc_free(path);
 		if (!sealed && (!index->owner || !there))
 			break;
-		ret = follow(index, gid, error);
+		ret = follow_rename(index, gid, error);
 		if (ret == OCS_STORE_OK && mark_of(index->store) > mark)
 			mark = mark_of(index->store);
 		if (ret != OCS_STORE_OK || sealed)

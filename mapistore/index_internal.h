@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Shared by the files of the index. */
+/* What the files of the identifier index share: its struct, its keys, the helpers behind index.h.
+ * Nobody else may use it. */
 #ifndef OCS_MAPISTORE_INDEX_INTERNAL_H
 #define OCS_MAPISTORE_INDEX_INTERNAL_H
 

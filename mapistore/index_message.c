@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Messages of the identifier index, and the way back from an identifier to its name.
- */
+/* Messages in the identifier index, and from an identifier back to the name. Touches the open
+ * index; the owner's thread. */
 #include "mapistore/index_internal.h"
 
 #include <string.h>
@@ -277,7 +277,7 @@ int ocs_index_lookup(struct ocs_index *index, const void *mem_ctx, uint64_t id,
 		uint64_t series = ocs_get64(data + 1);
 
 		out->message_id = talloc_strdup(mem_ctx, message_id);
-		/* A retired registration leads nowhere. */
+		/* A retired message leads nowhere. */
 		ret = ocs_index_message(index, series, message_id, &message, error);
 		if (ret == OCS_STORE_OK && message.mid != id)
 			ret = OCS_STORE_MISSING;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* URI templates of backends: see uri.h. */
+/* Fills in the URI templates of backends: see uri.h. Pure functions. */
 #include "mapistore/uri.h"
 
 #include <ctype.h>

@@ -45,7 +45,7 @@ static const char *field_fault(const char *const fields[4])
 	return fault;
 }
 
-static char *field(const void *mem_ctx, const char *text, const char *any, bool *failed)
+static char *read_field(const void *mem_ctx, const char *text, const char *any, bool *failed)
 {
 	char *copy;
 
@@ -70,7 +70,7 @@ static bool is_utf8(const char *text)
 }
 
 /* What can match nothing that is ever reported, or name nobody who logs on. */
-static const char *useless(char *const *fields)
+static const char *why_useless(char *const *fields)
 {
 	for (size_t i = 0; i < 2; i++)
 		if (strchr(fields[i], '*') != NULL && strcmp(fields[i], "*") != 0)
@@ -105,7 +105,7 @@ static const char *parse_line(struct ocs_usermap *map, char *text, unsigned numb
 	}
 	if (p != NULL)
 		return "more than five fields";
-	wrong = useless(fields);
+	wrong = why_useless(fields);
 	if (wrong != NULL)
 		return wrong;
 	wrong = field_fault((const char *const *)fields);
@@ -129,10 +129,10 @@ static const char *parse_line(struct ocs_usermap *map, char *text, unsigned numb
 		return "a FID needs a backend user and a folder, not *: one FID names one folder";
 	ocs_index_canonical_backend(fields[0]);
 	ocs_index_canonical_folder(fields[2]);
-	line->backend = field(map, fields[0], "*", &failed);
-	line->backend_user = field(map, fields[1], "*", &failed);
-	line->folder = field(map, fields[2], "*", &failed);
-	line->user = field(map, fields[3], "=", &failed);
+	line->backend = read_field(map, fields[0], "*", &failed);
+	line->backend_user = read_field(map, fields[1], "*", &failed);
+	line->folder = read_field(map, fields[2], "*", &failed);
+	line->user = read_field(map, fields[3], "=", &failed);
 	if (failed)
 		return "out of memory";
 	map->n++;
@@ -245,7 +245,7 @@ void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *back
 }
 
 /* What nobody sees in an editor, though a name may hold it. */
-static const char *unseen(const char *name)
+static const char *unseen_character(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -268,7 +268,7 @@ void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_report_fn *report, voi
 		                              line->user};
 
 		for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
-			const char *what = fields[f] != NULL ? unseen(fields[f]) : NULL;
+			const char *what = fields[f] != NULL ? unseen_character(fields[f]) : NULL;
 			char *message =
 			        what == NULL ? NULL
 			                     : talloc_asprintf(NULL, "%s:%u: %s %s: is it meant?",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* See utf7.h. */
+/* IMAP's modified UTF-7, encoded and decoded: see utf7.h. Pure functions. */
 #include "mapistore/utf7.h"
 
 #include <stdbool.h>

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "ocsnotify.h"
 
 #define VERSION 1
 
@@ -76,19 +77,21 @@ int ocs_category_from_word(const char *word, enum ocs_category *category_r)
 /* The low 12 bits are an enumeration, and a table event goes with the table type alone. */
 static bool flags_are_valid(uint16_t flags, uint16_t table_event)
 {
-	switch (flags & OCS_NF_TYPE_MASK) {
-	case OCS_NF_NEWMAIL:
-	case OCS_NF_CREATED:
-	case OCS_NF_DELETED:
-	case OCS_NF_MODIFIED:
-	case OCS_NF_MOVED:
-	case OCS_NF_COPIED:
-	case OCS_NF_SEARCH_COMPLETED:
-		return table_event == OCS_TE_NONE;
-	case OCS_NF_TABLE:
-		return table_event == OCS_TE_CHANGED || table_event == OCS_TE_ROW_ADDED ||
-		       table_event == OCS_TE_ROW_DELETED || table_event == OCS_TE_ROW_MODIFIED ||
-		       table_event == OCS_TE_RESTRICTION_CHANGED;
+	switch (flags & OCSNOTIFY_FLAG_TYPE) {
+	case OCSNOTIFY_NEWMAIL:
+	case OCSNOTIFY_OBJECT_CREATED:
+	case OCSNOTIFY_OBJECT_DELETED:
+	case OCSNOTIFY_OBJECT_MODIFIED:
+	case OCSNOTIFY_OBJECT_MOVED:
+	case OCSNOTIFY_OBJECT_COPIED:
+	case OCSNOTIFY_SEARCH_COMPLETED:
+		return table_event == 0;
+	case OCSNOTIFY_TABLE_MODIFIED:
+		return table_event == OCSNOTIFY_TABLE_CHANGED ||
+		       table_event == OCSNOTIFY_TABLE_ROW_ADDED ||
+		       table_event == OCSNOTIFY_TABLE_ROW_DELETED ||
+		       table_event == OCSNOTIFY_TABLE_ROW_MODIFIED ||
+		       table_event == OCSNOTIFY_TABLE_RESTRICTION_CHANGED;
 	default:
 		return false;
 	}

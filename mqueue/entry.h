@@ -24,39 +24,15 @@ enum ocs_category {
 	OCS_SEARCH_COMPLETED,
 };
 
-/* NotificationFlags, MS-OXCNOTIF 2.2.1.4.1.2 */
-#define OCS_NF_NEWMAIL          0x0002
-#define OCS_NF_CREATED          0x0004
-#define OCS_NF_DELETED          0x0008
-#define OCS_NF_MODIFIED         0x0010
-#define OCS_NF_MOVED            0x0020
-#define OCS_NF_COPIED           0x0040
-#define OCS_NF_SEARCH_COMPLETED 0x0080
-#define OCS_NF_TABLE            0x0100
-#define OCS_NF_EXTENDED         0x0400
-#define OCS_NF_TYPE_MASK        0x0fff
-#define OCS_NF_T                0x1000 /* total count present */
-#define OCS_NF_U                0x2000 /* unread count present */
-#define OCS_NF_S                0x4000 /* search folder */
-#define OCS_NF_M                0x8000 /* about a message */
-
-/* TableEventType, MS-OXCNOTIF 2.2.1.4.1.2 */
-#define OCS_TE_NONE                0
-#define OCS_TE_CHANGED             1
-#define OCS_TE_ROW_ADDED           3
-#define OCS_TE_ROW_DELETED         4
-#define OCS_TE_ROW_MODIFIED        5
-#define OCS_TE_RESTRICTION_CHANGED 7
-
 struct ocs_entry {
 	uint8_t category;     /* enum ocs_category */
-	uint16_t flags;       /* NotificationFlags */
-	uint16_t table_event; /* TableEventType of table entries, else OCS_TE_NONE */
+	uint16_t flags;       /* NotificationFlags: OCSNOTIFY_ types and flags of ocsnotify.h */
+	uint16_t table_event; /* TableEventType: OCSNOTIFY_TABLE_; 0: not about a table */
 	uint64_t fid,
 	        mid; /* as 64-bit C values (MS-OXCDATA 2.2.1): replica id in the low 16 bits */
 	uint64_t old_fid, old_mid; /* for folders old_mid is the old parent FID */
 	uint64_t parent_fid;
-	uint32_t total, unread; /* valid with OCS_NF_T, OCS_NF_U */
+	uint32_t total, unread; /* valid with OCSNOTIFY_FLAG_TOTAL, _UNREAD */
 	uint32_t message_flags; /* PidTagMessageFlags */
 	uint64_t accepted_at;   /* microseconds since 1970, UTC */
 	uint64_t sequence;      /* accept sequence: orders the entries of all queues of a node */

@@ -3,8 +3,8 @@
 /*
  * POSIX message queues, always non-blocking. This is the only place that calls mq_*.
  * Every function returns 0 or a negative errno, so that the caller can tell EAGAIN (full, empty)
- * from the ways a queue is not to be had. No locking of its own; descriptors may be shared by
- * threads.
+ * from the ways in which a queue is not available. No locking of its own; descriptors may be shared
+ * by threads.
  */
 #ifndef OCS_MQUEUE_QUEUE_H
 #define OCS_MQUEUE_QUEUE_H

@@ -30,7 +30,8 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 
 	if (config == NULL) {
 		talloc_free(map);
-		ocs_dispatch_log(dispatch, LOG_ERR, "reload: out of memory; the settings stay");
+		ocs_dispatch_log(dispatch, LOG_ERR,
+		                 "reload: out of memory; the settings stay as they were");
 		return;
 	}
 	pthread_mutex_lock(&dispatch->config_lock);
@@ -67,7 +68,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	ocs_dispatch_cache_free(dispatch);
 	ocs_sequence_close(dispatch->sequence);
 	ocs_recent_close(dispatch->recent);
-	ocs_registrations_close(dispatch->registrations);
+	ocs_message_log_close(dispatch->message_log);
 	if (dispatch->wake_socket >= 0)
 		close(dispatch->wake_socket);
 	talloc_free(dispatch->config);
@@ -103,8 +104,8 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	if (ocs_sequence_open(folder, ocs_now_us() * 1000, &dispatch->sequence, error) != 0)
 		return -1;
 	if (ocs_recent_open(folder, &dispatch->recent, &ids, error) != 0 ||
-	    ocs_registrations_open(folder, dispatch->index, &dispatch->registrations, &messages,
-	                           error) != 0)
+	    ocs_message_log_open(folder, dispatch->index, &dispatch->message_log, &messages,
+	                         error) != 0)
 		return -1;
 	if (ids.cut > 0 || messages.cut > 0)
 		ocs_dispatch_log(
@@ -114,8 +115,8 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		        folder);
 	if (ids.skipped > 0 || messages.skipped > 0)
 		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "%s: %u ids and %u registrations are damaged and skipped: if they "
-		                 "are reported again, they come through twice",
+		                 "%s: %u ids and %u messages are damaged and skipped: if they are "
+		                 "reported again, they are delivered twice",
 		                 folder, ids.skipped, messages.skipped);
 	talloc_free(folder);
 	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -122,7 +122,7 @@ int ocs_dispatch_anew_begin(struct ocs_dispatch *dispatch)
 	whole = add_sockets(dispatch) && whole;
 	if (!whole)
 		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "out of memory: not all MAPI servers are waited for");
+		                 "out of memory: cannot wait for all MAPI servers");
 	drop_arrived(dispatch);
 	for (size_t i = 0; i < anew->n_awaited; i++)
 		call(dispatch, anew->awaited[i]);
@@ -139,8 +139,8 @@ bool ocs_dispatch_anew_waits(struct ocs_dispatch *dispatch)
 	drop_arrived(dispatch);
 	if (anew->n_awaited > 0 && ocs_clock_ns() >= anew->until) {
 		ocs_dispatch_log(dispatch, LOG_WARNING,
-		                 "%zu MAPI server%s did not register again within %llu s: what is "
-		                 "for %s sessions is lost until then",
+		                 "%zu MAPI server%s did not register again within %llu s: "
+		                 "notifications for %s sessions are lost until then",
 		                 anew->n_awaited, anew->n_awaited == 1 ? "" : "s",
 		                 WAIT_NS / OCS_CLOCK_SECOND,
 		                 anew->n_awaited == 1 ? "its" : "their");

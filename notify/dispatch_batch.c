@@ -7,11 +7,11 @@
  *   resolve     names to identifiers; what is new is committed as assigned
  *   send        entries into the kernel queues
  *   spill       what they did not take, into the registry; committed, then the owners are woken
- *   register    what is done now is committed: from here on a repetition is a duplicate
+ *   record      what is done now is committed: from here on a repetition is a duplicate
  *
  * Killed between any two steps, a notification that is reported again is dispatched again with the
  * same identifiers. A group ends before a notification that depends on what the group has not yet
- * registered: the same id, the same message, or a folder that goes.
+ * recorded: the same id, the same message, or a folder that goes.
  */
 #include "notify/dispatch_internal.h"
 
@@ -75,7 +75,7 @@ static bool changes_folder(const struct ocs_notification *notification)
 	       notification->category != OCS_SEARCH_COMPLETED;
 }
 
-/* Whether an item must wait until the group is registered. Notes what it touches itself. */
+/* Whether an item must wait until the group is recorded. Notes what it touches itself. */
 static bool conflicts(struct group *group, const struct job *job, const struct item *item)
 {
 	const struct ocs_notification *notification = item->notification;
@@ -123,7 +123,7 @@ static void refuse_all(struct group *group)
 static void cancel_all(struct group *group)
 {
 	ocs_index_cancel(group->dispatch->index);
-	ocs_registrations_revert(group->dispatch->registrations);
+	ocs_message_log_revert(group->dispatch->message_log);
 	ocs_recent_revert(group->dispatch->recent);
 	ocs_registry_cancel(group->dispatch->registry);
 }
@@ -204,7 +204,7 @@ static int resolve_group(struct group *group, struct resolve *resolve)
 		remember_folders(group->dispatch, group->items[i]);
 	/* Not synced: a power cut also takes the queues, and a killed process leaves what it wrote.
 	 */
-	return ocs_registrations_flush(group->dispatch->registrations, false, &resolve->error);
+	return ocs_message_log_flush(group->dispatch->message_log, false, &resolve->error);
 }
 
 /* A queue whose spill list its owner has emptied takes entries again. */
@@ -411,14 +411,14 @@ static int spill_group(struct group *group, struct ocs_error *error)
 	return 0;
 }
 
-static int register_group(struct group *group, struct resolve *resolve)
+static int record_group(struct group *group, struct resolve *resolve)
 {
 	for (size_t i = 0; i < group->n; i++) {
 		struct item *item = group->items[i];
 
 		if (item->state != ITEM_SENT)
 			continue;
-		if (ocs_dispatch_register(resolve, item) != 0)
+		if (ocs_dispatch_record(resolve, item) != 0)
 			return -1;
 		if (item->notification->id != NULL &&
 		    ocs_recent_add(group->dispatch->recent, item->id_hash, group->now,
@@ -426,7 +426,7 @@ static int register_group(struct group *group, struct resolve *resolve)
 			return -1;
 	}
 	if (commit_index(group, &resolve->error) != 0 ||
-	    ocs_registrations_flush(group->dispatch->registrations, true, &resolve->error) != 0)
+	    ocs_message_log_flush(group->dispatch->message_log, true, &resolve->error) != 0)
 		return -1;
 	return ocs_recent_flush(group->dispatch->recent, group->now,
 	                        group->config->settings.dedupe_window, &resolve->error);
@@ -458,7 +458,7 @@ static void run_group(struct group *group)
 	}
 	if (ret == 0) {
 		ocs_fault_point("newmail-sent");
-		ret = register_group(group, &resolve);
+		ret = record_group(group, &resolve);
 	}
 	if (ret == 0) {
 		ocs_fault_point("newmail-done");
@@ -474,7 +474,7 @@ static void run_group(struct group *group)
 	forget_touched(group);
 }
 
-static uint64_t fixed_fid(void *arg, const struct ocs_folder_name *name)
+static uint64_t batch_fixed_fid(void *arg, const struct ocs_folder_name *name)
 {
 	return ocs_usermap_fid(arg, name);
 }
@@ -495,7 +495,7 @@ void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 	group->dispatch = dispatch;
 	group->config = ocs_dispatch_config_get(dispatch);
 	group->mem_ctx = talloc_new(group);
-	ocs_index_set_fixed(dispatch->index, group->config->map != NULL ? fixed_fid : NULL,
+	ocs_index_set_fixed(dispatch->index, group->config->map != NULL ? batch_fixed_fid : NULL,
 	                    group->config->map);
 	for (size_t j = 0; j < n; j++) {
 		for (size_t i = 0; i < jobs[j]->request->count; i++) {

@@ -43,22 +43,22 @@ struct dispatch_files {
 	size_t n;
 };
 
-static int sequence(void *arg, struct ocs_error *error)
+static int look_sequence(void *arg, struct ocs_error *error)
 {
 	return ocs_sequence_look(((struct ocs_dispatch *)arg)->sequence, error);
 }
 
-static int messages(void *arg, struct ocs_error *error)
+static int look_messages(void *arg, struct ocs_error *error)
 {
-	return ocs_registrations_look(((struct ocs_dispatch *)arg)->registrations, error);
+	return ocs_message_log_look(((struct ocs_dispatch *)arg)->message_log, error);
 }
 
-static int recent(void *arg, struct ocs_error *error)
+static int look_recent(void *arg, struct ocs_error *error)
 {
 	return ocs_recent_look(((struct ocs_dispatch *)arg)->recent, error);
 }
 
-static int replicas(void *arg, struct ocs_error *error)
+static int look_replicas(void *arg, struct ocs_error *error)
 {
 	return ocs_index_look_replicas(((struct ocs_dispatch *)arg)->index, error);
 }
@@ -66,14 +66,14 @@ static int replicas(void *arg, struct ocs_error *error)
 int ocs_dispatch_files_start(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	static const char restart[] =
-	        "what is accepted could not be remembered past a restart; put it back, or restart "
-	        "(a repeated report can then come through)";
+	        "what is accepted now would be forgotten at a restart; put it back, or restart (a "
+	        "repeated report may then be delivered twice)";
 	struct dispatch_files *files = talloc_zero(dispatch, struct dispatch_files);
 	const struct row own[] = {
-	        {{sequence, dispatch, OCS_HEALTH_UNWELL, restart}, true},
-	        {{messages, dispatch, OCS_HEALTH_UNWELL, restart}, true},
-	        {{recent, dispatch, OCS_HEALTH_UNWELL, restart}, true},
-	        {{replicas, dispatch, OCS_HEALTH_WARNING,
+	        {{look_sequence, dispatch, OCS_HEALTH_UNWELL, restart}, true},
+	        {{look_messages, dispatch, OCS_HEALTH_UNWELL, restart}, true},
+	        {{look_recent, dispatch, OCS_HEALTH_UNWELL, restart}, true},
+	        {{look_replicas, dispatch, OCS_HEALTH_WARNING,
 	          "without it and index.tdb, identifiers could be given twice"},
 	         false},
 	};

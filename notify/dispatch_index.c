@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * How large the identifier index is: what would make it grow is refused once it is as large as it
- * may be, and an admin hears of it from half of that. Store thread, but for the first function.
+ * may be; from half of that on there is a warning. Store thread, but for the first function.
  */
 #include "notify/dispatch_internal.h"
 
@@ -26,10 +26,9 @@ bool ocs_dispatch_index_may_grow(struct resolve *resolve)
 	if (!ocs_index_full(resolve->dispatch->index))
 		return true;
 	resolve->index_full = true;
-	ocs_error_set(
-	        &resolve->error,
-	        "the identifier index is as large as [main] index_limit lets it be: what is new "
-	        "to it is refused, known messages, known folders and deletions go on");
+	ocs_error_set(&resolve->error,
+	              "the identifier index has reached [main] index_limit: new messages and "
+	              "folders are refused; known ones and deletions are accepted");
 	ocs_dispatch_index_watch(resolve->dispatch);
 	return false;
 }
@@ -67,15 +66,14 @@ void ocs_dispatch_index_watch(struct ocs_dispatch *dispatch)
 		        path, now, limit);
 	else if (sizes.no_new_file)
 		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
-		               "%s is large enough, and the next index file cannot be made: see to "
-		               "the space and the rights of its folder",
+		               "%s is full, and the next index file cannot be created: check the "
+		               "space and the permissions of its folder",
 		               path);
 	else if (sizes.behind)
-		ocs_health_set(
-		        dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
-		        "%s was replaced by an older copy while in use: identifiers given since "
-		        "were skipped and are not given again, the names they had are lost",
-		        path);
+		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
+		               "%s was replaced by an older copy while in use: identifiers given "
+		               "since then are not given again, and their names are lost",
+		               path);
 	else if (sizes.bytes >= sizes.limit / 2)
 		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
 		               "%s grows: all index files together have %llu MiB, at the %llu of "

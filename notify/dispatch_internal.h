@@ -26,10 +26,10 @@
  *   dispatch_cache.c    identifiers in memory, for the fast path
  *   dispatch_core.c     settings, log, clock
  *
- * Below all of them: fanout.c, health.c, notification.c, recent.c, registrations.c,
+ * Below all of them: fanout.c, health.c, notification.c, recent.c, message_log.c,
  * sequence.c.
  *
- * Which thread may touch what: registry, index, registrations, recent belong to the store thread.
+ * Which thread may touch what: registry, index, message_log, recent belong to the store thread.
  * The caches, the queue table and the settings have mutexes of their own, held for a lookup or one
  * mq_send only.
  */
@@ -49,7 +49,7 @@
 #include "notify/dispatch.h"
 #include "notify/fanout.h"
 #include "notify/recent.h"
-#include "notify/registrations.h"
+#include "notify/message_log.h"
 #include "registry/registry.h"
 #include "notify/sequence.h"
 
@@ -172,7 +172,7 @@ struct target {
 	struct ocs_fanout_ids ids;
 	bool duplicate;                    /* a newmail this user knows already */
 	bool was_assigned;                 /* an identifier is in recent */
-	bool put_message, put_old_message; /* to be registered when done */
+	bool put_message, put_old_message; /* to be recorded when done */
 	bool announce;
 	uint64_t content; /* which mail the message is; 0: not known */
 	bool delete_message, delete_old_message, delete_folder;
@@ -213,7 +213,7 @@ struct ocs_dispatch {
 	struct ocs_registry *registry;
 	struct ocs_index *index;
 	struct ocs_recent *recent;
-	struct ocs_registrations *registrations;
+	struct ocs_message_log *message_log;
 	ocs_log_fn *log;
 	gid_t gid; /* of the registry folder, and so of every queue */
 	struct ocs_health *health;
@@ -320,7 +320,7 @@ struct resolve {
  * 1: the item has ended (refused, duplicate), -1: the store failed (resolve->error). */
 int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *item);
 /* What is to be written once the entries are sent. 0 or -1. */
-int ocs_dispatch_register(struct resolve *resolve, struct item *item);
+int ocs_dispatch_record(struct resolve *resolve, struct item *item);
 /* Users of a notification's folder (and old folder): a talloc array on mem_ctx. */
 const char **ocs_dispatch_users(const struct dispatch_config *config, const void *mem_ctx,
                                 const struct ocs_notification *notification, size_t *n_r);
@@ -328,7 +328,7 @@ const char **ocs_dispatch_users(const struct dispatch_config *config, const void
 /* dispatch_message.c. Store thread; 0, or -1 with resolve->error. */
 struct dispatch_message {
 	uint64_t mid, content;
-	bool known, announced; /* registered */
+	bool known, announced; /* recorded */
 	uint64_t replaced;     /* MID of another mail that had the name; 0: none */
 };
 int ocs_dispatch_need_transaction(struct resolve *resolve);
@@ -336,7 +336,7 @@ int ocs_dispatch_need_transaction(struct resolve *resolve);
  * gives UIDs again): a part of its GUID's hash. 0: the sender did not say, or it does not matter.
  */
 uint64_t ocs_dispatch_content(const struct ocs_notification *notification);
-/* A message's identifier: the registered one, the one assigned before a crash, or a new one, which
+/* A message's identifier: the recorded one, the one assigned before a crash, or a new one, which
  * is written down as assigned before anything is sent. content 0: whichever mail has the name. */
 int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_folder *folder,
                                 const char *message_id, uint64_t content,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Identifiers of messages, on the store thread: found, assigned, registered, and told from those of
+ * Identifiers of messages, on the store thread: found, assigned, recorded, and told from those of
  * another mail that had the same name before.
  */
 #include "notify/dispatch_internal.h"
@@ -62,10 +62,10 @@ int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_
                                 const char *message_id, uint64_t content,
                                 struct dispatch_message *out)
 {
-	struct ocs_registrations *registrations = resolve->dispatch->registrations;
+	struct ocs_message_log *message_log = resolve->dispatch->message_log;
 	struct ocs_index_message message = {0};
-	int ret = ocs_registrations_get(registrations, folder->series, message_id, &message,
-	                                &resolve->error);
+	int ret = ocs_message_log_get(message_log, folder->series, message_id, &message,
+	                              &resolve->error);
 
 	*out = (struct dispatch_message){.content = content};
 	if (ret != OCS_STORE_OK && ret != OCS_STORE_MISSING)
@@ -81,22 +81,22 @@ int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_
 			out->content = message.content;
 		return 0;
 	}
-	out->mid = ocs_registrations_assigned(registrations, folder->series, message_id, content);
+	out->mid = ocs_message_log_assigned(message_log, folder->series, message_id, content);
 	if (out->mid != 0)
 		return 0;
 	if (!ocs_dispatch_index_may_grow(resolve) || new_id(resolve, &out->mid) != 0)
 		return -1;
 	message = (struct ocs_index_message){.mid = out->mid, .content = content};
-	return ocs_registrations_assign(registrations, folder->series, message_id, &message,
-	                                out->replaced != 0, &resolve->error);
+	return ocs_message_log_assign(message_log, folder->series, message_id, &message,
+	                              out->replaced != 0, &resolve->error);
 }
 
 int ocs_dispatch_message_leaving(struct resolve *resolve, const struct ocs_index_folder *folder,
                                  const char *message_id, uint64_t *mid_r, bool *known_r)
 {
 	struct ocs_index_message message;
-	int ret = ocs_registrations_get(resolve->dispatch->registrations, folder->series,
-	                                message_id, &message, &resolve->error);
+	int ret = ocs_message_log_get(resolve->dispatch->message_log, folder->series, message_id,
+	                              &message, &resolve->error);
 
 	*known_r = ret == OCS_STORE_OK;
 	if (*known_r) {
@@ -112,14 +112,14 @@ int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_fol
 	struct ocs_dispatch *dispatch = resolve->dispatch;
 
 	ocs_dispatch_cache_message_add(dispatch, folder->series, message_id, message->mid);
-	return ocs_registrations_put(dispatch->registrations, folder->series, message_id, message,
-	                             &resolve->error);
+	return ocs_message_log_put(dispatch->message_log, folder->series, message_id, message,
+	                           &resolve->error);
 }
 
 int ocs_dispatch_message_delete(struct resolve *resolve, const struct ocs_index_folder *folder,
                                 const char *message_id)
 {
 	ocs_dispatch_cache_message_drop(resolve->dispatch, folder->series, message_id);
-	return ocs_registrations_delete(resolve->dispatch->registrations, folder->series,
-	                                message_id, &resolve->error);
+	return ocs_message_log_delete(resolve->dispatch->message_log, folder->series, message_id,
+	                              &resolve->error);
 }

@@ -288,7 +288,7 @@ static int verify(struct ocs_dispatch *dispatch, struct dispatch_queue *queue, c
 	int ret;
 
 	if (!queue->owner_known) {
-		snprintf(why, size, "nobody knows whose it is: its owner is not registered");
+		snprintf(why, size, "its owner is not registered, so it cannot be verified");
 		ret = -EPERM;
 	} else {
 		ret = ocs_queue_verify(queue->descriptor, queue->owner, dispatch->gid,

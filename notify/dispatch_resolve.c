@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Names to users and folders, on the store thread: what a notification is about, for each groupware
- * user that sees it; and what is registered once its entries are sent. Messages:
+ * user that sees it; and what is recorded once its entries are sent. Messages:
  * dispatch_message.c.
  */
 #include "notify/dispatch_internal.h"
@@ -20,7 +20,7 @@ struct user_list {
 	bool failed;
 };
 
-static void add_user(void *arg, const char *user, uint64_t fid)
+static void resolve_add_user(void *arg, const char *user, uint64_t fid)
 {
 	struct user_list *list = arg;
 	const char **grown;
@@ -47,10 +47,10 @@ const char **ocs_dispatch_users(const struct dispatch_config *config, const void
 	if (list.users == NULL)
 		return NULL;
 	ocs_usermap_match(config->map, notification->backend, notification->backend_user,
-	                  notification->folder, add_user, &list);
+	                  notification->folder, resolve_add_user, &list);
 	if (notification->old_folder != NULL)
 		ocs_usermap_match(config->map, notification->backend, notification->backend_user,
-		                  notification->old_folder, add_user, &list);
+		                  notification->old_folder, resolve_add_user, &list);
 	*n_r = list.n;
 	if (list.failed)
 		TALLOC_FREE(list.users);
@@ -236,7 +236,7 @@ static bool moves_into_itself(const struct ocs_notification *notification)
 	       notification->folder[len] == '/';
 }
 
-static void note_user(void *arg, const char *user, uint64_t fid)
+static void resolve_note_user(void *arg, const char *user, uint64_t fid)
 {
 	struct target *target = arg;
 
@@ -249,7 +249,7 @@ static bool sees(const struct dispatch_config *config, const struct ocs_notifica
 {
 	target->sees = false;
 	ocs_usermap_match(config->map, notification->backend, notification->backend_user, folder,
-	                  note_user, target);
+	                  resolve_note_user, target);
 	return target->sees;
 }
 
@@ -348,8 +348,8 @@ int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *
 
 /* ---- done ---- */
 
-static int register_target(struct resolve *resolve, const struct ocs_notification *notification,
-                           const struct target *target)
+static int record_target(struct resolve *resolve, const struct ocs_notification *notification,
+                         const struct target *target)
 {
 	struct ocs_dispatch *dispatch = resolve->dispatch;
 	struct ocs_folder_name name;
@@ -383,11 +383,11 @@ static int register_target(struct resolve *resolve, const struct ocs_notificatio
 	               : -1;
 }
 
-int ocs_dispatch_register(struct resolve *resolve, struct item *item)
+int ocs_dispatch_record(struct resolve *resolve, struct item *item)
 {
 	for (size_t i = 0; i < item->n_targets; i++)
 		if (!item->targets[i].duplicate &&
-		    register_target(resolve, item->targets[i].notification, &item->targets[i]) != 0)
+		    record_target(resolve, item->targets[i].notification, &item->targets[i]) != 0)
 			return -1;
 	return 0;
 }

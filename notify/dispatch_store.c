@@ -17,7 +17,7 @@
 #define BATCH_MAX     256 /* requests taken at once by the store thread */
 #define SYNC_NS       (50 * 1000000ULL)
 #define IDLE_NS       (500 * 1000000ULL)
-#define APPLY_NS      OCS_CLOCK_SECOND       /* registrations reach the index so soon */
+#define APPLY_NS      OCS_CLOCK_SECOND       /* the message log reaches the index so soon */
 #define APPLY_MAX     8192                   /* or when there are so many */
 #define JANITOR_NS    (5 * OCS_CLOCK_SECOND) /* well within the 30 s that the dead are given */
 #define GONE_NS       (100 * 1000000ULL) /* queues that their owners removed are looked for so often */
@@ -95,12 +95,12 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
 	ocs_dispatch_config_put(dispatch, config);
 	/* Applying starts the journal anew: one that is gone is said and made again before. */
-	if ((ocs_registrations_waiting(dispatch->registrations) >= APPLY_MAX ||
-	     (ocs_registrations_waiting(dispatch->registrations) > 0 &&
+	if ((ocs_message_log_waiting(dispatch->message_log) >= APPLY_MAX ||
+	     (ocs_message_log_waiting(dispatch->message_log) > 0 &&
 	      now - dispatch->last_apply >= APPLY_NS)) &&
 	    ocs_dispatch_watch_before(dispatch, &error) == 0) {
 		OCS_COUNT(dispatch, commits, 1);
-		if (ocs_registrations_apply(dispatch->registrations, &error) != 0)
+		if (ocs_message_log_apply(dispatch->message_log, &error) != 0)
 			ocs_dispatch_store_failed(dispatch, error.text);
 		dispatch->last_apply = ocs_clock_ns();
 	}

@@ -81,7 +81,7 @@ static int same_folder(const char *path, dev_t device, ino_t inode, struct ocs_e
 		return ocs_error_set(error, "%s: %s", path,
 		                     errno == ENOENT ? "is gone" : strerror(errno));
 	if (st.st_dev != device || st.st_ino != inode)
-		return ocs_error_set(error, "%s: is another folder than the one in use", path);
+		return ocs_error_set(error, "%s: is not the folder in use", path);
 	return 0;
 }
 
@@ -120,8 +120,8 @@ static int look_at_private(struct ocs_dispatch *dispatch)
 
 	return look_at(
 	        dispatch, OCS_HEALTH_PRIVATE, ret != 0 ? &why : NULL,
-	        "what is accepted could not be remembered past a restart; put it back, or "
-	        "restart (senders then log in again, and a repeated report can come through)");
+	        "what is accepted now would be forgotten at a restart; put it back, or restart "
+	        "(senders then log in again, and a repeated report may be delivered twice)");
 }
 
 /* The identifiers given since the last backup are in the open files only. */

@@ -4,6 +4,7 @@
  * The entries that one notification makes, by table. Pure: writes into the caller's array only.
  */
 #include "notify/fanout.h"
+#include "ocsnotify.h"
 
 #include <string.h>
 
@@ -41,14 +42,14 @@ static struct ocs_entry *add(struct fanout *fanout, enum ocs_table table, uint16
 static void folder_modified(struct fanout *fanout, uint64_t fid, bool with_counts)
 {
 	const struct ocs_notification *notification = fanout->notification;
-	struct ocs_entry *entry = add(fanout, OCS_TABLE_OBJECT, OCS_NF_MODIFIED, OCS_TE_NONE, fid);
+	struct ocs_entry *entry = add(fanout, OCS_TABLE_OBJECT, OCSNOTIFY_OBJECT_MODIFIED, 0, fid);
 
 	if (with_counts && notification->has_total) {
-		entry->flags |= OCS_NF_T;
+		entry->flags |= OCSNOTIFY_FLAG_TOTAL;
 		entry->total = notification->total;
 	}
 	if (with_counts && notification->has_unread) {
-		entry->flags |= OCS_NF_U;
+		entry->flags |= OCSNOTIFY_FLAG_UNREAD;
 		entry->unread = notification->unread;
 	}
 }
@@ -56,14 +57,16 @@ static void folder_modified(struct fanout *fanout, uint64_t fid, bool with_count
 static void contents(struct fanout *fanout, uint16_t table_event, uint64_t fid, uint64_t mid)
 {
 	struct ocs_entry *entry =
-	        add(fanout, OCS_TABLE_CONTENTS, OCS_NF_TABLE | OCS_NF_M, table_event, fid);
+	        add(fanout, OCS_TABLE_CONTENTS, OCSNOTIFY_TABLE_MODIFIED | OCSNOTIFY_FLAG_MESSAGE,
+	            table_event, fid);
 
 	entry->mid = mid;
 }
 
 static void hierarchy(struct fanout *fanout, uint16_t table_event, uint64_t fid, uint64_t parent)
 {
-	struct ocs_entry *entry = add(fanout, OCS_TABLE_HIERARCHY, OCS_NF_TABLE, table_event, fid);
+	struct ocs_entry *entry =
+	        add(fanout, OCS_TABLE_HIERARCHY, OCSNOTIFY_TABLE_MODIFIED, table_event, fid);
 
 	entry->parent_fid = parent;
 }
@@ -74,8 +77,9 @@ static void replaced(struct fanout *fanout)
 	uint64_t fid = fanout->ids->fid, mid = fanout->ids->replaced_mid;
 	size_t first = fanout->n;
 
-	add(fanout, OCS_TABLE_OBJECT, OCS_NF_DELETED | OCS_NF_M, OCS_TE_NONE, fid)->mid = mid;
-	contents(fanout, OCS_TE_ROW_DELETED, fid, mid);
+	add(fanout, OCS_TABLE_OBJECT, OCSNOTIFY_OBJECT_DELETED | OCSNOTIFY_FLAG_MESSAGE, 0, fid)
+	        ->mid = mid;
+	contents(fanout, OCSNOTIFY_TABLE_ROW_DELETED, fid, mid);
 	for (size_t i = first; i < fanout->n; i++) {
 		fanout->items[i].entry.category = OCS_DELETED;
 		fanout->items[i].entry.message_flags = 0;
@@ -91,31 +95,36 @@ static void message_event(struct fanout *fanout)
 		replaced(fanout);
 	switch (fanout->notification->category) {
 	case OCS_NEWMAIL:
-		add(fanout, OCS_TABLE_NEWMAIL, OCS_NF_NEWMAIL | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		add(fanout, OCS_TABLE_NEWMAIL, OCSNOTIFY_NEWMAIL | OCSNOTIFY_FLAG_MESSAGE, 0,
+		    ids->fid)
 		        ->mid = ids->mid;
 		/* fallthrough: a new mail is a created message too */
 		__attribute__((fallthrough));
 	case OCS_CREATED:
-		add(fanout, OCS_TABLE_OBJECT, OCS_NF_CREATED | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		add(fanout, OCS_TABLE_OBJECT, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_FLAG_MESSAGE, 0,
+		    ids->fid)
 		        ->mid = ids->mid;
 		folder_modified(fanout, ids->fid, true);
-		contents(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->mid);
-		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		contents(fanout, OCSNOTIFY_TABLE_ROW_ADDED, ids->fid, ids->mid);
+		hierarchy(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->fid, ids->parent_fid);
 		break;
 	case OCS_DELETED:
-		add(fanout, OCS_TABLE_OBJECT, OCS_NF_DELETED | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		add(fanout, OCS_TABLE_OBJECT, OCSNOTIFY_OBJECT_DELETED | OCSNOTIFY_FLAG_MESSAGE, 0,
+		    ids->fid)
 		        ->mid = ids->mid;
 		folder_modified(fanout, ids->fid, true);
-		contents(fanout, ids->mid_known ? OCS_TE_ROW_DELETED : OCS_TE_CHANGED, ids->fid,
-		         ids->mid);
-		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		contents(fanout,
+		         ids->mid_known ? OCSNOTIFY_TABLE_ROW_DELETED : OCSNOTIFY_TABLE_CHANGED,
+		         ids->fid, ids->mid);
+		hierarchy(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->fid, ids->parent_fid);
 		break;
 	case OCS_MODIFIED:
-		add(fanout, OCS_TABLE_OBJECT, OCS_NF_MODIFIED | OCS_NF_M, OCS_TE_NONE, ids->fid)
+		add(fanout, OCS_TABLE_OBJECT, OCSNOTIFY_OBJECT_MODIFIED | OCSNOTIFY_FLAG_MESSAGE, 0,
+		    ids->fid)
 		        ->mid = ids->mid;
-		contents(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->mid);
+		contents(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->fid, ids->mid);
 		if (fanout->notification->has_total || fanout->notification->has_unread)
-			hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+			hierarchy(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->fid, ids->parent_fid);
 		break;
 	case OCS_MOVED:
 	case OCS_COPIED: {
@@ -123,8 +132,9 @@ static void message_event(struct fanout *fanout)
 		bool leaves = moved && ids->old_fid != ids->fid;
 
 		entry = add(fanout, OCS_TABLE_OBJECT,
-		            (moved ? OCS_NF_MOVED : OCS_NF_COPIED) | OCS_NF_M, OCS_TE_NONE,
-		            ids->fid);
+		            (moved ? OCSNOTIFY_OBJECT_MOVED : OCSNOTIFY_OBJECT_COPIED) |
+		                    OCSNOTIFY_FLAG_MESSAGE,
+		            0, ids->fid);
 		entry->mid = ids->mid;
 		entry->old_fid = ids->old_fid;
 		entry->old_mid = ids->old_mid;
@@ -132,12 +142,15 @@ static void message_event(struct fanout *fanout)
 		if (leaves)
 			folder_modified(fanout, ids->old_fid, false);
 		if (moved)
-			contents(fanout, ids->old_mid_known ? OCS_TE_ROW_DELETED : OCS_TE_CHANGED,
+			contents(fanout,
+			         ids->old_mid_known ? OCSNOTIFY_TABLE_ROW_DELETED
+			                            : OCSNOTIFY_TABLE_CHANGED,
 			         ids->old_fid, ids->old_mid);
-		contents(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->mid);
-		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		contents(fanout, OCSNOTIFY_TABLE_ROW_ADDED, ids->fid, ids->mid);
+		hierarchy(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->fid, ids->parent_fid);
 		if (leaves)
-			hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->old_fid, ids->old_parent_fid);
+			hierarchy(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->old_fid,
+			          ids->old_parent_fid);
 		break;
 	}
 	case OCS_SEARCH_COMPLETED:
@@ -153,44 +166,44 @@ static void folder_event(struct fanout *fanout)
 	switch (fanout->notification->category) {
 	case OCS_CREATED:
 	case OCS_NEWMAIL:
-		entry = add(fanout, OCS_TABLE_OBJECT, OCS_NF_CREATED, OCS_TE_NONE, ids->fid);
+		entry = add(fanout, OCS_TABLE_OBJECT, OCSNOTIFY_OBJECT_CREATED, 0, ids->fid);
 		entry->parent_fid = ids->parent_fid;
-		hierarchy(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->parent_fid);
+		hierarchy(fanout, OCSNOTIFY_TABLE_ROW_ADDED, ids->fid, ids->parent_fid);
 		break;
 	case OCS_DELETED:
-		entry = add(fanout, OCS_TABLE_OBJECT, OCS_NF_DELETED, OCS_TE_NONE, ids->fid);
+		entry = add(fanout, OCS_TABLE_OBJECT, OCSNOTIFY_OBJECT_DELETED, 0, ids->fid);
 		entry->parent_fid = ids->parent_fid;
-		hierarchy(fanout, OCS_TE_ROW_DELETED, ids->fid, ids->parent_fid);
+		hierarchy(fanout, OCSNOTIFY_TABLE_ROW_DELETED, ids->fid, ids->parent_fid);
 		break;
 	case OCS_MODIFIED:
 		folder_modified(fanout, ids->fid, true);
-		hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+		hierarchy(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->fid, ids->parent_fid);
 		break;
 	case OCS_MOVED:
 	case OCS_COPIED: {
 		bool moved = fanout->notification->category == OCS_MOVED;
 
-		entry = add(fanout, OCS_TABLE_OBJECT, moved ? OCS_NF_MOVED : OCS_NF_COPIED,
-		            OCS_TE_NONE, ids->fid);
+		entry = add(fanout, OCS_TABLE_OBJECT,
+		            moved ? OCSNOTIFY_OBJECT_MOVED : OCSNOTIFY_OBJECT_COPIED, 0, ids->fid);
 		entry->parent_fid = ids->parent_fid;
 		entry->old_fid = ids->old_fid;
 		entry->old_mid = ids->old_parent_fid;
 		/* Renamed in place: its row changes; else it leaves one table and joins another. */
 		if (moved && ids->old_parent_fid == ids->parent_fid && ids->old_fid == ids->fid) {
-			hierarchy(fanout, OCS_TE_ROW_MODIFIED, ids->fid, ids->parent_fid);
+			hierarchy(fanout, OCSNOTIFY_TABLE_ROW_MODIFIED, ids->fid, ids->parent_fid);
 			break;
 		}
 		if (moved) /* a folder that moved keeps its FID; INBOX stays and gives its messages
 		              away */
 			hierarchy(fanout,
-			          ids->old_fid == ids->fid ? OCS_TE_ROW_DELETED
-			                                   : OCS_TE_ROW_MODIFIED,
+			          ids->old_fid == ids->fid ? OCSNOTIFY_TABLE_ROW_DELETED
+			                                   : OCSNOTIFY_TABLE_ROW_MODIFIED,
 			          ids->old_fid, ids->old_parent_fid);
-		hierarchy(fanout, OCS_TE_ROW_ADDED, ids->fid, ids->parent_fid);
+		hierarchy(fanout, OCSNOTIFY_TABLE_ROW_ADDED, ids->fid, ids->parent_fid);
 		break;
 	}
 	case OCS_SEARCH_COMPLETED:
-		add(fanout, OCS_TABLE_SEARCH, OCS_NF_SEARCH_COMPLETED, OCS_TE_NONE, ids->fid);
+		add(fanout, OCS_TABLE_SEARCH, OCSNOTIFY_SEARCH_COMPLETED, 0, ids->fid);
 		break;
 	}
 }

@@ -146,8 +146,8 @@ void ocs_health_no_memory(struct ocs_health *health)
 		return;
 	atomic_store(&health->no_memory, ocs_clock_ms());
 	ocs_health_set(health, OCS_HEALTH_MEMORY, OCS_HEALTH_UNWELL,
-	               "out of memory: requests are refused; see to what this process may have "
-	               "(RLIMIT_AS, MemoryMax=) and what the machine has left");
+	               "out of memory: requests are refused; check the limits of this process "
+	               "(RLIMIT_AS, MemoryMax=) and the machine's free memory");
 }
 
 static void try_memory(struct ocs_health *health)

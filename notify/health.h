@@ -74,7 +74,8 @@ void ocs_health_set(struct ocs_health *health, enum ocs_health_source source,
                     enum ocs_health_state state, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 /* Something was refused, or a connection ended, for lack of memory: UNWELL until none was for two
- * seconds and memory is to be had, which is tried with each ask. Any thread; health may be NULL. */
+ * seconds and memory is available, which is tried with each call. Any thread; health may be NULL.
+ */
 void ocs_health_no_memory(struct ocs_health *health);
 enum ocs_health_state ocs_health_state(struct ocs_health *health, enum ocs_health_source source);
 

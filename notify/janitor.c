@@ -12,7 +12,7 @@
 
 #include <talloc.h>
 
-static void reaped(void *arg, const struct ocs_reap_report *report)
+static void janitor_reaped(void *arg, const struct ocs_reap_report *report)
 {
 	struct ocs_dispatch *dispatch = arg;
 
@@ -23,11 +23,10 @@ static void reaped(void *arg, const struct ocs_reap_report *report)
 	                 (int)report->pid, report->sessions, report->sessions == 1 ? "" : "s",
 	                 report->queues, report->queues == 1 ? "" : "s");
 	if (report->left > 0)
-		ocs_dispatch_log(
-		        dispatch, LOG_WARNING,
-		        "%u of them could only be emptied: removing a queue of another user "
-		        "takes CAP_FOWNER; it goes when its owner starts again",
-		        report->left);
+		ocs_dispatch_log(dispatch, LOG_WARNING,
+		                 "%u of them could only be emptied: removing a queue of another "
+		                 "user needs CAP_FOWNER; its owner removes it at the next start",
+		                 report->left);
 }
 
 void ocs_dispatch_janitor(struct ocs_dispatch *dispatch)
@@ -39,7 +38,7 @@ void ocs_dispatch_janitor(struct ocs_dispatch *dispatch)
 	/* Without the table nobody is taken for dead too early. */
 	if (dispatch->missing == NULL)
 		dispatch->missing = ocs_reap_missing_new();
-	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, dispatch->missing, reaped, dispatch,
+	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, dispatch->missing, janitor_reaped, dispatch,
 	             &error) != 0)
 		ocs_dispatch_store_failed(dispatch, error.text);
 	dispatch->unsynced = true;

@@ -54,7 +54,7 @@ static int remember(struct ocs_recent *recent, const uint8_t id_hash[16], uint64
 	return 0;
 }
 
-static int replay(void *arg, const uint8_t *data, size_t len)
+static int recent_replay(void *arg, const uint8_t *data, size_t len)
 {
 	struct ocs_recent *recent = arg;
 
@@ -90,11 +90,11 @@ static int load(struct ocs_recent *recent, struct ocs_journal_damage *damage,
 {
 	struct ocs_journal *journal;
 
-	if (ocs_journal_open(recent->old_path, replay, recent, &journal, damage, error) != 0)
+	if (ocs_journal_open(recent->old_path, recent_replay, recent, &journal, damage, error) != 0)
 		return -1;
 	ocs_journal_close(journal);
 	recent->since = 0;
-	if (ocs_journal_open(recent->path, replay, recent, &journal, damage, error) != 0)
+	if (ocs_journal_open(recent->path, recent_replay, recent, &journal, damage, error) != 0)
 		return -1;
 	ocs_journal_close(recent->journal);
 	recent->journal = journal;
@@ -173,7 +173,7 @@ static int change_over(struct ocs_recent *recent, struct ocs_error *error)
 	if (rename(recent->path, recent->old_path) != 0)
 		return ocs_error_set(error, "%s: cannot rename: %s", recent->path, strerror(errno));
 	recent->since = 0;
-	if (ocs_journal_open(recent->path, replay, recent, &journal, NULL, error) != 0)
+	if (ocs_journal_open(recent->path, recent_replay, recent, &journal, NULL, error) != 0)
 		return -1; /* the open one goes on, under its new name, until revert */
 	ocs_journal_close(recent->journal);
 	recent->journal = journal;
@@ -199,7 +199,7 @@ int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
 	return 0;
 }
 
-static int ignore(void *arg, const uint8_t *data, size_t len)
+static int recent_ignore(void *arg, const uint8_t *data, size_t len)
 {
 	(void)arg;
 	(void)data;
@@ -227,7 +227,7 @@ static int write_again(struct ocs_recent *recent)
 	if (ocs_journal_restart(recent->journal, NULL) != 0)
 		return -1;
 	recent->since = recent->done != NULL ? recent->done->at : 0;
-	if (ocs_journal_open(recent->old_path, ignore, NULL, &older, NULL, NULL) != 0)
+	if (ocs_journal_open(recent->old_path, recent_ignore, NULL, &older, NULL, NULL) != 0)
 		return -1;
 	ocs_journal_close(older);
 	return 0;

@@ -21,7 +21,7 @@ struct ocs_sequence {
 	atomic_uint_fast64_t next;
 };
 
-static int replay(void *arg, const uint8_t *data, size_t len)
+static int sequence_replay(void *arg, const uint8_t *data, size_t len)
 {
 	struct ocs_sequence *sequence = arg;
 
@@ -54,7 +54,8 @@ int ocs_sequence_open(const char *folder, uint64_t at_least, struct ocs_sequence
 		talloc_free(sequence);
 		return ocs_error_set(error, "out of memory");
 	}
-	if (ocs_journal_open(path, replay, sequence, &sequence->journal, NULL, error) != 0) {
+	if (ocs_journal_open(path, sequence_replay, sequence, &sequence->journal, NULL, error) !=
+	    0) {
 		talloc_free(sequence);
 		return -1;
 	}

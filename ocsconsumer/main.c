@@ -23,21 +23,22 @@
 #include "mqueue/name.h"
 #include "config/config.h"
 
-static void print_warning(const char *text, void *arg)
+static void consumer_warning(const char *text, void *arg)
 {
 	(void)arg;
 	fprintf(stderr, "ocsconsumer: %s\n", text);
 }
 
-static void print_config_error(int priority, const char *text, void *arg)
+static void consumer_config_error(int priority, const char *text, void *arg)
 {
 	(void)arg;
 	if (priority <= LOG_ERR)
 		fprintf(stderr, "ocsconsumer: %s\n", text);
 }
 
-static void on_datagram(struct ocsnotify_session *session, const void *address, size_t address_len,
-                        const uint8_t *payload, size_t payload_len, int error, void *arg)
+static void consumer_on_datagram(struct ocsnotify_session *session, const void *address,
+                                 size_t address_len, const uint8_t *payload, size_t payload_len,
+                                 int error, void *arg)
 {
 	(void)session;
 	(void)address_len;
@@ -154,7 +155,7 @@ static int ocsconsumer_run(struct ocsnotify *context, struct ocsnotify_session *
 		if (ret > 0 && fds[0].revents != 0) {
 			ret = ocsnotify_process(context, NULL, NULL);
 			if (ret < 0)
-				return complain(context, "cannot take news in", ret);
+				return complain(context, "cannot process news", ret);
 		}
 		if (ocs_clock_ms() < due)
 			continue;
@@ -170,8 +171,8 @@ static int consume(struct ocsnotify *context, const struct consumer_options *opt
 	struct ocsnotify_session *session;
 	int ret;
 
-	ocsnotify_set_warning(context, print_warning, NULL);
-	ocsnotify_set_datagram(context, on_datagram, NULL);
+	ocsnotify_set_warning(context, consumer_warning, NULL);
+	ocsnotify_set_datagram(context, consumer_on_datagram, NULL);
 	ret = ocsnotify_session_open(context, options->user, NULL, &session);
 	if (ret != OCSNOTIFY_OK)
 		return complain(context, "cannot open a session", ret);
@@ -200,7 +201,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ocsconsumer: signals: %s\n", strerror(errno));
 		return 1;
 	}
-	if (ocs_config_load(options.ini, NULL, print_config_error, NULL, &config) != 0) {
+	if (ocs_config_load(options.ini, NULL, consumer_config_error, NULL, &config) != 0) {
 		close(signals);
 		return 1;
 	}

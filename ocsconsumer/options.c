@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The command line of ocsconsumer. */
+/* Parses the command line of ocsconsumer; prints usage and mistakes to stderr. */
 #include "ocsconsumer/ocsconsumer.h"
 
 #include <arpa/inet.h>

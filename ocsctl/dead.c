@@ -31,7 +31,7 @@ static bool parse_number(const char *text, uint64_t *number, bool *all)
 	       *number <= OCSCTL_DEAD_HELD_MAX;
 }
 
-static int disconnect(struct ocsctl_dead *dead)
+static int dead_disconnect(struct ocsctl_dead *dead)
 {
 	ocs_broker_close(dead->broker);
 	return 0;
@@ -59,7 +59,7 @@ int ocsctl_dead(struct ocsctl *ctl)
 		return OCSCTL_FAILED;
 	dead = talloc_zero(ctl, struct ocsctl_dead);
 	if (dead != NULL) {
-		talloc_set_destructor(dead, disconnect);
+		talloc_set_destructor(dead, dead_disconnect);
 		dead->ctl = ctl;
 		dead->settings = ocs_config_link(ctl->config, dead, &failed);
 	}

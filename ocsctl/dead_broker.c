@@ -137,7 +137,7 @@ static int find_any(struct ocsctl_dead *dead)
 		return ret;
 	amqp_destroy_message(&message);
 	ocsctl_error("%s is too busy to count what %s holds: try again, and list them first, since "
-	             "their numbers may be others now",
+	             "their numbers may have changed",
 	             ocs_broker_peer(dead->broker), dead->settings->dead_queue);
 	return -1;
 }

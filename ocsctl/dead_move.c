@@ -76,7 +76,7 @@ static int wait_confirm(struct ocsctl_dead *dead)
 				ocsctl_error("there is no queue %s to put it into", queue);
 			return returned ? -1 : 0;
 		case AMQP_BASIC_NACK_METHOD:
-			ocsctl_error("the broker does not take it into %s now", queue);
+			ocsctl_error("the broker does not accept it into %s now", queue);
 			return -1;
 		case AMQP_CONNECTION_BLOCKED_METHOD:
 			ocsctl_error("the broker takes no messages: its memory or disk alarm");

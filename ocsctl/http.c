@@ -26,7 +26,7 @@ struct ocsctl_http {
 	size_t len;
 };
 
-static size_t take_body(char *data, size_t size, size_t count, void *arg)
+static size_t http_take_body(char *data, size_t size, size_t count, void *arg)
 {
 	struct ocsctl_http *http = arg;
 	size_t len = size * count;
@@ -66,7 +66,7 @@ static bool set_up(struct ocsctl_http *http)
 	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_TIMEOUT, TOTAL_SECONDS) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_USERAGENT, "ocsctl/" OCS_VERSION) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+	       curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, http_take_body) == CURLE_OK &&
 	       curl_easy_setopt(curl, CURLOPT_WRITEDATA, http) == CURLE_OK;
 }
 

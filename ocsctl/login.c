@@ -49,8 +49,8 @@ static struct ocsctl_xml_reply *step(struct ocsctl_login *login, const void *mem
 		return NULL;
 	login->status = answer.status;
 	if (ocsctl_xml_read_reply(mem_ctx, answer.body, answer.len, &reply, error) < 0) {
-		ocs_error_set(error, "%s answered HTTP %ld and no document of the web service", url,
-		              answer.status);
+		ocs_error_set(error, "%s answered HTTP %ld without a document of the web service",
+		              url, answer.status);
 		return NULL;
 	}
 	if (answer.status != 200 || reply->error != NULL) {

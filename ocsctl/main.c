@@ -92,7 +92,7 @@ static const struct command {
          0,
          0,
          "[OPTIONS]",
-         "messages from RabbitMQ that nothing could be done with",
+         "messages from RabbitMQ that could not be processed",
          "Lists the dead-letter queue, the oldest first, and leaves everything where it is.\n"
          "  --count N      that many instead of 20\n"
          "  --retry N|all  puts message N of the list, or all, into the ingest queue again.\n"
@@ -169,7 +169,7 @@ static const struct command *find_command(const char *name)
 
 static int unknown_command(const char *name)
 {
-	fprintf(stderr, "ocsctl: there is no command '%s'; commands are", name);
+	fprintf(stderr, "ocsctl: unknown command '%s'; commands are", name);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(stderr, "%s %s", i > 0 ? "," : "", commands[i].name);
 	fputs("\n", stderr);

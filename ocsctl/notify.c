@@ -191,7 +191,7 @@ static int post(struct job *job, const struct item *items, size_t n)
 			break;
 		if (ocsctl_xml_read_reply(mem_ctx, answer.body, answer.len, &reply, &error) < 0) {
 			ocs_error_set(&error,
-			              "%s answered HTTP %ld and no document of the web service",
+			              "%s answered HTTP %ld without a document of the web service",
 			              job->url, answer.status);
 			break;
 		}
@@ -237,8 +237,8 @@ static int post_all(struct job *job)
 		} while (done + n < job->n_items && n < job->max_batch &&
 		         len + strlen(job->items[done + n].notification.xml) <= job->max_body);
 		if (post(job, job->items + done, n) < 0) {
-			ocsctl_error("%zu of %zu notifications were not answered for",
-			             job->n_items - done, job->n_items);
+			ocsctl_error("no answer for %zu of %zu notifications", job->n_items - done,
+			             job->n_items);
 			return -1;
 		}
 		done += n;
@@ -320,10 +320,9 @@ static int log_in(struct job *job)
 			             job->login.url);
 		else if (ctl->mechanism == NULL &&
 		         (job->login.status == 401 || job->login.status == 403))
-			ocsctl_error(
-			        "the login was by %s: if the account's hash serves another, say "
-			        "so with --mechanism",
-			        job->login.mechanism);
+			ocsctl_error("the login used %s: if the account's hash is for another "
+			             "mechanism, name it with --mechanism",
+			             job->login.mechanism);
 		return -1;
 	}
 	return 0;
@@ -356,9 +355,8 @@ int ocsctl_notify(struct ocsctl *ctl)
 	job.login.mechanism =
 	        ocsctl_login_mechanism(ctl->mechanism != NULL ? ctl->mechanism : "SCRAM-SHA-256");
 	if (job.login.mechanism == NULL)
-		return ocsctl_usage(
-		        "there is no mechanism '%s'; there are SCRAM-SHA-256, SSHA, PLAIN",
-		        ctl->mechanism);
+		return ocsctl_usage("unknown mechanism '%s': use SCRAM-SHA-256, SSHA or PLAIN",
+		                    ctl->mechanism);
 	/* Everything is read before anything is sent: a typing error in the last file costs
 	 * nothing. */
 	for (int i = 0; i < ctl->n_operands; i++)

@@ -48,7 +48,7 @@ static int store(const struct ocsctl *ctl, const char *name, const char *hash)
 	if (ctl->json)
 		return ocsctl_print_json(json_pack("{s:s, s:s, s:s}", "auth", "file", "username",
 		                                   name, "file", file));
-	printf("%s is written to %s; the daemon takes it over at its next SIGHUP\n", name, file);
+	printf("wrote %s to %s; send the daemon a SIGHUP to use it\n", name, file);
 	return OCSCTL_OK;
 }
 

@@ -14,6 +14,7 @@
 
 #include "mqueue/entry.h"
 #include "ocsctl/registry.h"
+#include "ocsnotify.h"
 
 #define MESSAGE_SIZE_MAX (16L << 20) /* HARD_MSGSIZEMAX of the kernel */
 
@@ -28,9 +29,8 @@ static struct ocsctl_queue *find_queue(struct ocsctl *ctl, struct ocsctl_view *v
 	mqd_t kernel;
 
 	if (name == NULL || ocs_queue_name_parse(name, &parsed) < 0) {
-		ocsctl_error(
-		        "'%s' is not the name of a queue of ocsmanager: `ocsctl queues` lists them",
-		        operand);
+		ocsctl_error("'%s' is not a queue name of ocsmanager: `ocsctl queues` lists them",
+		             operand);
 		return NULL;
 	}
 	for (size_t i = 0; i < view->n_queues; i++)
@@ -126,9 +126,9 @@ static json_t *entry_json(const void *mem_ctx, const char *source, const struct 
 	        "old_fid", ocsctl_json_id(entry->old_fid), "old_mid",
 	        ocsctl_json_id(entry->old_mid));
 
-	if ((entry->flags & OCS_NF_T) != 0)
+	if ((entry->flags & OCSNOTIFY_FLAG_TOTAL) != 0)
 		json_object_set_new(object, "total", json_integer(entry->total));
-	if ((entry->flags & OCS_NF_U) != 0)
+	if ((entry->flags & OCSNOTIFY_FLAG_UNREAD) != 0)
 		json_object_set_new(object, "unread", json_integer(entry->unread));
 	json_object_set_new(object, "message_flags", json_integer(entry->message_flags));
 	json_object_set_new(object, "message_class", json_string(entry->message_class));
@@ -137,7 +137,7 @@ static json_t *entry_json(const void *mem_ctx, const char *source, const struct 
 	return object;
 }
 
-static void list_entry(const uint8_t *data, size_t len, void *arg)
+static void queue_list_entry(const uint8_t *data, size_t len, void *arg)
 {
 	struct listing *listing = arg;
 	const void *mem_ctx = listing->mem_ctx;
@@ -151,21 +151,24 @@ static void list_entry(const uint8_t *data, size_t len, void *arg)
 		json_array_append_new(listing->list, entry_json(mem_ctx, listing->source, &entry));
 		return;
 	}
-	ocsctl_table_row(
-	        listing->table, listing->source, ocsctl_time(mem_ctx, entry.accepted_at),
-	        ocs_category_word((enum ocs_category)entry.category),
-	        talloc_asprintf(mem_ctx, "0x%04x", entry.flags),
-	        talloc_asprintf(mem_ctx, "%u", entry.table_event),
-	        talloc_asprintf(mem_ctx, "%016" PRIx64, entry.fid),
-	        talloc_asprintf(mem_ctx, "%016" PRIx64, entry.mid),
-	        (entry.flags & OCS_NF_T) != 0 ? talloc_asprintf(mem_ctx, "%u", entry.total) : "-",
-	        (entry.flags & OCS_NF_U) != 0 ? talloc_asprintf(mem_ctx, "%u", entry.unread) : "-",
-	        entry.message_class);
+	ocsctl_table_row(listing->table, listing->source, ocsctl_time(mem_ctx, entry.accepted_at),
+	                 ocs_category_word((enum ocs_category)entry.category),
+	                 talloc_asprintf(mem_ctx, "0x%04x", entry.flags),
+	                 talloc_asprintf(mem_ctx, "%u", entry.table_event),
+	                 talloc_asprintf(mem_ctx, "%016" PRIx64, entry.fid),
+	                 talloc_asprintf(mem_ctx, "%016" PRIx64, entry.mid),
+	                 (entry.flags & OCSNOTIFY_FLAG_TOTAL) != 0
+	                         ? talloc_asprintf(mem_ctx, "%u", entry.total)
+	                         : "-",
+	                 (entry.flags & OCSNOTIFY_FLAG_UNREAD) != 0
+	                         ? talloc_asprintf(mem_ctx, "%u", entry.unread)
+	                         : "-",
+	                 entry.message_class);
 }
 
-static int list_spilled(const uint8_t *data, size_t len, void *arg)
+static int queue_list_spilled(const uint8_t *data, size_t len, void *arg)
 {
-	list_entry(data, len, arg);
+	queue_list_entry(data, len, arg);
 	return 0;
 }
 
@@ -196,8 +199,8 @@ static int may_take(const struct ocsctl_queue *queue)
 	}
 	if (queue->owner == NULL || queue->owner->state == OCSCTL_OWNER_DEAD)
 		return 0;
-	ocsctl_error("--take is refused: %s belongs to process %d, which lives; its client would "
-	             "miss the entries",
+	ocsctl_error("--take is refused: %s belongs to process %d, which is running; its client "
+	             "would miss the entries",
 	             queue->r->name, (int)queue->owner->r.pid);
 	return -1;
 }
@@ -225,15 +228,16 @@ int ocsctl_peek(struct ocsctl *ctl)
 	}
 	if (ctl->take) {
 		listing.source = "kernel";
-		taken = take_all(queue, list_entry, &listing);
+		taken = take_all(queue, queue_list_entry, &listing);
 		if (taken < 0) {
 			ocsctl_error("%s: %s", queue->r->name, ocsctl_queue_trouble((int)taken));
 			status = OCSCTL_FAILED;
 		}
 		listing.source = "spill";
 	}
-	if (queue->r->id != 0 && ocs_registry_spill_each(view->registry, queue->r->id, list_spilled,
-	                                                 &listing, &error) != OCS_STORE_OK) {
+	if (queue->r->id != 0 &&
+	    ocs_registry_spill_each(view->registry, queue->r->id, queue_list_spilled, &listing,
+	                            &error) != OCS_STORE_OK) {
 		ocsctl_error("%s", error.text);
 		status = OCSCTL_FAILED;
 	}
@@ -253,7 +257,7 @@ int ocsctl_peek(struct ocsctl *ctl)
 
 /* ---- purge ---- */
 
-static void drop(const uint8_t *data, size_t len, void *arg)
+static void queue_drop_entry(const uint8_t *data, size_t len, void *arg)
 {
 	(void)data;
 	(void)len;
@@ -267,7 +271,7 @@ static int drain(const struct ocsctl_queue *queue, uint64_t *n, struct ocs_error
 
 	if (queue->r->spill_only)
 		return 0;
-	taken = take_all(queue, drop, NULL);
+	taken = take_all(queue, queue_drop_entry, NULL);
 	if (taken == -ENOENT)
 		return 0;
 	if (taken < 0)

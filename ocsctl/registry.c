@@ -119,7 +119,7 @@ int ocsctl_queue_open(const struct ocsctl_queue *queue, mqd_t *kernel_r)
 
 const char *ocsctl_queue_trouble(int kernel_error)
 {
-	return kernel_error == OCSCTL_QUEUE_FOREIGN ? "not its owner's: the name was taken"
+	return kernel_error == OCSCTL_QUEUE_FOREIGN ? "belongs to another user: the name was taken"
 	                                            : strerror(-kernel_error);
 }
 

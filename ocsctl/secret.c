@@ -21,7 +21,7 @@
 
 static volatile sig_atomic_t caught;
 
-static void on_signal(int number)
+static void secret_on_signal(int number)
 {
 	caught = number;
 }
@@ -59,7 +59,7 @@ static const char *take_line(const char *data, size_t len, char out[OCSCTL_PASSW
 	return NULL;
 }
 
-_Static_assert(OCSCTL_PASSWORD_MAX == 512, "the text above says it");
+_Static_assert(OCSCTL_PASSWORD_MAX == 512, "see the text above");
 
 /* One line, no byte behind it. What is wrong, or NULL. */
 static const char *read_line(int fd, char out[OCSCTL_PASSWORD_MAX + 1])
@@ -90,7 +90,7 @@ static int ask(int tty, const char *prompt, char out[OCSCTL_PASSWORD_MAX + 1])
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 	enum { COUNT = sizeof(numbers) / sizeof(numbers[0]) };
-	struct sigaction action = {.sa_handler = on_signal}, before[COUNT];
+	struct sigaction action = {.sa_handler = secret_on_signal}, before[COUNT];
 	struct termios shown, hidden;
 	int ret;
 

@@ -170,7 +170,7 @@ static void each_metric(const char *text, void (*each)(const char *name, double 
 	}
 }
 
-static void metric_to_json(const char *name, double value, void *arg)
+static void status_metric_to_json(const char *name, double value, void *arg)
 {
 	json_t *number = value >= 0 && value < 9e15 && value == (double)(int64_t)value
 	                         ? json_integer((json_int_t)value)
@@ -180,7 +180,7 @@ static void metric_to_json(const char *name, double value, void *arg)
 }
 
 /* People look for what happened; scripts get the zeros too. */
-static void metric_to_table(const char *name, double value, void *arg)
+static void status_metric_to_table(const char *name, double value, void *arg)
 {
 	char text[40];
 
@@ -227,7 +227,7 @@ static int print_json(const struct ocsctl *ctl, const struct facts *facts)
 {
 	json_t *counters = json_object(), *object;
 
-	each_metric(facts->metrics, metric_to_json, counters);
+	each_metric(facts->metrics, status_metric_to_json, counters);
 	object = json_pack(
 	        "{s:{s:s, s:o, s:b, s:o, s:o, s:o}, s:s, s:o, s:{s:o, s:o, s:o}, s:{s:o, s:o, s:o, "
 	        "s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:o, s:o, s:I}, s:o, s:o}",
@@ -417,7 +417,7 @@ static void print_text(struct ocsctl *ctl, const struct facts *facts)
 		struct ocsctl_table *table = ocsctl_table_new(ctl, heads);
 
 		putchar('\n');
-		each_metric(facts->metrics, metric_to_table, table);
+		each_metric(facts->metrics, status_metric_to_table, table);
 		ocsctl_table_print(table);
 	}
 }

@@ -118,13 +118,13 @@ static void look_from_child(struct ocs_check *check)
 
 	fflush(NULL);
 	if (pipe(ends) < 0) {
-		ocs_check_report(check, LOG_ERR, "main", "user", "cannot look as that user: %s",
+		ocs_check_report(check, LOG_ERR, "main", "user", "cannot check as that user: %s",
 		                 strerror(errno));
 		return;
 	}
 	pid = fork();
 	if (pid < 0) {
-		ocs_check_report(check, LOG_ERR, "main", "user", "cannot look as that user: %s",
+		ocs_check_report(check, LOG_ERR, "main", "user", "cannot check as that user: %s",
 		                 strerror(errno));
 		close(ends[0]);
 		close(ends[1]);
@@ -139,7 +139,7 @@ static void look_from_child(struct ocs_check *check)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status != 0 && check->errors == before)
-		ocs_check_report(check, LOG_ERR, "main", "user", "the look as that user failed");
+		ocs_check_report(check, LOG_ERR, "main", "user", "the check as that user failed");
 }
 
 int ocs_check(const struct ocs_config *config, bool starts, ocs_report_fn *report, void *arg)

@@ -54,7 +54,7 @@ static const char *no_room(const char *folder)
 		return strerror(errno);
 	for (size_t i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++)
 		if ((long)fs.f_type == kernels[i])
-			return "a file system of the kernel, which holds no files of ours";
+			return "a file system of the kernel, which cannot hold ordinary files";
 	return NULL;
 }
 
@@ -82,8 +82,8 @@ static void check_registry(struct ocs_check *check)
 
 	if (strlen(folder) + sizeof(WAKE_NAME) > sizeof(((struct sockaddr_un *)0)->sun_path))
 		ocs_check_report(check, LOG_WARNING, "main", "registry",
-		                 "the path is too long for the sockets in it: %zu bytes are "
-		                 "possible, and MAPI servers cannot use it",
+		                 "the path is too long for the sockets in it, so that MAPI servers "
+		                 "cannot use it: at most %zu bytes",
 		                 sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(WAKE_NAME));
 	if (stat(folder, &st) == 0) {
 		if (ocs_folder_look(folder, check->identity.uid, &error) < 0)
@@ -97,14 +97,16 @@ static void check_registry(struct ocs_check *check)
 		ocs_check_report(check, LOG_ERR, "main", "registry", "%s: %s", folder,
 		                 strerror(errno));
 	else if (lstat(folder, &st) == 0)
-		ocs_check_report(check, LOG_ERR, "main", "registry",
-		                 "%s is a link to nowhere: make what it names", folder);
+		ocs_check_report(
+		        check, LOG_ERR, "main", "registry",
+		        "%s is a symbolic link whose target does not exist: create the target",
+		        folder);
 	else if (stat(parent, &st) != 0)
 		ocs_check_report(check, LOG_ERR, "main", "registry",
-		                 "%s cannot be made: %s: %s (only the last level is made)", folder,
-		                 parent, strerror(errno));
+		                 "cannot create %s: %s: %s (only the last level is created)",
+		                 folder, parent, strerror(errno));
 	else if ((why = no_room(parent)) != NULL)
-		ocs_check_report(check, LOG_ERR, "main", "registry", "%s cannot be made: %s: %s",
+		ocs_check_report(check, LOG_ERR, "main", "registry", "cannot create %s: %s: %s",
 		                 folder, parent, why);
 }
 
@@ -264,14 +266,15 @@ static void check_registry_files(struct ocs_check *check)
 		ocs_check_report(check, LOG_ERR, "main", "replica_id", "%s", error.text);
 	else if (found > 0)
 		ocs_check_report(check, LOG_WARNING, "main", "registry",
-		                 "%s: a start keeps what is whole in it", error.text);
+		                 "%s: the daemon keeps its intact records when it starts",
+		                 error.text);
 	if (read) {
 		check_database(check, "registry.tdb",
-		               "a start keeps what is whole in it, for the rest clients register "
-		               "again");
+		               "the daemon keeps its intact records when it starts, and clients "
+		               "register the rest again");
 		check_database(check, "private/auth.tdb",
-		               "a start makes a new one and a new secret: all clients log in "
-		               "again");
+		               "the daemon makes a new one and a new secret when it starts: all "
+		               "clients log in again");
 	}
 }
 
@@ -296,7 +299,7 @@ static void check_secret(struct ocs_check *check)
 	parent_of(path, folder);
 	why = no_room(folder);
 	if (why != NULL)
-		ocs_check_report(check, LOG_ERR, "main", "secret_file", "%s cannot be made: %s: %s",
+		ocs_check_report(check, LOG_ERR, "main", "secret_file", "cannot create %s: %s: %s",
 		                 path, folder, why);
 }
 

@@ -128,7 +128,8 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 	return result;
 }
 
-static bool allowed(void *arg, const char *account, const char *backend, const char *backend_user)
+static bool daemon_allowed(void *arg, const char *account, const char *backend,
+                           const char *backend_user)
 {
 	struct ocs_daemon *daemon = arg;
 	bool result;
@@ -153,7 +154,7 @@ static void set_limits(struct ocs_daemon *daemon, struct ocs_auth_limits *limits
 
 static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
 {
-	const struct ocs_link_host host = {.arg = daemon, .allowed = allowed};
+	const struct ocs_link_host host = {.arg = daemon, .allowed = daemon_allowed};
 
 	if (daemon->link_settings == NULL)
 		return 0;
@@ -161,17 +162,17 @@ static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
 	                      daemon->dispatch, &host, ocs_log_text, &daemon->link, error);
 }
 
-static int look_secret(void *arg, struct ocs_error *error)
+static int daemon_look_secret(void *arg, struct ocs_error *error)
 {
 	return ocs_auth_look_secret(arg, error);
 }
 
-static int look_revoked(void *arg, struct ocs_error *error)
+static int daemon_look_revoked(void *arg, struct ocs_error *error)
 {
 	return ocs_auth_look_revoked(arg, error);
 }
 
-static int look_spool(void *arg, struct ocs_error *error)
+static int daemon_look_spool(void *arg, struct ocs_error *error)
 {
 	return ocs_link_look(arg, error);
 }
@@ -180,17 +181,16 @@ static int look_spool(void *arg, struct ocs_error *error)
 static int watch_files(struct ocs_daemon *daemon, struct ocs_error *error)
 {
 	const struct ocs_dispatch_file secret = {
-	        look_secret, daemon->auth, OCS_HEALTH_WARNING,
+	        daemon_look_secret, daemon->auth, OCS_HEALTH_WARNING,
 	        "it cannot be written again; at the next start every token ends, and clients log "
 	        "in again"};
 	const struct ocs_dispatch_file revoked = {
-	        look_revoked, daemon->auth, OCS_HEALTH_WARNING,
+	        daemon_look_revoked, daemon->auth, OCS_HEALTH_WARNING,
 	        "it cannot be written again; at the next start every token ends, and clients log "
 	        "in again"};
-	const struct ocs_dispatch_file spool = {
-	        look_spool, daemon->link, OCS_HEALTH_UNWELL,
-	        "messages for other nodes wait in it, and nothing more is taken into it: put it "
-	        "back, or restart, and they are lost"};
+	const struct ocs_dispatch_file spool = {daemon_look_spool, daemon->link, OCS_HEALTH_UNWELL,
+	                                        "messages for other nodes wait in it, and no more "
+	                                        "are added: put it back; a restart loses them"};
 
 	if (ocs_dispatch_files_add(daemon->dispatch, &secret) != 0 ||
 	    ocs_dispatch_files_add(daemon->dispatch, &revoked) != 0 ||
@@ -204,7 +204,7 @@ void ocs_daemon_watch_lock(struct ocs_daemon *daemon, struct ocs_folder_lock *lo
 {
 	const struct ocs_dispatch_file file = {
 	        ocs_folder_look_lock, lock, OCS_HEALTH_WARNING,
-	        "it cannot be made again; ocsctl does not find this daemon by it"};
+	        "it cannot be created again; ocsctl cannot find this daemon by it"};
 
 	if (ocs_dispatch_files_add(daemon->dispatch, &file) != 0)
 		ocs_log(LOG_WARNING, "the lock file is not watched");
@@ -233,17 +233,16 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 		return -1;
 	if (moved)
 		ocs_log(LOG_WARNING,
-		        "%s/registry.tdb was damaged and has been moved aside; what verified of it "
-		        "is kept, MAPI servers register the rest again",
+		        "%s/registry.tdb was damaged and has been moved aside; its intact records "
+		        "are kept, MAPI servers register the rest again",
 		        config->main.registry);
 	if (ocs_index_open(config->main.registry, (uint16_t)config->main.replica_id, true,
 	                   &daemon->index, error) < 0)
 		return -1;
 	if (ocs_index_salvaged(daemon->index))
 		ocs_log(LOG_ERR,
-		        "%s/index.tdb was damaged and has been moved aside; what verified of it, "
-		        "the "
-		        "high-water mark of the identifiers among it, is kept",
+		        "%s/index.tdb was damaged and has been moved aside; its intact records, "
+		        "the highest identifier among them, are kept",
 		        config->main.registry);
 	if (load_usermap(config, ocs_log_report, NULL, &map, error) < 0)
 		return -1;

@@ -95,7 +95,7 @@ int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_erro
 	int fd, result = 0;
 
 	if (!made && errno != EEXIST)
-		return ocs_error_set(error, "[main] registry: %s cannot be made: %s", folder,
+		return ocs_error_set(error, "[main] registry: cannot create %s: %s", folder,
 		                     strerror(errno));
 	fd = open_folder(folder, &st, error);
 	if (fd < 0)
@@ -124,7 +124,7 @@ int ocs_folder_private(const char *folder, const void *mem_ctx, const char **pat
 	if (path == NULL)
 		return ocs_error_set(error, "out of memory");
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return ocs_error_set(error, "%s cannot be made: %s", path, strerror(errno));
+		return ocs_error_set(error, "cannot create %s: %s", path, strerror(errno));
 	fd = open_folder(path, &st, error);
 	if (fd < 0)
 		return -1;

@@ -144,7 +144,7 @@ static void answer_login(struct ocs_http_request *request, enum ocs_metrics_mech
 	explicit_bzero(reply->token, sizeof(reply->token));
 }
 
-static void plain_login(struct ocs_http_request *request)
+static void http_plain_login(struct ocs_http_request *request)
 {
 	const struct ocs_xml_auth *asked = request->work_data;
 	const struct sockaddr *peer = peer_of(request);
@@ -182,8 +182,8 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0) {
 		/* On an open line it is refused before the password is looked at: no work. */
 		if (ocs_peer_is_loopback(peer_of(request)))
-			return ocs_http_workers_submit(request, plain_login);
-		plain_login(request);
+			return ocs_http_workers_submit(request, http_plain_login);
+		http_plain_login(request);
 		return OCS_HTTP_READY;
 	}
 	if (asked->has_sasl) {
@@ -198,7 +198,7 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 	return OCS_HTTP_READY;
 }
 
-static void logout(struct ocs_http_request *request)
+static void http_logout(struct ocs_http_request *request)
 {
 	const struct ocs_xml_auth *asked = request->work_data;
 	const char *token =
@@ -220,5 +220,5 @@ enum ocs_http_action ocs_http_auth_logout(struct ocs_http_request *request)
 {
 	if (request->http.body_len != 0 && read_body(request) == NULL)
 		return OCS_HTTP_READY;
-	return ocs_http_workers_submit(request, logout);
+	return ocs_http_workers_submit(request, http_logout);
 }

@@ -84,7 +84,7 @@ static void refuse_all(struct ocs_http_request *request, const struct ocs_refusa
 	request->about = NULL;
 }
 
-/* results: as done() gets them, which need not be those of the request. */
+/* results: as http_notify_done() gets them, which need not be those of the request. */
 static void write_results(struct ocs_http_request *request, const struct ocs_request *submitted,
                           const struct ocs_result *results)
 {
@@ -115,7 +115,7 @@ struct submission {
 	char account[OCS_AUTH_NAME_SIZE];
 };
 
-static void done(void *owner, const struct ocs_result *results, size_t count)
+static void http_notify_done(void *owner, const struct ocs_result *results, size_t count)
 {
 	struct submission *submission = owner;
 	struct ocs_http_request *request = submission->http;
@@ -214,7 +214,7 @@ static enum ocs_http_action notify(struct ocs_http_request *request, bool newmai
 	        .count = body->count,
 	        .items = body->items,
 	        .results = body->results,
-	        .done = done,
+	        .done = http_notify_done,
 	        .owner = submission,
 	};
 	if (all_refused(body)) {

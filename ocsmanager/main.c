@@ -227,7 +227,7 @@ static int serve(struct ocs_daemon *daemon, const sigset_t *signals)
 /* What is acknowledged is on its way whatever happens here, so being killed loses nothing. */
 static void give_up(int signal_number)
 {
-	static const char text[] = "ocsmanager: the stop took too long\n";
+	static const char text[] = "ocsmanager: stopping took too long\n";
 
 	(void)signal_number;
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
@@ -283,7 +283,8 @@ static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 		ocs_manager_ready(daemon);
 		int signal_number = serve(daemon, &signals);
 		ocs_manager_stopping();
-		ocs_log(LOG_NOTICE, "stops (%s)", signal_number == SIGINT ? "SIGINT" : "SIGTERM");
+		ocs_log(LOG_NOTICE, "stopping (%s)",
+		        signal_number == SIGINT ? "SIGINT" : "SIGTERM");
 		alarm(STOP_LIMIT);
 		ocs_daemon_stop(daemon);
 		alarm(0);

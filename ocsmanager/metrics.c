@@ -203,7 +203,8 @@ static void write_connections(FILE *out, struct ocs_link_status *link)
 			         ocs_link_connection_word((enum ocs_link_connection)which),
 			         states[which] == OCS_LINK_UP);
 	}
-	head(out, "link_state", "gauge", "What a connection to the broker is in: 1, the rest 0.");
+	head(out, "link_state", "gauge",
+	     "State of a connection to the broker: 1 for the one it is in, else 0.");
 	for (int which = 0; which < OCS_LINK_CONNECTIONS; which++)
 		for (int state = OCS_LINK_OFF; state <= OCS_LINK_REFUSED; state++)
 			fprintf(out, "ocsmanager_link_state{connection=\"%s\",state=\"%s\"} %d\n",

@@ -74,7 +74,7 @@ static void write_health(FILE *out, struct ocs_http_server *server, bool healthy
 		ocs_operations_link_notes(out, server->link);
 }
 
-static void healthz(struct ocs_http_server *server, struct page *page)
+static void operations_healthz(struct ocs_http_server *server, struct page *page)
 {
 	FILE *out = open_memstream(&page->text, &page->len);
 	struct ocs_error reason = {{0}};
@@ -119,7 +119,7 @@ static void write_notes(FILE *out, struct ocs_http_server *server, const char *r
 	}
 }
 
-static void metrics(struct ocs_http_server *server, struct page *page)
+static void operations_metrics(struct ocs_http_server *server, struct page *page)
 {
 	struct ocs_metrics_view view;
 
@@ -191,7 +191,7 @@ static void write_status(FILE *out, struct ocs_http_server *server)
 	fputs("<p><a href=\"/metrics\">All counters</a></p>\n</body></html>\n", out);
 }
 
-static void status(struct ocs_http_server *server, struct page *page)
+static void operations_status(struct ocs_http_server *server, struct page *page)
 {
 	FILE *out = open_memstream(&page->text, &page->len);
 
@@ -203,7 +203,7 @@ static void status(struct ocs_http_server *server, struct page *page)
 	end_page(page, out);
 }
 
-static void link_page(struct ocs_http_server *server, struct page *page)
+static void operations_link_page(struct ocs_http_server *server, struct page *page)
 {
 	if (server->link == NULL) {
 		set_text(page, 404, "a single machine: [rabbitmq] uri is not set");
@@ -216,7 +216,7 @@ static void link_page(struct ocs_http_server *server, struct page *page)
 }
 
 /* Who answers here, so that `ocsctl` does not take another daemon for the one it asks about. */
-static void identity(struct ocs_http_server *server, struct page *page)
+static void operations_identity(struct ocs_http_server *server, struct page *page)
 {
 	json_t *object = json_pack("{s:s, s:s, s:i}", "program", "ocsmanager", "version",
 	                           OCS_VERSION, "pid", (int)getpid());
@@ -234,11 +234,11 @@ static void identity(struct ocs_http_server *server, struct page *page)
 static const struct {
 	const char *path;
 	void (*make)(struct ocs_http_server *server, struct page *page);
-} pages[] = {{"/healthz", healthz},
-             {"/metrics", metrics},
-             {"/status", status},
-             {"/link", link_page},
-             {"/identity", identity}};
+} pages[] = {{"/healthz", operations_healthz},
+             {"/metrics", operations_metrics},
+             {"/status", operations_status},
+             {"/link", operations_link_page},
+             {"/identity", operations_identity}};
 
 static void make_page(struct ocs_http_server *server, const char *url, const char *method,
                       struct page *page)

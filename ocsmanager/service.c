@@ -129,7 +129,7 @@ static void free_service(struct ocs_service *service)
 	free(service);
 }
 
-static void tell_descriptors(void *health, const char *scarce)
+static void service_tell_descriptors(void *health, const char *scarce)
 {
 	if (scarce != NULL)
 		ocs_health_set(health, OCS_HEALTH_DESCRIPTORS, OCS_HEALTH_UNWELL, "%s", scarce);
@@ -137,7 +137,7 @@ static void tell_descriptors(void *health, const char *scarce)
 		ocs_health_set(health, OCS_HEALTH_DESCRIPTORS, OCS_HEALTH_WELL, NULL);
 }
 
-static void tell_no_memory(void *health)
+static void service_tell_no_memory(void *health)
 {
 	ocs_health_no_memory(health);
 }
@@ -150,8 +150,8 @@ static int start_guards(struct ocs_service *service, const struct ocs_config *co
 	        .connections = service->share.connections,
 	        .local_connections = service->share.connections,
 	        .key = "[server:main] connection_limit",
-	        .tell = tell_descriptors,
-	        .no_memory = tell_no_memory,
+	        .tell = service_tell_descriptors,
+	        .no_memory = service_tell_no_memory,
 	        .arg = ocs_dispatch_health_of(server->dispatch),
 	        .counters = &server->metrics.connections,
 	};
@@ -299,7 +299,7 @@ int ocs_service_stop(struct ocs_service *service)
 	/* Their connections are suspended, with which libmicrohttpd cannot be stopped. */
 	hang = ocs_http_guard_busy(service->server.guard, false);
 	if (hang > 0) {
-		ocs_log(LOG_ERR, "%u requests hang and are given up at the end", hang);
+		ocs_log(LOG_ERR, "%u requests hang and are abandoned", hang);
 		/* What both ask is about to go. */
 		ocs_listener_stop(&service->operations);
 		ocs_http_guard_tell_nobody(service->server.guard);

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * A bind request: by a socket in the registry folder the library tells the daemon that a user
- * has got his first subscription here, and hears when the other nodes know it. Only where the
+ * has got their first subscription here, and hears when the other nodes know it. Only where the
  * daemon has a link to other nodes (ocs_registry_settings.linked).
  *
  * A connection (AF_UNIX, SOCK_SEQPACKET) carries one request and one reply, a packet each:
@@ -38,7 +38,7 @@ struct ocs_bind_reply {
 };
 
 /* The socket's address in a registry folder. A path too long for a socket address goes by a
- * descriptor of the folder: *folder_fd_r (-1: not needed) is closed by the caller once he has
+ * descriptor of the folder: *folder_fd_r (-1: not needed) is closed by the caller once it has
  * connected or bound. 0 or -errno. */
 int ocs_bind_request_address(const char *folder, struct sockaddr_un *address, int *folder_fd_r);
 

@@ -65,7 +65,7 @@ int ocs_registry_boot_check(struct ocs_registry *registry, bool create, struct o
 	} else if (ret != OCS_STORE_MISSING) {
 		return ret;
 	} else if (!create) {
-		ocs_error_set(error, "%s: damaged: a running daemon makes it anew within seconds",
+		ocs_error_set(error, "%s: damaged: a running daemon replaces it within seconds",
 		              ocs_store_path(registry->store));
 		return OCS_STORE_CORRUPT;
 	}

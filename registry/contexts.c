@@ -151,7 +151,7 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
 	return OCS_STORE_OK;
 }
 
-/* The owner of a context's socket or, where that was removed, of its journal. */
+/* The owner of a context's socket or, where that was removed, of its queue list. */
 static bool file_owner(const struct ocs_registry *registry, uint64_t id, uid_t *uid)
 {
 	struct sockaddr_un address;
@@ -160,7 +160,7 @@ static bool file_owner(const struct ocs_registry *registry, uint64_t id, uid_t *
 
 	if ((ocs_registry_wake_address(registry, id, &address) == 0 &&
 	     lstat(address.sun_path, &st) == 0 && S_ISSOCK(st.st_mode)) ||
-	    (ocs_registry_journal_path(registry, id, path, sizeof(path)) == 0 &&
+	    (ocs_registry_queue_list_path(registry, id, path, sizeof(path)) == 0 &&
 	     lstat(path, &st) == 0 && S_ISREG(st.st_mode))) {
 		*uid = st.st_uid;
 		return true;
@@ -191,7 +191,7 @@ int ocs_registry_context_uid(struct ocs_registry *registry, uint64_t id, uid_t *
 	*uid_r = recorded;
 	if (!has_files || of_files == recorded)
 		return OCS_STORE_OK;
-	ocs_error_set(error, "it says uid %u and its files belong to uid %u", (unsigned)recorded,
-	              (unsigned)of_files);
+	ocs_error_set(error, "its record says uid %u, its files belong to uid %u",
+	              (unsigned)recorded, (unsigned)of_files);
 	return OCS_STORE_MISSING;
 }

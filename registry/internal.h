@@ -6,14 +6,14 @@
  *
  *   reap.c         what the dead have left
  *   registry.c     open, close
- *   remake.c       the file made anew under a running daemon
+ *   remake.c       the file replaced under a running daemon
  *   boot_id.c      the record that each registry has
  *   contexts.c     who has a library open
  *   sessions.c     their sessions
  *   users.c        the queues of a user
  *   spill.c        the spill lists
  *   settings.c     what the libraries are told of the ini
- *   wake_folder.c  sockets and journals of the libraries: where they are
+ *   wake_folder.c  sockets and queue lists of the libraries: where they are
  *   record.c       records, transactions, lists of ids
  *
  * Apart, each by itself: match.c, push.c, bind_request.c.

@@ -14,9 +14,10 @@
 #include "mqueue/name.h"
 
 /*
- * entry is one of table `table`. types: NotificationTypes of the subscription (OCS_NF_TABLE for the
- * implicit one of a table). folder OCS_FOLDER_STORE: the whole store. mid 0: the folder itself and
- * the messages directly in it; else that message in that folder. A move is heard in its source too.
+ * entry is one of table `table`. types: NotificationTypes of the subscription
+ * (OCSNOTIFY_TABLE_MODIFIED for the implicit one of a table). folder OCS_FOLDER_STORE: the whole
+ * store. mid 0: the folder itself and the messages directly in it; else that message in that
+ * folder. A move is heard in its source too.
  */
 bool ocs_match_entry(const struct ocs_entry *entry, enum ocs_table table, uint16_t types,
                      uint64_t folder, uint64_t mid);

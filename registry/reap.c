@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What dead contexts have left: found by their sockets and journals, and removed. Touches the
+ * What dead contexts have left: found by their sockets and queue lists, and removed. Touches the
  * registry, its wake folder and the kernel's queues.
  */
 #include "registry/reap.h"
@@ -86,14 +86,14 @@ static void forget_found(struct ocs_reap_missing *missing)
 	missing->n = kept;
 }
 
-/* Of a context without a socket: 1 if its journal is locked, so that it lives, 0 if it is not, -1
- * if there is none. */
-static int journal_locked(const struct ocs_registry *registry, uint64_t context)
+/* Of a context without a socket: 1 if its queue list is locked, so that it lives, 0 if it is not,
+ * -1 if there is none. */
+static int queue_list_locked(const struct ocs_registry *registry, uint64_t context)
 {
 	char path[PATH_MAX];
 	int fd, locked;
 
-	if (ocs_registry_journal_path(registry, context, path, sizeof(path)) != 0)
+	if (ocs_registry_queue_list_path(registry, context, path, sizeof(path)) != 0)
 		return -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -120,7 +120,7 @@ static bool is_dead(const struct ocs_registry *registry, uint64_t context,
 		failure = errno;
 	close(fd);
 	if (failure == ENOENT) {
-		int locked = journal_locked(registry, context);
+		int locked = queue_list_locked(registry, context);
 
 		return locked < 0 ? missing_long(missing, context) : locked == 0;
 	}
@@ -168,19 +168,19 @@ unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, u
 	char path[PATH_MAX], fresh[PATH_MAX + 8], line[OCS_QUEUE_NAME_MAX + 1];
 	struct sockaddr_un address;
 	unsigned removed = 0;
-	FILE *journal = NULL;
+	FILE *list = NULL;
 	struct stat st;
 	int fd;
 
-	if (ocs_registry_journal_path(registry, context, path, sizeof(path)) == 0) {
+	if (ocs_registry_queue_list_path(registry, context, path, sizeof(path)) == 0) {
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		/* It names queues; those that are its owner's are removed. */
 		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-			journal = fdopen(fd, "r");
-		if (journal == NULL && fd >= 0)
+			list = fdopen(fd, "r");
+		if (list == NULL && fd >= 0)
 			close(fd);
 	}
-	while (journal != NULL && parsed != NULL && fgets(line, sizeof(line), journal) != NULL) {
+	while (list != NULL && parsed != NULL && fgets(line, sizeof(line), list) != NULL) {
 		int gone;
 
 		line[strcspn(line, "\n")] = '\0';
@@ -192,8 +192,8 @@ unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, u
 			(*left_r)++;
 	}
 	free(parsed);
-	if (journal != NULL) {
-		fclose(journal);
+	if (list != NULL) {
+		fclose(list);
 		unlink(path);
 		if (snprintf(fresh, sizeof(fresh), "%s.new", path) < (int)sizeof(fresh))
 			unlink(fresh);

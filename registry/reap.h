@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Removing what dead contexts left: sessions, queues, spill lists, sockets, journals. Used by the
- * daemon for all and by the library for its own user id.
+ * Removing what dead contexts left: sessions, queues, spill lists, sockets, queue lists. Used by
+ * the daemon for all and by the library for its own user id.
  *
  * Threads: uses the registry, so whoever serialises that calls it. The report is called inside.
  */
@@ -25,8 +25,8 @@ typedef void ocs_reap_report_fn(void *arg, const struct ocs_reap_report *report)
 
 /* A context whose socket refuses is dead. One whose socket is missing may only have lost it: the
  * library binds it again within some seconds (cleaners of temporary folders remove sockets). The
- * lock on its journal tells whether it lives; where that is gone too, it is dead when it has been
- * missing for so long in calls with the same table. */
+ * lock on its queue list tells whether it lives; where that is gone too, it is dead when it has
+ * been missing for so long in calls with the same table. */
 #define OCS_REAP_GRACE_MS 15000
 extern uint64_t ocs_reap_grace_ms; /* for tests */
 struct ocs_reap_missing;
@@ -38,11 +38,11 @@ void ocs_reap_missing_free(struct ocs_reap_missing *missing);
 int ocs_reap(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing *missing,
              ocs_reap_report_fn *report, void *arg, struct ocs_error *error);
 
-/* Whether nobody answers at its socket, and nobody holds its journal. What cannot be told counts as
- * alive. */
+/* Whether nobody answers at its socket, and nobody holds its queue list. What cannot be told counts
+ * as alive. */
 bool ocs_reap_is_dead(const struct ocs_registry *registry, uint64_t context);
 
-/* Removes a context's socket and journal, and the queues that the journal names. Returns how many
+/* Removes a context's socket and queue list, and the queues that the list names. Returns how many
  * queues there were; *left_r (may be NULL): those that could only be emptied. */
 unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r);
 

@@ -60,7 +60,7 @@ struct ocs_registry_session {
 
 /* Which entries of a queue any of its handles wants. */
 struct ocs_matcher {
-	uint16_t types; /* NotificationTypes; OCS_NF_TABLE for table queues */
+	uint16_t types; /* NotificationTypes; OCSNOTIFY_TABLE_MODIFIED for table queues */
 	uint64_t mid;   /* 0: any message */
 };
 #define OCS_MATCHERS_MAX                                                                           \
@@ -71,7 +71,7 @@ struct ocs_registry_queue {
 	uint64_t session, context;
 	uint64_t folder; /* OCS_FOLDER_STORE: whole store */
 	enum ocs_table table;
-	bool spill_only; /* no kernel queue was to be had */
+	bool spill_only; /* the kernel gave no queue */
 	char name[OCS_QUEUE_NAME_MAX];
 	uint16_t n_matchers; /* 1 to OCS_MATCHERS_MAX */
 	struct ocs_matcher matchers[OCS_MATCHERS_MAX];
@@ -202,10 +202,11 @@ int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t cont
 /* A datagram to it carries the 8 bytes of a queue id (little-endian), or nothing: the registry was
  * made anew and lacks this context. */
 
-/* <folder>/wake/<context id>.queues: the library appends the name of each queue, with a newline,
- * before it creates it, so that the janitor can unlink those that were never registered. */
-int ocs_registry_journal_path(const struct ocs_registry *registry, uint64_t context, char *path,
-                              size_t size);
+/* The queue list, <folder>/wake/<context id>.queues: the library appends the name of each queue,
+ * with a newline, before it creates it, so that the janitor can unlink those that were never
+ * registered. */
+int ocs_registry_queue_list_path(const struct ocs_registry *registry, uint64_t context, char *path,
+                                 size_t size);
 
 uint64_t ocs_random_id(void); /* never 0 */
 uint64_t ocs_now_us(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The file made anew under a running daemon, with what the open one holds or empty, and put in its
- * place. Touches registry.tdb and what is made beside it.
+ * registry.tdb replaced under a running daemon, with what the open one holds or empty, and put in
+ * its place. Touches registry.tdb and what is made beside it.
  */
 #include "registry/internal.h"
 
@@ -15,14 +15,15 @@
 
 #include <talloc.h>
 
-static int copy_one(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
+static int remake_copy_one(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                           void *arg)
 {
 	return data == NULL ? 0 : ocs_store_put(arg, key, key_len, data, len, NULL);
 }
 
 /* All that verifies, or nothing but the boot id: a half would be sessions without queues. */
-static int fill(struct ocs_registry *registry, struct ocs_store *fresh, bool *whole_r,
-                struct ocs_error *error)
+static int remake_fill(struct ocs_registry *registry, struct ocs_store *fresh, bool *whole_r,
+                       struct ocs_error *error)
 {
 	int ret = ocs_store_begin(fresh, error);
 
@@ -30,7 +31,7 @@ static int fill(struct ocs_registry *registry, struct ocs_store *fresh, bool *wh
 		return ret;
 	*whole_r = ocs_store_usable(registry->store, NULL) == OCS_STORE_OK &&
 	           !ocs_store_damaged(registry->store) &&
-	           ocs_store_each(registry->store, -1, copy_one, fresh, NULL) == 0;
+	           ocs_store_each(registry->store, -1, remake_copy_one, fresh, NULL) == 0;
 	if (!*whole_r)
 		ret = ocs_store_wipe(fresh, error);
 	if (ret == OCS_STORE_OK)
@@ -48,7 +49,7 @@ static int take_place(const char *fresh, const char *path, struct ocs_error *err
 	/* The latest one for who wants to know what happened; many would fill the disk. */
 	if (snprintf(aside, sizeof(aside), "%s.other", path) >= (int)sizeof(aside) ||
 	    (rename(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0)
-		return ocs_error_set(error, "%s: cannot be put in place: %s", fresh,
+		return ocs_error_set(error, "%s: cannot put it in place: %s", fresh,
 		                     strerror(errno));
 	return OCS_STORE_OK;
 }
@@ -79,7 +80,7 @@ int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_
 	ret = ocs_store_open(temporary, OCS_REGISTRY_HASH_SIZE, OCS_STORE_CREATE, 0660, st.st_gid,
 	                     &fresh, NULL, error);
 	if (ret == OCS_STORE_OK)
-		ret = fill(registry, fresh, whole_r, error);
+		ret = remake_fill(registry, fresh, whole_r, error);
 	ocs_store_close(fresh);
 	if (ret == OCS_STORE_OK)
 		ret = take_place(temporary, path, error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The sessions of the registry: S<id>, and the long way to what belongs to a context. Touches
+ * The sessions of the registry: S<id>, and the search for those of a context. Touches
  * the open registry.
  */
 #include "registry/internal.h"
@@ -204,10 +204,11 @@ struct session_list {
 	size_t n;
 };
 
-static int session_each(const void *key, size_t key_len, const uint8_t *data, size_t len,
-                        void *arg);
+static int registry_each_session(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                                 void *arg);
 
-static int session_each(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
+static int registry_each_session(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                                 void *arg)
 {
 	struct session_list *sessions = arg;
 	struct ocs_registry_session *grown;
@@ -229,7 +230,7 @@ int ocs_registry_session_list(struct ocs_registry *registry, const void *mem_ctx
                               struct ocs_error *error)
 {
 	struct session_list sessions = {NULL, 0};
-	int ret = ocs_store_each(registry->store, 'S', session_each, &sessions, error);
+	int ret = ocs_store_each(registry->store, 'S', registry_each_session, &sessions, error);
 
 	*list_r = NULL;
 	*n_r = 0;
@@ -273,7 +274,7 @@ int ocs_registry_sweep_context(struct ocs_registry *registry, uint64_t id, const
 	}
 	talloc_free(users);
 	if (ret == OCS_STORE_OK &&
-	    ocs_store_each(registry->store, 'S', session_each, &sessions, error) != 0)
+	    ocs_store_each(registry->store, 'S', registry_each_session, &sessions, error) != 0)
 		ret = OCS_STORE_ERROR;
 	for (size_t i = 0; i < sessions.n && ret == OCS_STORE_OK; i++) {
 		if (sessions.list[i].context != id)

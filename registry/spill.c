@@ -16,6 +16,7 @@
 #include <talloc.h>
 
 #include "base/bytes.h"
+#include "ocsnotify.h"
 
 #define HEAD_SIZE      25
 #define ENTRY_KEY_SIZE 17
@@ -122,7 +123,7 @@ static size_t table_changed(const uint8_t *entry, size_t len, uint8_t out[OCS_EN
 
 	if (ocs_entry_decode(entry, len, &decoded) != 0)
 		return 0;
-	decoded.table_event = OCS_TE_CHANGED;
+	decoded.table_event = OCSNOTIFY_TABLE_CHANGED;
 	return ocs_entry_encode(&decoded, out);
 }
 
@@ -216,8 +217,8 @@ int ocs_registry_spill_each(struct ocs_registry *registry, uint64_t queue, ocs_s
 	return ret;
 }
 
-static int empty(struct ocs_registry *registry, uint64_t queue, bool forget,
-                 struct ocs_error *error)
+static int empty_list(struct ocs_registry *registry, uint64_t queue, bool forget,
+                      struct ocs_error *error)
 {
 	uint8_t key[OCS_ID_KEY_SIZE];
 	struct spill_head head;
@@ -246,11 +247,11 @@ static int empty(struct ocs_registry *registry, uint64_t queue, bool forget,
 
 int ocs_registry_spill_clear(struct ocs_registry *registry, uint64_t queue, struct ocs_error *error)
 {
-	return empty(registry, queue, false, error);
+	return empty_list(registry, queue, false, error);
 }
 
 int ocs_registry_spill_forget(struct ocs_registry *registry, uint64_t queue,
                               struct ocs_error *error)
 {
-	return empty(registry, queue, true, error);
+	return empty_list(registry, queue, true, error);
 }

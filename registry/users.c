@@ -177,7 +177,8 @@ struct user_list {
 	size_t n;
 };
 
-static int user_each(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
+static int registry_each_user(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                              void *arg)
 {
 	struct user_list *users = arg;
 	struct ocs_registry_user **grown, *user;
@@ -203,7 +204,7 @@ int ocs_registry_user_list(struct ocs_registry *registry, const void *mem_ctx,
                            struct ocs_registry_user ***list_r, size_t *n_r, struct ocs_error *error)
 {
 	struct user_list users = {NULL, 0};
-	int ret = ocs_store_each(registry->store, 'U', user_each, &users, error);
+	int ret = ocs_store_each(registry->store, 'U', registry_each_user, &users, error);
 
 	*list_r = NULL;
 	*n_r = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The folder wake/ beside the registry, with the sockets and journals of the libraries: made, made
- * again, and the names in it. Touches that folder, nothing in it.
+ * The folder wake/ beside the registry, with the sockets and queue lists of the libraries: made,
+ * made again, and the names in it. Touches that folder, nothing in it.
  */
 #include "registry/internal.h"
 
@@ -76,8 +76,8 @@ int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t cont
 	return n < 0 || (size_t)n >= sizeof(address->sun_path) ? -1 : 0;
 }
 
-int ocs_registry_journal_path(const struct ocs_registry *registry, uint64_t context, char *path,
-                              size_t size)
+int ocs_registry_queue_list_path(const struct ocs_registry *registry, uint64_t context, char *path,
+                                 size_t size)
 {
 	int n = snprintf(path, size, "%s/wake/%016llx.queues", registry->folder,
 	                 (unsigned long long)context);

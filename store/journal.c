@@ -73,7 +73,7 @@ static int replay_file(struct ocs_journal *journal, ocs_journal_replay_fn *repla
 		} else {
 			ret = replay(arg, data, len);
 			if (ret != 0)
-				ocs_error_set(error, "%s: cannot take in a record", journal->path);
+				ocs_error_set(error, "%s: cannot use a record", journal->path);
 		}
 		journal->size += RECORD_HEADER + len;
 	}
@@ -134,7 +134,8 @@ int ocs_journal_add(struct ocs_journal *journal, const void *data, size_t len,
 	size_t room = talloc_get_size(journal->buffer);
 
 	if (len == 0 || len > OCS_JOURNAL_RECORD_MAX)
-		return ocs_error_set(error, "%s: a record of %zu bytes", journal->path, len);
+		return ocs_error_set(error, "%s: cannot write a record of %zu bytes", journal->path,
+		                     len);
 	if (journal->len + RECORD_HEADER + len > room) {
 		size_t wanted = 2 * room + RECORD_HEADER + len;
 		uint8_t *grown = talloc_realloc(journal, journal->buffer, uint8_t, wanted);
@@ -203,7 +204,7 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 	fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || ocs_file_write(fd, journal->buffer, len, 0) != 0 || fdatasync(fd) != 0 ||
 	    rename(fresh, journal->path) != 0) {
-		ocs_error_set(error, "%s: cannot start anew: %s", journal->path, strerror(errno));
+		ocs_error_set(error, "%s: cannot replace: %s", journal->path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		talloc_free(fresh);

@@ -74,8 +74,8 @@ static int check_before_write(struct ocs_store *store, struct ocs_error *error)
 	return ret;
 }
 
-static int begin(struct ocs_store *store, int (*start)(struct tdb_context *tdb),
-                 struct ocs_error *error)
+static int store_begin(struct ocs_store *store, int (*start)(struct tdb_context *tdb),
+                       struct ocs_error *error)
 {
 	struct ocs_shield shield;
 	int ret = check_before_write(store, error);
@@ -101,12 +101,12 @@ static int begin(struct ocs_store *store, int (*start)(struct tdb_context *tdb),
 
 int ocs_store_begin(struct ocs_store *store, struct ocs_error *error)
 {
-	return begin(store, tdb_transaction_start, error);
+	return store_begin(store, tdb_transaction_start, error);
 }
 
 int ocs_store_try_begin(struct ocs_store *store, struct ocs_error *error)
 {
-	return begin(store, tdb_transaction_start_nonblock, error);
+	return store_begin(store, tdb_transaction_start_nonblock, error);
 }
 
 int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error)
@@ -182,7 +182,7 @@ struct fetch {
 	size_t *len_r;
 };
 
-static int fetch_parse(TDB_DATA key, TDB_DATA record, void *private_data)
+static int store_fetch_parse(TDB_DATA key, TDB_DATA record, void *private_data)
 {
 	struct fetch *fetch = private_data;
 
@@ -213,7 +213,7 @@ int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *ke
 	/* A hole where the file was cut short and written again looks like an empty one. */
 	if (ocs_store_header(store, &seqnum) != 0)
 		return ocs_store_error(store, "read", error);
-	ret = tdb_parse_record(store->tdb, k, fetch_parse, &fetch);
+	ret = tdb_parse_record(store->tdb, k, store_fetch_parse, &fetch);
 	if (ret == -1 && tdb_error(store->tdb) == TDB_ERR_NOEXIST)
 		return OCS_STORE_MISSING;
 	if (ret == NO_MEMORY)
@@ -300,7 +300,8 @@ struct each {
 	int ret;
 };
 
-static int each_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *private_data)
+static int store_each_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record,
+                             void *private_data)
 {
 	struct each *each = private_data;
 	bool good;
@@ -323,7 +324,7 @@ int ocs_store_each(struct ocs_store *store, int prefix, ocs_store_each_fn *each_
 	if (ret != OCS_STORE_OK)
 		return ret;
 	ocs_store_forget_error(store);
-	if (tdb_traverse_read(store->tdb, each_record, &each) < 0 && each.ret == 0)
+	if (tdb_traverse_read(store->tdb, store_each_record, &each) < 0 && each.ret == 0)
 		return ocs_store_error(store, "read through", error);
 	return each.ret;
 }

@@ -21,10 +21,11 @@ struct look {
 	char log[200]; /* libtdb's first complaint */
 };
 
-static void look_log(struct tdb_context *tdb, enum tdb_debug_level level, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+static void store_look_log(struct tdb_context *tdb, enum tdb_debug_level level, const char *format,
+                           ...) __attribute__((format(printf, 3, 4)));
 
-static void look_log(struct tdb_context *tdb, enum tdb_debug_level level, const char *format, ...)
+static void store_look_log(struct tdb_context *tdb, enum tdb_debug_level level, const char *format,
+                           ...)
 {
 	struct look *look = tdb_get_logging_private(tdb);
 	va_list args;
@@ -55,7 +56,7 @@ static int look_once(const char *path, const void *key, size_t key_len,
                      enum ocs_store_result *key_r, struct ocs_error *error)
 {
 	struct look look = {""};
-	struct tdb_logging_context logging = {.log_fn = look_log, .log_private = &look};
+	struct tdb_logging_context logging = {.log_fn = store_look_log, .log_private = &look};
 	int flags = TDB_SEQNUM | TDB_INCOMPATIBLE_HASH | TDB_NOMMAP | TDB_NOLOCK;
 	struct tdb_context *tdb = tdb_open_ex(path, 0, flags, O_RDONLY, 0, &logging, NULL);
 	int ret = OCS_STORE_OK;

@@ -225,7 +225,7 @@ struct salvage {
 	bool failed; /* ending a traversal early is no error of its own */
 };
 
-static int salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *arg)
+static int store_salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *arg)
 {
 	struct salvage *salvage = arg;
 
@@ -247,7 +247,7 @@ static int copy_records(struct ocs_store *store, const char *to)
 	int ret = -1;
 
 	if (from != NULL && salvage.into != NULL && tdb_transaction_start(salvage.into) == 0) {
-		if (tdb_traverse_read(from, salvage_record, &salvage) >= 0 && !salvage.failed)
+		if (tdb_traverse_read(from, store_salvage_record, &salvage) >= 0 && !salvage.failed)
 			ret = tdb_transaction_commit(salvage.into);
 		else
 			tdb_transaction_cancel(salvage.into);

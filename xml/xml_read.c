@@ -237,8 +237,8 @@ static enum ocs_xml_visit start_notification(struct reader *reader,
 	return OCS_XML_ENTER;
 }
 
-static enum ocs_xml_visit notifications_start(void *arg, int depth, const char *name,
-                                              const struct ocs_xml_attributes *attributes)
+static enum ocs_xml_visit xml_notifications_start(void *arg, int depth, const char *name,
+                                                  const struct ocs_xml_attributes *attributes)
 {
 	struct reader *reader = arg;
 
@@ -284,8 +284,8 @@ static void check_notification(const struct reader *reader)
 		refuse_item(reader, "MISSING_PARAMETER", "messageID", "is missing");
 }
 
-static void notifications_end(void *arg, int depth, const char *name, char *text, size_t len,
-                              bool exact)
+static void xml_notifications_end(void *arg, int depth, const char *name, char *text, size_t len,
+                                  bool exact)
 {
 	struct reader *reader = arg;
 
@@ -332,8 +332,8 @@ int ocs_xml_read_notifications(const void *mem_ctx, const char *data, size_t len
 	char *chunk = talloc_size(mem_ctx, zeroed + max * (OCS_ID_MAX + 1) + len + 1);
 	struct reader reader = {.max = max, .newmail_only = newmail_only};
 	struct ocs_xml_handler handler = {
-	        .start = notifications_start,
-	        .end = notifications_end,
+	        .start = xml_notifications_start,
+	        .end = xml_notifications_end,
 	        .arg = &reader,
 	        .elements_max = ELEMENTS_BASE + ELEMENTS_PER_NOTIFICATION * max_batch,
 	};
@@ -365,8 +365,8 @@ struct auth_reader {
 
 #define MECHANISM_MAX 20 /* RFC 4422, 3.1 */
 
-static enum ocs_xml_visit auth_start(void *arg, int depth, const char *name,
-                                     const struct ocs_xml_attributes *attributes)
+static enum ocs_xml_visit xml_auth_start(void *arg, int depth, const char *name,
+                                         const struct ocs_xml_attributes *attributes)
 {
 	struct auth_reader *reader = arg;
 
@@ -386,7 +386,7 @@ static enum ocs_xml_visit auth_start(void *arg, int depth, const char *name,
 	                                                                : OCS_XML_SKIP;
 }
 
-static void auth_end(void *arg, int depth, const char *name, char *text, size_t len, bool exact)
+static void xml_auth_end(void *arg, int depth, const char *name, char *text, size_t len, bool exact)
 {
 	struct auth_reader *reader = arg;
 	const char **value = *name == 'l'   ? &reader->out->login
@@ -409,8 +409,8 @@ int ocs_xml_read_auth(const void *mem_ctx, const char *data, size_t len, struct 
 	        talloc_size(mem_ctx, sizeof(struct ocs_xml_auth) + MECHANISM_MAX + 1 + len + 1);
 	struct auth_reader reader = {.out = (struct ocs_xml_auth *)chunk};
 	struct ocs_xml_handler handler = {
-	        .start = auth_start,
-	        .end = auth_end,
+	        .start = xml_auth_start,
+	        .end = xml_auth_end,
 	        .arg = &reader,
 	        .elements_max = ELEMENTS_BASE,
 	};

@@ -55,8 +55,8 @@ static void refuse(struct walk *walk, const char *name, const char *text)
 	xmlStopParser(walk->parser);
 }
 
-static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external_id,
-                       const xmlChar *system_id)
+static void sax_on_doctype(void *ctx, const xmlChar *name, const xmlChar *external_id,
+                           const xmlChar *system_id)
 {
 	(void)name;
 	(void)external_id;
@@ -65,7 +65,7 @@ static void on_doctype(void *ctx, const xmlChar *name, const xmlChar *external_i
 }
 
 /* Asked for each entity that XML itself does not define. */
-static xmlEntityPtr on_entity(void *ctx, const xmlChar *name)
+static xmlEntityPtr sax_on_entity(void *ctx, const xmlChar *name)
 {
 	(void)name;
 	refuse(ctx, "FORBIDDEN_XML", "entities are not allowed");
@@ -94,9 +94,9 @@ static void read_space(struct walk *walk, const struct ocs_xml_attributes *attri
 	}
 }
 
-static void on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
-                     int n_namespaces, const xmlChar **namespaces, int n_attributes,
-                     int n_defaulted, const xmlChar **values)
+static void sax_on_start(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                         int n_namespaces, const xmlChar **namespaces, int n_attributes,
+                         int n_defaulted, const xmlChar **values)
 {
 	struct walk *walk = ctx;
 	const struct ocs_xml_attributes attributes = {values, n_attributes};
@@ -149,7 +149,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
+static void sax_on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
 {
 	struct walk *walk = ctx;
 	const struct ocs_xml_handler *handler = walk->handler;
@@ -182,7 +182,7 @@ static void on_end(void *ctx, const xmlChar *name, const xmlChar *prefix, const 
 /* Text and CDATA of the element itself, not of its children. A text is never longer than its
  * source, and the end tag has room for the NUL; that the arena holds does not depend on it, though.
  */
-static void on_text(void *ctx, const xmlChar *text, int len)
+static void sax_on_text(void *ctx, const xmlChar *text, int len)
 {
 	struct walk *walk = ctx;
 
@@ -197,14 +197,14 @@ static void on_text(void *ctx, const xmlChar *text, int len)
 }
 
 /* The context keeps the last error; nothing may be printed. */
-static void on_error(void *ctx, xmlErrorPtr error)
+static void sax_on_error(void *ctx, xmlErrorPtr error)
 {
 	(void)ctx;
 	(void)error;
 }
 
-static xmlParserInputPtr no_external_entity(const char *url, const char *id,
-                                            xmlParserCtxtPtr parser)
+static xmlParserInputPtr sax_no_external_entity(const char *url, const char *id,
+                                                xmlParserCtxtPtr parser)
 {
 	(void)url;
 	(void)id;
@@ -212,30 +212,30 @@ static xmlParserInputPtr no_external_entity(const char *url, const char *id,
 	return NULL;
 }
 
-static void free_parser(void *parser)
+static void sax_free_parser(void *parser)
 {
 	xmlFreeParserCtxt(parser);
 }
 
-static void init_once(void)
+static void sax_init_once(void)
 {
 	xmlInitParser();
-	xmlSetExternalEntityLoader(no_external_entity);
-	if (pthread_key_create(&parser_key, free_parser) != 0)
-		__builtin_trap(); /* the first keys of a process are always to be had */
+	xmlSetExternalEntityLoader(sax_no_external_entity);
+	if (pthread_key_create(&parser_key, sax_free_parser) != 0)
+		__builtin_trap(); /* a process always gets its first keys */
 }
 
 static const xmlSAXHandler handlers = {
         .initialized = XML_SAX2_MAGIC,
-        .internalSubset = on_doctype,
-        .getEntity = on_entity,
-        .getParameterEntity = on_entity,
-        .startElementNs = on_start,
-        .endElementNs = on_end,
-        .characters = on_text,
-        .ignorableWhitespace = on_text,
-        .cdataBlock = on_text,
-        .serror = on_error,
+        .internalSubset = sax_on_doctype,
+        .getEntity = sax_on_entity,
+        .getParameterEntity = sax_on_entity,
+        .startElementNs = sax_on_start,
+        .endElementNs = sax_on_end,
+        .characters = sax_on_text,
+        .ignorableWhitespace = sax_on_text,
+        .cdataBlock = sax_on_text,
+        .serror = sax_on_error,
 };
 
 /* The parser context of this thread. */
@@ -243,7 +243,7 @@ static xmlParserCtxtPtr thread_parser(void)
 {
 	xmlParserCtxtPtr parser;
 
-	pthread_once(&once, init_once);
+	pthread_once(&once, sax_init_once);
 	parser = pthread_getspecific(parser_key);
 	if (parser != NULL && xmlDictSize(parser->dict) > DICT_MAX) {
 		xmlFreeParserCtxt(parser);

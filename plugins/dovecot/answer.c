@@ -68,7 +68,7 @@ static void start_error(struct parser *p, const XML_Char **attributes)
 		answer->results[answer->result_count - 1] = OCS_RESULT_LATER;
 }
 
-static void start_element(void *context, const XML_Char *name, const XML_Char **attributes)
+static void answer_start_element(void *context, const XML_Char *name, const XML_Char **attributes)
 {
 	struct parser *p = context;
 
@@ -94,7 +94,7 @@ static void start_element(void *context, const XML_Char *name, const XML_Char **
 	str_truncate(p->text, 0);
 }
 
-static void end_element(void *context, const XML_Char *name ATTR_UNUSED)
+static void answer_end_element(void *context, const XML_Char *name ATTR_UNUSED)
 {
 	struct parser *p = context;
 
@@ -106,7 +106,7 @@ static void end_element(void *context, const XML_Char *name ATTR_UNUSED)
 	p->depth--;
 }
 
-static void text(void *context, const XML_Char *data, int length)
+static void answer_text(void *context, const XML_Char *data, int length)
 {
 	struct parser *p = context;
 
@@ -114,9 +114,9 @@ static void text(void *context, const XML_Char *data, int length)
 		str_append_data(p->text, data, length);
 }
 
-static void doctype(void *context, const XML_Char *name ATTR_UNUSED,
-                    const XML_Char *sysid ATTR_UNUSED, const XML_Char *pubid ATTR_UNUSED,
-                    int internal ATTR_UNUSED)
+static void answer_doctype(void *context, const XML_Char *name ATTR_UNUSED,
+                           const XML_Char *sysid ATTR_UNUSED, const XML_Char *pubid ATTR_UNUSED,
+                           int internal ATTR_UNUSED)
 {
 	struct parser *p = context;
 
@@ -135,9 +135,9 @@ int ocs_answer_parse(const char *body, size_t size, struct ocs_answer *answer_r)
 	if (p.expat == NULL)
 		return -1;
 	XML_SetUserData(p.expat, &p);
-	XML_SetElementHandler(p.expat, start_element, end_element);
-	XML_SetCharacterDataHandler(p.expat, text);
-	XML_SetStartDoctypeDeclHandler(p.expat, doctype);
+	XML_SetElementHandler(p.expat, answer_start_element, answer_end_element);
+	XML_SetCharacterDataHandler(p.expat, answer_text);
+	XML_SetStartDoctypeDeclHandler(p.expat, answer_doctype);
 	ret = XML_Parse(p.expat, body, (int)size, XML_TRUE) == XML_STATUS_OK ? 0 : -1;
 	XML_ParserFree(p.expat);
 	if (ret == 0 && str_to_uint(p.ttl, &answer_r->ttl) < 0)

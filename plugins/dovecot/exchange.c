@@ -100,7 +100,7 @@ void ocs_exchange_deinit(void)
 	pool_unref(&exchange.pool);
 }
 
-static void done(void *context ATTR_UNUSED)
+static void exchange_done(void *context ATTR_UNUSED)
 {
 	struct ocs_reply reply = {
 	        .status = exchange.status,
@@ -132,7 +132,7 @@ static void finish(void)
 {
 	release_answer();
 	if (exchange.to_done == NULL)
-		exchange.to_done = timeout_add_short(0, done, NULL);
+		exchange.to_done = timeout_add_short(0, exchange_done, NULL);
 }
 
 static void fail(const char *reason)
@@ -143,13 +143,13 @@ static void fail(const char *reason)
 	finish();
 }
 
-static void limit_reached(void *context ATTR_UNUSED)
+static void exchange_limit_reached(void *context ATTR_UNUSED)
 {
 	exchange.client_broken = TRUE;
 	fail("no complete answer in time");
 }
 
-static void read_body(void *context ATTR_UNUSED)
+static void exchange_read_body(void *context ATTR_UNUSED)
 {
 	const unsigned char *data;
 	size_t size;
@@ -208,11 +208,12 @@ static void take_response(const struct http_response *response)
 	}
 	exchange.payload = response->payload;
 	i_stream_ref(exchange.payload);
-	exchange.io = io_add_istream(exchange.payload, read_body, NULL);
-	read_body(NULL);
+	exchange.io = io_add_istream(exchange.payload, exchange_read_body, NULL);
+	exchange_read_body(NULL);
 }
 
-static void client_callback(const struct http_response *response, void *context ATTR_UNUSED)
+static void exchange_client_callback(const struct http_response *response,
+                                     void *context ATTR_UNUSED)
 {
 	exchange.request = NULL;
 	if (http_response_is_internal_error(response)) {
@@ -224,7 +225,7 @@ static void client_callback(const struct http_response *response, void *context 
 	take_response(response);
 }
 
-static void local_callback(const struct http_response *response, const char *error)
+static void exchange_local_callback(const struct http_response *response, const char *error)
 {
 	if (response == NULL)
 		fail(error);
@@ -240,8 +241,8 @@ static void send_by_client(const char *method, const char *path, const char *coo
 	if (exchange.client == NULL)
 		create_client();
 	target.path = path;
-	exchange.request =
-	        http_client_request_url(exchange.client, method, &target, client_callback, NULL);
+	exchange.request = http_client_request_url(exchange.client, method, &target,
+	                                           exchange_client_callback, NULL);
 	http_client_request_add_header(exchange.request, "Content-Type", "text/xml; charset=utf-8");
 	if (cookies != NULL)
 		http_client_request_add_header(exchange.request, "Cookie", cookies);
@@ -269,11 +270,11 @@ void ocs_exchange_send(const char *method, const char *path, const char *cookies
 	str_truncate(exchange.cookies, 0);
 	str_truncate(exchange.body, 0);
 
-	exchange.to_limit = timeout_add(exchange.set.timeout_msecs, limit_reached, NULL);
+	exchange.to_limit = timeout_add(exchange.set.timeout_msecs, exchange_limit_reached, NULL);
 	if (exchange.set.socket == NULL)
 		send_by_client(method, path, cookies, bearer, body);
-	else if (ocs_local_send(exchange.set.socket, method, path, body, local_callback, &error) <
-	         0)
+	else if (ocs_local_send(exchange.set.socket, method, path, body, exchange_local_callback,
+	                        &error) < 0)
 		fail(error);
 }
 

@@ -8,7 +8,7 @@
 #include "ocsmanager-plugin.h"
 #include "order.h"
 #include "place.h"
-#include "queue.h"
+#include "waiting.h"
 
 static void add_folder(struct mailbox *box, const struct ocs_place *place, enum ocs_kind kind,
                        const char *category, const char *old_folder)

@@ -5,7 +5,7 @@
 #include "time-util.h"
 
 #include "keep.h"
-#include "queue.h"
+#include "waiting.h"
 #include "spool.h"
 
 /* Another process sends, or has just written: look again. */
@@ -15,7 +15,7 @@
 
 static struct {
 	bool sending;        /* this process has the spool's lock */
-	unsigned int loaded; /* events in the queue that are in the spool too */
+	unsigned int loaded; /* waiting events that are in the spool too */
 	unsigned int count;
 } keep;
 
@@ -44,18 +44,18 @@ void ocs_keep_drop(struct ocs_event *event)
 		ocs_spool_done(event->place);
 		keep.loaded--;
 	}
-	ocs_queue_drop(event);
+	ocs_waiting_drop(event);
 }
 
 /* They are in the spool still, and are read again when it is time. */
 static void forget_loaded(void)
 {
-	struct ocs_event *event = ocs_queue_head(), *next;
+	struct ocs_event *event = ocs_waiting_head(), *next;
 
 	for (; event != NULL; event = next) {
 		next = event->next;
 		if (event->place >= 0)
-			ocs_queue_drop(event);
+			ocs_waiting_drop(event);
 	}
 	keep.loaded = 0;
 	ocs_spool_rewind();
@@ -69,7 +69,7 @@ static void stop_sending(void)
 
 void ocs_keep_events(void)
 {
-	struct ocs_event *event = ocs_queue_head(), *next;
+	struct ocs_event *event = ocs_waiting_head(), *next;
 
 	if (event == NULL || !ocs_spool_usable())
 		return;
@@ -87,11 +87,12 @@ void ocs_keep_events(void)
 		if (!kept)
 			break; /* the later ones stay behind it */
 		keep.count++;
-		ocs_queue_drop(event);
+		ocs_waiting_drop(event);
 	}
 }
 
-/* Fills the queue from the spool. 1: with something; 0: there will be more; -1: it is empty. */
+/* Fills the waiting list from the spool. 1: with something; 0: there will be more; -1: it is empty.
+ */
 static int load(unsigned int max)
 {
 	unsigned int ends = 0;
@@ -105,7 +106,7 @@ static int load(unsigned int max)
 
 			ret = ocs_spool_read(&xml, &place);
 			if (ret > 0) {
-				ocs_queue_put(xml, place);
+				ocs_waiting_put(xml, place);
 				keep.loaded++;
 			} else if (ret == 0 && keep.loaded == 0) {
 				ocs_spool_next();

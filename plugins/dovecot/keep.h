@@ -17,7 +17,7 @@ void ocs_keep_deinit(void);
 /* Moves what waits in memory to the spool, as far as it can take it. */
 void ocs_keep_events(void);
 
-/* Before a request. TRUE: what is in the queue may be sent (up to max events of the spool were put
+/* Before a request. TRUE: what waits may be sent (up to max events of the spool were put
    there). FALSE: it went to the spool; ask again after *wait_msecs_r. */
 bool ocs_keep_ready(unsigned int max, unsigned int *wait_msecs_r);
 /* Since when the daemon is known to be away, by any process; 0: it is not. */
@@ -29,7 +29,7 @@ unsigned int ocs_keep_backoff_msecs(void);
 void ocs_keep_away(long long since_msecs, unsigned int wait_msecs, unsigned int backoff_msecs);
 void ocs_keep_answered(void);
 
-/* Forgets an event of the queue that was reported, or refused for good. */
+/* Forgets a waiting event that was reported, or refused for good. */
 void ocs_keep_drop(struct ocs_event *event);
 
 /* Whether this process sends what is in the spool, and has not come to its end. */

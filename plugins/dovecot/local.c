@@ -29,7 +29,7 @@ static struct {
 	ocs_local_callback_t *callback;
 } local;
 
-static void input_ready(void *context ATTR_UNUSED)
+static void local_input_ready(void *context ATTR_UNUSED)
 {
 	struct http_response response;
 	const char *error = NULL;
@@ -84,7 +84,7 @@ int ocs_local_send(const char *socket_path, const char *method, const char *path
 	/* the other side's end shows when its answer is read */
 	o_stream_set_no_error_handling(local.output, TRUE);
 	local.parser = http_response_parser_init(local.input, &limits, 0);
-	local.io = io_add_istream(local.input, input_ready, NULL);
+	local.io = io_add_istream(local.input, local_input_ready, NULL);
 	head = t_strdup_printf("%s %s HTTP/1.1\r\nHost: localhost\r\n"
 	                       "User-Agent: ocsmanager-dovecot\r\nConnection: close\r\n"
 	                       "Content-Type: text/xml; charset=utf-8\r\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Names as the web service takes them: see names.h. */
+/* Checks names by the rules of the web service: see names.h. Touches memory only. */
 #include "lib.h"
 #include "unichar.h"
 

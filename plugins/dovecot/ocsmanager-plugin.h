@@ -4,11 +4,12 @@
  * What the parts of the Dovecot plugin share. One process, one thread, Dovecot's ioloop; nothing
  * here may wait, except ocs_report_deinit(), which waits for a bounded time.
  *
- * settings of a user (ocsmanager-plugin.c) -> events.c, folders.c -> order.c -> report.c -> queue.c
- *                                              |                       |-> login.c -> scram.c
- *                                              |                       |-> exchange.c (lib-http) ->
- * local.c |                       `-> answer.c (expat)
- *                                              `-> place.c -> own.c
+ * Who calls whom:
+ *   ocsmanager-plugin.c (settings of a user) -> events.c, folders.c
+ *   events.c, folders.c                      -> order.c -> report.c; place.c -> own.c
+ *   report.c                                 -> waiting.c, keep.c, login.c, exchange.c, answer.c
+ *   login.c                                  -> scram.c
+ *   exchange.c (lib-http)                    -> local.c
  */
 #ifndef OCSMANAGER_PLUGIN_H
 #define OCSMANAGER_PLUGIN_H

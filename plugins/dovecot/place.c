@@ -126,7 +126,7 @@ static bool sayable(const struct ocs_place *place)
 		return TRUE;
 	if (!said)
 		i_warning("ocsmanager: the name of %s '%s' cannot be reported: %s; nothing that "
-		          "happens there is",
+		          "happens in it is",
 		          user_why != NULL ? "user" : "folder",
 		          str_sanitize(user_why != NULL ? place->username : place->folder, 200),
 		          why);

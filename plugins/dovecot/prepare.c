@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Preparation of the password: see prepare.h. */
+/* Prepares the password with libidn's SASLprep: see prepare.h. Touches memory only. */
 #include "lib.h"
 #include "safe-memset.h"
 

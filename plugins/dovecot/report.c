@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Queue, session and pace of the reports: see report.h. Touches the queue, the network through
- * exchange.c, the credentials file and the log. One request is under way at a time and a batch
- * leaves the queue only when it was answered, so events arrive in order and keep their ids over
- * retries.
+ * Sends what waits: batches, login, pace and retries; see report.h. Touches the waiting list, the
+ * network through exchange.c, the credentials file and the log. One request is under way at a time,
+ * and a batch leaves the list only when it was answered, so events arrive in order and keep their
+ * ids over retries.
  */
 #include "lib.h"
 #include "http-url.h"
@@ -62,7 +62,7 @@ static struct {
 	time_t refused_logged;
 } report;
 
-static void pump(void *context);
+static void report_pump(void *context);
 
 static long long now_msecs(void)
 {
@@ -78,8 +78,8 @@ static void schedule(unsigned int msecs)
 	struct ioloop *loop = report.finishing ? current_ioloop : io_loop_get_root();
 
 	timeout_remove(&report.to_pump);
-	report.to_pump = msecs == 0 ? timeout_add_short_to(loop, 0, pump, NULL)
-	                            : timeout_add_to(loop, msecs, pump, NULL);
+	report.to_pump = msecs == 0 ? timeout_add_short_to(loop, 0, report_pump, NULL)
+	                            : timeout_add_to(loop, msecs, report_pump, NULL);
 }
 
 static void schedule_next(void)
@@ -111,9 +111,9 @@ static void away(const char *reason, unsigned int at_least_msecs)
 	unsigned int wait;
 
 	if (report.away_since == 0 && since == 0)
-		i_warning("ocsmanager: %s: %s; mail is stored as ever, %u events are waiting to be "
-		          "reported",
-		          report.url, reason, ocs_queue_count());
+		i_warning("ocsmanager: %s: %s; mail is stored as usual, %u events are waiting to "
+		          "be reported",
+		          report.url, reason, ocs_waiting_count());
 	if (report.away_since == 0)
 		report.away_since = since == 0 ? ioloop_time : (time_t)(since / 1000);
 	wait = I_MAX(report.backoff_msecs, ocs_keep_backoff_msecs());
@@ -141,11 +141,11 @@ static void answered(unsigned int kept)
 	if (report.away_since == 0)
 		return;
 	ocs_keep_answered();
-	lost = ocs_queue_lost(TRUE);
+	lost = ocs_waiting_lost(TRUE);
 	i_info("ocsmanager: %s answers again after %lld s: %u events were kept, %u folders are "
 	       "reported as modified, %u events were lost",
 	       report.url, (long long)(ioloop_time - report.away_since),
-	       I_MAX(kept, ocs_keep_count(TRUE)), ocs_queue_folders(), lost);
+	       I_MAX(kept, ocs_keep_count(TRUE)), ocs_waiting_folders(), lost);
 	report.away_since = 0;
 }
 
@@ -201,7 +201,7 @@ static int check_transport(const struct ocs_reply *reply, const char *what)
 	return -1;
 }
 
-static void login_answered(const struct ocs_reply *reply)
+static void report_login_answered(const struct ocs_reply *reply)
 {
 	struct ocs_login_request request;
 	const char *token, *error;
@@ -209,7 +209,7 @@ static void login_answered(const struct ocs_reply *reply)
 	int ret;
 
 	if (reply->status == 401 && ocs_login_other_form(report.login)) {
-		pump(NULL);
+		report_pump(NULL);
 		return;
 	}
 	if (reply->status == 401 || reply->status == 403) {
@@ -224,7 +224,7 @@ static void login_answered(const struct ocs_reply *reply)
 		login_failed(error, 0);
 	} else if (ret == 0) {
 		ocs_exchange_send("POST", request.path, reply->cookies, NULL, request.body,
-		                  login_answered);
+		                  report_login_answered);
 	} else {
 		forget_token();
 		report.token = i_strdup(token);
@@ -234,7 +234,7 @@ static void login_answered(const struct ocs_reply *reply)
 		        ttl == 0 ? 0
 		                 : now_msecs() + (long long)ttl * 1000 -
 		                           I_MIN((long long)ttl * 100, RENEW_MAX_MSECS);
-		pump(NULL);
+		report_pump(NULL);
 	}
 }
 
@@ -255,16 +255,17 @@ static void login(void)
 		ocs_credentials_free(&cred);
 	}
 	ocs_login_start(report.login, &request);
-	ocs_exchange_send("POST", request.path, NULL, NULL, request.body, login_answered);
+	ocs_exchange_send("POST", request.path, NULL, NULL, request.body, report_login_answered);
 }
 
 /* -- notifications */
 
-/* Takes the results of a batch; what is to come again stays at the head of the queue, in order. */
+/* Takes the results of a batch; what is to be sent again stays at the head of the list, in order.
+ */
 static void take_results(const struct ocs_answer *answer)
 {
-	struct ocs_event *event = ocs_queue_head(), *next;
-	unsigned int i, kept = ocs_queue_count(), refused_count = 0, later = 0;
+	struct ocs_event *event = ocs_waiting_head(), *next;
+	unsigned int i, kept = ocs_waiting_count(), refused_count = 0, later = 0;
 
 	for (i = 0; i < answer->result_count; i++, event = next) {
 		next = event->next;
@@ -292,16 +293,16 @@ static void request_refused(const struct ocs_reply *reply)
 	if (report.sent > 1) {
 		report.one_by_one = TRUE;
 		report.culprits = report.sent;
-		pump(NULL);
+		report_pump(NULL);
 		return;
 	}
-	answered(ocs_queue_count());
-	ocs_keep_drop(ocs_queue_head());
+	answered(ocs_waiting_count());
+	ocs_keep_drop(ocs_waiting_head());
 	refused(1, status_text(reply));
-	pump(NULL);
+	report_pump(NULL);
 }
 
-static void batch_answered(const struct ocs_reply *reply)
+static void report_batch_answered(const struct ocs_reply *reply)
 {
 	struct ocs_answer answer;
 
@@ -317,7 +318,7 @@ static void batch_answered(const struct ocs_reply *reply)
 			                     status_text(reply)),
 			     0);
 		else
-			pump(NULL);
+			report_pump(NULL);
 	} else if (reply->status == 400 || reply->status == 403 || reply->status == 413 ||
 	           reply->status == 422) {
 		if (ocs_answer_parse(reply->body, reply->size, &answer) < 0 ||
@@ -344,7 +345,7 @@ static void send_batch(void)
 
 	str_append(body, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<ocsmanager>\n");
 	report.sent = 0;
-	for (event = ocs_queue_head(); event != NULL && report.sent < max; event = event->next) {
+	for (event = ocs_waiting_head(); event != NULL && report.sent < max; event = event->next) {
 		if (report.sent > 0 && str_len(body) + strlen(event->xml) > BODY_MAX)
 			break;
 		str_append(body, event->xml);
@@ -352,11 +353,12 @@ static void send_batch(void)
 	}
 	str_append(body, "</ocsmanager>\n");
 	report.sent_msecs = now_msecs();
-	ocs_exchange_send("PUT", "/notification", NULL, report.token, str_c(body), batch_answered);
+	ocs_exchange_send("PUT", "/notification", NULL, report.token, str_c(body),
+	                  report_batch_answered);
 }
 
 /* Does the next thing there is to do, if none is under way. */
-static void pump(void *context ATTR_UNUSED)
+static void report_pump(void *context ATTR_UNUSED)
 {
 	unsigned int wait;
 
@@ -372,9 +374,9 @@ static void pump(void *context ATTR_UNUSED)
 	}
 	if (report.away_since == 0 && ocs_keep_sending())
 		report.away_since = (time_t)(ocs_keep_since_msecs() / 1000);
-	if (ocs_queue_count() == 0)
-		ocs_queue_refill(BATCH_MAX);
-	if (ocs_queue_count() == 0) {
+	if (ocs_waiting_count() == 0)
+		ocs_waiting_refill(BATCH_MAX);
+	if (ocs_waiting_count() == 0) {
 		stop_waiting();
 		return;
 	}
@@ -390,7 +392,7 @@ static void pump(void *context ATTR_UNUSED)
 	T_END;
 }
 
-static void keep_events(void *context ATTR_UNUSED)
+static void report_keep_events(void *context ATTR_UNUSED)
 {
 	timeout_remove(&report.to_keep);
 	if (!ocs_exchange_busy())
@@ -401,11 +403,12 @@ void ocs_report_add(const struct ocs_report *event)
 {
 	if (!report.initialized || report.off)
 		return;
-	ocs_queue_add(event);
+	ocs_waiting_add(event);
 	if (report.to_pump == NULL && !ocs_exchange_busy())
 		schedule_next();
 	else if (report.keeping && report.to_keep == NULL)
-		report.to_keep = timeout_add_short_to(io_loop_get_root(), 0, keep_events, NULL);
+		report.to_keep =
+		        timeout_add_short_to(io_loop_get_root(), 0, report_keep_events, NULL);
 }
 
 /* -- life */
@@ -430,7 +433,7 @@ int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
 	report.credentials = i_strdup(set->credentials);
 	report.mechanism = set->mechanism;
 	report.oneshot = set->oneshot;
-	ocs_queue_init(set->queue_max);
+	ocs_waiting_init(set->queue_max);
 	ocs_keep_init(set->spool);
 	report.initialized = TRUE;
 	/* what others left */
@@ -438,7 +441,7 @@ int ocs_report_init(const struct ocs_report_settings *set, const char **error_r)
 	return 0;
 }
 
-static void wait_over(struct ioloop *loop)
+static void report_wait_over(struct ioloop *loop)
 {
 	io_loop_stop(loop);
 }
@@ -450,7 +453,7 @@ static void finish_waiting(void)
 
 	/* The daemon is away: what it did not take in all this time it will not take now. */
 	if (report.off || report.keeping || (report.away_since != 0 && !ocs_keep_sending()) ||
-	    (ocs_queue_count() == 0 && ocs_queue_folders() == 0 && !ocs_keep_sending()))
+	    (ocs_waiting_count() == 0 && ocs_waiting_folders() == 0 && !ocs_keep_sending()))
 		return;
 	/* a loop of our own: the process's still listens for connections */
 	loop = io_loop_create();
@@ -458,12 +461,12 @@ static void finish_waiting(void)
 	report.finishing = TRUE;
 	report.progress = FALSE;
 	limit = timeout_add_to(loop, report.oneshot ? DEINIT_ONESHOT_MSECS : DEINIT_MSECS,
-	                       wait_over, loop);
+	                       report_wait_over, loop);
 	if (!ocs_exchange_busy())
 		schedule(0);
 	io_loop_run(loop);
 	timeout_remove(&limit);
-	if (ocs_queue_count() > 0 && !report.keeping && !report.progress)
+	if (ocs_waiting_count() > 0 && !report.keeping && !report.progress)
 		/* so that not every process waits as long */
 		away("no answer in time", 0);
 	timeout_remove(&report.to_pump);
@@ -482,13 +485,13 @@ void ocs_report_deinit(void)
 	timeout_remove(&report.to_keep);
 	if (!report.off)
 		ocs_keep_finish();
-	if (!report.off && (ocs_queue_count() > 0 || ocs_queue_folders() > 0))
+	if (!report.off && (ocs_waiting_count() > 0 || ocs_waiting_folders() > 0))
 		i_warning("ocsmanager: the process ends with %u events and %u folders not reported "
 		          "to %s%s",
-		          ocs_queue_count(), ocs_queue_folders(), report.url, ocs_keep_hint());
+		          ocs_waiting_count(), ocs_waiting_folders(), report.url, ocs_keep_hint());
 	ocs_keep_deinit();
 	ocs_exchange_deinit();
-	ocs_queue_deinit();
+	ocs_waiting_deinit();
 	ocs_login_free(&report.login);
 	forget_token();
 	if (report.credentials != NULL)

@@ -8,7 +8,7 @@
 #define OCS_REPORT_H
 
 #include "login.h"
-#include "queue.h"
+#include "waiting.h"
 
 struct ocs_report_settings {
 	const char *url; /* of the daemon; where socket is set: what the log calls it */

@@ -26,8 +26,8 @@ static NTSTATUS fault(struct dcesrv_call_state *call, uint32_t status)
 	return NT_STATUS_NET_WRITE_FAULT;
 }
 
-static NTSTATUS bind_emsmdb(struct dcesrv_connection_context *context,
-                            const struct dcesrv_interface *iface)
+static NTSTATUS calls_bind_emsmdb(struct dcesrv_connection_context *context,
+                                  const struct dcesrv_interface *iface)
 {
 	if (!ocs_samba_host_watch(context->conn))
 		return NT_STATUS_NO_MEMORY;
@@ -35,8 +35,8 @@ static NTSTATUS bind_emsmdb(struct dcesrv_connection_context *context,
 	return dcesrv_interface_bind_allow_connect(context, iface);
 }
 
-static NTSTATUS bind_async(struct dcesrv_connection_context *context,
-                           const struct dcesrv_interface *iface)
+static NTSTATUS calls_bind_async(struct dcesrv_connection_context *context,
+                                 const struct dcesrv_interface *iface)
 {
 	if (!ocs_samba_host_watch(context->conn))
 		return NT_STATUS_NO_MEMORY;
@@ -45,8 +45,8 @@ static NTSTATUS bind_async(struct dcesrv_connection_context *context,
 	return dcesrv_interface_bind_allow_connect(context, iface);
 }
 
-static NTSTATUS pull(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, struct ndr_pull *ndr,
-                     void **request_r)
+static NTSTATUS calls_pull(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
+                           struct ndr_pull *ndr, void **request_r)
 {
 	struct ocs_request *request = talloc_zero(mem_ctx, struct ocs_request);
 
@@ -118,7 +118,8 @@ static NTSTATUS dispatch(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
 	if (caller.user == NULL) {
 		const struct auth_user_info *info = dcesrv_call_session_info(call)->info;
 
-		DBG_NOTICE("%s: %s\\%s is no user of the groupware\n", call->context->iface->name,
+		DBG_NOTICE("%s: %s\\%s is not a user of the groupware\n",
+		           call->context->iface->name,
 		           info == NULL || info->domain_name == NULL ? "" : info->domain_name,
 		           info == NULL || info->account_name == NULL ? "" : info->account_name);
 		return fault(call, OCSEMSMDB_FAULT_ACCESS_DENIED);
@@ -141,17 +142,19 @@ static NTSTATUS dispatch(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
 	return samba_run(call, request, iface, host, &caller);
 }
 
-static NTSTATUS dispatch_emsmdb(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, void *request)
+static NTSTATUS calls_dispatch_emsmdb(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
+                                      void *request)
 {
 	return dispatch(call, mem_ctx, request, OCSEMSMDB_IF_EMSMDB);
 }
 
-static NTSTATUS dispatch_async(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, void *request)
+static NTSTATUS calls_dispatch_async(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
+                                     void *request)
 {
 	return dispatch(call, mem_ctx, request, OCSEMSMDB_IF_ASYNC);
 }
 
-static NTSTATUS reply(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, void *request)
+static NTSTATUS calls_reply(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, void *request)
 {
 	(void)call;
 	(void)mem_ctx;
@@ -159,8 +162,8 @@ static NTSTATUS reply(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, void 
 	return NT_STATUS_OK;
 }
 
-static NTSTATUS push(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx, struct ndr_push *ndr,
-                     const void *data)
+static NTSTATUS calls_push(struct dcesrv_call_state *call, TALLOC_CTX *mem_ctx,
+                           struct ndr_push *ndr, const void *data)
 {
 	const struct ocs_request *request = data;
 
@@ -177,11 +180,11 @@ const struct dcesrv_interface ocs_samba_emsmdb = {
         .syntax_id =
                 {{0xa4f1db00, 0xca47, 0x1067, {0xb3, 0x1f}, {0x00, 0xdd, 0x01, 0x06, 0x62, 0xda}},
                  0x00510000},
-        .bind = bind_emsmdb,
-        .ndr_pull = pull,
-        .dispatch = dispatch_emsmdb,
-        .reply = reply,
-        .ndr_push = push,
+        .bind = calls_bind_emsmdb,
+        .ndr_pull = calls_pull,
+        .dispatch = calls_dispatch_emsmdb,
+        .reply = calls_reply,
+        .ndr_push = calls_push,
 };
 
 const struct dcesrv_interface ocs_samba_async = {
@@ -189,9 +192,9 @@ const struct dcesrv_interface ocs_samba_async = {
         .syntax_id =
                 {{0x5261574a, 0x4572, 0x206e, {0xb2, 0x68}, {0x6b, 0x19, 0x92, 0x13, 0xb4, 0xe4}},
                  0x00010000},
-        .bind = bind_async,
-        .ndr_pull = pull,
-        .dispatch = dispatch_async,
-        .reply = reply,
-        .ndr_push = push,
+        .bind = calls_bind_async,
+        .ndr_pull = calls_pull,
+        .dispatch = calls_dispatch_async,
+        .reply = calls_reply,
+        .ndr_push = calls_push,
 };

@@ -69,7 +69,7 @@ struct ocsemsmdb *ocs_samba_host_server(const struct ocs_samba_host *host)
 	return host->server;
 }
 
-static uint64_t now_msecs(void *arg)
+static uint64_t host_now_msecs(void *arg)
 {
 	struct timespec now = {0};
 
@@ -131,15 +131,15 @@ static void answer_all(struct ocs_samba_host *host)
 	}
 }
 
-static void on_answer(struct tevent_context *event_ctx, struct tevent_immediate *immediate,
-                      void *arg)
+static void host_on_answer(struct tevent_context *event_ctx, struct tevent_immediate *immediate,
+                           void *arg)
 {
 	(void)event_ctx;
 	(void)immediate;
 	answer_all(arg);
 }
 
-static void on_wait_done(void *call, uint32_t flags, uint32_t result, void *arg)
+static void host_on_wait_done(void *call, uint32_t flags, uint32_t result, void *arg)
 {
 	struct ocs_samba_wait *wait = call;
 	struct ocs_samba_host *host = arg;
@@ -148,10 +148,10 @@ static void on_wait_done(void *call, uint32_t flags, uint32_t result, void *arg)
 		return;
 	ocsemsmdb_wait_stub(flags, result, wait->stub);
 	wait_move(wait, WAIT_DONE);
-	tevent_schedule_immediate(host->answer, host->event_ctx, on_answer, host);
+	tevent_schedule_immediate(host->answer, host->event_ctx, host_on_answer, host);
 }
 
-static bool on_wait_alive(void *call, void *arg)
+static bool host_on_wait_alive(void *call, void *arg)
 {
 	const struct ocs_samba_wait *wait = call;
 
@@ -167,7 +167,7 @@ static void sweep(struct ocs_samba_host *host)
 
 	DL_FOREACH_SAFE(host->waits[WAIT_PARKED], wait, next)
 	{
-		if (on_wait_alive(wait, host))
+		if (host_on_wait_alive(wait, host))
 			continue;
 		dce_ctx = wait->call->conn->dce_ctx;
 		(void)ocsemsmdb_wait_cancel(host->server, wait);
@@ -181,12 +181,12 @@ static void sweep(struct ocs_samba_host *host)
 
 /* ---- the event loop ---- */
 
-static void on_timer(struct tevent_context *event_ctx, struct tevent_timer *timer,
-                     struct timeval when, void *arg);
+static void host_on_timer(struct tevent_context *event_ctx, struct tevent_timer *timer,
+                          struct timeval when, void *arg);
 
 static void schedule(struct ocs_samba_host *host, uint64_t at_most)
 {
-	uint64_t now = now_msecs(NULL), deadline = ocsemsmdb_deadline(host->server), delay;
+	uint64_t now = host_now_msecs(NULL), deadline = ocsemsmdb_deadline(host->server), delay;
 
 	if (host->waits[WAIT_PARKED] != NULL && at_most > SWEEP_MSECS)
 		at_most = SWEEP_MSECS;
@@ -199,11 +199,11 @@ static void schedule(struct ocs_samba_host *host, uint64_t at_most)
 		        host->event_ctx, host,
 		        tevent_timeval_current_ofs((uint32_t)(delay / 1000),
 		                                   (uint32_t)(delay % 1000) * 1000),
-		        on_timer, host);
+		        host_on_timer, host);
 }
 
-static void on_timer(struct tevent_context *event_ctx, struct tevent_timer *timer,
-                     struct timeval when, void *arg)
+static void host_on_timer(struct tevent_context *event_ctx, struct tevent_timer *timer,
+                          struct timeval when, void *arg)
 {
 	struct ocs_samba_host *host = arg;
 
@@ -217,8 +217,8 @@ static void on_timer(struct tevent_context *event_ctx, struct tevent_timer *time
 	schedule(host, UINT64_MAX);
 }
 
-static void on_news(struct tevent_context *event_ctx, struct tevent_fd *fde, uint16_t flags,
-                    void *arg)
+static void host_on_news(struct tevent_context *event_ctx, struct tevent_fd *fde, uint16_t flags,
+                         void *arg)
 {
 	struct ocs_samba_host *host = arg;
 	int code = ocsemsmdb_process(host->server);
@@ -248,11 +248,11 @@ bool tevent_common_loop_immediate(struct tevent_context *event_ctx);
 /* Samba ends with _exit() in its own handler, which runs right after this one, and what it has
  * queued to be written would be lost. Writing is tried in immediate events; the loop itself cannot
  * run here, since it would call the signal's handlers again. */
-static void on_sigterm(struct tevent_context *event_ctx, struct tevent_signal *signal, int number,
-                       int count, void *info, void *arg)
+static void host_on_sigterm(struct tevent_context *event_ctx, struct tevent_signal *signal,
+                            int number, int count, void *info, void *arg)
 {
 	struct ocs_samba_host *host = arg;
-	uint64_t until = now_msecs(NULL) + GOODBYE_MSECS;
+	uint64_t until = host_now_msecs(NULL) + GOODBYE_MSECS;
 
 	(void)signal;
 	(void)number;
@@ -260,8 +260,8 @@ static void on_sigterm(struct tevent_context *event_ctx, struct tevent_signal *s
 	(void)info;
 	ocsemsmdb_shutdown(host->server);
 	answer_all(host);
-	while (the_host == host && host->waits[WAIT_ANSWERED] != NULL && now_msecs(NULL) < until &&
-	       tevent_common_loop_immediate(event_ctx))
+	while (the_host == host && host->waits[WAIT_ANSWERED] != NULL &&
+	       host_now_msecs(NULL) < until && tevent_common_loop_immediate(event_ctx))
 		continue;
 	ocs_samba_host_close();
 }
@@ -288,7 +288,7 @@ void ocs_samba_host_close(void)
 	TALLOC_FREE(the_host);
 }
 
-static void on_warning(const char *text, void *arg)
+static void host_on_warning(const char *text, void *arg)
 {
 	(void)arg;
 	DBG_WARNING("notifications: %s\n", text);
@@ -298,9 +298,9 @@ static bool attach(struct ocs_samba_host *host)
 {
 	host->answer = tevent_create_immediate(host);
 	host->news = tevent_add_fd(host->event_ctx, host, ocsnotify_fd(host->context),
-	                           TEVENT_FD_READ, on_news, host);
+	                           TEVENT_FD_READ, host_on_news, host);
 	return host->answer != NULL && host->news != NULL &&
-	       tevent_add_signal(host->event_ctx, host, SIGTERM, 0, on_sigterm, host) != NULL;
+	       tevent_add_signal(host->event_ctx, host, SIGTERM, 0, host_on_sigterm, host) != NULL;
 }
 
 static struct ocs_samba_host *host_open(struct dcesrv_connection *conn, char *error, size_t size)
@@ -318,12 +318,12 @@ static struct ocs_samba_host *host_open(struct dcesrv_connection *conn, char *er
 		talloc_free(host);
 		return NULL;
 	}
-	ocsnotify_set_warning(host->context, on_warning, NULL);
+	ocsnotify_set_warning(host->context, host_on_warning, NULL);
 	talloc_set_destructor(host, host_destructor);
 
-	settings.wait_done = on_wait_done;
-	settings.wait_alive = on_wait_alive;
-	settings.clock = now_msecs;
+	settings.wait_done = host_on_wait_done;
+	settings.wait_alive = host_on_wait_alive;
+	settings.clock = host_now_msecs;
 	settings.arg = host;
 	code = ocsemsmdb_open(host->context, &settings, &host->server);
 	if (code != OCSNOTIFY_OK || !attach(host)) {
@@ -342,17 +342,17 @@ struct ocs_samba_host *ocs_samba_host_get(struct dcesrv_connection *conn)
 	/* A copy that a fork made belongs to the parent: this frees memory and descriptors only. */
 	if (the_host != NULL && the_host->pid != getpid())
 		ocs_samba_host_close();
-	if (the_host != NULL || now_msecs(NULL) < closed_until)
+	if (the_host != NULL || host_now_msecs(NULL) < closed_until)
 		return the_host;
 	the_host = host_open(conn, error, sizeof(error));
 	if (the_host != NULL) {
 		quiet_until = 0;
 		return the_host;
 	}
-	closed_until = now_msecs(NULL) + PAUSE_MSECS;
-	if (now_msecs(NULL) >= quiet_until) {
+	closed_until = host_now_msecs(NULL) + PAUSE_MSECS;
+	if (host_now_msecs(NULL) >= quiet_until) {
 		DBG_ERR("%s: cannot be opened: %s\n", the_options.registry, error);
-		quiet_until = now_msecs(NULL) + QUIET_MSECS;
+		quiet_until = host_now_msecs(NULL) + QUIET_MSECS;
 	}
 	return NULL;
 }

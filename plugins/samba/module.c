@@ -32,8 +32,8 @@ static bool fits(void)
 	return memcmp(dcerpc_module_version(), &ours, sizeof(ours)) == 0;
 }
 
-static NTSTATUS init_server(struct dcesrv_context *dce_ctx,
-                            const struct dcesrv_endpoint_server *server)
+static NTSTATUS module_init_server(struct dcesrv_context *dce_ctx,
+                                   const struct dcesrv_endpoint_server *server)
 {
 	static const struct dcesrv_interface *const interfaces[] = {&ocs_samba_emsmdb,
 	                                                            &ocs_samba_async};
@@ -59,8 +59,8 @@ static NTSTATUS init_server(struct dcesrv_context *dce_ctx,
 	return NT_STATUS_OK;
 }
 
-static NTSTATUS shutdown_server(struct dcesrv_context *dce_ctx,
-                                const struct dcesrv_endpoint_server *server)
+static NTSTATUS module_shutdown_server(struct dcesrv_context *dce_ctx,
+                                       const struct dcesrv_endpoint_server *server)
 {
 	(void)dce_ctx;
 	(void)server;
@@ -72,13 +72,13 @@ __attribute__((visibility("default"))) NTSTATUS samba_init_module(TALLOC_CTX *me
 {
 	static const struct dcesrv_endpoint_server server = {
 	        .name = "ocsmanager",
-	        .init_server = init_server,
-	        .shutdown_server = shutdown_server,
+	        .init_server = module_init_server,
+	        .shutdown_server = module_shutdown_server,
 	};
 
 	(void)mem_ctx;
 	if (!fits()) {
-		DBG_ERR("ocsmanager: built for another version of Samba: build it again\n");
+		DBG_ERR("ocsmanager: built for another version of Samba: rebuild it\n");
 		return NT_STATUS_REVISION_MISMATCH;
 	}
 	return dcerpc_register_ep_server(&server);

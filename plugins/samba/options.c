@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The plugin's options in [global] of smb.conf. A value that is none is an error, never the
- * default: "require privacy = maybe" must not mean no.
+ * The plugin's options in [global] of smb.conf. A value that is not valid is an error,
+ * never the default: "require privacy = maybe" must not mean no.
  */
 #include "plugin.h"
 

@@ -174,7 +174,7 @@ class DovecotAmqp(RabbitTest):
         self.deliver(5)
         self.relay.kill()
         self.deliver(15)
-        self.dovecot.wait_log("mail is stored as ever")
+        self.dovecot.wait_log("mail is stored as usual")
         self.relay.start()
         self.wait_new_mails(consumer, 20, 40)
         self.relay.process.send_signal(signal.SIGSTOP)

@@ -93,7 +93,7 @@ class Outages(Spooled):
     def outage(self, behave, tries_most, recover=None):
         self.start(behave=behave)
         self.deliver(1)
-        self.dovecot.wait_log("mail is stored as ever")
+        self.dovecot.wait_log("mail is stored as usual")
         self.deliver(14)
         self.wait_kept(15)
         self.assertLessEqual(len(self.server.requests), tries_most, "one pace for all processes")
@@ -191,7 +191,7 @@ class Outages(Spooled):
         self.server.stop()
         connection = self.dovecot.lmtp()
         connection.deliver(["alice"], self.dovecot.message())
-        self.dovecot.wait_log("mail is stored as ever")
+        self.dovecot.wait_log("mail is stored as usual")
         for _ in range(9):
             connection.deliver(["alice"], self.dovecot.message())
         self.wait_kept(10)

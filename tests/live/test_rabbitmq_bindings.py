@@ -19,7 +19,7 @@ from harness.nodes import RabbitTest
 from harness.wait import wait_until
 
 EXCHANGE = "ocsmanager.users"
-DEGRADED = "only after the binding comes through"
+DEGRADED = "until the binding is made"
 
 
 class Bindings(RabbitTest):

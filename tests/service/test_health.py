@@ -177,7 +177,7 @@ class Gone(HealthTest):
         self.refuses(1)
         self.unwell_everywhere("identifiers must not repeat", "index")
         shutil.copy(self.d.path("kept"), os.path.join(self.d.registry, "index.tdb"))
-        wait_until(lambda: "another file" in self.d.operations("/healthz")[1], 10)
+        wait_until(lambda: "not the file in use" in self.d.operations("/healthz")[1], 10)
         self.refuses(2)
         back()
         self.well_everywhere()

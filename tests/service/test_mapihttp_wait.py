@@ -310,7 +310,7 @@ class Stopping(WaitTest):
         self.assertEqual(client.ping().code, 0)
         process = server.process
         process.terminate()
-        server.err.wait_text("stops")
+        server.err.wait_text("stopping")
         with Raw(server) as late:
             with contextlib.suppress(ConnectionError):
                 late.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -67,7 +67,7 @@ class Owner(ServiceTest):
         self.assertEqual(d.metrics().get("ocsmanager_health_trouble", source="queues"), 1)
         self.assertIn("warning: queues: ", d.operations("/healthz")[1])
         # nor does a tool take it for the session's
-        self.assertIn("not its owner's", ctl(d, "queues"))
+        self.assertIn("belongs to another user", ctl(d, "queues"))
         consumer.go_on()
         self.assertEqual([e["message_flags"] for e in consumer.wait_events(5)], list(range(5)))
         self.accepted(c.newmail("x", messageFlags=9), "queued")

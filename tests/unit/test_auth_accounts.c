@@ -95,7 +95,7 @@ START_TEST(what_is_wrong_with_a_line_is_told_with_its_number)
 	char big[3000];
 
 	refused("a:" GOOD "\n\nnocolon\n", 3, "NAME:HASH");
-	refused("a:" GOOD "\nb:" GOOD "\na:" GOOD "\n", 3, "'a' is there already");
+	refused("a:" GOOD "\nb:" GOOD "\na:" GOOD "\n", 3, "'a' exists already");
 	refused("#\na b:" GOOD "\n", 2, "account name");
 	refused(":" GOOD "\n", 1, "account name");
 	refused("a:\n", 1, "empty");

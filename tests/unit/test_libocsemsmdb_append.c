@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* RopNotify and RopPending at the end of responses; the host's own ROP processor. */
-#include "libocsemsmdb/notify_walk.h"
 #include "tests/unit/test_libocsemsmdb_rig.h"
-#include "tests/vectors/ropnotify.h"
+#include "ropnotify/ropnotify.h"
 
 #define NEWMAIL_SIZE 38 /* RopNotify of a mail of class IPM.Note */
 
@@ -269,7 +268,7 @@ END_TEST
 
 static size_t table_event(void)
 {
-	struct ocs_entry entry = rig_row(OCS_TE_CHANGED, FOLDER, MESSAGE);
+	struct ocs_entry entry = rig_row(OCSNOTIFY_TABLE_CHANGED, FOLDER, MESSAGE);
 
 	(void)rig_send(context, USER, OCS_TABLE_CONTENTS, &entry);
 	return append("", 0, sizeof(b.data)) - 2;
@@ -288,13 +287,13 @@ START_TEST(from_2010_on_a_table_tells_from_its_view_to_its_reset)
 	ck_assert_uint_eq(table_event(), 0);
 	ck_assert_uint_eq(ocsemsmdb_table_viewed(session, 20), 0);
 	ck_assert_uint_eq(ocsemsmdb_table_viewed(session, 20), 0);
-	ck_assert_uint_eq(table_event(), OCS_NOTIFY_MIN);
+	ck_assert_uint_eq(table_event(), OCS_ROPNOTIFY_MIN);
 	ck_assert_uint_eq(ocs_get32(b.data + 3), 20);
 	ck_assert_uint_eq(ocsemsmdb_table_reset(session, 20), 0);
 	ck_assert_uint_eq(ocsemsmdb_table_reset(session, 20), 0);
 	ck_assert_uint_eq(table_event(), 0);
 	ck_assert_uint_eq(ocsemsmdb_table_viewed(session, 20), 0);
-	ck_assert_uint_eq(table_event(), OCS_NOTIFY_MIN);
+	ck_assert_uint_eq(table_event(), OCS_ROPNOTIFY_MIN);
 	ocsemsmdb_rop_release(session, 20);
 	ck_assert_uint_eq(table_event(), 0);
 	end();
@@ -305,9 +304,9 @@ START_TEST(before_2010_a_table_tells_from_its_opening_to_its_release)
 {
 	begin(_i);
 	open_table(0);
-	ck_assert_uint_eq(table_event(), OCS_NOTIFY_MIN);
+	ck_assert_uint_eq(table_event(), OCS_ROPNOTIFY_MIN);
 	ck_assert_uint_eq(ocsemsmdb_table_reset(session, 20), 0);
-	ck_assert_uint_eq(table_event(), OCS_NOTIFY_MIN);
+	ck_assert_uint_eq(table_event(), OCS_ROPNOTIFY_MIN);
 	ocsemsmdb_rop_release(session, 20);
 	ck_assert_uint_eq(table_event(), 0);
 	end();
@@ -332,7 +331,7 @@ START_TEST(the_end_of_a_logon_ends_what_is_its_own)
 	ck_assert_uint_eq(
 	        ocsemsmdb_table_opened(session, 21, 1, OCSNOTIFY_CONTENTS_TABLE, FOLDER, 0), 0);
 	ocsemsmdb_logon_ended(session, 0);
-	ck_assert_uint_eq(table_event(), OCS_NOTIFY_MIN);
+	ck_assert_uint_eq(table_event(), OCS_ROPNOTIFY_MIN);
 	ck_assert_uint_eq(ocs_get32(b.data + 3), 21);
 	ck_assert_uint_eq(b.data[7], 1);
 	end();
@@ -407,23 +406,6 @@ START_TEST(the_hosts_own_processor_is_called_and_notifies_follow)
 }
 END_TEST
 
-/* ---- walking ---- */
-
-START_TEST(each_vector_of_rop_notify_has_its_length_and_none_when_cut)
-{
-	uint8_t data[512];
-	size_t n = rig_hex(ropnotify_vectors[_i].hex, data);
-
-	data[n] = 0x2a;
-	ck_assert_msg(ocs_notify_length(data, n + 1) == n, "%s", ropnotify_vectors[_i].name);
-	for (size_t cut = 0; cut < n; cut++)
-		ck_assert_msg(ocs_notify_length(data, cut) == 0, "%s cut at %zu",
-		              ropnotify_vectors[_i].name, cut);
-	data[0] = 0x29;
-	ck_assert_uint_eq(ocs_notify_length(data, n), 0);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("notifications in responses");
@@ -448,8 +430,6 @@ int main(void)
 	tcase_add_test(tcase, the_end_of_a_logon_ends_what_is_its_own);
 	tcase_add_test(tcase, rop_buffer_too_small_is_known_by_the_request_it_gives_back);
 	tcase_add_test(tcase, the_hosts_own_processor_is_called_and_notifies_follow);
-	tcase_add_loop_test(tcase, each_vector_of_rop_notify_has_its_length_and_none_when_cut, 0,
-	                    sizeof(ropnotify_vectors) / sizeof(ropnotify_vectors[0]));
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);
 }

@@ -22,10 +22,10 @@ static size_t registered_queues(struct ocsnotify *context, const char *user)
 	struct ocs_registry_user *record;
 	size_t n;
 
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(
 	        ocs_registry_user_get(context->shared->registry, NULL, user, &record, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	n = record->n_queues;
 	talloc_free(record);
 	return n;
@@ -36,10 +36,10 @@ static size_t registered_contexts(struct ocsnotify *context)
 	struct ocs_registry_context *list;
 	size_t n;
 
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(
 	        ocs_registry_context_list(context->shared->registry, NULL, &list, &n, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	talloc_free(list);
 	return n;
 }
@@ -156,18 +156,18 @@ START_TEST(what_a_killed_process_left_is_swept_by_the_next_open)
 }
 END_TEST
 
-START_TEST(a_queue_that_never_was_registered_is_swept_by_its_journal)
+START_TEST(a_queue_that_never_was_registered_is_swept_by_its_queue_list)
 {
-	char journal[160], socket_path[160], queue[64];
+	char queue_list[160], socket_path[160], queue[64];
 	struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
 	struct ocsnotify *context;
 	FILE *file;
 	mqd_t mq;
 
-	snprintf(journal, sizeof(journal), "%s/wake/00000000000000aa.queues", rig_folder);
+	snprintf(queue_list, sizeof(queue_list), "%s/wake/00000000000000aa.queues", rig_folder);
 	snprintf(socket_path, sizeof(socket_path), "%s/wake/00000000000000aa.sock", rig_folder);
 	ocsnotify_close(rig_open());
-	file = fopen(journal, "w");
+	file = fopen(queue_list, "w");
 	ck_assert_ptr_nonnull(file);
 	snprintf(queue, sizeof(queue), "/ocs.%s.store.newmail.0000abcd", rig_user);
 	fprintf(file, "%s\n/ocs.bad\n", queue);
@@ -177,10 +177,10 @@ START_TEST(a_queue_that_never_was_registered_is_swept_by_its_journal)
 	/* It might be about to register: left alone while it is young. */
 	ocsnotify_close(rig_open());
 	ck_assert_int_eq(rig_count_queues(rig_user), 1);
-	ck_assert_int_eq(utimensat(AT_FDCWD, journal, old, 0), 0);
+	ck_assert_int_eq(utimensat(AT_FDCWD, queue_list, old, 0), 0);
 	context = rig_open();
 	ck_assert_int_eq(rig_count_queues(rig_user), 0);
-	ck_assert_int_ne(access(journal, F_OK), 0);
+	ck_assert_int_ne(access(queue_list, F_OK), 0);
 	ck_assert_int_ne(access(socket_path, F_OK), 0);
 	ocsnotify_close(context);
 }
@@ -383,7 +383,7 @@ START_TEST(a_new_registry_folder_is_noticed_too)
 }
 END_TEST
 
-START_TEST(a_journal_does_not_grow_for_ever)
+START_TEST(a_queue_list_does_not_grow_for_ever)
 {
 	struct ocsnotify *context = rig_open();
 	struct ocsnotify_session *session = rig_session(context, rig_user);
@@ -392,9 +392,10 @@ START_TEST(a_journal_does_not_grow_for_ever)
 
 	subscribe_all(session);
 	for (int i = 0; i < 5000; i++)
-		ck_assert_int_eq(lib_journal_add(context, "/ocs.x.store.newmail.00000001"), 0);
-	ck_assert_int_eq(ocs_registry_journal_path(context->shared->registry, context->r.id, path,
-	                                           sizeof(path)),
+		ck_assert_int_eq(
+		        libocsnotify_queue_list_add(context, "/ocs.x.store.newmail.00000001"), 0);
+	ck_assert_int_eq(ocs_registry_queue_list_path(context->shared->registry, context->r.id,
+	                                              path, sizeof(path)),
 	                 0);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_lt(st.st_size, 100000);
@@ -443,18 +444,18 @@ END_TEST
 
 static void put_settings(struct ocsnotify *context)
 {
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
 	ck_assert_int_eq(ocs_registry_settings_put(context->shared->registry, &rig_settings, NULL),
 	                 0);
 	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 }
 
 static void look(struct ocsnotify *context)
 {
 	context->look_due = 0;
-	lib_look(context);
+	libocsnotify_look(context);
 }
 
 static unsigned count_events(struct ocsnotify_session *session)
@@ -481,7 +482,7 @@ START_TEST(queues_that_were_made_again_are_registered_later_if_need_be)
 	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
 	rig_settings.message_size = 200;
 	put_settings(context);
-	for (struct lib_queue *q = session->queues; q != NULL; q = q->next)
+	for (struct libocsnotify_queue *q = session->queues; q != NULL; q = q->next)
 		ck_assert_int_eq(ocs_queue_unlink(q->r.name), 0);
 	ck_assert_int_eq(rename(wake, away), 0);
 	ck_assert_int_eq(close(open(wake, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
@@ -514,7 +515,7 @@ int main(void)
 	tcase_add_test(t, closing_a_session_leaves_the_others);
 	tcase_add_test(t, users_need_a_sensible_name);
 	tcase_add_test(t, what_a_killed_process_left_is_swept_by_the_next_open);
-	tcase_add_test(t, a_queue_that_never_was_registered_is_swept_by_its_journal);
+	tcase_add_test(t, a_queue_that_never_was_registered_is_swept_by_its_queue_list);
 	tcase_add_test(t, a_forked_child_may_do_nothing_but_close_and_open_anew);
 #ifndef __SANITIZE_ADDRESS__
 	/* The sanitizer's own allocator does not hold its locks across a fork: the child can hang
@@ -525,7 +526,7 @@ int main(void)
 	tcase_add_test(t, a_new_registry_file_is_noticed_and_registered_in);
 	tcase_add_test(t, a_new_registry_folder_is_noticed_too);
 	tcase_add_test(t, queues_that_were_made_again_are_registered_later_if_need_be);
-	tcase_add_test(t, a_journal_does_not_grow_for_ever);
+	tcase_add_test(t, a_queue_list_does_not_grow_for_ever);
 	tcase_add_test(t, each_error_has_a_text);
 	suite_add_tcase(suite, t);
 	return rig_run(suite);

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <tdb.h>
 
-#include "libocsnotify/ropnotify.h"
+#include "ropnotify/ropnotify.h"
 #include "store/fault.h"
 
 #define INBOX  0x0000000000010001ULL
@@ -82,7 +82,7 @@ START_TEST(a_subscription_hears_of_what_it_asked_for_and_nothing_else)
 	subscribe(1, OCSNOTIFY_NEWMAIL, INBOX, 0);
 	send_newmail(INBOX, MAIL_1, 1);
 	send_newmail(DRAFTS, MAIL_2, 0);
-	send_object(OCS_NF_CREATED, INBOX, MAIL_1, 0);
+	send_object(OCSNOTIFY_OBJECT_CREATED, INBOX, MAIL_1, 0);
 	ck_assert_int_eq(ocsnotify_pending(session), 1);
 	expect_event(session, 1, "newmail", MAIL_1);
 	expect_nothing(session);
@@ -104,9 +104,9 @@ START_TEST(a_message_subscription_hears_of_that_message_only)
 {
 	subscribe(1, OCSNOTIFY_OBJECT_MODIFIED, INBOX, MAIL_1);
 	subscribe(2, OCSNOTIFY_OBJECT_MODIFIED, INBOX, MAIL_2);
-	send_object(OCS_NF_MODIFIED, INBOX, MAIL_2, 1);
-	send_object(OCS_NF_MODIFIED, INBOX, MAIL_1, 1);
-	send_object(OCS_NF_MODIFIED, INBOX, 0, 0);
+	send_object(OCSNOTIFY_OBJECT_MODIFIED, INBOX, MAIL_2, 1);
+	send_object(OCSNOTIFY_OBJECT_MODIFIED, INBOX, MAIL_1, 1);
+	send_object(OCSNOTIFY_OBJECT_MODIFIED, INBOX, 0, 0);
 	expect_event(session, 2, "modified", MAIL_2);
 	expect_event(session, 1, "modified", MAIL_1);
 	expect_nothing(session);
@@ -118,8 +118,8 @@ START_TEST(more_messages_than_matchers_are_still_told_apart)
 	for (uint32_t i = 0; i < 40; i++)
 		subscribe(i, OCSNOTIFY_OBJECT_DELETED, INBOX, MAIL_1 + i * 0x10000);
 	ck_assert_int_eq(rig_count_queues(rig_user), 1);
-	send_object(OCS_NF_DELETED, INBOX, MAIL_1 + 39 * 0x10000, 1);
-	send_object(OCS_NF_DELETED, INBOX, MAIL_1 + 40 * 0x10000, 1);
+	send_object(OCSNOTIFY_OBJECT_DELETED, INBOX, MAIL_1 + 39 * 0x10000, 1);
+	send_object(OCSNOTIFY_OBJECT_DELETED, INBOX, MAIL_1 + 40 * 0x10000, 1);
 	expect_event(session, 39, "deleted", MAIL_1 + 39 * 0x10000);
 	expect_nothing(session);
 }
@@ -130,8 +130,8 @@ START_TEST(handles_of_one_folder_share_a_queue_and_each_gets_the_event)
 	subscribe(7, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_OBJECT_DELETED, INBOX, 0);
 	subscribe(3, OCSNOTIFY_OBJECT_DELETED, INBOX, 0);
 	ck_assert_int_eq(rig_count_queues(rig_user), 1);
-	send_object(OCS_NF_CREATED, INBOX, MAIL_1, 1);
-	send_object(OCS_NF_DELETED, INBOX, MAIL_2, 1);
+	send_object(OCSNOTIFY_OBJECT_CREATED, INBOX, MAIL_1, 1);
+	send_object(OCSNOTIFY_OBJECT_DELETED, INBOX, MAIL_2, 1);
 	expect_event(session, 7, "created", MAIL_1);
 	expect_event(session, 7, "deleted", MAIL_2);
 	expect_event(session, 3, "deleted", MAIL_2);
@@ -172,8 +172,8 @@ END_TEST
 START_TEST(events_of_different_queues_come_in_the_order_of_acceptance)
 {
 	struct ocs_entry newmail = rig_newmail(INBOX, MAIL_1);
-	struct ocs_entry created = rig_object(OCS_NF_CREATED, INBOX, MAIL_1);
-	struct ocs_entry row = rig_row(OCS_TE_ROW_DELETED, INBOX, MAIL_1);
+	struct ocs_entry created = rig_object(OCSNOTIFY_OBJECT_CREATED, INBOX, MAIL_1);
+	struct ocs_entry row = rig_row(OCSNOTIFY_TABLE_ROW_DELETED, INBOX, MAIL_1);
 	struct ocs_entry later = rig_newmail(INBOX, MAIL_2);
 
 	created.sequence = row.sequence = newmail.sequence;
@@ -331,7 +331,7 @@ static struct ocs_ropnotify drain_row(void)
 {
 	static uint8_t buffer[sizeof(row_bytes) + 100];
 	struct ocs_ropnotify notify;
-	struct ocs_entry row = rig_row(OCS_TE_ROW_ADDED, INBOX, MAIL_1);
+	struct ocs_entry row = rig_row(OCSNOTIFY_TABLE_ROW_ADDED, INBOX, MAIL_1);
 	size_t used;
 	bool more;
 
@@ -348,30 +348,30 @@ START_TEST(an_added_row_is_the_hosts_row_or_a_changed_table)
 
 	ck_assert_int_eq(ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX),
 	                 0);
-	ck_assert_uint_eq(drain_row().table_event, OCS_TE_CHANGED);
+	ck_assert_uint_eq(drain_row().table_event, OCSNOTIFY_TABLE_CHANGED);
 	ocsnotify_set_row_provider(session, give_row, NULL);
 	row_len = 0;
-	ck_assert_uint_eq(drain_row().table_event, OCS_TE_CHANGED);
+	ck_assert_uint_eq(drain_row().table_event, OCSNOTIFY_TABLE_CHANGED);
 	row_len = 3;
 	memcpy(row_bytes, "\0ab", 3);
 	notify = drain_row();
-	ck_assert_uint_eq(notify.table_event, OCS_TE_ROW_ADDED);
+	ck_assert_uint_eq(notify.table_event, OCSNOTIFY_TABLE_ROW_ADDED);
 	ck_assert_uint_eq(notify.row_mid, MAIL_1);
 	ck_assert_uint_eq(notify.row_instance, 5);
 	ck_assert_uint_eq(notify.after_mid, MAIL_2);
 	ck_assert_uint_eq(notify.row_data_len, 3);
 	/* 54 bytes and the row: the largest that fits, and one byte more. */
 	row_len = 32 * 1024 - 2 - 54 + 2;
-	ck_assert_uint_eq(drain_row().table_event, OCS_TE_ROW_ADDED);
+	ck_assert_uint_eq(drain_row().table_event, OCSNOTIFY_TABLE_ROW_ADDED);
 	row_len++;
-	ck_assert_uint_eq(drain_row().table_event, OCS_TE_CHANGED);
+	ck_assert_uint_eq(drain_row().table_event, OCSNOTIFY_TABLE_CHANGED);
 }
 END_TEST
 
 START_TEST(a_table_subscription_by_type_hears_of_both_tables)
 {
-	struct ocs_entry contents = rig_row(OCS_TE_ROW_DELETED, INBOX, MAIL_1);
-	struct ocs_entry hierarchy = rig_row(OCS_TE_ROW_MODIFIED, INBOX, 0);
+	struct ocs_entry contents = rig_row(OCSNOTIFY_TABLE_ROW_DELETED, INBOX, MAIL_1);
+	struct ocs_entry hierarchy = rig_row(OCSNOTIFY_TABLE_ROW_MODIFIED, INBOX, 0);
 
 	subscribe(1, OCSNOTIFY_TABLE_MODIFIED, 0, 0);
 	ck_assert_int_eq(rig_count_queues(rig_user), 2);
@@ -406,15 +406,15 @@ START_TEST(a_failed_commit_loses_nothing)
 	for (uint64_t i = 1; i <= 14; i++)
 		send_newmail(INBOX, i << 16 | 1, 1);
 	/* A transaction that is open already makes the library's own fail. */
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	for (uint64_t i = 1; i <= 10; i++)
 		expect_event(session, 1, "newmail", i << 16 | 1);
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), OCSNOTIFY_E_REGISTRY);
-	lib_lock();
+	libocsnotify_lock();
 	ocs_registry_cancel(context->shared->registry);
-	lib_unlock();
+	libocsnotify_unlock();
 	for (uint64_t i = 11; i <= 14; i++)
 		expect_event(session, 1, "newmail", i << 16 | 1);
 	expect_nothing(session);
@@ -452,7 +452,7 @@ static void fill_up_the_user(void)
 {
 	struct ocs_registry_user *user;
 
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
 	ck_assert_int_eq(
 	        ocs_registry_user_get(context->shared->registry, NULL, rig_user, &user, NULL), 0);
@@ -466,11 +466,11 @@ static void fill_up_the_user(void)
 		        .spill_only = true,
 		        .name = "/ocs.other",
 		        .n_matchers = 1,
-		        .matchers = {{.types = OCS_NF_COPIED}},
+		        .matchers = {{.types = OCSNOTIFY_OBJECT_COPIED}},
 		};
 	ck_assert_int_eq(ocs_registry_user_put(context->shared->registry, user, NULL), 0);
 	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	talloc_free(user);
 }
 
@@ -493,15 +493,15 @@ START_TEST(an_unsubscription_that_fails_changes_nothing)
 {
 	subscribe(1, OCSNOTIFY_NEWMAIL | OCSNOTIFY_OBJECT_CREATED, INBOX, 0);
 	subscribe(2, OCSNOTIFY_NEWMAIL, INBOX, 0);
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_E_REGISTRY);
-	lib_lock();
+	libocsnotify_lock();
 	ocs_registry_cancel(context->shared->registry);
-	lib_unlock();
+	libocsnotify_unlock();
 	send_newmail(INBOX, MAIL_1, 1);
-	send_object(OCS_NF_CREATED, INBOX, MAIL_1, 1);
+	send_object(OCSNOTIFY_OBJECT_CREATED, INBOX, MAIL_1, 1);
 	expect_event(session, 1, "newmail", MAIL_1);
 	expect_event(session, 2, "newmail", MAIL_1);
 	expect_event(session, 1, "created", MAIL_1);

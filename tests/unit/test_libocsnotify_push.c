@@ -21,7 +21,7 @@ static void start(uint32_t interval)
 	rig_make_registry();
 	context = rig_open();
 	/* The descriptor is for news and datagrams alone in these tests. */
-	context->look_due = lib_now_ms() + 3600000;
+	context->look_due = libocsnotify_now_ms() + 3600000;
 	session = rig_session(context, rig_user);
 	ck_assert_int_eq(ocsnotify_subscribe(session, 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
 	calls = 0;
@@ -263,11 +263,11 @@ START_TEST(the_datagram_is_repeated_until_the_session_is_drained)
 	ck_assert_int_eq(process(), 1);
 	ck_assert(udp_received(fd, RIG_WAIT_MS));
 	for (int i = 0; i < 2; i++) {
-		before = lib_now_ms();
+		before = libocsnotify_now_ms();
 		ck_assert(rig_readable(context, RIG_WAIT_MS));
 		ck_assert_int_eq(process(), 0);
 		ck_assert(udp_received(fd, RIG_WAIT_MS));
-		ck_assert_uint_ge(lib_now_ms() - before, 900);
+		ck_assert_uint_ge(libocsnotify_now_ms() - before, 900);
 	}
 	ck_assert_int_eq(drain_all(), 1);
 	ck_assert(!rig_readable(context, 1500));
@@ -282,12 +282,12 @@ START_TEST(a_new_interval_of_the_daemon_is_taken_over)
 	int fd = udp_listen_and_register(AF_INET);
 
 	rig_settings.push_interval = 1;
-	lib_lock();
+	libocsnotify_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
 	ck_assert_int_eq(ocs_registry_settings_put(context->shared->registry, &rig_settings, NULL),
 	                 0);
 	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
-	lib_unlock();
+	libocsnotify_unlock();
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
 	ck_assert(udp_received(fd, RIG_WAIT_MS));
@@ -362,12 +362,13 @@ START_TEST(a_flood_of_wake_ups_hides_no_session)
 		ck_assert_int_eq(
 		        ocsnotify_subscribe(others[i], 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
 		others[i]->queues->r.spill_only = true;
-		lib_lock();
-		ck_assert_int_eq(lib_registration_begin(context, NULL), 0);
-		ck_assert_int_eq(lib_registration_end(
-		                         context, lib_registration_store(others[i], NULL), NULL),
-		                 0);
-		lib_unlock();
+		libocsnotify_lock();
+		ck_assert_int_eq(libocsnotify_registration_begin(context, NULL), 0);
+		ck_assert_int_eq(
+		        libocsnotify_registration_end(
+		                context, libocsnotify_registration_store(others[i], NULL), NULL),
+		        0);
+		libocsnotify_unlock();
 	}
 	for (int i = 0; i < 40; i++) {
 		struct ocs_entry entry = rig_newmail(INBOX, MAIL);

@@ -161,7 +161,7 @@ static void *live_a_lot(void *arg)
 		struct ocsnotify_session *session;
 		struct ocsnotify_event event;
 		struct ocs_entry entry = {.category = OCS_NEWMAIL,
-		                          .flags = OCS_NF_NEWMAIL | OCS_NF_M,
+		                          .flags = OCSNOTIFY_NEWMAIL | OCSNOTIFY_FLAG_MESSAGE,
 		                          .fid = INBOX,
 		                          .mid = 1 << 16,
 		                          .message_class = "IPM.Note"};

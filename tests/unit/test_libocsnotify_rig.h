@@ -231,9 +231,9 @@ __attribute__((unused)) static int rig_send(struct ocsnotify *context, const cha
 {
 	int n;
 
-	lib_lock();
+	libocsnotify_lock();
 	n = rig_deliver(context->shared->registry, user, table, entry);
-	lib_unlock();
+	libocsnotify_unlock();
 	return n;
 }
 
@@ -245,7 +245,7 @@ __attribute__((unused)) static struct ocs_entry rig_newmail(uint64_t fid, uint64
 {
 	return (struct ocs_entry){
 	        .category = OCS_NEWMAIL,
-	        .flags = OCS_NF_NEWMAIL | OCS_NF_M,
+	        .flags = OCSNOTIFY_NEWMAIL | OCSNOTIFY_FLAG_MESSAGE,
 	        .fid = fid,
 	        .mid = mid,
 	        .accepted_at = 1700000000000000,
@@ -259,7 +259,7 @@ __attribute__((unused)) static struct ocs_entry rig_object(uint16_t type, uint64
 {
 	return (struct ocs_entry){
 	        .category = OCS_MODIFIED,
-	        .flags = (uint16_t)(type | (mid != 0 ? OCS_NF_M : 0)),
+	        .flags = (uint16_t)(type | (mid != 0 ? OCSNOTIFY_FLAG_MESSAGE : 0)),
 	        .fid = fid,
 	        .mid = mid,
 	        .accepted_at = 1700000000000000,
@@ -271,7 +271,7 @@ __attribute__((unused)) static struct ocs_entry rig_object(uint16_t type, uint64
 __attribute__((unused)) static struct ocs_entry rig_row(uint16_t table_event, uint64_t fid,
                                                         uint64_t mid)
 {
-	struct ocs_entry entry = rig_object(OCS_NF_TABLE, fid, mid);
+	struct ocs_entry entry = rig_object(OCSNOTIFY_TABLE_MODIFIED, fid, mid);
 
 	entry.table_event = table_event;
 	return entry;

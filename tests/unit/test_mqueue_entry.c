@@ -6,12 +6,13 @@
 #include <string.h>
 
 #include "mqueue/entry.h"
+#include "ocsnotify.h"
 
 static struct ocs_entry sample(void)
 {
 	struct ocs_entry entry = {
 	        .category = OCS_MOVED,
-	        .flags = OCS_NF_MOVED | OCS_NF_M,
+	        .flags = OCSNOTIFY_OBJECT_MOVED | OCSNOTIFY_FLAG_MESSAGE,
 	        .fid = 0x0102030405060708,
 	        .mid = 0x1112131415161718,
 	        .old_fid = 0x2122232425262728,
@@ -121,7 +122,7 @@ START_TEST(every_kind_of_event_round_trips)
 		ck_assert_uint_eq(decoded.flags, kinds[i]);
 	}
 	for (unsigned i = 0; i < 5; i++) {
-		entry.flags = OCS_NF_TABLE | OCS_NF_M;
+		entry.flags = OCSNOTIFY_TABLE_MODIFIED | OCSNOTIFY_FLAG_MESSAGE;
 		entry.table_event = events[i];
 		ck_assert_uint_ne(ocs_entry_encode(&entry, bytes), 0);
 		ck_assert_int_eq(ocs_entry_decode(bytes, 105, &decoded), 0);
@@ -176,8 +177,8 @@ START_TEST(table_event_must_be_a_known_one)
 	struct ocs_entry entry = sample(), decoded;
 	uint8_t bytes[OCS_ENTRY_SIZE_MAX];
 
-	entry.flags = OCS_NF_TABLE;
-	entry.table_event = OCS_TE_CHANGED;
+	entry.flags = OCSNOTIFY_TABLE_MODIFIED;
+	entry.table_event = OCSNOTIFY_TABLE_CHANGED;
 	for (unsigned event = 0; event < 10; event++) {
 		size_t len = ocs_entry_encode(&entry, bytes);
 		int known = event == 1 || event == 3 || event == 4 || event == 5 || event == 7;
@@ -208,13 +209,13 @@ START_TEST(what_could_not_be_decoded_is_not_encoded)
 	entry.category = OCS_SEARCH_COMPLETED + 1;
 	ck_assert_uint_eq(ocs_entry_encode(&entry, bytes), 0);
 	entry = sample();
-	entry.flags = OCS_NF_M;
+	entry.flags = OCSNOTIFY_FLAG_MESSAGE;
 	ck_assert_uint_eq(ocs_entry_encode(&entry, bytes), 0);
 	entry = sample();
-	entry.flags = OCS_NF_TABLE;
+	entry.flags = OCSNOTIFY_TABLE_MODIFIED;
 	ck_assert_uint_eq(ocs_entry_encode(&entry, bytes), 0);
 	entry = sample();
-	entry.table_event = OCS_TE_CHANGED;
+	entry.table_event = OCSNOTIFY_TABLE_CHANGED;
 	ck_assert_uint_eq(ocs_entry_encode(&entry, bytes), 0);
 	entry = sample();
 	entry.message_class[0] = '\x80';

@@ -21,6 +21,7 @@
 #include "notify/dispatch.h"
 #include "registry/registry.h"
 #include "tests/unit/test_folder.h"
+#include "ocsnotify.h"
 
 static char folder[TEST_FOLDER_SIZE];
 static struct ocs_registry *registry;
@@ -169,7 +170,7 @@ static void subscribe(const struct ocs_registry_queue *queues, size_t n)
 
 	ocs_dispatch_stop(dispatch);
 	/* The queues are this user's. */
-	ck_assert_int_eq(ocs_registry_journal_path(registry, 1, path, sizeof(path)), 0);
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 1, path, sizeof(path)), 0);
 	fd = open(path, O_WRONLY | O_CREAT, 0660);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
@@ -255,10 +256,10 @@ START_TEST(a_newmail_fans_out_to_each_table)
 	ck_assert_uint_eq(entry.total, 17);
 	ck_assert_int_eq(receive(mq[2], &entry), 1);
 	ck_assert_uint_eq(entry.flags, 0x8100);
-	ck_assert_uint_eq(entry.table_event, OCS_TE_ROW_ADDED);
+	ck_assert_uint_eq(entry.table_event, OCSNOTIFY_TABLE_ROW_ADDED);
 	ck_assert_int_eq(receive(mq[3], &entry), 1);
 	ck_assert_uint_eq(entry.flags, 0x0100);
-	ck_assert_uint_eq(entry.table_event, OCS_TE_ROW_MODIFIED);
+	ck_assert_uint_eq(entry.table_event, OCSNOTIFY_TABLE_ROW_MODIFIED);
 	ck_assert_uint_eq(entry.fid, fid);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(receive(mq[i], &entry), 0);

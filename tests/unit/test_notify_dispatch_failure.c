@@ -86,7 +86,7 @@ static void counters_add_up(uint64_t refusals)
 	                                             counters.duplicate + counters.refused);
 }
 
-/* A record in the journal of registrations: lengths and checksum 8, state and MID 10, series 8. */
+/* A record in the message log: lengths and checksum 8, state and MID 10, series 8. */
 #define RECORD(id) (sizeof(id) - 1 + 26)
 
 START_TEST(a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_identifier)

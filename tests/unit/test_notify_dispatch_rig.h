@@ -106,13 +106,13 @@ RIG_UNUSED static void rig_drop(const struct ocs_registry_queue *queue, mqd_t mq
 	ocs_queue_unlink(queue->name);
 }
 
-/* The context is this user's: it has a journal. */
+/* The context is this user's: it has a queue list. */
 RIG_UNUSED static void rig_own(uint64_t context)
 {
 	char path[300];
 	int fd;
 
-	ck_assert_int_eq(ocs_registry_journal_path(registry, context, path, sizeof(path)), 0);
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, context, path, sizeof(path)), 0);
 	fd = open(path, O_WRONLY | O_CREAT, 0660);
 	ck_assert_int_ge(fd, 0);
 	close(fd);

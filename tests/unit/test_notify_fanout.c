@@ -4,6 +4,7 @@
 #include "test_rig.h"
 
 #include "notify/fanout.h"
+#include "ocsnotify.h"
 
 enum { F = 0x11, P = 0x12, M = 0x13, G = 0x21, Q = 0x22, N = 0x23 };
 
@@ -54,8 +55,8 @@ static const char *fan(enum ocs_category category, bool of_message, bool counts,
 		ck_assert_uint_eq(e->message_flags, e->category == category ? 5 : 0);
 		ck_assert_mem_eq(e->id_hash, ids.id_hash, 16);
 		ck_assert_str_eq(e->message_class, "IPM.Note");
-		ck_assert_uint_eq(e->total, (e->flags & OCS_NF_T) != 0 ? 17 : 0);
-		ck_assert_uint_eq(e->unread, (e->flags & OCS_NF_U) != 0 ? 3 : 0);
+		ck_assert_uint_eq(e->total, (e->flags & OCSNOTIFY_FLAG_TOTAL) != 0 ? 17 : 0);
+		ck_assert_uint_eq(e->unread, (e->flags & OCSNOTIFY_FLAG_UNREAD) != 0 ? 3 : 0);
 		len += (size_t)sprintf(text + len, "%s%c%04x", i > 0 ? " " : "",
 		                       letters[items[i].table], e->flags);
 		if (e->table_event != 0)

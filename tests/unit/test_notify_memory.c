@@ -4,13 +4,14 @@
  * reported; then it is reported again, which succeeds, and arrives. */
 #include "test_notify_dispatch_rig.h"
 #include "test_memory.h"
+#include "ocsnotify.h"
 
 #define REPORTS 40 /* more than a hash table takes before it grows */
 
 START_TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 {
 	struct ocs_registry_queue queue =
-	        rig_queue(1, OCS_TABLE_NEWMAIL, OCS_FOLDER_STORE, OCS_NF_NEWMAIL, 0, NULL);
+	        rig_queue(1, OCS_TABLE_NEWMAIL, OCS_FOLDER_STORE, OCSNOTIFY_NEWMAIL, 0, NULL);
 	int refused = 0, failed = 0;
 
 	rig_subscribe(&queue, 1);

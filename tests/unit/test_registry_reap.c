@@ -204,10 +204,10 @@ static void age(const char *name)
 	ck_assert_int_eq(utimensat(AT_FDCWD, rig_path(name), times, 0), 0);
 }
 
-START_TEST(queues_that_only_a_journal_names_are_removed_once_they_are_old)
+START_TEST(queues_that_only_a_queue_list_names_are_removed_once_they_are_old)
 {
 	char name[OCS_QUEUE_NAME_MAX], path[512];
-	FILE *journal;
+	FILE *list;
 	mqd_t mq;
 
 	ck_assert_int_eq(
@@ -215,12 +215,11 @@ START_TEST(queues_that_only_a_journal_names_are_removed_once_they_are_old)
 	        0);
 	ck_assert_int_eq(ocs_queue_create(name, 10, 256, (gid_t)-1, &mq), 0);
 	ocs_queue_close(mq);
-	ck_assert_int_eq(ocs_registry_journal_path(registry, 0x300, path, sizeof(path)), 0);
-	journal = fopen(path, "w");
-	fprintf(journal,
-	        "/not-one-of-ours\n../../etc/passwd\n\n%s\n/ocs.gone.store.object.00000001\n",
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 0x300, path, sizeof(path)), 0);
+	list = fopen(path, "w");
+	fprintf(list, "/not-one-of-ours\n../../etc/passwd\n\n%s\n/ocs.gone.store.object.00000001\n",
 	        name);
-	fclose(journal);
+	fclose(list);
 	reap(OCS_REAP_ALL);
 	ck_assert(queue_exists(name)); /* its context may be about to register */
 	age("wake/0000000000000300.queues");
@@ -259,7 +258,7 @@ START_TEST(a_queue_of_somebody_else_is_not_removed_whoever_names_it)
 {
 	struct ocs_registry_queue dead, foreign;
 	char path[512];
-	FILE *journal;
+	FILE *list;
 	int living;
 
 	if (geteuid() != 0)
@@ -275,11 +274,11 @@ START_TEST(a_queue_of_somebody_else_is_not_removed_whoever_names_it)
 		ck_assert_int_eq(fchown(mq, 1003, (gid_t)-1), 0);
 		ocs_queue_close(mq);
 	}
-	/* And its journal names one of the living. */
-	ck_assert_int_eq(ocs_registry_journal_path(registry, 0x100, path, sizeof(path)), 0);
-	journal = fopen(path, "w");
-	fprintf(journal, "%s\n", foreign.name);
-	fclose(journal);
+	/* And its queue list names one of the living. */
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 0x100, path, sizeof(path)), 0);
+	list = fopen(path, "w");
+	fprintf(list, "%s\n", foreign.name);
+	fclose(list);
 	ck_assert_int_eq(chown(path, 1001, (gid_t)-1), 0);
 	reap(OCS_REAP_ALL);
 	ck_assert_int_eq(reports, 1);
@@ -292,15 +291,15 @@ START_TEST(a_queue_of_somebody_else_is_not_removed_whoever_names_it)
 }
 END_TEST
 
-START_TEST(an_old_journal_of_a_living_context_stays)
+START_TEST(an_old_queue_list_of_a_living_context_stays)
 {
 	char path[512];
-	FILE *journal;
+	FILE *list;
 	int fd = wake_socket(0x300);
 
-	ck_assert_int_eq(ocs_registry_journal_path(registry, 0x300, path, sizeof(path)), 0);
-	journal = fopen(path, "w");
-	fclose(journal);
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 0x300, path, sizeof(path)), 0);
+	list = fopen(path, "w");
+	fclose(list);
 	age("wake/0000000000000300.queues");
 	age("wake/0000000000000300.sock");
 	reap(OCS_REAP_ALL);
@@ -320,10 +319,10 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, the_dead_lose_everything_and_the_living_nothing);
 	tcase_add_test(tcase, an_owner_sweeps_only_its_own);
-	tcase_add_test(tcase, queues_that_only_a_journal_names_are_removed_once_they_are_old);
+	tcase_add_test(tcase, queues_that_only_a_queue_list_names_are_removed_once_they_are_old);
 	tcase_add_test(tcase, a_socket_that_comes_back_was_never_missing);
 	tcase_add_test(tcase, a_queue_of_somebody_else_is_not_removed_whoever_names_it);
-	tcase_add_test(tcase, an_old_journal_of_a_living_context_stays);
+	tcase_add_test(tcase, an_old_queue_list_of_a_living_context_stays);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);
 }

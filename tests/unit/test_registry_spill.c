@@ -4,6 +4,7 @@
 #include "test_rig.h"
 
 #include "registry/registry.h"
+#include "ocsnotify.h"
 
 static struct ocs_registry *registry;
 static char got[2048];
@@ -25,7 +26,7 @@ static enum ocs_spill_outcome append(uint64_t queue, enum ocs_table table, uint3
                                      uint32_t total)
 {
 	struct ocs_entry entry = {.category = OCS_MODIFIED,
-	                          .flags = OCS_NF_MODIFIED,
+	                          .flags = OCSNOTIFY_OBJECT_MODIFIED,
 	                          .fid = 1,
 	                          .message_flags = n,
 	                          .sequence = n,
@@ -35,8 +36,8 @@ static enum ocs_spill_outcome append(uint64_t queue, enum ocs_table table, uint3
 	size_t len;
 
 	if (table == OCS_TABLE_CONTENTS || table == OCS_TABLE_HIERARCHY) {
-		entry.flags = OCS_NF_TABLE;
-		entry.table_event = OCS_TE_ROW_MODIFIED;
+		entry.flags = OCSNOTIFY_TABLE_MODIFIED;
+		entry.table_event = OCSNOTIFY_TABLE_ROW_MODIFIED;
 	}
 	len = ocs_entry_encode(&entry, encoded);
 	ck_assert_uint_gt(len, 0);
@@ -53,7 +54,7 @@ static int note(const uint8_t *data, size_t len, void *arg)
 	(void)arg;
 	ck_assert_int_eq(ocs_entry_decode(data, len, &entry), 0);
 	snprintf(got + at, sizeof(got) - at, "%u%s ", entry.message_flags,
-	         entry.table_event == OCS_TE_CHANGED ? "!" : "");
+	         entry.table_event == OCSNOTIFY_TABLE_CHANGED ? "!" : "");
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 #ifndef OCS_VECTORS_ROPNOTIFY_H
 #define OCS_VECTORS_ROPNOTIFY_H
 
-#include "libocsnotify/ropnotify.h"
+#include "ropnotify/ropnotify.h"
 
 static const struct {
 	const char *name;

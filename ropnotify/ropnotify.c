@@ -6,11 +6,11 @@
  * fields_of() says which fields a kind of notification has; `fields` says in which order and width
  * they travel. Size, encode and decode all walk that one table, so they cannot disagree.
  */
-#include "libocsnotify/ropnotify.h"
+#include "ropnotify/ropnotify.h"
 
 #include <string.h>
 
-#include "mqueue/entry.h"
+#include "ocsnotify.h"
 #include "base/bytes.h"
 
 #define ROP_NOTIFY  0x2a
@@ -73,13 +73,13 @@ static const struct {
 static unsigned table_fields(uint16_t event, bool message)
 {
 	switch (event) {
-	case OCS_TE_CHANGED:
-	case OCS_TE_RESTRICTION_CHANGED:
+	case OCSNOTIFY_TABLE_CHANGED:
+	case OCSNOTIFY_TABLE_RESTRICTION_CHANGED:
 		return TABLE_EVENT;
-	case OCS_TE_ROW_DELETED:
+	case OCSNOTIFY_TABLE_ROW_DELETED:
 		return TABLE_EVENT | ROW_FID | (message ? ROW_MID | ROW_INSTANCE : 0);
-	case OCS_TE_ROW_ADDED:
-	case OCS_TE_ROW_MODIFIED:
+	case OCSNOTIFY_TABLE_ROW_ADDED:
+	case OCSNOTIFY_TABLE_ROW_MODIFIED:
 		return TABLE_EVENT | ROW_FID | AFTER_FID | ROW_DATA |
 		       (message ? ROW_MID | ROW_INSTANCE | AFTER_MID | AFTER_INSTANCE : 0);
 	default:
@@ -90,35 +90,37 @@ static unsigned table_fields(uint16_t event, bool message)
 /* The fields of a kind, 0 for a combination the standard does not know. */
 static unsigned fields_of(uint16_t flags, uint16_t table_event)
 {
-	bool message = (flags & OCS_NF_M) != 0, search = (flags & OCS_NF_S) != 0;
-	unsigned type = flags & OCS_NF_TYPE_MASK, found = FID;
+	bool message = (flags & OCSNOTIFY_FLAG_MESSAGE) != 0,
+	     search = (flags & OCSNOTIFY_FLAG_SEARCH_FOLDER) != 0;
+	unsigned type = flags & OCSNOTIFY_FLAG_TYPE, found = FID;
 
 	if (search && !message)
 		return 0;
 	/* The counts are those of a folder that was modified, of nothing else. */
-	if ((flags & (OCS_NF_T | OCS_NF_U)) != 0 && (type != OCS_NF_MODIFIED || message))
+	if ((flags & (OCSNOTIFY_FLAG_TOTAL | OCSNOTIFY_FLAG_UNREAD)) != 0 &&
+	    (type != OCSNOTIFY_OBJECT_MODIFIED || message))
 		return 0;
 	if (message)
 		found |= MID;
 
 	switch (type) {
-	case OCS_NF_NEWMAIL:
+	case OCSNOTIFY_NEWMAIL:
 		return message && !search ? found | MESSAGE_FLAGS | MESSAGE_CLASS : 0;
-	case OCS_NF_CREATED:
+	case OCSNOTIFY_OBJECT_CREATED:
 		found |= TAGS;
 		break;
-	case OCS_NF_DELETED:
+	case OCSNOTIFY_OBJECT_DELETED:
 		break;
-	case OCS_NF_MODIFIED:
-		return found | TAGS | ((flags & OCS_NF_T) != 0 ? TOTAL : 0) |
-		       ((flags & OCS_NF_U) != 0 ? UNREAD : 0);
-	case OCS_NF_MOVED:
-	case OCS_NF_COPIED:
+	case OCSNOTIFY_OBJECT_MODIFIED:
+		return found | TAGS | ((flags & OCSNOTIFY_FLAG_TOTAL) != 0 ? TOTAL : 0) |
+		       ((flags & OCSNOTIFY_FLAG_UNREAD) != 0 ? UNREAD : 0);
+	case OCSNOTIFY_OBJECT_MOVED:
+	case OCSNOTIFY_OBJECT_COPIED:
 		found |= OLD_FID | (message ? OLD_MID : OLD_PARENT_FID);
 		break;
-	case OCS_NF_SEARCH_COMPLETED:
+	case OCSNOTIFY_SEARCH_COMPLETED:
 		return message ? 0 : found;
-	case OCS_NF_TABLE:
+	case OCSNOTIFY_TABLE_MODIFIED:
 		return table_fields(table_event, message);
 	default:
 		return 0;
@@ -303,7 +305,7 @@ size_t ocs_ropnotify_decode(const uint8_t *data, size_t len, struct ocs_ropnotif
 	notify.logon_id = data[5];
 	notify.flags = ocs_get16(data + 6);
 	/* Of a table event the fields depend on a field that is not in the head. */
-	if ((notify.flags & OCS_NF_TYPE_MASK) == OCS_NF_TABLE) {
+	if ((notify.flags & OCSNOTIFY_FLAG_TYPE) == OCSNOTIFY_TABLE_MODIFIED) {
 		if (len < HEAD_SIZE + 2)
 			return 0;
 		notify.table_event = ocs_get16(data + HEAD_SIZE);
@@ -335,6 +337,14 @@ size_t ocs_ropnotify_decode(const uint8_t *data, size_t len, struct ocs_ropnotif
 	}
 	*out = notify;
 	return at;
+}
+
+void ocs_ropnotify_clear_message_flags(uint8_t *data)
+{
+	uint16_t kind = ocs_get16(data + 6) & (OCSNOTIFY_FLAG_TYPE | OCSNOTIFY_FLAG_MESSAGE);
+
+	if (kind == (OCSNOTIFY_NEWMAIL | OCSNOTIFY_FLAG_MESSAGE))
+		ocs_put32(data + HEAD_SIZE + 16, 0); /* behind FolderId and MessageId */
 }
 
 size_t ocs_roppending_encode(uint16_t session_index, uint8_t *out, size_t size)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "libocsnotify/ropnotify.h"
+#include "ropnotify/ropnotify.h"
 #include "base/bytes.h"
 #include "tests/vectors/ropnotify.h"
 
@@ -263,7 +263,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("notify/ropnotify");
+	Suite *suite = suite_create("ropnotify");
 	TCase *vectors = tcase_create("vectors"), *rules = tcase_create("rules");
 	SRunner *runner = srunner_create(suite);
 	const int count = (int)ROPNOTIFY_VECTOR_COUNT;

@@ -4,8 +4,8 @@
  * What waits to be reported: a bounded list of events in order, and, once that is full, the folders
  * that had more (bounded too). Belongs to the process; uses memory only.
  */
-#ifndef OCS_QUEUE_H
-#define OCS_QUEUE_H
+#ifndef OCS_WAITING_H
+#define OCS_WAITING_H
 
 struct ocs_event {
 	struct ocs_event *prev, *next;
@@ -26,23 +26,23 @@ struct ocs_report {
 	uint32_t total, unread;
 };
 
-void ocs_queue_init(unsigned int max);
-void ocs_queue_deinit(void);
+void ocs_waiting_init(unsigned int max);
+void ocs_waiting_deinit(void);
 
-/* Encodes and appends; when the queue is full its folder is remembered instead. */
-void ocs_queue_add(const struct ocs_report *report);
+/* Encodes and appends; when the list is full its folder is remembered instead. */
+void ocs_waiting_add(const struct ocs_report *report);
 /* Appends one of the spool, however many there are. */
-void ocs_queue_put(const char *xml, off_t place);
-unsigned int ocs_queue_count(void);
+void ocs_waiting_put(const char *xml, off_t place);
+unsigned int ocs_waiting_count(void);
 /* The oldest event, or NULL. */
-struct ocs_event *ocs_queue_head(void);
+struct ocs_event *ocs_waiting_head(void);
 /* Takes it out and frees it. */
-void ocs_queue_drop(struct ocs_event *event);
+void ocs_waiting_drop(struct ocs_event *event);
 
 /* Folders remembered, and events lost even of that (counted since the last call with clear). */
-unsigned int ocs_queue_folders(void);
-unsigned int ocs_queue_lost(bool clear);
+unsigned int ocs_waiting_folders(void);
+unsigned int ocs_waiting_lost(bool clear);
 /* Queues up to max `modified` events for remembered folders, and forgets these folders. */
-void ocs_queue_refill(unsigned int max);
+void ocs_waiting_refill(unsigned int max);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Registrations: what is known of a message is one truth, in the journal first and in the index
+/* The message log: what is known of a message is one truth, in the journal first and in the index
  * later, whoever is killed in between. */
 #include "test_rig.h"
 
 #include <sys/resource.h>
 
-#include "notify/registrations.h"
+#include "notify/message_log.h"
 
 static struct ocs_index *idx;
-static struct ocs_registrations *reg;
+static struct ocs_message_log *message_log;
 static struct ocs_journal_damage damage;
 static uint64_t series, mids; /* of INBOX; the first of a hundred */
 
@@ -17,12 +17,12 @@ static void open_all(void)
 {
 	memset(&damage, 0, sizeof(damage));
 	ck_assert_ok(ocs_index_open(rig_folder, 1, true, &idx, &rig_error));
-	ck_assert_ok(ocs_registrations_open(rig_folder, idx, &reg, &damage, &rig_error));
+	ck_assert_ok(ocs_message_log_open(rig_folder, idx, &message_log, &damage, &rig_error));
 }
 
 static void close_all(void)
 {
-	ocs_registrations_close(reg);
+	ocs_message_log_close(message_log);
 	ocs_index_close(idx);
 }
 
@@ -79,29 +79,29 @@ static void put(const char *id, unsigned n, bool announced)
 {
 	struct ocs_index_message message = {.mid = mid_at(n), .announced = announced};
 
-	ck_assert_ok(ocs_registrations_put(reg, series, id, &message, &rig_error));
+	ck_assert_ok(ocs_message_log_put(message_log, series, id, &message, &rig_error));
 }
 
 static void assign(const char *id, unsigned n)
 {
 	struct ocs_index_message message = {.mid = mid_at(n)};
 
-	ck_assert_ok(ocs_registrations_assign(reg, series, id, &message, false, &rig_error));
+	ck_assert_ok(ocs_message_log_assign(message_log, series, id, &message, false, &rig_error));
 }
 
 static void forget(const char *id)
 {
-	ck_assert_ok(ocs_registrations_delete(reg, series, id, &rig_error));
+	ck_assert_ok(ocs_message_log_delete(message_log, series, id, &rig_error));
 }
 
 static void flush(void)
 {
-	ck_assert_ok(ocs_registrations_flush(reg, true, &rig_error));
+	ck_assert_ok(ocs_message_log_flush(message_log, true, &rig_error));
 }
 
 static void apply(void)
 {
-	ck_assert_ok(ocs_registrations_apply(reg, &rig_error));
+	ck_assert_ok(ocs_message_log_apply(message_log, &rig_error));
 }
 
 static const char *text_of(int ret, const struct ocs_index_message *message)
@@ -117,12 +117,13 @@ static const char *text_of(int ret, const struct ocs_index_message *message)
 	return text;
 }
 
-/* "7!": the identifier number 7, announced; "7": not announced; "-": not registered. */
+/* "7!": the identifier number 7, announced; "7": not announced; "-": not recorded. */
 static const char *known(const char *id)
 {
 	struct ocs_index_message message = {0};
 
-	return text_of(ocs_registrations_get(reg, series, id, &message, &rig_error), &message);
+	return text_of(ocs_message_log_get(message_log, series, id, &message, &rig_error),
+	               &message);
 }
 
 static const char *indexed(const char *id)
@@ -134,7 +135,7 @@ static const char *indexed(const char *id)
 
 static uint64_t assigned(const char *id)
 {
-	return ocs_registrations_assigned(reg, series, id, 0);
+	return ocs_message_log_assigned(message_log, series, id, 0);
 }
 
 START_TEST(what_is_put_is_known_at_once_and_in_the_index_after_apply)
@@ -145,12 +146,12 @@ START_TEST(what_is_put_is_known_at_once_and_in_the_index_after_apply)
 	ck_assert_str_eq(known("2"), "2");
 	ck_assert_str_eq(known("3"), "-");
 	ck_assert_str_eq(indexed("1"), "-");
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 2);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 2);
 	put("2", 2, true);
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 2);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 2);
 	flush();
 	apply();
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 0);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
 	ck_assert_str_eq(indexed("1"), "1!");
 	ck_assert_str_eq(indexed("2"), "2!");
 	ck_assert_str_eq(known("1"), "1!");
@@ -189,19 +190,19 @@ START_TEST(a_message_of_another_series_is_another_message)
 	struct ocs_index_message message;
 
 	put("1", 1, true);
-	ck_assert_int_eq(ocs_registrations_get(reg, series + 1, "1", &message, &rig_error),
+	ck_assert_int_eq(ocs_message_log_get(message_log, series + 1, "1", &message, &rig_error),
 	                 OCS_STORE_MISSING);
-	ck_assert_uint_eq(ocs_registrations_assigned(reg, series + 1, "1", 0), 0);
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series + 1, "1", 0), 0);
 }
 END_TEST
 
-START_TEST(what_is_only_assigned_is_not_registered_and_keeps_its_identifier)
+START_TEST(what_is_only_assigned_is_not_recorded_and_keeps_its_identifier)
 {
 	assign("1", 5);
 	ck_assert_str_eq(known("1"), "-");
 	ck_assert_uint_eq(assigned("1"), mid_at(5));
 	ck_assert_uint_eq(assigned("2"), 0);
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 0);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
 	put("2", 6, true);
 	flush();
 	/* Through an apply and two restarts, which leave it alone in the journal. */
@@ -232,7 +233,7 @@ START_TEST(a_deleted_message_that_is_assigned_anew_loses_its_old_registration)
 	flush();
 	ck_assert_str_eq(known("1"), "-");
 	ck_assert_uint_eq(assigned("1"), mid_at(2));
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 1);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 1);
 	if (_i == 1) {
 		close_all();
 		open_all();
@@ -242,7 +243,7 @@ START_TEST(a_deleted_message_that_is_assigned_anew_loses_its_old_registration)
 	ck_assert_str_eq(indexed("1"), "-");
 	ck_assert_str_eq(known("1"), "-");
 	ck_assert_uint_eq(assigned("1"), mid_at(2));
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 0);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
 }
 END_TEST
 
@@ -264,7 +265,7 @@ START_TEST(killed_before_apply_the_next_start_applies_what_was_written)
 	ck_assert_str_eq(known("put"), "1!");
 	ck_assert_uint_eq(assigned("assigned"), mid_at(2));
 	ck_assert_str_eq(known("never written"), "-");
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 0);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
 }
 END_TEST
 
@@ -276,9 +277,9 @@ static void apply_and_keep_the_journal(void)
 	flush();
 	/* The new journal cannot be made: as if killed after the index's commit. */
 	if (mkdir(rig_path("messages.log.new"), 0700) != 0 ||
-	    ocs_registrations_apply(reg, NULL) == 0)
+	    ocs_message_log_apply(message_log, NULL) == 0)
 		_exit(1);
-	if (ocs_registrations_waiting(reg) != 3 || rmdir(rig_path("messages.log.new")) != 0)
+	if (ocs_message_log_waiting(message_log) != 3 || rmdir(rig_path("messages.log.new")) != 0)
 		_exit(2);
 }
 
@@ -310,11 +311,11 @@ START_TEST(revert_goes_back_to_what_is_in_the_file)
 	put("written", 1, false);
 	put("not written", 3, true);
 	forget("assigned");
-	ocs_registrations_revert(reg);
+	ocs_message_log_revert(message_log);
 	ck_assert_str_eq(known("written"), "1!");
 	ck_assert_str_eq(known("not written"), "-");
 	ck_assert_uint_eq(assigned("assigned"), mid_at(2));
-	ck_assert_uint_eq(ocs_registrations_waiting(reg), 1);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 1);
 	flush();
 	put("after", 4, true);
 	flush();
@@ -341,8 +342,8 @@ START_TEST(a_failed_flush_and_revert_leave_what_was_there_and_go_on)
 	/* Nothing is asserted in the meantime: check writes to a file too. */
 	if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
 		abort();
-	ret = ocs_registrations_flush(reg, true, &rig_error);
-	ocs_registrations_revert(reg);
+	ret = ocs_message_log_flush(message_log, true, &rig_error);
+	ocs_message_log_revert(message_log);
 	limit.rlim_cur = RLIM_INFINITY;
 	if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
 		abort();
@@ -370,9 +371,9 @@ START_TEST(a_revert_that_cannot_read_loses_nothing)
 	flush();
 	ck_assert_int_eq(rename(log, away), 0);
 	ck_assert_int_eq(mkdir(log, 0700), 0); /* cannot be opened */
-	ocs_registrations_revert(reg);
+	ocs_message_log_revert(message_log);
 	/* Neither known nor unknown, and nothing is thrown away. */
-	ck_assert_int_eq(ocs_registrations_get(reg, series, "1", &message, &rig_error),
+	ck_assert_int_eq(ocs_message_log_get(message_log, series, "1", &message, &rig_error),
 	                 OCS_STORE_ERROR);
 	apply();
 	ck_assert_int_eq(rmdir(log), 0);
@@ -388,7 +389,7 @@ static uint64_t content_of(const char *id, bool in_index)
 {
 	struct ocs_index_message message = {.content = 99};
 	int ret = in_index ? ocs_index_message(idx, series, id, &message, &rig_error)
-	                   : ocs_registrations_get(reg, series, id, &message, &rig_error);
+	                   : ocs_message_log_get(message_log, series, id, &message, &rig_error);
 
 	ck_assert_int_eq(ret, OCS_STORE_OK);
 	return message.content;
@@ -399,7 +400,7 @@ static void put_mail(const char *id, unsigned n, uint64_t content)
 	struct ocs_index_message message = {
 	        .mid = mid_at(n), .announced = true, .content = content};
 
-	ck_assert_ok(ocs_registrations_put(reg, series, id, &message, &rig_error));
+	ck_assert_ok(ocs_message_log_put(message_log, series, id, &message, &rig_error));
 }
 
 START_TEST(which_mail_it_is_reaches_the_index_and_survives)
@@ -407,7 +408,7 @@ START_TEST(which_mail_it_is_reaches_the_index_and_survives)
 	put("old", 1, true);
 	put_mail("new", 2, 0x1122334455667788);
 	flush();
-	ocs_registrations_revert(reg); /* read back from the journal */
+	ocs_message_log_revert(message_log); /* read back from the journal */
 	for (int i = 0; i < 2; i++) {
 		ck_assert_str_eq(known("old"), "1!");
 		ck_assert_str_eq(known("new"), "2!");
@@ -424,30 +425,30 @@ START_TEST(which_mail_it_is_reaches_the_index_and_survives)
 }
 END_TEST
 
-START_TEST(an_assigned_mail_is_not_another_one_and_ends_what_was_registered)
+START_TEST(an_assigned_mail_is_not_another_one_and_ends_what_was_recorded)
 {
 	struct ocs_index_message message = {.mid = mid_at(2), .content = 7};
 
 	put_mail("1", 1, 6);
 	flush();
 	apply();
-	ck_assert_ok(ocs_registrations_assign(reg, series, "1", &message, true, &rig_error));
+	ck_assert_ok(ocs_message_log_assign(message_log, series, "1", &message, true, &rig_error));
 	flush();
 	for (int i = 0; i < 2; i++) {
 		ck_assert_str_eq(known("1"), "-");
-		ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 0), mid_at(2));
-		ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 7), mid_at(2));
-		ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 8), 0);
+		ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 0), mid_at(2));
+		ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 7), mid_at(2));
+		ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 8), 0);
 		if (i == 0)
-			ocs_registrations_revert(reg);
+			ocs_message_log_revert(message_log);
 	}
 	apply();
 	ck_assert_str_eq(indexed("1"), "-");
-	ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 7), mid_at(2));
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 7), mid_at(2));
 	close_all();
 	open_all();
-	ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 8), 0);
-	ck_assert_uint_eq(ocs_registrations_assigned(reg, series, "1", 7), mid_at(2));
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 8), 0);
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 7), mid_at(2));
 }
 END_TEST
 
@@ -458,7 +459,7 @@ START_TEST(a_damaged_record_costs_that_message_alone)
 	put("third message", 3, true);
 	flush();
 	rig_flip(rig_path("messages.log"), "second message", 14);
-	ocs_registrations_revert(reg);
+	ocs_message_log_revert(message_log);
 	ck_assert_str_eq(known("first message"), "1!");
 	ck_assert_str_eq(known("second message"), "-");
 	ck_assert_str_eq(known("third message"), "3!");
@@ -467,15 +468,15 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("registrations");
-	TCase *tcase = tcase_create("registrations");
+	Suite *suite = suite_create("message_log");
+	TCase *tcase = tcase_create("message_log");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, what_is_put_is_known_at_once_and_in_the_index_after_apply);
 	tcase_add_test(tcase, the_journal_wins_over_the_index_and_then_they_agree);
 	tcase_add_test(tcase, a_message_of_another_series_is_another_message);
-	tcase_add_test(tcase, what_is_only_assigned_is_not_registered_and_keeps_its_identifier);
+	tcase_add_test(tcase, what_is_only_assigned_is_not_recorded_and_keeps_its_identifier);
 	tcase_add_loop_test(
 	        tcase, a_deleted_message_that_is_assigned_anew_loses_its_old_registration, 0, 2);
 	tcase_add_test(tcase, killed_before_apply_the_next_start_applies_what_was_written);
@@ -484,7 +485,7 @@ int main(void)
 	tcase_add_test(tcase, a_failed_flush_and_revert_leave_what_was_there_and_go_on);
 	tcase_add_test(tcase, a_revert_that_cannot_read_loses_nothing);
 	tcase_add_test(tcase, which_mail_it_is_reaches_the_index_and_survives);
-	tcase_add_test(tcase, an_assigned_mail_is_not_another_one_and_ends_what_was_registered);
+	tcase_add_test(tcase, an_assigned_mail_is_not_another_one_and_ends_what_was_recorded);
 	tcase_add_test(tcase, a_damaged_record_costs_that_message_alone);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);

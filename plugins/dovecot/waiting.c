@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The process's list of waiting events: see queue.h. */
+/* The process's list of waiting events: see waiting.h. Touches memory only. */
 #include "lib.h"
 #include "hash.h"
 #include "hostpid.h"
@@ -10,7 +10,7 @@
 #include "time-util.h"
 
 #include "names.h"
-#include "queue.h"
+#include "waiting.h"
 
 #include <ctype.h>
 #include <sys/time.h>
@@ -26,9 +26,9 @@ static struct {
 	unsigned int lost;
 	char *id_prefix;
 	unsigned int id_counter;
-} queue;
+} waiting;
 
-void ocs_queue_init(unsigned int max)
+void ocs_waiting_init(unsigned int max)
 {
 	struct timeval now;
 	string_t *prefix = t_str_new(128);
@@ -40,24 +40,24 @@ void ocs_queue_init(unsigned int max)
 		str_append_c(prefix, i_isalnum(*p) || *p == '.' || *p == '-' ? *p : '_');
 	str_printfa(prefix, "-%s-%llx.%05lx-", my_pid, (unsigned long long)now.tv_sec,
 	            (unsigned long)now.tv_usec);
-	queue.id_prefix = i_strdup(str_c(prefix));
-	queue.max = max;
-	hash_table_create(&queue.folders, default_pool, 0, str_hash, strcmp);
+	waiting.id_prefix = i_strdup(str_c(prefix));
+	waiting.max = max;
+	hash_table_create(&waiting.folders, default_pool, 0, str_hash, strcmp);
 }
 
-void ocs_queue_deinit(void)
+void ocs_waiting_deinit(void)
 {
 	struct hash_iterate_context *iter;
 	char *key, *value;
 
-	while (queue.head != NULL)
-		ocs_queue_drop(queue.head);
-	iter = hash_table_iterate_init(queue.folders);
-	while (hash_table_iterate(iter, queue.folders, &key, &value))
+	while (waiting.head != NULL)
+		ocs_waiting_drop(waiting.head);
+	iter = hash_table_iterate_init(waiting.folders);
+	while (hash_table_iterate(iter, waiting.folders, &key, &value))
 		i_free(key);
 	hash_table_iterate_deinit(&iter);
-	hash_table_destroy(&queue.folders);
-	i_free(queue.id_prefix);
+	hash_table_destroy(&waiting.folders);
+	i_free(waiting.id_prefix);
 }
 
 static void append_text(string_t *xml, const char *element, const char *text)
@@ -93,7 +93,7 @@ static struct ocs_event *encode(const struct ocs_report *report)
 	string_t *xml = t_str_new(512);
 
 	str_printfa(xml, "<notification category=\"%s\" id=\"%s%u\">", report->category,
-	            queue.id_prefix, ++queue.id_counter);
+	            waiting.id_prefix, ++waiting.id_counter);
 	append_text(xml, "backend", report->backend);
 	append_text(xml, "username", report->username);
 	append_text(xml, "folder", report->folder);
@@ -124,21 +124,21 @@ static void remember_folder(const char *backend, const char *username, const cha
 	const char *key = t_strdup_printf("%s\n%s\n%s", backend, username, folder);
 	char *copy;
 
-	if (hash_table_lookup(queue.folders, key) != NULL)
+	if (hash_table_lookup(waiting.folders, key) != NULL)
 		return;
-	if (hash_table_count(queue.folders) >= FOLDERS_MAX) {
-		queue.lost++;
+	if (hash_table_count(waiting.folders) >= FOLDERS_MAX) {
+		waiting.lost++;
 		return;
 	}
 	copy = i_strdup(key);
-	hash_table_insert(queue.folders, copy, copy);
+	hash_table_insert(waiting.folders, copy, copy);
 }
 
-void ocs_queue_add(const struct ocs_report *report)
+void ocs_waiting_add(const struct ocs_report *report)
 {
 	T_BEGIN
 	{
-		if (queue.count >= queue.max) {
+		if (waiting.count >= waiting.max) {
 			remember_folder(report->backend, report->username, report->folder);
 			if (report->old_folder != NULL)
 				remember_folder(report->backend, report->username,
@@ -146,62 +146,62 @@ void ocs_queue_add(const struct ocs_report *report)
 		} else {
 			struct ocs_event *event = encode(report);
 
-			DLLIST2_APPEND(&queue.head, &queue.tail, event);
-			queue.count++;
+			DLLIST2_APPEND(&waiting.head, &waiting.tail, event);
+			waiting.count++;
 		}
 	}
 	T_END;
 }
 
-void ocs_queue_put(const char *xml, off_t place)
+void ocs_waiting_put(const char *xml, off_t place)
 {
 	struct ocs_event *event = i_new(struct ocs_event, 1);
 
 	event->xml = i_strdup(xml);
 	event->place = place;
-	DLLIST2_APPEND(&queue.head, &queue.tail, event);
-	queue.count++;
+	DLLIST2_APPEND(&waiting.head, &waiting.tail, event);
+	waiting.count++;
 }
 
-unsigned int ocs_queue_count(void)
+unsigned int ocs_waiting_count(void)
 {
-	return queue.count;
+	return waiting.count;
 }
 
-struct ocs_event *ocs_queue_head(void)
+struct ocs_event *ocs_waiting_head(void)
 {
-	return queue.head;
+	return waiting.head;
 }
 
-void ocs_queue_drop(struct ocs_event *event)
+void ocs_waiting_drop(struct ocs_event *event)
 {
-	DLLIST2_REMOVE(&queue.head, &queue.tail, event);
-	queue.count--;
+	DLLIST2_REMOVE(&waiting.head, &waiting.tail, event);
+	waiting.count--;
 	i_free(event->xml);
 	i_free(event);
 }
 
-unsigned int ocs_queue_folders(void)
+unsigned int ocs_waiting_folders(void)
 {
-	return hash_table_count(queue.folders);
+	return hash_table_count(waiting.folders);
 }
 
-unsigned int ocs_queue_lost(bool clear)
+unsigned int ocs_waiting_lost(bool clear)
 {
-	unsigned int lost = queue.lost;
+	unsigned int lost = waiting.lost;
 
 	if (clear)
-		queue.lost = 0;
+		waiting.lost = 0;
 	return lost;
 }
 
-void ocs_queue_refill(unsigned int max)
+void ocs_waiting_refill(unsigned int max)
 {
-	struct hash_iterate_context *iter = hash_table_iterate_init(queue.folders);
+	struct hash_iterate_context *iter = hash_table_iterate_init(waiting.folders);
 	char *key, *value;
 
-	while (max > 0 && queue.count < queue.max &&
-	       hash_table_iterate(iter, queue.folders, &key, &value)) {
+	while (max > 0 && waiting.count < waiting.max &&
+	       hash_table_iterate(iter, waiting.folders, &key, &value)) {
 		T_BEGIN
 		{
 			const char *const *part = t_strsplit(key, "\n");
@@ -210,9 +210,9 @@ void ocs_queue_refill(unsigned int max)
 			                            .username = part[1],
 			                            .folder = part[2]};
 
-			hash_table_remove(queue.folders, key);
+			hash_table_remove(waiting.folders, key);
 			i_free(key);
-			ocs_queue_add(&report);
+			ocs_waiting_add(&report);
 		}
 		T_END;
 		max--;

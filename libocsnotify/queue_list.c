@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The journal: the names of a context's queues, written before each queue is made, so that nothing
- * is left behind by a process that dies at any point: reap.c reads it. Touches the wake folder of
- * the registry.
+ * The queue list: the names of a context's queues, written before each queue is made, so that
+ * nothing is left behind by a process that dies at any point: reap.c reads it. Touches the wake
+ * folder of the registry.
  */
 #include "libocsnotify/internal.h"
 
@@ -20,10 +20,10 @@
 
 #include "registry/reap.h"
 
-/* A journal is written anew when it has this many more names than there are queues. */
+/* A queue list is written anew when it has this many more names than there are queues. */
 #define SLACK 4096
 
-static int journal_create(const char *path, gid_t gid, struct ocs_error *error)
+static int queue_list_create(const char *path, gid_t gid, struct ocs_error *error)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 
@@ -40,7 +40,7 @@ static int journal_create(const char *path, gid_t gid, struct ocs_error *error)
 	return fd;
 }
 
-static int append(int fd, const char *name)
+static int queue_list_append(int fd, const char *name)
 {
 	char line[OCS_QUEUE_NAME_MAX + 1];
 	size_t len = (size_t)snprintf(line, sizeof(line), "%s\n", name);
@@ -53,37 +53,37 @@ static int append(int fd, const char *name)
 	return written == (ssize_t)len ? 0 : -1;
 }
 
-int lib_journal_open(struct ocsnotify *context, struct ocs_error *error)
+int libocsnotify_queue_list_open(struct ocsnotify *context, struct ocs_error *error)
 {
 	char path[PATH_MAX];
 
-	if (ocs_registry_journal_path(context->shared->registry, context->r.id, path,
-	                              sizeof(path)) != 0)
+	if (ocs_registry_queue_list_path(context->shared->registry, context->r.id, path,
+	                                 sizeof(path)) != 0)
 		return ocs_error_set(error, "%s: path too long", context->shared->path);
-	context->journal = journal_create(path, context->shared->gid, error);
-	return context->journal < 0 ? -1 : 0;
+	context->queue_list = queue_list_create(path, context->shared->gid, error);
+	return context->queue_list < 0 ? -1 : 0;
 }
 
-/* Only the queues there are now; the old journal stays until the new one is complete. */
-static int compact(struct ocsnotify *context)
+/* Only the queues there are now; the old list stays until the new one is complete. */
+static int queue_list_compact(struct ocsnotify *context)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
 	size_t lines = 0;
 	int fd, ret = 0;
 
-	if (ocs_registry_journal_path(context->shared->registry, context->r.id, path,
-	                              sizeof(path)) != 0 ||
+	if (ocs_registry_queue_list_path(context->shared->registry, context->r.id, path,
+	                                 sizeof(path)) != 0 ||
 	    snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
 		return -1;
 	unlink(fresh);
-	fd = journal_create(fresh, context->shared->gid, NULL);
+	fd = queue_list_create(fresh, context->shared->gid, NULL);
 	if (fd < 0)
 		return -1;
 	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-		for (struct lib_queue *q = s->queues; q != NULL && ret == 0; q = q->next) {
-			if (q->mq == LIB_NO_QUEUE)
+		for (struct libocsnotify_queue *q = s->queues; q != NULL && ret == 0; q = q->next) {
+			if (q->mq == LIBOCSNOTIFY_NO_QUEUE)
 				continue;
-			ret = append(fd, q->r.name);
+			ret = queue_list_append(fd, q->r.name);
 			lines++;
 		}
 	if (ret != 0 || rename(fresh, path) != 0) {
@@ -91,30 +91,32 @@ static int compact(struct ocsnotify *context)
 		unlink(fresh);
 		return -1;
 	}
-	close(context->journal);
-	context->journal = fd;
-	context->journal_lines = lines;
+	close(context->queue_list);
+	context->queue_list = fd;
+	context->listed_queues = lines;
 	return 0;
 }
 
-int lib_journal_add(struct ocsnotify *context, const char *name)
+int libocsnotify_queue_list_add(struct ocsnotify *context, const char *name)
 {
-	if (context->journal_lines > 2 * context->live_queues + SLACK && compact(context) != 0)
+	if (context->listed_queues > 2 * context->live_queues + SLACK &&
+	    queue_list_compact(context) != 0)
 		return -1;
-	if (append(context->journal, name) != 0)
+	if (queue_list_append(context->queue_list, name) != 0)
 		return -1;
-	context->journal_lines++;
+	context->listed_queues++;
 	return 0;
 }
 
-void lib_sweep(struct ocsnotify *context)
+void libocsnotify_sweep(struct ocsnotify *context)
 {
 	struct ocs_error error = {""};
 	int ret;
 
-	lib_lock();
+	libocsnotify_lock();
 	ret = ocs_reap(context->shared->registry, geteuid(), NULL, NULL, NULL, &error);
-	lib_unlock();
+	libocsnotify_unlock();
 	if (ret != OCS_STORE_OK)
-		lib_warn(context, "cannot remove what dead processes left: %s", error.text);
+		libocsnotify_warn(context, "cannot remove what dead processes left: %s",
+		                  error.text);
 }

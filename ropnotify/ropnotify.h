@@ -2,10 +2,11 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * RopNotify (0x2A) and RopPending (0x6E) response bytes: MS-OXCNOTIF 2.2.1.4.1.2, MS-OXCROPS
- * 2.2.14.2 and 2.2.14.3. Pure functions; any thread.
+ * 2.2.14.2 and 2.2.14.3. libocsnotify writes them, libocsemsmdb reads them again. Pure functions;
+ * any thread.
  */
-#ifndef OCS_LIBOCSNOTIFY_ROPNOTIFY_H
-#define OCS_LIBOCSNOTIFY_ROPNOTIFY_H
+#ifndef OCS_ROPNOTIFY_ROPNOTIFY_H
+#define OCS_ROPNOTIFY_ROPNOTIFY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,8 +42,13 @@ size_t ocs_ropnotify_size(const struct ocs_ropnotify *notify);
 size_t ocs_ropnotify_encode(const struct ocs_ropnotify *notify, uint8_t *out, size_t size);
 /* Decodes one RopNotify at data; returns its length, 0 if it is cut or malformed. tags, row_data
  * and an ASCII message_class point into data; tags may be unaligned there (read with ocs_get32); a
- * Unicode class is left NULL with unicode set (its bytes are class_bytes). For tests and tools. */
+ * Unicode class is left NULL with unicode set (its bytes are class_bytes). */
 size_t ocs_ropnotify_decode(const uint8_t *data, size_t len, struct ocs_ropnotify *out);
+/* Sets MessageFlags of an encoded NewMail to 0; leaves all others alone. */
+void ocs_ropnotify_clear_message_flags(uint8_t *data);
+
+/* The shortest one there is: a table's that has changed. */
+#define OCS_ROPNOTIFY_MIN 10
 
 #define OCS_ROPPENDING_SIZE 3
 size_t ocs_roppending_encode(uint16_t session_index, uint8_t *out, size_t size);
