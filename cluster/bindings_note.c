@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What every file of bindings calls: a line in the log, and the binder is woken. Touches its
- * eventfd.
+ * What every file of bindings calls: a line in the log.
  */
 #include "cluster/bindings_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 void ocs_bindings_log(struct ocs_bindings *bindings, int priority, const char *format, ...)
 {
@@ -20,12 +18,4 @@ void ocs_bindings_log(struct ocs_bindings *bindings, int priority, const char *f
 		text[0] = '\0';
 	va_end(args);
 	bindings->log(priority, text);
-}
-
-void ocs_bindings_wake(struct ocs_bindings *bindings)
-{
-	const uint64_t one = 1;
-
-	/* It can fail only if it is full, and then the binder wakes all the same. */
-	(void)!write(bindings->wake, &one, sizeof(one));
 }

@@ -146,5 +146,5 @@ void ocs_bindings_visit(void *arg, struct ocs_registry *registry)
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (work)
-		ocs_bindings_wake(bindings);
+		ocs_broker_loop_wake(&bindings->loop);
 }

@@ -247,7 +247,7 @@ uint64_t ocs_inbox_submit_due(struct inbox_consumer *consumer)
 	if (consumer->waiting == 0)
 		return next;
 	now = ocs_clock_ms();
-	for (message = consumer->list.first; message != NULL; message = following) {
+	for (message = consumer->list; message != NULL; message = following) {
 		following = message->next;
 		if (message->state != INBOX_WAITING)
 			continue;

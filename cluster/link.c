@@ -169,6 +169,15 @@ int ocs_link_stop(struct ocs_link *link)
 	return 0;
 }
 
+void ocs_link_watch(struct ocs_link *link)
+{
+	ocs_outbox_watch(link->outbox);
+	if (link->bindings != NULL)
+		ocs_bindings_watch(link->bindings);
+	if (link->inbox != NULL)
+		ocs_inbox_watch(link->inbox);
+}
+
 void ocs_link_submit(struct ocs_link *link, struct ocs_request *request)
 {
 	ocs_relay_submit(&link->relay, request);

@@ -380,6 +380,8 @@ void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 void ocs_daemon_tick(struct ocs_daemon *daemon)
 {
 	ocs_service_tick(daemon->service);
+	if (daemon->link != NULL)
+		ocs_link_watch(daemon->link);
 }
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)
