@@ -12,6 +12,7 @@
 #include "cluster/outbox.h"
 #include "cluster/relay.h"
 #include "cluster/spool.h"
+#include "base/plural.h"
 
 #include <syslog.h>
 
@@ -74,19 +75,21 @@ static int open_spool(struct ocs_link *link, struct ocs_error *error)
 
 	if (link->settings->spool_max == 0)
 		return 0;
-	if (ocs_spool_open(link->settings->spool_folder, link->settings->spool_max, &link->spool,
+	if (ocs_spool_open(link->settings->spool_folder,
+	                   (uint64_t)link->settings->spool_max * 1024 * 1024, &link->spool,
 	                   &damaged, error) != 0)
 		return -1;
 	ocs_spool_state(link->spool, &state);
 	if (damaged > 0) {
-		snprintf(text, sizeof(text),
-		         "%s: %llu messages for other nodes were damaged and are lost",
-		         link->settings->spool_folder, (unsigned long long)damaged);
+		snprintf(text, sizeof(text), "%s: %llu %s for other nodes lost by damage",
+		         link->settings->spool_folder, (unsigned long long)damaged,
+		         ocs_plural(damaged, "message", "messages"));
 		link->log(LOG_ERR, text);
 	}
 	if (state.messages > 0) {
-		snprintf(text, sizeof(text), "%s: %llu messages for other nodes wait to be sent",
-		         link->settings->spool_folder, (unsigned long long)state.messages);
+		snprintf(text, sizeof(text), "%s: %llu %s to be sent to other nodes",
+		         link->settings->spool_folder, (unsigned long long)state.messages,
+		         ocs_plural(state.messages, "message waits", "messages wait"));
 		link->log(LOG_NOTICE, text);
 	}
 	return 0;

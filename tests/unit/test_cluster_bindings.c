@@ -34,7 +34,7 @@ static void setup(void)
 	ck_assert_int_eq(ocs_registry_open(folder, true, &registry, NULL, NULL), 0);
 	ocs_link_status_init(&status);
 	settings = (struct ocs_link_settings){
-	        .uris = "amqp://u:p@127.0.0.1:1/", /* nobody listens there */
+	        .uri = "amqp://u:p@127.0.0.1:1/", /* nobody listens there */
 	        .node = "a",
 	        .exchange = "ocsmanager.users",
 	        .ingest_queue = "ocsmanager.ingest",
