@@ -17,6 +17,7 @@
 #include <talloc.h>
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "registry/reap.h"
 
 #define STOP_SECONDS 1 /* the service has waited for what is in flight before */
@@ -114,9 +115,11 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		        folder);
 	if (ids.skipped > 0 || messages.skipped > 0)
 		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "%s: %u ids and %u registrations are damaged and skipped: if they "
-		                 "are reported again, they come through twice",
-		                 folder, ids.skipped, messages.skipped);
+		                 "%s: damaged and skipped: %u %s and %u %s; what is reported again "
+		                 "comes through twice",
+		                 folder, ids.skipped, ocs_plural(ids.skipped, "id", "ids"),
+		                 messages.skipped,
+		                 ocs_plural(messages.skipped, "registration", "registrations"));
 	talloc_free(folder);
 	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (dispatch->wake_socket < 0)
