@@ -5,6 +5,7 @@
  * is on its way is in bindings_channels.c.
  */
 #include "cluster/bindings_internal.h"
+#include "base/plural.h"
 
 #include <syslog.h>
 
@@ -86,8 +87,8 @@ static enum ocs_broker_result make_anew(struct ocs_bindings *bindings, struct oc
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (n > 0)
-		ocs_bindings_log(bindings, LOG_NOTICE, "RabbitMQ: bind: binding %zu users to %s", n,
-		                 settings->node_queue);
+		ocs_log_to(bindings->log, LOG_NOTICE, "RabbitMQ: bind: binding %zu %s to %s", n,
+		           ocs_plural(n, "user", "users"), settings->node_queue);
 	bindings->binder.began = n > 0 ? ocs_clock_ms() : 0;
 	bindings->binder.made = true;
 	return OCS_BROKER_OK;
@@ -102,10 +103,10 @@ static void renew_young(struct ocs_bindings *bindings)
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (n > 0)
-		ocs_bindings_log(bindings, LOG_INFO,
-		                 "RabbitMQ: bind: binding again %zu users that were bound just "
-		                 "before the connection was lost",
-		                 n);
+		ocs_log_to(bindings->log, LOG_INFO,
+		           "RabbitMQ: bind: binding again %zu %s bound just before the connection "
+		           "was lost",
+		           n, ocs_plural(n, "user", "users"));
 }
 
 static void set_link(struct ocs_bindings *bindings, bool up, bool refused)
@@ -161,9 +162,9 @@ static void say_made(struct ocs_bindings *bindings, uint64_t now)
 	pthread_mutex_lock(&bindings->lock);
 	bound = bindings->counts[OCS_BINDING_BOUND];
 	pthread_mutex_unlock(&bindings->lock);
-	ocs_bindings_log(bindings, LOG_NOTICE,
-	                 "RabbitMQ: bind: %zu users are bound to %s, after %.1f s", bound,
-	                 bindings->settings->node_queue, (double)(now - binder->began) / 1000);
+	ocs_log_to(bindings->log, LOG_NOTICE, "RabbitMQ: bind: %zu %s bound to %s, after %.1f s",
+	           bound, ocs_plural(bound, "user is", "users are"), bindings->settings->node_queue,
+	           (double)(now - binder->began) / 1000);
 	binder->began = 0;
 }
 

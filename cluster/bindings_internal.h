@@ -9,7 +9,6 @@
  *   bindings_binder.c  does it, on the thread of the connection
  *   bindings_channels.c   what is on its way to the broker
  *   bindings_watch.c   how many messages wait, and whether the bindings are still there
- *   bindings_note.c    the log
  *
  * Locks: one, of the table; nobody waits for the network or the registry while he has it. Entries
  * are freed by visits alone, so a visit may keep them over a moment without it, and the binder
@@ -148,11 +147,6 @@ size_t ocs_bindings_all_again(struct ocs_bindings *bindings);
 size_t ocs_bindings_young_again(struct ocs_bindings *bindings, uint64_t lost_at);
 /* Sets the gauges. */
 void ocs_bindings_gauge(struct ocs_bindings *bindings);
-
-/* ---- bindings_note.c ---- */
-
-void ocs_bindings_log(struct ocs_bindings *bindings, int priority, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
 
 /* ---- bindings_binder.c ---- */
 

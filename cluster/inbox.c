@@ -28,9 +28,9 @@ static enum ocs_broker_result leave_to_others(struct ocs_inbox *inbox, struct oc
 	if (oldest == NULL || oldest->state != INBOX_WAITING || oldest->tries == 0 ||
 	    ocs_clock_ms() - oldest->since < HELD_MS || ocs_inbox_healthy(inbox))
 		return OCS_BROKER_OK;
-	ocs_inbox_log(inbox, LOG_WARNING,
-	              "the messages of queue %.100s are left to other nodes: %s", consumer->queue,
-	              inbox->trouble.text);
+	ocs_log_to(inbox->log, LOG_WARNING,
+	           "RabbitMQ: consume: the messages of queue %.100s are left to other nodes: %s",
+	           consumer->queue, inbox->trouble.text);
 	consumer->paused = true;
 	return ocs_inbox_close_consumer(consumer, OCS_BROKER_LOST, &inbox->trouble, error);
 }

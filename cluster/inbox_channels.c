@@ -227,8 +227,9 @@ static enum ocs_broker_result open_consumer(struct inbox_consumer *consumer,
 			atomic_store(&consumer->inbox->status->name_taken, false);
 		}
 		if (consumer->paused)
-			ocs_inbox_log(inbox, LOG_NOTICE, "taking messages of queue %.100s again",
-			              consumer->queue);
+			ocs_log_to(inbox->log, LOG_NOTICE,
+			           "RabbitMQ: consume: taking messages of queue %.100s again",
+			           consumer->queue);
 		consumer->paused = false;
 	}
 	return opened(&consumer->channel, result, error);
@@ -263,12 +264,13 @@ static void tell(struct ocs_inbox *inbox)
 		ocs_link_status_set(inbox->status, OCS_LINK_CONSUME,
 		                    passes ? OCS_LINK_CONNECTING : OCS_LINK_REFUSED,
 		                    ocs_broker_peer(inbox->loop.broker), now.text);
-		ocs_inbox_log(inbox, passes ? LOG_WARNING : LOG_ERR, "%s; it is tried again",
-		              now.text);
+		ocs_log_to(inbox->log, passes ? LOG_WARNING : LOG_ERR,
+		           "RabbitMQ: consume: %s; it is tried again", now.text);
 	} else {
 		ocs_link_status_set(inbox->status, OCS_LINK_CONSUME, OCS_LINK_UP,
 		                    ocs_broker_peer(inbox->loop.broker), NULL);
-		ocs_inbox_log(inbox, LOG_NOTICE, "all queues can be used again");
+		ocs_log_to(inbox->log, LOG_NOTICE,
+		           "RabbitMQ: consume: all queues can be used again");
 	}
 }
 

@@ -4,6 +4,11 @@
  * Putting messages into the dead-letter queue, with the broker's confirm
  * before they are acknowledged to the queue they came from. A body too large to be kept goes there
  * piece by piece as it comes.
+ *
+ * Not by the broker's own dead-lettering: what it moves for basic.reject says "rejected" (tried
+ * with 3.10) and not why, x-delivery-limit cannot spare what only lay behind the message that
+ * kills, and a queue that is there takes no x-dead-letter-exchange without being deleted or a
+ * policy.
  */
 #include "cluster/inbox_internal.h"
 

@@ -10,7 +10,6 @@
  *   inbox_submit.c      submitting them, trying again
  *   inbox_mailbox.c     the answers
  *   inbox_dead.c        dead letters
- *   inbox_note.c        the log, and the host's health
  *   inbox_document.c    bodies into notifications; what a refusal means (pure)
  *   inbox_properties.c  headers, and the properties of a dead letter (pure)
  *
@@ -239,11 +238,6 @@ struct ocs_inbox {
 	bool told_passes;         /* that nobody need act */
 };
 
-void ocs_inbox_log(struct ocs_inbox *inbox, int priority, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-/* The host's health, not asked more than some times a second. */
-bool ocs_inbox_healthy(struct ocs_inbox *inbox);
-
 /* ---- inbox_channels.c: results other than OK mean that the connection is lost ---- */
 
 /* Opens what is due and sets what an admin is told. */
@@ -289,10 +283,13 @@ void ocs_inbox_free_messages(struct ocs_inbox *inbox);
 
 /* ---- inbox_submit.c ---- */
 
+/* The host's health, not asked more than some times a second. */
+bool ocs_inbox_healthy(struct ocs_inbox *inbox);
 /* Submits what is due. Returns when the next is, ms; UINT64_MAX: none. */
 uint64_t ocs_inbox_submit_due(struct inbox_consumer *consumer);
 /* Works on the answers that have arrived. */
 void ocs_inbox_take_answers(struct ocs_inbox *inbox);
+
 /* ---- inbox_mailbox.c ---- */
 
 struct inbox_mailbox *ocs_inbox_mailbox_new(struct ocs_broker_loop *loop);

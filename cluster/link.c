@@ -71,7 +71,6 @@ static int open_spool(struct ocs_link *link, struct ocs_error *error)
 {
 	uint64_t damaged = 0;
 	struct ocs_spool_state state;
-	char text[256];
 
 	if (link->settings->spool_max == 0)
 		return 0;
@@ -80,18 +79,14 @@ static int open_spool(struct ocs_link *link, struct ocs_error *error)
 	                   &damaged, error) != 0)
 		return -1;
 	ocs_spool_state(link->spool, &state);
-	if (damaged > 0) {
-		snprintf(text, sizeof(text), "%s: %llu %s for other nodes lost by damage",
-		         link->settings->spool_folder, (unsigned long long)damaged,
-		         ocs_plural(damaged, "message", "messages"));
-		link->log(LOG_ERR, text);
-	}
-	if (state.messages > 0) {
-		snprintf(text, sizeof(text), "%s: %llu %s to be sent to other nodes",
-		         link->settings->spool_folder, (unsigned long long)state.messages,
-		         ocs_plural(state.messages, "message waits", "messages wait"));
-		link->log(LOG_NOTICE, text);
-	}
+	if (damaged > 0)
+		ocs_log_to(link->log, LOG_ERR, "%s: %llu %s for other nodes lost by damage",
+		           link->settings->spool_folder, (unsigned long long)damaged,
+		           ocs_plural(damaged, "message", "messages"));
+	if (state.messages > 0)
+		ocs_log_to(link->log, LOG_NOTICE, "%s: %llu %s to be sent to other nodes",
+		           link->settings->spool_folder, (unsigned long long)state.messages,
+		           ocs_plural(state.messages, "message waits", "messages wait"));
 	return 0;
 }
 

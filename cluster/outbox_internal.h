@@ -11,7 +11,6 @@
  *   outbox_wire.c      one message on the wire
  *   outbox_renew.c     a new channel
  *   outbox_spooler.c   the thread of deadlines and of the spool
- *   outbox_note.c      that the broker is away
  */
 #ifndef OCS_CLUSTER_OUTBOX_INTERNAL_H
 #define OCS_CLUSTER_OUTBOX_INTERNAL_H
@@ -156,7 +155,6 @@ void ocs_outbox_drop_records(struct ocs_outbox *outbox, struct ocs_outbox_item *
 
 void ocs_outbox_free(struct ocs_outbox_item *list); /* linked by next */
 
-uint32_t ocs_outbox_hash(const void *data, size_t len);
 /* Bytes of the message's properties on the wire, at most. */
 size_t ocs_outbox_properties(const struct ocs_message *message);
 int ocs_outbox_publish(struct ocs_outbox *outbox, const struct ocs_message *message);
@@ -173,7 +171,7 @@ enum ocs_broker_result ocs_outbox_confirms(struct ocs_outbox *outbox, struct ocs
 bool ocs_outbox_time_to_renew(struct ocs_outbox *outbox);
 enum ocs_broker_result ocs_outbox_renew(struct ocs_outbox *outbox, struct ocs_error *error);
 
-/* outbox_note.c. With the lock. */
+/* The broker is away, or there again. With the lock. */
 void ocs_outbox_set_away(struct ocs_outbox *outbox, bool away, bool refused);
 
 extern const struct ocs_broker_loop_calls ocs_outbox_calls;

@@ -73,7 +73,6 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 	uint64_t number;
 	uint8_t *data;
 	size_t len;
-	char line[OCS_ERROR_MAX];
 
 	*more_r = ocs_spool_read(outbox->spool, NULL, &data, &len, &number, &error);
 	if (*more_r == 1) {
@@ -88,11 +87,9 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 			talloc_free(message);
 		}
 	}
-	if (*more_r != 0 && item == NULL) {
-		snprintf(line, sizeof(line), "spool: %s: %.400s",
-		         *more_r < 0 ? "cannot be read" : "a message is lost", error.text);
-		outbox->log(LOG_ERR, line);
-	}
+	if (*more_r != 0 && item == NULL)
+		ocs_log_to(outbox->log, LOG_ERR, "spool: %s: %.400s",
+		           *more_r < 0 ? "cannot be read" : "a message is lost", error.text);
 	return item;
 }
 
