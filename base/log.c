@@ -125,6 +125,17 @@ static void write_stderr(int priority, const char *line, size_t len)
 		return;
 }
 
+void ocs_log_to(ocs_log_fn *log, int priority, const char *format, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	if (vsnprintf(text, sizeof(text), format, args) >= 0)
+		log(priority, text);
+	va_end(args);
+}
+
 void ocs_log_text(int priority, const char *text)
 {
 	char line[LINE_MAX_TEXT + 8];

@@ -31,6 +31,9 @@ void ocs_log(int priority, const char *format, ...) __attribute__((format(printf
  * line, without a secret. */
 typedef void ocs_log_fn(int priority, const char *text);               /* any thread */
 typedef void ocs_report_fn(int priority, const char *text, void *arg); /* the caller's thread */
+/* A line for such a function, cut at 1 KiB. */
+void ocs_log_to(ocs_log_fn *log, int priority, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
 /* Both into the log. */
 void ocs_log_text(int priority, const char *text);
 void ocs_log_report(int priority, const char *text, void *arg);

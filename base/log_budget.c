@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/plural.h"
 
 #define SLOTS        512
 #define PROBES       8  /* places a pair may take; where all are taken, its sender is "others" */
@@ -81,8 +82,9 @@ static bool budget_take(struct slot *slot, struct summary *out)
 
 static void budget_tell(const struct summary *summary)
 {
-	ocs_log(summary->priority, "%llu more lines like this one in %d s: %s",
-	        (unsigned long long)summary->left_out, OCS_LOG_BUDGET_WINDOW_MS / 1000,
+	ocs_log(summary->priority, "%llu more %s like this one in %d s: %s",
+	        (unsigned long long)summary->left_out,
+	        ocs_plural(summary->left_out, "line", "lines"), OCS_LOG_BUDGET_WINDOW_MS / 1000,
 	        summary->example);
 }
 
@@ -189,8 +191,10 @@ static void budget_tell_ended(int64_t now)
 		}
 	}
 	if (senders != 0)
-		ocs_log(rest.priority, "and %llu more lines about %u others",
-		        (unsigned long long)rest.left_out, senders);
+		ocs_log(rest.priority, "and %llu more %s about %u %s",
+		        (unsigned long long)rest.left_out,
+		        ocs_plural(rest.left_out, "line", "lines"), senders,
+		        ocs_plural(senders, "other", "others"));
 }
 
 void ocs_log_budget_tick(void)

@@ -6,16 +6,12 @@
  */
 #include "cluster/bindings_internal.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <syslog.h>
-#include <unistd.h>
 
-#define DOWN_MS   2000 /* without a connection: nobody waits for it any more */
-#define STOP_SECS 1
+#define DOWN_MS 2000 /* without a connection: nobody waits for it any more */
+#define STOP_MS 1000 /* once the connection is cut, which happens at once */
 
 /* ---- what others ask ---- */
 
@@ -81,7 +77,7 @@ static enum ocs_bind_socket_answer ask(void *arg, const char *user, bool first,
 		ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (asked)
-		ocs_bindings_wake(bindings);
+		ocs_broker_loop_wake(&bindings->loop);
 	return answer;
 }
 
@@ -116,8 +112,7 @@ bool ocs_bindings_saw(struct ocs_bindings *bindings, const char *key)
 static void bindings_free(struct ocs_bindings *bindings)
 {
 	ocs_bindings_table_free(bindings);
-	if (bindings->wake >= 0)
-		close(bindings->wake);
+	ocs_broker_loop_destroy(&bindings->loop);
 	pthread_mutex_destroy(&bindings->lock);
 	free(bindings);
 }
@@ -127,7 +122,6 @@ int ocs_bindings_start(const struct ocs_link_settings *settings, const char *reg
                        struct ocs_bindings **bindings_r, struct ocs_error *error)
 {
 	struct ocs_bindings *bindings = calloc(1, sizeof(*bindings));
-	int ret;
 
 	*bindings_r = NULL;
 	if (bindings == NULL)
@@ -138,22 +132,11 @@ int ocs_bindings_start(const struct ocs_link_settings *settings, const char *reg
 	bindings->down_since = ocs_clock_ms();
 	pthread_mutex_init(&bindings->lock, NULL);
 	ocs_bindings_table_init(bindings);
-	bindings->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (bindings->wake < 0) {
-		ocs_error_set(error, "cannot create a descriptor: %s", strerror(errno));
-		bindings_free(bindings);
-		return -1;
-	}
-	if (ocs_bind_socket_start(registry_folder, ask, bindings, status, &bindings->bind_socket,
-	                          error) != 0) {
-		bindings_free(bindings);
-		return -1;
-	}
-	ocs_link_status_set(status, OCS_LINK_BIND, OCS_LINK_CONNECTING, NULL, NULL);
-	ret = pthread_create(&bindings->thread, NULL, ocs_bindings_binder, bindings);
-	if (ret != 0) {
-		ocs_link_status_set(status, OCS_LINK_BIND, OCS_LINK_OFF, NULL, NULL);
-		ocs_error_thread(error, ret);
+	if (ocs_broker_loop_init(&bindings->loop, settings, status, log, &ocs_bindings_calls,
+	                         bindings, error) != 0 ||
+	    ocs_bind_socket_start(registry_folder, ask, bindings, status, &bindings->bind_socket,
+	                          error) != 0 ||
+	    ocs_broker_loop_start(&bindings->loop, error) != 0) {
 		ocs_bind_socket_stop(bindings->bind_socket);
 		bindings_free(bindings);
 		return -1;
@@ -164,19 +147,14 @@ int ocs_bindings_start(const struct ocs_link_settings *settings, const char *reg
 
 int ocs_bindings_stop(struct ocs_bindings *bindings)
 {
-	struct timespec until;
-
-	atomic_store(&bindings->stopping, true);
-	pthread_mutex_lock(&bindings->lock);
-	if (bindings->broker != NULL)
-		ocs_broker_abort(bindings->broker);
-	pthread_mutex_unlock(&bindings->lock);
-	ocs_bindings_wake(bindings);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_SECS;
-	if (pthread_timedjoin_np(bindings->thread, NULL, &until) != 0)
+	if (ocs_broker_loop_stop(&bindings->loop, 0, STOP_MS) != 0)
 		return -1;
 	ocs_bind_socket_stop(bindings->bind_socket);
 	bindings_free(bindings);
 	return 0;
+}
+
+void ocs_bindings_watch(struct ocs_bindings *bindings)
+{
+	ocs_broker_loop_watch(&bindings->loop);
 }

@@ -24,7 +24,8 @@ struct ocs_registry;
 int ocs_bindings_start(const struct ocs_link_settings *settings, const char *registry_folder,
                        struct ocs_link_status *status, ocs_log_fn *log,
                        struct ocs_bindings **bindings_r, struct ocs_error *error);
-int ocs_bindings_stop(struct ocs_bindings *bindings); /* -1: it hangs; nothing is freed */
+int ocs_bindings_stop(struct ocs_bindings *bindings);   /* -1: it hangs; nothing is freed */
+void ocs_bindings_watch(struct ocs_bindings *bindings); /* as ocs_broker_loop_watch() */
 
 /* Called by dispatch's store thread between its batches, some times a second: looks at a few users
  * of the registry (at the first call at all of them) and returns soon. */

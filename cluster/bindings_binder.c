@@ -1,37 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The thread that binds and unbinds, with its connection: see bindings_internal.h. What is on its
- * way is in bindings_channels.c.
+ * Binding and unbinding, as what broker_loop.c calls on its thread: see bindings_internal.h. What
+ * is on its way is in bindings_channels.c.
  */
 #include "cluster/bindings_internal.h"
+#include "base/plural.h"
 
-#include <poll.h>
-#include <stdio.h>
 #include <syslog.h>
-#include <unistd.h>
 
-#define IDLE_MS    1000  /* so that heartbeats go out */
 #define BLOCKED_MS 60000 /* how long nothing is published after the broker blocked us for it */
-
-struct binder {
-	struct ocs_bindings *bindings;
-	struct ocs_broker *broker;
-	unsigned next_uri;
-	struct ocs_backoff backoff;
-	bool made;            /* the marker is there, and the rest bound or wanted */
-	bool blocked;         /* connects anew because of that alone: nothing to tell */
-	uint64_t probe_after; /* ms */
-	uint64_t began;       /* making all bindings, ms; 0: done */
-	struct ocs_bindings_channels channels;
-	struct ocs_bindings_watch watch;
-};
 
 /* ---- what comes in ---- */
 
-static enum ocs_broker_result take_frame(struct binder *binder, const amqp_frame_t *frame,
-                                         bool *awaited, struct ocs_error *error)
+static enum ocs_broker_result take_frame(void *arg, const amqp_frame_t *frame,
+                                         struct ocs_error *error)
 {
+	struct ocs_bindings *bindings = arg;
+	struct ocs_binder *binder = &bindings->binder;
 	enum ocs_broker_result result;
 
 	if (frame->channel == OCS_BINDINGS_WATCH_CHANNEL)
@@ -41,69 +27,59 @@ static enum ocs_broker_result take_frame(struct binder *binder, const amqp_frame
 	switch (frame->payload.method.id) {
 	case AMQP_QUEUE_BIND_OK_METHOD:
 	case AMQP_QUEUE_UNBIND_OK_METHOD:
-		*awaited =
-		        ocs_bindings_channels_done(&binder->channels, frame->channel) || *awaited;
+		if (ocs_bindings_channels_done(&binder->channels, frame->channel))
+			binder->awaited = true;
 		return OCS_BROKER_OK;
 	case AMQP_CHANNEL_CLOSE_METHOD:
-	case AMQP_CONNECTION_CLOSE_METHOD:
-		result = ocs_broker_closed(binder->broker, frame, error);
+		result = ocs_broker_closed(bindings->loop.broker, frame, error);
 		/* The queue or the exchange is gone, and so are the bindings. */
 		if (result == OCS_BROKER_MISSING)
 			binder->watch.lost = true;
 		return result == OCS_BROKER_REFUSED ? result : OCS_BROKER_LOST;
-	case AMQP_CONNECTION_BLOCKED_METHOD:
-		/* For the message of the watch. It reads nothing more of this connection until its
-		 * alarm is over, and of a new one it does. */
-		binder->blocked = true;
-		binder->probe_after = ocs_clock_ms() + BLOCKED_MS;
-		ocs_error_set(error, "the broker has blocked the connection");
-		return OCS_BROKER_LOST;
 	default:
 		return OCS_BROKER_OK;
 	}
 }
 
-/* All that has come in. */
-static enum ocs_broker_result take_frames(struct binder *binder, struct ocs_error *error)
+/* For the message of the watch. The broker reads nothing more of this connection until its alarm is
+ * over, and of a new one it does. */
+static enum ocs_broker_result blocked(void *arg, struct ocs_error *error)
 {
-	amqp_connection_state_t connection = ocs_broker_connection(binder->broker);
-	enum ocs_broker_result result = OCS_BROKER_OK;
-	bool awaited = false;
+	struct ocs_bindings *bindings = arg;
 
-	while (result == OCS_BROKER_OK) {
-		struct timeval none = {0, 0};
-		amqp_frame_t frame;
-		int status = amqp_simple_wait_frame_noblock(connection, &frame, &none);
+	if (!bindings->loop.blocked)
+		return OCS_BROKER_OK;
+	bindings->loop.quiet = true;
+	bindings->binder.probe_after = ocs_clock_ms() + BLOCKED_MS;
+	ocs_error_set(error, "the broker has blocked the connection");
+	return OCS_BROKER_LOST;
+}
 
-		if (status == AMQP_STATUS_TIMEOUT)
-			break;
-		result = ocs_broker_status(binder->broker, status, "binding", error);
-		if (result == OCS_BROKER_OK)
-			result = take_frame(binder, &frame, &awaited, error);
-		amqp_maybe_release_buffers(connection);
-	}
-	if (awaited)
-		ocs_bind_socket_poke(binder->bindings->bind_socket);
-	return result;
+/* Those who wait hear what has come true. */
+static void tell_waiting(struct ocs_bindings *bindings, bool all)
+{
+	if (bindings->binder.awaited || all)
+		ocs_bind_socket_poke(bindings->bind_socket);
+	bindings->binder.awaited = false;
 }
 
 /* ---- a connection ---- */
 
 /* The marker; all others are bound again. */
-static enum ocs_broker_result make_anew(struct binder *binder, struct ocs_error *error)
+static enum ocs_broker_result make_anew(struct ocs_bindings *bindings, struct ocs_error *error)
 {
-	struct ocs_bindings *bindings = binder->bindings;
+	struct ocs_broker *broker = bindings->loop.broker;
 	const struct ocs_link_settings *settings = bindings->settings;
 	enum ocs_broker_result result;
 	char marker[OCS_MESSAGE_KEY_SIZE];
 	size_t n;
 
 	ocs_bindings_marker(settings, marker);
-	amqp_queue_bind(ocs_broker_connection(binder->broker), OCS_BINDINGS_CHANNEL,
+	amqp_queue_bind(ocs_broker_connection(broker), OCS_BINDINGS_CHANNEL,
 	                amqp_cstring_bytes(settings->node_queue),
 	                amqp_cstring_bytes(settings->exchange), amqp_cstring_bytes(marker),
 	                amqp_empty_table);
-	result = ocs_broker_reply(binder->broker, "binding the queue to the exchange", error);
+	result = ocs_broker_reply(broker, "binding the queue to the exchange", error);
 	if (result != OCS_BROKER_OK)
 		return result;
 	pthread_mutex_lock(&bindings->lock);
@@ -111,10 +87,10 @@ static enum ocs_broker_result make_anew(struct binder *binder, struct ocs_error 
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (n > 0)
-		ocs_bindings_log(bindings, LOG_NOTICE, "RabbitMQ: bind: binding %zu users to %s", n,
-		                 settings->node_queue);
-	binder->began = n > 0 ? ocs_clock_ms() : 0;
-	binder->made = true;
+		ocs_log_to(bindings->log, LOG_NOTICE, "RabbitMQ: bind: binding %zu %s to %s", n,
+		           ocs_plural(n, "user", "users"), settings->node_queue);
+	bindings->binder.began = n > 0 ? ocs_clock_ms() : 0;
+	bindings->binder.made = true;
 	return OCS_BROKER_OK;
 }
 
@@ -127,20 +103,33 @@ static void renew_young(struct ocs_bindings *bindings)
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (n > 0)
-		ocs_bindings_log(bindings, LOG_INFO,
-		                 "RabbitMQ: bind: binding again %zu users that were bound just "
-		                 "before the connection was lost",
-		                 n);
+		ocs_log_to(bindings->log, LOG_INFO,
+		           "RabbitMQ: bind: binding again %zu %s bound just before the connection "
+		           "was lost",
+		           n, ocs_plural(n, "user", "users"));
 }
 
-static enum ocs_broker_result set_up(struct binder *binder, struct ocs_error *error)
+static void set_link(struct ocs_bindings *bindings, bool up, bool refused)
 {
-	struct ocs_bindings *bindings = binder->bindings;
+	pthread_mutex_lock(&bindings->lock);
+	bindings->refused = refused;
+	if (up)
+		bindings->down_since = 0;
+	else if (bindings->down_since == 0)
+		bindings->down_since = ocs_clock_ms();
+	pthread_mutex_unlock(&bindings->lock);
+}
+
+static enum ocs_broker_result set_up(void *arg, struct ocs_error *error)
+{
+	struct ocs_bindings *bindings = arg;
+	struct ocs_binder *binder = &bindings->binder;
 	const struct ocs_link_settings *settings = bindings->settings;
-	struct ocs_broker *broker = binder->broker;
+	struct ocs_broker *broker = bindings->loop.broker;
 	enum ocs_broker_result result;
 	bool existed, all;
 
+	set_link(bindings, false, false);
 	result = ocs_broker_declare_exchange(broker, OCS_BINDINGS_CHANNEL, settings->exchange,
 	                                     error);
 	if (result == OCS_BROKER_OK)
@@ -150,34 +139,22 @@ static enum ocs_broker_result set_up(struct binder *binder, struct ocs_error *er
 		return result;
 	all = !existed || !binder->made;
 	if (all)
-		result = make_anew(binder, error);
+		result = make_anew(bindings, error);
 	else
 		renew_young(bindings);
 	if (result == OCS_BROKER_OK)
 		result = ocs_bindings_channels_open(&binder->channels, bindings, broker, error);
-	if (result != OCS_BROKER_OK)
-		return result;
-	return ocs_bindings_watch_open(&binder->watch, bindings, broker, !all, binder->probe_after,
-	                               error);
+	if (result == OCS_BROKER_OK)
+		result = ocs_bindings_watch_open(&binder->watch, bindings, broker, !all,
+		                                 binder->probe_after, error);
+	if (result == OCS_BROKER_OK)
+		set_link(bindings, true, false);
+	return result;
 }
 
-/* Until something is to be done or read. */
-static void rest(struct binder *binder, uint64_t now)
+static void say_made(struct ocs_bindings *bindings, uint64_t now)
 {
-	struct pollfd fds[] = {{.fd = binder->bindings->wake, .events = POLLIN},
-	                       {.fd = ocs_broker_fd(binder->broker), .events = POLLIN}};
-	uint64_t count;
-	int wait = IDLE_MS;
-
-	if (binder->watch.due > now && binder->watch.due - now < IDLE_MS)
-		wait = (int)(binder->watch.due - now);
-	if (poll(fds, 2, wait) > 0 && (fds[0].revents & POLLIN) != 0)
-		(void)!read(binder->bindings->wake, &count, sizeof(count));
-}
-
-static void say_made(struct binder *binder, uint64_t now)
-{
-	struct ocs_bindings *bindings = binder->bindings;
+	struct ocs_binder *binder = &bindings->binder;
 	size_t bound;
 
 	if (binder->began == 0 || binder->channels.n > 0)
@@ -185,119 +162,51 @@ static void say_made(struct binder *binder, uint64_t now)
 	pthread_mutex_lock(&bindings->lock);
 	bound = bindings->counts[OCS_BINDING_BOUND];
 	pthread_mutex_unlock(&bindings->lock);
-	ocs_bindings_log(bindings, LOG_NOTICE,
-	                 "RabbitMQ: bind: %zu users are bound to %s, after %.1f s", bound,
-	                 bindings->settings->node_queue, (double)(now - binder->began) / 1000);
+	ocs_log_to(bindings->log, LOG_NOTICE, "RabbitMQ: bind: %zu %s bound to %s, after %.1f s",
+	           bound, ocs_plural(bound, "user is", "users are"), bindings->settings->node_queue,
+	           (double)(now - binder->began) / 1000);
 	binder->began = 0;
 }
 
-static enum ocs_broker_result work(struct binder *binder, struct ocs_error *error)
-{
-	struct ocs_bindings *bindings = binder->bindings;
-	enum ocs_broker_result result = OCS_BROKER_OK;
-
-	while (result == OCS_BROKER_OK && !atomic_load(&bindings->stopping)) {
-		uint64_t now;
-
-		result = ocs_bindings_channels_fill(&binder->channels, error);
-		if (result == OCS_BROKER_OK)
-			result = take_frames(binder, error);
-		now = ocs_clock_ms();
-		if (result == OCS_BROKER_OK)
-			result = ocs_bindings_watch_turn(&binder->watch, now, error);
-		if (result != OCS_BROKER_OK)
-			break;
-		say_made(binder, now);
-		pthread_mutex_lock(&bindings->lock);
-		ocs_bindings_gauge(bindings);
-		pthread_mutex_unlock(&bindings->lock);
-		rest(binder, now);
-	}
-	return result;
-}
-
-/* ---- the thread ---- */
-
-static void set_link(struct ocs_bindings *bindings, struct ocs_broker *broker, bool up,
-                     bool refused)
-{
-	pthread_mutex_lock(&bindings->lock);
-	bindings->broker = broker;
-	bindings->refused = refused;
-	if (up)
-		bindings->down_since = 0;
-	else if (bindings->down_since == 0)
-		bindings->down_since = ocs_clock_ms();
-	pthread_mutex_unlock(&bindings->lock);
-	/* Those who wait hear of it. */
-	if (refused)
-		ocs_bind_socket_poke(bindings->bind_socket);
-}
-
-static enum ocs_broker_result connection(struct binder *binder, const char *name,
-                                         struct ocs_error *error)
-{
-	struct ocs_bindings *bindings = binder->bindings;
-	enum ocs_broker_result result = ocs_broker_open(bindings->settings, name, &binder->next_uri,
-	                                                &binder->broker, error);
-
-	if (result != OCS_BROKER_OK) {
-		binder->blocked = false;
-		return result;
-	}
-	set_link(bindings, binder->broker, false, false);
-	result = set_up(binder, error);
-	if (result == OCS_BROKER_OK) {
-		set_link(bindings, binder->broker, true, false);
-		ocs_backoff_up(&binder->backoff);
-		if (!binder->blocked)
-			ocs_broker_note_up(bindings->status, OCS_LINK_BIND, binder->broker,
-			                   bindings->log);
-		binder->blocked = false;
-		result = work(binder, error);
-		ocs_bindings_channels_close(&binder->channels);
-		if (binder->watch.lost)
-			binder->made = false;
-	}
-	set_link(bindings, NULL, false, false);
-	ocs_broker_close(binder->broker);
-	binder->broker = NULL;
-	return result;
-}
-
-static void pause_for(struct ocs_bindings *bindings, unsigned ms)
-{
-	uint64_t end = ocs_clock_ms() + ms, now;
-
-	while (!atomic_load(&bindings->stopping) && (now = ocs_clock_ms()) < end) {
-		struct pollfd wake = {.fd = bindings->wake, .events = POLLIN};
-		uint64_t count;
-
-		if (poll(&wake, 1, (int)(end - now)) > 0)
-			(void)!read(bindings->wake, &count, sizeof(count));
-	}
-}
-
-void *ocs_bindings_binder(void *arg)
+static enum ocs_broker_result turn(void *arg, bool more, uint64_t *until_r, struct ocs_error *error)
 {
 	struct ocs_bindings *bindings = arg;
-	struct binder binder = {.bindings = bindings};
-	char name[OCS_NODE_NAME_MAX + 32];
+	struct ocs_binder *binder = &bindings->binder;
+	enum ocs_broker_result result = ocs_bindings_channels_fill(&binder->channels, error);
+	uint64_t now = ocs_clock_ms();
 
-	snprintf(name, sizeof(name), "ocsmanager %s: bind", bindings->settings->node);
-	while (!atomic_load(&bindings->stopping)) {
-		struct ocs_error error = {""};
-		enum ocs_broker_result result = connection(&binder, name, &error);
-
-		if (atomic_load(&bindings->stopping))
-			break;
-		if (binder.blocked)
-			continue;
-		/* First why: those who wait are told it. */
-		ocs_broker_note_down(bindings->status, OCS_LINK_BIND, result, &error,
-		                     bindings->log);
-		set_link(bindings, NULL, false, result == OCS_BROKER_REFUSED);
-		pause_for(bindings, ocs_backoff_wait(&binder.backoff, result));
-	}
-	return NULL;
+	(void)more;
+	tell_waiting(bindings, false);
+	if (result == OCS_BROKER_OK)
+		result = ocs_bindings_watch_turn(&binder->watch, now, error);
+	if (result != OCS_BROKER_OK)
+		return result;
+	say_made(bindings, now);
+	pthread_mutex_lock(&bindings->lock);
+	ocs_bindings_gauge(bindings);
+	pthread_mutex_unlock(&bindings->lock);
+	if (binder->watch.due > now)
+		*until_r = binder->watch.due;
+	return OCS_BROKER_OK;
 }
+
+static void lost(void *arg, enum ocs_broker_result why)
+{
+	struct ocs_bindings *bindings = arg;
+
+	ocs_bindings_channels_close(&bindings->binder.channels, bindings);
+	if (bindings->binder.watch.lost)
+		bindings->binder.made = bindings->binder.watch.lost = false;
+	set_link(bindings, false, why == OCS_BROKER_REFUSED);
+	tell_waiting(bindings, why == OCS_BROKER_REFUSED);
+}
+
+const struct ocs_broker_loop_calls ocs_bindings_calls = {
+        .which = OCS_LINK_BIND,
+        .hangs = 60000, /* a turn may declare queues, ten seconds each */
+        .set_up = set_up,
+        .frame = take_frame,
+        .turn = turn,
+        .blocked = blocked,
+        .lost = lost,
+};

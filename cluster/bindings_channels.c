@@ -124,10 +124,9 @@ bool ocs_bindings_channels_done(struct ocs_bindings_channels *channels, amqp_cha
 	return awaited;
 }
 
-void ocs_bindings_channels_close(struct ocs_bindings_channels *channels)
+void ocs_bindings_channels_close(struct ocs_bindings_channels *channels,
+                                 struct ocs_bindings *bindings)
 {
-	struct ocs_bindings *bindings = channels->bindings;
-
 	pthread_mutex_lock(&bindings->lock);
 	for (unsigned i = 0; i < CHANNELS; i++)
 		while (channels->channels[i].n > 0)

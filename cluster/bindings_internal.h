@@ -6,10 +6,9 @@
  *   bindings.c         start, stop, and what others ask
  *   bindings_table.c   the users and what is to be done about each
  *   bindings_sessions.c   what the registry says about them
- *   bindings_binder.c  the thread that does it
+ *   bindings_binder.c  does it, on the thread of the connection
  *   bindings_channels.c   what is on its way to the broker
  *   bindings_watch.c   how many messages wait, and whether the bindings are still there
- *   bindings_note.c    the log, and waking the binder
  *
  * Locks: one, of the table; no thread waits for the network or the registry while it has it.
  * Entries are freed by visits alone, so a visit may keep them over a moment without it, and the
@@ -27,7 +26,7 @@
 #include <uthash.h>
 
 #include "cluster/bindings.h"
-#include "cluster/broker.h"
+#include "cluster/broker_loop.h"
 #include "cluster/bind_socket.h"
 #include "cluster/message.h"
 
@@ -60,14 +59,52 @@ struct ocs_binding {
 
 TAILQ_HEAD(ocs_binding_list, ocs_binding);
 
+/* Eight channels bind three times as fast as one. What is urgent waits for CHANNEL_MAX others at
+ * most. */
+#define OCS_BINDINGS_CHANNELS    8
+#define OCS_BINDINGS_CHANNEL_MAX 32
+
+struct ocs_bindings_channel {
+	struct ocs_binding *sent[OCS_BINDINGS_CHANNEL_MAX]; /* a ring */
+	unsigned first, n;
+};
+
+struct ocs_bindings_channels {
+	struct ocs_bindings *bindings;
+	struct ocs_broker *broker;
+	struct ocs_bindings_channel channels[OCS_BINDINGS_CHANNELS];
+	unsigned next, n; /* n: in all of them */
+	uint64_t heard;   /* when something was answered, or the first sent, ms */
+};
+
+/* What looks after the queues, on a channel of its own. */
+struct ocs_bindings_watch {
+	struct ocs_bindings *bindings;
+	struct ocs_broker *broker;
+	unsigned asking;      /* which queue is being asked for; past the last: none */
+	uint64_t due;         /* ms */
+	bool may_probe;       /* has the permission */
+	uint64_t probe_after; /* ms */
+	bool lost;            /* the queue, or its bindings, are not there */
+};
+
+/* The thread of the connection alone. */
+struct ocs_binder {
+	bool made;            /* the marker is there, and the rest bound or wanted */
+	bool awaited;         /* something has come true that somebody may wait for */
+	uint64_t probe_after; /* ms */
+	uint64_t began;       /* making all bindings, ms; 0: done */
+	struct ocs_bindings_channels channels;
+	struct ocs_bindings_watch watch;
+};
+
 struct ocs_bindings {
 	const struct ocs_link_settings *settings;
 	struct ocs_link_status *status;
 	ocs_log_fn *log;
 	struct ocs_bind_socket *bind_socket;
-	pthread_t thread;
-	int wake; /* eventfd: there is something to do */
-	atomic_bool stopping;
+	struct ocs_broker_loop loop;
+	struct ocs_binder binder;
 	bool visited; /* of the visits alone: all users were looked at */
 	bool told;    /* likewise: that they could not */
 
@@ -77,8 +114,7 @@ struct ocs_bindings {
 	size_t n_all, max_all, cursor;
 	size_t counts[OCS_BINDING_STATES];
 	struct ocs_binding_list urgent, bulk, gone;
-	struct ocs_broker *broker; /* to be aborted; NULL: none */
-	uint64_t down_since;       /* ms; 0: the connection is up */
+	uint64_t down_since; /* ms; 0: the connection is up */
 	bool refused;
 };
 
@@ -112,35 +148,11 @@ size_t ocs_bindings_young_again(struct ocs_bindings *bindings, uint64_t lost_at)
 /* Sets the gauges. */
 void ocs_bindings_gauge(struct ocs_bindings *bindings);
 
-/* ---- bindings_note.c ---- */
-
-void ocs_bindings_wake(struct ocs_bindings *bindings);
-void ocs_bindings_log(struct ocs_bindings *bindings, int priority, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
 /* ---- bindings_binder.c ---- */
 
-void *ocs_bindings_binder(void *bindings);
+extern const struct ocs_broker_loop_calls ocs_bindings_calls;
 
 /* ---- bindings_channels.c ---- */
-
-/* Eight channels bind three times as fast as one. What is urgent waits for CHANNEL_MAX others at
- * most. */
-#define OCS_BINDINGS_CHANNELS    8
-#define OCS_BINDINGS_CHANNEL_MAX 32
-
-struct ocs_bindings_channel {
-	struct ocs_binding *sent[OCS_BINDINGS_CHANNEL_MAX]; /* a ring */
-	unsigned first, n;
-};
-
-struct ocs_bindings_channels {
-	struct ocs_bindings *bindings;
-	struct ocs_broker *broker;
-	struct ocs_bindings_channel channels[OCS_BINDINGS_CHANNELS];
-	unsigned next, n; /* n: in all of them */
-	uint64_t heard;   /* when something was answered, or the first sent, ms */
-};
 
 enum ocs_broker_result ocs_bindings_channels_open(struct ocs_bindings_channels *channels,
                                                   struct ocs_bindings *bindings,
@@ -152,19 +164,10 @@ enum ocs_broker_result ocs_bindings_channels_fill(struct ocs_bindings_channels *
 /* The broker has done the oldest of that channel. Whether somebody may wait for it. */
 bool ocs_bindings_channels_done(struct ocs_bindings_channels *channels, amqp_channel_t channel);
 /* The connection is gone: what was on its way goes back into the table. */
-void ocs_bindings_channels_close(struct ocs_bindings_channels *channels);
+void ocs_bindings_channels_close(struct ocs_bindings_channels *channels,
+                                 struct ocs_bindings *bindings);
 
 /* ---- bindings_watch.c: on a channel of its own of the binder's connection ---- */
-
-struct ocs_bindings_watch {
-	struct ocs_bindings *bindings;
-	struct ocs_broker *broker;
-	unsigned asking;      /* which queue is being asked for; past the last: none */
-	uint64_t due;         /* ms */
-	bool may_probe;       /* has the permission */
-	uint64_t probe_after; /* ms */
-	bool lost;            /* the queue, or its bindings, are not there */
-};
 
 /* The binding by which is seen that the bindings are there. */
 void ocs_bindings_marker(const struct ocs_link_settings *settings, char key[OCS_MESSAGE_KEY_SIZE]);

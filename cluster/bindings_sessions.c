@@ -13,6 +13,7 @@
 #include <talloc.h>
 
 #include "registry/registry.h"
+#include "base/plural.h"
 
 #define LOOK_MAX 200  /* users a visit looks at */
 #define STEP_MAX 2000 /* and looks for */
@@ -32,8 +33,8 @@ static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *regist
 
 	if (ocs_registry_user_list(registry, NULL, &users, &n, &error) != OCS_STORE_OK) {
 		if (!bindings->told)
-			ocs_bindings_log(bindings, LOG_WARNING,
-			                 "cannot read which users to bind yet: %s", error.text);
+			ocs_log_to(bindings->log, LOG_WARNING,
+			           "cannot read which users to bind yet: %s", error.text);
 		bindings->told = true;
 		return;
 	}
@@ -61,8 +62,8 @@ static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *regist
 	/* A record of each user, once: else glibc keeps it, 100 MB with 100,000 of them. */
 	(void)malloc_trim(0);
 	if (left > 0)
-		ocs_bindings_log(bindings, LOG_ERR,
-		                 "%zu users are past the limit and are not bound", left);
+		ocs_log_to(bindings->log, LOG_ERR, "%zu %s not bound: there are too many", left,
+		           ocs_plural(left, "user is", "users are"));
 }
 
 /* Those that were unbound first, then the next of all, round and round. */
@@ -146,5 +147,5 @@ void ocs_bindings_visit(void *arg, struct ocs_registry *registry)
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (work)
-		ocs_bindings_wake(bindings);
+		ocs_broker_loop_wake(&bindings->loop);
 }

@@ -238,7 +238,7 @@ static enum ocs_broker_result try_uri(const struct ocs_link_settings *settings, 
 	struct ocs_broker_uri uri;
 	struct ocs_broker *broker;
 
-	if (ocs_broker_uri_parse(settings->uris, n, &uri, error) != 0)
+	if (ocs_broker_uri_parse(settings->uri, n, &uri, error) != 0)
 		return OCS_BROKER_REFUSED;
 	broker = calloc(1, sizeof(*broker));
 	if (broker == NULL || (broker->connection = amqp_new_connection()) == NULL) {
@@ -266,7 +266,7 @@ enum ocs_broker_result ocs_broker_open(const struct ocs_link_settings *settings,
                                        unsigned *next, struct ocs_broker **broker_r,
                                        struct ocs_error *error)
 {
-	unsigned count = ocs_broker_uri_count(settings->uris);
+	unsigned count = ocs_broker_uri_count(settings->uri);
 	enum ocs_broker_result worst = OCS_BROKER_LOST;
 	struct ocs_error first;
 

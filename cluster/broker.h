@@ -5,7 +5,8 @@
  * timeouts), turning every failure into one of three results and a sentence, declaring what we use.
  * Nothing here knows notifications.
  *
- * Threads: a connection belongs to one thread, except ocs_broker_abort().
+ * Threads: a connection belongs to one thread, except ocs_broker_abort(). The daemon's three have
+ * that of broker_loop.h; ocsctl has one of its own.
  */
 #ifndef OCS_CLUSTER_BROKER_H
 #define OCS_CLUSTER_BROKER_H

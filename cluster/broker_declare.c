@@ -92,9 +92,9 @@ static enum ocs_broker_result declare(struct ocs_broker *broker, amqp_channel_t 
 	return ocs_broker_reply_on(broker, channel, doing, error);
 }
 
-static enum ocs_broker_result look_at(struct ocs_broker *broker, amqp_channel_t channel,
-                                      const char *queue, uint64_t *messages_r,
-                                      struct ocs_error *error)
+enum ocs_broker_result ocs_broker_count(struct ocs_broker *broker, amqp_channel_t channel,
+                                        const char *queue, uint64_t *messages_r,
+                                        struct ocs_error *error)
 {
 	amqp_queue_declare_ok_t *ok;
 	enum ocs_broker_result result;
@@ -144,7 +144,7 @@ enum ocs_broker_result ocs_broker_declare_node_queue(struct ocs_broker *broker,
 	uint64_t messages;
 
 	if (existed_r != NULL) {
-		result = look_at(broker, channel, settings->node_queue, &messages, error);
+		result = ocs_broker_count(broker, channel, settings->node_queue, &messages, error);
 		*existed_r = result == OCS_BROKER_OK;
 		if (result == OCS_BROKER_MISSING)
 			result = ocs_broker_open_channel(broker, channel, error);
@@ -177,11 +177,4 @@ enum ocs_broker_result ocs_broker_lock(struct ocs_broker *broker, amqp_channel_t
 	        broker,
 	        amqp_send_method(broker->connection, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok),
 	        doing, error);
-}
-
-enum ocs_broker_result ocs_broker_count(struct ocs_broker *broker, amqp_channel_t channel,
-                                        const char *queue, uint64_t *messages_r,
-                                        struct ocs_error *error)
-{
-	return look_at(broker, channel, queue, messages_r, error);
 }

@@ -39,7 +39,6 @@ void ocs_broker_note_up(struct ocs_link_status *status, enum ocs_link_connection
                         const struct ocs_broker *broker, ocs_log_fn *log)
 {
 	struct ocs_link_connection_status before;
-	char line[OCS_ERROR_MAX];
 
 	ocs_link_status_copy(status, which, &before);
 	ocs_link_status_set(status, which, OCS_LINK_UP, ocs_broker_peer(broker), NULL);
@@ -47,9 +46,9 @@ void ocs_broker_note_up(struct ocs_link_status *status, enum ocs_link_connection
 	/* The peer stays there when a connection is lost. */
 	if (before.peer[0] != '\0')
 		OCS_LINK_COUNT(status, reconnects, 1);
-	snprintf(line, sizeof(line), "RabbitMQ: %s: connected to %.255s as %.100s",
-	         ocs_link_connection_word(which), ocs_broker_peer(broker), ocs_broker_user(broker));
-	log(LOG_NOTICE, line);
+	ocs_log_to(log, LOG_NOTICE, "RabbitMQ: %s: connected to %.255s as %.100s",
+	           ocs_link_connection_word(which), ocs_broker_peer(broker),
+	           ocs_broker_user(broker));
 }
 
 void ocs_broker_note_down(struct ocs_link_status *status, enum ocs_link_connection which,
@@ -59,7 +58,6 @@ void ocs_broker_note_down(struct ocs_link_status *status, enum ocs_link_connecti
 	enum ocs_link_state state =
 	        result == OCS_BROKER_REFUSED ? OCS_LINK_REFUSED : OCS_LINK_CONNECTING;
 	struct ocs_link_connection_status before;
-	char line[OCS_ERROR_MAX];
 	bool was_up;
 
 	ocs_link_status_copy(status, which, &before);
@@ -69,7 +67,7 @@ void ocs_broker_note_down(struct ocs_link_status *status, enum ocs_link_connecti
 	ocs_link_status_set(status, which, state, before.peer, error->text);
 	if (before.state == state && before.text[0] != '\0')
 		return;
-	snprintf(line, sizeof(line), "RabbitMQ: %s: %s%.400s; it is tried again",
-	         ocs_link_connection_word(which), was_up ? "connection lost: " : "", error->text);
-	log(state == OCS_LINK_REFUSED ? LOG_ERR : LOG_WARNING, line);
+	ocs_log_to(log, state == OCS_LINK_REFUSED ? LOG_ERR : LOG_WARNING,
+	           "RabbitMQ: %s: %s%.400s; it is tried again", ocs_link_connection_word(which),
+	           was_up ? "connection lost: " : "", error->text);
 }

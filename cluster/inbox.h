@@ -65,5 +65,6 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
 /* Stops taking; waits a second at most for what is under way. What is not acknowledged comes again.
  * -1: the thread hangs; nothing is freed. */
 int ocs_inbox_stop(struct ocs_inbox *inbox);
+void ocs_inbox_watch(struct ocs_inbox *inbox); /* as ocs_broker_loop_watch() */
 
 #endif

@@ -37,7 +37,7 @@ static enum ocs_broker_result open_channel(struct ocs_inbox *inbox, struct inbox
 	} while (taken);
 	/* The first one came with the connection. */
 	if (inbox->last_channel != 0)
-		result = ocs_broker_open_channel(inbox->broker, number, error);
+		result = ocs_broker_open_channel(inbox->loop.broker, number, error);
 	if (result == OCS_BROKER_OK) {
 		inbox->last_channel = number;
 		channel->number = number;
@@ -53,7 +53,7 @@ static enum ocs_broker_result close_channel(struct ocs_inbox *inbox, struct inbo
 	channel->ready = false;
 	if (channel->number == 0)
 		return OCS_BROKER_OK;
-	reply = amqp_channel_close(ocs_broker_connection(inbox->broker), channel->number,
+	reply = amqp_channel_close(ocs_broker_connection(inbox->loop.broker), channel->number,
 	                           AMQP_REPLY_SUCCESS);
 	channel->number = 0;
 	if (reply.reply_type == AMQP_RESPONSE_NORMAL)
@@ -85,21 +85,22 @@ static void ready(struct inbox_channel *channel)
 static enum ocs_broker_result consume(struct inbox_consumer *consumer, struct ocs_error *error)
 {
 	const struct ocs_link_settings *settings = consumer->inbox->settings;
-	amqp_connection_state_t connection = ocs_broker_connection(consumer->inbox->broker);
+	amqp_connection_state_t connection = ocs_broker_connection(consumer->inbox->loop.broker);
 	unsigned prefetch = settings->prefetch < UINT16_MAX ? settings->prefetch : UINT16_MAX;
 	enum ocs_broker_result result;
 	char doing[300];
 
 	snprintf(doing, sizeof(doing), "consuming queue \"%.255s\"", consumer->queue);
 	amqp_basic_qos(connection, consumer->channel.number, 0, (uint16_t)prefetch, 0);
-	result = ocs_broker_reply_on(consumer->inbox->broker, consumer->channel.number, doing,
+	result = ocs_broker_reply_on(consumer->inbox->loop.broker, consumer->channel.number, doing,
 	                             error);
 	if (result != OCS_BROKER_OK)
 		return result;
 	amqp_basic_consume(connection, consumer->channel.number,
 	                   amqp_cstring_bytes(consumer->queue), amqp_empty_bytes, 0, 0, 0,
 	                   amqp_empty_table);
-	return ocs_broker_reply_on(consumer->inbox->broker, consumer->channel.number, doing, error);
+	return ocs_broker_reply_on(consumer->inbox->loop.broker, consumer->channel.number, doing,
+	                           error);
 }
 
 static void name_taken(struct inbox_consumer *consumer)
@@ -137,13 +138,13 @@ static enum ocs_broker_result open_node(struct inbox_consumer *consumer, bool *a
 	bool taken;
 
 	snprintf(lock, sizeof(lock), "%.250s.lock", inbox->settings->node_queue);
-	result = ocs_broker_lock(inbox->broker, consumer->channel.number, lock, &taken, error);
+	result = ocs_broker_lock(inbox->loop.broker, consumer->channel.number, lock, &taken, error);
 	*alone_r = !taken;
 	if (taken)
 		consumer->channel.number = 0;
 	if (result != OCS_BROKER_OK || taken)
 		return result;
-	result = ocs_broker_declare_node_queue(inbox->broker, consumer->channel.number,
+	result = ocs_broker_declare_node_queue(inbox->loop.broker, consumer->channel.number,
 	                                       inbox->settings, NULL, error);
 	return result == OCS_BROKER_OK ? consume(consumer, error) : result;
 }
@@ -151,7 +152,7 @@ static enum ocs_broker_result open_node(struct inbox_consumer *consumer, bool *a
 static enum ocs_broker_result open_ingest(struct inbox_consumer *consumer, struct ocs_error *error)
 {
 	enum ocs_broker_result result = ocs_broker_declare_queue(
-	        consumer->inbox->broker, consumer->channel.number, consumer->queue, error);
+	        consumer->inbox->loop.broker, consumer->channel.number, consumer->queue, error);
 
 	return result == OCS_BROKER_OK ? consume(consumer, error) : result;
 }
@@ -160,12 +161,12 @@ static enum ocs_broker_result open_dead(struct ocs_inbox *inbox, struct ocs_erro
 {
 	struct inbox_dead *dead = &inbox->dead;
 	enum ocs_broker_result result = ocs_broker_declare_queue(
-	        inbox->broker, dead->channel.number, inbox->settings->dead_queue, error);
+	        inbox->loop.broker, dead->channel.number, inbox->settings->dead_queue, error);
 
 	if (result != OCS_BROKER_OK)
 		return result;
-	amqp_confirm_select(ocs_broker_connection(inbox->broker), dead->channel.number);
-	return ocs_broker_reply_on(inbox->broker, dead->channel.number, "asking for confirms",
+	amqp_confirm_select(ocs_broker_connection(inbox->loop.broker), dead->channel.number);
+	return ocs_broker_reply_on(inbox->loop.broker, dead->channel.number, "asking for confirms",
 	                           error);
 }
 
@@ -226,8 +227,9 @@ static enum ocs_broker_result open_consumer(struct inbox_consumer *consumer,
 			atomic_store(&consumer->inbox->status->name_taken, false);
 		}
 		if (consumer->paused)
-			ocs_inbox_log(inbox, LOG_NOTICE, "taking messages of queue %.100s again",
-			              consumer->queue);
+			ocs_log_to(inbox->log, LOG_NOTICE,
+			           "RabbitMQ: consume: taking messages of queue %.100s again",
+			           consumer->queue);
 		consumer->paused = false;
 	}
 	return opened(&consumer->channel, result, error);
@@ -261,13 +263,14 @@ static void tell(struct ocs_inbox *inbox)
 	if (now.text[0] != '\0') {
 		ocs_link_status_set(inbox->status, OCS_LINK_CONSUME,
 		                    passes ? OCS_LINK_CONNECTING : OCS_LINK_REFUSED,
-		                    ocs_broker_peer(inbox->broker), now.text);
-		ocs_inbox_log(inbox, passes ? LOG_WARNING : LOG_ERR, "%s; it is tried again",
-		              now.text);
+		                    ocs_broker_peer(inbox->loop.broker), now.text);
+		ocs_log_to(inbox->log, passes ? LOG_WARNING : LOG_ERR,
+		           "RabbitMQ: consume: %s; it is tried again", now.text);
 	} else {
 		ocs_link_status_set(inbox->status, OCS_LINK_CONSUME, OCS_LINK_UP,
-		                    ocs_broker_peer(inbox->broker), NULL);
-		ocs_inbox_log(inbox, LOG_NOTICE, "all queues can be used again");
+		                    ocs_broker_peer(inbox->loop.broker), NULL);
+		ocs_log_to(inbox->log, LOG_NOTICE,
+		           "RabbitMQ: consume: all queues can be used again");
 	}
 }
 
@@ -364,5 +367,4 @@ void ocs_inbox_forget_channels(struct ocs_inbox *inbox)
 	inbox->dead.channel.ready = false;
 	inbox->dead.channel.retry_at = 0;
 	inbox->last_channel = 0;
-	inbox->blocked = false;
 }

@@ -10,35 +10,11 @@
 #include <string.h>
 
 #include <talloc.h>
+#include <utlist.h>
 
 #include "registry/registry.h"
 
 /* ---- states ---- */
-
-static void list_add(struct inbox_list *list, struct inbox_message *message)
-{
-	message->next = NULL;
-	message->previous = list->last;
-	if (list->last != NULL)
-		list->last->next = message;
-	else
-		list->first = message;
-	list->last = message;
-	list->count++;
-}
-
-static void list_remove(struct inbox_list *list, struct inbox_message *message)
-{
-	if (message->previous != NULL)
-		message->previous->next = message->next;
-	else
-		list->first = message->next;
-	if (message->next != NULL)
-		message->next->previous = message->previous;
-	else
-		list->last = message->previous;
-	list->count--;
-}
 
 static void count_state(const struct inbox_message *message, int by)
 {
@@ -56,7 +32,7 @@ void ocs_inbox_set_state(struct inbox_message *message, enum inbox_state state)
 {
 	if (message->consumer == NULL) {
 		/* Whoever waited for it has ended; the broker gives it to somebody again. */
-		list_remove(&message->inbox->orphans, message);
+		DL_DELETE(message->inbox->orphans, message);
 		talloc_free(message);
 		return;
 	}
@@ -76,7 +52,8 @@ void ocs_inbox_kill(struct inbox_message *message, const char *reason)
 void ocs_inbox_forget(struct inbox_message *message)
 {
 	count_state(message, -1);
-	list_remove(&message->consumer->list, message);
+	DL_DELETE(message->consumer->list, message);
+	message->consumer->n--;
 	talloc_free(message);
 }
 
@@ -84,15 +61,15 @@ void ocs_inbox_orphan(struct inbox_consumer *consumer)
 {
 	struct inbox_message *message;
 
-	while ((message = consumer->list.first) != NULL) {
-		list_remove(&consumer->list, message);
+	while ((message = consumer->list) != NULL) {
+		DL_DELETE(consumer->list, message);
 		message->consumer = NULL;
 		if (message->state == INBOX_RUNNING || message->state == INBOX_CONFIRMING)
-			list_add(&consumer->inbox->orphans, message);
+			DL_APPEND(consumer->inbox->orphans, message);
 		else
 			talloc_free(message);
 	}
-	consumer->waiting = consumer->running = consumer->n_alone = 0;
+	consumer->n = consumer->waiting = consumer->running = consumer->n_alone = 0;
 	consumer->taken = 0;
 	ocs_inbox_update_held(consumer->inbox);
 }
@@ -100,8 +77,7 @@ void ocs_inbox_orphan(struct inbox_consumer *consumer)
 void ocs_inbox_update_held(struct ocs_inbox *inbox)
 {
 	OCS_LINK_SET(inbox->status, held,
-	             inbox->consumers[INBOX_INGEST].list.count +
-	                     inbox->consumers[INBOX_NODE].list.count);
+	             inbox->consumers[INBOX_INGEST].n + inbox->consumers[INBOX_NODE].n);
 }
 
 void ocs_inbox_free_messages(struct ocs_inbox *inbox)
@@ -110,8 +86,8 @@ void ocs_inbox_free_messages(struct ocs_inbox *inbox)
 
 	for (int i = 0; i < INBOX_CONSUMERS; i++)
 		ocs_inbox_orphan(&inbox->consumers[i]);
-	while ((message = inbox->orphans.first) != NULL) {
-		list_remove(&inbox->orphans, message);
+	while ((message = inbox->orphans) != NULL) {
+		DL_DELETE(inbox->orphans, message);
 		talloc_free(message);
 	}
 }
@@ -202,7 +178,8 @@ void ocs_inbox_take(struct inbox_consumer *consumer, struct inbox_message *messa
 	message->state = INBOX_WAITING;
 	message->alone = deliveries >= OCS_INBOX_ALONE;
 	message->since = ocs_clock_ms();
-	list_add(&consumer->list, message);
+	DL_APPEND(consumer->list, message);
+	consumer->n++;
 	count_state(message, 1);
 	if (message->redelivered)
 		OCS_LINK_COUNT(consumer->inbox->status, redelivered, 1);
@@ -229,7 +206,7 @@ void ocs_inbox_take(struct inbox_consumer *consumer, struct inbox_message *messa
 static enum ocs_broker_result acknowledge(struct inbox_consumer *consumer, uint64_t tag,
                                           bool multiple, struct ocs_error *error)
 {
-	struct ocs_broker *broker = consumer->inbox->broker;
+	struct ocs_broker *broker = consumer->inbox->loop.broker;
 
 	return ocs_broker_status(broker,
 	                         amqp_basic_ack(ocs_broker_connection(broker),
@@ -240,7 +217,7 @@ static enum ocs_broker_result acknowledge(struct inbox_consumer *consumer, uint6
 enum ocs_broker_result ocs_inbox_acknowledge(struct inbox_consumer *consumer, bool idle,
                                              struct ocs_error *error)
 {
-	struct inbox_message *message = consumer->list.first, *following;
+	struct inbox_message *message = consumer->list, *following;
 	enum ocs_broker_result result;
 	uint64_t tag = 0;
 

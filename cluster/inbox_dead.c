@@ -4,51 +4,43 @@
  * Putting messages into the dead-letter queue, with the broker's confirm
  * before they are acknowledged to the queue they came from. A body too large to be kept goes there
  * piece by piece as it comes.
+ *
+ * Not by the broker's own dead-lettering: what it moves for basic.reject says "rejected" (tried
+ * with 3.10) and not why, x-delivery-limit cannot spare what only lay behind the message that
+ * kills, and a queue that is there takes no x-dead-letter-exchange without being deleted or a
+ * policy.
  */
 #include "cluster/inbox_internal.h"
 
-#include <stdio.h>
 #include <syslog.h>
 #include <time.h>
 
-#define AGAIN_MS       1000  /* after a refusal by the queue */
-#define BLOCKED_MS     200   /* between looks at a broker that asks for no more */
-#define LOG_WINDOW_MS  10000 /* as many lines as the daemon's other places log in it */
-#define LOG_WINDOW_MAX 10
-#define FRAME_OVERHEAD 32 /* of the frame around the properties, and to spare */
+#include <utlist.h>
+
+#include "base/log_budget.h"
+
+#define AGAIN_MS       1000 /* after a refusal by the queue */
+#define BLOCKED_MS     200  /* between looks at a broker that asks for no more */
+#define FRAME_OVERHEAD 32   /* of the frame around the properties, and to spare */
 #define POOL_PAGE      4096
 
-static void log_dead_letter(struct inbox_message *message)
+static void log_dead_letter(const struct inbox_message *message)
 {
-	struct ocs_inbox *inbox = message->inbox;
-	struct inbox_log_window *window = &inbox->dead_log;
-	uint64_t now = ocs_clock_ms() / LOG_WINDOW_MS;
-	char left_out[64] = "";
+	const char *account = message->account[0] != '\0' ? message->account : "-";
 
-	OCS_LINK_COUNT(inbox->status, dead, 1);
-	if (window->window != now) {
-		if (window->left_out > 0)
-			snprintf(left_out, sizeof(left_out), " (%u more since the last line)",
-			         window->left_out);
-		*window = (struct inbox_log_window){.window = now};
-	}
-	if (window->count == LOG_WINDOW_MAX) {
-		window->left_out++;
-		return;
-	}
-	window->count++;
-	ocs_inbox_log(inbox, LOG_WARNING,
-	              "a message of queue %.100s, account %.100s, went to %.100s: %s%s",
-	              message->consumer->queue,
-	              message->account[0] != '\0' ? message->account : "-",
-	              inbox->settings->dead_queue, message->reason, left_out);
+	OCS_LINK_COUNT(message->inbox->status, dead, 1);
+	ocs_log_budgeted(LOG_WARNING, "dead letter", account,
+	                 "RabbitMQ: consume: a message of queue %.100s, account %.100s, went to "
+	                 "%.100s: %s",
+	                 message->consumer->queue, account, message->inbox->settings->dead_queue,
+	                 message->reason);
 }
 
 /* Nothing is published while the broker asks for no more: it would stop reading this connection,
  * acknowledgements and all. */
 static bool can_dead_letter(const struct ocs_inbox *inbox)
 {
-	return inbox->dead.channel.ready && !inbox->blocked && !inbox->dead.forwarding &&
+	return inbox->dead.channel.ready && !inbox->loop.blocked && !inbox->dead.forwarding &&
 	       ocs_link_status_state(inbox->status, OCS_LINK_PUBLISH) != OCS_LINK_BLOCKED;
 }
 
@@ -56,7 +48,7 @@ static int make_properties(const struct inbox_message *message, amqp_pool_t *poo
                            amqp_basic_properties_t *out)
 {
 	const struct ocs_inbox *inbox = message->inbox;
-	int frame_max = amqp_get_frame_max(ocs_broker_connection(inbox->broker));
+	int frame_max = amqp_get_frame_max(ocs_broker_connection(inbox->loop.broker));
 	amqp_basic_properties_t none = {0};
 	void *decoded = NULL;
 	const struct ocs_inbox_death death = {
@@ -104,23 +96,24 @@ static enum ocs_broker_result publish(struct inbox_message *message, struct ocs_
 		put_off(message);
 		return OCS_BROKER_OK;
 	}
-	status = amqp_basic_publish(
-	        ocs_broker_connection(inbox->broker), inbox->dead.channel.number, amqp_empty_bytes,
-	        amqp_cstring_bytes(inbox->settings->dead_queue), 1, 0, &properties, body);
+	status = amqp_basic_publish(ocs_broker_connection(inbox->loop.broker),
+	                            inbox->dead.channel.number, amqp_empty_bytes,
+	                            amqp_cstring_bytes(inbox->settings->dead_queue), 1, 0,
+	                            &properties, body);
 	empty_amqp_pool(&pool);
 	published(message);
-	return ocs_broker_status(inbox->broker, status, "publishing a dead letter", error);
+	return ocs_broker_status(inbox->loop.broker, status, "publishing a dead letter", error);
 }
 
 /* Its body was passed over because there was nowhere to put it. Now there is: once more. */
 static enum ocs_broker_result give_back(struct inbox_message *message, struct ocs_error *error)
 {
 	struct ocs_inbox *inbox = message->inbox;
-	int status = amqp_basic_nack(ocs_broker_connection(inbox->broker),
+	int status = amqp_basic_nack(ocs_broker_connection(inbox->loop.broker),
 	                             message->consumer->channel.number, message->tag, 0, 1);
 
 	ocs_inbox_forget(message);
-	return ocs_broker_status(inbox->broker, status, "giving a message back", error);
+	return ocs_broker_status(inbox->loop.broker, status, "giving a message back", error);
 }
 
 enum ocs_broker_result ocs_inbox_dead_letter_due(struct ocs_inbox *inbox, struct ocs_error *error)
@@ -133,8 +126,8 @@ enum ocs_broker_result ocs_inbox_dead_letter_due(struct ocs_inbox *inbox, struct
 		return OCS_BROKER_OK;
 	inbox->dead.look_at = UINT64_MAX;
 	for (int i = 0; i < INBOX_CONSUMERS; i++) {
-		for (message = inbox->consumers[i].list.first;
-		     message != NULL && result == OCS_BROKER_OK; message = following) {
+		for (message = inbox->consumers[i].list; message != NULL && result == OCS_BROKER_OK;
+		     message = following) {
 			following = message->next;
 			if (message->state != INBOX_DEAD)
 				continue;
@@ -171,7 +164,7 @@ enum ocs_broker_result ocs_inbox_forward_begin(struct inbox_message *message, bo
 	        .routing_key = amqp_cstring_bytes(inbox->settings->dead_queue),
 	        .mandatory = 1,
 	};
-	amqp_connection_state_t connection = ocs_broker_connection(inbox->broker);
+	amqp_connection_state_t connection = ocs_broker_connection(inbox->loop.broker);
 	amqp_basic_properties_t properties;
 	amqp_frame_t frame = {
 	        .frame_type = AMQP_FRAME_HEADER,
@@ -199,7 +192,7 @@ enum ocs_broker_result ocs_inbox_forward_begin(struct inbox_message *message, bo
 	*forward_r = true;
 	inbox->dead.forwarding = true;
 	published(message);
-	return ocs_broker_status(inbox->broker, status, "publishing a dead letter", error);
+	return ocs_broker_status(inbox->loop.broker, status, "publishing a dead letter", error);
 }
 
 enum ocs_broker_result ocs_inbox_forward(struct ocs_inbox *inbox, amqp_bytes_t part,
@@ -211,8 +204,8 @@ enum ocs_broker_result ocs_inbox_forward(struct ocs_inbox *inbox, amqp_bytes_t p
 	        .payload.body_fragment = part,
 	};
 
-	return ocs_broker_status(inbox->broker,
-	                         amqp_send_frame(ocs_broker_connection(inbox->broker), &frame),
+	return ocs_broker_status(inbox->loop.broker,
+	                         amqp_send_frame(ocs_broker_connection(inbox->loop.broker), &frame),
 	                         "publishing a dead letter", error);
 }
 
@@ -231,12 +224,12 @@ static void confirmed(struct inbox_message *message, bool ok)
 	}
 }
 
-static void confirmed_in(struct inbox_list *list, uint64_t from, uint64_t to, bool ok)
+static void confirmed_in(struct inbox_message *list, uint64_t from, uint64_t to, bool ok)
 {
 	struct inbox_message *message, *following;
 
-	for (message = list->first; message != NULL; message = following) {
-		following = message->next;
+	DL_FOREACH_SAFE(list, message, following)
+	{
 		if (message->state == INBOX_CONFIRMING && message->dead_number >= from &&
 		    message->dead_number <= to)
 			confirmed(message, ok);
@@ -246,8 +239,8 @@ static void confirmed_in(struct inbox_list *list, uint64_t from, uint64_t to, bo
 static void confirmed_all(struct ocs_inbox *inbox, uint64_t from, uint64_t to, bool ok)
 {
 	for (int i = 0; i < INBOX_CONSUMERS; i++)
-		confirmed_in(&inbox->consumers[i].list, from, to, ok);
-	confirmed_in(&inbox->orphans, from, to, ok);
+		confirmed_in(inbox->consumers[i].list, from, to, ok);
+	confirmed_in(inbox->orphans, from, to, ok);
 }
 
 void ocs_inbox_dead_letter_confirmed(struct ocs_inbox *inbox, uint64_t number, bool multiple,

@@ -3,14 +3,13 @@
 /*
  * What the files of the inbox share. Nobody else includes it but their tests.
  *
- *   inbox.c             the thread: connecting, waiting, stopping
+ *   inbox.c             a turn of the thread; start and stop
  *   inbox_channels.c    the three channels: what is declared and consumed on them, and again
  *   inbox_read.c        frames into messages
  *   inbox_consumer.c    the messages of one queue: taking and acknowledging them
  *   inbox_submit.c      submitting them, trying again
  *   inbox_mailbox.c     the answers
  *   inbox_dead.c        dead letters
- *   inbox_note.c        the log, and the host's health
  *   inbox_document.c    bodies into notifications; what a refusal means (pure)
  *   inbox_properties.c  headers, and the properties of a dead letter (pure)
  *
@@ -26,7 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cluster/broker.h"
+#include "cluster/broker_loop.h"
 #include "cluster/inbox.h"
 #include "xml/xml.h"
 
@@ -131,8 +130,8 @@ struct inbox_consumer;
 /* A message that is delivered and not acknowledged. talloc, with all it points to. */
 struct inbox_message {
 	struct ocs_inbox *inbox;
-	struct inbox_message *previous, *next; /* in the consumer, or among the orphans */
-	struct inbox_consumer *consumer;       /* NULL: an orphan; its channel is closed */
+	struct inbox_message *prev, *next; /* in the consumer, or among the orphans */
+	struct inbox_consumer *consumer;   /* NULL: an orphan; its channel is closed */
 	enum inbox_state state;
 	uint64_t tag;
 	bool redelivered, alone;
@@ -153,11 +152,6 @@ struct inbox_message {
 	bool *open; /* not ended yet */
 	uint64_t dead_number;
 	char reason[OCS_INBOX_REASON_MAX];
-};
-
-struct inbox_list {
-	struct inbox_message *first, *last;
-	size_t count;
 };
 
 /* A channel, and when it is tried again. */
@@ -188,8 +182,8 @@ struct inbox_consumer {
 	const char *queue;
 	struct inbox_channel channel;
 	struct inbox_reading reading;
-	struct inbox_list list; /* in the order of delivery */
-	size_t waiting, running, n_alone;
+	struct inbox_message *list; /* in the order of delivery */
+	size_t n, waiting, running, n_alone;
 	uint64_t taken;       /* on this channel */
 	unsigned name_taken;  /* times in a row that somebody else was found consuming */
 	uint64_t taken_since; /* ms: the first of them */
@@ -207,16 +201,16 @@ struct inbox_dead {
 /* Where the answers of dispatch arrive. It outlives the inbox if they come late. */
 struct inbox_mailbox {
 	pthread_mutex_t lock;
-	struct inbox_attempt *first, *last;
+	struct inbox_attempt *attempts;
 	bool closed;
-	int event; /* eventfd */
+	struct ocs_broker_loop *loop; /* to be woken, until it is closed */
 	atomic_uint references;
 };
 
 /* One submission. The request is dispatch's; this is the mailbox's until its answer is there, and
  * the inbox's from then on. talloc, a hierarchy of its own. */
 struct inbox_attempt {
-	struct inbox_attempt *next;
+	struct inbox_attempt *prev, *next;
 	struct inbox_mailbox *mailbox;
 	struct inbox_message *message; /* the inbox's thread alone looks at it */
 	size_t count, room;
@@ -224,45 +218,25 @@ struct inbox_attempt {
 	struct ocs_result *results; /* count of them, or none: dispatch was out of memory */
 };
 
-/* Warnings that traffic can cause: ten in ten seconds, then how many were left out. */
-struct inbox_log_window {
-	uint64_t window;
-	unsigned count, left_out;
-};
-
 struct ocs_inbox {
 	const struct ocs_link_settings *settings;
 	struct ocs_inbox_host host;
 	struct ocs_link_status *status;
 	ocs_log_fn *log;
-	pthread_t thread;
-	atomic_bool stopping;
+	struct ocs_broker_loop loop;
 	struct inbox_mailbox *mailbox;
-
-	pthread_mutex_t lock; /* of broker and ended, for ocs_inbox_stop() */
-	pthread_cond_t end;
-	bool ended; /* the thread is as good as gone */
-	struct ocs_broker *broker;
-	unsigned next_uri;
-	struct ocs_backoff backoff;
+	uint64_t stop_at; /* ms: what is under way is not waited for any longer */
 	amqp_channel_t last_channel;
-	bool blocked; /* the broker has asked this connection for no more */
 
 	struct inbox_consumer consumers[INBOX_CONSUMERS];
 	struct inbox_dead dead;
-	struct inbox_list orphans; /* of closed channels, with an answer outstanding */
-	uint64_t health_at;        /* when the host's health is looked at again, ms */
+	struct inbox_message *orphans; /* of closed channels, with an answer outstanding */
+	uint64_t health_at;            /* when the host's health is looked at again, ms */
 	bool healthy;
 	struct ocs_error trouble; /* what it said last */
-	struct inbox_log_window dead_log;
-	struct ocs_error told; /* what was last told about the channels */
-	bool told_passes;      /* that nobody need act */
+	struct ocs_error told;    /* what was last told about the channels */
+	bool told_passes;         /* that nobody need act */
 };
-
-void ocs_inbox_log(struct ocs_inbox *inbox, int priority, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-/* The host's health, not asked more than some times a second. */
-bool ocs_inbox_healthy(struct ocs_inbox *inbox);
 
 /* ---- inbox_channels.c: results other than OK mean that the connection is lost ---- */
 
@@ -283,10 +257,8 @@ uint64_t ocs_inbox_next_due(const struct ocs_inbox *inbox);
 
 /* ---- inbox_read.c ---- */
 
-/* Reads what is there. *more_r: there may be more, which was left so that others have their turn.
- */
-enum ocs_broker_result ocs_inbox_read(struct ocs_inbox *inbox, bool *more_r,
-                                      struct ocs_error *error);
+enum ocs_broker_result ocs_inbox_frame(void *inbox, const amqp_frame_t *frame,
+                                       struct ocs_error *error);
 
 /* ---- inbox_consumer.c ---- */
 
@@ -311,18 +283,20 @@ void ocs_inbox_free_messages(struct ocs_inbox *inbox);
 
 /* ---- inbox_submit.c ---- */
 
+/* The host's health, not asked more than some times a second. */
+bool ocs_inbox_healthy(struct ocs_inbox *inbox);
 /* Submits what is due. Returns when the next is, ms; UINT64_MAX: none. */
 uint64_t ocs_inbox_submit_due(struct inbox_consumer *consumer);
 /* Works on the answers that have arrived. */
 void ocs_inbox_take_answers(struct ocs_inbox *inbox);
+
 /* ---- inbox_mailbox.c ---- */
 
-struct inbox_mailbox *ocs_inbox_mailbox_new(void);
-/* Lets go of it; answers that come later are thrown away. */
+struct inbox_mailbox *ocs_inbox_mailbox_new(struct ocs_broker_loop *loop);
+/* Lets go of it, before the loop ends to be; answers that come later are thrown away. */
 void ocs_inbox_mailbox_close(struct inbox_mailbox *mailbox);
 /* All answers that have arrived, in their order, as a list of attempts to be freed. */
 struct inbox_attempt *ocs_inbox_mailbox_take(struct inbox_mailbox *mailbox, bool close_it);
-void ocs_inbox_ring(struct inbox_mailbox *mailbox); /* wakes the thread; any thread */
 /* With room for that many items. NULL: out of memory. */
 struct inbox_attempt *ocs_inbox_attempt_new(struct inbox_message *message, size_t room);
 void ocs_inbox_attempt_free(struct inbox_attempt *attempt);

@@ -7,22 +7,17 @@
 #include "cluster/inbox_internal.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <talloc.h>
+#include <utlist.h>
 
-struct inbox_mailbox *ocs_inbox_mailbox_new(void)
+struct inbox_mailbox *ocs_inbox_mailbox_new(struct ocs_broker_loop *loop)
 {
 	struct inbox_mailbox *mailbox = talloc_zero(NULL, struct inbox_mailbox);
 
 	if (mailbox == NULL)
 		return NULL;
-	mailbox->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (mailbox->event < 0) {
-		talloc_free(mailbox);
-		return NULL;
-	}
+	mailbox->loop = loop;
 	pthread_mutex_init(&mailbox->lock, NULL);
 	atomic_init(&mailbox->references, 1);
 	return mailbox;
@@ -32,7 +27,6 @@ static void mailbox_put(struct inbox_mailbox *mailbox)
 {
 	if (atomic_fetch_sub(&mailbox->references, 1) > 1)
 		return;
-	close(mailbox->event);
 	pthread_mutex_destroy(&mailbox->lock);
 	talloc_free(mailbox);
 }
@@ -45,22 +39,13 @@ void ocs_inbox_attempt_free(struct inbox_attempt *attempt)
 	mailbox_put(mailbox);
 }
 
-void ocs_inbox_ring(struct inbox_mailbox *mailbox)
-{
-	const uint64_t one = 1;
-
-	/* It fails only when the figure is full, and then it rings already. */
-	if (write(mailbox->event, &one, sizeof(one)) != (ssize_t)sizeof(one))
-		return;
-}
-
 struct inbox_attempt *ocs_inbox_mailbox_take(struct inbox_mailbox *mailbox, bool close_it)
 {
 	struct inbox_attempt *first;
 
 	pthread_mutex_lock(&mailbox->lock);
-	first = mailbox->first;
-	mailbox->first = mailbox->last = NULL;
+	first = mailbox->attempts;
+	mailbox->attempts = NULL;
 	mailbox->closed |= close_it;
 	pthread_mutex_unlock(&mailbox->lock);
 	return first;
@@ -90,13 +75,9 @@ void ocs_inbox_attempt_done(void *owner, const struct ocs_result *results, size_
 	closed = mailbox->closed;
 	if (!closed) {
 		/* The thread takes all of them once it was woken. */
-		if (mailbox->first == NULL) {
-			mailbox->first = attempt;
-			ocs_inbox_ring(mailbox);
-		} else {
-			mailbox->last->next = attempt;
-		}
-		mailbox->last = attempt;
+		if (mailbox->attempts == NULL)
+			ocs_broker_loop_wake(mailbox->loop);
+		DL_APPEND(mailbox->attempts, attempt);
 	}
 	pthread_mutex_unlock(&mailbox->lock);
 	if (closed)

@@ -10,8 +10,6 @@
 
 #include <talloc.h>
 
-#define FRAMES_A_TURN 512
-
 static enum ocs_broker_result out_of_memory(struct ocs_error *error)
 {
 	ocs_error_set(error, "out of memory");
@@ -34,7 +32,7 @@ static enum ocs_broker_result begin(struct inbox_consumer *consumer,
 
 	consumer->reading = (struct inbox_reading){.content = true, .header = true};
 	/* What is not taken goes back to the queue with the connection. */
-	if (atomic_load(&inbox->stopping))
+	if (atomic_load(&inbox->loop.ending))
 		return OCS_BROKER_OK;
 	message = talloc_zero(NULL, struct inbox_message);
 	if (message == NULL)
@@ -133,7 +131,7 @@ static enum ocs_broker_result channel_closed(struct ocs_inbox *inbox, const amqp
 	enum ocs_broker_result why;
 	struct ocs_error text;
 
-	why = ocs_broker_closed(inbox->broker, frame, &text);
+	why = ocs_broker_closed(inbox->loop.broker, frame, &text);
 	if (consumer != NULL) {
 		consumer->channel.number = 0;
 		return ocs_inbox_close_consumer(consumer, why, &text, error);
@@ -197,46 +195,14 @@ static enum ocs_broker_result read_method(struct ocs_inbox *inbox, const amqp_fr
 		return cancelled(inbox, frame->channel, error);
 	case AMQP_CHANNEL_CLOSE_METHOD:
 		return channel_closed(inbox, frame, error);
-	case AMQP_CONNECTION_CLOSE_METHOD:
-		return ocs_broker_closed(inbox->broker, frame, error);
-	case AMQP_CONNECTION_BLOCKED_METHOD:
-		inbox->blocked = true;
-		return OCS_BROKER_OK;
-	case AMQP_CONNECTION_UNBLOCKED_METHOD:
-		inbox->blocked = false;
-		return OCS_BROKER_OK;
 	default:
 		return OCS_BROKER_OK;
 	}
 }
 
-enum ocs_broker_result ocs_inbox_read(struct ocs_inbox *inbox, bool *more_r,
-                                      struct ocs_error *error)
+enum ocs_broker_result ocs_inbox_frame(void *inbox, const amqp_frame_t *frame,
+                                       struct ocs_error *error)
 {
-	amqp_connection_state_t connection = ocs_broker_connection(inbox->broker);
-	struct timeval at_once = {0, 0};
-	enum ocs_broker_result result;
-	amqp_frame_t frame;
-
-	*more_r = true;
-	for (int n = 0; n < FRAMES_A_TURN; n++) {
-		int status = amqp_simple_wait_frame_noblock(connection, &frame, &at_once);
-
-		if (status == AMQP_STATUS_TIMEOUT) {
-			*more_r = false;
-			break;
-		}
-		result = ocs_broker_status(inbox->broker, status, "reading", error);
-		if (result == OCS_BROKER_OK)
-			result = frame.frame_type == AMQP_FRAME_METHOD
-			                 ? read_method(inbox, &frame, error)
-			                 : read_content(inbox, &frame, error);
-		if (result != OCS_BROKER_OK)
-			return result;
-		/* A large body would pile up otherwise. */
-		if (frame.frame_type == AMQP_FRAME_BODY)
-			amqp_maybe_release_buffers(connection);
-	}
-	amqp_maybe_release_buffers(connection);
-	return OCS_BROKER_OK;
+	return frame->frame_type == AMQP_FRAME_METHOD ? read_method(inbox, frame, error)
+	                                              : read_content(inbox, frame, error);
 }

@@ -6,6 +6,7 @@
  * the same user waits behind it.
  */
 #include "cluster/inbox_internal.h"
+#include "cluster/message.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #define RETRY_FIRST_MS 200
 #define RETRY_MOST_MS  10000
+#define HEALTH_MS      200  /* the host is not asked more often */
 #define USERS_BITS     4096 /* of the set of users that wait; a collision only makes one wait */
 
 /* ---- submitting ---- */
@@ -49,15 +51,6 @@ static void refuse(struct inbox_message *message, const struct ocs_refusal *refu
 	ocs_inbox_kill(message, reason);
 }
 
-static uint32_t hash_text(const char *text)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (unsigned char)*text) * 16777619u;
-	return hash;
-}
-
 /* What the first reading of the document tells: its length, what is refused before it is submitted.
  */
 static bool note_document(struct inbox_message *message,
@@ -85,7 +78,8 @@ static bool note_document(struct inbox_message *message,
 		else
 			message->open[i] = true;
 		if (message->user == 0)
-			message->user = hash_text(item->backend_user);
+			message->user =
+			        ocs_message_hash(item->backend_user, strlen(item->backend_user));
 	}
 	return true;
 }
@@ -247,7 +241,7 @@ uint64_t ocs_inbox_submit_due(struct inbox_consumer *consumer)
 	if (consumer->waiting == 0)
 		return next;
 	now = ocs_clock_ms();
-	for (message = consumer->list.first; message != NULL; message = following) {
+	for (message = consumer->list; message != NULL; message = following) {
 		following = message->next;
 		if (message->state != INBOX_WAITING)
 			continue;
@@ -303,4 +297,17 @@ void ocs_inbox_take_answers(struct ocs_inbox *inbox)
 		take_answer(attempt);
 		ocs_inbox_attempt_free(attempt);
 	}
+}
+
+/* ---- the host ---- */
+
+bool ocs_inbox_healthy(struct ocs_inbox *inbox)
+{
+	uint64_t now = ocs_clock_ms();
+
+	if (now >= inbox->health_at) {
+		inbox->healthy = inbox->host.health(inbox->host.arg, &inbox->trouble) == 0;
+		inbox->health_at = now + HEALTH_MS;
+	}
+	return inbox->healthy;
 }

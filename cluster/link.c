@@ -12,6 +12,7 @@
 #include "cluster/outbox.h"
 #include "cluster/relay.h"
 #include "cluster/spool.h"
+#include "base/plural.h"
 
 #include <syslog.h>
 
@@ -70,25 +71,22 @@ static int open_spool(struct ocs_link *link, struct ocs_error *error)
 {
 	uint64_t damaged = 0;
 	struct ocs_spool_state state;
-	char text[256];
 
 	if (link->settings->spool_max == 0)
 		return 0;
-	if (ocs_spool_open(link->settings->spool_folder, link->settings->spool_max, &link->spool,
+	if (ocs_spool_open(link->settings->spool_folder,
+	                   (uint64_t)link->settings->spool_max * 1024 * 1024, &link->spool,
 	                   &damaged, error) != 0)
 		return -1;
 	ocs_spool_state(link->spool, &state);
-	if (damaged > 0) {
-		snprintf(text, sizeof(text),
-		         "%s: %llu messages for other nodes were damaged and are lost",
-		         link->settings->spool_folder, (unsigned long long)damaged);
-		link->log(LOG_ERR, text);
-	}
-	if (state.messages > 0) {
-		snprintf(text, sizeof(text), "%s: %llu messages for other nodes wait to be sent",
-		         link->settings->spool_folder, (unsigned long long)state.messages);
-		link->log(LOG_NOTICE, text);
-	}
+	if (damaged > 0)
+		ocs_log_to(link->log, LOG_ERR, "%s: %llu %s for other nodes lost by damage",
+		           link->settings->spool_folder, (unsigned long long)damaged,
+		           ocs_plural(damaged, "message", "messages"));
+	if (state.messages > 0)
+		ocs_log_to(link->log, LOG_NOTICE, "%s: %llu %s to be sent to other nodes",
+		           link->settings->spool_folder, (unsigned long long)state.messages,
+		           ocs_plural(state.messages, "message waits", "messages wait"));
 	return 0;
 }
 
@@ -167,6 +165,15 @@ int ocs_link_stop(struct ocs_link *link)
 	ocs_link_status_destroy(&link->status);
 	talloc_free(link);
 	return 0;
+}
+
+void ocs_link_watch(struct ocs_link *link)
+{
+	ocs_outbox_watch(link->outbox);
+	if (link->bindings != NULL)
+		ocs_bindings_watch(link->bindings);
+	if (link->inbox != NULL)
+		ocs_inbox_watch(link->inbox);
 }
 
 void ocs_link_submit(struct ocs_link *link, struct ocs_request *request)

@@ -14,6 +14,7 @@
  *   bindings*.c  who is heard about here
  *   bind_socket.c   the socket at which the library asks to be bound
  *   broker*.c    one connection, of which there are three
+ *   broker_loop.c   the thread of each
  *   status.c     counters and states
  */
 #ifndef OCS_CLUSTER_LINK_H
@@ -40,6 +41,8 @@ int ocs_link_start(const struct ocs_link_settings *settings, const char *registr
 /* After the web service, before dispatch. -1: a thread hangs in the network; what it uses must
  * stay. */
 int ocs_link_stop(struct ocs_link *link);
+/* Every second or so: cuts a connection that hangs, see broker_loop.h. */
+void ocs_link_watch(struct ocs_link *link);
 
 /* As ocs_dispatch_submit(), and hands on: done() is called when both is done, with `queued` (0
  * queues here) for what another node or the spool has, 503 BROKER_UNAVAILABLE where the broker did

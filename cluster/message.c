@@ -35,6 +35,15 @@ void ocs_message_key(const char *user, char key[OCS_MESSAGE_KEY_SIZE])
 		snprintf(key + 1 + 2 * i, 3, "%02x", digest[i]);
 }
 
+uint32_t ocs_message_hash(const void *data, size_t len)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ ((const unsigned char *)data)[i]) * 16777619u;
+	return hash;
+}
+
 /* The document, in malloc()ed memory of the writer. */
 static void write_document(struct ocs_xml_writer *writer,
                            const struct ocs_notification *notification)

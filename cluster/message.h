@@ -40,6 +40,8 @@ struct ocs_message {
 /* The routing key of a groupware user: the name itself; one over 255 bytes `~` and the hex SHA-256
  * of it. */
 void ocs_message_key(const char *user, char key[OCS_MESSAGE_KEY_SIZE]);
+/* Of ids and users, for looking them up fast. */
+uint32_t ocs_message_hash(const void *data, size_t len);
 
 /* A message about one notification: one talloc object on mem_ctx that holds all it points to.
  * users: at most OCS_MESSAGE_KEYS_MAX; n_users 0: to the ingest queue. NULL: out of memory. */

@@ -6,12 +6,9 @@
  */
 #include "cluster/outbox_internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <talloc.h>
 #include <utlist.h>
@@ -20,7 +17,7 @@
 
 #define STOP_CONFIRMS 1000 /* ms for the confirms of what is under way */
 #define STOP_POLITE   500  /* ms for the publisher to end by itself */
-#define STOP_ABORTED  1000 /* ms for it to end once its connection is cut */
+#define STOP_CUT      1000 /* ms for it to end once its connection is cut */
 
 /* With the lock. Why a message is not taken; NULL: it is. */
 static const char *refuse(struct ocs_outbox *outbox, uint64_t now)
@@ -57,7 +54,7 @@ static void take(struct ocs_outbox *outbox, struct ocs_outbox_item *item)
 		pthread_cond_signal(&outbox->spooler_wake);
 	if (outbox->publisher_sleeps) {
 		outbox->publisher_sleeps = false;
-		ocs_outbox_wake_publisher(outbox);
+		ocs_broker_loop_wake(&outbox->loop);
 	}
 }
 
@@ -123,10 +120,8 @@ static void destroy(struct ocs_outbox *outbox)
 	ocs_outbox_window_reset(outbox);
 	ocs_outbox_drop_records(outbox, &dropped);
 	ocs_outbox_free(dropped);
-	if (outbox->wake_fd >= 0)
-		close(outbox->wake_fd);
+	ocs_broker_loop_destroy(&outbox->loop);
 	pthread_cond_destroy(&outbox->spooler_wake);
-	pthread_cond_destroy(&outbox->publisher_wake);
 	pthread_cond_destroy(&outbox->drained);
 	pthread_mutex_destroy(&outbox->lock);
 	free(outbox->window);
@@ -134,12 +129,17 @@ static void destroy(struct ocs_outbox *outbox)
 }
 
 static struct ocs_outbox *create(const struct ocs_link_settings *settings, struct ocs_spool *spool,
-                                 struct ocs_link_status *status, ocs_log_fn *log)
+                                 struct ocs_link_status *status, ocs_log_fn *log,
+                                 struct ocs_error *error)
 {
 	struct ocs_outbox *outbox = calloc(1, sizeof(*outbox));
 
-	if (outbox == NULL)
+	if (outbox == NULL ||
+	    (outbox->window = calloc(OCS_OUTBOX_WINDOW, sizeof(*outbox->window))) == NULL) {
+		free(outbox);
+		ocs_error_set(error, "out of memory");
 		return NULL;
+	}
 	outbox->settings = settings;
 	outbox->spool = spool;
 	outbox->status = status;
@@ -149,15 +149,13 @@ static struct ocs_outbox *create(const struct ocs_link_settings *settings, struc
 	outbox->away_since = ocs_clock_ms();
 	pthread_mutex_init(&outbox->lock, NULL);
 	(void)ocs_clock_condition(&outbox->spooler_wake);
-	(void)ocs_clock_condition(&outbox->publisher_wake);
 	(void)ocs_clock_condition(&outbox->drained);
 	if (spool != NULL && !ocs_spool_empty(spool)) {
 		outbox->phase = OCS_PHASE_SPOOL;
 		outbox->written = 1;
 	}
-	outbox->window = calloc(OCS_OUTBOX_WINDOW, sizeof(*outbox->window));
-	outbox->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (outbox->window != NULL && outbox->wake_fd >= 0)
+	if (ocs_broker_loop_init(&outbox->loop, settings, status, log, &ocs_outbox_calls, outbox,
+	                         error) == 0)
 		return outbox;
 	destroy(outbox);
 	return NULL;
@@ -168,52 +166,38 @@ static void tell_to_quit(struct ocs_outbox *outbox)
 {
 	outbox->stopping = outbox->quit = true;
 	pthread_cond_signal(&outbox->spooler_wake);
-	pthread_cond_signal(&outbox->publisher_wake);
-	ocs_outbox_wake_publisher(outbox);
+	ocs_broker_loop_end(&outbox->loop);
 }
 
 int ocs_outbox_start(const struct ocs_link_settings *settings, struct ocs_spool *spool,
                      struct ocs_link_status *status, ocs_log_fn *log, struct ocs_outbox **outbox_r,
                      struct ocs_error *error)
 {
-	struct ocs_outbox *outbox = create(settings, spool, status, log);
+	struct ocs_outbox *outbox = create(settings, spool, status, log, error);
 	int failed;
 
 	if (outbox == NULL)
-		return ocs_error_set(error, "out of memory or descriptors");
-	ocs_link_status_set(status, OCS_LINK_PUBLISH, OCS_LINK_CONNECTING, NULL, NULL);
+		return -1;
 	failed = pthread_create(&outbox->spooler_thread, NULL, ocs_outbox_spooler, outbox);
-	if (failed == 0) {
-		failed = pthread_create(&outbox->publisher_thread, NULL, ocs_outbox_publisher,
-		                        outbox);
-		if (failed == 0) {
-			*outbox_r = outbox;
-			return 0;
-		}
-		pthread_mutex_lock(&outbox->lock);
-		tell_to_quit(outbox);
-		pthread_mutex_unlock(&outbox->lock);
-		pthread_join(outbox->spooler_thread, NULL);
+	if (failed != 0) {
+		destroy(outbox);
+		return ocs_error_thread(error, failed);
 	}
+	if (ocs_broker_loop_start(&outbox->loop, error) == 0) {
+		*outbox_r = outbox;
+		return 0;
+	}
+	pthread_mutex_lock(&outbox->lock);
+	tell_to_quit(outbox);
+	pthread_mutex_unlock(&outbox->lock);
+	pthread_join(outbox->spooler_thread, NULL);
 	destroy(outbox);
-	return ocs_error_thread(error, failed);
-}
-
-/* With the lock. */
-static bool publisher_ends_within(struct ocs_outbox *outbox, unsigned ms)
-{
-	struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + ms);
-
-	while (!outbox->publisher_ended &&
-	       pthread_cond_timedwait(&outbox->drained, &outbox->lock, &until) == 0)
-		continue;
-	return outbox->publisher_ended;
+	return -1;
 }
 
 int ocs_outbox_stop(struct ocs_outbox *outbox)
 {
 	struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + STOP_CONFIRMS);
-	bool ended;
 
 	pthread_mutex_lock(&outbox->lock);
 	outbox->stopping = true;
@@ -223,15 +207,13 @@ int ocs_outbox_stop(struct ocs_outbox *outbox)
 	tell_to_quit(outbox);
 	pthread_mutex_unlock(&outbox->lock);
 	pthread_join(outbox->spooler_thread, NULL);
-	pthread_mutex_lock(&outbox->lock);
-	ended = publisher_ends_within(outbox, STOP_POLITE);
-	if (!ended && outbox->broker != NULL)
-		ocs_broker_abort(outbox->broker);
-	ended = ended || publisher_ends_within(outbox, STOP_ABORTED);
-	pthread_mutex_unlock(&outbox->lock);
-	if (!ended)
+	if (ocs_broker_loop_stop(&outbox->loop, STOP_POLITE, STOP_CUT) != 0)
 		return -1;
-	pthread_join(outbox->publisher_thread, NULL);
 	destroy(outbox);
 	return 0;
+}
+
+void ocs_outbox_watch(struct ocs_outbox *outbox)
+{
+	ocs_broker_loop_watch(&outbox->loop);
 }

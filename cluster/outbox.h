@@ -38,6 +38,7 @@ int ocs_outbox_start(const struct ocs_link_settings *settings, struct ocs_spool 
 /* Waits a second at most for confirms, then spools or fails what is left; every done is called
  * before it returns. -1: a thread hangs in the network; nothing is freed. */
 int ocs_outbox_stop(struct ocs_outbox *outbox);
+void ocs_outbox_watch(struct ocs_outbox *outbox); /* as ocs_broker_loop_watch() */
 
 /* Takes the message over (talloc; also on failure). done is called exactly once, maybe inside.
  * Never blocks. Past pending_max, or with the broker away for longer than a moment and no spool, it

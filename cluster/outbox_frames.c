@@ -8,8 +8,6 @@
 
 #include <syslog.h>
 
-#define RELEASE_EVERY 64 /* frames, whose memory librabbitmq keeps until told */
-
 static void settle(struct ocs_outbox *outbox, uint64_t tag, bool multiple, bool nack)
 {
 	struct ocs_outbox_item *ended = NULL;
@@ -22,15 +20,16 @@ static void settle(struct ocs_outbox *outbox, uint64_t tag, bool multiple, bool 
 	        "the broker is back, but perhaps not all nodes are yet that listen to it");
 }
 
-static void set_blocked(struct ocs_outbox *outbox, bool blocked)
+enum ocs_broker_result ocs_outbox_blocked(void *arg, struct ocs_error *error)
 {
-	if (outbox->blocked == blocked)
-		return;
-	outbox->blocked = blocked;
-	ocs_link_status_set(outbox->status, OCS_LINK_PUBLISH,
-	                    blocked ? OCS_LINK_BLOCKED : OCS_LINK_UP, ocs_broker_peer(outbox->own),
-	                    blocked ? "the broker takes no messages: its memory or disk alarm"
-	                            : "");
+	struct ocs_outbox *outbox = arg;
+	bool blocked = outbox->loop.blocked;
+
+	(void)error;
+	ocs_link_status_set(
+	        outbox->status, OCS_LINK_PUBLISH, blocked ? OCS_LINK_BLOCKED : OCS_LINK_UP,
+	        ocs_broker_peer(outbox->loop.broker),
+	        blocked ? "the broker takes no messages: its memory or disk alarm" : "");
 	if (blocked)
 		OCS_LINK_COUNT(outbox->status, blocked, 1);
 	outbox->log(blocked ? LOG_WARNING : LOG_NOTICE,
@@ -40,6 +39,7 @@ static void set_blocked(struct ocs_outbox *outbox, bool blocked)
 	pthread_mutex_lock(&outbox->lock);
 	ocs_outbox_set_away(outbox, blocked, false);
 	pthread_mutex_unlock(&outbox->lock);
+	return OCS_BROKER_OK;
 }
 
 static enum ocs_broker_result method(struct ocs_outbox *outbox, const amqp_frame_t *frame,
@@ -61,12 +61,8 @@ static enum ocs_broker_result method(struct ocs_outbox *outbox, const amqp_frame
 	case AMQP_BASIC_RETURN_METHOD:
 		outbox->returning = true;
 		return OCS_BROKER_OK;
-	case AMQP_CONNECTION_BLOCKED_METHOD:
-	case AMQP_CONNECTION_UNBLOCKED_METHOD:
-		set_blocked(outbox, got->id == AMQP_CONNECTION_BLOCKED_METHOD);
-		return OCS_BROKER_OK;
 	default:
-		return ocs_broker_closed(outbox->own, frame, error);
+		return ocs_broker_closed(outbox->loop.broker, frame, error);
 	}
 }
 
@@ -83,9 +79,10 @@ static void returned(struct ocs_outbox *outbox, const amqp_frame_t *frame)
 	pthread_mutex_unlock(&outbox->lock);
 }
 
-static enum ocs_broker_result handle(struct ocs_outbox *outbox, const amqp_frame_t *frame,
-                                     struct ocs_error *error)
+enum ocs_broker_result ocs_outbox_frame(void *arg, const amqp_frame_t *frame,
+                                        struct ocs_error *error)
 {
+	struct ocs_outbox *outbox = arg;
 	size_t len;
 
 	/* Of a channel that was given up: what it confirms was published again. */
@@ -103,32 +100,6 @@ static enum ocs_broker_result handle(struct ocs_outbox *outbox, const amqp_frame
 		outbox->returning = outbox->body_left > 0;
 		return OCS_BROKER_OK;
 	}
-	return ocs_broker_status(outbox->own, AMQP_STATUS_UNEXPECTED_STATE, "confirms", error);
-}
-
-enum ocs_broker_result ocs_outbox_frames(struct ocs_outbox *outbox, bool *any_r,
-                                         struct ocs_error *error)
-{
-	amqp_connection_state_t connection = ocs_broker_connection(outbox->own);
-	enum ocs_broker_result result;
-
-	*any_r = false;
-	for (unsigned n = 1;; n++) {
-		struct timeval none = {0};
-		amqp_frame_t frame;
-		int status = amqp_simple_wait_frame_noblock(connection, &frame, &none);
-
-		if (status == AMQP_STATUS_TIMEOUT)
-			break;
-		if (status != AMQP_STATUS_OK)
-			return ocs_broker_status(outbox->own, status, "confirms", error);
-		result = handle(outbox, &frame, error);
-		if (result != OCS_BROKER_OK)
-			return result;
-		*any_r = true;
-		if (n % RELEASE_EVERY == 0)
-			amqp_maybe_release_buffers(connection);
-	}
-	amqp_maybe_release_buffers(connection);
-	return OCS_BROKER_OK;
+	return ocs_broker_status(outbox->loop.broker, AMQP_STATUS_UNEXPECTED_STATE, "confirms",
+	                         error);
 }

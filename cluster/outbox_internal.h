@@ -6,19 +6,18 @@
  *   outbox.c           start, stop, put, health
  *   outbox_items.c     the messages and the places they are in
  *   outbox_window.c    what is published and not confirmed
- *   outbox_publisher.c the thread that owns the connection
+ *   outbox_publisher.c publishing, on the thread of the connection
  *   outbox_frames.c    what the broker says
  *   outbox_wire.c      one message on the wire
  *   outbox_renew.c     a new channel
  *   outbox_spooler.c   the thread of deadlines and of the spool
- *   outbox_note.c      what both threads tell each other
  */
 #ifndef OCS_CLUSTER_OUTBOX_INTERNAL_H
 #define OCS_CLUSTER_OUTBOX_INTERNAL_H
 
 #include <pthread.h>
 
-#include "cluster/broker.h"
+#include "cluster/broker_loop.h"
 #include "cluster/outbox.h"
 
 #define OCS_OUTBOX_WINDOW   4096  /* messages published and not confirmed; a power of two */
@@ -79,11 +78,11 @@ struct ocs_outbox {
 	struct ocs_link_status *status;
 	ocs_log_fn *log;
 	uint64_t timeout; /* ms */
-	int wake_fd;      /* ends the publisher's poll */
-	pthread_t publisher_thread, spooler_thread;
+	struct ocs_broker_loop loop;
+	pthread_t spooler_thread;
 
-	pthread_mutex_t lock;                                 /* of all that follows */
-	pthread_cond_t spooler_wake, publisher_wake, drained; /* drained: or the publisher ended */
+	pthread_mutex_t lock; /* of all that follows */
+	pthread_cond_t spooler_wake, drained;
 	struct ocs_outbox_item *pending, *delayed, *spooling;
 	struct ocs_outbox_item *waiting;      /* from memory and without an end, oldest first */
 	struct ocs_outbox_item *from_spool;   /* in WINDOW or DELAYED, lowest number first */
@@ -106,23 +105,19 @@ struct ocs_outbox {
 	bool refused;        /* away until an admin acts */
 	bool lost; /* a connection was, or there was none to be had: a slow one is no outage */
 	uint64_t unsettled_until; /* ms: OCS_OUTBOX_SETTLE after an outage */
-	bool stopping, quit, publisher_ended;
+	bool stopping, quit;
 	bool publisher_sleeps, spooler_idle;
-	struct ocs_broker *broker; /* while it may be aborted */
-	uint64_t round_at;         /* ms: when the publisher came round last */
 
 	/* The publisher's alone. */
-	struct ocs_broker *own;
 	amqp_channel_t channel;
 	size_t frame_max;
 	uint64_t spool_last; /* number of the last record read */
 	uint64_t spool_confirmed;
 	uint64_t spool_retry; /* when to read it (again): after an error, or once settled; ms */
-	bool blocked;
-	bool queue_missing; /* the ingest queue */
-	uint64_t heard_at;  /* ms: the last confirm, or the first refusal after it */
-	bool nacked;        /* the last thing said was a refusal */
-	bool stuck;         /* something is refused again and again: perhaps by the channel */
+	bool queue_missing;   /* the ingest queue */
+	uint64_t heard_at;    /* ms: the last confirm, or the first refusal after it */
+	bool nacked;          /* the last thing said was a refusal */
+	bool stuck;           /* something is refused again and again: perhaps by the channel */
 	bool at_once; /* the connection is given up for a new one, nothing is wrong with the broker
 	               */
 	uint64_t renewing;   /* since when nothing is published so that it can be renewed; ms */
@@ -160,14 +155,14 @@ void ocs_outbox_drop_records(struct ocs_outbox *outbox, struct ocs_outbox_item *
 
 void ocs_outbox_free(struct ocs_outbox_item *list); /* linked by next */
 
-uint32_t ocs_outbox_hash(const void *data, size_t len);
 /* Bytes of the message's properties on the wire, at most. */
 size_t ocs_outbox_properties(const struct ocs_message *message);
 int ocs_outbox_publish(struct ocs_outbox *outbox, const struct ocs_message *message);
 
-/* Reads what the broker said until there is no more. *any_r: there was something. */
-enum ocs_broker_result ocs_outbox_frames(struct ocs_outbox *outbox, bool *any_r,
-                                         struct ocs_error *error);
+/* What the broker said. */
+enum ocs_broker_result ocs_outbox_frame(void *outbox, const amqp_frame_t *frame,
+                                        struct ocs_error *error);
+enum ocs_broker_result ocs_outbox_blocked(void *outbox, struct ocs_error *error);
 
 /* Asks for confirms on the channel. */
 enum ocs_broker_result ocs_outbox_confirms(struct ocs_outbox *outbox, struct ocs_error *error);
@@ -176,11 +171,10 @@ enum ocs_broker_result ocs_outbox_confirms(struct ocs_outbox *outbox, struct ocs
 bool ocs_outbox_time_to_renew(struct ocs_outbox *outbox);
 enum ocs_broker_result ocs_outbox_renew(struct ocs_outbox *outbox, struct ocs_error *error);
 
-/* outbox_note.c. With the lock. */
+/* The broker is away, or there again. With the lock. */
 void ocs_outbox_set_away(struct ocs_outbox *outbox, bool away, bool refused);
-void ocs_outbox_wake_publisher(struct ocs_outbox *outbox);
 
-void *ocs_outbox_publisher(void *arg);
+extern const struct ocs_broker_loop_calls ocs_outbox_calls;
 void *ocs_outbox_spooler(void *arg);
 
 #endif

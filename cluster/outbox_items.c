@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The messages, and the lists they are in. Touches no connection, no disk.
+/* The messages, the lists they are in, and whether the broker is away. Touches no connection, no
+ * disk.
  */
 #include "cluster/outbox_internal.h"
 
@@ -13,15 +14,6 @@
 #define DELAY_FIRST 50 /* ms after the first refusal; doubles */
 #define DELAY_MOST  2000
 
-uint32_t ocs_outbox_hash(const void *data, size_t len)
-{
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ ((const unsigned char *)data)[i]) * 16777619u;
-	return hash;
-}
-
 struct ocs_outbox_item *ocs_outbox_item_new(struct ocs_message *message)
 {
 	struct ocs_outbox_item *item = calloc(1, sizeof(*item));
@@ -29,7 +21,7 @@ struct ocs_outbox_item *ocs_outbox_item_new(struct ocs_message *message)
 	if (item == NULL)
 		return NULL;
 	item->message = message;
-	item->hash = ocs_outbox_hash(message->id, strlen(message->id));
+	item->hash = ocs_message_hash(message->id, strlen(message->id));
 	item->properties = ocs_outbox_properties(message);
 	return item;
 }
@@ -144,4 +136,14 @@ void ocs_outbox_end_all(struct ocs_outbox *outbox, struct ocs_outbox_item *ended
 	}
 	pthread_mutex_unlock(&outbox->lock);
 	ocs_outbox_free(unused);
+}
+
+void ocs_outbox_set_away(struct ocs_outbox *outbox, bool away, bool refused)
+{
+	if (!away)
+		outbox->away_since = outbox->expired_at = 0;
+	else if (outbox->away_since == 0)
+		outbox->away_since = ocs_clock_ms();
+	outbox->refused = refused;
+	pthread_cond_signal(&outbox->spooler_wake);
 }

@@ -1,30 +1,25 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The thread that owns the connection and publishes. It may hang in the
- * network for two heartbeats; nobody waits for it.
+ * Publishing, as what broker_loop.c calls on its thread. It may hang in the network for two
+ * heartbeats; nobody waits for it.
  */
 #include "cluster/outbox_internal.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include <talloc.h>
 #include <utlist.h>
 
 #include "base/clock.h"
 
-#define FRAME_SLACK  64   /* of a frame that are not properties */
-#define SPOOL_RETRY  1000 /* ms after an error of reading */
-#define MOST_TO_POLL 5000 /* ms */
+#define FRAME_SLACK 64   /* of a frame that are not properties */
+#define SPOOL_RETRY 1000 /* ms after an error of reading */
 /* Less than the kernel's buffers hold: that the broker takes no more is read before a write hangs.
  */
 #define BATCH_BYTES (256 * 1024)
@@ -78,7 +73,6 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 	uint64_t number;
 	uint8_t *data;
 	size_t len;
-	char line[OCS_ERROR_MAX];
 
 	*more_r = ocs_spool_read(outbox->spool, NULL, &data, &len, &number, &error);
 	if (*more_r == 1) {
@@ -93,11 +87,9 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 			talloc_free(message);
 		}
 	}
-	if (*more_r != 0 && item == NULL) {
-		snprintf(line, sizeof(line), "spool: %s: %.400s",
-		         *more_r < 0 ? "cannot be read" : "a message is lost", error.text);
-		outbox->log(LOG_ERR, line);
-	}
+	if (*more_r != 0 && item == NULL)
+		ocs_log_to(outbox->log, LOG_ERR, "spool: %s: %.400s",
+		           *more_r < 0 ? "cannot be read" : "a message is lost", error.text);
 	return item;
 }
 
@@ -183,7 +175,8 @@ static void confirm_spool(struct ocs_outbox *outbox)
 static void set_cork(const struct ocs_outbox *outbox, int on)
 {
 	/* Only a matter of speed: its failure is none. */
-	(void)setsockopt(ocs_broker_fd(outbox->own), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+	(void)setsockopt(ocs_broker_fd(outbox->loop.broker), IPPROTO_TCP, TCP_CORK, &on,
+	                 sizeof(on));
 }
 
 static enum ocs_broker_result publish(struct ocs_outbox *outbox, const struct batch *batch,
@@ -212,142 +205,95 @@ static enum ocs_broker_result publish(struct ocs_outbox *outbox, const struct ba
 	}
 	pthread_mutex_unlock(&outbox->lock);
 	ocs_outbox_free(gone);
-	return ocs_broker_status(outbox->own, status, "publishing", error);
+	return ocs_broker_status(outbox->loop.broker, status, "publishing", error);
 }
 
-/* ms until there is something to do without being told. */
-static int how_long(const struct ocs_outbox *outbox)
+/* When there is something to do without being told, ms; 0: now. With the lock. */
+static uint64_t next_due(const struct ocs_outbox *outbox, bool open)
 {
-	uint64_t now = ocs_clock_ms(), wait = MOST_TO_POLL;
+	uint64_t now = ocs_clock_ms(), next = UINT64_MAX;
+	bool disk = outbox->read != outbox->written && outbox->n_from_spool < OCS_OUTBOX_WINDOW &&
+	            outbox->spool_retry <= now;
 
-	if (outbox->settings->heartbeat > 0 && outbox->settings->heartbeat * 500 < wait)
-		wait = outbox->settings->heartbeat * 500;
-	if (!outbox->blocked && outbox->renewing == 0 && ocs_outbox_window_room(outbox) > 0 &&
-	    outbox->delayed != NULL && outbox->delayed->due < now + wait)
-		wait = outbox->delayed->due > now ? outbox->delayed->due - now : 0;
-	if ((outbox->renewing != 0 || outbox->nacked) && wait > OCS_OUTBOX_PAUSE)
-		wait = OCS_OUTBOX_PAUSE;
-	if (outbox->spool_retry > now && outbox->spool_retry < now + wait)
-		wait = outbox->spool_retry - now;
-	return (int)wait;
+	if (open && (disk || (outbox->phase == OCS_PHASE_DIRECT && outbox->pending != NULL)))
+		return 0;
+	if (open && outbox->delayed != NULL)
+		next = outbox->delayed->due;
+	if ((outbox->renewing != 0 || outbox->nacked) && now + OCS_OUTBOX_PAUSE < next)
+		next = now + OCS_OUTBOX_PAUSE;
+	if (outbox->spool_retry > now && outbox->spool_retry < next)
+		next = outbox->spool_retry;
+	return next;
 }
 
-static void sleep_until_told(struct ocs_outbox *outbox)
+static enum ocs_broker_result turn(void *arg, bool more, uint64_t *until_r, struct ocs_error *error)
 {
-	struct pollfd fds[] = {{.fd = ocs_broker_fd(outbox->own), .events = POLLIN},
-	                       {.fd = outbox->wake_fd, .events = POLLIN}};
-	bool open, memory, disk;
-	eventfd_t count;
-	int wait;
-
-	pthread_mutex_lock(&outbox->lock);
-	open = !outbox->blocked && outbox->renewing == 0 && ocs_outbox_window_room(outbox) > 0;
-	memory = outbox->phase == OCS_PHASE_DIRECT && outbox->pending != NULL;
-	disk = outbox->read != outbox->written && outbox->n_from_spool < OCS_OUTBOX_WINDOW &&
-	       outbox->spool_retry <= ocs_clock_ms();
-	wait = outbox->quit || (open && (memory || disk)) ? 0 : how_long(outbox);
-	outbox->publisher_sleeps = open && outbox->phase == OCS_PHASE_DIRECT;
-	pthread_mutex_unlock(&outbox->lock);
-	if (poll(fds, 2, wait) > 0 && (fds[1].revents & POLLIN) != 0)
-		(void)eventfd_read(outbox->wake_fd, &count);
-	pthread_mutex_lock(&outbox->lock);
-	outbox->publisher_sleeps = false;
-	pthread_mutex_unlock(&outbox->lock);
-}
-
-static enum ocs_broker_result turn(struct ocs_outbox *outbox, struct batch *batch,
-                                   struct ocs_error *error)
-{
+	struct ocs_outbox *outbox = arg;
 	struct ocs_outbox_item *ended = NULL;
-	enum ocs_broker_result result;
-	bool any;
+	enum ocs_broker_result result = OCS_BROKER_OK;
+	struct batch batch;
+	bool open;
 
-	batch->count = 0;
-	batch->bytes = 0;
-	/* First, for it notices a broker that is silent too long: then publishing would wait in
-	 * librabbitmq, without a limit, to hear of it. */
-	result = ocs_outbox_frames(outbox, &any, error);
-	if (result == OCS_BROKER_OK && outbox->queue_missing) {
+	(void)more;
+	batch.count = 0;
+	batch.bytes = 0;
+	if (outbox->queue_missing) {
 		outbox->queue_missing = false;
-		result = ocs_broker_declare_queue(outbox->own, outbox->channel,
+		result = ocs_broker_declare_queue(outbox->loop.broker, outbox->channel,
 		                                  outbox->settings->ingest_queue, error);
 	}
 	if (result == OCS_BROKER_OK && ocs_outbox_time_to_renew(outbox))
 		result = ocs_outbox_renew(outbox, error);
 	if (result != OCS_BROKER_OK)
 		return result;
-	if (!outbox->blocked && outbox->renewing == 0) {
+	if (!outbox->loop.blocked && outbox->renewing == 0) {
 		pthread_mutex_lock(&outbox->lock);
-		take(outbox, batch, &ended);
+		outbox->publisher_sleeps = false;
+		take(outbox, &batch, &ended);
 		pthread_mutex_unlock(&outbox->lock);
 		ocs_outbox_end_all(outbox, ended, "too many users for one message to the broker");
-		take_spool(outbox, batch);
+		take_spool(outbox, &batch);
 	}
-	if (batch->count > 0) {
-		result = publish(outbox, batch, error);
+	if (batch.count > 0) {
+		result = publish(outbox, &batch, error);
 		if (result != OCS_BROKER_OK)
 			return result;
 	}
 	if (outbox->spool != NULL)
 		confirm_spool(outbox);
-	if (outbox->spool != NULL && !outbox->blocked)
+	if (outbox->spool != NULL && !outbox->loop.blocked)
 		advance(outbox);
-	if (batch->count == 0 && !any)
-		sleep_until_told(outbox);
+	pthread_mutex_lock(&outbox->lock);
+	open = !outbox->loop.blocked && outbox->renewing == 0 && ocs_outbox_window_room(outbox) > 0;
+	*until_r = batch.count > 0 ? 0 : next_due(outbox, open);
+	outbox->publisher_sleeps = *until_r > 0 && open && outbox->phase == OCS_PHASE_DIRECT;
+	pthread_mutex_unlock(&outbox->lock);
 	return OCS_BROKER_OK;
 }
 
-static bool quitting(struct ocs_outbox *outbox)
-{
-	bool quit;
+/* ---- the connection ---- */
 
-	pthread_mutex_lock(&outbox->lock);
-	outbox->round_at = ocs_clock_ms();
-	quit = outbox->quit;
-	pthread_mutex_unlock(&outbox->lock);
-	return quit;
-}
-
-static enum ocs_broker_result set_up(struct ocs_outbox *outbox, struct ocs_error *error)
+static enum ocs_broker_result set_up(void *arg, struct ocs_error *error)
 {
+	struct ocs_outbox *outbox = arg;
 	const struct ocs_link_settings *settings = outbox->settings;
+	struct ocs_broker *broker = outbox->loop.broker;
 	enum ocs_broker_result result;
-
-	if (settings->relay)
-		result = ocs_broker_declare_queue(outbox->own, outbox->channel,
-		                                  settings->ingest_queue, error);
-	else
-		result = ocs_broker_declare_exchange(outbox->own, outbox->channel,
-		                                     settings->exchange, error);
-	if (result != OCS_BROKER_OK)
-		return result;
-	outbox->frame_max = (size_t)amqp_get_frame_max(ocs_broker_connection(outbox->own));
-	return ocs_outbox_confirms(outbox, error);
-}
-
-/* One connection from its beginning to its end; its end is the result. */
-static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
-                                    struct ocs_backoff *backoff, struct ocs_error *error)
-{
-	enum ocs_broker_result result;
-	char name[OCS_NODE_NAME_MAX + 32];
-	struct batch batch;
 	uint64_t now;
 
-	snprintf(name, sizeof(name), "ocsmanager %s publish", outbox->settings->node);
-	result = ocs_broker_open(outbox->settings, name, next, &outbox->own, error);
-	if (result != OCS_BROKER_OK)
-		return result;
 	outbox->channel = 1;
-	pthread_mutex_lock(&outbox->lock);
-	outbox->broker = outbox->own;
-	outbox->round_at = ocs_clock_ms();
-	pthread_mutex_unlock(&outbox->lock);
-	result = set_up(outbox, error);
+	if (settings->relay)
+		result = ocs_broker_declare_queue(broker, outbox->channel, settings->ingest_queue,
+		                                  error);
+	else
+		result = ocs_broker_declare_exchange(broker, outbox->channel, settings->exchange,
+		                                     error);
 	if (result != OCS_BROKER_OK)
 		return result;
-	ocs_broker_note_up(outbox->status, OCS_LINK_PUBLISH, outbox->own, outbox->log);
-	ocs_backoff_up(backoff);
+	outbox->frame_max = (size_t)amqp_get_frame_max(ocs_broker_connection(broker));
+	result = ocs_outbox_confirms(outbox, error);
+	if (result != OCS_BROKER_OK)
+		return result;
 	pthread_mutex_lock(&outbox->lock);
 	now = ocs_clock_ms();
 	if (outbox->lost && outbox->away_since != 0 &&
@@ -355,70 +301,40 @@ static enum ocs_broker_result serve(struct ocs_outbox *outbox, unsigned *next,
 		outbox->unsettled_until = outbox->spool_retry = now + OCS_OUTBOX_SETTLE;
 	ocs_outbox_set_away(outbox, false, false);
 	pthread_mutex_unlock(&outbox->lock);
-	while (result == OCS_BROKER_OK && !quitting(outbox))
-		result = turn(outbox, &batch, error);
-	return result;
+	return OCS_BROKER_OK;
 }
 
-static void drop_connection(struct ocs_outbox *outbox, enum ocs_broker_result result)
+static void lost(void *arg, enum ocs_broker_result why)
 {
+	struct ocs_outbox *outbox = arg;
 	struct ocs_outbox_item *dropped = NULL;
 
 	pthread_mutex_lock(&outbox->lock);
-	outbox->broker = NULL;
 	outbox->lost = true;
-	ocs_outbox_set_away(outbox, true, result == OCS_BROKER_REFUSED);
+	outbox->publisher_sleeps = false;
+	ocs_outbox_set_away(outbox, true, why == OCS_BROKER_REFUSED);
 	ocs_outbox_window_reset(outbox);
 	ocs_outbox_drop_records(outbox, &dropped);
 	pthread_mutex_unlock(&outbox->lock);
 	ocs_outbox_free(dropped);
-	ocs_broker_close(outbox->own);
-	outbox->own = NULL;
-	outbox->blocked = outbox->returning = outbox->queue_missing = false;
+	outbox->returning = outbox->queue_missing = false;
 	outbox->body_left = 0;
 	outbox->stuck = false;
 	outbox->renewing = 0;
 	if (outbox->spool != NULL)
 		ocs_spool_rewind(outbox->spool);
 	outbox->spool_last = outbox->spool_confirmed;
+	if (outbox->at_once)
+		outbox->loop.backoff.failures = 0;
+	outbox->at_once = false;
 }
 
-static void wait_to_retry(struct ocs_outbox *outbox, unsigned ms)
-{
-	struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + ms);
-
-	pthread_mutex_lock(&outbox->lock);
-	while (!outbox->quit &&
-	       pthread_cond_timedwait(&outbox->publisher_wake, &outbox->lock, &until) == 0)
-		continue;
-	pthread_mutex_unlock(&outbox->lock);
-}
-
-void *ocs_outbox_publisher(void *arg)
-{
-	struct ocs_outbox *outbox = arg;
-	struct ocs_backoff backoff = {0};
-	unsigned next = 0;
-
-	for (;;) {
-		struct ocs_error error = {{0}};
-		enum ocs_broker_result result = serve(outbox, &next, &backoff, &error);
-
-		/* First why: whoever sees that the connection is gone is told. */
-		if (!quitting(outbox))
-			ocs_broker_note_down(outbox->status, OCS_LINK_PUBLISH, result, &error,
-			                     outbox->log);
-		drop_connection(outbox, result);
-		if (quitting(outbox))
-			break;
-		if (outbox->at_once)
-			backoff.failures = 0;
-		outbox->at_once = false;
-		wait_to_retry(outbox, ocs_backoff_wait(&backoff, result));
-	}
-	pthread_mutex_lock(&outbox->lock);
-	outbox->publisher_ended = true;
-	pthread_cond_signal(&outbox->drained);
-	pthread_mutex_unlock(&outbox->lock);
-	return NULL;
-}
+const struct ocs_broker_loop_calls ocs_outbox_calls = {
+        .which = OCS_LINK_PUBLISH,
+        .hangs = 8000,
+        .set_up = set_up,
+        .frame = ocs_outbox_frame,
+        .turn = turn,
+        .blocked = ocs_outbox_blocked,
+        .lost = lost,
+};

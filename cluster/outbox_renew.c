@@ -14,8 +14,9 @@
 
 enum ocs_broker_result ocs_outbox_confirms(struct ocs_outbox *outbox, struct ocs_error *error)
 {
-	amqp_confirm_select(ocs_broker_connection(outbox->own), outbox->channel);
-	return ocs_broker_reply_on(outbox->own, outbox->channel, "asking for confirms", error);
+	amqp_confirm_select(ocs_broker_connection(outbox->loop.broker), outbox->channel);
+	return ocs_broker_reply_on(outbox->loop.broker, outbox->channel, "asking for confirms",
+	                           error);
 }
 
 static bool silent(const struct ocs_outbox *outbox, uint64_t now)
@@ -36,17 +37,17 @@ static void note_renewal(struct ocs_outbox *outbox, uint64_t now)
 
 static enum ocs_broker_result new_channel(struct ocs_outbox *outbox, struct ocs_error *error)
 {
-	amqp_connection_state_t connection = ocs_broker_connection(outbox->own);
+	amqp_connection_state_t connection = ocs_broker_connection(outbox->loop.broker);
 	amqp_channel_close_t close = {.reply_code = AMQP_REPLY_SUCCESS};
 	enum ocs_broker_result result;
 	int status;
 
 	/* Its answer is not waited for: such a channel may take seconds to come to it. */
 	status = amqp_send_method(connection, outbox->channel, AMQP_CHANNEL_CLOSE_METHOD, &close);
-	result = ocs_broker_status(outbox->own, status, "closing a channel", error);
+	result = ocs_broker_status(outbox->loop.broker, status, "closing a channel", error);
 	outbox->channel = outbox->channel % CHANNELS + 1;
 	if (result == OCS_BROKER_OK)
-		result = ocs_broker_open_channel(outbox->own, outbox->channel, error);
+		result = ocs_broker_open_channel(outbox->loop.broker, outbox->channel, error);
 	if (result == OCS_BROKER_OK)
 		result = ocs_outbox_confirms(outbox, error);
 	return result;
@@ -81,7 +82,7 @@ bool ocs_outbox_time_to_renew(struct ocs_outbox *outbox)
 {
 	uint64_t now;
 
-	if ((!outbox->nacked && !outbox->stuck) || outbox->blocked)
+	if ((!outbox->nacked && !outbox->stuck) || outbox->loop.blocked)
 		return false;
 	now = ocs_clock_ms();
 	if (now < outbox->renew_at || (!outbox->stuck && !silent(outbox, now)))

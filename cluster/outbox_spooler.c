@@ -16,8 +16,7 @@
 
 #include "base/clock.h"
 
-#define HANGS 8000 /* ms beyond two heartbeats; it may sleep for five seconds by itself */
-#define TICK  500  /* ms between two looks at the gauges while something waits */
+#define TICK 500 /* ms between two looks at the gauges while something waits */
 
 /* With the lock. All that is in memory goes to the spool, in the order it came. */
 static void enter_spool(struct ocs_outbox *outbox)
@@ -64,17 +63,6 @@ static void expire(struct ocs_outbox *outbox, uint64_t now, struct ocs_outbox_it
 			ocs_outbox_to_spooling(outbox, item);
 		}
 	}
-}
-
-/* With the lock. librabbitmq can wait without a limit for a broker that hangs: the last resort. */
-static void free_publisher(struct ocs_outbox *outbox, uint64_t now)
-{
-	uint64_t limit = 2000 * (uint64_t)outbox->settings->heartbeat + HANGS;
-
-	if (outbox->broker == NULL || now < outbox->round_at + limit)
-		return;
-	ocs_broker_abort(outbox->broker);
-	outbox->round_at = now;
 }
 
 static void set_gauges(struct ocs_outbox *outbox, uint64_t oldest_put, uint64_t now)
@@ -180,7 +168,7 @@ static void write_spool(struct ocs_outbox *outbox, struct ocs_outbox_item *list)
 	pthread_mutex_lock(&outbox->lock);
 	outbox->written += written;
 	outbox->writing = false;
-	ocs_outbox_wake_publisher(outbox);
+	ocs_broker_loop_wake(&outbox->loop);
 	pthread_mutex_unlock(&outbox->lock);
 }
 
@@ -232,7 +220,6 @@ void *ocs_outbox_spooler(void *arg)
 		if (outbox->spool != NULL && entered && time_to_spool(outbox, now))
 			enter_spool(outbox);
 		expire(outbox, now, &expired);
-		free_publisher(outbox, now);
 		entered = entered && outbox->phase == OCS_PHASE_SPOOL && !outbox->quit;
 		oldest = outbox->waiting != NULL ? outbox->waiting->put_at : 0;
 		list = outbox->spooling;

@@ -111,7 +111,7 @@ void ocs_outbox_window_ack(struct ocs_outbox *outbox, uint64_t tag, bool multipl
 
 void ocs_outbox_window_return(struct ocs_outbox *outbox, const void *id, size_t len)
 {
-	uint32_t hash = ocs_outbox_hash(id, len);
+	uint32_t hash = ocs_message_hash(id, len);
 	uint64_t from = outbox->returns > outbox->low ? outbox->returns : outbox->low;
 
 	/* Returns come in the order of publishing: the next one is hardly ever far. */

@@ -54,7 +54,7 @@ int ocs_outbox_publish(struct ocs_outbox *outbox, const struct ocs_message *mess
 	if (message->ingest) {
 		key = amqp_cstring_bytes(outbox->settings->ingest_queue);
 		properties._flags |= AMQP_BASIC_USER_ID_FLAG;
-		properties.user_id = amqp_cstring_bytes(ocs_broker_user(outbox->own));
+		properties.user_id = amqp_cstring_bytes(ocs_broker_user(outbox->loop.broker));
 	} else {
 		exchange = amqp_cstring_bytes(outbox->settings->exchange);
 		key = amqp_cstring_bytes(message->keys[0]);
@@ -70,6 +70,6 @@ int ocs_outbox_publish(struct ocs_outbox *outbox, const struct ocs_message *mess
 		                             .value.array = {(int)message->n_keys - 1, keys}});
 	}
 	properties.headers.num_entries = n;
-	return amqp_basic_publish(ocs_broker_connection(outbox->own), outbox->channel, exchange,
-	                          key, 1, 0, &properties, body);
+	return amqp_basic_publish(ocs_broker_connection(outbox->loop.broker), outbox->channel,
+	                          exchange, key, 1, 0, &properties, body);
 }

@@ -17,9 +17,11 @@
 #include <talloc.h>
 #include <unistd.h>
 
+#include "cluster/settings.h"
 #include "config/descriptors.h"
 #include "config/value.h"
 #include "http/local_socket.h"
+#include "base/plural.h"
 
 #define THREADS_LEAST 4
 #define PER_THREAD    (OCS_CONFIG_THREAD_CONNECTIONS - 1)
@@ -89,9 +91,10 @@ static void check_threads(struct ocs_config *config, const struct ocs_ini *ini,
 	} else if (*threads < needed) {
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, "server:main", "connection_limit"),
-		                "[server:main] connection_limit: %u threads serve at most %u "
-		                "connections; %u need %u threads",
-		                *threads, *threads * PER_THREAD, *limit, needed);
+		                "[server:main] connection_limit: %u %s at most %u connections; %u "
+		                "need %u threads",
+		                *threads, ocs_plural(*threads, "thread serves", "threads serve"),
+		                *threads * PER_THREAD, *limit, needed);
 	}
 }
 
@@ -203,7 +206,7 @@ static void check_socket(const struct ocs_config *config, const struct ocs_ini *
 static void check_sections(const struct ocs_config *config, const struct ocs_ini *ini,
                            struct ocs_problems *problems)
 {
-	bool relay = config->rabbitmq.uri != NULL && config->rabbitmq.relay;
+	bool relay = config->rabbitmq->uri != NULL && config->rabbitmq->relay;
 
 	/* The nodes judge what a relay hands on. */
 	if (config->n_backends == 0 && !relay)

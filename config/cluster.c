@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * [rabbitmq]: what must hold between its keys, the defaults that follow from others and from the
- * host, and the link's settings made of it. Looks at the host name; changes nothing.
+ * [rabbitmq]: what must hold between its keys, and what of the link's settings follows from other
+ * keys and from the host. Looks at the host name; changes nothing.
  */
 #include "config/cluster.h"
 
@@ -19,7 +19,6 @@
 #include "config/check.h"
 
 #define SECTION "rabbitmq"
-#define MIB     (1024 * 1024)
 
 static bool node_valid(const char *name)
 {
@@ -34,24 +33,24 @@ static void name_node(struct ocs_config *config, const struct ocs_ini *ini,
                       struct ocs_problems *problems)
 {
 	char host[HOST_NAME_MAX + 1] = "";
-	bool set = config->rabbitmq.node != NULL;
+	bool set = config->rabbitmq->node != NULL;
 
 	if (!set && gethostname(host, sizeof(host)) == 0) {
 		host[HOST_NAME_MAX] = '\0';
-		config->rabbitmq.node = talloc_strndup(config, host, strcspn(host, "."));
+		config->rabbitmq->node = talloc_strndup(config, host, strcspn(host, "."));
 	}
-	if (config->rabbitmq.node == NULL)
+	if (config->rabbitmq->node == NULL)
 		problems->lost = true;
-	else if (!node_valid(config->rabbitmq.node))
+	else if (!node_valid(config->rabbitmq->node))
 		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, SECTION, "node"),
 		                "[rabbitmq] node: '%s'%s is not a valid node name (1 to %d of A-Z "
 		                "a-z 0-9 _ . -)",
-		                config->rabbitmq.node, set ? "" : ", from the host name,",
+		                config->rabbitmq->node, set ? "" : ", from the host name,",
 		                OCS_NODE_NAME_MAX);
-	if (config->rabbitmq.node_queue == NULL && config->rabbitmq.node != NULL)
-		config->rabbitmq.node_queue =
-		        talloc_asprintf(config, "ocsmanager.node.%s", config->rabbitmq.node);
-	if (config->rabbitmq.node_queue == NULL)
+	if (config->rabbitmq->node_queue == NULL && config->rabbitmq->node != NULL)
+		config->rabbitmq->node_queue =
+		        talloc_asprintf(config, "ocsmanager.node.%s", config->rabbitmq->node);
+	if (config->rabbitmq->node_queue == NULL)
 		problems->lost = true;
 }
 
@@ -83,7 +82,7 @@ static char *host_of(const void *mem_ctx, const char *uri)
 static bool look_at_uris(const struct ocs_config *config, unsigned line,
                          struct ocs_problems *problems)
 {
-	const char *uri = config->rabbitmq.uri;
+	const char *uri = config->rabbitmq->uri;
 	bool any_tls = false;
 
 	do {
@@ -95,7 +94,7 @@ static bool look_at_uris(const struct ocs_config *config, unsigned line,
 		} else if (strncmp(uri, "amqps:", 6) == 0) {
 			any_tls = true;
 			/* librabbitmq compares with the DNS names of the certificate only. */
-			if (config->rabbitmq.tls_verify && is_address(host))
+			if (config->rabbitmq->tls_verify && is_address(host))
 				ocs_problem_add(
 				        problems, LOG_WARNING, line,
 				        "[rabbitmq] uri: the certificate cannot be verified for an "
@@ -116,7 +115,7 @@ static bool look_at_uris(const struct ocs_config *config, unsigned line,
 void ocs_config_link_resolve(const struct ocs_config *config, ocs_report_fn *report, void *arg)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	const char *uri = config->rabbitmq.uri;
+	const char *uri = config->rabbitmq->uri;
 
 	for (; uri != NULL && *uri != '\0'; uri += strcspn(uri, ",")) {
 		struct addrinfo *addresses = NULL;
@@ -146,20 +145,20 @@ static void check_uri(const struct ocs_config *config, const struct ocs_ini *ini
 	unsigned line = ocs_problem_line(ini, SECTION, "uri");
 	struct ocs_error error = {""};
 
-	if (ocs_broker_check_uris(config->rabbitmq.uri, &error) < 0)
+	if (ocs_broker_check_uris(config->rabbitmq->uri, &error) < 0)
 		ocs_problem_add(problems, LOG_ERR, line, "[rabbitmq] uri: %s", error.text);
-	else if (look_at_uris(config, line, problems) && !config->rabbitmq.tls_verify)
+	else if (look_at_uris(config, line, problems) && !config->rabbitmq->tls_verify)
 		ocs_problem_add(problems, LOG_WARNING, ocs_problem_line(ini, SECTION, "tls_verify"),
 		                "[rabbitmq] tls_verify: without verification anyone on the network "
 		                "can impersonate the broker");
-	if ((config->rabbitmq.cert_file == NULL) != (config->rabbitmq.key_file == NULL))
+	if ((config->rabbitmq->cert_file == NULL) != (config->rabbitmq->key_file == NULL))
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, SECTION,
-		                                 config->rabbitmq.cert_file != NULL ? "cert_file"
-		                                                                    : "key_file"),
+		                                 config->rabbitmq->cert_file != NULL ? "cert_file"
+		                                                                     : "key_file"),
 		                "[rabbitmq] %s: %s must be set as well",
-		                config->rabbitmq.cert_file != NULL ? "cert_file" : "key_file",
-		                config->rabbitmq.cert_file != NULL ? "key_file" : "cert_file");
+		                config->rabbitmq->cert_file != NULL ? "cert_file" : "key_file",
+		                config->rabbitmq->cert_file != NULL ? "key_file" : "cert_file");
 }
 
 static void check_names(const struct ocs_config *config, const struct ocs_ini *ini,
@@ -167,9 +166,9 @@ static void check_names(const struct ocs_config *config, const struct ocs_ini *i
 {
 	const struct {
 		const char *key, *name;
-	} queues[] = {{"ingest_queue", config->rabbitmq.ingest_queue},
-	              {"dead_queue", config->rabbitmq.dead_queue},
-	              {"node_queue", config->rabbitmq.node_queue}};
+	} queues[] = {{"ingest_queue", config->rabbitmq->ingest_queue},
+	              {"dead_queue", config->rabbitmq->dead_queue},
+	              {"node_queue", config->rabbitmq->node_queue}};
 
 	for (size_t i = 0; i < 3; i++) {
 		for (size_t j = 0; j < i; j++) {
@@ -185,41 +184,60 @@ static void check_names(const struct ocs_config *config, const struct ocs_ini *i
 static void check_roles(struct ocs_config *config, const struct ocs_ini *ini,
                         struct ocs_problems *problems)
 {
-	if (config->rabbitmq.relay && config->rabbitmq.ingest) {
+	if (config->rabbitmq->relay && config->rabbitmq->ingest) {
 		if (ocs_ini_find(ini, SECTION, "ingest") != NULL)
 			ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, SECTION, "ingest"),
 			                "[rabbitmq] ingest: must be no with relay = yes (a relay "
 			                "does not consume the ingest queue)");
-		config->rabbitmq.ingest = 0;
+		config->rabbitmq->ingest = 0;
 	}
-	if (config->rabbitmq.confirm_timeout >= config->limits.request_deadline)
+	if (config->rabbitmq->confirm_timeout >= config->limits.request_deadline)
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, SECTION, "confirm_timeout"),
 		                "[rabbitmq] confirm_timeout: %u is not less than [limits] "
 		                "request_deadline (%u)",
-		                config->rabbitmq.confirm_timeout, config->limits.request_deadline);
-	if (config->rabbitmq.json_backend == NULL && config->n_backends == 1) {
-		config->rabbitmq.json_backend = config->backends[0].name;
-	} else if (config->rabbitmq.json_backend != NULL) {
-		for (size_t i = 0; i < config->n_backends; i++) {
-			if (strcasecmp(config->backends[i].name, config->rabbitmq.json_backend) ==
-			    0)
-				return;
+		                config->rabbitmq->confirm_timeout, config->limits.request_deadline);
+}
+
+/* The backend of JSON documents, and how it writes its folders. */
+static void find_json_backend(struct ocs_config *config, const struct ocs_ini *ini,
+                              struct ocs_problems *problems)
+{
+	struct ocs_link_settings *settings = config->rabbitmq;
+
+	settings->json_folders.separator = '/';
+	if (settings->json_backend == NULL && config->n_backends == 1)
+		settings->json_backend = config->backends[0].name;
+	if (settings->json_backend == NULL)
+		return;
+	for (size_t i = 0; i < config->n_backends; i++) {
+		const struct ocs_config_backend *backend = &config->backends[i];
+
+		if (strcasecmp(backend->name, settings->json_backend) == 0) {
+			settings->json_folders = (struct ocs_folder_style){
+			        .separator = backend->separator[0],
+			        .utf7 = backend->names == OCS_CONFIG_NAMES_UTF7};
+			return;
 		}
-		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, SECTION, "json_backend"),
-		                "[rabbitmq] json_backend: no section [backend:%s]",
-		                config->rabbitmq.json_backend);
 	}
+	ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, SECTION, "json_backend"),
+	                "[rabbitmq] json_backend: no section [backend:%s]", settings->json_backend);
 }
 
 void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
                            struct ocs_problems *problems)
 {
-	if (config->rabbitmq.uri != NULL) {
+	if (config->rabbitmq->uri != NULL) {
 		name_node(config, ini, problems);
 		check_uri(config, ini, problems);
 		check_names(config, ini, problems);
 		check_roles(config, ini, problems);
+		find_json_backend(config, ini, problems);
+		config->rabbitmq->max_batch = config->server.max_batch;
+		config->rabbitmq->spool_folder =
+		        talloc_asprintf(config, "%s/private/spool", config->main.registry);
+		if (config->rabbitmq->spool_folder == NULL)
+			problems->lost = true;
 		return;
 	}
 	const struct ocs_ini_value *header = ocs_ini_find(ini, SECTION, "");
@@ -230,75 +248,4 @@ void ocs_config_check_link(struct ocs_config *config, const struct ocs_ini *ini,
 	     value = value->next)
 		ocs_problem_add(problems, LOG_WARNING, value->line,
 		                "[rabbitmq] %s has no effect without uri", value->key);
-}
-
-/* As the backend of JSON documents writes its folders. */
-static struct ocs_folder_style json_folders(const struct ocs_config *config)
-{
-	const char *name = config->rabbitmq.json_backend;
-
-	for (size_t i = 0; name != NULL && i < config->n_backends; i++) {
-		const struct ocs_config_backend *backend = &config->backends[i];
-
-		if (strcasecmp(backend->name, name) == 0)
-			return (struct ocs_folder_style){.separator = backend->separator[0],
-			                                 .utf7 = backend->names ==
-			                                         OCS_CONFIG_NAMES_UTF7};
-	}
-	return (struct ocs_folder_style){.separator = '/'};
-}
-
-struct ocs_link_settings *ocs_config_link(const struct ocs_config *config, const void *mem_ctx,
-                                          bool *failed_r)
-{
-	struct ocs_link_settings *settings;
-
-	*failed_r = false;
-	if (config->rabbitmq.uri == NULL)
-		return NULL;
-	settings = talloc_zero(mem_ctx, struct ocs_link_settings);
-	*failed_r = settings == NULL;
-	if (settings == NULL)
-		return NULL;
-	const struct {
-		const char **to, *from;
-	} strings[] = {{&settings->uris, config->rabbitmq.uri},
-	               {&settings->node, config->rabbitmq.node},
-	               {&settings->exchange, config->rabbitmq.exchange},
-	               {&settings->ingest_queue, config->rabbitmq.ingest_queue},
-	               {&settings->dead_queue, config->rabbitmq.dead_queue},
-	               {&settings->node_queue, config->rabbitmq.node_queue},
-	               {&settings->ingest_account, config->rabbitmq.ingest_account},
-	               {&settings->json_backend, config->rabbitmq.json_backend},
-	               {&settings->ca_file, config->rabbitmq.ca_file},
-	               {&settings->cert_file, config->rabbitmq.cert_file},
-	               {&settings->key_file, config->rabbitmq.key_file}};
-
-	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-		if (strings[i].from == NULL)
-			continue;
-		*strings[i].to = talloc_strdup(settings, strings[i].from);
-		*failed_r |= *strings[i].to == NULL;
-	}
-	settings->spool_folder =
-	        talloc_asprintf(settings, "%s/private/spool", config->main.registry);
-	*failed_r |= settings->spool_folder == NULL;
-	if (*failed_r) {
-		talloc_free(settings);
-		return NULL;
-	}
-	settings->json_folders = json_folders(config);
-	settings->ingest = config->rabbitmq.ingest;
-	settings->relay = config->rabbitmq.relay;
-	settings->tls_verify = config->rabbitmq.tls_verify;
-	settings->heartbeat = config->rabbitmq.heartbeat;
-	settings->prefetch = config->rabbitmq.prefetch;
-	settings->confirm_timeout = config->rabbitmq.confirm_timeout;
-	settings->pending_max = config->rabbitmq.pending_max;
-	settings->queue_length = config->rabbitmq.queue_length;
-	settings->queue_expires = config->rabbitmq.queue_expires;
-	settings->unbind_after = config->rabbitmq.unbind_after;
-	settings->max_batch = config->server.max_batch;
-	settings->spool_max = (uint64_t)config->rabbitmq.spool_max * MIB;
-	return settings;
 }

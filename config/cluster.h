@@ -9,10 +9,12 @@
 #include "cluster/settings.h"
 #include "config/config.h"
 
-/* [rabbitmq] as the link's settings, with strings of their own, one talloc object on mem_ctx. NULL:
- * the ini has no uri, so there is no link; or out of memory, where *failed_r is true. */
-struct ocs_link_settings *ocs_config_link(const struct ocs_config *config, const void *mem_ctx,
-                                          bool *failed_r);
+/* The link's settings, which are a part of the configuration. NULL: the ini has no uri, so there is
+ * no link. */
+static inline const struct ocs_link_settings *ocs_config_link(const struct ocs_config *config)
+{
+	return config->rabbitmq->uri != NULL ? config->rabbitmq : NULL;
+}
 
 /* Reports what is wrong with the files that [rabbitmq] names: missing or not readable for who asks.
  * -1 if one of them is. */

@@ -120,9 +120,9 @@ int ocs_config_link_files(const struct ocs_config *config, ocs_report_fn *report
 {
 	struct looker looker = {config, report, arg, 0};
 
-	if (config->rabbitmq.uri == NULL)
+	if (config->rabbitmq->uri == NULL)
 		return 0;
-	look_at_certificates(&looker, "ca_file", config->rabbitmq.ca_file);
-	look_at_pair(&looker, config->rabbitmq.cert_file, config->rabbitmq.key_file);
+	look_at_certificates(&looker, "ca_file", config->rabbitmq->ca_file);
+	look_at_pair(&looker, config->rabbitmq->cert_file, config->rabbitmq->key_file);
 	return looker.result;
 }

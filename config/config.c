@@ -15,6 +15,7 @@
 #include <talloc.h>
 #include <unistd.h>
 
+#include "cluster/settings.h"
 #include "config/check.h"
 #include "config/ini.h"
 #include "config/keys.h"
@@ -38,19 +39,27 @@ static void ini_fault(unsigned line, const char *text, void *arg)
 	ocs_problem_add(loader->problems, LOG_ERR, line, "%s", text);
 }
 
+/* What the keys of a section without a name fill. */
+static void *config_base(const struct ocs_config *config, const char *section)
+{
+	return strcmp(section, "rabbitmq") == 0 ? (void *)config->rabbitmq
+	                                        : (void *)(uintptr_t)config;
+}
+
 static bool takes_name(const char *section)
 {
 	return section[strlen(section) - 1] == ':';
 }
 
 /* Of the sections without a name (row NULL), or of the element of a named one. */
-static int set_defaults(struct loader *loader, const char *row, void *base)
+static int set_defaults(struct loader *loader, const char *row, void *element)
 {
 	for (size_t i = 0; i < ocs_n_keys; i++) {
 		const struct ocs_key *key = &ocs_keys[i];
 
 		if (row == NULL ? takes_name(key->section) : strcmp(key->section, row) != 0)
 			continue;
+		void *base = row != NULL ? element : config_base(loader->config, key->section);
 		if (key->fallback != NULL &&
 		    ocs_config_value_set(key, base, loader->config, loader->folder, key->fallback,
 		                         NULL) < 0)
@@ -201,12 +210,13 @@ static void load_section(struct loader *loader, const struct ocs_ini_section *se
 		struct ocs_config_account account;
 	} nowhere = {
 	        0}; /* for the keys of a section that is wrong: they are checked all the same */
-	void *base = loader->config;
+	void *base;
 
 	if (row == NULL) {
 		unknown_section(loader, section);
 		return;
 	}
+	base = config_base(loader->config, row->name);
 	if (takes_name(row->name) && (base = named_element(loader, row, section)) == NULL)
 		base = &nowhere;
 	for (const struct ocs_ini_value *value = section->values; value != NULL;
@@ -308,7 +318,7 @@ static int load(struct loader *loader, const char *path)
 		return -1;
 	slash = strrchr(config->path, '/');
 	loader->folder = talloc_strndup(config, config->path, (size_t)(slash - config->path));
-	if (loader->folder == NULL || set_defaults(loader, NULL, config) < 0)
+	if (loader->folder == NULL || set_defaults(loader, NULL, NULL) < 0)
 		return -1;
 	loader->ini = ocs_ini_read(config->path, config, ini_fault, loader);
 	if (loader->ini == NULL)
@@ -333,8 +343,9 @@ static int load_and_report(const char *path, const void *mem_ctx, const char *co
 	loader.config = talloc_zero(mem_ctx, struct ocs_config);
 	if (loader.config == NULL)
 		return -1;
+	loader.config->rabbitmq = talloc_zero(loader.config, struct ocs_link_settings);
 	loader.problems = talloc_zero(loader.config, struct ocs_problems);
-	if (loader.problems != NULL) {
+	if (loader.config->rabbitmq != NULL && loader.problems != NULL) {
 		loader.problems->missing = sections != NULL ? LOG_WARNING : LOG_ERR;
 		if (load(&loader, path) < 0)
 			loader.problems->lost = true;
@@ -420,7 +431,8 @@ void ocs_config_report_restart(const struct ocs_config *running, const struct oc
 		if (!key->reload && strcmp(key->section, "backend:") == 0)
 			report_backends(key, running, loaded, report, arg);
 		if (key->reload || takes_name(key->section) ||
-		    ocs_config_value_equal(key, running, loaded))
+		    ocs_config_value_equal(key, config_base(running, key->section),
+		                           config_base(loaded, key->section)))
 			continue;
 		snprintf(text, sizeof(text), "[%s] %s has changed: restart to apply it",
 		         key->section, key->name);

@@ -43,6 +43,7 @@ struct ocs_config_account {
 };
 
 struct ocs_ini;
+struct ocs_link_settings;
 
 struct ocs_config {
 	const char *path;          /* the ini itself, absolute */
@@ -116,24 +117,7 @@ struct ocs_config {
 		const char *map; /* file of the user map; NULL: none */
 	} users;
 
-	struct {                  /* see cluster/settings.h; config/cluster.c makes that of it */
-		const char *uri;  /* NULL: one machine, the rest means nothing; holds passwords */
-		const char *node; /* never NULL with uri, and so down to node_queue */
-		const char *exchange, *ingest_queue, *dead_queue, *node_queue;
-		unsigned ingest, relay;     /* 0 or 1 */
-		const char *ingest_account; /* "": none */
-		const char *json_backend;   /* NULL: none */
-		const char *ca_file, *cert_file, *key_file;
-		unsigned tls_verify; /* 0 or 1 */
-		unsigned heartbeat;
-		unsigned prefetch;        /* messages */
-		unsigned confirm_timeout; /* below limits.request_deadline */
-		unsigned pending_max;     /* messages */
-		unsigned queue_length;    /* messages */
-		unsigned queue_expires;
-		unsigned unbind_after;
-		unsigned spool_max; /* MiB */
-	} rabbitmq;
+	struct ocs_link_settings *rabbitmq; /* of cluster/settings.h; see ocs_config_link() */
 
 	size_t n_backends;
 	struct ocs_config_backend *backends;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <sys/resource.h>
 
+#include "cluster/settings.h"
 #include "http/room.h"
 
 /* Counted in /proc/PID/fd of one that idles (13, with the link 21 more than its threads), and some
@@ -34,7 +35,7 @@ int ocs_descriptors_share_of(unsigned long limit, const struct ocs_config *confi
 	out->operations = least(OPERATIONS_MAX, limit / 32);
 	if (out->operations < OPERATIONS_MIN)
 		out->operations = OPERATIONS_MIN;
-	fixed = ITSELF + (config->rabbitmq.uri != NULL ? LINK : 0) + out->operations +
+	fixed = ITSELF + (config->rabbitmq->uri != NULL ? LINK : 0) + out->operations +
 	        (unsigned long)listeners * config->server.threads *
 	                (PER_THREAD + OCS_HTTP_ROOM_DOOR) +
 	        PER_THREAD + OCS_HTTP_ROOM_DOOR;

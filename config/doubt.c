@@ -10,6 +10,7 @@
 #include <syslog.h>
 
 #include "config/check.h"
+#include "cluster/settings.h"
 
 static void doubt_uris(const struct ocs_config *config, const struct ocs_ini *ini,
                        struct ocs_problems *problems)
@@ -66,8 +67,8 @@ static void doubt_backends(const struct ocs_ini *ini, const struct ocs_config_ac
 static void doubt_accounts(const struct ocs_config *config, const struct ocs_ini *ini,
                            struct ocs_problems *problems)
 {
-	bool linked = config->rabbitmq.uri != NULL;
-	bool relay = linked && config->rabbitmq.relay;
+	bool linked = config->rabbitmq->uri != NULL;
+	bool relay = linked && config->rabbitmq->relay;
 
 	for (size_t i = 0; i < config->n_accounts; i++) {
 		const struct ocs_config_account *account = &config->accounts[i];

@@ -9,16 +9,19 @@
 #include <syslog.h>
 
 #include "mqueue/entry.h"
+#include "cluster/settings.h"
 #include "config/config.h"
 
 #ifndef OCS_LOCALSTATEDIR
 #define OCS_LOCALSTATEDIR "/var"
 #endif
 
-/* A key and the member that has its name: of a struct in struct ocs_config, or of the element that
- * a named section makes. */
+/* A key and the member that has its name: of a struct in struct ocs_config, of the link's settings,
+ * or of the element that a named section makes. */
 #define KEY(section, group, key, kind)                                                             \
 	section, #key, OCS_KEY_##kind, offsetof(struct ocs_config, group.key)
+#define LINK_KEY(key, kind)                                                                        \
+	"rabbitmq", #key, OCS_KEY_##kind, offsetof(struct ocs_link_settings, key)
 #define NAMED_KEY(section, element, key, kind)                                                     \
 	section, #key, OCS_KEY_##kind, offsetof(struct ocs_config_##element, key)
 
@@ -212,70 +215,66 @@ const struct ocs_key ocs_keys[] = {
                  "store. Without a map the groupware user is the backend user. SIGHUP reads the "
                  "file again."},
 
-        {KEY("rabbitmq", rabbitmq, uri, SECRET),
-         .example = "amqps://node1:PASSWORD@broker.example.org/ocsmanager",
+        {LINK_KEY(uri, SECRET), .example = "amqps://node1:PASSWORD@broker.example.org/ocsmanager",
          .help = "The broker: amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without TLS. "
                  "Several of one cluster, separated by commas, are tried in turn. PORT is 5671 or "
                  "5672 and VHOST `/` unless they are there; special characters are written as "
                  "%XX."},
-        {KEY("rabbitmq", rabbitmq, node, TEXT), .example = "node1",
+        {LINK_KEY(node, TEXT), .example = "node1",
          .help = "Name of this node, of at most 64 letters, digits, `_`, `.` and `-`. No two nodes "
                  "may have the same. Not set: the host name up to the first dot."},
-        {KEY("rabbitmq", rabbitmq, exchange, AMQP), .fallback = "ocsmanager.users",
+        {LINK_KEY(exchange, AMQP), .fallback = "ocsmanager.users",
          .help = "Direct exchange through which nodes reach each other, keyed by groupware user: "
                  "the same on all nodes. It and the queues are made if missing."},
-        {KEY("rabbitmq", rabbitmq, ingest_queue, AMQP), .fallback = "ocsmanager.ingest",
+        {LINK_KEY(ingest_queue, AMQP), .fallback = "ocsmanager.ingest",
          .help = "Queue that remote systems may publish notifications to, shared by all nodes."},
-        {KEY("rabbitmq", rabbitmq, dead_queue, AMQP), .fallback = "ocsmanager.dead",
+        {LINK_KEY(dead_queue, AMQP), .fallback = "ocsmanager.dead",
          .help = "Queue for messages that can never succeed; `ocsctl dead` shows them."},
-        {KEY("rabbitmq", rabbitmq, node_queue, AMQP), .example = "ocsmanager.node.node1",
+        {LINK_KEY(node_queue, AMQP), .example = "ocsmanager.node.node1",
          .help = "Queue of this node alone. Not set: `ocsmanager.node.` and the node's name."},
-        {KEY("rabbitmq", rabbitmq, ingest, WORD), .fallback = "yes", .words = yes_words,
+        {LINK_KEY(ingest, WORD), .fallback = "yes", .words = yes_words,
          .help = "Whether this node takes its share of the ingest queue: yes or no. A relay does "
                  "not."},
-        {KEY("rabbitmq", rabbitmq, relay, WORD), .fallback = "no", .words = yes_words,
+        {LINK_KEY(relay, WORD), .fallback = "no", .words = yes_words,
          .help = "yes on a mail host without MAPI servers: nothing is delivered here, every "
                  "notification is handed to the ingest queue."},
-        {KEY("rabbitmq", rabbitmq, ingest_account, ACCOUNT), .fallback = "anonymous",
+        {LINK_KEY(ingest_account, ACCOUNT), .fallback = "anonymous",
          .help = "Account that a message of the ingest queue without a user-id counts as: "
                  "[account:NAME] limits it. Empty: such messages are refused. A user-id, which the "
                  "broker checks, is the name of the account."},
-        {KEY("rabbitmq", rabbitmq, json_backend, TEXT), .example = "sogo",
+        {LINK_KEY(json_backend, TEXT), .example = "sogo",
          .help = "Backend that JSON documents of the ingest queue are about, since they name none. "
                  "Not set: the only [backend:NAME]; where there are several, they are refused."},
-        {KEY("rabbitmq", rabbitmq, ca_file, PATH), .example = "/etc/ssl/broker-ca.pem",
+        {LINK_KEY(ca_file, PATH), .example = "/etc/ssl/broker-ca.pem",
          .help = "Certificates (PEM) that the broker's must lead back to. Not set: those the "
                  "system trusts."},
-        {KEY("rabbitmq", rabbitmq, cert_file, PATH), .example = "/etc/ssl/node1.pem",
+        {LINK_KEY(cert_file, PATH), .example = "/etc/ssl/node1.pem",
          .help = "Certificate (PEM) this node shows to the broker; it needs key_file."},
-        {KEY("rabbitmq", rabbitmq, key_file, PATH), .example = "/etc/ssl/private/node1.key",
+        {LINK_KEY(key_file, PATH), .example = "/etc/ssl/private/node1.key",
          .help = "Its private key (PEM, not encrypted), readable by the daemon's user only."},
-        {KEY("rabbitmq", rabbitmq, tls_verify, WORD), .fallback = "yes", .words = yes_words,
+        {LINK_KEY(tls_verify, WORD), .fallback = "yes", .words = yes_words,
          .help = "Whether the broker's certificate must be valid for its host name. Without, "
                  "anyone in between can pose as the broker."},
-        {KEY("rabbitmq", rabbitmq, heartbeat, NUMBER), .fallback = "10", .min = 1, .max = 300,
+        {LINK_KEY(heartbeat, NUMBER), .fallback = "10", .min = 1, .max = 300,
          .help = "Seconds: a broker from which nothing was heard for twice as long is given up."},
-        {KEY("rabbitmq", rabbitmq, prefetch, NUMBER), .fallback = "256", .min = 1, .max = 10000,
+        {LINK_KEY(prefetch, NUMBER), .fallback = "256", .min = 1, .max = 10000,
          .help = "Messages the broker hands out before one is acknowledged, for each of the two "
                  "queues."},
-        {KEY("rabbitmq", rabbitmq, confirm_timeout, NUMBER), .fallback = "5", .min = 1, .max = 60,
+        {LINK_KEY(confirm_timeout, NUMBER), .fallback = "5", .min = 1, .max = 60,
          .help = "Seconds in which the broker must confirm a message; then it is spooled or "
                  "refused. Less than [limits] request_deadline."},
-        {KEY("rabbitmq", rabbitmq, pending_max, NUMBER), .fallback = "20000", .min = 1,
-         .max = 1000000,
+        {LINK_KEY(pending_max, NUMBER), .fallback = "20000", .min = 1, .max = 1000000,
          .help = "Messages that wait for the broker in memory; more are spooled or refused."},
-        {KEY("rabbitmq", rabbitmq, queue_length, NUMBER), .fallback = "100000", .min = 1,
-         .max = 100000000,
+        {LINK_KEY(queue_length, NUMBER), .fallback = "100000", .min = 1, .max = 100000000,
          .help = "Messages this node's queue holds; the broker refuses more. To change it, delete "
                  "the queue first."},
-        {KEY("rabbitmq", rabbitmq, queue_expires, NUMBER), .fallback = "1800", .min = 1,
-         .max = 4294967,
+        {LINK_KEY(queue_expires, NUMBER), .fallback = "1800", .min = 1, .max = 4294967,
          .help = "Seconds after which the broker removes this node's queue when the node is gone. "
                  "To change it, delete the queue first."},
-        {KEY("rabbitmq", rabbitmq, unbind_after, NUMBER), .fallback = "60", .min = 1, .max = 86400,
+        {LINK_KEY(unbind_after, NUMBER), .fallback = "60", .min = 1, .max = 86400,
          .help = "Seconds after a user's last session ended in which their notifications still "
                  "come here."},
-        {KEY("rabbitmq", rabbitmq, spool_max, NUMBER), .fallback = "0", .max = 1048576,
+        {LINK_KEY(spool_max, NUMBER), .fallback = "0", .max = 1048576,
          .help = "MiB of disk, in private/spool of the registry, for notifications that the broker "
                  "cannot take. Past it they are refused. 0: no spool."},
 

@@ -31,7 +31,7 @@ struct ocs_key {
 	const char *section; /* ends with `:` where the ini adds a name: [backend:NAME] */
 	const char *name;
 	enum ocs_key_type type;
-	size_t offset;        /* in struct ocs_config, or in the element of a named section */
+	size_t offset;        /* in what the section fills, or in the element of a named section */
 	const char *fallback; /* as it would stand in the ini; NULL: not set */
 	unsigned min, max;
 	const char *const *words; /* NULL-terminated */

@@ -19,6 +19,7 @@
 #include "base/log_budget.h"
 #include "base/peer.h"
 #include "base/private_file.h"
+#include "base/plural.h"
 
 #define BACKLOG 1024
 /* Of a connection: request line and headers must fit into it beside the answer's. */
@@ -161,9 +162,10 @@ static void limit_local(const struct ocs_listener *listener, struct ocs_http_con
 	ocs_http_format_peer(connection, peer);
 	ocs_http_format_sender(connection, sender);
 	ocs_log_budgeted(LOG_WARNING, "local connections", sender,
-	                 "local socket: %s: its user has %u connections already "
-	                 "([limits] connections_per_address)",
-	                 peer, listener->connections_per_user);
+	                 "local socket: %s: its user has %u %s already ([limits] "
+	                 "connections_per_address)",
+	                 peer, listener->connections_per_user,
+	                 ocs_plural(listener->connections_per_user, "connection", "connections"));
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/log_budget.h"
 #include "base/peer.h"
+#include "base/plural.h"
 
 #define LISTENERS_MAX 2
 /* A request that is being sent for less is given time. */
@@ -205,16 +206,17 @@ void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection 
 		atomic_fetch_add(&room->settings.counters->evicted, 1);
 		ocs_http_format_peer(victim, peer);
 		ocs_log_budgeted(LOG_WARNING, "connections", "",
-		                 "%u connections (%s) are in use: the oldest silent one of the "
-		                 "address that has the most is closed, %s",
-		                 limit, room->settings.key, peer);
+		                 "%u %s (%s) %s in use: the oldest silent one of the address that "
+		                 "has the most is closed, %s",
+		                 limit, ocs_plural(limit, "connection", "connections"),
+		                 room->settings.key, ocs_plural(limit, "is", "are"), peer);
 		return;
 	}
 	atomic_fetch_add(&room->settings.counters->refused, 1);
 	ocs_http_format_peer(connection, peer);
-	ocs_log_budgeted(LOG_WARNING, "connections", "",
-	                 "%u connections (%s) are in use: %s is turned away", limit,
-	                 room->settings.key, peer);
+	ocs_log_budgeted(LOG_WARNING, "connections", "", "%u %s (%s) %s in use: %s is turned away",
+	                 limit, ocs_plural(limit, "connection", "connections"), room->settings.key,
+	                 ocs_plural(limit, "is", "are"), peer);
 	atomic_store(&connection->phase, OCS_HTTP_EXPIRED);
 	ocs_http_send_refusal(connection, &full);
 	(void)shutdown(connection->fd, SHUT_RDWR);

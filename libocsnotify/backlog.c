@@ -18,6 +18,7 @@
 
 #include "mqueue/queue.h"
 #include "registry/match.h"
+#include "base/plural.h"
 
 /* Entries of one queue that one call takes while the daemon keeps filling it. */
 #define TAKE_MAX 4096
@@ -209,8 +210,9 @@ static void warn_bad_entries(struct ocsnotify *context, uint64_t before)
 {
 	if (context->damaged_queued != before)
 		libocsnotify_warn(
-		        context, "%llu queue entries were not valid and were skipped (%llu so far)",
+		        context, "%llu queue %s not valid and skipped (%llu so far)",
 		        (unsigned long long)(context->damaged_queued - before),
+		        ocs_plural(context->damaged_queued - before, "entry was", "entries were"),
 		        (unsigned long long)context->damaged_queued);
 }
 

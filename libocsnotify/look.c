@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mqueue/queue.h"
+#include "base/plural.h"
 
 static bool has_gone(const struct ocsnotify_session *session)
 {
@@ -99,8 +100,8 @@ void libocsnotify_look(struct ocsnotify *context)
 		        "been removed; made again",
 		        context->shared->path);
 	if (ret == 0 && queues > 0)
-		libocsnotify_warn(context, "%u message queues had been removed; made again",
-		                  queues);
+		libocsnotify_warn(context, "%u message %s been removed; made again", queues,
+		                  ocs_plural(queues, "queue had", "queues had"));
 	if (ret == 0 && !record)
 		libocsnotify_warn(
 		        context,

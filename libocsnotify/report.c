@@ -5,6 +5,7 @@
  * Calls the host's warning function; touches the registry only to count damaged records.
  */
 #include "libocsnotify/internal.h"
+#include "base/plural.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,9 +88,9 @@ void libocsnotify_warn_damaged(struct ocsnotify *context)
 	                  : ocs_registry_damaged(context->shared->registry);
 	libocsnotify_unlock();
 	if (damaged > context->damaged_seen)
-		libocsnotify_warn(context,
-		                  "%s/registry.tdb: %llu records were damaged and were skipped",
-		                  context->shared->path,
-		                  (unsigned long long)(damaged - context->damaged_seen));
+		libocsnotify_warn(
+		        context, "%s/registry.tdb: %llu damaged %s skipped", context->shared->path,
+		        (unsigned long long)(damaged - context->damaged_seen),
+		        ocs_plural(damaged - context->damaged_seen, "record was", "records were"));
 	context->damaged_seen = damaged;
 }

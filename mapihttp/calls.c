@@ -203,8 +203,7 @@ static enum MHD_Result refuse_connect(struct mapihttp_request *request, uint32_t
 	if (now.refused_for_user != before->refused_for_user)
 		ocs_log_budgeted(
 		        LOG_WARNING, "no session", request->account,
-		        "no session for %s: all of their %u sessions (--sessions-per-user) "
-		        "are waiting",
+		        "no session for %s: all they may have (--sessions-per-user %u) are waiting",
 		        request->account, server->options->sessions_per_user);
 	else if (now.refused_for_all != before->refused_for_all)
 		ocs_log_budgeted(LOG_WARNING, "no session", request->account,

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/log_budget.h"
 #include "base/privilege.h"
+#include "base/plural.h"
 #include "config/auth.h"
 #include "http/room.h"
 
@@ -221,7 +222,9 @@ static void take_signal(struct mapihttp *server, int signals, uint64_t *stop_due
 	if (server->stopping)
 		return;
 	ocsemsmdb_get_stats(server->emsmdb, &stats);
-	ocs_log(LOG_NOTICE, "stopping: %u sessions, %u parked waits", stats.sessions, stats.parked);
+	ocs_log(LOG_NOTICE, "stopping: %u %s, %u parked %s", stats.sessions,
+	        ocs_plural(stats.sessions, "session", "sessions"), stats.parked,
+	        ocs_plural(stats.parked, "wait", "waits"));
 	server->stopping = true;
 	ocs_listener_quiesce(&server->listener);
 	*stop_due = ocs_clock_ms() + STOP_MS;

@@ -14,6 +14,7 @@
 #include <talloc.h>
 
 #include "base/utf8.h"
+#include "base/plural.h"
 #include "mapistore/index.h"
 #include "mqueue/name.h"
 
@@ -215,7 +216,7 @@ int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_report_fn *repor
 	}
 	fclose(file);
 	if (bad != 0) {
-		ocs_error_set(error, "%s: %u bad line%s", path, bad, bad == 1 ? "" : "s");
+		ocs_error_set(error, "%s: %u bad %s", path, bad, ocs_plural(bad, "line", "lines"));
 		talloc_free(map);
 		return -1;
 	}

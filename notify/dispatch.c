@@ -17,6 +17,7 @@
 #include <talloc.h>
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "registry/reap.h"
 
 #define STOP_SECONDS 1 /* the service has waited for what is in flight before */
@@ -114,10 +115,12 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		        "of them was acknowledged",
 		        folder);
 	if (ids.skipped > 0 || messages.skipped > 0)
-		ocs_dispatch_log(dispatch, LOG_ERR,
-		                 "%s: %u ids and %u messages are damaged and skipped: if they are "
-		                 "reported again, they are delivered twice",
-		                 folder, ids.skipped, messages.skipped);
+		ocs_dispatch_log(
+		        dispatch, LOG_ERR,
+		        "%s: %u %s and %u %s are damaged and skipped: if they are reported "
+		        "again, they are delivered twice",
+		        folder, ids.skipped, ocs_plural(ids.skipped, "id", "ids"), messages.skipped,
+		        ocs_plural(messages.skipped, "message", "messages"));
 	talloc_free(folder);
 	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (dispatch->wake_socket < 0)

@@ -20,6 +20,7 @@
 #include <talloc.h>
 
 #include "registry/reap.h"
+#include "base/plural.h"
 
 /* The library looks every 3 s, and at once when it is told. Whoever is stopped, or asks nothing of
  * its library, must not keep everybody waiting. */
@@ -139,19 +140,19 @@ bool ocs_dispatch_anew_waits(struct ocs_dispatch *dispatch)
 	drop_arrived(dispatch);
 	if (anew->n_awaited > 0 && ocs_clock_ns() >= anew->until) {
 		ocs_dispatch_log(dispatch, LOG_WARNING,
-		                 "%zu MAPI server%s did not register again within %llu s: "
+		                 "%zu MAPI %s did not register again within %llu s: "
 		                 "notifications for %s sessions are lost until then",
-		                 anew->n_awaited, anew->n_awaited == 1 ? "" : "s",
+		                 anew->n_awaited, ocs_plural(anew->n_awaited, "server", "servers"),
 		                 WAIT_NS / OCS_CLOCK_SECOND,
-		                 anew->n_awaited == 1 ? "its" : "their");
+		                 ocs_plural(anew->n_awaited, "its", "their"));
 		anew->n_awaited = 0;
 	}
 	if (anew->n_awaited == 0)
 		return false;
 	ocs_health_set(dispatch->health, OCS_HEALTH_REGISTRY, OCS_HEALTH_UNWELL,
-	               "%s was made anew: waiting for %zu MAPI server%s to register again",
+	               "%s was made anew: waiting for %zu MAPI %s to register again",
 	               ocs_store_path(ocs_registry_store(dispatch->registry)), anew->n_awaited,
-	               anew->n_awaited == 1 ? "" : "s");
+	               ocs_plural(anew->n_awaited, "server", "servers"));
 	return true;
 }
 

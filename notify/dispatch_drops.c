@@ -5,6 +5,7 @@
  * flood of them is a line a minute with the sum. Store thread.
  */
 #include "notify/dispatch_internal.h"
+#include "base/plural.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,12 +92,11 @@ static void describe(struct dispatch_drops *drops, const struct ocs_dispatch_set
 		snprintf(whose, sizeof(whose), "%u%s users (%llu of user '%.*s')", n_users,
 		         drops->of_others > 0 ? " or more" : "", (unsigned long long)most->n,
 		         NAME_SHOWN, most->user);
-	snprintf(
-	        drops->text, sizeof(drops->text),
-	        "%llu waiting entr%s of %s dropped, the oldest first: a MAPI server does not fetch "
-	        "what waits, and [mqueue] spill_max (%u) or spill_total (%u) is reached",
-	        (unsigned long long)drops->n, drops->n == 1 ? "y" : "ies", whose,
-	        settings->spill_max, settings->spill_total);
+	snprintf(drops->text, sizeof(drops->text),
+	         "%llu waiting %s of %s dropped, the oldest first: a MAPI server does not fetch "
+	         "what waits, and [mqueue] spill_max (%u) or spill_total (%u) is reached",
+	         (unsigned long long)drops->n, ocs_plural(drops->n, "entry", "entries"), whose,
+	         settings->spill_max, settings->spill_total);
 }
 
 void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,

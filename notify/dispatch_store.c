@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/plural.h"
 
 #define BATCH_MAX     256 /* requests taken at once by the store thread */
 #define SYNC_NS       (50 * 1000000ULL)
@@ -57,12 +58,13 @@ static void report_damage(struct ocs_dispatch *dispatch)
 
 	if (damaged == dispatch->damaged_seen)
 		return;
-	ocs_dispatch_log(dispatch, LOG_ERR,
-	                 "%s: %llu damaged record%s skipped; the sessions concerned hear nothing "
-	                 "until they subscribe anew",
-	                 ocs_store_path(ocs_registry_store(dispatch->registry)),
-	                 (unsigned long long)(damaged - dispatch->damaged_seen),
-	                 damaged - dispatch->damaged_seen == 1 ? " was" : "s were");
+	ocs_dispatch_log(
+	        dispatch, LOG_ERR,
+	        "%s: %llu damaged %s skipped; the sessions concerned hear nothing "
+	        "until they subscribe anew",
+	        ocs_store_path(ocs_registry_store(dispatch->registry)),
+	        (unsigned long long)(damaged - dispatch->damaged_seen),
+	        ocs_plural(damaged - dispatch->damaged_seen, "record was", "records were"));
 	dispatch->damaged_seen = damaged;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "notify/dispatch_internal.h"
 #include "registry/reap.h"
+#include "base/plural.h"
 
 #include <syslog.h>
 
@@ -18,10 +19,10 @@ static void janitor_reaped(void *arg, const struct ocs_reap_report *report)
 
 	OCS_COUNT(dispatch, sessions_reaped, report->sessions);
 	OCS_COUNT(dispatch, queues_reaped, report->queues);
-	ocs_dispatch_log(dispatch, LOG_NOTICE,
-	                 "process %d is gone: removed its %u session%s and %u queue%s",
-	                 (int)report->pid, report->sessions, report->sessions == 1 ? "" : "s",
-	                 report->queues, report->queues == 1 ? "" : "s");
+	ocs_dispatch_log(dispatch, LOG_NOTICE, "process %d is gone: removed its %u %s and %u %s",
+	                 (int)report->pid, report->sessions,
+	                 ocs_plural(report->sessions, "session", "sessions"), report->queues,
+	                 ocs_plural(report->queues, "queue", "queues"));
 	if (report->left > 0)
 		ocs_dispatch_log(dispatch, LOG_WARNING,
 		                 "%u of them could only be emptied: removing a queue of another "

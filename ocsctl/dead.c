@@ -46,7 +46,6 @@ int ocsctl_dead(struct ocsctl *ctl)
 	struct ocsctl_dead *dead;
 	struct ocs_error error;
 	unsigned first = 0;
-	bool failed;
 
 	if ((ctl->retry != NULL && ctl->purge != NULL) || (moves && ctl->count != NULL))
 		return ocsctl_usage("dead takes one of --count, --retry and --purge");
@@ -58,15 +57,13 @@ int ocsctl_dead(struct ocsctl *ctl)
 	if (ocsctl_config(ctl) < 0)
 		return OCSCTL_FAILED;
 	dead = talloc_zero(ctl, struct ocsctl_dead);
-	if (dead != NULL) {
-		talloc_set_destructor(dead, dead_disconnect);
-		dead->ctl = ctl;
-		dead->settings = ocs_config_link(ctl->config, dead, &failed);
-	}
-	if (dead == NULL || (dead->settings == NULL && failed)) {
+	if (dead == NULL) {
 		ocsctl_error("out of memory");
 		return OCSCTL_FAILED;
 	}
+	talloc_set_destructor(dead, disconnect);
+	dead->ctl = ctl;
+	dead->settings = ocs_config_link(ctl->config);
 	if (dead->settings == NULL) {
 		ocsctl_error("%s: no uri in [rabbitmq]: without a broker there are no dead letters",
 		             ctl->ini);

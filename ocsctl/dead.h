@@ -17,7 +17,7 @@
 /* A connection and the dead-letter queue; what hangs on it (talloc) goes with it. */
 struct ocsctl_dead {
 	struct ocsctl *ctl;
-	struct ocs_link_settings *settings;
+	const struct ocs_link_settings *settings;
 	struct ocs_broker *broker;
 	amqp_connection_state_t connection;
 	bool hold;         /* what is taken is given back; else each is acknowledged at once */

@@ -11,6 +11,7 @@
 #include <talloc.h>
 
 #include "cluster/settings.h"
+#include "base/plural.h"
 
 #define SUMMARY_BYTES 100
 #define BODY_BYTES    4096 /* of each body in JSON */
@@ -153,7 +154,7 @@ static void print_letter(uint64_t number, const struct letter *letter)
 	print_part("  from ", letter->from);
 	print_part(", node ", letter->node);
 	print_part(", account ", letter->account);
-	printf(", %zu bytes", letter->size);
+	printf(", %zu %s", letter->size, ocs_plural(letter->size, "byte", "bytes"));
 	print_part("\n   ", letter->reason[0] != '\0' ? letter->reason : "(no reason is given)");
 	print_part("\n   ", letter->summary);
 	putchar('\n');
@@ -172,7 +173,8 @@ static int print_letters(const struct ocsctl_dead *dead, struct letter *const *l
 		                                   (json_int_t)dead->messages, "letters", list));
 	}
 	ocsctl_print_safe(dead->settings->dead_queue);
-	printf(": %" PRIu64 " %s\n", dead->messages, dead->messages == 1 ? "message" : "messages");
+	printf(": %" PRIu64 " %s\n", dead->messages,
+	       ocs_plural(dead->messages, "message", "messages"));
 	for (size_t i = 0; i < n; i++)
 		print_letter(i + 1, letters[i]);
 	if (n < dead->messages)

@@ -12,6 +12,7 @@
 #include <talloc.h>
 
 #include "cluster/settings.h"
+#include "base/plural.h"
 
 #define CONFIRM_LIMIT 30 /* seconds; a queue that elects a leader takes its time */
 
@@ -199,8 +200,9 @@ int ocsctl_dead_move(struct ocsctl_dead *dead, uint64_t number, bool all, bool a
 		    OCSCTL_OK)
 			ret = -1;
 	} else {
-		printf("%s: %" PRIu64 " %s %s%s\n", queue, done, done == 1 ? "message" : "messages",
-		       again ? "put into " : "thrown away", again ? target : "");
+		printf("%s: %" PRIu64 " %s %s%s\n", queue, done,
+		       ocs_plural(done, "message", "messages"), again ? "put into " : "thrown away",
+		       again ? target : "");
 	}
 	return ret == 0 ? OCSCTL_OK : OCSCTL_FAILED;
 }

@@ -15,6 +15,7 @@
 #include "ocsctl/ocsctl.h"
 #include "ocsctl/login.h"
 #include "ocsctl/xml.h"
+#include "base/plural.h"
 
 #define FILE_MAX (64u << 20)
 #define ENVELOPE 512u /* more than the rest of a request takes, its token included */
@@ -210,10 +211,10 @@ static int post(struct job *job, const struct item *items, size_t n)
 				report(job, &items[i], &reply->results[i]);
 			ret = 0;
 		} else {
-			ocs_error_set(&error,
-			              "%s answered HTTP %ld with %zu results for %zu "
-			              "notifications",
-			              job->url, answer.status, reply->n_results, n);
+			ocs_error_set(&error, "%s answered HTTP %ld with %zu %s for %zu %s",
+			              job->url, answer.status, reply->n_results,
+			              ocs_plural(reply->n_results, "result", "results"), n,
+			              ocs_plural(n, "notification", "notifications"));
 		}
 		break;
 	}
@@ -237,8 +238,9 @@ static int post_all(struct job *job)
 		} while (done + n < job->n_items && n < job->max_batch &&
 		         len + strlen(job->items[done + n].notification.xml) <= job->max_body);
 		if (post(job, job->items + done, n) < 0) {
-			ocsctl_error("no answer for %zu of %zu notifications", job->n_items - done,
-			             job->n_items);
+			ocsctl_error("no answer for %zu of %zu %s", job->n_items - done,
+			             job->n_items,
+			             ocs_plural(job->n_items, "notification", "notifications"));
 			return -1;
 		}
 		done += n;

@@ -14,6 +14,7 @@
 
 #include "mqueue/entry.h"
 #include "ocsctl/registry.h"
+#include "base/plural.h"
 #include "ocsnotify.h"
 
 #define MESSAGE_SIZE_MAX (16L << 20) /* HARD_MSGSIZEMAX of the kernel */
@@ -183,10 +184,12 @@ static void print_attributes(const struct ocsctl_view *view, const struct ocsctl
 	else if (queue->kernel_error != 0)
 		printf("kernel  %s\n", ocsctl_queue_trouble(queue->kernel_error));
 	else
-		printf("kernel  %ld of %ld entries, %ld bytes each\n", queue->kernel.messages,
-		       queue->kernel.max_messages, queue->kernel.message_size);
-	printf("spill   %" PRIu64 " entries, %" PRIu64 " dropped%s\n", queue->spill.count,
-	       queue->spill.dropped,
+		printf("kernel  %ld of %ld %s, %ld bytes each\n", queue->kernel.messages,
+		       queue->kernel.max_messages,
+		       ocs_plural((unsigned long)queue->kernel.max_messages, "entry", "entries"),
+		       queue->kernel.message_size);
+	printf("spill   %" PRIu64 " %s, %" PRIu64 " dropped%s\n", queue->spill.count,
+	       ocs_plural(queue->spill.count, "entry", "entries"), queue->spill.dropped,
 	       queue->spill.collapsed ? ", collapsed to one TableChanged" : "");
 }
 
@@ -242,7 +245,8 @@ int ocsctl_peek(struct ocsctl *ctl)
 		status = OCSCTL_FAILED;
 	}
 	if (listing.damaged > 0)
-		ocsctl_error("%u entries could not be read", listing.damaged);
+		ocsctl_error("%u %s could not be read", listing.damaged,
+		             ocs_plural(listing.damaged, "entry", "entries"));
 
 	if (ctl->json) {
 		if (json_object_set_new(result, "entries", listing.list) < 0)
@@ -327,8 +331,8 @@ int ocsctl_purge(struct ocsctl *ctl)
 		return ocsctl_print_json(json_pack("{s:s, s:I, s:I}", "queue", queue->r->name,
 		                                   "kernel", (json_int_t)kernel, "spill",
 		                                   (json_int_t)spill));
-	printf("%s: %" PRIu64 " entries thrown away (%" PRIu64 " in the kernel, %" PRIu64
-	       " spilled)\n",
-	       queue->r->name, kernel + spill, kernel, spill);
+	printf("%s: %" PRIu64 " %s thrown away (%" PRIu64 " in the kernel, %" PRIu64 " spilled)\n",
+	       queue->r->name, kernel + spill, ocs_plural(kernel + spill, "entry", "entries"),
+	       kernel, spill);
 	return OCSCTL_OK;
 }

@@ -14,6 +14,8 @@
 #include <talloc.h>
 
 #include "ocsctl/registry.h"
+#include "cluster/settings.h"
+#include "base/plural.h"
 
 #define MQUEUE_FOLDER  "/dev/mqueue"
 #define MQUEUE_MAGIC   0x19800202 /* the type of its file system, of linux/magic.h */
@@ -72,7 +74,7 @@ static void ask_daemon(struct ocsctl *ctl, struct facts *facts)
 	    reply.status == 200)
 		facts->metrics = talloc_strdup(ctl, reply.body);
 	snprintf(url, sizeof(url), "%s/link", facts->daemon.operations);
-	if (ctl->config->rabbitmq.uri != NULL &&
+	if (ctl->config->rabbitmq->uri != NULL &&
 	    ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) == 0 &&
 	    reply.status == 200)
 		facts->link = json_loadb(reply.body, reply.len, 0, NULL);
@@ -380,14 +382,14 @@ static void print_registry(const struct ocsctl *ctl, const struct facts *facts)
 		puts("\nqueues      cannot be seen\nwaiting     cannot be seen\n");
 		return;
 	}
-	printf("sessions    %zu, of %zu library contexts (%zu dead)\n", facts->sessions,
-	       facts->contexts, facts->dead);
+	printf("sessions    %zu, of %zu library %s (%zu dead)\n", facts->sessions, facts->contexts,
+	       ocs_plural(facts->contexts, "context", "contexts"), facts->dead);
 	printf("queues      %zu, %zu of them without a kernel queue\n", facts->queues,
 	       facts->spill_only);
 	printf("waiting     %" PRIu64 " in the kernel", facts->in_kernel);
 	if (facts->unseen_queues != 0)
-		printf(" and what is in %zu queues that may not be looked into",
-		       facts->unseen_queues);
+		printf(" and what is in %zu %s that may not be looked into", facts->unseen_queues,
+		       ocs_plural(facts->unseen_queues, "queue", "queues"));
 	printf(", %" PRIu64 " spilled; %" PRIu64 " dropped\n\n", facts->in_spill, facts->dropped);
 }
 

@@ -29,12 +29,12 @@
 
 struct ocs_daemon {
 	struct ocs_config *config;
+	const struct ocs_config *started; /* that of the start, which the link goes by */
 	const char *private_folder;
 	struct ocs_registry *registry;
 	struct ocs_index *index;
 	struct ocs_auth *auth;
 	struct ocs_dispatch *dispatch;
-	struct ocs_link_settings *link_settings; /* NULL: a single machine */
 	struct ocs_link *link;
 	struct ocs_local_socket *local; /* the caller's; NULL: none */
 	struct ocs_service *service;
@@ -67,7 +67,7 @@ static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatc
 	                        .push_interval = config->push.interval,
 	                        .replica_id = (uint16_t)config->main.replica_id,
 	                        .index_limit = (uint64_t)config->main.index_limit << 20,
-	                        .linked = config->rabbitmq.uri != NULL && !config->rabbitmq.relay,
+	                        .linked = config->rabbitmq->uri != NULL && !config->rabbitmq->relay,
 	                },
 	};
 	if (config->users.map == NULL)
@@ -155,11 +155,12 @@ static void set_limits(struct ocs_daemon *daemon, struct ocs_auth_limits *limits
 static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
 {
 	const struct ocs_link_host host = {.arg = daemon, .allowed = daemon_allowed};
+	const struct ocs_link_settings *settings = ocs_config_link(daemon->started);
 
-	if (daemon->link_settings == NULL)
+	if (settings == NULL)
 		return 0;
-	return ocs_link_start(daemon->link_settings, daemon->config->main.registry,
-	                      daemon->dispatch, &host, ocs_log_text, &daemon->link, error);
+	return ocs_link_start(settings, daemon->started->main.registry, daemon->dispatch, &host,
+	                      ocs_log_text, &daemon->link, error);
 }
 
 static int daemon_look_secret(void *arg, struct ocs_error *error)
@@ -217,12 +218,9 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	        ocs_config_auth(config, daemon->private_folder, ocs_log_report, NULL);
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_usermap *map = NULL;
-	bool moved = false, failed = false;
+	bool moved = false;
 
-	daemon->link_settings = ocs_config_link(config, daemon, &failed);
 	daemon->limits = ocs_service_limits(config, daemon, error);
-	if (failed)
-		return ocs_error_set(error, "out of memory");
 	if (daemon->limits == NULL)
 		return -1;
 	if (dispatch_settings(config, &dispatch, error) < 0)
@@ -261,10 +259,12 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
 {
 	struct ocs_daemon *daemon = talloc_zero(NULL, struct ocs_daemon);
 
-	if (daemon == NULL)
+	if (daemon == NULL) {
+		talloc_free(config);
 		return ocs_error_set(error, "out of memory");
+	}
 	pthread_mutex_init(&daemon->limits_lock, NULL);
-	daemon->config = config;
+	daemon->started = daemon->config = talloc_steal(daemon, config);
 	daemon->local = local;
 	daemon->private_folder = talloc_strdup(daemon, private_folder);
 	if (daemon->private_folder == NULL) {
@@ -275,7 +275,6 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
 		ocs_daemon_stop(daemon);
 		return -1;
 	}
-	talloc_steal(daemon, config);
 	*daemon_r = daemon;
 	return 0;
 }
@@ -320,7 +319,8 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
 	set_limits(daemon, limits);
 	ocs_log_set_level((int)loaded->main.log_level);
-	talloc_free(daemon->config);
+	if (daemon->config != daemon->started)
+		talloc_free(daemon->config);
 	daemon->config = loaded;
 	ocs_log(LOG_NOTICE, "reloaded %s", loaded->path);
 }
@@ -356,6 +356,8 @@ void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 void ocs_daemon_tick(struct ocs_daemon *daemon)
 {
 	ocs_service_tick(daemon->service);
+	if (daemon->link != NULL)
+		ocs_link_watch(daemon->link);
 }
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)

@@ -21,8 +21,9 @@ struct ocs_local_socket;
 int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, void *arg);
 
 /* Starts everything; when it returns 0, clients are answered. private_folder as made by
- * ocs_folder_private(). local: see service.h. Takes the config over with talloc_steal(), on success
- * only. What is wrong without keeping it from starting is logged. On -1 nothing is left running. */
+ * ocs_folder_private(). local: see service.h. Takes the config over with talloc_steal(), also on
+ * failure. What is wrong without keeping it from starting is logged. On -1 nothing is left running,
+ * but a thread that hangs in the network, and the config then. */
 int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
                      struct ocs_local_socket *local, struct ocs_daemon **daemon_r,
                      struct ocs_error *error);

@@ -15,6 +15,7 @@
 #include "mapistore/names.h"
 #include "notify/dispatch.h"
 #include "base/log.h"
+#include "base/plural.h"
 
 #define SHOWN_SIZE 512 /* of a name, in a line of the log */
 /* What a request over the local socket counts as that has no token: [account:local] limits it. */
@@ -36,12 +37,13 @@ static void log_accepted(struct ocs_http_request *request, const char *account,
 	const char *message_id = what->message_id;
 
 	ocs_http_format_id(request, id);
-	ocs_log(LOG_DEBUG, "request %s as %s: %s id=%s %s %s %s %s: %s, %u queues", id, account,
+	ocs_log(LOG_DEBUG, "request %s as %s: %s id=%s %s %s %s %s: %s, %u %s", id, account,
 	        ocs_category_word(what->category), what->id != NULL ? what->id : "-", what->backend,
 	        ocs_name_show(what->backend_user, user, sizeof(user)),
 	        ocs_name_show(what->folder, folder, sizeof(folder)),
 	        message_id != NULL ? ocs_name_show(message_id, message, sizeof(message)) : "-",
-	        words[result->status], result->queues);
+	        words[result->status], result->queues,
+	        ocs_plural(result->queues, "queue", "queues"));
 }
 
 #define ABOUT_SIZE 400

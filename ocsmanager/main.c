@@ -28,6 +28,7 @@
 #include "http/room.h"
 #include "ocsmanager/manager.h"
 #include "base/privilege.h"
+#include "base/plural.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -115,8 +116,8 @@ static int test_config(const struct ocs_config *config, const char *path)
 	if (warnings == 0)
 		printf("%s: fine\n", path);
 	else
-		printf("%s: a daemon starts with it; %u warning%s\n", path, warnings,
-		       warnings == 1 ? "" : "s");
+		printf("%s: a daemon starts with it; %u %s\n", path, warnings,
+		       ocs_plural(warnings, "warning", "warnings"));
 	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
 }
 
@@ -259,6 +260,7 @@ static void publish_addresses(struct ocs_daemon *daemon, struct ocs_folder_lock 
 	ocs_daemon_watch_lock(daemon, lock);
 }
 
+/* Takes the config over. */
 static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 {
 	void *memory = talloc_new(NULL);
@@ -269,6 +271,7 @@ static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 	int result = -1;
 	sigset_t signals;
 
+	talloc_steal(memory, config);
 	block_signals(&signals);
 	log_limits(config);
 	if (ocs_check(config, true, ocs_log_report, NULL) < 0)
@@ -327,7 +330,6 @@ int main(int argc, char **argv)
 	ocs_log(LOG_INFO, "ocsmanager " OCS_VERSION ", %s", config->path);
 	if (ocsmanager_run(config, &error) < 0) {
 		ocs_log(LOG_ERR, "%s", error.text);
-		talloc_free(config);
 		status = EXIT_FAILED;
 	} else {
 		ocs_log(LOG_NOTICE, "stopped");

@@ -17,6 +17,7 @@
 #include "http/room.h"
 #include "ocsmanager/http_workers.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "ocsmanager/operations.h"
 #include "http/listen.h"
 
@@ -299,7 +300,8 @@ int ocs_service_stop(struct ocs_service *service)
 	/* Their connections are suspended, with which libmicrohttpd cannot be stopped. */
 	hang = ocs_http_guard_busy(service->server.guard, false);
 	if (hang > 0) {
-		ocs_log(LOG_ERR, "%u requests hang and are abandoned", hang);
+		ocs_log(LOG_ERR, "%u %s abandoned", hang,
+		        ocs_plural(hang, "request hangs and is", "requests hang and are"));
 		/* What both ask is about to go. */
 		ocs_listener_stop(&service->operations);
 		ocs_http_guard_tell_nobody(service->server.guard);

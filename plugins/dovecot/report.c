@@ -64,6 +64,12 @@ static struct {
 
 static void report_pump(void *context);
 
+/* "1 event", "2 events" */
+static const char *counted(unsigned int n, const char *one, const char *many)
+{
+	return t_strdup_printf("%u %s", n, n == 1 ? one : many);
+}
+
 static long long now_msecs(void)
 {
 	struct timeval now;
@@ -111,9 +117,9 @@ static void away(const char *reason, unsigned int at_least_msecs)
 	unsigned int wait;
 
 	if (report.away_since == 0 && since == 0)
-		i_warning("ocsmanager: %s: %s; mail is stored as usual, %u events are waiting to "
-		          "be reported",
-		          report.url, reason, ocs_waiting_count());
+		i_warning("ocsmanager: %s: %s; mail is stored as usual, %s waiting to be reported",
+		          report.url, reason,
+		          counted(ocs_waiting_count(), "event is", "events are"));
 	if (report.away_since == 0)
 		report.away_since = since == 0 ? ioloop_time : (time_t)(since / 1000);
 	wait = I_MAX(report.backoff_msecs, ocs_keep_backoff_msecs());
@@ -142,10 +148,12 @@ static void answered(unsigned int kept)
 		return;
 	ocs_keep_answered();
 	lost = ocs_waiting_lost(TRUE);
-	i_info("ocsmanager: %s answers again after %lld s: %u events were kept, %u folders are "
-	       "reported as modified, %u events were lost",
+	i_info("ocsmanager: %s answers again after %lld s: %s kept, %s reported as modified, %s "
+	       "lost",
 	       report.url, (long long)(ioloop_time - report.away_since),
-	       I_MAX(kept, ocs_keep_count(TRUE)), ocs_waiting_folders(), lost);
+	       counted(I_MAX(kept, ocs_keep_count(TRUE)), "event was", "events were"),
+	       counted(ocs_waiting_folders(), "folder is", "folders are"),
+	       counted(lost, "event was", "events were"));
 	report.away_since = 0;
 }
 
@@ -154,8 +162,8 @@ static void refused(unsigned int count, const char *name)
 	report.refused += count;
 	if (report.refused_logged != 0 && ioloop_time - report.refused_logged < REFUSED_LOG_SECS)
 		return;
-	i_warning("ocsmanager: %s refused %u events, the last with %s", report.url, report.refused,
-	          name);
+	i_warning("ocsmanager: %s refused %s, the last with %s", report.url,
+	          counted(report.refused, "event", "events"), name);
 	report.refused = 0;
 	report.refused_logged = ioloop_time;
 }
@@ -280,7 +288,9 @@ static void take_results(const struct ocs_answer *answer)
 	if (refused_count > 0)
 		refused(refused_count, answer->error_name);
 	if (later > 0) {
-		away(t_strdup_printf("%u events: %s", later, answer->error_name), 0);
+		away(t_strdup_printf("%s: %s", counted(later, "event", "events"),
+		                     answer->error_name),
+		     0);
 		return;
 	}
 	answered(kept);
@@ -486,9 +496,10 @@ void ocs_report_deinit(void)
 	if (!report.off)
 		ocs_keep_finish();
 	if (!report.off && (ocs_waiting_count() > 0 || ocs_waiting_folders() > 0))
-		i_warning("ocsmanager: the process ends with %u events and %u folders not reported "
-		          "to %s%s",
-		          ocs_waiting_count(), ocs_waiting_folders(), report.url, ocs_keep_hint());
+		i_warning("ocsmanager: the process ends with %s and %s not reported to %s%s",
+		          counted(ocs_waiting_count(), "event", "events"),
+		          counted(ocs_waiting_folders(), "folder", "folders"), report.url,
+		          ocs_keep_hint());
 	ocs_keep_deinit();
 	ocs_exchange_deinit();
 	ocs_waiting_deinit();

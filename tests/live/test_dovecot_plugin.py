@@ -337,7 +337,7 @@ class Session(Rig):
                 trusted = used if foreign_name else self.certificate()
                 self.setup(server={"tls": used}, events="newmail", ca=trusted[0], mechanism="PLAIN")
                 self.dovecot.deliver("alice")
-                self.dovecot.wait_log("events are waiting to be reported")
+                self.dovecot.wait_log("waiting to be reported")
                 self.assertEqual(self.server.requests, [])
                 self.doCleanups()
 
@@ -379,7 +379,7 @@ class Deliveries(Rig):
         accepted."""
         self.setup(behave=behave, events="newmail")
         self.deliver_many(count)
-        self.dovecot.wait_log("events are waiting to be reported")
+        self.dovecot.wait_log("waiting to be reported")
         self.deliver_many(count)
         enough = len(self.server.requests) + tries
         wait_until(lambda: len(self.server.requests) >= enough, 30, "it is tried again")
@@ -400,7 +400,7 @@ class Faults(Deliveries):
         self.setup(events="newmail")
         self.server.stop()
         self.deliver_many()
-        self.dovecot.wait_log("events are waiting to be reported")
+        self.dovecot.wait_log("waiting to be reported")
         self.deliver_many()
         self.assertEqual(len(self.lines()), 1)
         self.server.start()

@@ -403,7 +403,7 @@ class Folder(Spooled):
         self.start(spool="")
         self.server.stop()
         self.deliver(1)
-        self.dovecot.wait_log("the process ends with 1 events and 0 folders not reported")
+        self.dovecot.wait_log("the process ends with 1 event and 0 folders not reported")
         self.assertEqual(self.files(), [])
 
     @unittest.skipIf(os.geteuid() != 0, "needs root")

@@ -253,7 +253,7 @@ class Status(CtlTest):
         self.assertEqual((state["queues"]["registered"], state["queues"]["unseen"],
                           state["queues"]["kernel_entries"]), (1, 1, None))
         self.assertRegex(self.as_stranger(daemon, "status").out,
-                         r"waiting     0 in the kernel and what is in 1 queues that may not")
+                         r"waiting     0 in the kernel and what is in 1 queue that may not")
 
     def test_another_daemon_on_the_port_is_not_taken_for_ours(self):
         daemon = self.daemon({"operations": {"port": str(free_port())}})

@@ -70,7 +70,7 @@ class Removed(ServiceTest):
             self.accepted(self.c.newmail(f"w{self.n}", messageFlags=self.n), "queued")
             self.n += 1
         mq.unlink(queue)
-        self.o.err.wait_text("message queues had been removed; made again")
+        self.o.err.wait_text("1 message queue had been removed; made again")
         self.assertNotEqual(self.queues(), [queue])
         self.arrives()
         wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="queues") == 0,

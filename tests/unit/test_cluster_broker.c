@@ -219,7 +219,7 @@ static enum ocs_broker_result open_uris(const char *uris, unsigned *next,
 	struct ocs_broker *broker = NULL;
 	enum ocs_broker_result result;
 
-	settings.uris = uris;
+	settings.uri = uris;
 	settings.heartbeat = 5;
 	result = ocs_broker_open(&settings, "test", next, &broker, &error);
 	ck_assert_ptr_null(broker);

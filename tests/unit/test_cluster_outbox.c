@@ -78,7 +78,7 @@ static void setup(void)
 {
 	listener(false);
 	settings = (struct ocs_link_settings){
-	        .uris = uri,
+	        .uri = uri,
 	        .node = "one",
 	        .exchange = "ocsmanager.users",
 	        .ingest_queue = "ocsmanager.ingest",
@@ -247,7 +247,7 @@ END_TEST
 
 START_TEST(a_uri_that_needs_an_admin_fails_messages_at_once)
 {
-	settings.uris = "amqps://a:b@127.0.0.1:1";
+	settings.uri = "amqps://a:b@127.0.0.1:1";
 	settings.tls_verify = true;
 	settings.ca_file = "/nonexistent/ca.pem";
 	start();
