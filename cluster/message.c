@@ -202,6 +202,7 @@ struct ocs_message *ocs_message_unpack(const void *mem_ctx, const uint8_t *data,
 	struct ocs_message *message = talloc_zero(mem_ctx, struct ocs_message);
 	const uint8_t *p;
 	const char *id;
+	char *body;
 
 	if (message == NULL) {
 		ocs_error_set(error, "out of memory");
@@ -225,11 +226,13 @@ struct ocs_message *ocs_message_unpack(const void *mem_ctx, const uint8_t *data,
 		return NULL;
 	}
 	memcpy(message->id, id, strlen(id) + 1);
-	message->body = talloc_memdup(message, p, message->len > 0 ? message->len : 1);
-	if (message->body == NULL) {
+	body = talloc_size(message, message->len);
+	if (body == NULL) {
 		talloc_free(message);
 		ocs_error_set(error, "out of memory");
 		return NULL;
 	}
+	memcpy(body, p, message->len);
+	message->body = body;
 	return message;
 }

@@ -112,7 +112,7 @@ static void read_head(struct ocs_spool *spool)
 	uint8_t head[12];
 
 	if (pread(spool->head_fd, head, sizeof(head), 0) == sizeof(head) &&
-	    ocs_get32(head + 8) == ocs_spool_checksum(head, 8))
+	    ocs_get32(head + 8) == ocs_record_checksum(head, 8))
 		spool->confirmed = ocs_get64(head);
 }
 
@@ -195,7 +195,7 @@ static int find_segments(struct ocs_spool *spool, struct ocs_error *error)
 		segment->first = numbers[i];
 		segment->size = (uint64_t)st.st_size;
 		segment->end = i + 1 < n ? numbers[i + 1]
-		                         : numbers[i] + segment->size / OCS_SPOOL_HEADER + 1;
+		                         : numbers[i] + segment->size / OCS_RECORD_HEADER + 1;
 		if (spool->tail != NULL)
 			spool->tail->next = segment;
 		else
@@ -220,7 +220,7 @@ struct scan {
 static int scan_records(struct ocs_spool *spool, struct scan *scan, struct ocs_error *error)
 {
 	struct ocs_spool_cursor *cursor = &spool->reader;
-	struct ocs_spool_record record;
+	struct ocs_record record;
 	uint8_t *data = NULL;
 	int ret, sound;
 
@@ -240,7 +240,7 @@ static int scan_records(struct ocs_spool *spool, struct scan *scan, struct ocs_e
 			scan->damaged += record.number - scan->expected;
 			scan->expected = cursor->next = record.number + 1;
 			scan->good = cursor->segment;
-			scan->good_end = cursor->offset + OCS_SPOOL_HEADER + record.len;
+			scan->good_end = cursor->offset + OCS_RECORD_HEADER + record.len;
 		}
 		ocs_spool_cursor_step(cursor, &record);
 	}
@@ -338,7 +338,7 @@ void ocs_spool_close(struct ocs_spool *spool)
 
 void ocs_spool_state(struct ocs_spool *spool, struct ocs_spool_state *out)
 {
-	struct ocs_spool_record record;
+	struct ocs_record record;
 
 	pthread_mutex_lock(&spool->lock);
 	out->messages = spool->last - spool->confirmed;

@@ -4,11 +4,8 @@
  * What the files of the spool share. Everything in struct ocs_spool is under its lock unless it
  * says otherwise.
  *
- * A segment file is called by the 20 digits of the number of its first record. A record is, little
- * endian: magic 32, checksum 32 of the rest of the header, checksum 32 of the data, length 32,
- * number 64, time of its flush 64, data. The header has a checksum of its own so that damaged data
- * cost one record and are stepped over; where a header is damaged, the next magic shows where it
- * goes on. Numbers have no gaps, so a gap tells how many records are lost.
+ * A segment file is called by the 20 digits of the number of its first record, and is made of
+ * records (store/record.h); their time is that of the flush.
  */
 #ifndef OCS_CLUSTER_SPOOL_INTERNAL_H
 #define OCS_CLUSTER_SPOOL_INTERNAL_H
@@ -17,10 +14,9 @@
 #include <stdatomic.h>
 
 #include "cluster/spool.h"
+#include "store/record.h"
 
-#define OCS_SPOOL_HEADER    32
 #define OCS_SPOOL_NAME_SIZE 32
-#define OCS_SPOOL_WINDOW    65536
 
 struct ocs_spool_segment {
 	struct ocs_spool_segment *next;
@@ -28,20 +24,11 @@ struct ocs_spool_segment {
 	uint64_t size;       /* bytes that hold flushed records */
 };
 
-struct ocs_spool_record {
-	uint64_t number, when;
-	uint32_t len, check;
-};
-
 /* A place in the spool: before the record `next`, or what is there instead of it. */
 struct ocs_spool_cursor {
 	struct ocs_spool_segment *segment; /* NULL: the first one, once there is one */
 	uint64_t offset, next;
-	int fd; /* of the segment, -1: not open */
-	uint64_t window_at;
-	size_t window_len;
-	uint8_t window[OCS_SPOOL_WINDOW];
-	bool unreadable; /* the last look failed: what is there is not known */
+	struct ocs_record_window window; /* its fd is the segment's, -1: not open */
 };
 
 struct ocs_spool {
@@ -58,7 +45,7 @@ struct ocs_spool {
 	uint64_t last, confirmed;                  /* numbers */
 	_Atomic bool empty;                        /* last == confirmed */
 
-	uint8_t *buffer; /* appended: records whose header has but the length yet */
+	uint8_t *buffer; /* appended: records without a header yet */
 	size_t buffer_len;
 	uint64_t appended; /* bytes appended and not yet in bytes, those being flushed too */
 	bool flushing;     /* the last segment must stay */
@@ -72,28 +59,22 @@ struct ocs_spool {
 	struct ocs_error mended; /* what was gone and is there again, until it is told */
 };
 
-uint32_t ocs_spool_checksum(const uint8_t *data, size_t len);
-void ocs_spool_segment_name(uint64_t first, char name[OCS_SPOOL_NAME_SIZE]);
-/* data: len bytes after the place of the header. */
-void ocs_spool_encode(uint8_t header[OCS_SPOOL_HEADER], size_t len, uint64_t number, uint64_t when,
-                      const uint8_t *data);
-
 /* ---- spool_cursor.c ---- */
 
+void ocs_spool_segment_name(uint64_t first, char name[OCS_SPOOL_NAME_SIZE]);
 void ocs_spool_cursor_init(struct ocs_spool_cursor *cursor);
 void ocs_spool_cursor_set(struct ocs_spool_cursor *cursor, struct ocs_spool_segment *segment,
                           uint64_t offset, uint64_t next);
 /* Moves to the header of the first record from `next` on: 1; 0: there is none; -1: error. Its
  * number is above `next` where records are lost. */
 int ocs_spool_cursor_find(struct ocs_spool *spool, struct ocs_spool_cursor *cursor,
-                          struct ocs_spool_record *record, struct ocs_error *error);
+                          struct ocs_record *record, struct ocs_error *error);
 /* The data of the record found, into record->len bytes: 1; 0: they do not verify; -1: they cannot
  * be read now. */
 int ocs_spool_cursor_data(struct ocs_spool *spool, struct ocs_spool_cursor *cursor,
-                          const struct ocs_spool_record *record, uint8_t *out,
-                          struct ocs_error *error);
+                          const struct ocs_record *record, uint8_t *out, struct ocs_error *error);
 /* Past the record found; `next` stays. */
-void ocs_spool_cursor_step(struct ocs_spool_cursor *cursor, const struct ocs_spool_record *record);
+void ocs_spool_cursor_step(struct ocs_spool_cursor *cursor, const struct ocs_record *record);
 
 /* ---- spool_look.c; both locks are held ---- */
 

@@ -17,7 +17,7 @@ void ocs_spool_write_head(struct ocs_spool *spool)
 	uint8_t head[12];
 
 	ocs_put64(head, spool->confirmed);
-	ocs_put32(head + 8, ocs_spool_checksum(head, 8));
+	ocs_put32(head + 8, ocs_record_checksum(head, 8));
 	if (pwrite(spool->head_fd, head, sizeof(head), 0) != sizeof(head))
 		errno = 0;
 }
@@ -57,7 +57,7 @@ void ocs_spool_remove_confirmed(struct ocs_spool *spool)
 static void pass_confirmed(struct ocs_spool *spool, uint64_t number)
 {
 	struct ocs_spool_cursor *oldest = &spool->oldest;
-	struct ocs_spool_record record;
+	struct ocs_record record;
 
 	if (number == spool->last && spool->tail != NULL)
 		ocs_spool_cursor_set(oldest, spool->tail, spool->tail->size, number + 1);
@@ -120,7 +120,7 @@ static void go_on_at(struct ocs_spool *spool, uint64_t number)
 
 /* Skips records until one verifies: 1. */
 static int read_next(struct ocs_spool *spool, const void *mem_ctx, uint8_t **data_r,
-                     struct ocs_spool_record *record, struct ocs_error *error)
+                     struct ocs_record *record, struct ocs_error *error)
 {
 	int ret;
 
@@ -147,7 +147,7 @@ static int read_next(struct ocs_spool *spool, const void *mem_ctx, uint8_t **dat
 int ocs_spool_read(struct ocs_spool *spool, const void *mem_ctx, uint8_t **data_r, size_t *len_r,
                    uint64_t *number_r, struct ocs_error *error)
 {
-	struct ocs_spool_record record;
+	struct ocs_record record;
 	int ret;
 
 	pthread_mutex_lock(&spool->lock);

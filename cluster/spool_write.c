@@ -8,12 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <talloc.h>
 
-#include "base/bytes.h"
 #include "base/file.h"
 
 #define BUFFER_KEPT (1U << 20) /* a larger one is given back after its flush */
@@ -35,7 +33,7 @@ static int grow_buffer(struct ocs_spool *spool, size_t wanted)
 enum ocs_spool_result ocs_spool_append(struct ocs_spool *spool, const void *data, size_t len,
                                        struct ocs_error *error)
 {
-	size_t whole = OCS_SPOOL_HEADER + len;
+	size_t whole = OCS_RECORD_HEADER + len;
 	enum ocs_spool_result ret = OCS_SPOOL_OK;
 
 	if (len == 0 || len > OCS_SPOOL_RECORD_MAX)
@@ -48,33 +46,12 @@ enum ocs_spool_result ocs_spool_append(struct ocs_spool *spool, const void *data
 	} else if (grow_buffer(spool, spool->buffer_len + whole) != 0) {
 		ret = ocs_error_set(error, "out of memory");
 	} else {
-		uint8_t *record = spool->buffer + spool->buffer_len;
-
-		ocs_put32(record, (uint32_t)len);
-		memcpy(record + OCS_SPOOL_HEADER, data, len);
+		ocs_record_put(spool->buffer + spool->buffer_len, data, len);
 		spool->buffer_len += whole;
 		spool->appended += whole;
 	}
 	pthread_mutex_unlock(&spool->lock);
 	return ret;
-}
-
-/* Gives the appended records their headers; returns the number after the last. */
-static uint64_t number_records(uint8_t *buffer, size_t len, uint64_t number)
-{
-	struct timespec now;
-	uint64_t when;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	when = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-	for (size_t at = 0; at < len; number++) {
-		uint32_t data_len = ocs_get32(buffer + at);
-
-		ocs_spool_encode(buffer + at, data_len, number, when,
-		                 buffer + at + OCS_SPOOL_HEADER);
-		at += OCS_SPOOL_HEADER + data_len;
-	}
-	return number;
 }
 
 /* What one flush works on; without the lock. */
@@ -201,7 +178,7 @@ enum ocs_spool_result ocs_spool_flush(struct ocs_spool *spool, struct ocs_error 
 		uint64_t first = spool->last + 1;
 
 		pthread_mutex_unlock(&spool->lock);
-		flush.end = number_records(flush.buffer, flush.len, first);
+		flush.end = ocs_record_number(flush.buffer, flush.len, first);
 		ret = write_and_sync(spool, &flush, error);
 		pthread_mutex_lock(&spool->lock);
 		if (ret == 0)

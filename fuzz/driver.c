@@ -3,9 +3,9 @@
 /*
  * Runs a fuzz target without libFuzzer:  PROGRAM [-n MUTATIONS] [FILE...]
  *
- * Inputs are the target's texts, or the vectors behind each of the first bytes that targets choose
- * by; and the files.
- * Reads the files, writes one line to stdout; ends by a signal if the target finds something.
+ * Inputs are the target's texts or blobs, or the vectors behind each of the first bytes that
+ * targets choose by; and the files. Reads the files, writes one line to stdout; ends by a signal if
+ * the target finds something.
  */
 #include "fuzz/fuzz.h"
 
@@ -117,24 +117,43 @@ static int run_file(const char *path, unsigned long count)
 	return 0;
 }
 
+/* Those of the target itself; whether it has any. */
+static int run_own(unsigned long count)
+{
+	if (&fuzz_cost == NULL)
+		count *= TEXT_SHARE;
+	else
+		count = count * TEXT_SHARE / fuzz_cost;
+	for (size_t i = 0; fuzz_texts != NULL && fuzz_texts[i] != NULL; i++)
+		mutate((const uint8_t *)fuzz_texts[i], strlen(fuzz_texts[i]), count);
+	for (size_t i = 0; fuzz_blobs != NULL && fuzz_blobs[i].len > 0; i++)
+		mutate((const uint8_t *)fuzz_blobs[i].bytes, fuzz_blobs[i].len, count);
+	return fuzz_texts != NULL || fuzz_blobs != NULL;
+}
+
+static void run_vectors(unsigned long count)
+{
+	uint8_t data[INPUT_MAX];
+
+	for (size_t i = 0; i < EMSMDB_VECTOR_COUNT; i++) {
+		size_t len = 1 + bytes_of(emsmdb_vectors[i].hex, data + 1);
+
+		for (data[0] = 0; data[0] < CHOICES; data[0]++)
+			mutate(data, len, count);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long count = 40;
-	uint8_t data[INPUT_MAX];
 	int first = 1;
 
 	if (argc > 2 && strcmp(argv[1], "-n") == 0) {
 		count = strtoul(argv[2], NULL, 10);
 		first = 3;
 	}
-	for (size_t i = 0; fuzz_texts != NULL && fuzz_texts[i] != NULL; i++)
-		mutate((const uint8_t *)fuzz_texts[i], strlen(fuzz_texts[i]), TEXT_SHARE * count);
-	for (size_t i = 0; fuzz_texts == NULL && i < EMSMDB_VECTOR_COUNT; i++) {
-		size_t len = 1 + bytes_of(emsmdb_vectors[i].hex, data + 1);
-
-		for (data[0] = 0; data[0] < CHOICES; data[0]++)
-			mutate(data, len, count);
-	}
+	if (!run_own(count))
+		run_vectors(count);
 	for (int i = first; i < argc; i++)
 		if (run_file(argv[i], count * CHOICES) != 0)
 			return 2;

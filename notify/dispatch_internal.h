@@ -11,6 +11,7 @@
  *   dispatch_store.c    the store thread's loop and its housekeeping
  *   janitor.c           what the dead have left
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
+ *   dispatch_spill.c    what the kernel queues did not take, into spill lists; waking
  *   dispatch_fast.c     what can be done in the caller's thread
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
@@ -308,6 +309,11 @@ void ocs_dispatch_pending_end(struct item *item);
 
 /* dispatch_batch.c: all items of the jobs, in order, to their end. Store thread. */
 void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t n);
+
+/* dispatch_spill.c: the pending entries of the items that were sent, which wait no longer then,
+ * whatever comes of it. On failure the transaction is left to be cancelled. Store thread. */
+int ocs_dispatch_spill(struct ocs_dispatch *dispatch, const struct dispatch_config *config,
+                       struct item *const *items, size_t n, struct ocs_error *error);
 
 /* dispatch_resolve.c. Store thread. */
 struct resolve {

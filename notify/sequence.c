@@ -13,7 +13,8 @@
 #include "base/bytes.h"
 #include "store/journal.h"
 
-#define STEP ((uint64_t)1 << 32)
+#define STEP     ((uint64_t)1 << 32)
+#define MARK_MAX (UINT64_MAX / 2) /* none is near it in 200 years */
 
 struct ocs_sequence {
 	struct ocs_journal *journal; /* one record: the mark */
@@ -25,7 +26,7 @@ static int sequence_replay(void *arg, const uint8_t *data, size_t len)
 {
 	struct ocs_sequence *sequence = arg;
 
-	if (len == 8 && ocs_get64(data) > sequence->mark)
+	if (len == 8 && ocs_get64(data) > sequence->mark && ocs_get64(data) <= MARK_MAX)
 		sequence->mark = ocs_get64(data);
 	return 0;
 }

@@ -21,6 +21,11 @@
 #define HEAD_SIZE      25
 #define ENTRY_KEY_SIZE 17
 
+/* An entry's record takes more than that of the file; and more than that many of one queue no
+ * transaction adds, which the file's size does not show yet. */
+#define ENTRY_ROOM 48
+#define ADDED_MAX  100000
+
 struct spill_head {
 	uint64_t head, tail, dropped;
 	bool collapsed;
@@ -32,6 +37,20 @@ static void entry_key(uint8_t key[ENTRY_KEY_SIZE], uint64_t queue, uint64_t n)
 {
 	ocs_registry_id_key(key, 'E', queue);
 	ocs_put64(key + 9, n);
+}
+
+/* A count of what cannot be there would be gone through for ages. */
+static bool head_decode(const struct ocs_registry *registry, const uint8_t *data, size_t len,
+                        struct spill_head *out)
+{
+	if (len != HEAD_SIZE)
+		return false;
+	out->head = ocs_get64(data);
+	out->tail = ocs_get64(data + 8);
+	out->dropped = ocs_get64(data + 16);
+	out->collapsed = data[24] != 0;
+	return out->head <= out->tail &&
+	       out->tail - out->head <= ocs_store_size(registry->store) / ENTRY_ROOM + ADDED_MAX;
 }
 
 static int head_get(struct ocs_registry *registry, uint64_t queue, struct spill_head *out,
@@ -46,12 +65,8 @@ static int head_get(struct ocs_registry *registry, uint64_t queue, struct spill_
 	ret = ocs_registry_fetch(registry, registry, key, sizeof(key), &data, &len, error);
 	if (ret != OCS_STORE_OK)
 		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
-	if (len == HEAD_SIZE && ocs_get64(data) <= ocs_get64(data + 8)) {
-		out->head = ocs_get64(data);
-		out->tail = ocs_get64(data + 8);
-		out->dropped = ocs_get64(data + 16);
-		out->collapsed = data[24] != 0;
-	} else {
+	if (!head_decode(registry, data, len, out)) {
+		memset(out, 0, sizeof(*out));
 		ret = ocs_registry_reject(registry, key, sizeof(key), error);
 	}
 	talloc_free(data);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Appending checksummed records to a file and reading them back. Touches only the file it was
- * given, and NAME.new while it restarts. */
+/* Appending numbered records to a file and reading them back. Touches only the file it was given,
+ * and NAME.new while it restarts. */
 #include "store/journal.h"
 
 #include <errno.h>
@@ -13,28 +13,116 @@
 #include <unistd.h>
 
 #include <talloc.h>
-#include <tdb.h>
 
 #include "base/bytes.h"
 #include "base/file.h"
-
-/* length 32, checksum 32 */
-#define RECORD_HEADER 8
+#include "store/record.h"
 
 struct ocs_journal {
 	char *path;
 	int fd;
-	uint64_t size;
+	uint64_t size;   /* to the end of the last record */
+	uint64_t next;   /* its number in the file, which begins with 1 */
+	bool torn;       /* bytes of a failed write may follow */
 	uint8_t *buffer; /* collected records */
 	size_t len;
 };
 
-static uint32_t checksum(const uint8_t *data, size_t len)
-{
-	TDB_DATA d = {.dptr = (unsigned char *)(uintptr_t)data, .dsize = len};
+/* ---- reading ---- */
 
-	return tdb_jenkins_hash(&d) ^ (uint32_t)len;
+struct replay {
+	ocs_journal_replay_fn *fn;
+	void *arg;
+	uint8_t *data; /* room for a record */
+	struct ocs_journal_damage *damage;
+	struct ocs_error *error;
+};
+
+static int take_in(const struct ocs_journal *journal, const struct replay *replay, size_t len)
+{
+	return replay->fn(replay->arg, replay->data, len) == 0
+	               ? 0
+	               : ocs_error_set(replay->error, "%s: cannot use a record", journal->path);
 }
+
+static int cannot_read(const struct ocs_journal *journal, struct ocs_error *error)
+{
+	return ocs_error_set(error, "%s: cannot read: %s", journal->path, strerror(errno));
+}
+
+/* Sets size to the end of the last record whose header is sound: what follows was torn. */
+static int read_records(struct ocs_journal *journal, const struct replay *replay,
+                        struct ocs_record_window *window, uint64_t size)
+{
+	const struct ocs_record_bounds bounds = {
+	        .size = size,
+	        .first = 1,
+	        .end = UINT64_MAX,
+	        .len_max = OCS_JOURNAL_RECORD_MAX,
+	};
+	uint64_t at = 0, passed = 1; /* passed: past the highest number of a header */
+	struct ocs_record record;
+	int found, sound;
+
+	while ((found = ocs_record_find(window, &bounds, &at, &record)) == 1) {
+		sound = ocs_record_data(window, &bounds, at, &record, replay->data);
+		if (sound < 0)
+			return cannot_read(journal, replay->error);
+		at += OCS_RECORD_HEADER + record.len;
+		if (record.number < journal->next)
+			continue;
+		journal->size = at;
+		if (record.number >= passed)
+			passed = record.number + 1;
+		if (sound == 0)
+			continue;
+		replay->damage->skipped += (unsigned)(record.number - journal->next);
+		journal->next = record.number + 1;
+		if (take_in(journal, replay, record.len) != 0)
+			return -1;
+	}
+	if (found < 0)
+		return cannot_read(journal, replay->error);
+	if (passed > journal->next) {
+		replay->damage->skipped += (unsigned)(passed - journal->next);
+		journal->next = passed;
+	}
+	return 0;
+}
+
+/* ---- files of before records had a magic: length 32, checksum 32, data. One is read to the first
+ * record that is not whole, and written again as it is now: what it holds must survive an update,
+ * and only an opening need know of it. ---- */
+
+#define OLD_HEADER 8
+
+/* Collects what it takes in. *end_r: of the last record. */
+static int read_old(struct ocs_journal *journal, const struct replay *replay, uint64_t *end_r)
+{
+	uint8_t header[OLD_HEADER], *data = replay->data;
+
+	for (*end_r = 0;;) {
+		ssize_t n = ocs_file_read(journal->fd, header, sizeof(header), *end_r);
+		size_t len = n == sizeof(header) ? ocs_get32(header) : 0;
+
+		if (n >= 0 && (len == 0 || len > OCS_JOURNAL_RECORD_MAX))
+			return 0;
+		if (n >= 0)
+			n = ocs_file_read(journal->fd, data, len, *end_r + OLD_HEADER);
+		if (n < 0)
+			return cannot_read(journal, replay->error);
+		if ((size_t)n != len)
+			return 0;
+		*end_r += OLD_HEADER + len;
+		if (ocs_get32(header + 4) != ocs_record_checksum(data, len))
+			replay->damage->skipped++;
+		else if (take_in(journal, replay, len) != 0 ||
+		         ocs_journal_add(journal, data, len, replay->error) != 0)
+			return -1;
+	}
+}
+
+/* ---- open and close ---- */
 
 static int journal_destroy(struct ocs_journal *journal)
 {
@@ -43,42 +131,39 @@ static int journal_destroy(struct ocs_journal *journal)
 	return 0;
 }
 
-/* Stops, without an error, at the first record that is not whole. Where a length is damaged, all
- * that follows is taken for a torn end. */
-static int replay_file(struct ocs_journal *journal, ocs_journal_replay_fn *replay, void *arg,
-                       struct ocs_journal_damage *damage, struct ocs_error *error)
+static int cut_end(struct ocs_journal *journal, const struct replay *replay, uint64_t size)
 {
-	uint8_t header[RECORD_HEADER], *data = talloc_size(journal, OCS_JOURNAL_RECORD_MAX);
-	int ret = 0;
+	if (size == journal->size)
+		return 0;
+	replay->damage->cut += size - journal->size;
+	if (ftruncate(journal->fd, (off_t)journal->size) != 0)
+		return ocs_error_set(replay->error, "%s: cannot cut off its torn end: %s",
+		                     journal->path, strerror(errno));
+	return 0;
+}
 
-	if (data == NULL)
-		return ocs_error_set(error, "out of memory");
-	while (ret == 0) {
-		ssize_t n = ocs_file_read(journal->fd, header, sizeof(header), journal->size);
-		size_t len = n == sizeof(header) ? ocs_get32(header) : 0;
+static int replay_file(struct ocs_journal *journal, struct replay *replay, uint64_t size)
+{
+	struct ocs_record_window *window = talloc(journal, struct ocs_record_window);
+	uint64_t end = 0;
+	int ret;
 
-		if (n >= 0 && (len == 0 || len > OCS_JOURNAL_RECORD_MAX))
-			break;
-		if (n >= 0)
-			n = ocs_file_read(journal->fd, data, len, journal->size + RECORD_HEADER);
-		if (n < 0) {
-			ret = ocs_error_set(error, "%s: cannot read: %s", journal->path,
-			                    strerror(errno));
-			break;
-		}
-		if ((size_t)n != len)
-			break;
-		if (ocs_get32(header + 4) != checksum(data, len)) {
-			damage->skipped++;
-		} else {
-			ret = replay(arg, data, len);
-			if (ret != 0)
-				ocs_error_set(error, "%s: cannot use a record", journal->path);
-		}
-		journal->size += RECORD_HEADER + len;
+	replay->data = talloc_size(window, OCS_JOURNAL_RECORD_MAX);
+	if (replay->data == NULL) {
+		talloc_free(window);
+		return ocs_error_set(replay->error, "out of memory");
 	}
-	talloc_free(data);
-	return ret == 0 ? 0 : -1;
+	ocs_record_window_set(window, journal->fd);
+	ret = read_records(journal, replay, window, size);
+	if (ret == 0 && journal->size == 0)
+		ret = read_old(journal, replay, &end);
+	talloc_free(window);
+	if (ret != 0)
+		return -1;
+	if (journal->len == 0)
+		return cut_end(journal, replay, size);
+	replay->damage->cut += size - end;
+	return ocs_journal_restart(journal, replay->error);
 }
 
 int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
@@ -86,15 +171,18 @@ int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
                      struct ocs_error *error)
 {
 	struct ocs_journal_damage ignored = {0};
+	struct replay how = {.fn = replay,
+	                     .arg = arg,
+	                     .damage = damage != NULL ? damage : &ignored,
+	                     .error = error};
 	struct ocs_journal *journal = talloc_zero(NULL, struct ocs_journal);
 	struct stat st;
 
 	*journal_r = NULL;
-	if (damage == NULL)
-		damage = &ignored;
 	if (journal == NULL)
 		return ocs_error_set(error, "out of memory");
 	journal->fd = -1;
+	journal->next = 1;
 	talloc_set_destructor(journal, journal_destroy);
 	journal->path = talloc_strdup(journal, path);
 	if (journal->path == NULL) {
@@ -106,16 +194,8 @@ int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
 		ocs_error_set(error, "%s: cannot open: %s", path, strerror(errno));
 		goto failed;
 	}
-	if (replay_file(journal, replay, arg, damage, error) != 0)
+	if (replay_file(journal, &how, (uint64_t)st.st_size) != 0)
 		goto failed;
-	if ((uint64_t)st.st_size > journal->size) {
-		damage->cut += (uint64_t)st.st_size - journal->size;
-		if (ftruncate(journal->fd, (off_t)journal->size) != 0) {
-			ocs_error_set(error, "%s: cannot cut off its torn end: %s", path,
-			              strerror(errno));
-			goto failed;
-		}
-	}
 	*journal_r = journal;
 	return 0;
 failed:
@@ -128,6 +208,8 @@ void ocs_journal_close(struct ocs_journal *journal)
 	talloc_free(journal);
 }
 
+/* ---- writing ---- */
+
 int ocs_journal_add(struct ocs_journal *journal, const void *data, size_t len,
                     struct ocs_error *error)
 {
@@ -136,37 +218,39 @@ int ocs_journal_add(struct ocs_journal *journal, const void *data, size_t len,
 	if (len == 0 || len > OCS_JOURNAL_RECORD_MAX)
 		return ocs_error_set(error, "%s: cannot write a record of %zu bytes", journal->path,
 		                     len);
-	if (journal->len + RECORD_HEADER + len > room) {
-		size_t wanted = 2 * room + RECORD_HEADER + len;
+	if (journal->len + OCS_RECORD_HEADER + len > room) {
+		size_t wanted = 2 * room + OCS_RECORD_HEADER + len;
 		uint8_t *grown = talloc_realloc(journal, journal->buffer, uint8_t, wanted);
 
 		if (grown == NULL)
 			return ocs_error_set(error, "out of memory");
 		journal->buffer = grown;
 	}
-	ocs_put32(journal->buffer + journal->len, (uint32_t)len);
-	ocs_put32(journal->buffer + journal->len + 4, checksum(data, len));
-	memcpy(journal->buffer + journal->len + RECORD_HEADER, data, len);
-	journal->len += RECORD_HEADER + len;
+	ocs_record_put(journal->buffer + journal->len, data, len);
+	journal->len += OCS_RECORD_HEADER + len;
 	return 0;
 }
 
 int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *error)
 {
 	size_t len = journal->len;
+	uint64_t next;
 
 	journal->len = 0;
 	if (len == 0)
 		return 0;
-	if (ocs_file_write(journal->fd, journal->buffer, len, journal->size) != 0 ||
+	next = ocs_record_number(journal->buffer, len, journal->next);
+	/* What a failed write left behind its place would be taken for records by a later open. */
+	if ((journal->torn && ftruncate(journal->fd, (off_t)journal->size) != 0) ||
+	    ocs_file_write(journal->fd, journal->buffer, len, journal->size) != 0 ||
 	    (sync && fdatasync(journal->fd) != 0)) {
 		ocs_error_set(error, "%s: cannot write: %s", journal->path, strerror(errno));
-		/* If this fails too, the next write goes over it: its place is still size. */
-		if (ftruncate(journal->fd, (off_t)journal->size) != 0)
-			errno = 0;
+		journal->torn = ftruncate(journal->fd, (off_t)journal->size) != 0;
 		return -1;
 	}
+	journal->torn = false;
 	journal->size += len;
+	journal->next = next;
 	return 0;
 }
 
@@ -196,6 +280,7 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 {
 	char *fresh = talloc_asprintf(journal, "%s.new", journal->path);
 	size_t len = journal->len;
+	uint64_t next = ocs_record_number(journal->buffer, len, 1);
 	int fd = -1;
 
 	journal->len = 0;
@@ -214,6 +299,8 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 	close(journal->fd);
 	journal->fd = fd;
 	journal->size = len;
+	journal->next = next;
+	journal->torn = false;
 	talloc_free(fresh);
 	if (sync_folder(journal->path) != 0)
 		return ocs_error_set(error, "%s: cannot sync its folder: %s", journal->path,

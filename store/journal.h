@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * A journal: checksummed records appended to one file, many of them with one write and, where
- * asked, one fdatasync. What a killed process had written is there; what was synced survives a
- * power cut. A torn tail is cut off at the first record that does not verify.
+ * A journal: numbered records (store/record.h) appended to one file, many of them with one write
+ * and, where asked, one fdatasync. What a killed process had written is there; what was synced
+ * survives a power cut. What is damaged costs the records that it hit; a torn end is cut off. A
+ * file of the form before this one is read, and written again, when it is opened.
  *
  * Threads: not thread-safe; one process has a journal open at a time (its owner sees to that).
  */
@@ -25,7 +26,7 @@ typedef int ocs_journal_replay_fn(void *arg, const uint8_t *data, size_t len);
 
 struct ocs_journal_damage {
 	uint64_t cut; /* bytes of a torn end: written by nobody to the end, so never acknowledged */
-	unsigned skipped; /* whole records that did not verify: lost */
+	unsigned skipped; /* records in between, or whole, that did not verify: lost */
 };
 
 /* Opens or creates (mode 0600). *damage (may be NULL) is added to. */

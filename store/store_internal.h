@@ -7,7 +7,8 @@
  *   store.c       transactions and records
  *   store_file.c  what libtdb says, and whether the file is still the one that was opened
  *
- * store_look.c reads a file that others use, without them.
+ * store_look.c reads a file that others use, without them. Apart, no TDB file: journal.c, which
+ * calls record.c.
  */
 #ifndef OCS_STORE_STORE_INTERNAL_H
 #define OCS_STORE_STORE_INTERNAL_H

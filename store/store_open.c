@@ -40,7 +40,7 @@ static struct tdb_context *open_tdb(struct ocs_store *store, const char *path, u
 /* libtdb allocates the area it recovers from outside of any recovery: killed in that moment, it
  * leaves a file that works and fails the check. So the area is made while nobody can see the file,
  * larger than all but the largest transactions need it: those that fill a table of 131,071 chains
- * touch half a megabyte of it, and the 8,192 registrations that the daemon writes at once lie on
+ * touch half a megabyte of it, and the 8,192 messages that the daemon writes at once lie on
  * 600 pages more. The first transaction decides: the area is a hundred times as large as the pages
  * that it changes, and one record changes three at most (its chain, the list of the free, itself).
  * So it needs neither large records nor the free space that they would leave behind. */

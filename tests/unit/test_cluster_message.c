@@ -3,6 +3,8 @@
 /* A notification as it travels: routing keys, the document, the block of the spool. */
 #include "test_rig.h"
 
+#include <sys/mman.h>
+
 #include "cluster/message.h"
 #include "xml/xml.h"
 
@@ -168,6 +170,28 @@ START_TEST(a_block_that_is_cut_or_changed_is_refused_or_whole)
 }
 END_TEST
 
+START_TEST(of_a_block_without_a_body_nothing_is_read_past_its_end)
+{
+	struct ocs_notification in = full();
+	void *mem_ctx = talloc_new(NULL);
+	struct ocs_message *message = make(mem_ctx, &in, 1), *got;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), len;
+	uint8_t *data, *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE,
+	                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(pages, MAP_FAILED);
+	ck_assert_int_eq(mprotect(pages + page, page, PROT_NONE), 0);
+	message->len = 0;
+	data = ocs_message_pack(mem_ctx, message, &len);
+	memcpy(pages + page - len, data, len);
+	got = ocs_message_unpack(mem_ctx, pages + page - len, len, &rig_error);
+	ck_assert_ptr_nonnull(got);
+	ck_assert_uint_eq(got->len, 0);
+	munmap(pages, 2 * page);
+	talloc_free(mem_ctx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("link: message");
@@ -180,6 +204,7 @@ int main(void)
 	tcase_add_test(t, what_is_not_known_is_not_written);
 	tcase_add_test(t, a_block_unpacks_to_the_same_message);
 	tcase_add_test(t, a_block_that_is_cut_or_changed_is_refused_or_whole);
+	tcase_add_test(t, of_a_block_without_a_body_nothing_is_read_past_its_end);
 	suite_add_tcase(suite, t);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -8,6 +8,7 @@
 #include <tdb.h>
 
 #include "store/fault.h"
+#include "store/record.h"
 
 static struct ocs_registry_queue queue;
 static mqd_t mq;
@@ -86,8 +87,8 @@ static void counters_add_up(uint64_t refusals)
 	                                             counters.duplicate + counters.refused);
 }
 
-/* A record in the message log: lengths and checksum 8, state and MID 10, series 8. */
-#define RECORD(id) (sizeof(id) - 1 + 26)
+/* A record in the message log: its header, state and MID 10, series 8. */
+#define RECORD(id) (sizeof(id) - 1 + OCS_RECORD_HEADER + 18)
 
 START_TEST(a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_identifier)
 {

@@ -4,6 +4,7 @@
 #include "test_rig.h"
 
 #include "notify/sequence.h"
+#include "store/journal.h"
 
 #define HOUR_US 3600000000ULL
 
@@ -78,6 +79,33 @@ START_TEST(a_damaged_mark_leaves_the_clock)
 }
 END_TEST
 
+static int ignore(void *arg, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	(void)data;
+	(void)len;
+	return 0;
+}
+
+START_TEST(a_mark_that_numbers_could_not_go_on_from_is_none)
+{
+	struct ocs_journal *journal;
+	uint8_t mark[8];
+	uint64_t first;
+
+	ocs_put64(mark, UINT64_MAX - 5);
+	ck_assert_ok(ocs_journal_open(rig_path("sequence.log"), ignore, NULL, &journal, NULL,
+	                              &rig_error));
+	ck_assert_ok(ocs_journal_add(journal, mark, sizeof(mark), &rig_error));
+	ck_assert_ok(ocs_journal_write(journal, true, &rig_error));
+	ocs_journal_close(journal);
+	start_at(1000);
+	first = ocs_sequence_take(sequence, 1);
+	start_at(1000);
+	ck_assert_uint_gt(ocs_sequence_take(sequence, 1), first);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sequence");
@@ -87,6 +115,7 @@ int main(void)
 	tcase_add_test(tests, a_clock_set_back_changes_nothing);
 	tcase_add_test(tests, the_mark_is_raised_before_it_is_reached);
 	tcase_add_test(tests, a_damaged_mark_leaves_the_clock);
+	tcase_add_test(tests, a_mark_that_numbers_could_not_go_on_from_is_none);
 	suite_add_tcase(suite, tests);
 	return rig_run(suite);
 }

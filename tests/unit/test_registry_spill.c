@@ -219,6 +219,25 @@ START_TEST(a_damaged_entry_is_skipped_counted_and_the_others_come)
 }
 END_TEST
 
+START_TEST(a_count_that_cannot_be_reads_as_none)
+{
+	uint8_t head[25] = {0}, key[9] = "P\7";
+	uint64_t before;
+
+	ck_assert_int_eq(append(7, OCS_TABLE_NEWMAIL, 1, 10, 100), OCS_SPILL_APPENDED);
+	before = ocs_registry_damaged(registry);
+	ocs_put64(head + 8, UINT64_MAX); /* the tail */
+	ck_assert_ok(ocs_store_put(ocs_registry_store(registry), key, sizeof(key), head,
+	                           sizeof(head), &rig_error));
+	/* Were it believed, the test would time out here. */
+	ck_assert_str_eq(list(7), "");
+	ck_assert_uint_eq(ocs_registry_damaged(registry), before + 1);
+	ck_assert_ok(ocs_registry_spill_forget(registry, 7, &rig_error));
+	ck_assert_int_eq(append(7, OCS_TABLE_NEWMAIL, 2, 10, 100), OCS_SPILL_APPENDED);
+	ck_assert_str_eq(list(7), "2 ");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("spill");
@@ -232,6 +251,7 @@ int main(void)
 	tcase_add_test(tcase, the_total_over_all_queues_bounds_too);
 	tcase_add_test(tcase, clear_keeps_the_count_of_the_dropped_and_forget_does_not);
 	tcase_add_test(tcase, a_damaged_entry_is_skipped_counted_and_the_others_come);
+	tcase_add_test(tcase, a_count_that_cannot_be_reads_as_none);
 	suite_add_tcase(suite, tcase);
 	return rig_run(suite);
 }

@@ -4,13 +4,42 @@
 #include "test_rig.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "store/journal.h"
+#include "store/record.h"
+
+#define HEADER OCS_RECORD_HEADER
 
 static struct ocs_journal *journal;
 static struct ocs_journal_damage damage;
 static char seen[65536]; /* the records of the last opening, each followed by a blank */
 static char path[256];
+
+/* In the place of libc's, and so is the next. With _FORTIFY_SOURCE libc's is an inline function
+ * too. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wstatic-in-inline"
+#endif
+static bool reads_fail, cuts_fail;
+
+ssize_t pread(int fd, void *buffer, size_t len, off_t at)
+{
+	if (reads_fail) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, buffer, len, at);
+}
+
+int ftruncate(int fd, off_t size)
+{
+	if (cuts_fail) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_ftruncate, fd, size);
+}
 
 static int take_in(void *arg, const uint8_t *data, size_t len)
 {
@@ -120,9 +149,9 @@ START_TEST(a_torn_end_is_cut_off_wherever_it_was_torn)
 
 	write_it("one");
 	whole = file_size();
-	for (off_t torn = 1; torn < 8 + 10; torn++) {
+	for (off_t torn = 1; torn < HEADER + 10; torn++) {
 		write_it("torn apart");
-		ck_assert_int_eq(file_size(), whole + 18);
+		ck_assert_int_eq(file_size(), whole + HEADER + 10);
 		ck_assert_int_eq(truncate(path, whole + torn), 0);
 		ck_assert_str_eq(reopen(), "one ");
 		ck_assert_uint_eq(damage.cut, (uint64_t)torn);
@@ -151,6 +180,144 @@ START_TEST(a_damaged_record_in_the_middle_costs_that_record_alone)
 	write_it("four");
 	ck_assert_str_eq(reopen(), "one three four ");
 	ck_assert_uint_eq(damage.skipped, 1);
+}
+END_TEST
+
+static void overwrite(off_t at, const char *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pwrite(fd, bytes, len, at), (ssize_t)len);
+	close(fd);
+}
+
+START_TEST(a_damaged_header_costs_that_record_alone)
+{
+	/* Magic; checksum of the header; checksum of the data; length (a little off, and far);
+	 * number; all of it. */
+	static const struct {
+		off_t at;
+		const char *bytes;
+		size_t len;
+	} damages[] = {{0, "x", 1},
+	               {4, "xx", 2},
+	               {8, "xx", 2},
+	               {12, "\x02", 1},
+	               {12, "\xff\xff\xff\xff", 4},
+	               {16, "\x09\x09\x09", 3},
+	               {0, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", HEADER - 7}};
+	off_t from;
+
+	if (_i >= 7)
+		write_it("one");
+	from = file_size();
+	write_it("lost");
+	write_it("three");
+	overwrite(from + damages[_i % 7].at, damages[_i % 7].bytes, damages[_i % 7].len);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_str_eq(reopen(), _i >= 7 ? "one three " : "three ");
+		ck_assert_uint_eq(damage.skipped, 1);
+		ck_assert_uint_eq(damage.cut, 0);
+	}
+	write_it("four");
+	ck_assert_str_eq(reopen(), _i >= 7 ? "one three four " : "three four ");
+	ck_assert_uint_eq(damage.skipped, 1);
+}
+END_TEST
+
+START_TEST(of_the_last_record_damaged_data_are_counted_and_a_damaged_header_is_a_torn_end)
+{
+	off_t last;
+
+	write_it("one");
+	last = file_size();
+	write_it("two");
+	overwrite(last + HEADER, "x", 1);
+	ck_assert_str_eq(reopen(), "one ");
+	ck_assert_uint_eq(damage.skipped, 1);
+	ck_assert_uint_eq(damage.cut, 0);
+	write_it("three");
+	ck_assert_str_eq(reopen(), "one three ");
+	ck_assert_uint_eq(damage.skipped, 1);
+	last = file_size() - 5 - HEADER;
+	overwrite(last + 5, "xx", 2);
+	ck_assert_str_eq(reopen(), "one ");
+	ck_assert_uint_eq(damage.cut, HEADER + 5);
+	write_it("four");
+	ck_assert_str_eq(reopen(), "one four ");
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_now_is_there_later)
+{
+	struct ocs_journal *other;
+	off_t size;
+
+	write_it("one");
+	size = file_size();
+	reads_fail = true;
+	ck_assert_int_eq(ocs_journal_open(path, take_in, NULL, &other, NULL, &rig_error), -1);
+	reads_fail = false;
+	ck_assert_ptr_nonnull(strstr(rig_error.text, "cannot read"));
+	ck_assert_int_eq(file_size(), size);
+	ck_assert_str_eq(reopen(), "one ");
+	ck_assert_uint_eq(damage.cut + damage.skipped, 0);
+}
+END_TEST
+
+/* ---- files as they were written before records had a magic ---- */
+
+static void add_old(FILE *file, const char *record)
+{
+	uint8_t header[8];
+
+	ocs_put32(header, (uint32_t)strlen(record));
+	ocs_put32(header + 4, ocs_record_checksum((const uint8_t *)record, strlen(record)));
+	ck_assert_uint_eq(fwrite(header, 1, 8, file), 8);
+	ck_assert_int_ge(fputs(record, file), 0);
+}
+
+static void write_old(void)
+{
+	FILE *file = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(file);
+	add_old(file, "one");
+	add_old(file, "two");
+	add_old(file, "three");
+	ck_assert_uint_eq(fwrite("\x05\0\0\0torn", 1, 8, file), 8);
+	fclose(file);
+}
+
+START_TEST(a_file_of_the_old_form_is_taken_over)
+{
+	write_old();
+	if (_i == 1)
+		rig_flip(path, "two", 3);
+	ck_assert_str_eq(reopen(), _i == 1 ? "one three " : "one two three ");
+	ck_assert_uint_eq(damage.cut, 8);
+	ck_assert_uint_eq(damage.skipped, (unsigned)_i);
+	ck_assert_int_eq(file_size(), (3 - _i) * HEADER + 8 + (1 - _i) * 3);
+	write_it("four");
+	ck_assert_str_eq(reopen(), _i == 1 ? "one three four " : "one two three four ");
+	ck_assert_uint_eq(damage.cut + damage.skipped, 0);
+}
+END_TEST
+
+START_TEST(a_file_of_the_old_form_that_cannot_be_taken_over_stays)
+{
+	struct ocs_journal *other;
+	off_t size;
+
+	write_old();
+	size = file_size();
+	ck_assert_int_eq(mkdir(rig_path("test.log.new"), 0700), 0);
+	ck_assert_int_eq(ocs_journal_open(path, take_in, NULL, &other, NULL, &rig_error), -1);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, path));
+	ck_assert_int_eq(file_size(), size);
+	ck_assert_int_eq(rmdir(rig_path("test.log.new")), 0);
+	ck_assert_str_eq(reopen(), "one two three ");
 }
 END_TEST
 
@@ -198,7 +365,7 @@ START_TEST(a_failed_write_leaves_the_file_as_it_was)
 	size = file_size();
 	add("short");
 	add("longer than is left");
-	limit_files((rlim_t)size + 20); /* the second record fits by half */
+	limit_files((rlim_t)size + HEADER + 5 + 7); /* the second record fits by half */
 	ret = ocs_journal_write(journal, _i == 1, &rig_error);
 	limit_files(RLIM_INFINITY);
 	ck_assert_int_eq(ret, -1);
@@ -213,12 +380,38 @@ START_TEST(a_failed_write_leaves_the_file_as_it_was)
 }
 END_TEST
 
+START_TEST(what_a_failed_write_could_not_take_back_does_not_come_back)
+{
+	off_t size;
+	int ret;
+
+	write_it("one");
+	size = file_size();
+	add("gone");
+	add("gone too");
+	add("longer than is left");
+	cuts_fail = true;
+	limit_files((rlim_t)size + 3 * HEADER + 12 + 7);
+	ret = ocs_journal_write(journal, true, &rig_error);
+	limit_files(RLIM_INFINITY);
+	ck_assert_int_eq(ret, -1);
+	ck_assert_int_gt(file_size(), size);
+	/* Nothing is written over them, of the same length perhaps, until they can be cut off. */
+	add("two.");
+	ck_assert_int_eq(ocs_journal_write(journal, true, &rig_error), -1);
+	cuts_fail = false;
+	write_it("two.");
+	ck_assert_str_eq(reopen(), "one two. ");
+	ck_assert_uint_eq(damage.cut + damage.skipped, 0);
+}
+END_TEST
+
 START_TEST(a_restart_keeps_what_is_collected_and_nothing_else)
 {
 	write_it("old");
 	add("kept");
 	ck_assert_ok(ocs_journal_restart(journal, &rig_error));
-	ck_assert_int_eq(file_size(), 8 + 4);
+	ck_assert_int_eq(file_size(), HEADER + 4);
 	write_it("new");
 	ck_assert_str_eq(reopen(), "kept new ");
 	ck_assert_ok(ocs_journal_restart(journal, &rig_error));
@@ -342,8 +535,16 @@ int main(void)
 	tcase_add_test(tcase, an_empty_record_or_one_that_is_too_long_is_refused);
 	tcase_add_test(tcase, a_torn_end_is_cut_off_wherever_it_was_torn);
 	tcase_add_test(tcase, a_damaged_record_in_the_middle_costs_that_record_alone);
+	tcase_add_loop_test(tcase, a_damaged_header_costs_that_record_alone, 0, 14);
+	tcase_add_test(
+	        tcase,
+	        of_the_last_record_damaged_data_are_counted_and_a_damaged_header_is_a_torn_end);
+	tcase_add_test(tcase, what_cannot_be_read_now_is_there_later);
+	tcase_add_loop_test(tcase, a_file_of_the_old_form_is_taken_over, 0, 2);
+	tcase_add_test(tcase, a_file_of_the_old_form_that_cannot_be_taken_over_stays);
 	tcase_add_test(tcase, a_record_the_owner_refuses_ends_the_opening_and_leaves_the_file);
 	tcase_add_loop_test(tcase, a_failed_write_leaves_the_file_as_it_was, 0, 2);
+	tcase_add_test(tcase, what_a_failed_write_could_not_take_back_does_not_come_back);
 	tcase_add_test(tcase, a_restart_keeps_what_is_collected_and_nothing_else);
 	tcase_add_test(tcase, a_failed_restart_leaves_the_old_file);
 	tcase_add_loop_test(tcase, killed_while_it_writes_nothing_that_was_said_is_lost, 0, 12);
