@@ -61,7 +61,7 @@ int ocsctl_dead(struct ocsctl *ctl)
 		ocsctl_error("out of memory");
 		return OCSCTL_FAILED;
 	}
-	talloc_set_destructor(dead, disconnect);
+	talloc_set_destructor(dead, dead_disconnect);
 	dead->ctl = ctl;
 	dead->settings = ocs_config_link(ctl->config);
 	if (dead->settings == NULL) {
