@@ -281,9 +281,16 @@ $(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager 
 	@echo "  LINK    $@"
 	@$(LINK) -pie -o $@ $^ $(LIBS)
 
-# ---- unit tests: each a program of its own, whose main() is in unit.c ----
+# ---- unit tests: each a program of its own; main() and what several of them share are in unit.a ----
+UNIT_SHARED := $(wildcard tests/unit/*.c tests/unit/*/*_rig.c)
+$(eval $(call stamp,unit-shared,$(UNIT_SHARED)))
+$(BUILD)/lib/unit.a: $(UNIT_SHARED:%.c=$(BUILD)/obj/%.o) $(BUILD)/unit-shared
+	@mkdir -p $(@D); rm -f $@
+	@echo "  AR      $@"
+	@$(AR) rcs $@ $(filter %.o,$^)
+
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/obj/tests/unit/unit.o $(LIB_ALL)
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/unit.a $(LIB_ALL)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)

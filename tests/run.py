@@ -91,7 +91,7 @@ def looks_at_queues(job):
     for source in job.sources:
         if os.path.exists(source):
             with open(source, encoding="utf-8") as f:
-                if re.search(r"rig_count_queues|/dev/mqueue|queues\.names", f.read()):
+                if re.search(r"host_count_queues|/dev/mqueue|queues\.names", f.read()):
                     return True
     return False
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* Account files and their rewriting, secrecy of files, account limits. */
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +11,11 @@
 #include "auth/account_file.h"
 #include "auth/limits.h"
 #include "base/private_file.h"
-#include "tests/unit/folder.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/rig.h"
 
 #define GOOD "{SSHA}V5vA8_OePf6KFdlcDlVNSaq-G90BAgME"
 
-static char folder[TEST_FOLDER_SIZE], path[128];
+static char path[128];
 static struct ocs_auth_secret secret;
 static struct ocs_accounts *accounts;
 static struct ocs_error error;
@@ -26,25 +24,17 @@ static void setup(void)
 {
 	uint8_t key[OCS_AUTH_SECRET_BYTES] = {7};
 
-	test_folder(folder, "accounts");
-	snprintf(path, sizeof(path), "%s/accounts", folder);
+	rig_make_folder();
+	snprintf(path, sizeof(path), "%s/accounts", rig_folder);
 	ocs_auth_secret_set(&secret, key);
 	accounts = ocs_accounts_new(NULL);
 	error.text[0] = '\0';
 }
 
-static int remove_one(const char *name, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(name);
-}
-
 static void teardown(void)
 {
 	talloc_free(accounts);
-	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	rig_remove_folder();
 }
 
 static void write_file(const char *text, size_t len, mode_t mode)
@@ -220,7 +210,7 @@ TEST(setting_refuses_what_the_daemon_would_refuse_and_leaves_the_file)
 	ck_assert_int_eq(ocs_auth_file_set("/nonexistent/x", "b", GOOD, &error), -1);
 	/* no temporary file stays behind */
 	unlink(path);
-	ck_assert_int_eq(rmdir(folder), 0);
+	ck_assert_int_eq(rmdir(rig_folder), 0);
 }
 
 TEST(a_link_to_the_file_stays_a_link)
@@ -228,7 +218,7 @@ TEST(a_link_to_the_file_stays_a_link)
 	char link_path[200];
 	struct stat st;
 
-	snprintf(link_path, sizeof(link_path), "%s/link", folder);
+	snprintf(link_path, sizeof(link_path), "%s/link", rig_folder);
 	write_file("", 0, 0600);
 	ck_assert_int_eq(symlink(path, link_path), 0);
 	ck_assert_int_eq(ocs_auth_file_set(link_path, "b", GOOD, &error), 0);

@@ -4,117 +4,120 @@
 #include "tests/unit/auth/auth_rig.h"
 
 #include "base/peer.h"
-#include "tests/unit/unit.h"
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown, .timeout = 60);
 
 TEST(a_legacy_client_logs_in_and_its_token_is_good)
 {
 	char hex[41], account[OCS_AUTH_NAME_SIZE];
 
-	open_auth();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	ck_assert_str_eq(reply.salt, "AQIDBA==");
-	ck_assert_uint_eq(strlen(reply.token_salt), 28);
-	ck_assert_uint_eq(reply.ttl, 60);
-	ck_assert_uint_eq(strlen(reply.cookie_token), 28);
-	ck_assert_uint_eq(strlen(reply.cookie_session), 32);
-	legacy_answer("openchange", "test", hex);
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, cookies(), hex, &reply), OCS_AUTH_OK);
-	ck_assert_uint_eq(reply.ttl, 3600);
-	ck_assert_str_eq(reply.account, "openchange");
-	ck_assert_int_eq(ocs_auth_check_token(auth, reply.token, account), OCS_AUTH_OK);
+	auth_open();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	ck_assert_str_eq(auth_reply.salt, "AQIDBA==");
+	ck_assert_uint_eq(strlen(auth_reply.token_salt), 28);
+	ck_assert_uint_eq(auth_reply.ttl, 60);
+	ck_assert_uint_eq(strlen(auth_reply.cookie_token), 28);
+	ck_assert_uint_eq(strlen(auth_reply.cookie_session), 32);
+	auth_legacy_answer("openchange", "test", hex);
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, auth_cookies(), hex, &auth_reply),
+	                 OCS_AUTH_OK);
+	ck_assert_uint_eq(auth_reply.ttl, 3600);
+	ck_assert_str_eq(auth_reply.account, "openchange");
+	ck_assert_int_eq(ocs_auth_check_token(auth, auth_reply.token, account), OCS_AUTH_OK);
 	ck_assert_str_eq(account, "openchange");
-	ck_assert_str_eq(reported, "");
+	ck_assert_str_eq(auth_reported, "");
 }
 
 TEST(a_plain_password_in_the_ini_works_with_a_warning_and_every_mechanism)
 {
 	char salt[OCS_AUTH_SALT_SIZE];
 
-	settings.password = "pencil";
-	settings.config_file = "/nonexistent/ocsmanager.ini";
-	settings.password_line = 17;
-	open_auth();
-	ck_assert_ptr_nonnull(strstr(reported, "ocsmanager.ini:17: [auth:single]"));
-	ck_assert_ptr_nonnull(strstr(reported, "plain text"));
-	ck_assert_ptr_null(strstr(reported, "pencil"));
-	ck_assert_ptr_eq(strchr(reported, '\n') + 1, reported + strlen(reported));
-	ck_assert_int_eq(ssha(NULL, "openchange", "pencil"), OCS_AUTH_OK);
-	ck_assert_int_eq(ssha(NULL, "openchange", "pencol"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(scram("openchange", "pencil"), OCS_AUTH_OK);
-	ck_assert_int_eq(scram("openchange", "pencol"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(plain(NULL, "openchange", "pencil"), OCS_AUTH_OK);
-	ck_assert_int_eq(plain(NULL, "openchange", "pencol"), OCS_AUTH_INVALID_CREDENTIALS);
+	auth_settings.password = "pencil";
+	auth_settings.config_file = "/nonexistent/ocsmanager.ini";
+	auth_settings.password_line = 17;
+	auth_open();
+	ck_assert_ptr_nonnull(strstr(auth_reported, "ocsmanager.ini:17: [auth:single]"));
+	ck_assert_ptr_nonnull(strstr(auth_reported, "plain text"));
+	ck_assert_ptr_null(strstr(auth_reported, "pencil"));
+	ck_assert_ptr_eq(strchr(auth_reported, '\n') + 1, auth_reported + strlen(auth_reported));
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "pencil"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "pencol"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_scram("openchange", "pencil"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_scram("openchange", "pencol"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_plain(NULL, "openchange", "pencil"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_plain(NULL, "openchange", "pencol"), OCS_AUTH_INVALID_CREDENTIALS);
 	/* the made-up salt has 4 bytes and stays over a restart */
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	strcpy(salt, reply.salt);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	strcpy(salt, auth_reply.salt);
 	ck_assert_uint_eq(strlen(salt), 8);
-	reopen();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	ck_assert_str_eq(reply.salt, salt);
+	auth_reopen();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	ck_assert_str_eq(auth_reply.salt, salt);
 }
 
 TEST(an_unknown_account_looks_like_a_known_one_and_fails_the_same)
 {
 	char salt[OCS_AUTH_SALT_SIZE], text[160];
 
-	settings.password = "{SSHA}AAAAAAAAAAAAAAAAAAAAAAAAAAABAgMEBQYHCA=="; /* 8 bytes of salt */
-	open_auth();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "nobody", &reply), OCS_AUTH_OK);
-	strcpy(salt, reply.salt);
+	auth_settings.password =
+	        "{SSHA}AAAAAAAAAAAAAAAAAAAAAAAAAAABAgMEBQYHCA=="; /* 8 bytes of salt */
+	auth_open();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "nobody", &auth_reply), OCS_AUTH_OK);
+	strcpy(salt, auth_reply.salt);
 	ck_assert_uint_eq(strlen(salt), 12);
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "somebody", &reply), OCS_AUTH_OK);
-	ck_assert_str_ne(reply.salt, salt);
-	reopen();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "nobody", &reply), OCS_AUTH_OK);
-	ck_assert_str_eq(reply.salt, salt);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "somebody", &auth_reply), OCS_AUTH_OK);
+	ck_assert_str_ne(auth_reply.salt, salt);
+	auth_reopen();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "nobody", &auth_reply), OCS_AUTH_OK);
+	ck_assert_str_eq(auth_reply.salt, salt);
 
-	ck_assert_int_eq(ssha(NULL, "nobody", "x"), OCS_AUTH_INVALID_CREDENTIALS);
-	strcpy(text, reply.text);
-	ck_assert_int_eq(ssha(NULL, "openchange", "x"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_str_eq(reply.text, text);
-	ck_assert_int_eq(scram("nobody", "x"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_str_eq(reply.text, text);
-	ck_assert_int_eq(plain(NULL, "nobody", "x"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_str_eq(reply.text, text);
+	ck_assert_int_eq(auth_ssha(NULL, "nobody", "x"), OCS_AUTH_INVALID_CREDENTIALS);
+	strcpy(text, auth_reply.text);
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "x"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_str_eq(auth_reply.text, text);
+	ck_assert_int_eq(auth_scram("nobody", "x"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_str_eq(auth_reply.text, text);
+	ck_assert_int_eq(auth_plain(NULL, "nobody", "x"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_str_eq(auth_reply.text, text);
 }
 
 TEST(a_challenge_is_spent_by_its_first_answer)
 {
 	char hex[41], wrong[41];
 
-	open_auth();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	legacy_answer("openchange", "test", hex);
+	auth_open();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	auth_legacy_answer("openchange", "test", hex);
 	memset(wrong, '0', 40);
 	wrong[40] = '\0';
-	struct ocs_auth_cookies *c = cookies();
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, wrong, &reply),
+	struct ocs_auth_cookies *c = auth_cookies();
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, wrong, &auth_reply),
 	                 OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_str_eq(reply.token, "");
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, hex, &reply), OCS_AUTH_INVALID_SESSION);
+	ck_assert_str_eq(auth_reply.token, "");
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, hex, &auth_reply),
+	                 OCS_AUTH_INVALID_SESSION);
 
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	legacy_answer("openchange", "test", hex);
-	c = cookies();
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, hex, &reply), OCS_AUTH_OK);
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, hex, &reply), OCS_AUTH_INVALID_SESSION);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	auth_legacy_answer("openchange", "test", hex);
+	c = auth_cookies();
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, hex, &auth_reply), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, hex, &auth_reply),
+	                 OCS_AUTH_INVALID_SESSION);
 }
 
 TEST(a_challenge_ends_with_its_ttl_to_the_millisecond)
 {
 	char hex[41];
 
-	settings.challenge_ttl = 1;
-	open_auth();
+	auth_settings.challenge_ttl = 1;
+	auth_open();
 	for (int late = 0; late <= 1; late++) {
-		ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply),
+		ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply),
 		                 OCS_AUTH_OK);
-		ck_assert_uint_eq(reply.ttl, 1);
-		legacy_answer("openchange", "test", hex);
-		clock_ms += 999 + late;
-		ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, cookies(), hex, &reply),
+		ck_assert_uint_eq(auth_reply.ttl, 1);
+		auth_legacy_answer("openchange", "test", hex);
+		auth_clock_ms += 999 + late;
+		ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, auth_cookies(), hex, &auth_reply),
 		                 late ? OCS_AUTH_INVALID_SESSION : OCS_AUTH_OK);
 	}
 }
@@ -125,27 +128,27 @@ TEST(both_cookies_are_needed_and_must_belong_together)
 	struct ocs_auth_cookies c, a, b;
 	char s1[40], t1[40];
 
-	open_auth();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	strcpy(s1, reply.cookie_session);
-	strcpy(t1, reply.cookie_token);
+	auth_open();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	strcpy(s1, auth_reply.cookie_session);
+	strcpy(t1, auth_reply.cookie_token);
 	a = (struct ocs_auth_cookies){s1, t1};
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	legacy_answer("openchange", "test", hex);
-	b = *cookies();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	auth_legacy_answer("openchange", "test", hex);
+	b = *auth_cookies();
 	c = (struct ocs_auth_cookies){b.session, NULL};
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &c, hex, &reply),
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &c, hex, &auth_reply),
 	                 OCS_AUTH_INVALID_SESSION);
 	c = (struct ocs_auth_cookies){NULL, b.token};
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &c, hex, &reply),
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &c, hex, &auth_reply),
 	                 OCS_AUTH_INVALID_SESSION);
 	c = (struct ocs_auth_cookies){b.session, a.token};
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &c, hex, &reply),
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &c, hex, &auth_reply),
 	                 OCS_AUTH_INVALID_SESSION);
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, NULL, hex, &reply),
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, NULL, hex, &auth_reply),
 	                 OCS_AUTH_INVALID_SESSION);
 	/* none of that was an answer */
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &b, hex, &reply), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, &b, hex, &auth_reply), OCS_AUTH_OK);
 }
 
 TEST(missing_and_malformed_parameters_are_named)
@@ -153,32 +156,35 @@ TEST(missing_and_malformed_parameters_are_named)
 	static const char *const bad[] = {"a b", "a\n", "ä", "a/b", "a:b"};
 	char name[130];
 
-	open_auth();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, NULL, &reply), OCS_AUTH_MISSING_PARAMETER);
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "", &reply), OCS_AUTH_MISSING_PARAMETER);
+	auth_open();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, NULL, &auth_reply),
+	                 OCS_AUTH_MISSING_PARAMETER);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "", &auth_reply),
+	                 OCS_AUTH_MISSING_PARAMETER);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, bad[i], &reply),
+		ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, bad[i], &auth_reply),
 		                 OCS_AUTH_INVALID_PARAMETER);
 	memset(name, 'x', 129);
 	name[129] = '\0';
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, name, &reply), OCS_AUTH_INVALID_PARAMETER);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, name, &auth_reply),
+	                 OCS_AUTH_INVALID_PARAMETER);
 	name[128] = '\0';
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, name, &reply), OCS_AUTH_OK);
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, cookies(), NULL, &reply),
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, name, &auth_reply), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, auth_cookies(), NULL, &auth_reply),
 	                 OCS_AUTH_MISSING_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "biws", &reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "biws", &auth_reply),
 	                 OCS_AUTH_MISSING_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-1", "biws", &reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-1", "biws", &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", "biws", &reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", "biws", &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", "%%%", &reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", "%%%", &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, NULL, &reply),
+	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, NULL, &auth_reply),
 	                 OCS_AUTH_MISSING_PARAMETER);
-	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, "AAAA", &reply),
+	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, "AAAA", &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, "YWJj", &reply),
+	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, "YWJj", &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
 }
 
@@ -187,57 +193,59 @@ TEST(huge_input_is_refused_not_kept)
 	static char big[65536];
 
 	memset(big, 'A', sizeof(big) - 1);
-	open_auth();
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, big, &reply), OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", big, &reply),
+	auth_open();
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, big, &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, big, &reply), OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(check(big), OCS_AUTH_TOKEN_INVALID);
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &reply), OCS_AUTH_OK);
-	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, cookies(), big, &reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", big, &auth_reply),
+	                 OCS_AUTH_INVALID_PARAMETER);
+	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, big, &auth_reply),
+	                 OCS_AUTH_INVALID_PARAMETER);
+	ck_assert_int_eq(auth_check(big), OCS_AUTH_TOKEN_INVALID);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, auth_cookies(), big, &auth_reply),
 	                 OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(plain(NULL, "openchange", ""), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_plain(NULL, "openchange", ""), OCS_AUTH_INVALID_CREDENTIALS);
 }
 
 TEST(plain_needs_a_private_line_before_it_is_looked_at)
 {
-	open_auth();
-	ck_assert_int_eq(ocs_auth_plain(auth, NULL, false, "%%%", &reply),
+	auth_open();
+	ck_assert_int_eq(ocs_auth_plain(auth, NULL, false, "%%%", &auth_reply),
 	                 OCS_AUTH_ACCESS_FORBIDDEN);
-	ck_assert_int_eq(ocs_auth_plain(auth, NULL, false, NULL, &reply),
+	ck_assert_int_eq(ocs_auth_plain(auth, NULL, false, NULL, &auth_reply),
 	                 OCS_AUTH_ACCESS_FORBIDDEN);
-	ck_assert_str_eq(reply.account, "");
+	ck_assert_str_eq(auth_reply.account, "");
 	ck_assert(ocs_peer_is_loopback(NULL));
-	ck_assert(ocs_peer_is_loopback(from("127.9.9.9")));
-	ck_assert(ocs_peer_is_loopback(from("::1")));
-	ck_assert(ocs_peer_is_loopback(from("::ffff:127.0.0.1")));
-	ck_assert(!ocs_peer_is_loopback(from("192.0.2.1")));
-	ck_assert(!ocs_peer_is_loopback(from("2001:db8::1")));
+	ck_assert(ocs_peer_is_loopback(auth_from("127.9.9.9")));
+	ck_assert(ocs_peer_is_loopback(auth_from("::1")));
+	ck_assert(ocs_peer_is_loopback(auth_from("::ffff:127.0.0.1")));
+	ck_assert(!ocs_peer_is_loopback(auth_from("192.0.2.1")));
+	ck_assert(!ocs_peer_is_loopback(auth_from("2001:db8::1")));
 }
 
 TEST(mechanisms_can_be_switched_off)
 {
 	const char *names[3];
 
-	open_auth();
+	auth_open();
 	ck_assert_uint_eq(ocs_auth_mechanisms(auth, names), 3);
 	ck_assert_str_eq(names[0], "SCRAM-SHA-256");
 	ck_assert_str_eq(names[1], "SSHA");
 	ck_assert_str_eq(names[2], "PLAIN");
-	settings.mechanisms = "SCRAM-SHA-256";
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, NULL), 0);
+	auth_settings.mechanisms = "SCRAM-SHA-256";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
 	ck_assert_uint_eq(ocs_auth_mechanisms(auth, names), 1);
-	ck_assert_int_eq(ssha(NULL, "openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
-	ck_assert_int_eq(plain(NULL, "openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
-	settings.mechanisms = "plain ,ssha";
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, NULL), 0);
-	ck_assert_int_eq(ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
-	ck_assert_int_eq(scram("openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
+	ck_assert_int_eq(auth_plain(NULL, "openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
+	auth_settings.mechanisms = "plain ,ssha";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_scram("openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
 	struct ocs_error error;
-	settings.mechanisms = "SSHA, NTLM";
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, &error), -1);
+	auth_settings.mechanisms = "SSHA, NTLM";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, &error), -1);
 	ck_assert_ptr_nonnull(strstr(error.text, "NTLM"));
-	ck_assert_int_eq(ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
 }
 
 TEST(crypt_hashes_serve_plain_only)
@@ -251,19 +259,19 @@ TEST(crypt_hashes_serve_plain_only)
 	         "FNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1\nold:{SSHA}V5vA8_OePf6KFdlcDlVNSaq-"
 	         "G90BAgME\n",
 	         hash);
-	write_accounts(line);
-	settings.backend = "file";
-	settings.file = account_file;
-	settings.failed_logins = 100;
-	open_auth();
-	ck_assert_int_eq(plain(NULL, "yes", "geheim"), OCS_AUTH_OK);
-	ck_assert_int_eq(plain(NULL, "yes", "geheime"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(plain(NULL, "six", "Hello world!"), OCS_AUTH_OK);
-	ck_assert_int_eq(plain(NULL, "six", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(plain(NULL, "old", "test"), OCS_AUTH_OK);
-	ck_assert_int_eq(plain(NULL, "nobody", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(ssha(NULL, "yes", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(scram("yes", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
+	auth_write_accounts(line);
+	auth_settings.backend = "file";
+	auth_settings.file = auth_account_file;
+	auth_settings.failed_logins = 100;
+	auth_open();
+	ck_assert_int_eq(auth_plain(NULL, "yes", "geheim"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_plain(NULL, "yes", "geheime"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_plain(NULL, "six", "Hello world!"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_plain(NULL, "six", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_plain(NULL, "old", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_plain(NULL, "nobody", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_ssha(NULL, "yes", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_scram("yes", "geheim"), OCS_AUTH_INVALID_CREDENTIALS);
 }
 
 static double cpu_ms(const char *name)
@@ -273,7 +281,7 @@ static double cpu_ms(const char *name)
 
 	for (int i = 0; i < 5; i++) {
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &a);
-		ck_assert_int_eq(plain(NULL, name, "wrong"), OCS_AUTH_INVALID_CREDENTIALS);
+		ck_assert_int_eq(auth_plain(NULL, name, "wrong"), OCS_AUTH_INVALID_CREDENTIALS);
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &b);
 		double ms =
 		        (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
@@ -291,11 +299,11 @@ TEST(plain_costs_the_same_for_every_name)
 	ck_assert_int_eq(ocs_auth_make_hash("SCRAM-SHA-256", "a", scrams, NULL), 0);
 	snprintf(line, sizeof(line), "a:%s\nb:%s\nc:{SSHA}V5vA8_OePf6KFdlcDlVNSaq-G90BAgME\n",
 	         crypt, scrams);
-	write_accounts(line);
-	settings.backend = "file";
-	settings.file = account_file;
-	settings.failed_logins = 1000;
-	open_auth();
+	auth_write_accounts(line);
+	auth_settings.backend = "file";
+	auth_settings.file = auth_account_file;
+	auth_settings.failed_logins = 1000;
+	auth_open();
 	double a = cpu_ms("a");
 	static const char *const others[] = {"b", "c", "nobody"};
 	for (int i = 0; i < 3; i++) {
@@ -309,98 +317,104 @@ TEST(a_token_expires_and_survives_a_restart)
 {
 	char token[OCS_AUTH_TOKEN_SIZE];
 
-	settings.token_ttl = 1;
-	open_auth();
-	ck_assert_int_eq(ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
-	ck_assert_uint_eq(reply.ttl, 1);
-	strcpy(token, reply.token);
-	reopen();
-	clock_ms += 999;
-	ck_assert_int_eq(check(token), OCS_AUTH_OK);
-	clock_ms += 1;
-	ck_assert_int_eq(check(token), OCS_AUTH_TOKEN_EXPIRED);
-	ck_assert_int_eq(ocs_auth_logout(auth, token, &reply), OCS_AUTH_TOKEN_EXPIRED);
+	auth_settings.token_ttl = 1;
+	auth_open();
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_uint_eq(auth_reply.ttl, 1);
+	strcpy(token, auth_reply.token);
+	auth_reopen();
+	auth_clock_ms += 999;
+	ck_assert_int_eq(auth_check(token), OCS_AUTH_OK);
+	auth_clock_ms += 1;
+	ck_assert_int_eq(auth_check(token), OCS_AUTH_TOKEN_EXPIRED);
+	ck_assert_int_eq(ocs_auth_logout(auth, token, &auth_reply), OCS_AUTH_TOKEN_EXPIRED);
 }
 
 TEST(a_changed_or_removed_account_ends_its_tokens)
 {
 	char token[OCS_AUTH_TOKEN_SIZE];
-	const char *hash = settings.password;
+	const char *hash = auth_settings.password;
 
-	open_auth();
-	ck_assert_int_eq(ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
-	strcpy(token, reply.token);
-	settings.password = "other";
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, NULL), 0);
-	ck_assert_int_eq(check(token), OCS_AUTH_TOKEN_INVALID);
-	settings.password = hash;
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, NULL), 0);
-	ck_assert_int_eq(check(token), OCS_AUTH_OK);
-	settings.username = "another";
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, NULL), 0);
-	ck_assert_int_eq(check(token), OCS_AUTH_TOKEN_INVALID);
+	auth_open();
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
+	strcpy(token, auth_reply.token);
+	auth_settings.password = "other";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
+	ck_assert_int_eq(auth_check(token), OCS_AUTH_TOKEN_INVALID);
+	auth_settings.password = hash;
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
+	ck_assert_int_eq(auth_check(token), OCS_AUTH_OK);
+	auth_settings.username = "another";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
+	ck_assert_int_eq(auth_check(token), OCS_AUTH_TOKEN_INVALID);
 }
 
 TEST(a_failed_reload_keeps_what_was)
 {
 	struct ocs_error error;
 
-	open_auth();
-	settings.password = "{SSHA}broken";
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, &error), -1);
-	settings.backend = "ldap";
-	ck_assert_int_eq(ocs_auth_reload(auth, &settings, &error), -1);
+	auth_open();
+	auth_settings.password = "{SSHA}broken";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, &error), -1);
+	auth_settings.backend = "ldap";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, &error), -1);
 	ck_assert_str_eq(error.text, "auth = ldap is not in this version");
-	ck_assert_int_eq(ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
 }
 
 TEST(ten_failures_of_a_pair_stop_it_alike_for_known_and_unknown)
 {
 	static const char *const names[] = {"openchange", "nobody"};
 
-	open_auth();
+	auth_open();
 	for (int n = 0; n < 2; n++) {
 		for (int i = 0; i < 10; i++)
-			ck_assert_int_eq(ssha("192.0.2.1", names[n], "x"),
+			ck_assert_int_eq(auth_ssha("192.0.2.1", names[n], "x"),
 			                 OCS_AUTH_INVALID_CREDENTIALS);
-		clock_ms += 1000;
-		ck_assert_int_eq(ssha("192.0.2.1", names[n], "test"), OCS_AUTH_TOO_MANY_ATTEMPTS);
-		ck_assert_uint_eq(reply.retry_after, 299);
-		ck_assert_int_eq(plain("192.0.2.1", names[n], "test"), OCS_AUTH_TOO_MANY_ATTEMPTS);
+		auth_clock_ms += 1000;
+		ck_assert_int_eq(auth_ssha("192.0.2.1", names[n], "test"),
+		                 OCS_AUTH_TOO_MANY_ATTEMPTS);
+		ck_assert_uint_eq(auth_reply.retry_after, 299);
+		ck_assert_int_eq(auth_plain("192.0.2.1", names[n], "test"),
+		                 OCS_AUTH_TOO_MANY_ATTEMPTS);
 	}
 	/* another address is not concerned, and the wait is true */
-	ck_assert_int_eq(ssha("192.0.2.2", "openchange", "test"), OCS_AUTH_OK);
-	ck_assert_int_eq(check(reply.token), OCS_AUTH_OK);
-	clock_ms += 299000;
-	ck_assert_int_eq(ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_ssha("192.0.2.2", "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_check(auth_reply.token), OCS_AUTH_OK);
+	auth_clock_ms += 299000;
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
 }
 
 TEST(a_full_table_of_challenges_is_overloaded_until_one_ends)
 {
 	struct ocs_auth_counts counts;
 
-	settings.pending_challenges = 16;
-	open_auth();
+	auth_settings.pending_challenges = 16;
+	auth_open();
 	/* an address has an eighth */
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, from("192.0.2.1"), "a", &reply), OCS_AUTH_OK);
-	clock_ms += 10000;
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, from("192.0.2.1"), "a", &reply), OCS_AUTH_OK);
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, from("192.0.2.1"), "a", &reply),
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.1"), "a", &auth_reply),
+	                 OCS_AUTH_OK);
+	auth_clock_ms += 10000;
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.1"), "a", &auth_reply),
+	                 OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.1"), "a", &auth_reply),
 	                 OCS_AUTH_OVERLOADED);
-	ck_assert_uint_eq(reply.retry_after, 50);
-	ck_assert_str_eq(reply.cookie_session, "");
-	ck_assert_str_eq(reply.salt, "");
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, from("192.0.2.2"), "a", &reply), OCS_AUTH_OK);
+	ck_assert_uint_eq(auth_reply.retry_after, 50);
+	ck_assert_str_eq(auth_reply.cookie_session, "");
+	ck_assert_str_eq(auth_reply.salt, "");
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.2"), "a", &auth_reply),
+	                 OCS_AUTH_OK);
 	for (int i = 3; i < 16; i++)
-		ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "a", &reply), OCS_AUTH_OK);
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, from("192.0.2.3"), "a", &reply),
+		ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "a", &auth_reply), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.3"), "a", &auth_reply),
 	                 OCS_AUTH_OVERLOADED);
 	ocs_auth_count(auth, &counts);
 	ck_assert_uint_eq(counts.pending_challenges, 16);
 	ck_assert_uint_eq(counts.accounts, 1);
-	clock_ms += 50000;
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, from("192.0.2.3"), "a", &reply), OCS_AUTH_OK);
-	clock_ms += 60000;
+	auth_clock_ms += 50000;
+	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.3"), "a", &auth_reply),
+	                 OCS_AUTH_OK);
+	auth_clock_ms += 60000;
 	ocs_auth_count(auth, &counts);
 	ck_assert_uint_eq(counts.pending_challenges, 0);
 }

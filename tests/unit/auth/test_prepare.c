@@ -3,7 +3,6 @@
 /* One preparation of passwords for every scheme and every mechanism. */
 #include "auth/prepare.h"
 #include "tests/unit/auth/auth_rig.h"
-#include "tests/unit/unit.h"
 
 #include <crypt.h>
 
@@ -17,7 +16,7 @@
 #define BIDI       "\xd7\x90z" /* right to left, then left to right */
 #define NOTHING    "\xc2\xad"  /* all of it is taken out */
 
-TESTS_HAVE(.setup = setup, .teardown = teardown);
+TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown);
 
 TEST(what_it_makes_of_a_password)
 {
@@ -60,11 +59,11 @@ static void serve(const char *hash)
 	char line[700];
 
 	snprintf(line, sizeof(line), "u:%s\n", hash);
-	write_accounts(line);
-	settings.backend = "file";
-	settings.file = account_file;
-	settings.failed_logins = 100;
-	open_auth();
+	auth_write_accounts(line);
+	auth_settings.backend = "file";
+	auth_settings.file = auth_account_file;
+	auth_settings.failed_logins = 100;
+	auth_open();
 }
 
 TEST(an_account_of_ours_is_served_however_the_password_is_composed)
@@ -79,14 +78,15 @@ TEST(an_account_of_ours_is_served_however_the_password_is_composed)
 			                 0);
 			serve(hash);
 			for (int j = 0; j < 2; j++) {
-				ck_assert_int_eq(plain(NULL, "u", made[j]), OCS_AUTH_OK);
+				ck_assert_int_eq(auth_plain(NULL, "u", made[j]), OCS_AUTH_OK);
 				if (scheme == 0)
-					ck_assert_int_eq(scram("u", made[j]), OCS_AUTH_OK);
+					ck_assert_int_eq(auth_scram("u", made[j]), OCS_AUTH_OK);
 			}
 			/* an old client does not prepare: it sends what is most common */
 			if (scheme == 1)
-				ck_assert_int_eq(ssha(NULL, "u", COMPOSED), OCS_AUTH_OK);
-			ck_assert_int_eq(plain(NULL, "u", "cafe"), OCS_AUTH_INVALID_CREDENTIALS);
+				ck_assert_int_eq(auth_ssha(NULL, "u", COMPOSED), OCS_AUTH_OK);
+			ck_assert_int_eq(auth_plain(NULL, "u", "cafe"),
+			                 OCS_AUTH_INVALID_CREDENTIALS);
 			ocs_auth_close(auth);
 			auth = NULL;
 		}
@@ -115,14 +115,14 @@ TEST(a_hash_made_elsewhere_of_any_bytes_is_served_by_plain)
 
 	for (int i = 0; i < 6; i++) {
 		serve(crypt(raw[i], "$6$rounds=1000$abcdefgh"));
-		ck_assert_int_eq(plain(NULL, "u", raw[i]), OCS_AUTH_OK);
-		ck_assert_int_eq(plain(NULL, "u", "x"), OCS_AUTH_INVALID_CREDENTIALS);
+		ck_assert_int_eq(auth_plain(NULL, "u", raw[i]), OCS_AUTH_OK);
+		ck_assert_int_eq(auth_plain(NULL, "u", "x"), OCS_AUTH_INVALID_CREDENTIALS);
 		ocs_auth_close(auth);
 		auth = NULL;
 	}
 	/* its password in another composition is another password: nobody can know better */
 	serve(crypt(DECOMPOSED, "$6$rounds=1000$abcdefgh"));
-	ck_assert_int_eq(plain(NULL, "u", COMPOSED), OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(auth_plain(NULL, "u", COMPOSED), OCS_AUTH_INVALID_CREDENTIALS);
 }
 
 TEST(a_plain_password_of_the_ini_serves_all_and_old_clients_as_it_stands)
@@ -130,23 +130,24 @@ TEST(a_plain_password_of_the_ini_serves_all_and_old_clients_as_it_stands)
 	static const char *const both[] = {COMPOSED, DECOMPOSED};
 
 	for (int i = 0; i < 2; i++) {
-		settings.password = both[i];
-		settings.failed_logins = 100;
-		open_auth();
+		auth_settings.password = both[i];
+		auth_settings.failed_logins = 100;
+		auth_open();
 		for (int j = 0; j < 2; j++) {
-			ck_assert_int_eq(plain(NULL, "openchange", both[j]), OCS_AUTH_OK);
-			ck_assert_int_eq(scram("openchange", both[j]), OCS_AUTH_OK);
+			ck_assert_int_eq(auth_plain(NULL, "openchange", both[j]), OCS_AUTH_OK);
+			ck_assert_int_eq(auth_scram("openchange", both[j]), OCS_AUTH_OK);
 		}
-		ck_assert_int_eq(ssha(NULL, "openchange", COMPOSED), OCS_AUTH_OK);
-		ck_assert_int_eq(ssha(NULL, "openchange", both[i]), OCS_AUTH_OK);
-		ck_assert_int_eq(ssha(NULL, "openchange", "cafe"), OCS_AUTH_INVALID_CREDENTIALS);
+		ck_assert_int_eq(auth_ssha(NULL, "openchange", COMPOSED), OCS_AUTH_OK);
+		ck_assert_int_eq(auth_ssha(NULL, "openchange", both[i]), OCS_AUTH_OK);
+		ck_assert_int_eq(auth_ssha(NULL, "openchange", "cafe"),
+		                 OCS_AUTH_INVALID_CREDENTIALS);
 		ocs_auth_close(auth);
 		auth = NULL;
 	}
-	settings.password = BIDI;
-	open_auth();
-	ck_assert_int_eq(plain(NULL, "openchange", BIDI), OCS_AUTH_OK);
-	ck_assert_int_eq(ssha(NULL, "openchange", BIDI), OCS_AUTH_OK);
+	auth_settings.password = BIDI;
+	auth_open();
+	ck_assert_int_eq(auth_plain(NULL, "openchange", BIDI), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_ssha(NULL, "openchange", BIDI), OCS_AUTH_OK);
 }
 
 TEST(the_parts_of_a_plain_message)
@@ -169,10 +170,10 @@ TEST(the_parts_of_a_plain_message)
 	};
 	char text[200];
 
-	open_auth();
+	auth_open();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		ocs_auth_b64_encode(text, rows[i].bytes, rows[i].len);
-		ck_assert_msg(ocs_auth_plain(auth, NULL, true, text, &reply) == rows[i].result,
-		              "row %zu: %s", i, reply.text);
+		ck_assert_msg(ocs_auth_plain(auth, NULL, true, text, &auth_reply) == rows[i].result,
+		              "row %zu: %s", i, auth_reply.text);
 	}
 }

@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Many threads on one struct ocs_auth: logins, checks, logouts and reloads at once. Run it under
  * the thread sanitizer as well; CK_FORK=no keeps it in one process. */
-#include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,8 +13,7 @@
 #include "auth/auth.h"
 #include "auth/codec.h"
 #include "auth/ssha.h"
-#include "tests/unit/folder.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/rig.h"
 
 #define THREADS 6
 #define ROUNDS  40
@@ -90,25 +88,17 @@ static void *reload(void *arg)
 	return NULL;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 TESTS_HAVE(.timeout = 120);
 
 TEST(threads_log_in_check_log_out_and_reload_together)
 {
-	char folder[TEST_FOLDER_SIZE], private_folder[TEST_FOLDER_SIZE + 16];
+	char private_folder[RIG_FOLDER_SIZE + 16];
 	pthread_t threads[THREADS + 1];
 	struct ocs_error error;
 	void *failed;
 
-	test_folder(folder, "threads");
-	snprintf(private_folder, sizeof(private_folder), "%s/private", folder);
+	rig_make_folder();
+	snprintf(private_folder, sizeof(private_folder), "%s/private", rig_folder);
 	settings = (struct ocs_auth_settings){.backend = "single",
 	                                      .username = "openchange",
 	                                      .password = "pencil",
@@ -129,5 +119,5 @@ TEST(threads_log_in_check_log_out_and_reload_together)
 	ck_assert_int_eq(logins, THREADS * ROUNDS);
 	ck_assert_int_eq(refused, THREADS * ROUNDS / 8);
 	ocs_auth_close(auth);
-	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	rig_remove_folder();
 }

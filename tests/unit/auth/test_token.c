@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Tokens bit by bit, the secret's file, revocations over restarts and damage. */
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +13,9 @@
 #include "auth/auth.h"
 #include "auth/revoke.h"
 #include "auth/token.h"
-#include "tests/unit/folder.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/rig.h"
 
-static char folder[TEST_FOLDER_SIZE], private_folder[128], secret_path[200], tdb_path[200],
-        reported[2048];
+static char private_folder[128], secret_path[200], tdb_path[200], reported[2048];
 static struct ocs_auth_settings settings;
 static struct ocs_auth *auth;
 static struct ocs_auth_reply reply;
@@ -40,8 +37,8 @@ static void on_report(int priority, const char *text, void *arg)
 
 static void setup(void)
 {
-	test_folder(folder, "token");
-	snprintf(private_folder, sizeof(private_folder), "%s/private", folder);
+	rig_make_folder();
+	snprintf(private_folder, sizeof(private_folder), "%s/private", rig_folder);
 	snprintf(secret_path, sizeof(secret_path), "%s/secret", private_folder);
 	snprintf(tdb_path, sizeof(tdb_path), "%s/auth.tdb", private_folder);
 	reported[0] = '\0';
@@ -62,19 +59,11 @@ static void setup(void)
 	ck_assert_msg(ocs_auth_open(&settings, &auth, &error) == 0, "%s", error.text);
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static void teardown(void)
 {
 	ocs_auth_close(auth);
 	auth = NULL;
-	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	rig_remove_folder();
 }
 
 static int reopen(void)
@@ -327,8 +316,8 @@ TEST(nodes_that_share_a_secret_file_accept_each_others_tokens)
 	struct ocs_auth *second;
 	char account[OCS_AUTH_NAME_SIZE];
 
-	snprintf(shared, sizeof(shared), "%s/shared", folder);
-	snprintf(other_folder, sizeof(other_folder), "%s/private2", folder);
+	snprintf(shared, sizeof(shared), "%s/shared", rig_folder);
+	snprintf(other_folder, sizeof(other_folder), "%s/private2", rig_folder);
 	settings.secret_file = shared;
 	ck_assert_msg(reopen() == 0, "%s", error.text);
 	other = settings;
@@ -344,7 +333,7 @@ TEST(a_bad_ini_changes_nothing_on_disk)
 {
 	char folder2[200];
 
-	snprintf(folder2, sizeof(folder2), "%s/never", folder);
+	snprintf(folder2, sizeof(folder2), "%s/never", rig_folder);
 	settings.private_folder = folder2;
 	settings.backend = "ldap";
 	ck_assert_int_eq(reopen(), -1);
@@ -365,7 +354,7 @@ TEST(revocations_are_bounded)
 	char path[200];
 	uint8_t id[OCS_TOKEN_ID] = {0};
 
-	snprintf(path, sizeof(path), "%s/r.tdb", folder);
+	snprintf(path, sizeof(path), "%s/r.tdb", rig_folder);
 	ck_assert_int_eq(ocs_revoked_open(path, false, false, 2, 0, &revoked, &error),
 	                 OCS_REVOKED_MISSING);
 	ck_assert_int_eq(ocs_revoked_open(path, true, false, 2, 0, &revoked, &error),

@@ -5,7 +5,6 @@
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
 
 #include "base/sized.h"
-#include "tests/unit/unit.h"
 
 #define UNTOUCHED 0xa5
 
@@ -18,7 +17,7 @@ static void ck_untouched(const void *object, size_t from, size_t to)
 		ck_assert_uint_eq(((const uint8_t *)object)[i], UNTOUCHED);
 }
 
-TESTS_HAVE(.setup = rig_setup_all, .teardown = rig_teardown);
+TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder);
 
 TEST(what_one_side_does_not_know_is_zero_and_is_not_touched)
 {
@@ -42,20 +41,20 @@ TEST(what_one_side_does_not_know_is_zero_and_is_not_touched)
 
 TEST(an_older_host_of_libocsnotify_works_and_nothing_is_written_past_its_event)
 {
-	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, rig_user);
-	struct ocs_entry mail = rig_newmail(FOLDER, MESSAGE);
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
+	struct ocs_entry mail = entry_newmail(EMSMDB_FOLDER, EMSMDB_MESSAGE);
 	struct ocsnotify_event event;
 	size_t older = UP_TO(ocsnotify_event, accepted_at);
 	uint8_t of_older[64], of_newer[64];
 	size_t len;
 
 	ck_assert_int_eq(ocsnotify_subscribe(session, 7, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &mail), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &mail), 1);
 	memset(&event, UNTOUCHED, sizeof(event));
 	ck_assert_int_eq(ocsnotify_next_event_sized(session, &event, older), 1);
 	ck_assert_uint_eq(event.handle, 7);
-	ck_assert_uint_eq(event.message_id, MESSAGE);
+	ck_assert_uint_eq(event.message_id, EMSMDB_MESSAGE);
 	ck_assert_str_eq(event.message_class, "IPM.Note");
 	ck_untouched(&event, older, sizeof(event));
 
@@ -68,9 +67,9 @@ TEST(an_older_host_of_libocsnotify_works_and_nothing_is_written_past_its_event)
 
 TEST(a_newer_host_of_libocsnotify_gets_zeros)
 {
-	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, rig_user);
-	struct ocs_entry mail = rig_newmail(FOLDER, MESSAGE);
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
+	struct ocs_entry mail = entry_newmail(EMSMDB_FOLDER, EMSMDB_MESSAGE);
 	struct {
 		struct ocsnotify_event known;
 		uint64_t unknown;
@@ -78,7 +77,7 @@ TEST(a_newer_host_of_libocsnotify_gets_zeros)
 	uint8_t out[64];
 
 	ck_assert_int_eq(ocsnotify_subscribe(session, 7, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &mail), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &mail), 1);
 	ck_assert_int_eq(ocsnotify_next_event_sized(session, &event.known, sizeof(event)), 1);
 	ck_assert_uint_eq(event.unknown, 0);
 	ck_assert_uint_gt(
@@ -91,9 +90,9 @@ TEST(a_newer_host_of_libocsnotify_gets_zeros)
 
 TEST(an_older_host_of_libocsemsmdb_works_and_nothing_is_written_past_its_structs)
 {
-	struct ocsnotify *context = rig_open();
+	struct ocsnotify *context = host_open();
 	struct ocsemsmdb_settings settings;
-	struct ocsemsmdb_caller caller = {.user = rig_user, .privacy = true};
+	struct ocsemsmdb_caller caller = {.user = host_user, .privacy = true};
 	struct ocsemsmdb_connect connect = {.user_dn = "/cn=x", .link = OCSEMSMDB_NO_LINK};
 	struct ocsemsmdb_connected connected;
 	struct ocsemsmdb_stats stats;
@@ -126,7 +125,7 @@ TEST(an_older_host_of_libocsemsmdb_works_and_nothing_is_written_past_its_structs
 
 TEST(what_a_newer_host_asks_for_and_libocsemsmdb_does_not_know_is_refused)
 {
-	struct ocsnotify *context = rig_open();
+	struct ocsnotify *context = host_open();
 	struct {
 		struct ocsemsmdb_settings known;
 		uint64_t unknown;
@@ -134,7 +133,7 @@ TEST(what_a_newer_host_asks_for_and_libocsemsmdb_does_not_know_is_refused)
 	struct {
 		struct ocsemsmdb_caller known;
 		uint64_t unknown;
-	} caller = {.known = {.user = rig_user, .privacy = true}, .unknown = 1};
+	} caller = {.known = {.user = host_user, .privacy = true}, .unknown = 1};
 	struct ocsemsmdb_connect connect = {.user_dn = "/cn=x", .link = OCSEMSMDB_NO_LINK};
 	struct ocsemsmdb_connected connected;
 	struct ocsemsmdb_session *session;

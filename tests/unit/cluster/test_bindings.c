@@ -13,14 +13,12 @@
 
 #include "cluster/bindings_internal.h"
 #include "registry/registry.h"
-#include "tests/unit/folder.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/rig.h"
 
 static struct ocs_link_status status;
 static struct ocs_link_settings settings;
 static struct ocs_bindings bindings;
 static struct ocs_registry *registry;
-static char folder[TEST_FOLDER_SIZE];
 static char logged[1024];
 
 static void log_text(int priority, const char *text)
@@ -31,8 +29,8 @@ static void log_text(int priority, const char *text)
 
 static void setup(void)
 {
-	test_folder(folder, "bind");
-	ck_assert_int_eq(ocs_registry_open(folder, true, &registry, NULL, NULL), 0);
+	rig_make_folder();
+	ck_assert_int_eq(ocs_registry_open(rig_folder, true, &registry, NULL, NULL), 0);
 	ocs_link_status_init(&status);
 	settings = (struct ocs_link_settings){
 	        .uris = "amqp://u:p@127.0.0.1:1/", /* nobody listens there */
@@ -55,14 +53,11 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[TEST_FOLDER_SIZE + 16];
-
 	ocs_bindings_table_free(&bindings);
 	close(bindings.wake);
 	ocs_registry_close(registry);
 	ocs_link_status_destroy(&status);
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	ck_assert_int_eq(system(command), 0);
+	rig_remove_folder();
 }
 
 /* The user has a session, or has none. */
@@ -347,11 +342,11 @@ TEST(test_with_the_broker_away_it_starts_says_so_and_stops)
 	uint64_t start;
 	int fd;
 
-	ck_assert_msg(ocs_bindings_start(&settings, folder, &status, log_text, &running, &error) ==
-	                      0,
-	              "%s", error.text);
+	ck_assert_msg(
+	        ocs_bindings_start(&settings, rig_folder, &status, log_text, &running, &error) == 0,
+	        "%s", error.text);
 	ocs_bindings_visit(running, registry);
-	fd = ocs_bind_request_send(folder, "jdoe", 1000);
+	fd = ocs_bind_request_send(rig_folder, "jdoe", 1000);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ocs_bind_reply_read(fd, 3000, &reply), 1);
 	close(fd);
@@ -366,7 +361,7 @@ TEST(test_with_the_broker_away_it_starts_says_so_and_stops)
 	/* By now nobody waits for it any more. */
 	for (int i = 0; i < 100; i++) {
 		start = ocs_clock_ms();
-		fd = ocs_bind_request_send(folder, "asmith", 1000);
+		fd = ocs_bind_request_send(rig_folder, "asmith", 1000);
 		ck_assert_int_eq(ocs_bind_reply_read(fd, 3000, &reply), 1);
 		close(fd);
 		ck_assert_int_eq(reply.status, OCS_BIND_UNBOUND);
@@ -375,5 +370,5 @@ TEST(test_with_the_broker_away_it_starts_says_so_and_stops)
 		ck_assert_int_lt(i, 99);
 	}
 	ck_assert_int_eq(ocs_bindings_stop(running), 0);
-	ck_assert_int_eq(ocs_bind_request_send(folder, "jdoe", 1000), -2 /* ENOENT */);
+	ck_assert_int_eq(ocs_bind_request_send(rig_folder, "jdoe", 1000), -2 /* ENOENT */);
 }

@@ -14,8 +14,7 @@
 
 #include "cluster/outbox.h"
 #include "cluster/outbox_internal.h"
-#include "tests/unit/folder.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/rig.h"
 
 #define MESSAGES_MAX 2000
 #define NOT_YET      (-1)
@@ -25,7 +24,7 @@ static struct ocs_link_status status;
 static struct ocs_spool *spool;
 static struct ocs_outbox *outbox;
 static struct ocs_error error;
-static char folder[TEST_FOLDER_SIZE], uri[64];
+static char uri[64];
 static int listening = -1;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -86,7 +85,7 @@ static void setup(void)
 	        .confirm_timeout = 1,
 	        .pending_max = 100,
 	};
-	test_folder(folder, "outbox");
+	rig_make_folder();
 	for (unsigned i = 0; i < MESSAGES_MAX; i++)
 		outcomes[i] = (struct outcome){.end = NOT_YET};
 	n_put = n_ended = 0;
@@ -95,12 +94,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
 	ocs_spool_close(spool);
 	spool = NULL;
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	ck_assert_int_eq(system(command), 0);
+	rig_remove_folder();
 	close(listening);
 	ocs_link_status_destroy(&status);
 }
@@ -109,7 +105,7 @@ static void open_spool(uint64_t max)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/spool", folder);
+	snprintf(path, sizeof(path), "%s/spool", rig_folder);
 	ck_assert_msg(ocs_spool_open(path, max, &spool, NULL, &error) == 0, "%s", error.text);
 }
 

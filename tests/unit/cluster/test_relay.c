@@ -5,7 +5,6 @@
 #include "tests/unit/notify/dispatch_rig.h"
 
 #include "cluster/relay.h"
-#include "tests/unit/unit.h"
 
 static struct ocs_link_settings settings = {.node = "a"};
 static struct ocs_link_status status;
@@ -39,7 +38,7 @@ static void end_all(enum ocs_outbox_end end)
 
 static void setup(void)
 {
-	rig_setup();
+	dispatch_setup();
 	memset(&relay, 0, sizeof(relay));
 	settings.relay = false;
 	n_put = 0;
@@ -48,14 +47,14 @@ static void setup(void)
 static void start(void)
 {
 	ocs_link_status_init(&status);
-	rig_start();
+	dispatch_start();
 	relay.settings = &settings;
 	relay.status = &status;
 	relay.dispatch = dispatch;
 	ocs_relay_init(&relay);
 }
 
-static void submit(struct rig_waiter *waiter, const struct ocs_notification *items, size_t n,
+static void submit(struct dispatch_waiter *waiter, const struct ocs_notification *items, size_t n,
                    bool refused)
 {
 	struct ocs_request *request = talloc_zero(NULL, struct ocs_request);
@@ -66,7 +65,7 @@ static void submit(struct rig_waiter *waiter, const struct ocs_notification *ite
 	request->results = talloc_zero_array(request, struct ocs_result, n);
 	if (refused)
 		ocs_result_refuse(&request->results[0], 403, "ACCESS_FORBIDDEN", "no");
-	request->done = rig_done;
+	request->done = dispatch_done;
 	request->owner = waiter;
 	ocs_relay_submit(&relay, request);
 }
@@ -74,29 +73,29 @@ static void submit(struct rig_waiter *waiter, const struct ocs_notification *ite
 /* Handed on to end so; how the sender is told. */
 static struct ocs_result report(const struct ocs_notification *item, enum ocs_outbox_end end)
 {
-	struct rig_waiter waiter = RIG_WAITER;
+	struct dispatch_waiter waiter = DISPATCH_WAITER;
 
 	submit(&waiter, item, 1, false);
 	ck_assert_uint_eq(n_put, 1);
 	ck_assert(!waiter.done);
 	end_all(end);
-	return rig_wait(&waiter);
+	return dispatch_wait(&waiter);
 }
 
 static mqd_t subscribe(struct ocs_registry_queue *queue)
 {
 	mqd_t mq;
 
-	*queue = rig_queue(1, OCS_TABLE_NEWMAIL, OCS_FOLDER_STORE, 0x02, 0, &mq);
-	rig_subscribe(queue, 1);
+	*queue = dispatch_queue(1, OCS_TABLE_NEWMAIL, OCS_FOLDER_STORE, 0x02, 0, &mq);
+	dispatch_subscribe(queue, 1);
 	return mq;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = rig_teardown);
+TESTS_HAVE(.setup = setup, .teardown = dispatch_teardown);
 
 TEST(without_a_session_anywhere_nobody_waits)
 {
-	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
 
 	start();
 	ck_assert_int_eq(report(&event, OCS_OUTBOX_RETURNED).status, OCS_STATUS_NOSUBSCRIBER);
@@ -104,7 +103,7 @@ TEST(without_a_session_anywhere_nobody_waits)
 
 TEST(what_another_node_or_the_spool_has_is_queued_there)
 {
-	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
 	struct ocs_result result;
 
 	start();
@@ -117,7 +116,7 @@ TEST(what_another_node_or_the_spool_has_is_queued_there)
 
 TEST(without_the_broker_it_is_delivered_here_and_refused)
 {
-	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
 	struct ocs_registry_queue queue;
 	mqd_t mq = subscribe(&queue);
 	struct ocs_entry entry;
@@ -129,16 +128,16 @@ TEST(without_the_broker_it_is_delivered_here_and_refused)
 	ck_assert_int_eq(result.refusal.code, 503);
 	ck_assert_str_eq(result.refusal.name, "BROKER_UNAVAILABLE");
 	ck_assert_ptr_nonnull(strstr(result.refusal.text, "no broker"));
-	ck_assert_int_eq(rig_receive(mq, &entry), 1);
+	ck_assert_int_eq(dispatch_receive(mq, &entry), 1);
 	/* Sent again it is a duplicate here, and handed on all the same. */
 	ck_assert_int_eq(report(&event, OCS_OUTBOX_CONFIRMED).status, OCS_STATUS_DUPLICATE);
-	ck_assert_int_eq(rig_receive(mq, &entry), 0);
-	rig_drop(&queue, mq);
+	ck_assert_int_eq(dispatch_receive(mq, &entry), 0);
+	dispatch_drop(&queue, mq);
 }
 
 TEST(a_session_here_counts_its_queues)
 {
-	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
 	struct ocs_registry_queue queue;
 	mqd_t mq = subscribe(&queue);
 	struct ocs_result result;
@@ -147,15 +146,15 @@ TEST(a_session_here_counts_its_queues)
 	result = report(&event, OCS_OUTBOX_RETURNED);
 	ck_assert_int_eq(result.status, OCS_STATUS_QUEUED);
 	ck_assert_uint_eq(result.queues, 1);
-	rig_drop(&queue, mq);
+	dispatch_drop(&queue, mq);
 }
 
 TEST(what_is_refused_is_not_handed_on)
 {
-	struct ocs_notification events[3] = {rig_event(OCS_NEWMAIL, "INBOX", "1"),
-	                                     rig_event(OCS_NEWMAIL, "INBOX", "2"),
-	                                     rig_event(OCS_NEWMAIL, "INBOX", "3")};
-	struct rig_waiter waiter = RIG_WAITER;
+	struct ocs_notification events[3] = {dispatch_event(OCS_NEWMAIL, "INBOX", "1"),
+	                                     dispatch_event(OCS_NEWMAIL, "INBOX", "2"),
+	                                     dispatch_event(OCS_NEWMAIL, "INBOX", "3")};
+	struct dispatch_waiter waiter = DISPATCH_WAITER;
 
 	events[1].backend = "unknown";
 	start();
@@ -163,14 +162,14 @@ TEST(what_is_refused_is_not_handed_on)
 	ck_assert_uint_eq(n_put, 1);
 	ck_assert_ptr_nonnull(strstr(put[0].message->body, "<messageID>3</messageID>"));
 	end_all(OCS_OUTBOX_RETURNED);
-	ck_assert_int_eq(rig_wait(&waiter).status, OCS_STATUS_NOSUBSCRIBER);
+	ck_assert_int_eq(dispatch_wait(&waiter).status, OCS_STATUS_NOSUBSCRIBER);
 }
 
 TEST(each_message_has_an_id_of_its_own_and_the_user_as_key)
 {
-	struct ocs_notification events[2] = {rig_event(OCS_NEWMAIL, "INBOX", "1"),
-	                                     rig_event(OCS_NEWMAIL, "INBOX", "2")};
-	struct rig_waiter waiter = RIG_WAITER;
+	struct ocs_notification events[2] = {dispatch_event(OCS_NEWMAIL, "INBOX", "1"),
+	                                     dispatch_event(OCS_NEWMAIL, "INBOX", "2")};
+	struct dispatch_waiter waiter = DISPATCH_WAITER;
 
 	start();
 	submit(&waiter, events, 2, false);
@@ -182,15 +181,15 @@ TEST(each_message_has_an_id_of_its_own_and_the_user_as_key)
 	ck_assert_str_eq(put[0].message->account, "tester");
 	ck_assert(!put[0].message->ingest);
 	end_all(OCS_OUTBOX_CONFIRMED);
-	rig_wait(&waiter);
+	dispatch_wait(&waiter);
 }
 
 TEST(a_relay_delivers_nothing_and_fills_the_ingest_queue)
 {
-	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
 	struct ocs_registry_queue queue;
 	mqd_t mq = subscribe(&queue);
-	struct rig_waiter waiter = RIG_WAITER;
+	struct dispatch_waiter waiter = DISPATCH_WAITER;
 	struct ocs_entry entry;
 
 	settings.relay = true;
@@ -200,16 +199,16 @@ TEST(a_relay_delivers_nothing_and_fills_the_ingest_queue)
 	ck_assert(put[0].message->ingest);
 	ck_assert_uint_eq(put[0].message->n_keys, 0);
 	end_all(OCS_OUTBOX_CONFIRMED);
-	ck_assert_int_eq(rig_wait(&waiter).status, OCS_STATUS_QUEUED);
-	ck_assert_int_eq(rig_receive(mq, &entry), 0);
+	ck_assert_int_eq(dispatch_wait(&waiter).status, OCS_STATUS_QUEUED);
+	ck_assert_int_eq(dispatch_receive(mq, &entry), 0);
 	/* No ingest queue: nobody has it. */
 	ck_assert_int_eq(report(&event, OCS_OUTBOX_RETURNED).status, OCS_STATUS_REFUSED);
-	rig_drop(&queue, mq);
+	dispatch_drop(&queue, mq);
 }
 
 TEST(each_is_counted_once_under_what_its_sender_was_told)
 {
-	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
 	struct ocs_dispatch_counters counters;
 
 	start();
@@ -234,7 +233,7 @@ TEST(each_is_counted_once_under_what_its_sender_was_told)
 
 TEST(a_relay_counts_what_it_hands_on)
 {
-	struct ocs_notification event = rig_event(OCS_NEWMAIL, "INBOX", "1");
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
 	struct ocs_dispatch_counters counters;
 
 	settings.relay = true;

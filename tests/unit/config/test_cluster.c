@@ -5,7 +5,6 @@
 
 #include "config/cluster.h"
 #include "tests/unit/config/config_rig.h"
-#include "tests/unit/unit.h"
 
 /* What stands before the keys: 8 lines. */
 #define BEFORE                                                                                     \
@@ -16,13 +15,13 @@
 /* Keys of [rabbitmq], the first in line 9. */
 static void link_with(const char *keys)
 {
-	load(talloc_asprintf(memory, BEFORE "%s", keys));
+	config_load(talloc_asprintf(config_memory, BEFORE "%s", keys));
 }
 
 static struct ocs_link_settings *settings(void)
 {
 	bool failed = true;
-	struct ocs_link_settings *made = ocs_config_link(config, memory, &failed);
+	struct ocs_link_settings *made = ocs_config_link(config, config_memory, &failed);
 
 	ck_assert(!failed);
 	return made;
@@ -33,24 +32,24 @@ TESTS_HAVE(.setup = config_setup, .teardown = config_teardown, .timeout = 60);
 TEST(without_uri_there_is_no_link_and_nothing_to_set)
 {
 	link_with("");
-	fine();
+	config_is_fine();
 	ck_assert_ptr_null(settings());
 	link_with("node = n1\nspool_max = 5\n");
-	only("W:9: [rabbitmq] node has no effect without uri\n"
-	     "W:10: [rabbitmq] spool_max has no effect without uri\n");
+	config_says_only("W:9: [rabbitmq] node has no effect without uri\n"
+	                 "W:10: [rabbitmq] spool_max has no effect without uri\n");
 	ck_assert_ptr_null(settings());
 }
 
 TEST(a_uri_alone_is_enough)
 {
-	char host[HOST_NAME_MAX + 1], queue[HOST_NAME_MAX + 32], spool[TEST_FOLDER_SIZE + 40];
+	char host[HOST_NAME_MAX + 1], queue[HOST_NAME_MAX + 32], spool[RIG_FOLDER_SIZE + 40];
 
 	link_with(URI);
-	fine();
+	config_is_fine();
 	ck_assert_int_eq(gethostname(host, sizeof(host)), 0);
 	host[strcspn(host, ".")] = '\0';
 	snprintf(queue, sizeof(queue), "ocsmanager.node.%s", host);
-	snprintf(spool, sizeof(spool), "%s/run/private/spool", folder);
+	snprintf(spool, sizeof(spool), "%s/run/private/spool", rig_folder);
 
 	const struct ocs_link_settings *link = settings();
 	ck_assert_ptr_nonnull(link);
@@ -88,7 +87,7 @@ TEST(every_key_arrives_in_the_settings)
 	          "key_file = /k.pem\ntls_verify = yes\nheartbeat = 300\nprefetch = 1\n"
 	          "confirm_timeout = 9\npending_max = 2\nqueue_length = 3\nqueue_expires = 4\n"
 	          "unbind_after = 5\nspool_max = 1048576\n[server:main]\nmax_batch = 7\n");
-	fine();
+	config_is_fine();
 
 	const struct ocs_link_settings *link = settings();
 	ck_assert_str_eq(link->uris, "amqps://a:b@one/v,amqps://a:b@two/v");
@@ -101,7 +100,7 @@ TEST(every_key_arrives_in_the_settings)
 	ck_assert(link->relay);
 	ck_assert_str_eq(link->ingest_account, "");
 	ck_assert_str_eq(link->json_backend, "SOGO");
-	ck_assert_str_eq(link->ca_file, talloc_asprintf(memory, "%s/ca.pem", folder));
+	ck_assert_str_eq(link->ca_file, talloc_asprintf(config_memory, "%s/ca.pem", rig_folder));
 	ck_assert_str_eq(link->cert_file, "/c.pem");
 	ck_assert_str_eq(link->key_file, "/k.pem");
 	ck_assert_uint_eq(link->heartbeat, 300);
@@ -129,78 +128,84 @@ TEST(the_settings_outlive_the_config)
 TEST(a_node_name_fits_into_a_queue_name_and_a_routing_key)
 {
 	link_with(URI "node = a b\n");
-	only("E:10: [rabbitmq] node: 'a b' is not a valid node name (1 to 64 of A-Z a-z 0-9 _ . "
-	     "-)\n");
-	char *name = talloc_zero_array(memory, char, 66);
+	config_says_only(
+	        "E:10: [rabbitmq] node: 'a b' is not a valid node name (1 to 64 of A-Z a-z 0-9 _ . "
+	        "-)\n");
+	char *name = talloc_zero_array(config_memory, char, 66);
 	memset(name, 'n', 64);
-	link_with(talloc_asprintf(memory, URI "node = %s\n", name));
-	fine();
+	link_with(talloc_asprintf(config_memory, URI "node = %s\n", name));
+	config_is_fine();
 	name[64] = 'n';
-	link_with(talloc_asprintf(memory, URI "node = %s\n", name));
-	ck_assert_int_eq(result, -1);
+	link_with(talloc_asprintf(config_memory, URI "node = %s\n", name));
+	ck_assert_int_eq(config_result, -1);
 }
 
 TEST(names_are_what_amqp_allows)
 {
-	char *name = talloc_zero_array(memory, char, 257);
+	char *name = talloc_zero_array(config_memory, char, 257);
 
 	memset(name, 'q', 255);
-	link_with(talloc_asprintf(memory, URI "exchange = %s\n", name));
-	fine();
+	link_with(talloc_asprintf(config_memory, URI "exchange = %s\n", name));
+	config_is_fine();
 	name[255] = 'q';
-	link_with(talloc_asprintf(memory, URI "exchange = %s\n", name));
-	only("E:10: [rabbitmq] exchange: the name has 256 bytes; RabbitMQ allows 255\n");
+	link_with(talloc_asprintf(config_memory, URI "exchange = %s\n", name));
+	config_says_only(
+	        "E:10: [rabbitmq] exchange: the name has 256 bytes; RabbitMQ allows 255\n");
 	link_with(URI "dead_queue = amq.dead\n");
-	only("E:10: [rabbitmq] dead_queue: 'amq.dead': names that begin with amq. are reserved "
-	     "by RabbitMQ\n");
+	config_says_only(
+	        "E:10: [rabbitmq] dead_queue: 'amq.dead': names that begin with amq. are reserved "
+	        "by RabbitMQ\n");
 	link_with(URI "ingest_queue = x\ndead_queue = x\n");
-	only("E:11: [rabbitmq] dead_queue: 'x' is already the name of ingest_queue\n");
+	config_says_only("E:11: [rabbitmq] dead_queue: 'x' is already the name of ingest_queue\n");
 	link_with(URI "node = n\ndead_queue = ocsmanager.node.n\n");
-	only("E:8: [rabbitmq] node_queue: 'ocsmanager.node.n' is already the name of dead_queue\n");
+	config_says_only("E:8: [rabbitmq] node_queue: 'ocsmanager.node.n' is already the name of "
+	                 "dead_queue\n");
 }
 
 TEST(a_relay_takes_nothing_from_the_ingest_queue)
 {
 	link_with(URI "relay = yes\n");
-	fine();
+	config_is_fine();
 	ck_assert(settings()->relay);
 	ck_assert(!settings()->ingest);
 	link_with(URI "relay = yes\ningest = no\n");
-	fine();
+	config_is_fine();
 	link_with(URI "relay = yes\ningest = yes\n");
-	only("E:11: [rabbitmq] ingest: must be no with relay = yes (a relay does not consume "
-	     "the ingest queue)\n");
+	config_says_only(
+	        "E:11: [rabbitmq] ingest: must be no with relay = yes (a relay does not consume "
+	        "the ingest queue)\n");
 }
 
 TEST(a_relay_needs_no_backend)
 {
-	load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI "relay = yes\n");
-	fine();
-	load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI);
-	ck_assert_ptr_nonnull(strstr(problems, "W: no section [backend:NAME]"));
+	config_load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI "relay = yes\n");
+	config_is_fine();
+	config_load("[auth:single]\nusername = a\npassword = b\n[rabbitmq]\n" URI);
+	ck_assert_ptr_nonnull(strstr(config_problems, "W: no section [backend:NAME]"));
 }
 
 TEST(a_confirm_comes_before_the_request_is_given_up)
 {
 	link_with(URI "[limits]\nrequest_deadline = 5\n");
-	only("E:8: [rabbitmq] confirm_timeout: 5 is not less than [limits] request_deadline (5)\n");
+	config_says_only("E:8: [rabbitmq] confirm_timeout: 5 is not less than [limits] "
+	                 "request_deadline (5)\n");
 	link_with(URI "confirm_timeout = 4\n[limits]\nrequest_deadline = 5\n");
-	fine();
+	config_is_fine();
 	link_with("[limits]\nrequest_deadline = 5\n");
-	fine();
+	config_is_fine();
 }
 
 TEST(json_is_about_the_only_backend_or_the_one_named)
 {
 	link_with(URI "json_backend = dovecot\n");
-	only("E:10: [rabbitmq] json_backend: no section [backend:dovecot]\n");
+	config_says_only("E:10: [rabbitmq] json_backend: no section [backend:dovecot]\n");
 	link_with(URI "[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
-	fine();
+	config_is_fine();
 	ck_assert_ptr_null(settings()->json_backend);
 	link_with(
 	        URI
 	        "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
-	fine();
+	config_is_fine();
 	ck_assert_str_eq(settings()->json_backend, "dovecot");
 }
 
@@ -209,13 +214,13 @@ TEST(folders_in_json_are_as_their_backend_writes_them)
 	link_with(
 	        URI
 	        "json_backend = dovecot\n[backend:dovecot]\nuri = d://{user}/{folder}/{message}\n");
-	fine();
+	config_is_fine();
 	ck_assert_int_eq(settings()->json_folders.separator, '/');
 	ck_assert(!settings()->json_folders.utf7);
 	link_with(URI "json_backend = Dovecot\n[backend:dovecot]\nuri = "
 	              "d://{user}/{folder}/{message}\nseparator = .\n"
 	              "names = UTF-7\n");
-	fine();
+	config_is_fine();
 	ck_assert_int_eq(settings()->json_folders.separator, '.');
 	ck_assert(settings()->json_folders.utf7);
 }
@@ -223,11 +228,12 @@ TEST(folders_in_json_are_as_their_backend_writes_them)
 TEST(an_account_may_be_empty_but_not_nonsense)
 {
 	link_with(URI "ingest_account =\n");
-	fine();
+	config_is_fine();
 	link_with(URI "ingest_account = a b\n");
-	only("E:10: [rabbitmq] ingest_account: 'a b' is not a valid account name (1 to 128 of A-Z "
-	     "a-z "
-	     "0-9 _ . @ -)\n");
+	config_says_only("E:10: [rabbitmq] ingest_account: 'a b' is not a valid account name (1 to "
+	                 "128 of A-Z "
+	                 "a-z "
+	                 "0-9 _ . @ -)\n");
 }
 
 TEST(numbers_and_words_are_checked)
@@ -254,79 +260,82 @@ TEST(numbers_and_words_are_checked)
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		link_with(talloc_asprintf(memory, "%s%s\n",
+		link_with(talloc_asprintf(config_memory, "%s%s\n",
 		                          strncmp(bad[i], "uri", 3) == 0 ? "" : URI, bad[i]));
-		ck_assert_msg(result == -1, "%s was taken", bad[i]);
+		ck_assert_msg(config_result == -1, "%s was taken", bad[i]);
 	}
 }
 
 TEST(a_certificate_needs_its_key)
 {
 	link_with(URI "cert_file = /c\n");
-	only("E:10: [rabbitmq] cert_file: key_file must be set as well\n");
+	config_says_only("E:10: [rabbitmq] cert_file: key_file must be set as well\n");
 	link_with(URI "key_file = /k\n");
-	only("E:10: [rabbitmq] key_file: cert_file must be set as well\n");
+	config_says_only("E:10: [rabbitmq] key_file: cert_file must be set as well\n");
 }
 
 TEST(a_password_in_clear_across_the_network_is_a_warning)
 {
 	link_with("uri = amqp://a:s3cret@mq.example.org:5672/v,amqps://a:s3cret@other\n");
-	only("W:9: [rabbitmq] uri: the password is sent to mq.example.org in clear; "
-	     "use "
-	     "amqps://\n");
+	config_says_only("W:9: [rabbitmq] uri: the password is sent to mq.example.org in clear; "
+	                 "use "
+	                 "amqps://\n");
 	link_with("uri = amqp://a:b@localhost , "
 	          "amqp://a:b@127.0.1.5:5672/v,amqp://a:b@[::1]:5672/v\n");
-	fine();
+	config_is_fine();
 	link_with("uri = amqp://a:b@localhost, amqp://\xc3\xa4:%40@[2001:db8::1]\n");
-	only("W:9: [rabbitmq] uri: the password is sent to 2001:db8::1 in clear; use "
-	     "amqps://\n");
+	config_says_only("W:9: [rabbitmq] uri: the password is sent to 2001:db8::1 in clear; use "
+	                 "amqps://\n");
 }
 
 TEST(tls_without_verification_is_a_warning)
 {
 	link_with("uri = amqps://a:b@broker\ntls_verify = no\n");
-	only("W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
-	     "impersonate "
-	     "the broker\n");
+	config_says_only(
+	        "W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
+	        "impersonate "
+	        "the broker\n");
 	link_with(URI "tls_verify = no\n");
-	fine();
+	config_is_fine();
 }
 
 TEST(an_address_with_tls_is_a_warning_unless_nothing_is_verified)
 {
 	link_with("uri = amqps://a:s3cret@192.0.2.1/v, amqps://a:b@mq.example.org, "
 	          "amqps://a:b@[2001:db8::1]:5671\n");
-	only("W:9: [rabbitmq] uri: the certificate cannot be verified for an address (192.0.2.1); "
-	     "use the broker's DNS name\n"
-	     "W:9: [rabbitmq] uri: the certificate cannot be verified for an address "
-	     "(2001:db8::1); "
-	     "use the broker's DNS name\n");
+	config_says_only("W:9: [rabbitmq] uri: the certificate cannot be verified for an address "
+	                 "(192.0.2.1); "
+	                 "use the broker's DNS name\n"
+	                 "W:9: [rabbitmq] uri: the certificate cannot be verified for an address "
+	                 "(2001:db8::1); "
+	                 "use the broker's DNS name\n");
 	link_with("uri = amqps://a:b@192.0.2.1\ntls_verify = no\n");
-	only("W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
-	     "impersonate "
-	     "the broker\n");
+	config_says_only(
+	        "W:10: [rabbitmq] tls_verify: without verification anyone on the network can "
+	        "impersonate "
+	        "the broker\n");
 }
 
 TEST(a_bad_uri_is_an_error_that_shows_no_password)
 {
 	link_with("uri = amqp://guest:s3cret@host:port/x/y\n");
-	ck_assert_int_eq(result, -1);
-	ck_assert_ptr_nonnull(strstr(problems, "E:9: [rabbitmq] uri: "));
-	ck_assert_ptr_null(strstr(problems, "s3cret"));
+	ck_assert_int_eq(config_result, -1);
+	ck_assert_ptr_nonnull(strstr(config_problems, "E:9: [rabbitmq] uri: "));
+	ck_assert_ptr_null(strstr(config_problems, "s3cret"));
 	link_with("uri = http://guest:s3cret@host\n");
-	ck_assert_int_eq(result, -1);
-	ck_assert_ptr_null(strstr(problems, "s3cret"));
+	ck_assert_int_eq(config_result, -1);
+	ck_assert_ptr_null(strstr(config_problems, "s3cret"));
 }
 
 TEST(a_uri_that_others_can_read_is_a_warning)
 {
-	load("[main]\nauth = file\n[auth:file]\nfile = f\n[backend:a]\nuri = "
-	     "a://{user}/{folder}/{message}\n"
-	     "[rabbitmq]\n" URI);
-	fine();
-	ck_assert_int_eq(chmod(path, 0644), 0);
-	load_file();
-	only("W: contains a password and every user can read it: chmod o-r\n");
+	config_load("[main]\nauth = file\n[auth:file]\nfile = f\n[backend:a]\nuri = "
+	            "a://{user}/{folder}/{message}\n"
+	            "[rabbitmq]\n" URI);
+	config_is_fine();
+	ck_assert_int_eq(chmod(config_path, 0644), 0);
+	config_load_file();
+	config_says_only("W: contains a password and every user can read it: chmod o-r\n");
 }
 
 TEST(a_change_takes_a_restart_and_shows_no_password)
@@ -336,11 +345,11 @@ TEST(a_change_takes_a_restart_and_shows_no_password)
 	link_with(URI);
 	before = config;
 	link_with("uri = amqp://guest:other@127.0.0.1:5672\nnode = other\n");
-	problems[0] = '\0';
-	ocs_config_report_restart(before, config, collect, NULL);
-	only("W[rabbitmq] uri has changed: restart to apply it\n"
-	     "W[rabbitmq] node has changed: restart to apply it\n"
-	     "W[rabbitmq] node_queue has changed: restart to apply it\n");
+	config_problems[0] = '\0';
+	ocs_config_report_restart(before, config, config_collect, NULL);
+	config_says_only("W[rabbitmq] uri has changed: restart to apply it\n"
+	                 "W[rabbitmq] node has changed: restart to apply it\n"
+	                 "W[rabbitmq] node_queue has changed: restart to apply it\n");
 }
 
 /* Made for this test alone: a certificate of 100 years, and its key. */
@@ -363,7 +372,7 @@ static const char its_key[] = "-----BEGIN PRIVATE KEY-----\n"
 
 static void make_file(const char *name, const char *text, mode_t mode)
 {
-	char *whole = talloc_asprintf(memory, "%s/%s", folder, name);
+	char *whole = talloc_asprintf(config_memory, "%s/%s", rig_folder, name);
 	FILE *file = fopen(whole, "w");
 
 	ck_assert_ptr_nonnull(file);
@@ -375,28 +384,29 @@ static void make_file(const char *name, const char *text, mode_t mode)
 TEST(files_exist_and_can_be_read)
 {
 	link_with(URI "ca_file = ca\ncert_file = cert\nkey_file = .\n");
-	fine();
+	config_is_fine();
 	make_file("cert", certificate, 0644);
-	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] ca_file: "));
-	ck_assert_ptr_nonnull(strstr(problems, "/ca: No such file or directory\n"));
-	ck_assert_ptr_nonnull(strstr(problems, "[rabbitmq] key_file: "));
-	ck_assert_ptr_nonnull(strstr(problems, "/.: not a regular file\n"));
-	ck_assert_ptr_null(strstr(problems, "] cert_file"));
+	ck_assert_int_eq(ocs_config_link_files(config, config_collect, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(config_problems, "[rabbitmq] ca_file: "));
+	ck_assert_ptr_nonnull(strstr(config_problems, "/ca: No such file or directory\n"));
+	ck_assert_ptr_nonnull(strstr(config_problems, "[rabbitmq] key_file: "));
+	ck_assert_ptr_nonnull(strstr(config_problems, "/.: not a regular file\n"));
+	ck_assert_ptr_null(strstr(config_problems, "] cert_file"));
 
 	link_with(URI "ca_file = cert\ncert_file = cert\nkey_file = key\n");
 	make_file("key", its_key, 0640);
-	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), 0);
-	fine();
+	ck_assert_int_eq(ocs_config_link_files(config, config_collect, NULL), 0);
+	config_is_fine();
 	make_file("key", its_key, 0644);
-	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), 0);
-	ck_assert_ptr_nonnull(strstr(problems, "/key: private key, and every user can read it"));
+	ck_assert_int_eq(ocs_config_link_files(config, config_collect, NULL), 0);
+	ck_assert_ptr_nonnull(
+	        strstr(config_problems, "/key: private key, and every user can read it"));
 	make_file("key", certificate, 0640);
-	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "/key: no key in it can be read"));
+	ck_assert_int_eq(ocs_config_link_files(config, config_collect, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(config_problems, "/key: no key in it can be read"));
 	make_file("cert", "", 0644);
-	ck_assert_int_eq(ocs_config_link_files(config, collect, NULL), -1);
-	ck_assert_ptr_nonnull(strstr(problems, "/cert: no certificate in it can be read"));
-	ck_assert_int_eq(unlink(talloc_asprintf(memory, "%s/cert", folder)), 0);
-	ck_assert_int_eq(unlink(talloc_asprintf(memory, "%s/key", folder)), 0);
+	ck_assert_int_eq(ocs_config_link_files(config, config_collect, NULL), -1);
+	ck_assert_ptr_nonnull(strstr(config_problems, "/cert: no certificate in it can be read"));
+	ck_assert_int_eq(unlink(talloc_asprintf(config_memory, "%s/cert", rig_folder)), 0);
+	ck_assert_int_eq(unlink(talloc_asprintf(config_memory, "%s/key", rig_folder)), 0);
 }

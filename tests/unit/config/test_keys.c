@@ -6,14 +6,13 @@
 #include "mqueue/entry.h"
 #include "notify/dispatch.h"
 #include "tests/unit/config/config_rig.h"
-#include "tests/unit/unit.h"
 
 TESTS_HAVE(.setup = config_setup, .teardown = config_teardown, .timeout = 60);
 
 TEST(every_other_key_has_the_default_of_the_design)
 {
-	load(MINIMAL);
-	fine();
+	config_load(CONFIG_MINIMAL);
+	config_is_fine();
 	ck_assert_uint_eq(config->main.log_level, LOG_INFO);
 	ck_assert_ptr_null(config->main.user);
 	ck_assert_ptr_null(config->main.group);
@@ -64,7 +63,7 @@ TEST(every_row_of_the_table_is_whole)
 		if (key->fallback != NULL) {
 			struct ocs_config scratch = {0};
 
-			ck_assert_msg(ocs_config_value_set(key, &scratch, memory, "/",
+			ck_assert_msg(ocs_config_value_set(key, &scratch, config_memory, "/",
 			                                   key->fallback, NULL) == 0,
 			              "[%s] %s: the default is valid", key->section, key->name);
 		}
@@ -87,10 +86,10 @@ TEST(the_shipped_ini_has_every_key)
 		snprintf(line, sizeof(line), "\n#%s = ", ocs_keys[i].name);
 		ck_assert_msg(strstr(text, line) != NULL, "%s is not in it", ocs_keys[i].name);
 	}
-	load(text);
+	config_load(text);
 	free(text);
 	/* Nothing is wrong with it but what only an admin can fill in. */
-	char *line = strtok(problems, "\n");
+	char *line = strtok(config_problems, "\n");
 	for (; line != NULL; line = strtok(NULL, "\n"))
 		ck_assert_msg(strstr(line, "is missing") != NULL ||
 		                      strstr(line, "no section [backend:NAME]") != NULL,
@@ -99,33 +98,34 @@ TEST(the_shipped_ini_has_every_key)
 
 TEST(an_unknown_key_or_section_is_a_warning_and_names_the_nearest)
 {
-	load_with("[limits]\nfailed_login = 3\n[mqueu]\nx = 1\n[bakend:a]\nuri = x\n"
-	          "[nothing-like-it]\nx = 1\n");
-	says("W", 7, "unknown key 'failed_login' in [limits]; did you mean 'failed_logins'?");
-	says("W", 8, "unknown section [mqueu]; did you mean [mqueue]?");
-	says("W", 10, "did you mean [backend:NAME]?");
-	says("W", 12, "unknown section [nothing-like-it]");
-	ck_assert_int_eq(result, 0);
+	config_load_with("[limits]\nfailed_login = 3\n[mqueu]\nx = 1\n[bakend:a]\nuri = x\n"
+	                 "[nothing-like-it]\nx = 1\n");
+	config_says("W", 7,
+	            "unknown key 'failed_login' in [limits]; did you mean 'failed_logins'?");
+	config_says("W", 8, "unknown section [mqueu]; did you mean [mqueue]?");
+	config_says("W", 10, "did you mean [backend:NAME]?");
+	config_says("W", 12, "unknown section [nothing-like-it]");
+	ck_assert_int_eq(config_result, 0);
 }
 
 TEST(what_the_old_ini_had_has_no_meaning_any_more)
 {
-	load("[DEFAULT]\ndebug = true\n"
-	     "[main]\nauth = single\nmapistore_root = /x\nmapistore_data = /y\ndebug = yes\n"
-	     "[auth:single]\nusername = openchange\npassword = {SSHA}abc\n"
-	     "[server:main]\nuse = egg:Paste#http\nhost = 0.0.0.0\nport = 5000\n"
-	     "[app:main]\nuse = egg:ocsmanager\nbeaker.session.key = ocsmanager\n"
-	     "[loggers]\nkeys = root\n[handler_console]\nargs = (sys.stderr,)\n"
-	     "[backend:sogo]\nuri = sogo://{user}/{folder}/{message}\n");
-	ck_assert_int_eq(result, 0);
-	says("W", 1, "[DEFAULT] is obsolete and ignored");
-	says("W", 5, "mapistore_root is obsolete and ignored; see registry in [main]");
-	says("W", 6, "mapistore_data is obsolete and ignored");
-	says("W", 7, "debug is obsolete and ignored; see log_level = debug in [main]");
-	says("W", 12, "use is obsolete and ignored");
-	says("W", 15, "[app:main] is obsolete and ignored");
-	says("W", 18, "[loggers] is obsolete and ignored");
-	says("W", 20, "[handler_console] is obsolete and ignored");
+	config_load("[DEFAULT]\ndebug = true\n"
+	            "[main]\nauth = single\nmapistore_root = /x\nmapistore_data = /y\ndebug = yes\n"
+	            "[auth:single]\nusername = openchange\npassword = {SSHA}abc\n"
+	            "[server:main]\nuse = egg:Paste#http\nhost = 0.0.0.0\nport = 5000\n"
+	            "[app:main]\nuse = egg:ocsmanager\nbeaker.session.key = ocsmanager\n"
+	            "[loggers]\nkeys = root\n[handler_console]\nargs = (sys.stderr,)\n"
+	            "[backend:sogo]\nuri = sogo://{user}/{folder}/{message}\n");
+	ck_assert_int_eq(config_result, 0);
+	config_says("W", 1, "[DEFAULT] is obsolete and ignored");
+	config_says("W", 5, "mapistore_root is obsolete and ignored; see registry in [main]");
+	config_says("W", 6, "mapistore_data is obsolete and ignored");
+	config_says("W", 7, "debug is obsolete and ignored; see log_level = debug in [main]");
+	config_says("W", 12, "use is obsolete and ignored");
+	config_says("W", 15, "[app:main] is obsolete and ignored");
+	config_says("W", 18, "[loggers] is obsolete and ignored");
+	config_says("W", 20, "[handler_console] is obsolete and ignored");
 	ck_assert_uint_eq(config->server.port, 5000);
 }
 
@@ -135,41 +135,43 @@ TEST(numbers_are_decimal_and_in_range)
 	        "", "0x10", "1e3", "+5", "5 s", "5;", "-0", "65536", "99999999999999999999", "1.0"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		load_with(talloc_asprintf(memory, "[operations]\nport = %s\n", bad[i]));
-		ck_assert_msg(result == -1, "port = %s was taken", bad[i]);
-		says("E", 7, "[operations] port: ");
+		config_load_with(
+		        talloc_asprintf(config_memory, "[operations]\nport = %s\n", bad[i]));
+		ck_assert_msg(config_result == -1, "port = %s was taken", bad[i]);
+		config_says("E", 7, "[operations] port: ");
 	}
-	load_with("[operations]\nport = 65535\n");
-	fine();
-	load_with("[operations]\nport = 0\n");
-	fine();
+	config_load_with("[operations]\nport = 65535\n");
+	config_is_fine();
+	config_load_with("[operations]\nport = 0\n");
+	config_is_fine();
 }
 
 TEST(a_message_size_must_hold_the_largest_entry)
 {
 	static const char format[] = "[mqueue]\nmessage_size = %d\n";
 
-	load_with(talloc_asprintf(memory, format, OCS_ENTRY_SIZE_MAX));
-	fine();
-	load_with(talloc_asprintf(memory, format, OCS_ENTRY_SIZE_MAX - 1));
-	says("E", 7, "message_size");
+	config_load_with(talloc_asprintf(config_memory, format, OCS_ENTRY_SIZE_MAX));
+	config_is_fine();
+	config_load_with(talloc_asprintf(config_memory, format, OCS_ENTRY_SIZE_MAX - 1));
+	config_says("E", 7, "message_size");
 }
 
 TEST(words_and_lists_of_words_are_checked)
 {
-	load("[main]\nlog_level = DEBUG\nsync = never\nmechanisms = plain,SCRAM-SHA-256\n" MINIMAL);
-	fine();
+	config_load("[main]\nlog_level = DEBUG\nsync = never\nmechanisms = "
+	            "plain,SCRAM-SHA-256\n" CONFIG_MINIMAL);
+	config_is_fine();
 	ck_assert_uint_eq(config->main.log_level, LOG_DEBUG);
 	ck_assert_uint_eq(config->main.sync, OCS_SYNC_NEVER);
 	ck_assert_str_eq(config->main.mechanisms, "PLAIN, SCRAM-SHA-256");
-	load("[main]\nlog_level = loud\nsync = maybe\nmechanisms = SSHA, CRAM-MD5\n");
-	says("E", 2, "'loud' is not error, warning, notice, info or debug");
-	says("E", 3, "'maybe' is not interval, always or never");
-	says("E", 4, "'CRAM-MD5' is not SCRAM-SHA-256, SSHA or PLAIN");
-	load("[main]\nmechanisms = SSHA, SSHA\n");
-	says("E", 2, "SSHA is listed twice");
-	load("[main]\nmechanisms = SSHA,\n");
-	says("E", 2, "'' is not");
+	config_load("[main]\nlog_level = loud\nsync = maybe\nmechanisms = SSHA, CRAM-MD5\n");
+	config_says("E", 2, "'loud' is not error, warning, notice, info or debug");
+	config_says("E", 3, "'maybe' is not interval, always or never");
+	config_says("E", 4, "'CRAM-MD5' is not SCRAM-SHA-256, SSHA or PLAIN");
+	config_load("[main]\nmechanisms = SSHA, SSHA\n");
+	config_says("E", 2, "SSHA is listed twice");
+	config_load("[main]\nmechanisms = SSHA,\n");
+	config_says("E", 2, "'' is not");
 }
 
 TEST(a_separator_is_one_character_that_no_name_is_made_of)
@@ -179,21 +181,22 @@ TEST(a_separator_is_one_character_that_no_name_is_made_of)
 	static const char format[] = "[backend:s]\nuri = s://x\nseparator = %s\n";
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		load_with(talloc_asprintf(memory, format, good[i]));
-		ck_assert_int_eq(result, 0);
+		config_load_with(talloc_asprintf(config_memory, format, good[i]));
+		ck_assert_int_eq(config_result, 0);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		load_with(talloc_asprintf(memory, format, bad[i]));
-		ck_assert_msg(result != 0, "%s is taken", bad[i]);
-		ck_assert_ptr_nonnull(strstr(problems, "separator"));
+		config_load_with(talloc_asprintf(config_memory, format, bad[i]));
+		ck_assert_msg(config_result != 0, "%s is taken", bad[i]);
+		ck_assert_ptr_nonnull(strstr(config_problems, "separator"));
 	}
-	load_with("[backend:s]\nuri = s://x\nnames = latin1\n");
-	ck_assert_int_ne(result, 0);
+	config_load_with("[backend:s]\nuri = s://x\nnames = latin1\n");
+	ck_assert_int_ne(config_result, 0);
 }
 
 TEST(times_of_one_second_are_valid)
 {
-	load_with("[limits]\nfailure_window = 1\nrequest_deadline = 1\n[push]\ninterval = 1\n");
-	fine();
+	config_load_with(
+	        "[limits]\nfailure_window = 1\nrequest_deadline = 1\n[push]\ninterval = 1\n");
+	config_is_fine();
 	ck_assert_uint_eq(config->limits.request_deadline, 1);
 }

@@ -4,7 +4,6 @@
 #include "libocsemsmdb/notify_walk.h"
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
 #include "tests/vectors/ropnotify.h"
-#include "tests/unit/unit.h"
 
 #define NEWMAIL_SIZE 38 /* RopNotify of a mail of class IPM.Note */
 
@@ -13,13 +12,13 @@
 static struct ocsnotify *context;
 static struct ocsemsmdb *server;
 static struct ocsemsmdb_session *session;
-static struct rig_rops b;
+static struct emsmdb_rops b;
 
 static void begin(enum ocsemsmdb_version version)
 {
-	context = rig_open();
-	server = rig_server(context, version);
-	session = rig_connect(server, USER);
+	context = host_open();
+	server = emsmdb_server(context, version);
+	session = emsmdb_connect(server, USER);
 }
 
 static void end(void)
@@ -31,26 +30,26 @@ static void end(void)
 static void subscribe(uint32_t handle)
 {
 	uint8_t request[64], response[OCSEMSMDB_REGISTER_RESPONSE], expected[8];
-	size_t used, n = rig_vector("ropregister_newmail_whole_store", request);
+	size_t used, n = emsmdb_vector("ropregister_newmail_whole_store", request);
 
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, handle, &used, response), 0);
 	ck_assert_uint_eq(used, n);
-	rig_vector("ropregister_response_success", expected);
+	emsmdb_vector("ropregister_response_success", expected);
 	ck_assert_mem_eq(response, expected, sizeof(response));
 }
 
 static size_t append(const char *rops, unsigned handles, size_t size)
 {
-	rig_begin(&b);
-	rig_rop(&b, rops);
+	emsmdb_begin(&b);
+	emsmdb_rop(&b, rops);
 	for (unsigned i = 0; i < handles; i++)
-		rig_handle(&b, 100 + i);
+		emsmdb_handle(&b, 100 + i);
 	ck_assert_uint_eq(ocsemsmdb_append(session, b.data, &b.len, size), 0);
 	ck_assert_uint_le(b.len, size);
 	return b.len;
 }
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(each_vector_of_a_registration_is_read)
 {
@@ -67,7 +66,7 @@ TEST(each_vector_of_a_registration_is_read)
 
 	begin(OCSEMSMDB_2016);
 	for (uint32_t i = 0; i < 5; i++) {
-		n = rig_vector(vectors[i].name, request);
+		n = emsmdb_vector(vectors[i].name, request);
 		for (size_t cut = 0; cut < n; cut++) {
 			ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, cut, 10 + i,
 			                                         &used, response),
@@ -85,16 +84,16 @@ TEST(each_vector_of_a_registration_is_read)
 TEST(failures_have_the_layout_of_the_vectors)
 {
 	uint8_t request[64], response[OCSEMSMDB_REGISTER_RESPONSE], expected[8];
-	size_t used, n = rig_hex("29000001ff0f0001", request);
+	size_t used, n = emsmdb_hex("29000001ff0f0001", request);
 
 	begin(OCSEMSMDB_2016);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 10, &used, response),
 	                  OCSEMSMDB_EC_INVALID_PARAM);
-	rig_vector("ropregister_response_invalid_param", expected);
+	emsmdb_vector("ropregister_response_invalid_param", expected);
 	ck_assert_mem_eq(response, expected, sizeof(response));
 	/* A handle is used once. */
 	subscribe(10);
-	n = rig_vector("ropregister_newmail_whole_store", request);
+	n = emsmdb_vector("ropregister_newmail_whole_store", request);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 10, &used, response),
 	                  OCSEMSMDB_EC_INVALID_PARAM);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 0xffffffff, &used, response),
@@ -109,10 +108,10 @@ TEST(one_mail_gives_the_vector_of_a_response)
 
 	begin(OCSEMSMDB_2013);
 	subscribe(10);
-	rig_mail(context, USER);
-	n = rig_vector("ext_idle_request", in);
+	emsmdb_mail(context, USER);
+	n = emsmdb_vector("ext_idle_request", in);
 	ck_assert_uint_eq(ocsemsmdb_execute(session, in, n, out, sizeof(out), &len), 0);
-	ck_assert_uint_eq(len, rig_vector("ext_response_one_newmail", expected));
+	ck_assert_uint_eq(len, emsmdb_vector("ext_response_one_newmail", expected));
 	ck_assert_mem_eq(out, expected, len);
 	end();
 }
@@ -121,7 +120,7 @@ TEST(notifies_stand_behind_all_responses_and_before_the_handles)
 {
 	begin(OCSEMSMDB_2016);
 	subscribe(10);
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	append("290100000000"
 	       "070002010480",
 	       2, sizeof(b.data));
@@ -130,8 +129,8 @@ TEST(notifies_stand_behind_all_responses_and_before_the_handles)
 	ck_assert_uint_eq(b.data[8], 0x07);
 	ck_assert_uint_eq(b.data[14], 0x2a);
 	ck_assert_uint_eq(ocs_get32(b.data + 15), 10);
-	ck_assert_uint_eq(rig_handle_at(&b, 0), 100);
-	ck_assert_uint_eq(rig_handle_at(&b, 1), 101);
+	ck_assert_uint_eq(emsmdb_handle_at(&b, 0), 100);
+	ck_assert_uint_eq(emsmdb_handle_at(&b, 1), 101);
 	ck_assert_uint_eq(b.len, 2 + 12 + NEWMAIL_SIZE + 8);
 	end();
 }
@@ -141,7 +140,7 @@ TEST(nothing_is_appended_when_nothing_is_pending)
 	begin(OCSEMSMDB_2007);
 	subscribe(10);
 	ck_assert_uint_eq(append("290100000000", 2, sizeof(b.data)), 2 + 6 + 8);
-	rig_expect(&b, "290100000000");
+	emsmdb_expect(&b, "290100000000");
 	end();
 }
 
@@ -157,18 +156,18 @@ TEST(what_does_not_fit_stays_in_order_and_is_told_by_rop_pending)
 	begin(OCSEMSMDB_2016);
 	subscribe(10);
 	for (uint64_t i = 1; i <= 3; i++) {
-		struct ocs_entry entry = rig_newmail(FOLDER, i << 16 | 1);
+		struct ocs_entry entry = entry_newmail(EMSMDB_FOLDER, i << 16 | 1);
 
-		ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 1);
+		ck_assert_int_eq(daemon_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 1);
 	}
 	/* Room for one, for RopPending and for less than another. */
 	append("", 1, 2 + NEWMAIL_SIZE + 3 + 4);
 	ck_assert_uint_eq(b.len, 2 + NEWMAIL_SIZE + 3 + 4);
 	ck_assert_uint_eq(message_of(2), 1 << 16 | 1);
-	rig_vector("roppending_session5", pending);
+	emsmdb_vector("roppending_session5", pending);
 	ocs_put16(pending + 1, ocsemsmdb_session_index(session));
 	ck_assert_mem_eq(b.data + 2 + NEWMAIL_SIZE, pending, 3);
-	ck_assert_uint_eq(rig_handle_at(&b, 0), 100);
+	ck_assert_uint_eq(emsmdb_handle_at(&b, 0), 100);
 	/* RopPending has no room: it is left out. */
 	append("", 0, 2 + NEWMAIL_SIZE + 2);
 	ck_assert_uint_eq(b.len, 2 + NEWMAIL_SIZE);
@@ -194,7 +193,7 @@ TEST(a_payload_is_never_more_than_32_kb)
 	begin(OCSEMSMDB_2016);
 	subscribe(10);
 	for (int i = 0; i < mails; i++)
-		rig_mail(context, USER);
+		emsmdb_mail(context, USER);
 	ocs_put16(big, 2);
 	ck_assert_uint_eq(ocsemsmdb_append(session, big, &len, sizeof(big)), 0);
 	ck_assert_uint_le(len, OCSEMSMDB_PAYLOAD_MAX);
@@ -228,7 +227,7 @@ TEST(a_released_handle_is_not_notified_any_more)
 	begin(OCSEMSMDB_2016);
 	subscribe(10);
 	subscribe(11);
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	ocsemsmdb_rop_release(session, 10);
 	ocsemsmdb_rop_release(session, 4711);
 	append("", 0, sizeof(b.data));
@@ -239,12 +238,12 @@ TEST(a_released_handle_is_not_notified_any_more)
 
 static uint32_t flags_sent(enum ocsemsmdb_version version)
 {
-	struct ocs_entry entry = rig_newmail(FOLDER, MESSAGE);
+	struct ocs_entry entry = entry_newmail(EMSMDB_FOLDER, EMSMDB_MESSAGE);
 
 	begin(version);
 	subscribe(10);
 	entry.message_flags = 0x10;
-	ck_assert_int_eq(rig_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 1);
+	ck_assert_int_eq(daemon_send(context, USER, OCS_TABLE_NEWMAIL, &entry), 1);
 	append("", 0, sizeof(b.data));
 	end();
 	return ocs_get32(b.data + 2 + 24);
@@ -262,16 +261,17 @@ TEST(exchange_2013_alone_sends_no_message_flags)
 
 static size_t table_event(void)
 {
-	struct ocs_entry entry = rig_row(OCS_TE_CHANGED, FOLDER, MESSAGE);
+	struct ocs_entry entry = entry_row(OCS_TE_CHANGED, EMSMDB_FOLDER, EMSMDB_MESSAGE);
 
-	(void)rig_send(context, USER, OCS_TABLE_CONTENTS, &entry);
+	(void)daemon_send(context, USER, OCS_TABLE_CONTENTS, &entry);
 	return append("", 0, sizeof(b.data)) - 2;
 }
 
 static void open_table(uint8_t flags)
 {
-	ck_assert_uint_eq(
-	        ocsemsmdb_table_opened(session, 20, 0, OCSNOTIFY_CONTENTS_TABLE, FOLDER, flags), 0);
+	ck_assert_uint_eq(ocsemsmdb_table_opened(session, 20, 0, OCSNOTIFY_CONTENTS_TABLE,
+	                                         EMSMDB_FOLDER, flags),
+	                  0);
 }
 
 LOOP_TEST(from_2010_on_a_table_tells_from_its_view_to_its_reset, OCSEMSMDB_2010, OCSEMSMDB_2016 + 1)
@@ -312,7 +312,7 @@ TEST(a_table_with_no_notifications_tells_nothing)
 	open_table(0x10);
 	ck_assert_uint_eq(ocsemsmdb_table_viewed(session, 20), 0);
 	ck_assert_uint_eq(table_event(), 0);
-	ck_assert_int_eq(rig_count_queues(USER), 0);
+	ck_assert_int_eq(host_count_queues(USER), 0);
 	end();
 }
 
@@ -321,7 +321,8 @@ TEST(the_end_of_a_logon_ends_what_is_its_own)
 	begin(OCSEMSMDB_2007);
 	open_table(0);
 	ck_assert_uint_eq(
-	        ocsemsmdb_table_opened(session, 21, 1, OCSNOTIFY_CONTENTS_TABLE, FOLDER, 0), 0);
+	        ocsemsmdb_table_opened(session, 21, 1, OCSNOTIFY_CONTENTS_TABLE, EMSMDB_FOLDER, 0),
+	        0);
 	ocsemsmdb_logon_ended(session, 0);
 	ck_assert_uint_eq(table_event(), OCS_NOTIFY_MIN);
 	ck_assert_uint_eq(ocs_get32(b.data + 3), 21);
@@ -334,7 +335,7 @@ TEST(the_end_of_a_logon_ends_what_is_its_own)
 static bool too_small(const char *request, const char *response)
 {
 	uint8_t in[64], out[64];
-	size_t n = 2 + rig_hex(request, in + 2), m = 2 + rig_hex(response, out + 2);
+	size_t n = 2 + emsmdb_hex(request, in + 2), m = 2 + emsmdb_hex(response, out + 2);
 
 	ocs_put16(in, (uint16_t)n);
 	ocs_put16(out, (uint16_t)m);
@@ -372,24 +373,24 @@ static uint32_t echo(struct ocsemsmdb_session *of, const uint8_t *payload, size_
 
 TEST(the_hosts_own_processor_is_called_and_notifies_follow)
 {
-	struct ocsemsmdb_settings settings = rig_emsmdb_settings(OCSEMSMDB_2016);
+	struct ocsemsmdb_settings settings = emsmdb_settings(OCSEMSMDB_2016);
 
-	context = rig_open();
+	context = host_open();
 	settings.processor = echo;
 	ck_assert_int_eq(ocsemsmdb_open(context, &settings, &server), OCSNOTIFY_OK);
-	session = rig_connect(server, USER);
+	session = emsmdb_connect(server, USER);
 	subscribe(10);
-	rig_mail(context, USER);
-	rig_begin(&b);
-	rig_rop(&b, "ff0000");
-	ck_assert_uint_eq(rig_execute(session, &b, OCSEMSMDB_EXT_MAX), 0);
-	rig_expect(&b, "ff0000");
-	rig_begin(&b);
-	rig_rop(&b, "ee0000");
-	ck_assert_uint_eq(rig_execute(session, &b, OCSEMSMDB_EXT_MAX), OCSEMSMDB_EC_ERROR);
-	rig_begin(&b);
-	rig_rop(&b, "123456");
-	ck_assert_uint_eq(rig_execute(session, &b, OCSEMSMDB_EXT_MAX), 0);
+	emsmdb_mail(context, USER);
+	emsmdb_begin(&b);
+	emsmdb_rop(&b, "ff0000");
+	ck_assert_uint_eq(emsmdb_execute(session, &b, OCSEMSMDB_EXT_MAX), 0);
+	emsmdb_expect(&b, "ff0000");
+	emsmdb_begin(&b);
+	emsmdb_rop(&b, "ee0000");
+	ck_assert_uint_eq(emsmdb_execute(session, &b, OCSEMSMDB_EXT_MAX), OCSEMSMDB_EC_ERROR);
+	emsmdb_begin(&b);
+	emsmdb_rop(&b, "123456");
+	ck_assert_uint_eq(emsmdb_execute(session, &b, OCSEMSMDB_EXT_MAX), 0);
 	ck_assert_uint_eq(b.len, 2 + 3 + NEWMAIL_SIZE);
 	ck_assert_uint_eq(b.data[2 + 3], 0x2a);
 	end();
@@ -401,7 +402,7 @@ LOOP_TEST(each_vector_of_rop_notify_has_its_length_and_none_when_cut, 0,
           sizeof(ropnotify_vectors) / sizeof(ropnotify_vectors[0]))
 {
 	uint8_t data[512];
-	size_t n = rig_hex(ropnotify_vectors[_i].hex, data);
+	size_t n = emsmdb_hex(ropnotify_vectors[_i].hex, data);
 
 	data[n] = 0x2a;
 	ck_assert_msg(ocs_notify_length(data, n + 1) == n, "%s", ropnotify_vectors[_i].name);

@@ -6,7 +6,6 @@
  * ocsemsmdb_rpc(), a parked wait that ends, the idle call that brings the RopNotify.
  */
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/unit.h"
 
 static unsigned waits_done;
 
@@ -44,7 +43,7 @@ static void complete_my_call(void *call, uint32_t flags, uint32_t result, void *
 	waits_done++;
 }
 
-TESTS_HAVE(.setup = rig_setup_all, .teardown = rig_teardown);
+TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder);
 
 TEST(the_documented_lines_do_what_the_page_says)
 {
@@ -52,11 +51,11 @@ TEST(the_documented_lines_do_what_the_page_says)
 	                                      0x00, 0x29, 0x00, 0x00, 0x01, 0x02, 0x00, 0x01};
 	static const uint8_t idle[] = {0x00, 0x00, 0x04, 0x00, 0x02, 0x00, 0x02, 0x00, 0x02, 0x00};
 	struct ocsemsmdb_connect connect = {.user_dn = "/o=x/cn=jdoe", .link = OCSEMSMDB_NO_LINK};
-	struct ocsemsmdb_caller caller = {.user = rig_user, .privacy = true};
+	struct ocsemsmdb_caller caller = {.user = host_user, .privacy = true};
 	struct ocsemsmdb_connected connected;
 	struct ocsemsmdb_session *session;
 	uint8_t out[OCSEMSMDB_EXT_MAX];
-	struct ocsnotify *context = rig_open();
+	struct ocsnotify *context = host_open();
 	uint32_t flags, result;
 	size_t len;
 
@@ -73,8 +72,8 @@ TEST(the_documented_lines_do_what_the_page_says)
 	                  0);
 	ck_assert(ocsemsmdb_wait_park(session, OCSEMSMDB_WAIT_ASYNC, NULL, &waits_done, &flags,
 	                              &result));
-	rig_mail(context, rig_user);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	emsmdb_mail(context, host_user);
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 
 	ocsemsmdb_process(server);
 	ocsemsmdb_tick(server);

@@ -3,7 +3,6 @@
 /* RPC_HEADER_EXT and DIRECT2: every vector, every length checked. */
 #include "libocsemsmdb/lz77.h"
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/unit.h"
 
 static uint8_t out[OCSEMSMDB_PAYLOAD_MAX];
 static size_t len, used;
@@ -18,7 +17,7 @@ static uint32_t unwrap_hex(const char *hex)
 {
 	uint8_t in[4096];
 
-	return unwrap(in, rig_hex(hex, in));
+	return unwrap(in, emsmdb_hex(hex, in));
 }
 
 TEST(the_idle_request_is_two_bytes_plain_or_xored)
@@ -27,7 +26,7 @@ TEST(the_idle_request_is_two_bytes_plain_or_xored)
 	uint8_t in[64];
 
 	for (int i = 0; i < 2; i++) {
-		size_t n = rig_vector(names[i], in);
+		size_t n = emsmdb_vector(names[i], in);
 
 		ck_assert_uint_eq(unwrap(in, n), 0);
 		ck_assert_uint_eq(len, 2);
@@ -40,9 +39,9 @@ TEST(the_idle_request_is_two_bytes_plain_or_xored)
 TEST(plain_and_xored_vectors_carry_the_same_payload)
 {
 	uint8_t plain[64], magic[64];
-	size_t n = rig_vector("ext_response_one_newmail", plain);
+	size_t n = emsmdb_vector("ext_response_one_newmail", plain);
 
-	ck_assert_uint_eq(rig_vector("ext_response_one_newmail_xormagic", magic), n);
+	ck_assert_uint_eq(emsmdb_vector("ext_response_one_newmail_xormagic", magic), n);
 	ck_assert_uint_eq(unwrap(magic, n), 0);
 	ck_assert_uint_eq(len, n - 8);
 	ck_assert_mem_eq(out, plain + 8, len);
@@ -52,10 +51,10 @@ TEST(a_header_is_written_as_in_the_vectors)
 {
 	uint8_t vector[64], header[8];
 
-	rig_vector("ext_register_response", vector);
+	emsmdb_vector("ext_register_response", vector);
 	ocsemsmdb_ext_header(16, header);
 	ck_assert_mem_eq(header, vector, 8);
-	rig_vector("rpc_header_ext_response_example", vector);
+	emsmdb_vector("rpc_header_ext_response_example", vector);
 	ocsemsmdb_ext_header(0x52, header);
 	ck_assert_mem_eq(header, vector, 8);
 }
@@ -63,7 +62,7 @@ TEST(a_header_is_written_as_in_the_vectors)
 TEST(fewer_than_eight_bytes_are_rpc_failed)
 {
 	uint8_t in[16];
-	size_t n = rig_vector("neg_rgbin_7_bytes", in);
+	size_t n = emsmdb_vector("neg_rgbin_7_bytes", in);
 
 	for (; n > 0; n--)
 		ck_assert_uint_eq(unwrap(in, n), OCSEMSMDB_EC_RPC_FAILED);
@@ -91,7 +90,7 @@ TEST(a_header_that_does_not_fit_its_data_is_rpc_format)
 TEST(a_payload_larger_than_the_callers_buffer_is_refused)
 {
 	uint8_t in[16], small[5];
-	size_t n = rig_vector("ext_idle_request_one_handle", in);
+	size_t n = emsmdb_vector("ext_idle_request_one_handle", in);
 
 	ck_assert_uint_eq(ocsemsmdb_ext_unwrap(in, n, small, sizeof(small), &len, &used, &last),
 	                  OCSEMSMDB_EC_RPC_FORMAT);
@@ -100,9 +99,9 @@ TEST(a_payload_larger_than_the_callers_buffer_is_refused)
 TEST(a_chain_is_taken_apart_one_payload_at_a_time)
 {
 	uint8_t in[32];
-	size_t n = rig_hex("00000000020002000200"
-	                   "0000060002000200a7a5",
-	                   in);
+	size_t n = emsmdb_hex("00000000020002000200"
+	                      "0000060002000200a7a5",
+	                      in);
 
 	ck_assert_uint_eq(unwrap(in, n), 0);
 	ck_assert_uint_eq(used, 10);
@@ -115,7 +114,7 @@ TEST(a_chain_is_taken_apart_one_payload_at_a_time)
 TEST(a_compressed_payload_is_xored_first_then_decompressed)
 {
 	uint8_t in[64] = {0}, expected[300];
-	size_t n = rig_vector("lz77_long_match", in + 8);
+	size_t n = emsmdb_vector("lz77_long_match", in + 8);
 
 	ocs_put16(in + 2, 0x0007);
 	ocs_put16(in + 4, (uint16_t)n);
@@ -139,13 +138,13 @@ static bool inflate(const char *hex, size_t out_len)
 {
 	uint8_t in[256];
 
-	return ocs_lz77_decompress(in, rig_hex(hex, in), out, out_len);
+	return ocs_lz77_decompress(in, emsmdb_hex(hex, in), out, out_len);
 }
 
 TEST(literals_stand_for_themselves)
 {
 	uint8_t in[64];
-	size_t n = rig_vector("lz77_literals_only", in);
+	size_t n = emsmdb_vector("lz77_literals_only", in);
 
 	ck_assert(ocs_lz77_decompress(in, n, out, 26));
 	ck_assert_mem_eq(out, "abcdefghijklmnopqrstuvwxyz", 26);

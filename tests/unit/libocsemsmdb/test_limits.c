@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* What one user and one session may have, so that the others have theirs. */
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/unit.h"
 
 #define USER  "t-em-limit"
 #define OTHER "t-em-other"
@@ -13,9 +12,9 @@ static struct ocsemsmdb_stats stats;
 
 static void begin(unsigned all, unsigned each, unsigned subscriptions)
 {
-	struct ocsemsmdb_settings settings = rig_emsmdb_settings(OCSEMSMDB_2016);
+	struct ocsemsmdb_settings settings = emsmdb_settings(OCSEMSMDB_2016);
 
-	context = rig_open();
+	context = host_open();
 	settings.sessions_max = all;
 	settings.sessions_per_user = each;
 	settings.subscriptions_max = subscriptions;
@@ -34,7 +33,7 @@ static uint32_t try_connect(const char *user, struct ocsemsmdb_session **session
 	struct ocsemsmdb_connect connect = {.user_dn = "/o=x/cn=y", .link = OCSEMSMDB_NO_LINK};
 	struct ocsemsmdb_connected connected;
 
-	rig_now++;
+	emsmdb_clock_ms++;
 	return ocsemsmdb_connect(server, &caller, &connect, &connected, session);
 }
 
@@ -55,7 +54,7 @@ static struct named make(const char *user)
 
 static struct ocsemsmdb_session *use(const struct named *named, const char *user)
 {
-	rig_now++;
+	emsmdb_clock_ms++;
 	return ocsemsmdb_session_find(server, named->handle, user);
 }
 
@@ -64,7 +63,7 @@ static bool lives(const struct named *named)
 	return ocsemsmdb_session_owner(server, named->handle) != NULL;
 }
 
-TESTS_HAVE(.setup = rig_setup_all, .teardown = rig_teardown, .timeout = 60);
+TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder, .timeout = 60);
 
 TEST(a_user_with_too_many_sessions_loses_the_one_not_used_for_longest)
 {
@@ -78,7 +77,7 @@ TEST(a_user_with_too_many_sessions_loses_the_one_not_used_for_longest)
 	ck_assert(lives(&s[0]) && !lives(&s[1]) && lives(&s[2]) && lives(&s[3]));
 	s[4] = make(USER);
 	ck_assert(lives(&s[0]) && !lives(&s[2]) && lives(&s[3]) && lives(&s[4]));
-	ck_assert_uint_eq(rig_ended, 2); /* the host was told */
+	ck_assert_uint_eq(emsmdb_ended, 2); /* the host was told */
 	ocsemsmdb_get_stats(server, &stats);
 	ck_assert_uint_eq(stats.sessions, 3);
 	ck_assert_uint_eq(stats.ended_for_user, 2);
@@ -125,7 +124,7 @@ TEST(a_session_that_waits_is_not_ended_for_another)
 	ck_assert_uint_eq(try_connect(USER, &session), OCSEMSMDB_EC_SERVER_OOM);
 	ck_assert_ptr_null(session);
 	ck_assert(lives(&s[0]) && lives(&s[1]));
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 	ocsemsmdb_get_stats(server, &stats);
 	ck_assert_uint_eq(stats.refused_for_user, 1);
 	/* Another one is not concerned; and once one waits no more, it makes room. */
@@ -167,11 +166,11 @@ TEST(who_may_not_connect_ends_no_session)
 TEST(subscriptions_of_a_session_are_bounded)
 {
 	uint8_t request[32], response[6];
-	size_t used, n = rig_vector("ropregister_newmail_whole_store", request);
+	size_t used, n = emsmdb_vector("ropregister_newmail_whole_store", request);
 	struct ocsemsmdb_session *session;
 
 	begin(100, 32, 3);
-	session = rig_connect(server, USER);
+	session = emsmdb_connect(server, USER);
 	for (uint32_t handle = 1; handle <= 3; handle++)
 		ck_assert_uint_eq(
 		        ocsemsmdb_rop_register(session, request, n, handle, &used, response), 0);
@@ -179,12 +178,12 @@ TEST(subscriptions_of_a_session_are_bounded)
 	                  OCSEMSMDB_EC_SERVER_OOM);
 	ck_assert_uint_eq(used, n);
 	ck_assert_uint_eq(
-	        ocsemsmdb_table_opened(session, 4, 0, OCSNOTIFY_CONTENTS_TABLE, FOLDER, 0),
+	        ocsemsmdb_table_opened(session, 4, 0, OCSNOTIFY_CONTENTS_TABLE, EMSMDB_FOLDER, 0),
 	        OCSEMSMDB_EC_SERVER_OOM);
 	ocsemsmdb_rop_release(session, 2);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 4, &used, response), 0);
 	/* Another session has its own. */
-	session = rig_connect(server, USER);
+	session = emsmdb_connect(server, USER);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 1, &used, response), 0);
 	end();
 }

@@ -3,7 +3,6 @@
 /* A MAPI server lives on when its memory is out: each allocation fails once, each is an error. */
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
 #include "tests/unit/memory.h"
-#include "tests/unit/unit.h"
 
 #define TABLES 40 /* more than a hash table takes before it grows */
 
@@ -26,7 +25,7 @@ static uint32_t use(struct ocsemsmdb_session *session)
 
 	for (uint32_t handle = 100; result == 0 && handle < 100 + TABLES; handle++)
 		result = ocsemsmdb_table_opened(session, handle, 0, OCSNOTIFY_CONTENTS_TABLE,
-		                                FOLDER, 0);
+		                                EMSMDB_FOLDER, 0);
 	if (result != 0)
 		return result;
 	result = ocsemsmdb_execute(session, logon, sizeof(logon), out, sizeof(out), &len);
@@ -35,9 +34,9 @@ static uint32_t use(struct ocsemsmdb_session *session)
 
 static uint32_t serve(struct ocsnotify *context)
 {
-	struct ocsemsmdb_caller caller = {.user = rig_user, .privacy = true};
+	struct ocsemsmdb_caller caller = {.user = host_user, .privacy = true};
 	struct ocsemsmdb_connect connect = {.user_dn = "/o=x/cn=y", .link = OCSEMSMDB_NO_LINK};
-	struct ocsemsmdb_settings settings = rig_emsmdb_settings(OCSEMSMDB_2010);
+	struct ocsemsmdb_settings settings = emsmdb_settings(OCSEMSMDB_2010);
 	struct ocsemsmdb_connected connected;
 	struct ocsemsmdb_session *session;
 	struct ocsemsmdb *server;
@@ -52,11 +51,11 @@ static uint32_t serve(struct ocsnotify *context)
 	return result;
 }
 
-TESTS_HAVE(.setup = rig_setup_all, .teardown = rig_teardown, .timeout = 60);
+TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder, .timeout = 60);
 
 TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 {
-	struct ocsnotify *context = rig_open();
+	struct ocsnotify *context = host_open();
 	int n = 0;
 
 	for (;; n++) {

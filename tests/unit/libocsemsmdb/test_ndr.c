@@ -3,7 +3,6 @@
 /* The stubs: every vector, every cut, every count that does not agree. */
 #include "libocsemsmdb/ndr.h"
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/unit.h"
 
 static uint8_t stub[1024], written[1024];
 static size_t len;
@@ -53,7 +52,7 @@ LOOP_TEST(a_request_is_read_whole_and_not_when_cut_or_with_a_byte_too_many, 0,
 {
 	uint8_t *exact;
 
-	len = rig_vector(requests[_i].name, stub);
+	len = emsmdb_vector(requests[_i].name, stub);
 	for (size_t n = 0; n <= len + 1; n++) {
 		/* In memory of its own, so that a read past the end is seen. */
 		exact = malloc(n + (n == 0));
@@ -69,12 +68,12 @@ TEST(disconnect)
 {
 	struct ocs_ndr_handle handle;
 
-	len = rig_vector("ndr_disconnect_in", stub);
+	len = emsmdb_vector("ndr_disconnect_in", stub);
 	ck_assert(ocs_ndr_pull_handle(stub, len, &handle));
 	ck_assert_mem_eq(&handle, &cxh, sizeof(cxh));
 	ck_assert(!ocs_ndr_handle_is_null(&handle));
 	ck_assert(ocs_ndr_handle_is_null(&null_handle));
-	len = rig_vector("ndr_disconnect_out", stub);
+	len = emsmdb_vector("ndr_disconnect_out", stub);
 	ck_assert_uint_eq(ocs_ndr_push_handle(&null_handle, 0, written, sizeof(written)), len);
 	ck_assert_mem_eq(written, stub, len);
 }
@@ -83,7 +82,7 @@ TEST(register_push)
 {
 	struct ocs_ndr_push_in in;
 
-	len = rig_vector("ndr_registerpush_in_ipv4", stub);
+	len = emsmdb_vector("ndr_registerpush_in_ipv4", stub);
 	ck_assert(ocs_ndr_pull_register_push(stub, len, &in));
 	ck_assert_mem_eq(&in.cxh, &cxh, sizeof(cxh));
 	ck_assert_uint_eq(in.rpc, 0);
@@ -93,17 +92,17 @@ TEST(register_push)
 	ck_assert_uint_eq(in.address.len, 16);
 	ck_assert_mem_eq(in.address.data, "\x02\x00\x87\x07", 4);
 
-	len = rig_vector("ndr_registerpush_in_ipv6", stub);
+	len = emsmdb_vector("ndr_registerpush_in_ipv6", stub);
 	ck_assert(ocs_ndr_pull_register_push(stub, len, &in));
 	ck_assert_uint_eq(in.address.len, 28);
-	len = rig_vector("ndr_registerpush_in_ctx16", stub);
+	len = emsmdb_vector("ndr_registerpush_in_ctx16", stub);
 	ck_assert(ocs_ndr_pull_register_push(stub, len, &in));
 	ck_assert_uint_eq(in.context.len, 16);
 
-	len = rig_vector("ndr_registerpush_out_ok", stub);
+	len = emsmdb_vector("ndr_registerpush_out_ok", stub);
 	ck_assert_uint_eq(ocs_ndr_push_register_push(&cxh, 1, 0, written, sizeof(written)), len);
 	ck_assert_mem_eq(written, stub, len);
-	len = rig_vector("ndr_registerpush_out_notsupported", stub);
+	len = emsmdb_vector("ndr_registerpush_out_notsupported", stub);
 	ck_assert_uint_eq(ocs_ndr_push_register_push(&cxh, 0, 0x80040102, written, sizeof(written)),
 	                  len);
 	ck_assert_mem_eq(written, stub, len);
@@ -113,7 +112,7 @@ TEST(register_push_with_counts_that_disagree_is_bad)
 {
 	struct ocs_ndr_push_in in;
 
-	len = rig_vector("ndr_registerpush_in_ipv4", stub);
+	len = emsmdb_vector("ndr_registerpush_in_ipv4", stub);
 	stub[36] = 7; /* cbContext */
 	ck_assert(!ocs_ndr_pull_register_push(stub, len, &in));
 	stub[36] = 8;
@@ -130,11 +129,11 @@ TEST(pads_may_have_any_value)
 	struct ocs_ndr_push_in push;
 	struct ocs_ndr_rpc_in rpc;
 
-	len = rig_vector("ndr_registerpush_in_ipv4", stub);
+	len = emsmdb_vector("ndr_registerpush_in_ipv4", stub);
 	stub[38] = stub[39] = 0xbf; /* between cbContext and grbitAdviseBits */
 	ck_assert(ocs_ndr_pull_register_push(stub, len, &push));
 	ck_assert_uint_eq(push.advise_bits, 0xffffffff);
-	len = rig_vector("ndr_rpcext2_in_idle", stub);
+	len = emsmdb_vector("ndr_rpcext2_in_idle", stub);
 	stub[38] = stub[39] = 0xbf; /* behind rgbIn */
 	ck_assert(ocs_ndr_pull_rpc(stub, len, &rpc));
 	ck_assert_uint_eq(rpc.rops.len, 10);
@@ -144,7 +143,7 @@ TEST(connect_request)
 {
 	struct ocs_ndr_connect_in in;
 
-	len = rig_vector("ndr_connectex_in", stub);
+	len = emsmdb_vector("ndr_connectex_in", stub);
 	ck_assert(ocs_ndr_pull_connect(stub, len, &in));
 	ck_assert_str_eq(in.user_dn, "/o=First Organization/ou=First Administrative "
 	                             "Group/CN=recipients/CN=janedow");
@@ -168,7 +167,7 @@ TEST(a_name_must_begin_at_0_and_end_in_its_only_nul)
 {
 	struct ocs_ndr_connect_in in;
 
-	len = rig_vector("ndr_connectex_in", stub);
+	len = emsmdb_vector("ndr_connectex_in", stub);
 	stub[4] = 1; /* offset */
 	ck_assert(!ocs_ndr_pull_connect(stub, len, &in));
 	stub[4] = 0;
@@ -190,10 +189,10 @@ TEST(sizes_past_the_ranges_are_bad)
 	struct ocs_ndr_connect_in connect;
 	struct ocs_ndr_rpc_in rpc;
 
-	len = rig_vector("ndr_connectex_in", stub);
+	len = emsmdb_vector("ndr_connectex_in", stub);
 	ocs_put32(stub + len - 4, 0x1009); /* pcbAuxOut */
 	ck_assert(!ocs_ndr_pull_connect(stub, len, &connect));
-	len = rig_vector("ndr_rpcext2_in_idle", stub);
+	len = emsmdb_vector("ndr_rpcext2_in_idle", stub);
 	ocs_put32(stub + len - 4, 0x1009);
 	ck_assert(!ocs_ndr_pull_rpc(stub, len, &rpc));
 	ocs_put32(stub + len - 4, 0x1008);
@@ -249,7 +248,7 @@ TEST(connect_response)
 	        .time_stamp = 0x12345678,
 	};
 
-	len = rig_vector("ndr_connectex_out", stub);
+	len = emsmdb_vector("ndr_connectex_out", stub);
 	ck_assert_uint_eq(ocs_ndr_push_connect(&out, written, sizeof(written)), len);
 	/* Referent ids are the sender's choice. */
 	memcpy(stub + 36, written + 36, 4);
@@ -263,7 +262,7 @@ TEST(rpc_request_and_response)
 {
 	struct ocs_ndr_rpc_in in;
 
-	len = rig_vector("ndr_rpcext2_in_idle", stub);
+	len = emsmdb_vector("ndr_rpcext2_in_idle", stub);
 	ck_assert(ocs_ndr_pull_rpc(stub, len, &in));
 	ck_assert_mem_eq(&in.cxh, &cxh, sizeof(cxh));
 	ck_assert_uint_eq(in.flags, 3);
@@ -272,7 +271,7 @@ TEST(rpc_request_and_response)
 	ck_assert_uint_eq(in.aux.len, 0);
 	ck_assert_uint_eq(in.aux_out, 0x1008);
 
-	len = rig_vector("ndr_rpcext2_out_rpcformat", stub);
+	len = emsmdb_vector("ndr_rpcext2_out_rpcformat", stub);
 	ck_assert_uint_eq(ocs_ndr_push_rpc(&null_handle, 0, 0, 0x4b6, written, sizeof(written)),
 	                  len);
 	ck_assert_mem_eq(written, stub, len);
@@ -281,15 +280,15 @@ TEST(rpc_request_and_response)
 	memset(written + OCS_NDR_RPC_OUT_AT, 0x77, 5);
 	len = ocs_ndr_push_rpc(&cxh, 5, 9, 0, written, 5 + OCS_NDR_RPC_OUT_MORE);
 	ck_assert_uint_eq(len, 5 + OCS_NDR_RPC_OUT_MORE);
-	rig_hex("05000000"
-	        "00000000"
-	        "05000000"
-	        "7777777777000000"
-	        "05000000"
-	        "00000000000000000000000000000000"
-	        "09000000"
-	        "00000000",
-	        stub);
+	emsmdb_hex("05000000"
+	           "00000000"
+	           "05000000"
+	           "7777777777000000"
+	           "05000000"
+	           "00000000000000000000000000000000"
+	           "09000000"
+	           "00000000",
+	           stub);
 	ck_assert_mem_eq(written + 24, stub, len - 24);
 	ck_assert_uint_eq(ocs_ndr_push_rpc(&cxh, 5, 9, 0, written, len - 1), 0);
 }
@@ -308,21 +307,21 @@ TEST(asynchronous_calls)
 	struct ocs_ndr_handle handle;
 	uint32_t flags;
 
-	len = rig_vector("ndr_asyncconnect_in", stub);
+	len = emsmdb_vector("ndr_asyncconnect_in", stub);
 	ck_assert(ocs_ndr_pull_handle(stub, len, &handle));
 	ck_assert_mem_eq(&handle, &cxh, sizeof(cxh));
-	len = rig_vector("ndr_asyncconnect_out", stub);
+	len = emsmdb_vector("ndr_asyncconnect_out", stub);
 	ck_assert_uint_eq(ocs_ndr_push_handle(&acxh, 0, written, sizeof(written)), len);
 	ck_assert_mem_eq(written, stub, len);
-	len = rig_vector("ndr_asyncconnect_out_rejected", stub);
+	len = emsmdb_vector("ndr_asyncconnect_out_rejected", stub);
 	ck_assert_uint_eq(ocs_ndr_push_handle(&null_handle, 0x7ee, written, sizeof(written)), len);
 	ck_assert_mem_eq(written, stub, len);
-	len = rig_vector("ndr_asyncwait_in", stub);
+	len = emsmdb_vector("ndr_asyncwait_in", stub);
 	ck_assert(ocs_ndr_pull_wait(stub, len, &handle, &flags));
 	ck_assert_mem_eq(&handle, &acxh, sizeof(acxh));
 	ck_assert_uint_eq(flags, 0);
 	for (size_t i = 0; i < sizeof(outs) / sizeof(outs[0]); i++) {
-		ck_assert_uint_eq(rig_vector(outs[i].name, stub), OCS_NDR_WAIT_OUT);
+		ck_assert_uint_eq(emsmdb_vector(outs[i].name, stub), OCS_NDR_WAIT_OUT);
 		ocs_ndr_push_wait(outs[i].flags, outs[i].result, written);
 		ck_assert_mem_eq(written, stub, OCS_NDR_WAIT_OUT);
 	}

@@ -3,7 +3,6 @@
 /* ROP requests: where each one ends, what handles it names, how it fails. */
 #include "libocsemsmdb/request.h"
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/unit.h"
 
 /* response and input are the bytes 2 and 3 where a request has two indexes: they are 5 and 6. */
 static const struct {
@@ -52,7 +51,7 @@ static size_t bytes_of(const char *hex, uint8_t *out)
 		if (*hex != ' ')
 			plain[n++] = *hex;
 	plain[n] = '\0';
-	return rig_hex(plain, out);
+	return emsmdb_hex(plain, out);
 }
 
 LOOP_TEST(a_request_ends_where_its_layout_says, 0, sizeof(requests) / sizeof(requests[0]))
@@ -97,7 +96,7 @@ TEST(the_published_requests_are_read)
 	uint8_t data[64];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t n = rig_vector(names[i], data);
+		size_t n = emsmdb_vector(names[i], data);
 
 		ck_assert_msg(ocs_rop_request_read(data, n, &request), "%s", names[i]);
 		ck_assert_uint_eq(request.len, n);
@@ -108,7 +107,7 @@ TEST(a_registration_is_read_field_by_field)
 {
 	struct ocs_rop_register rop;
 	uint8_t data[64];
-	size_t n = rig_vector("ropregister_all_folder", data);
+	size_t n = emsmdb_vector("ropregister_all_folder", data);
 
 	ck_assert_uint_eq(ocs_rop_register_read(data, n, &rop), n);
 	ck_assert_uint_eq(rop.logon_id, 0);
@@ -118,15 +117,15 @@ TEST(a_registration_is_read_field_by_field)
 	ck_assert(!rop.whole_store);
 	ck_assert_uint_eq(rop.folder_id, 0x47ca79b403000001);
 	ck_assert_uint_eq(rop.message_id, 0);
-	n = rig_vector("ropregister_table_whole_store", data);
+	n = emsmdb_vector("ropregister_table_whole_store", data);
 	ck_assert_uint_eq(ocs_rop_register_read(data, n, &rop), n);
 	ck_assert_uint_eq(rop.types, 0x0100);
 	ck_assert(rop.whole_store);
 	/* With Extended there is a reserved byte; whatever is not 0 is the whole store. */
-	n = rig_hex("29000001020477ff", data);
+	n = emsmdb_hex("29000001020477ff", data);
 	ck_assert_uint_eq(ocs_rop_register_read(data, n, &rop), n);
 	ck_assert_uint_eq(rop.reserved, 0x77);
 	ck_assert(rop.whole_store);
-	n = rig_vector("rop_release_subscription", data);
+	n = emsmdb_vector("rop_release_subscription", data);
 	ck_assert_uint_eq(ocs_rop_register_read(data, n, &rop), 0);
 }

@@ -3,7 +3,6 @@
 /* The calls over their stubs, and the session contexts behind them. */
 #include "libocsemsmdb/ndr.h"
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/unit.h"
 
 #define USER  "t-em-rpc"
 #define OTHER "t-em-rpc2"
@@ -19,8 +18,8 @@ static uint32_t fault;
 
 static void begin(enum ocsemsmdb_version version)
 {
-	context = rig_open();
-	server = rig_server(context, version);
+	context = host_open();
+	server = emsmdb_server(context, version);
 	caller = (struct ocsemsmdb_caller){.user = USER, .connection = &tcp, .privacy = true};
 }
 
@@ -55,7 +54,7 @@ static uint32_t fault_of(enum ocsemsmdb_interface iface, uint16_t opnum)
 
 static uint32_t connect_ex(uint32_t link, uint32_t time_stamp)
 {
-	stub_len = rig_vector("ndr_connectex_in", stub);
+	stub_len = emsmdb_vector("ndr_connectex_in", stub);
 	ocs_put32(stub + 116, link);
 	ocs_put32(stub + 128, time_stamp);
 	return reply_of(10);
@@ -70,7 +69,7 @@ static void connected(uint8_t cxh[20])
 
 static void use(const char *vector, const uint8_t cxh[20])
 {
-	stub_len = rig_vector(vector, stub);
+	stub_len = emsmdb_vector(vector, stub);
 	memcpy(stub, cxh, 20);
 }
 
@@ -85,7 +84,7 @@ static uint32_t time_stamp_of_reply(void)
 	return ocs_get32(out + out_len - 4 - 16 - 4);
 }
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(a_connection_is_made_and_ended)
 {
@@ -106,9 +105,9 @@ TEST(a_connection_is_made_and_ended)
 	        memmem(out, out_len, "\x00\x0f\x4f\x83\xc8\x0f\x0c\x00\x3e\x18\xe8\x03", 12));
 	use("ndr_disconnect_in", cxh);
 	ck_assert_uint_eq(reply_of(1), 0);
-	ck_assert_uint_eq(out_len, rig_vector("ndr_disconnect_out", expected));
+	ck_assert_uint_eq(out_len, emsmdb_vector("ndr_disconnect_out", expected));
 	ck_assert_mem_eq(out, expected, out_len);
-	ck_assert_uint_eq(rig_ended, 1);
+	ck_assert_uint_eq(emsmdb_ended, 1);
 	/* The handle is dead now. */
 	ck_assert_uint_eq(reply_of(1), OCSEMSMDB_EC_ERROR);
 	ck_assert_mem_eq(out, zero, 20);
@@ -127,23 +126,23 @@ TEST(who_may_not_connect_is_told_why)
 	stub[4 * ((12 + 0x4d + 3) / 4)] = 1; /* ulFlags: administrator */
 	ck_assert_uint_eq(reply_of(10), OCSEMSMDB_EC_LOGIN_PERM);
 	/* An empty name, with no other byte of the request. */
-	stub_len = rig_hex("01000000"
-	                   "00000000"
-	                   "01000000"
-	                   "00000000"
-	                   "00000000"
-	                   "00000000"
-	                   "00000000"
-	                   "e4040000"
-	                   "09040000"
-	                   "09040000"
-	                   "ffffffff"
-	                   "01000c003e18e803"
-	                   "00000000"
-	                   "00000000"
-	                   "00000000"
-	                   "08100000",
-	                   stub);
+	stub_len = emsmdb_hex("01000000"
+	                      "00000000"
+	                      "01000000"
+	                      "00000000"
+	                      "00000000"
+	                      "00000000"
+	                      "00000000"
+	                      "e4040000"
+	                      "09040000"
+	                      "09040000"
+	                      "ffffffff"
+	                      "01000c003e18e803"
+	                      "00000000"
+	                      "00000000"
+	                      "00000000"
+	                      "08100000",
+	                      stub);
 	ck_assert_uint_eq(reply_of(10), OCSEMSMDB_EC_ACCESS_DENIED);
 	caller.user = NULL;
 	ck_assert_uint_eq(fault_of(OCSEMSMDB_IF_EMSMDB, 10), OCSEMSMDB_FAULT_ACCESS_DENIED);
@@ -154,7 +153,7 @@ TEST(who_may_not_connect_is_told_why)
 TEST(an_auxiliary_buffer_of_one_to_seven_bytes_is_rpc_failed)
 {
 	begin(OCSEMSMDB_2016);
-	stub_len = rig_vector("ndr_connectex_in", stub);
+	stub_len = emsmdb_vector("ndr_connectex_in", stub);
 	ocs_put32(stub + 132, 4);
 	ocs_put32(stub + 136, 0); /* the four bytes */
 	ocs_put32(stub + 140, 4);
@@ -195,17 +194,17 @@ TEST(an_idle_call_brings_the_mail)
 	connected(cxh);
 	session = ocsemsmdb_session_find(server, cxh + 4, USER);
 	ck_assert_ptr_nonnull(session);
-	n = rig_vector("ropregister_newmail_whole_store", request);
+	n = emsmdb_vector("ropregister_newmail_whole_store", request);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 10, &used, response), 0);
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	use("ndr_rpcext2_in_idle", cxh);
 	ck_assert_uint_eq(reply_of(11), 0);
 	ck_assert_mem_eq(out, cxh, 20);
-	n = rig_vector("ext_response_one_newmail", expected);
+	n = emsmdb_vector("ext_response_one_newmail", expected);
 	ck_assert_uint_eq(ocs_get32(out + 24), n);
 	ck_assert_mem_eq(out + OCS_NDR_RPC_OUT_AT, expected, n);
 	/* pcbOut is obeyed: room for nothing but the empty answer. */
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	ocs_put32(stub + 44, 10);
 	ck_assert_uint_eq(reply_of(11), 0);
 	ck_assert_uint_eq(ocs_get32(out + 24), 10);
@@ -225,9 +224,9 @@ TEST(a_buffer_that_cannot_be_parsed_ends_the_session)
 	use("ndr_rpcext2_in_idle", cxh);
 	stub[28] = 1; /* Version of RPC_HEADER_EXT */
 	ck_assert_uint_eq(reply_of(11), OCSEMSMDB_EC_RPC_FORMAT);
-	ck_assert_uint_eq(out_len, rig_vector("ndr_rpcext2_out_rpcformat", expected));
+	ck_assert_uint_eq(out_len, emsmdb_vector("ndr_rpcext2_out_rpcformat", expected));
 	ck_assert_mem_eq(out, expected, out_len);
-	ck_assert_uint_eq(rig_ended, 1);
+	ck_assert_uint_eq(emsmdb_ended, 1);
 	end();
 }
 
@@ -257,9 +256,9 @@ TEST(a_handle_is_good_on_its_own_connection_and_for_its_own_user)
 		use(vectors[i], zero);
 		ck_assert_uint_eq(reply_of(calls[i]), OCSEMSMDB_EC_ERROR);
 	}
-	ck_assert_uint_eq(rig_ended, 0);
+	ck_assert_uint_eq(emsmdb_ended, 0);
 	ocsemsmdb_connection_closed(server, &tcp);
-	ck_assert_uint_eq(rig_ended, 1);
+	ck_assert_uint_eq(emsmdb_ended, 1);
 	end();
 }
 
@@ -273,10 +272,10 @@ LOOP_TEST(push_is_registered_where_the_version_has_it, OCSEMSMDB_2003, OCSEMSMDB
 	if (_i > OCSEMSMDB_2007) {
 		ck_assert_uint_eq(reply_of(4), OCSEMSMDB_EC_NOT_SUPPORTED);
 		ck_assert_uint_eq(out_len,
-		                  rig_vector("ndr_registerpush_out_notsupported", expected));
+		                  emsmdb_vector("ndr_registerpush_out_notsupported", expected));
 	} else {
 		ck_assert_uint_eq(reply_of(4), 0);
-		ck_assert_uint_eq(out_len, rig_vector("ndr_registerpush_out_ok", expected));
+		ck_assert_uint_eq(out_len, emsmdb_vector("ndr_registerpush_out_ok", expected));
 	}
 	memcpy(expected, cxh, 20);
 	ck_assert_mem_eq(out, expected, out_len);
@@ -310,7 +309,7 @@ LOOP_TEST(sessions_link_where_the_version_links, OCSEMSMDB_2003, OCSEMSMDB_2016 
 	uint8_t cxh[20], cxh2[20], request[32], response[6];
 	uint16_t index;
 	uint32_t stamp;
-	size_t used, n = rig_vector("ropregister_newmail_whole_store", request);
+	size_t used, n = emsmdb_vector("ropregister_newmail_whole_store", request);
 	bool links = _i <= OCSEMSMDB_2007;
 
 	begin(_i);
@@ -325,7 +324,7 @@ LOOP_TEST(sessions_link_where_the_version_links, OCSEMSMDB_2003, OCSEMSMDB_2016 
 	if (!links)
 		ck_assert_uint_eq(time_stamp_of_reply(), 77);
 	memcpy(cxh2, out, 20);
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	use("ndr_rpcext2_in_idle", cxh2);
 	ck_assert_uint_eq(reply_of(11), 0);
 	ck_assert_uint_eq(ocs_get32(out + 24), links ? 13 : 10);
@@ -350,7 +349,7 @@ TEST(a_link_to_what_is_not_there_connects_unlinked)
 {
 	uint8_t request[32], response[6], cxh[20];
 	struct ocsemsmdb_session *session;
-	size_t used, n = rig_vector("ropregister_newmail_whole_store", request);
+	size_t used, n = emsmdb_vector("ropregister_newmail_whole_store", request);
 	uint32_t stamp;
 	uint16_t index;
 
@@ -360,7 +359,7 @@ TEST(a_link_to_what_is_not_there_connects_unlinked)
 	stamp = time_stamp_of_reply();
 	session = ocsemsmdb_session_find(server, cxh + 4, USER);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 10, &used, response), 0);
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	for (int i = 0; i < 3; i++) {
 		/* no such session; another time stamp; another user's session */
 		caller.user = i == 2 ? OTHER : USER;
@@ -389,13 +388,13 @@ TEST(the_asynchronous_handle_is_one_and_good_on_each_connection)
 	use("ndr_asyncwait_in", acxh);
 	ck_assert_int_eq(call(OCSEMSMDB_IF_ASYNC, 0), OCSEMSMDB_RPC_PARKED);
 	ck_assert_int_eq(call(OCSEMSMDB_IF_ASYNC, 0), OCSEMSMDB_RPC_REPLY);
-	rig_vector("ndr_asyncwait_out_rejected", stub);
+	emsmdb_vector("ndr_asyncwait_out_rejected", stub);
 	ck_assert_mem_eq(out, stub, 8);
 	/* The session's own connection goes: so does the session, and the wait ends. */
 	ocsemsmdb_connection_closed(server, &tcp);
-	ck_assert_uint_eq(rig_n_dones, 1);
-	ocsemsmdb_wait_stub(rig_dones[0].flags, rig_dones[0].result, out);
-	rig_vector("ndr_asyncwait_out_pending", stub);
+	ck_assert_uint_eq(emsmdb_n_dones, 1);
+	ocsemsmdb_wait_stub(emsmdb_dones[0].flags, emsmdb_dones[0].result, out);
+	emsmdb_vector("ndr_asyncwait_out_pending", stub);
 	ck_assert_mem_eq(out, stub, 8);
 	/* A dead handle, and that of another user, from 2013 on: pending. */
 	use("ndr_asyncwait_in", acxh);
@@ -417,7 +416,7 @@ TEST(a_wait_on_another_users_handle_is_as_on_a_dead_one)
 	caller.user = OTHER;
 	use("ndr_asyncwait_in", acxh);
 	ck_assert_int_eq(call(OCSEMSMDB_IF_ASYNC, 0), OCSEMSMDB_RPC_REPLY);
-	rig_vector("ndr_asyncwait_out_rejected", stub);
+	emsmdb_vector("ndr_asyncwait_out_rejected", stub);
 	ck_assert_mem_eq(out, stub, 8);
 	end();
 }
@@ -430,18 +429,18 @@ TEST(a_server_without_asynchronous_calls_rejects_the_handle)
 	connected(cxh);
 	use("ndr_asyncconnect_in", cxh);
 	ck_assert_uint_eq(reply_of(14), OCSEMSMDB_EC_REJECTED);
-	ck_assert_uint_eq(out_len, rig_vector("ndr_asyncconnect_out_rejected", expected));
+	ck_assert_uint_eq(out_len, emsmdb_vector("ndr_asyncconnect_out_rejected", expected));
 	ck_assert_mem_eq(out, expected, out_len);
 	end();
 }
 
 TEST(sessions_are_bounded_and_indexes_are_not_used_twice)
 {
-	struct ocsemsmdb_settings settings = rig_emsmdb_settings(OCSEMSMDB_2016);
+	struct ocsemsmdb_settings settings = emsmdb_settings(OCSEMSMDB_2016);
 	uint8_t cxh[20];
 	uint16_t index;
 
-	context = rig_open();
+	context = host_open();
 	caller = (struct ocsemsmdb_caller){.user = USER, .connection = &tcp, .privacy = true};
 	settings.sessions_max = 2;
 	ck_assert_int_eq(ocsemsmdb_open(context, &settings, &server), OCSNOTIFY_OK);
@@ -464,13 +463,13 @@ TEST(an_idle_session_expires)
 
 	begin(OCSEMSMDB_2016);
 	connected(cxh);
-	rig_now += 899999;
+	emsmdb_clock_ms += 899999;
 	use("ndr_rpcext2_in_idle", cxh);
 	ck_assert_uint_eq(reply_of(11), 0);
-	rig_now += 900000;
-	ck_assert_uint_eq(ocsemsmdb_deadline(server), rig_now);
+	emsmdb_clock_ms += 900000;
+	ck_assert_uint_eq(ocsemsmdb_deadline(server), emsmdb_clock_ms);
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_ended, 1);
+	ck_assert_uint_eq(emsmdb_ended, 1);
 	ck_assert_uint_eq(reply_of(11), OCSEMSMDB_EC_ERROR);
 	ck_assert_ptr_null(ocsemsmdb_session_owner(server, cxh + 4));
 	end();
@@ -478,14 +477,14 @@ TEST(an_idle_session_expires)
 
 TEST(settings_out_of_range_are_refused_and_versions_are_known)
 {
-	struct ocsemsmdb_settings settings = rig_emsmdb_settings(OCSEMSMDB_2016);
+	struct ocsemsmdb_settings settings = emsmdb_settings(OCSEMSMDB_2016);
 	enum ocsemsmdb_version version;
 
-	context = rig_open();
+	context = host_open();
 	settings.sessions_max = 65536;
 	ck_assert_int_eq(ocsemsmdb_open(context, &settings, &server), OCSNOTIFY_E_INVALID);
 	ck_assert_ptr_null(server);
-	settings = rig_emsmdb_settings(OCSEMSMDB_2016);
+	settings = emsmdb_settings(OCSEMSMDB_2016);
 	settings.wait_time = 0;
 	ck_assert_int_eq(ocsemsmdb_open(context, &settings, &server), OCSNOTIFY_E_INVALID);
 	ocsemsmdb_close(NULL);

@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* The asynchronous wait: each row of the table of its endings, by version. */
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/unit.h"
 
 #define USER    "t-em-wait"
 #define MINUTES 60000u
@@ -16,11 +15,11 @@ static int first, second; /* what stands for two calls */
 static void begin(enum ocsemsmdb_version version)
 {
 	uint8_t request[32], response[6];
-	size_t used, n = rig_vector("ropregister_newmail_whole_store", request);
+	size_t used, n = emsmdb_vector("ropregister_newmail_whole_store", request);
 
-	context = rig_open();
-	server = rig_server(context, version);
-	session = rig_connect(server, USER);
+	context = host_open();
+	server = emsmdb_server(context, version);
+	session = emsmdb_connect(server, USER);
 	ck_assert_uint_eq(ocsemsmdb_rop_register(session, request, n, 10, &used, response), 0);
 }
 
@@ -37,19 +36,19 @@ static bool park(void *call)
 
 static void idle(void)
 {
-	struct rig_rops b;
+	struct emsmdb_rops b;
 
-	rig_idle(session, &b, OCSEMSMDB_EXT_MAX);
+	emsmdb_idle(session, &b, OCSEMSMDB_EXT_MAX);
 }
 
 /* The wait of call has ended so, and nothing else happened. */
 static void expect_done(void *call, uint32_t want_flags, uint32_t want_result)
 {
-	ck_assert_uint_eq(rig_n_dones, 1);
-	ck_assert_ptr_eq(rig_dones[0].call, call);
-	ck_assert_uint_eq(rig_dones[0].flags, want_flags);
-	ck_assert_uint_eq(rig_dones[0].result, want_result);
-	rig_n_dones = 0;
+	ck_assert_uint_eq(emsmdb_n_dones, 1);
+	ck_assert_ptr_eq(emsmdb_dones[0].call, call);
+	ck_assert_uint_eq(emsmdb_dones[0].flags, want_flags);
+	ck_assert_uint_eq(emsmdb_dones[0].result, want_result);
+	emsmdb_n_dones = 0;
 }
 
 static unsigned parked(void)
@@ -60,16 +59,16 @@ static unsigned parked(void)
 	return stats.parked;
 }
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown, .timeout = 60);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 60);
 
 TEST(what_is_queued_already_ends_the_wait_at_once)
 {
 	begin(OCSEMSMDB_2016);
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	ck_assert(!park(&first));
 	ck_assert_uint_eq(flags, 1);
 	ck_assert_uint_eq(result, 0);
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 	ck_assert_uint_eq(parked(), 0);
 	end();
 }
@@ -80,8 +79,8 @@ TEST(news_end_a_parked_wait)
 	ck_assert(park(&first));
 	ck_assert_uint_eq(parked(), 1);
 	ck_assert_int_eq(ocsemsmdb_process(server), 0);
-	rig_mail(context, USER);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	emsmdb_mail(context, USER);
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(ocsemsmdb_process(server), 1);
 	expect_done(&first, 1, 0);
 	ck_assert_uint_eq(parked(), 0);
@@ -91,16 +90,16 @@ TEST(news_end_a_parked_wait)
 TEST(news_that_came_while_nobody_waited_are_not_lost)
 {
 	begin(OCSEMSMDB_2016);
-	rig_mail(context, USER);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	emsmdb_mail(context, USER);
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(ocsemsmdb_process(server), 0);
 	ck_assert(!park(&first));
 	ck_assert_uint_eq(flags, 1);
 	/* Drained, the next one is parked, and the next mail wakes it. */
 	idle();
 	ck_assert(park(&first));
-	rig_mail(context, USER);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	emsmdb_mail(context, USER);
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(ocsemsmdb_process(server), 1);
 	expect_done(&first, 1, 0);
 	end();
@@ -108,29 +107,29 @@ TEST(news_that_came_while_nobody_waited_are_not_lost)
 
 TEST(a_call_that_could_not_drain_wakes_the_waiter)
 {
-	struct rig_rops b;
+	struct emsmdb_rops b;
 
 	begin(OCSEMSMDB_2016);
 	ck_assert(park(&first));
-	rig_mail(context, USER);
-	rig_mail(context, USER);
-	rig_idle(session, &b, 8 + 2 + 38); /* room for one */
+	emsmdb_mail(context, USER);
+	emsmdb_mail(context, USER);
+	emsmdb_idle(session, &b, 8 + 2 + 38); /* room for one */
 	expect_done(&first, 1, 0);
 	end();
 }
 
 TEST(a_call_whose_buffer_was_too_small_wakes_the_waiter)
 {
-	struct rig_rops b;
+	struct emsmdb_rops b;
 
 	begin(OCSEMSMDB_2016);
 	ck_assert(park(&first));
-	rig_mail(context, USER);
-	rig_begin(&b);
+	emsmdb_mail(context, USER);
+	emsmdb_begin(&b);
 	for (int i = 0; i < 5; i++)
-		rig_rop(&b, "490000");
-	rig_handle(&b, 0xffffffff);
-	ck_assert_uint_eq(rig_execute(session, &b, 8 + 45), 0);
+		emsmdb_rop(&b, "490000");
+	emsmdb_handle(&b, 0xffffffff);
+	ck_assert_uint_eq(emsmdb_execute(session, &b, 8 + 45), 0);
 	ck_assert_uint_eq(b.data[8], 0xff);
 	expect_done(&first, 1, 0);
 	end();
@@ -143,7 +142,7 @@ TEST(a_processor_that_appends_by_itself_wakes_the_waiter_as_well)
 
 	begin(OCSEMSMDB_2016);
 	ck_assert(park(&first));
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	ck_assert_uint_eq(ocsemsmdb_append(session, payload, &len, sizeof(payload)), 0);
 	ck_assert_uint_eq(len, 5); /* RopPending */
 	expect_done(&first, 1, 0);
@@ -154,9 +153,9 @@ TEST(a_call_that_drained_all_leaves_the_waiter_alone)
 {
 	begin(OCSEMSMDB_2016);
 	ck_assert(park(&first));
-	rig_mail(context, USER);
+	emsmdb_mail(context, USER);
 	idle();
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 	ck_assert_uint_eq(parked(), 1);
 	ck_assert(ocsemsmdb_wait_cancel(server, &first));
 	end();
@@ -169,9 +168,9 @@ TEST(a_second_wait_is_rejected_and_the_first_stays)
 	ck_assert(!park(&second));
 	ck_assert_uint_eq(flags, 0);
 	ck_assert_uint_eq(result, OCSEMSMDB_EC_REJECTED);
-	ck_assert_uint_eq(rig_n_dones, 0);
-	rig_mail(context, USER);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
+	emsmdb_mail(context, USER);
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(ocsemsmdb_process(server), 1);
 	expect_done(&first, 1, 0);
 	end();
@@ -181,13 +180,13 @@ TEST(a_client_that_vanished_gives_its_place_up)
 {
 	begin(OCSEMSMDB_2016);
 	ck_assert(park(&first));
-	rig_dead_call = &first;
+	emsmdb_dead_call = &first;
 	ck_assert(park(&second));
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 	ck_assert_uint_eq(parked(), 1);
-	rig_dead_call = &second;
+	emsmdb_dead_call = &second;
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 	ck_assert_uint_eq(parked(), 0);
 	end();
 }
@@ -195,15 +194,15 @@ TEST(a_client_that_vanished_gives_its_place_up)
 TEST(in_2007_five_minutes_count_from_the_wait)
 {
 	begin(OCSEMSMDB_2007);
-	rig_now += 4 * MINUTES;
+	emsmdb_clock_ms += 4 * MINUTES;
 	ck_assert(park(&first));
-	ck_assert_uint_eq(ocsemsmdb_deadline(server), rig_now + 5 * MINUTES);
-	rig_now += 2 * MINUTES;
+	ck_assert_uint_eq(ocsemsmdb_deadline(server), emsmdb_clock_ms + 5 * MINUTES);
+	emsmdb_clock_ms += 2 * MINUTES;
 	idle();
-	rig_now += 3 * MINUTES - 1;
+	emsmdb_clock_ms += 3 * MINUTES - 1;
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_n_dones, 0);
-	rig_now++;
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
+	emsmdb_clock_ms++;
 	ocsemsmdb_tick(server);
 	expect_done(&first, 0, 0);
 	end();
@@ -213,29 +212,29 @@ LOOP_TEST(from_2010_on_five_minutes_count_from_the_last_call, OCSEMSMDB_2010, OC
 {
 	begin(_i);
 	idle();
-	rig_now += 4 * MINUTES;
+	emsmdb_clock_ms += 4 * MINUTES;
 	ck_assert(park(&first));
-	ck_assert_uint_eq(ocsemsmdb_deadline(server), rig_now + MINUTES);
-	rig_now += MINUTES - 1;
+	ck_assert_uint_eq(ocsemsmdb_deadline(server), emsmdb_clock_ms + MINUTES);
+	emsmdb_clock_ms += MINUTES - 1;
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 	idle(); /* the clock begins anew under the parked wait */
-	rig_now += 5 * MINUTES - 1;
+	emsmdb_clock_ms += 5 * MINUTES - 1;
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_n_dones, 0);
-	rig_now++;
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
+	emsmdb_clock_ms++;
 	ocsemsmdb_tick(server);
 	expect_done(&first, 0, 0);
 	/* A client that does nothing but wait does not spin. */
 	ck_assert(park(&first));
-	ck_assert_uint_eq(ocsemsmdb_deadline(server), rig_now + 5 * MINUTES);
+	ck_assert_uint_eq(ocsemsmdb_deadline(server), emsmdb_clock_ms + 5 * MINUTES);
 	end();
 }
 
 TEST(a_wait_that_comes_too_late_ends_at_once_but_only_one)
 {
 	begin(OCSEMSMDB_2010);
-	rig_now += 6 * MINUTES;
+	emsmdb_clock_ms += 6 * MINUTES;
 	ck_assert(!park(&first));
 	ck_assert_uint_eq(flags, 0);
 	ck_assert_uint_eq(result, 0);
@@ -246,10 +245,10 @@ TEST(a_wait_that_comes_too_late_ends_at_once_but_only_one)
 TEST(over_http_five_minutes_count_from_the_request)
 {
 	begin(OCSEMSMDB_2016);
-	rig_now += 6 * MINUTES;
+	emsmdb_clock_ms += 6 * MINUTES;
 	ck_assert(ocsemsmdb_wait_park(session, OCSEMSMDB_WAIT_HTTP, NULL, &first, &flags, &result));
-	ck_assert_uint_eq(ocsemsmdb_deadline(server), rig_now + 5 * MINUTES);
-	rig_now += 5 * MINUTES;
+	ck_assert_uint_eq(ocsemsmdb_deadline(server), emsmdb_clock_ms + 5 * MINUTES);
+	emsmdb_clock_ms += 5 * MINUTES;
 	ocsemsmdb_tick(server);
 	expect_done(&first, 0, 0);
 	end();
@@ -286,7 +285,7 @@ TEST(shutting_down_ends_all_waits_and_those_to_come)
 	ck_assert_uint_eq(flags, 0);
 	ck_assert_uint_eq(result, OCSEMSMDB_EC_EXITING);
 	end();
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 }
 
 TEST(closing_the_server_answers_what_is_parked)
@@ -305,10 +304,10 @@ TEST(a_cancelled_wait_is_not_called_back)
 	ck_assert(!ocsemsmdb_wait_cancel(server, NULL));
 	ck_assert(ocsemsmdb_wait_cancel(server, &first));
 	ck_assert(!ocsemsmdb_wait_cancel(server, &first));
-	rig_mail(context, USER);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	emsmdb_mail(context, USER);
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(ocsemsmdb_process(server), 0);
-	ck_assert_uint_eq(rig_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
 	end();
 }
 
@@ -321,8 +320,8 @@ TEST(a_wait_goes_with_its_connection_and_leaves_the_session_of_another)
 	ck_assert_uint_eq(parked(), 1);
 	ocsemsmdb_connection_closed(server, &second);
 	ck_assert_uint_eq(parked(), 0);
-	ck_assert_uint_eq(rig_n_dones, 0);
-	ck_assert_uint_eq(rig_ended, 0);
+	ck_assert_uint_eq(emsmdb_n_dones, 0);
+	ck_assert_uint_eq(emsmdb_ended, 0);
 	end();
 }
 
@@ -331,38 +330,38 @@ TEST(a_session_does_not_expire_while_it_waits)
 	begin(OCSEMSMDB_2016);
 	ck_assert(park(&first));
 	for (int i = 0; i < 20; i++) {
-		rig_now += 2 * MINUTES;
+		emsmdb_clock_ms += 2 * MINUTES;
 		idle();
 		ocsemsmdb_tick(server);
 	}
 	ck_assert_uint_eq(parked(), 1);
-	rig_now += 5 * MINUTES;
+	emsmdb_clock_ms += 5 * MINUTES;
 	ocsemsmdb_tick(server);
 	expect_done(&first, 0, 0);
 	/* Its idle time begins when the wait ends. */
-	ck_assert_uint_eq(ocsemsmdb_deadline(server), rig_now + 15 * MINUTES);
-	rig_now += 15 * MINUTES - 1;
+	ck_assert_uint_eq(ocsemsmdb_deadline(server), emsmdb_clock_ms + 15 * MINUTES);
+	emsmdb_clock_ms += 15 * MINUTES - 1;
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_ended, 0);
-	rig_now++;
+	ck_assert_uint_eq(emsmdb_ended, 0);
+	emsmdb_clock_ms++;
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_ended, 1);
+	ck_assert_uint_eq(emsmdb_ended, 1);
 	ck_assert_uint_eq(ocsemsmdb_deadline(server), UINT64_MAX);
 	end();
 }
 
 TEST(a_wait_longer_than_the_idle_time_keeps_its_session)
 {
-	struct ocsemsmdb_settings settings = rig_emsmdb_settings(OCSEMSMDB_2016);
+	struct ocsemsmdb_settings settings = emsmdb_settings(OCSEMSMDB_2016);
 
-	context = rig_open();
+	context = host_open();
 	settings.session_idle = MINUTES;
 	ck_assert_int_eq(ocsemsmdb_open(context, &settings, &server), OCSNOTIFY_OK);
-	session = rig_connect(server, USER);
+	session = emsmdb_connect(server, USER);
 	ck_assert(park(&first));
-	rig_now += 4 * MINUTES;
+	emsmdb_clock_ms += 4 * MINUTES;
 	ocsemsmdb_tick(server);
-	ck_assert_uint_eq(rig_ended, 0);
+	ck_assert_uint_eq(emsmdb_ended, 0);
 	ck_assert_uint_eq(parked(), 1);
 	end();
 }
@@ -373,12 +372,12 @@ TEST(each_of_many_waits_is_woken_by_its_own_mail_alone)
 	static struct ocsemsmdb_session *sessions[200];
 	char user[32];
 	uint8_t request[32], response[6];
-	size_t used, n = rig_vector("ropregister_newmail_whole_store", request);
+	size_t used, n = emsmdb_vector("ropregister_newmail_whole_store", request);
 
 	begin(OCSEMSMDB_2016);
 	for (int i = 0; i < 200; i++) {
 		snprintf(user, sizeof(user), USER "-%d", i);
-		sessions[i] = rig_connect(server, user);
+		sessions[i] = emsmdb_connect(server, user);
 		ck_assert_uint_eq(
 		        ocsemsmdb_rop_register(sessions[i], request, n, 10, &used, response), 0);
 		ck_assert(ocsemsmdb_wait_park(sessions[i], OCSEMSMDB_WAIT_ASYNC, NULL, &calls[i],
@@ -386,8 +385,8 @@ TEST(each_of_many_waits_is_woken_by_its_own_mail_alone)
 	}
 	for (int i = 0; i < 200; i++) {
 		snprintf(user, sizeof(user), USER "-%d", i);
-		rig_mail(context, user);
-		ck_assert(rig_readable(context, RIG_WAIT_MS));
+		emsmdb_mail(context, user);
+		ck_assert(host_readable(context, HOST_WAIT_MS));
 		ck_assert_int_eq(ocsemsmdb_process(server), 1);
 		expect_done(&calls[i], 1, 0);
 	}

@@ -5,284 +5,50 @@
  * delivery, done with the same calls as the daemon. A file may be open once in a process, so the
  * side in this process borrows the library's handle, and a daemon of its own is a forked child.
  */
-#ifndef OCS_UNIT_TEST_LIBOCSNOTIFY_RIG_H
-#define OCS_UNIT_TEST_LIBOCSNOTIFY_RIG_H
+#ifndef OCS_UNIT_HOST_RIG_H
+#define OCS_UNIT_HOST_RIG_H
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <talloc.h>
-
-#include "mqueue/queue.h"
 #include "libocsnotify/internal.h"
-#include "registry/match.h"
-#include "base/bytes.h"
-#include "tests/unit/folder.h"
-#include "tests/unit/unit.h"
+#include "mqueue/queue.h"
+#include "tests/unit/rig.h"
 
-#define RIG_WAIT_MS 10000 /* what should happen has happened long before */
+#define HOST_WAIT_MS 10000 /* what should happen has happened long before */
 
-static char rig_folder[TEST_FOLDER_SIZE];
-static char rig_user[32]; /* of this test alone: tests may run side by side */
-static char rig_warnings[4096];
-static struct ocs_registry_settings rig_settings;
-
-__attribute__((unused)) static void rig_warn(const char *text, void *arg)
-{
-	size_t len = strlen(rig_warnings);
-
-	(void)arg;
-	snprintf(rig_warnings + len, sizeof(rig_warnings) - len, "%s\n", text);
-}
+extern char host_user[32]; /* of this test alone: tests may run side by side */
+extern char host_warnings[4096];
+extern struct ocs_registry_settings daemon_settings;
 
 /* What the daemon does when it starts, in a process that ends again. */
-__attribute__((unused)) static void rig_make_registry(void)
-{
-	int status;
-	pid_t pid = fork();
+void daemon_make_registry(void);
 
-	if (pid == 0) {
-		struct ocs_registry *registry;
-
-		if (ocs_registry_open(rig_folder, true, &registry, NULL, NULL) != OCS_STORE_OK ||
-		    ocs_registry_begin(registry, NULL) != 0 ||
-		    ocs_registry_settings_put(registry, &rig_settings, NULL) != 0 ||
-		    ocs_registry_commit(registry, false, NULL) != 0)
-			_exit(1);
-		ocs_registry_close(registry);
-		_exit(0);
-	}
-	ck_assert_int_gt(pid, 0);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
-}
-
-__attribute__((unused)) static void rig_setup(void)
-{
-	test_folder(rig_folder, "lib");
-	snprintf(rig_user, sizeof(rig_user), "t-%d", (int)getpid());
-	ck_assert_int_eq(chmod(rig_folder, 03770), 0);
-	rig_warnings[0] = '\0';
-	rig_settings = (struct ocs_registry_settings){
-	        .max_messages = 10,
-	        .message_size = 256,
-	        .spill_max = 10000,
-	        .spill_total = 1000000,
-	        .push_interval = 60,
-	        .replica_id = 1,
-	};
-	rig_make_registry();
-}
-
-__attribute__((unused)) static void rig_teardown(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", rig_folder);
-	ck_assert_int_eq(system(command), 0);
-}
-
-__attribute__((unused)) static struct ocsnotify *rig_open(void)
-{
-	struct ocsnotify *context;
-	char text[256] = "";
-	int ret = ocsnotify_open(rig_folder, &context, text, sizeof(text));
-
-	ck_assert_msg(ret == OCSNOTIFY_OK, "%d: %s", ret, text);
-	ocsnotify_set_warning(context, rig_warn, NULL);
-	return context;
-}
-
-__attribute__((unused)) static struct ocsnotify_session *rig_session(struct ocsnotify *context,
-                                                                     const char *user)
-{
-	struct ocsnotify_session *session;
-
-	ck_assert_int_eq(ocsnotify_session_open(context, user, NULL, &session), OCSNOTIFY_OK);
-	return session;
-}
+/* A folder with such a registry; rig_remove_folder() ends it. */
+void host_setup(void);
+struct ocsnotify *host_open(void);
+struct ocsnotify_session *host_session(struct ocsnotify *context, const char *user);
 
 /* How many files of queues of this test's user there are. */
-__attribute__((unused)) static int rig_count_queues(const char *user)
-{
-	char prefix[64];
-	struct dirent *entry;
-	DIR *folder = opendir("/dev/mqueue");
-	struct statfs type;
-	int n = 0;
-
-	/* A folder that is not mounted would look like no queues. */
-	ck_assert_msg(folder != NULL && fstatfs(dirfd(folder), &type) == 0 &&
-	                      type.f_type == 0x19800202,
-	              "/dev/mqueue is not mounted: tests/run.py does it as root");
-	snprintf(prefix, sizeof(prefix), "ocs.%s.", user);
-	while ((entry = readdir(folder)) != NULL)
-		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
-			n++;
-	closedir(folder);
-	return n;
-}
-
-__attribute__((unused)) static int rig_count_wake_files(void)
-{
-	char path[128];
-	struct dirent *entry;
-	DIR *folder;
-	int n = 0;
-
-	snprintf(path, sizeof(path), "%s/wake", rig_folder);
-	folder = opendir(path);
-	ck_assert_ptr_nonnull(folder);
-	while ((entry = readdir(folder)) != NULL)
-		if (entry->d_name[0] != '.')
-			n++;
-	closedir(folder);
-	return n;
-}
+int host_count_queues(const char *user);
+int host_count_wake_files(void);
 
 /* ---- the daemon's side ---- */
 
-static int rig_wake(struct ocs_registry *registry, const struct ocs_registry_queue *queue)
-{
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), ret;
-	struct sockaddr_un address;
-	uint8_t id[8];
-
-	if (fd < 0 || ocs_registry_wake_address(registry, queue->context, &address) != 0)
-		return -1;
-	ocs_put64(id, queue->id);
-	ret = sendto(fd, id, sizeof(id), 0, (const struct sockaddr *)&address, sizeof(address)) == 8
-	              ? 0
-	              : -errno;
-	close(fd);
-	return ret;
-}
-
-static int rig_deliver_to(struct ocs_registry *registry, const struct ocs_registry_queue *queue,
-                          const uint8_t *data, size_t len)
-{
-	enum ocs_spill_outcome outcome;
-	struct ocs_spill_state state;
-	mqd_t mq;
-	int ret = -EAGAIN;
-
-	if (ocs_registry_spill_state(registry, queue->id, &state, NULL) != 0)
-		return -1;
-	if (state.count == 0 && !queue->spill_only) {
-		ret = ocs_queue_open_write(queue->name, &mq);
-		if (ret != 0)
-			return ret;
-		ret = ocs_queue_send(mq, data, len);
-		ocs_queue_close(mq);
-	}
-	if (ret != -EAGAIN)
-		return ret;
-	if (ocs_registry_begin(registry, NULL) != 0)
-		return -1;
-	/* Nothing but the daemon lengthens the list, but the library may have taken it. */
-	if (ocs_registry_spill_append(registry, queue->id, queue->table, data, len,
-	                              rig_settings.spill_max, rig_settings.spill_total, &outcome,
-	                              NULL) != 0 ||
-	    ocs_registry_commit(registry, false, NULL) != 0)
-		return -1;
-	ret = rig_wake(registry, queue);
-	return ret == -EAGAIN ? 0 : ret;
-}
-
 /* Writes the entry to each queue of the user that wants it: their number, or -1. */
-static int rig_deliver(struct ocs_registry *registry, const char *user, enum ocs_table table,
-                       const struct ocs_entry *entry)
-{
-	uint8_t data[OCS_ENTRY_SIZE_MAX];
-	size_t len = ocs_entry_encode(entry, data);
-	struct ocs_registry_user *record;
-	int n = 0;
-
-	if (len == 0 || ocs_registry_user_get(registry, NULL, user, &record, NULL) != 0)
-		return -1;
-	for (size_t i = 0; i < record->n_queues && n >= 0; i++) {
-		const struct ocs_registry_queue *queue = &record->queues[i];
-		bool wanted = false;
-
-		for (size_t m = 0; m < queue->n_matchers; m++)
-			wanted |= queue->table == table &&
-			          ocs_match_entry(entry, table, queue->matchers[m].types,
-			                          queue->folder, queue->matchers[m].mid);
-		if (wanted)
-			n = rig_deliver_to(registry, queue, data, len) == 0 ? n + 1 : -1;
-	}
-	talloc_free(record);
-	return n;
-}
+int daemon_deliver(struct ocs_registry *registry, const char *user, enum ocs_table table,
+                   const struct ocs_entry *entry);
 
 /* The same with the library's own handle. */
-__attribute__((unused)) static int rig_send(struct ocsnotify *context, const char *user,
-                                            enum ocs_table table, const struct ocs_entry *entry)
-{
-	int n;
-
-	lib_lock();
-	n = rig_deliver(context->shared->registry, user, table, entry);
-	lib_unlock();
-	return n;
-}
+int daemon_send(struct ocsnotify *context, const char *user, enum ocs_table table,
+                const struct ocs_entry *entry);
 
 /* ---- entries ---- */
-
-static uint64_t rig_sequence = 1;
-
-__attribute__((unused)) static struct ocs_entry rig_newmail(uint64_t fid, uint64_t mid)
-{
-	return (struct ocs_entry){
-	        .category = OCS_NEWMAIL,
-	        .flags = OCS_NF_NEWMAIL | OCS_NF_M,
-	        .fid = fid,
-	        .mid = mid,
-	        .accepted_at = 1700000000000000,
-	        .sequence = rig_sequence++,
-	        .message_class = "IPM.Note",
-	};
-}
-
-__attribute__((unused)) static struct ocs_entry rig_object(uint16_t type, uint64_t fid,
-                                                           uint64_t mid)
-{
-	return (struct ocs_entry){
-	        .category = OCS_MODIFIED,
-	        .flags = (uint16_t)(type | (mid != 0 ? OCS_NF_M : 0)),
-	        .fid = fid,
-	        .mid = mid,
-	        .accepted_at = 1700000000000000,
-	        .sequence = rig_sequence++,
-	        .message_class = "IPM.Note",
-	};
-}
-
-__attribute__((unused)) static struct ocs_entry rig_row(uint16_t table_event, uint64_t fid,
-                                                        uint64_t mid)
-{
-	struct ocs_entry entry = rig_object(OCS_NF_TABLE, fid, mid);
-
-	entry.table_event = table_event;
-	return entry;
-}
+struct ocs_entry entry_newmail(uint64_t fid, uint64_t mid);
+struct ocs_entry entry_object(uint16_t type, uint64_t fid, uint64_t mid);
+struct ocs_entry entry_row(uint16_t table_event, uint64_t fid, uint64_t mid);
 
 /* Waits until the descriptor is readable; whether it is. */
-__attribute__((unused)) static bool rig_readable(struct ocsnotify *context, int ms)
-{
-	struct pollfd fd = {.fd = ocsnotify_fd(context), .events = POLLIN};
-
-	return poll(&fd, 1, ms) == 1;
-}
+bool host_readable(struct ocsnotify *context, int ms);
 
 #endif

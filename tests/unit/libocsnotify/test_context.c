@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Opening, closing, dying, forking, and doing without kernel queues. */
 #include "tests/unit/libocsnotify/host_rig.h"
-#include "tests/unit/unit.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -45,7 +44,7 @@ static size_t registered_contexts(struct ocsnotify *context)
 	return n;
 }
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown, .timeout = 60);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 60);
 
 TEST(a_missing_registry_is_told_from_a_broken_one)
 {
@@ -63,35 +62,35 @@ TEST(a_missing_registry_is_told_from_a_broken_one)
 
 TEST(closing_removes_everything)
 {
-	struct ocsnotify *context = rig_open(), *other = rig_open();
+	struct ocsnotify *context = host_open(), *other = host_open();
 
-	subscribe_all(rig_session(context, rig_user));
-	ck_assert_int_eq(rig_count_queues(rig_user), 2);
-	ck_assert_uint_eq(registered_queues(other, rig_user), 2);
+	subscribe_all(host_session(context, host_user));
+	ck_assert_int_eq(host_count_queues(host_user), 2);
+	ck_assert_uint_eq(registered_queues(other, host_user), 2);
 	ck_assert_uint_eq(registered_contexts(other), 2);
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
-	ck_assert_uint_eq(registered_queues(other, rig_user), 0);
+	ck_assert_int_eq(host_count_queues(host_user), 0);
+	ck_assert_uint_eq(registered_queues(other, host_user), 0);
 	ck_assert_uint_eq(registered_contexts(other), 1);
-	ck_assert_int_eq(rig_count_wake_files(), 2);
+	ck_assert_int_eq(host_count_wake_files(), 2);
 	ocsnotify_close(other);
-	ck_assert_int_eq(rig_count_wake_files(), 0);
+	ck_assert_int_eq(host_count_wake_files(), 0);
 	ocsnotify_close(NULL);
 }
 
 TEST(closing_a_session_leaves_the_others)
 {
-	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *first = rig_session(context, rig_user);
-	struct ocsnotify_session *second = rig_session(context, rig_user);
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *first = host_session(context, host_user);
+	struct ocsnotify_session *second = host_session(context, host_user);
 
 	subscribe_all(first);
 	subscribe_all(second);
-	ck_assert_int_eq(rig_count_queues(rig_user), 4);
+	ck_assert_int_eq(host_count_queues(host_user), 4);
 	ocsnotify_session_close(first);
 	ocsnotify_session_close(NULL);
-	ck_assert_int_eq(rig_count_queues(rig_user), 2);
-	ck_assert_uint_eq(registered_queues(context, rig_user), 2);
+	ck_assert_int_eq(host_count_queues(host_user), 2);
+	ck_assert_uint_eq(registered_queues(context, host_user), 2);
 	ocsnotify_close(context);
 }
 
@@ -100,7 +99,7 @@ TEST(users_need_a_sensible_name)
 	static const char *const bad[] = {
 	        "",           "\xff", "a\xc0\x80", "\xed\xa0\x80", "tab\tbed", "\xf4\x90\x80\x80",
 	        "cut\xe2\x82"};
-	struct ocsnotify *context = rig_open();
+	struct ocsnotify *context = host_open();
 	struct ocsnotify_session *session;
 	char name[1026];
 
@@ -128,7 +127,7 @@ static void die_with_queues(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		subscribe_all(rig_session(rig_open(), rig_user));
+		subscribe_all(host_session(host_open(), host_user));
 		kill(getpid(), SIGKILL);
 		_exit(1);
 	}
@@ -138,18 +137,18 @@ static void die_with_queues(void)
 
 TEST(what_a_killed_process_left_is_swept_by_the_next_open)
 {
-	struct ocsnotify *alive = rig_open(), *context;
+	struct ocsnotify *alive = host_open(), *context;
 
-	subscribe_all(rig_session(alive, rig_user));
+	subscribe_all(host_session(alive, host_user));
 	die_with_queues();
-	ck_assert_int_eq(rig_count_queues(rig_user), 4);
-	ck_assert_uint_eq(registered_queues(alive, rig_user), 4);
-	ck_assert_int_eq(rig_count_wake_files(), 4);
-	context = rig_open();
-	ck_assert_int_eq(rig_count_queues(rig_user), 2);
-	ck_assert_uint_eq(registered_queues(alive, rig_user), 2);
+	ck_assert_int_eq(host_count_queues(host_user), 4);
+	ck_assert_uint_eq(registered_queues(alive, host_user), 4);
+	ck_assert_int_eq(host_count_wake_files(), 4);
+	context = host_open();
+	ck_assert_int_eq(host_count_queues(host_user), 2);
+	ck_assert_uint_eq(registered_queues(alive, host_user), 2);
 	ck_assert_uint_eq(registered_contexts(alive), 2);
-	ck_assert_int_eq(rig_count_wake_files(), 4);
+	ck_assert_int_eq(host_count_wake_files(), 4);
 	ocsnotify_close(context);
 	ocsnotify_close(alive);
 }
@@ -164,20 +163,20 @@ TEST(a_queue_that_never_was_registered_is_swept_by_its_journal)
 
 	snprintf(journal, sizeof(journal), "%s/wake/00000000000000aa.queues", rig_folder);
 	snprintf(socket_path, sizeof(socket_path), "%s/wake/00000000000000aa.sock", rig_folder);
-	ocsnotify_close(rig_open());
+	ocsnotify_close(host_open());
 	file = fopen(journal, "w");
 	ck_assert_ptr_nonnull(file);
-	snprintf(queue, sizeof(queue), "/ocs.%s.store.newmail.0000abcd", rig_user);
+	snprintf(queue, sizeof(queue), "/ocs.%s.store.newmail.0000abcd", host_user);
 	fprintf(file, "%s\n/ocs.bad\n", queue);
 	fclose(file);
 	ck_assert_int_eq(ocs_queue_create(queue, 10, 256, (gid_t)-1, &mq), 0);
 	ocs_queue_close(mq);
 	/* It might be about to register: left alone while it is young. */
-	ocsnotify_close(rig_open());
-	ck_assert_int_eq(rig_count_queues(rig_user), 1);
+	ocsnotify_close(host_open());
+	ck_assert_int_eq(host_count_queues(host_user), 1);
 	ck_assert_int_eq(utimensat(AT_FDCWD, journal, old, 0), 0);
-	context = rig_open();
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
+	context = host_open();
+	ck_assert_int_eq(host_count_queues(host_user), 0);
 	ck_assert_int_ne(access(journal, F_OK), 0);
 	ck_assert_int_ne(access(socket_path, F_OK), 0);
 	ocsnotify_close(context);
@@ -185,8 +184,8 @@ TEST(a_queue_that_never_was_registered_is_swept_by_its_journal)
 
 TEST(a_forked_child_may_do_nothing_but_close_and_open_anew)
 {
-	struct ocsnotify *context = rig_open(), *own;
-	struct ocsnotify_session *session = rig_session(context, rig_user), *unused;
+	struct ocsnotify *context = host_open(), *own;
+	struct ocsnotify_session *session = host_session(context, host_user), *unused;
 	uint8_t buffer[8];
 	size_t used;
 	bool more;
@@ -200,7 +199,7 @@ TEST(a_forked_child_may_do_nothing_but_close_and_open_anew)
 		uint64_t fid;
 
 		ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), OCSNOTIFY_E_FORKED);
-		ck_assert_int_eq(ocsnotify_session_open(context, rig_user, NULL, &unused),
+		ck_assert_int_eq(ocsnotify_session_open(context, host_user, NULL, &unused),
 		                 OCSNOTIFY_E_FORKED);
 		ck_assert_int_eq(ocsnotify_subscribe(session, 9, 0, 2, true, 0, 0),
 		                 OCSNOTIFY_E_FORKED);
@@ -211,20 +210,20 @@ TEST(a_forked_child_may_do_nothing_but_close_and_open_anew)
 		ck_assert_int_eq(ocsnotify_next_event(session, &event), OCSNOTIFY_E_FORKED);
 		ck_assert_int_eq(ocsnotify_drain(session, buffer, 8, &used, &more),
 		                 OCSNOTIFY_E_FORKED);
-		ck_assert_int_eq(ocsnotify_folder_fid(context, rig_user, "b", "u", "f", &fid),
+		ck_assert_int_eq(ocsnotify_folder_fid(context, host_user, "b", "u", "f", &fid),
 		                 OCSNOTIFY_E_FORKED);
 		ck_assert_uint_eq(ocsnotify_set_push(session, buffer, 8, buffer, 8), 0x80004005);
-		own = rig_open();
-		ck_assert_uint_eq(registered_queues(own, rig_user), 2);
-		subscribe_all(rig_session(own, rig_user));
+		own = host_open();
+		ck_assert_uint_eq(registered_queues(own, host_user), 2);
+		subscribe_all(host_session(own, host_user));
 		ocsnotify_close(context);
 		ocsnotify_close(own);
 		exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
-	ck_assert_int_eq(rig_count_queues(rig_user), 2);
-	ck_assert_uint_eq(registered_queues(context, rig_user), 2);
+	ck_assert_int_eq(host_count_queues(host_user), 2);
+	ck_assert_uint_eq(registered_queues(context, host_user), 2);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
 	ocsnotify_close(context);
 }
@@ -294,22 +293,22 @@ static void without_queues(void (*body)(void))
 
 static void live_on_spill_lists(void)
 {
-	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, rig_user);
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
 	struct ocsnotify_event event;
 	const char *once;
 
 	subscribe_all(session);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
-	once = strstr(rig_warnings, "RLIMIT_MSGQUEUE");
+	ck_assert_int_eq(host_count_queues(host_user), 0);
+	once = strstr(host_warnings, "RLIMIT_MSGQUEUE");
 	ck_assert_ptr_nonnull(once);
 	ck_assert_ptr_null(strstr(once + 1, "RLIMIT_MSGQUEUE"));
 	for (uint64_t i = 1; i <= 50; i++) {
-		struct ocs_entry entry = rig_newmail(INBOX, i << 16 | 1);
+		struct ocs_entry entry = entry_newmail(INBOX, i << 16 | 1);
 
-		ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
+		ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry), 1);
 	}
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), 1);
 	for (uint64_t i = 1; i <= 50; i++) {
 		ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
@@ -327,10 +326,10 @@ TEST(without_kernel_queues_everything_goes_through_the_registry)
 
 TEST(a_new_registry_file_is_noticed_and_registered_in)
 {
-	struct ocsnotify *context = rig_open(), *second = rig_open();
-	struct ocsnotify_session *session = rig_session(context, rig_user);
-	struct ocsnotify_session *other = rig_session(second, rig_user);
-	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
+	struct ocsnotify *context = host_open(), *second = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
+	struct ocsnotify_session *other = host_session(second, host_user);
+	struct ocs_entry entry = entry_newmail(INBOX, MAIL);
 	struct ocsnotify_event event;
 	char path[128], aside[128];
 
@@ -339,47 +338,47 @@ TEST(a_new_registry_file_is_noticed_and_registered_in)
 	snprintf(path, sizeof(path), "%s/registry.tdb", rig_folder);
 	snprintf(aside, sizeof(aside), "%s/registry.tdb.corrupt-1", rig_folder);
 	ck_assert_int_eq(rename(path, aside), 0);
-	rig_make_registry();
+	daemon_make_registry();
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
 	ck_assert_int_eq(ocsnotify_next_event(other, &event), 0);
-	ck_assert_ptr_nonnull(strstr(rig_warnings, "registered again"));
+	ck_assert_ptr_nonnull(strstr(host_warnings, "registered again"));
 	ck_assert_uint_eq(registered_contexts(context), 2);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 2);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry), 2);
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
 	ck_assert_int_eq(ocsnotify_next_event(other, &event), 1);
 	ocsnotify_close(context);
 	ocsnotify_close(second);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
+	ck_assert_int_eq(host_count_queues(host_user), 0);
 }
 
 TEST(a_new_registry_folder_is_noticed_too)
 {
-	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, rig_user);
-	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
+	struct ocs_entry entry = entry_newmail(INBOX, MAIL);
 	struct ocsnotify_event event;
 
 	subscribe_all(session);
-	rig_teardown();
+	rig_remove_folder();
 	ck_assert_int_eq(mkdir(rig_folder, 0700), 0);
 	ck_assert_int_eq(chmod(rig_folder, 03770), 0);
-	rig_make_registry();
+	daemon_make_registry();
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
-	ck_assert_int_eq(rig_count_wake_files(), 2);
+	ck_assert_int_eq(host_count_wake_files(), 2);
 	for (int i = 0; i < 12; i++)
-		ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
+		ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry), 1);
 	ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), 1);
 	for (int i = 0; i < 12; i++)
 		ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_wake_files(), 0);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
+	ck_assert_int_eq(host_count_wake_files(), 0);
+	ck_assert_int_eq(host_count_queues(host_user), 0);
 }
 
 TEST(a_journal_does_not_grow_for_ever)
 {
-	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, rig_user);
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
 	char path[160];
 	struct stat st;
 
@@ -393,8 +392,8 @@ TEST(a_journal_does_not_grow_for_ever)
 	ck_assert_int_lt(st.st_size, 100000);
 	ck_assert_int_eq(ocsnotify_subscribe_table(session, 3, 0, OCSNOTIFY_HIERARCHY_TABLE, 0), 0);
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
-	ck_assert_int_eq(rig_count_wake_files(), 0);
+	ck_assert_int_eq(host_count_queues(host_user), 0);
+	ck_assert_int_eq(host_count_wake_files(), 0);
 }
 
 TEST(each_error_has_a_text)
@@ -406,7 +405,7 @@ TEST(each_error_has_a_text)
 
 TEST(a_user_has_so_many_sessions_and_a_session_so_many_subscriptions)
 {
-	struct ocsnotify *context = rig_open();
+	struct ocsnotify *context = host_open();
 	struct ocsnotify_session *session, *more, *all[1024];
 	uint32_t handle;
 
@@ -435,8 +434,8 @@ static void put_settings(struct ocsnotify *context)
 {
 	lib_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
-	ck_assert_int_eq(ocs_registry_settings_put(context->shared->registry, &rig_settings, NULL),
-	                 0);
+	ck_assert_int_eq(
+	        ocs_registry_settings_put(context->shared->registry, &daemon_settings, NULL), 0);
 	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
 	lib_unlock();
 }
@@ -460,32 +459,32 @@ static unsigned count_events(struct ocsnotify_session *session)
 /* The first look makes queues and cannot register them; those they replace have longer messages. */
 TEST(queues_that_were_made_again_are_registered_later_if_need_be)
 {
-	struct ocsnotify *context = rig_open();
-	struct ocsnotify_session *session = rig_session(context, rig_user);
-	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
+	struct ocs_entry entry = entry_newmail(INBOX, MAIL);
 	char wake[128], away[128];
 
 	snprintf(wake, sizeof(wake), "%s/wake", rig_folder);
 	snprintf(away, sizeof(away), "%s/away", rig_folder);
 	subscribe_all(session);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
-	rig_settings.message_size = 200;
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry), 1);
+	daemon_settings.message_size = 200;
 	put_settings(context);
 	for (struct lib_queue *q = session->queues; q != NULL; q = q->next)
 		ck_assert_int_eq(ocs_queue_unlink(q->r.name), 0);
 	ck_assert_int_eq(rename(wake, away), 0);
 	ck_assert_int_eq(close(open(wake, O_WRONLY | O_CREAT | O_EXCL, 0600)), 0);
 	look(context);
-	ck_assert_str_ne(rig_warnings, "");
-	ck_assert_int_eq(rig_count_queues(rig_user), 2);
+	ck_assert_str_ne(host_warnings, "");
+	ck_assert_int_eq(host_count_queues(host_user), 2);
 	ck_assert_int_eq(unlink(wake), 0);
 	ck_assert_int_eq(rename(away, wake), 0);
 	look(context);
-	ck_assert_int_eq(rig_count_queues(rig_user), 2);
-	entry = rig_newmail(INBOX, MAIL + 0x10000);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
+	ck_assert_int_eq(host_count_queues(host_user), 2);
+	entry = entry_newmail(INBOX, MAIL + 0x10000);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry), 1);
 	ck_assert_int_eq(ocsnotify_process(context, NULL, NULL), 1);
 	ck_assert_uint_eq(count_events(session), 2);
-	ck_assert_msg(strstr(rig_warnings, "Message too long") == NULL, "%s", rig_warnings);
+	ck_assert_msg(strstr(host_warnings, "Message too long") == NULL, "%s", host_warnings);
 	ocsnotify_close(context);
 }

@@ -11,7 +11,6 @@
 
 #include "libocsnotify/ropnotify.h"
 #include "store/fault.h"
-#include "tests/unit/unit.h"
 
 #define INBOX  0x0000000000010001ULL
 #define DRAFTS 0x0000000000020001ULL
@@ -26,17 +25,17 @@ static struct ocsnotify_session *session;
 
 static void setup(void)
 {
-	rig_setup();
-	context = rig_open();
-	session = rig_session(context, rig_user);
+	host_setup();
+	context = host_open();
+	session = host_session(context, host_user);
 }
 
 static void teardown(void)
 {
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
-	ck_assert_int_eq(rig_count_wake_files(), 0);
-	rig_teardown();
+	ck_assert_int_eq(host_count_queues(host_user), 0);
+	ck_assert_int_eq(host_count_wake_files(), 0);
+	rig_remove_folder();
 }
 
 static void subscribe(uint32_t handle, uint16_t types, uint64_t fid, uint64_t mid)
@@ -47,16 +46,16 @@ static void subscribe(uint32_t handle, uint16_t types, uint64_t fid, uint64_t mi
 
 static void send_newmail(uint64_t fid, uint64_t mid, int queues)
 {
-	struct ocs_entry entry = rig_newmail(fid, mid);
+	struct ocs_entry entry = entry_newmail(fid, mid);
 
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), queues);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry), queues);
 }
 
 static void send_object(uint16_t type, uint64_t fid, uint64_t mid, int queues)
 {
-	struct ocs_entry entry = rig_object(type, fid, mid);
+	struct ocs_entry entry = entry_object(type, fid, mid);
 
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_OBJECT, &entry), queues);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_OBJECT, &entry), queues);
 }
 
 static void expect_event(struct ocsnotify_session *from, uint32_t handle, const char *event,
@@ -117,7 +116,7 @@ TEST(more_messages_than_matchers_are_still_told_apart)
 {
 	for (uint32_t i = 0; i < 40; i++)
 		subscribe(i, OCSNOTIFY_OBJECT_DELETED, INBOX, MAIL_1 + i * 0x10000);
-	ck_assert_int_eq(rig_count_queues(rig_user), 1);
+	ck_assert_int_eq(host_count_queues(host_user), 1);
 	send_object(OCS_NF_DELETED, INBOX, MAIL_1 + 39 * 0x10000, 1);
 	send_object(OCS_NF_DELETED, INBOX, MAIL_1 + 40 * 0x10000, 1);
 	expect_event(session, 39, "deleted", MAIL_1 + 39 * 0x10000);
@@ -128,7 +127,7 @@ TEST(handles_of_one_folder_share_a_queue_and_each_gets_the_event)
 {
 	subscribe(7, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_OBJECT_DELETED, INBOX, 0);
 	subscribe(3, OCSNOTIFY_OBJECT_DELETED, INBOX, 0);
-	ck_assert_int_eq(rig_count_queues(rig_user), 1);
+	ck_assert_int_eq(host_count_queues(host_user), 1);
 	send_object(OCS_NF_CREATED, INBOX, MAIL_1, 1);
 	send_object(OCS_NF_DELETED, INBOX, MAIL_2, 1);
 	expect_event(session, 7, "created", MAIL_1);
@@ -151,7 +150,7 @@ TEST(a_handle_does_not_hear_of_what_came_before_it)
 
 TEST(two_sessions_of_one_user_each_hear_of_everything)
 {
-	struct ocsnotify_session *other = rig_session(context, rig_user);
+	struct ocsnotify_session *other = host_session(context, host_user);
 
 	subscribe(1, OCSNOTIFY_NEWMAIL, INBOX, 0);
 	ck_assert_int_eq(ocsnotify_subscribe(other, 1, 0, OCSNOTIFY_NEWMAIL, false, INBOX, 0), 0);
@@ -167,19 +166,19 @@ TEST(two_sessions_of_one_user_each_hear_of_everything)
 
 TEST(events_of_different_queues_come_in_the_order_of_acceptance)
 {
-	struct ocs_entry newmail = rig_newmail(INBOX, MAIL_1);
-	struct ocs_entry created = rig_object(OCS_NF_CREATED, INBOX, MAIL_1);
-	struct ocs_entry row = rig_row(OCS_TE_ROW_DELETED, INBOX, MAIL_1);
-	struct ocs_entry later = rig_newmail(INBOX, MAIL_2);
+	struct ocs_entry newmail = entry_newmail(INBOX, MAIL_1);
+	struct ocs_entry created = entry_object(OCS_NF_CREATED, INBOX, MAIL_1);
+	struct ocs_entry row = entry_row(OCS_TE_ROW_DELETED, INBOX, MAIL_1);
+	struct ocs_entry later = entry_newmail(INBOX, MAIL_2);
 
 	created.sequence = row.sequence = newmail.sequence;
 	subscribe(1, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_NEWMAIL, 0, 0);
 	ck_assert_int_eq(ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX),
 	                 0);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_CONTENTS, &row), 1);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_OBJECT, &created), 1);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &newmail), 1);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &later), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_CONTENTS, &row), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_OBJECT, &created), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &newmail), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &later), 1);
 	expect_event(session, 1, "newmail", MAIL_1);
 	expect_event(session, 1, "created", MAIL_1);
 	expect_event(session, 2, "table", MAIL_1);
@@ -203,7 +202,7 @@ TEST(a_full_queue_goes_on_in_the_registry_and_nothing_is_lost_or_reordered)
 	for (uint64_t i = 101; i <= 110; i++)
 		expect_event(session, 1, "newmail", i << 16 | 1);
 	expect_nothing(session);
-	ck_assert_str_eq(rig_warnings, "");
+	ck_assert_str_eq(host_warnings, "");
 }
 
 TEST(an_unsubscribed_handle_is_silent_at_once)
@@ -215,7 +214,7 @@ TEST(an_unsubscribed_handle_is_silent_at_once)
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 2), OCSNOTIFY_OK);
 	expect_nothing(session);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
+	ck_assert_int_eq(host_count_queues(host_user), 0);
 	send_newmail(INBOX, MAIL_2, 0);
 	expect_nothing(session);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_E_NOT_FOUND);
@@ -320,11 +319,11 @@ static struct ocs_ropnotify drain_row(void)
 {
 	static uint8_t buffer[sizeof(row_bytes) + 100];
 	struct ocs_ropnotify notify;
-	struct ocs_entry row = rig_row(OCS_TE_ROW_ADDED, INBOX, MAIL_1);
+	struct ocs_entry row = entry_row(OCS_TE_ROW_ADDED, INBOX, MAIL_1);
 	size_t used;
 	bool more;
 
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_CONTENTS, &row), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_CONTENTS, &row), 1);
 	ck_assert_int_eq(ocsnotify_drain(session, buffer, sizeof(buffer), &used, &more), 0);
 	ck_assert(!more);
 	ck_assert_uint_eq(ocs_ropnotify_decode(buffer, used, &notify), used);
@@ -358,13 +357,13 @@ TEST(an_added_row_is_the_hosts_row_or_a_changed_table)
 
 TEST(a_table_subscription_by_type_hears_of_both_tables)
 {
-	struct ocs_entry contents = rig_row(OCS_TE_ROW_DELETED, INBOX, MAIL_1);
-	struct ocs_entry hierarchy = rig_row(OCS_TE_ROW_MODIFIED, INBOX, 0);
+	struct ocs_entry contents = entry_row(OCS_TE_ROW_DELETED, INBOX, MAIL_1);
+	struct ocs_entry hierarchy = entry_row(OCS_TE_ROW_MODIFIED, INBOX, 0);
 
 	subscribe(1, OCSNOTIFY_TABLE_MODIFIED, 0, 0);
-	ck_assert_int_eq(rig_count_queues(rig_user), 2);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_CONTENTS, &contents), 1);
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_HIERARCHY, &hierarchy), 1);
+	ck_assert_int_eq(host_count_queues(host_user), 2);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_CONTENTS, &contents), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_HIERARCHY, &hierarchy), 1);
 	expect_event(session, 1, "table", MAIL_1);
 	expect_event(session, 1, "table", 0);
 	expect_nothing(session);
@@ -381,7 +380,7 @@ TEST(an_entry_that_is_not_valid_is_skipped_with_a_warning)
 	send_newmail(INBOX, MAIL_1, 1);
 	expect_event(session, 1, "newmail", MAIL_1);
 	expect_nothing(session);
-	ck_assert_ptr_nonnull(strstr(rig_warnings, "not valid"));
+	ck_assert_ptr_nonnull(strstr(host_warnings, "not valid"));
 }
 
 TEST(a_failed_commit_loses_nothing)
@@ -439,7 +438,7 @@ static void fill_up_the_user(void)
 	lib_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
 	ck_assert_int_eq(
-	        ocs_registry_user_get(context->shared->registry, NULL, rig_user, &user, NULL), 0);
+	        ocs_registry_user_get(context->shared->registry, NULL, host_user, &user, NULL), 0);
 	user->n_queues = OCS_USER_QUEUES_MAX - 1;
 	user->queues = talloc_zero_array(user, struct ocs_registry_queue, user->n_queues);
 	for (size_t i = 0; i < user->n_queues; i++)
@@ -465,7 +464,7 @@ TEST(a_subscription_that_cannot_be_had_whole_leaves_nothing)
 	                                     OCSNOTIFY_NEWMAIL | OCSNOTIFY_OBJECT_CREATED, true, 0,
 	                                     0),
 	                 OCSNOTIFY_E_LIMIT);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
+	ck_assert_int_eq(host_count_queues(host_user), 0);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_E_NOT_FOUND);
 	subscribe(1, OCSNOTIFY_NEWMAIL, 0, 0);
 	send_newmail(INBOX, MAIL_1, 1);
@@ -489,5 +488,5 @@ TEST(an_unsubscription_that_fails_changes_nothing)
 	expect_event(session, 2, "newmail", MAIL_1);
 	expect_event(session, 1, "created", MAIL_1);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
-	ck_assert_int_eq(rig_count_queues(rig_user), 1);
+	ck_assert_int_eq(host_count_queues(host_user), 1);
 }

@@ -5,7 +5,6 @@
  * (tests/service/test_ocsconsumer.py compares them); only the registry folder is the test's.
  */
 #include "tests/unit/libocsnotify/host_rig.h"
-#include "tests/unit/unit.h"
 
 #include <netinet/in.h>
 
@@ -35,7 +34,7 @@ static int listen_as_a_client(uint8_t rgbCallbackAddress[28])
 	return fd;
 }
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown, .timeout = 60);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 60);
 
 TEST(the_ten_lines_do_what_the_page_says)
 {
@@ -43,7 +42,7 @@ TEST(the_ten_lines_do_what_the_page_says)
 	const size_t cbContext = sizeof(rgbContext), cbCallbackAddress = 16;
 	const uint32_t handle = 0x0a;
 	const uint8_t logon_id = 0;
-	struct ocs_entry entry = rig_newmail(0x10001, 0x20001);
+	struct ocs_entry entry = entry_newmail(0x10001, 0x20001);
 	uint8_t rgbCallbackAddress[28], buffer[32760], datagram[32];
 	size_t room = sizeof(buffer), used;
 	bool more;
@@ -57,8 +56,8 @@ TEST(the_ten_lines_do_what_the_page_says)
 	ocsnotify_subscribe(session, handle, logon_id, OCSNOTIFY_NEWMAIL, true, 0, 0);
 	ocsnotify_set_push(session, rgbContext, cbContext, rgbCallbackAddress, cbCallbackAddress);
 
-	ck_assert_int_eq(rig_send(context, "jdoe", OCS_TABLE_NEWMAIL, &entry), 1);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	ck_assert_int_eq(daemon_send(context, "jdoe", OCS_TABLE_NEWMAIL, &entry), 1);
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 
 	ocsnotify_process(context, wake_parked_waits, NULL);
 

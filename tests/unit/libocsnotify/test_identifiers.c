@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Folder identifiers as the library gives them: the daemon's, and the user map's. */
 #include "tests/unit/libocsnotify/host_rig.h"
-#include "tests/unit/unit.h"
 
 #define USER "t-ids"
 
@@ -43,26 +42,26 @@ static void make_index(void)
 
 static void setup(void)
 {
-	rig_setup();
+	host_setup();
 	make_index();
-	context = rig_open();
+	context = host_open();
 }
 
 static void setup_with_map(void)
 {
-	rig_setup();
+	host_setup();
 	snprintf(map_path, sizeof(map_path), "%s/users", rig_folder);
-	snprintf(rig_settings.usermap, sizeof(rig_settings.usermap), "%s", map_path);
+	snprintf(daemon_settings.usermap, sizeof(daemon_settings.usermap), "%s", map_path);
 	write_map("sogo\tjdoe\tINBOX\t" USER "\t00000000abcd0001\n", 1000);
-	rig_make_registry();
+	daemon_make_registry();
 	make_index();
-	context = rig_open();
+	context = host_open();
 }
 
 static void teardown(void)
 {
 	ocsnotify_close(context);
-	rig_teardown();
+	rig_remove_folder();
 }
 
 static uint64_t fid(struct ocsnotify *of, const char *backend, const char *folder)
@@ -96,7 +95,7 @@ TEST(a_fid_outlives_the_context)
 	uint64_t inbox = fid(context, "sogo", "INBOX");
 
 	ocsnotify_close(context);
-	context = rig_open();
+	context = host_open();
 	ck_assert_uint_eq(fid(context, "sogo", "INBOX"), inbox);
 }
 

@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* The descriptor, process() and the UDP datagrams: who is woken, when, and how often. */
 #include "tests/unit/libocsnotify/host_rig.h"
-#include "tests/unit/unit.h"
 
 #include <netinet/in.h>
 
@@ -17,13 +16,13 @@ static const uint8_t push_context[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 
 static void start(uint32_t interval)
 {
-	rig_setup();
-	rig_settings.push_interval = interval;
-	rig_make_registry();
-	context = rig_open();
+	host_setup();
+	daemon_settings.push_interval = interval;
+	daemon_make_registry();
+	context = host_open();
 	/* The descriptor is for news and datagrams alone in these tests. */
 	context->look_due = lib_now_ms() + 3600000;
-	session = rig_session(context, rig_user);
+	session = host_session(context, host_user);
 	ck_assert_int_eq(ocsnotify_subscribe(session, 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
 	calls = 0;
 }
@@ -41,8 +40,8 @@ static void setup_fast(void)
 static void teardown(void)
 {
 	ocsnotify_close(context);
-	ck_assert_int_eq(rig_count_queues(rig_user), 0);
-	rig_teardown();
+	ck_assert_int_eq(host_count_queues(host_user), 0);
+	rig_remove_folder();
 }
 
 static void on_pending(struct ocsnotify_session *of, void *arg)
@@ -60,9 +59,9 @@ static int process(void)
 
 static void send_newmail(void)
 {
-	struct ocs_entry entry = rig_newmail(INBOX, MAIL);
+	struct ocs_entry entry = entry_newmail(INBOX, MAIL);
 
-	ck_assert_int_eq(rig_send(context, rig_user, OCS_TABLE_NEWMAIL, &entry), 1);
+	ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry), 1);
 }
 
 static int drain_all(void)
@@ -130,17 +129,17 @@ TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
 
 TEST(the_descriptor_is_readable_on_news_and_not_while_something_waits)
 {
-	ck_assert(!rig_readable(context, 0));
+	ck_assert(!host_readable(context, 0));
 	ck_assert_int_eq(process(), 0);
 	send_newmail();
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(process(), 1);
 	ck_assert_int_eq(calls, 1);
-	ck_assert(!rig_readable(context, 0));
+	ck_assert(!host_readable(context, 0));
 	ck_assert_int_eq(process(), 0);
 	ck_assert_int_eq(ocsnotify_pending(session), 1);
 	ck_assert_int_eq(drain_all(), 1);
-	ck_assert(!rig_readable(context, 0));
+	ck_assert(!host_readable(context, 0));
 }
 
 TEST(news_that_an_idle_call_took_first_is_no_news)
@@ -161,7 +160,7 @@ TEST(what_an_idle_call_left_over_is_news)
 	send_newmail();
 	ck_assert_int_eq(ocsnotify_drain(session, buffer, sizeof(buffer), &used, &more), 0);
 	ck_assert(more);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(process(), 1);
 	ck_assert_int_eq(drain_all(), 1);
 }
@@ -186,14 +185,14 @@ TEST(a_datagram_goes_out_once_when_something_comes_to_be_pending)
 	send_newmail();
 	ck_assert(!udp_received(fd, 0));
 	ck_assert_int_eq(process(), 1);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
 	ck_assert(!udp_received(fd, 50));
 	ck_assert_int_eq(drain_all(), 2);
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
 	close(fd);
 }
 
@@ -205,7 +204,7 @@ TEST(the_datagram_reaches_an_ipv6_client)
 		return; /* this machine has no IPv6 */
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
 	close(fd);
 }
 
@@ -216,9 +215,9 @@ TEST(a_registration_while_something_waits_is_served_by_the_next_process)
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
 	fd = udp_listen_and_register(AF_INET);
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(process(), 0);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
 	close(fd);
 }
 
@@ -232,7 +231,7 @@ TEST(a_refused_registration_leaves_the_earlier_one)
 	ck_assert_uint_eq(ocsnotify_set_push(session, long_context, 17, bad, 16), 0x80040305);
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
 	close(fd);
 }
 
@@ -242,7 +241,7 @@ TEST(a_later_registration_replaces_the_earlier)
 
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
-	ck_assert(udp_received(second, RIG_WAIT_MS));
+	ck_assert(udp_received(second, HOST_WAIT_MS));
 	ck_assert(!udp_received(first, 50));
 	close(first);
 	close(second);
@@ -257,16 +256,16 @@ TEST(the_datagram_is_repeated_until_the_session_is_drained)
 
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
 	for (int i = 0; i < 2; i++) {
 		before = lib_now_ms();
-		ck_assert(rig_readable(context, RIG_WAIT_MS));
+		ck_assert(host_readable(context, HOST_WAIT_MS));
 		ck_assert_int_eq(process(), 0);
-		ck_assert(udp_received(fd, RIG_WAIT_MS));
+		ck_assert(udp_received(fd, HOST_WAIT_MS));
 		ck_assert_uint_ge(lib_now_ms() - before, 900);
 	}
 	ck_assert_int_eq(drain_all(), 1);
-	ck_assert(!rig_readable(context, 1500));
+	ck_assert(!host_readable(context, 1500));
 	ck_assert_int_eq(process(), 0);
 	ck_assert(!udp_received(fd, 0));
 	close(fd);
@@ -278,19 +277,19 @@ TEST(a_new_interval_of_the_daemon_is_taken_over)
 {
 	int fd = udp_listen_and_register(AF_INET);
 
-	rig_settings.push_interval = 1;
+	daemon_settings.push_interval = 1;
 	lib_lock();
 	ck_assert_int_eq(ocs_registry_begin(context->shared->registry, NULL), 0);
-	ck_assert_int_eq(ocs_registry_settings_put(context->shared->registry, &rig_settings, NULL),
-	                 0);
+	ck_assert_int_eq(
+	        ocs_registry_settings_put(context->shared->registry, &daemon_settings, NULL), 0);
 	ck_assert_int_eq(ocs_registry_commit(context->shared->registry, false, NULL), 0);
 	lib_unlock();
 	send_newmail();
 	ck_assert_int_eq(process(), 1);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
-	ck_assert(rig_readable(context, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
+	ck_assert(host_readable(context, HOST_WAIT_MS));
 	ck_assert_int_eq(process(), 0);
-	ck_assert(udp_received(fd, RIG_WAIT_MS));
+	ck_assert(udp_received(fd, HOST_WAIT_MS));
 	close(fd);
 }
 
@@ -339,7 +338,7 @@ TEST(pending_may_drain)
 	send_newmail();
 	ck_assert_int_eq(ocsnotify_process(context, drain_in_callback, NULL), 1);
 	ck_assert_int_eq(ocsnotify_pending(session), 0);
-	ck_assert(!rig_readable(context, 0));
+	ck_assert(!host_readable(context, 0));
 }
 
 TEST(a_flood_of_wake_ups_hides_no_session)
@@ -351,8 +350,8 @@ TEST(a_flood_of_wake_ups_hides_no_session)
 	for (int i = 0; i < 40; i++) {
 		char user[64];
 
-		snprintf(user, sizeof(user), "%s-%d", rig_user, i);
-		others[i] = rig_session(context, user);
+		snprintf(user, sizeof(user), "%s-%d", host_user, i);
+		others[i] = host_session(context, user);
 		ck_assert_int_eq(
 		        ocsnotify_subscribe(others[i], 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
 		others[i]->queues->r.spill_only = true;
@@ -364,12 +363,12 @@ TEST(a_flood_of_wake_ups_hides_no_session)
 		lib_unlock();
 	}
 	for (int i = 0; i < 40; i++) {
-		struct ocs_entry entry = rig_newmail(INBOX, MAIL);
+		struct ocs_entry entry = entry_newmail(INBOX, MAIL);
 
-		ck_assert_int_eq(rig_send(context, others[i]->r.user, OCS_TABLE_NEWMAIL, &entry),
+		ck_assert_int_eq(daemon_send(context, others[i]->r.user, OCS_TABLE_NEWMAIL, &entry),
 		                 1);
 	}
-	while (rig_readable(context, 0))
+	while (host_readable(context, 0))
 		n += ocsnotify_process(context, NULL, NULL);
 	ck_assert_int_eq(n, 40);
 }

@@ -5,7 +5,6 @@
  * and several contexts in several threads. Made for the thread sanitizer too.
  */
 #include "tests/unit/libocsnotify/host_rig.h"
-#include "tests/unit/unit.h"
 
 #include <pthread.h>
 
@@ -26,9 +25,9 @@ static void be_the_daemon(void)
 	    ocs_registry_open(rig_folder, true, &registry, NULL, NULL) != OCS_STORE_OK)
 		_exit(2);
 	for (uint64_t i = 1; i <= ENTRIES; i++) {
-		struct ocs_entry entry = rig_newmail(INBOX, i << 16 | 1);
+		struct ocs_entry entry = entry_newmail(INBOX, i << 16 | 1);
 
-		if (rig_deliver(registry, rig_user, OCS_TABLE_NEWMAIL, &entry) < 1)
+		if (daemon_deliver(registry, host_user, OCS_TABLE_NEWMAIL, &entry) < 1)
 			_exit(3);
 	}
 	ocs_registry_close(registry);
@@ -89,21 +88,21 @@ static void drain(struct ocsnotify_session *session, void *arg)
 static void receive_all(struct client *client)
 {
 	while (client->next <= ENTRIES && client->wrong == NULL) {
-		if (!rig_readable(client->context, RIG_WAIT_MS))
+		if (!host_readable(client->context, HOST_WAIT_MS))
 			client->wrong = "no news for too long";
 		else if (ocsnotify_process(client->context, drain, client) < 0)
 			client->wrong = "process failed";
 	}
 }
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown, .timeout = 120);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 120);
 
 TEST(a_queue_driven_past_full_while_it_is_drained_is_exact)
 {
 	pid_t pid = make_daemon();
-	struct client client = {.context = rig_open(), .next = 1};
+	struct client client = {.context = host_open(), .next = 1};
 
-	client.session = rig_session(client.context, rig_user);
+	client.session = host_session(client.context, host_user);
 	ck_assert_int_eq(ocsnotify_subscribe(client.session, 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0),
 	                 0);
 	start_daemon();
@@ -114,7 +113,7 @@ TEST(a_queue_driven_past_full_while_it_is_drained_is_exact)
 	ck_assert_uint_eq(client.next, ENTRIES + 1);
 	ck_assert_int_eq(ocsnotify_pending(client.session), 0);
 	ocsnotify_close(client.context);
-	ck_assert_str_eq(rig_warnings, "");
+	ck_assert_str_eq(host_warnings, "");
 }
 
 static void *run_client(void *arg)
@@ -133,8 +132,8 @@ TEST(two_contexts_in_two_threads_hear_of_everything)
 	pid_t pid = make_daemon();
 
 	for (int i = 0; i < 2; i++) {
-		clients[i].context = rig_open();
-		clients[i].session = rig_session(clients[i].context, rig_user);
+		clients[i].context = host_open();
+		clients[i].session = host_session(clients[i].context, host_user);
 		ck_assert_int_eq(ocsnotify_subscribe(clients[i].session, 1, 0, OCSNOTIFY_NEWMAIL,
 		                                     true, 0, 0),
 		                 0);
@@ -168,14 +167,14 @@ static void *live_a_lot(void *arg)
 		                          .message_class = "IPM.Note"};
 		char user[64];
 
-		snprintf(user, sizeof(user), "%s-%d", rig_user, *(int *)arg);
+		snprintf(user, sizeof(user), "%s-%d", host_user, *(int *)arg);
 		if (ocsnotify_open(rig_folder, &context, NULL, 0) != 0)
 			return "open";
 		if (ocsnotify_session_open(context, user, NULL, &session) != 0 ||
 		    ocsnotify_subscribe(session, 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0) != 0 ||
 		    ocsnotify_subscribe_table(session, 2, 0, OCSNOTIFY_CONTENTS_TABLE, INBOX) != 0)
 			return "subscribe";
-		if (rig_send(context, user, OCS_TABLE_NEWMAIL, &entry) != 1 ||
+		if (daemon_send(context, user, OCS_TABLE_NEWMAIL, &entry) != 1 ||
 		    ocsnotify_process(context, NULL, NULL) != 1 ||
 		    ocsnotify_next_event(session, &event) != 1 ||
 		    ocsnotify_next_event(session, &event) != 0)
@@ -201,5 +200,5 @@ TEST(contexts_come_and_go_in_many_threads)
 		ck_assert_int_eq(pthread_join(threads[i], &wrong), 0);
 		ck_assert_msg(wrong == NULL, "%s", (const char *)wrong);
 	}
-	ck_assert_int_eq(rig_count_wake_files(), 0);
+	ck_assert_int_eq(host_count_wake_files(), 0);
 }

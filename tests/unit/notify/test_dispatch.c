@@ -5,7 +5,6 @@
  * who subscribed, without HTTP. The test plays the library's side with the registry's functions.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,23 +18,13 @@
 #include "mqueue/queue.h"
 #include "notify/dispatch.h"
 #include "registry/registry.h"
-#include "tests/unit/folder.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/rig.h"
 
-static char folder[TEST_FOLDER_SIZE];
 static struct ocs_registry *registry;
 static struct ocs_index *idx;
 static struct ocs_dispatch *dispatch;
 static struct ocs_error error;
 static char *backends[] = {(char *)"sogo", NULL};
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
 
 static void start(void)
 {
@@ -50,12 +39,12 @@ static void start(void)
 	        .published = {.max_messages = 10, .message_size = 256, .replica_id = 1},
 	};
 
-	ck_assert_msg(ocs_registry_open(folder, true, &registry, NULL, &error) == OCS_STORE_OK,
+	ck_assert_msg(ocs_registry_open(rig_folder, true, &registry, NULL, &error) == OCS_STORE_OK,
 	              "%s", error.text);
-	ck_assert_msg(ocs_index_open(folder, 1, true, &idx, &error) == OCS_STORE_OK, "%s",
+	ck_assert_msg(ocs_index_open(rig_folder, 1, true, &idx, &error) == OCS_STORE_OK, "%s",
 	              error.text);
-	ck_assert_msg(ocs_dispatch_start(folder, registry, idx, NULL, &settings, NULL, &dispatch,
-	                                 &error) == 0,
+	ck_assert_msg(ocs_dispatch_start(rig_folder, registry, idx, NULL, &settings, NULL,
+	                                 &dispatch, &error) == 0,
 	              "%s", error.text);
 }
 
@@ -70,8 +59,8 @@ static void setup(void)
 {
 	char private_folder[80];
 
-	test_folder(folder, "dispatch");
-	snprintf(private_folder, sizeof(private_folder), "%s/private", folder);
+	rig_make_folder();
+	snprintf(private_folder, sizeof(private_folder), "%s/private", rig_folder);
 	ck_assert_int_eq(mkdir(private_folder, 0700), 0);
 	start();
 }
@@ -79,7 +68,7 @@ static void setup(void)
 static void teardown(void)
 {
 	stop();
-	nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	rig_remove_folder();
 }
 
 /* ---- submitting ---- */

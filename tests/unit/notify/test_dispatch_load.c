@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Many submitters and a consumer at once: nothing is lost, nothing comes twice, order holds. */
 #include "tests/unit/notify/dispatch_rig.h"
-#include "tests/unit/unit.h"
 
 #include <poll.h>
 
@@ -79,19 +78,19 @@ static void *submitter(void *arg)
 
 		snprintf(id, sizeof(id), "%u-%u", who, n);
 		/* Every second one changes nothing on disk and may be done in this thread. */
-		item = n % 2 == 0 ? rig_event(OCS_NEWMAIL, "INBOX", id)
-		                  : rig_event(OCS_MODIFIED, "INBOX", "known");
+		item = n % 2 == 0 ? dispatch_event(OCS_NEWMAIL, "INBOX", id)
+		                  : dispatch_event(OCS_MODIFIED, "INBOX", "known");
 		item.message_flags = who << 16 | n;
-		failures += rig_report(&item).status != OCS_STATUS_QUEUED;
+		failures += dispatch_report(&item).status != OCS_STATUS_QUEUED;
 	}
 	return (void *)failures;
 }
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown, .timeout = 240);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 240);
 
 TEST(two_thousand_from_four_threads_arrive_each_once_and_in_order)
 {
-	struct ocs_notification known = rig_event(OCS_NEWMAIL, "INBOX", "known");
+	struct ocs_notification known = dispatch_event(OCS_NEWMAIL, "INBOX", "known");
 	uint32_t next[SUBMITTERS] = {0}, value, got = 0;
 	struct ocs_dispatch_counters counters;
 	pthread_t threads[SUBMITTERS];
@@ -100,22 +99,23 @@ TEST(two_thousand_from_four_threads_arrive_each_once_and_in_order)
 	struct rig_child consumer;
 	mqd_t mq;
 
-	rig_start();
-	ck_assert_int_eq(rig_report(&known).status, OCS_STATUS_NOSUBSCRIBER);
+	dispatch_start();
+	ck_assert_int_eq(dispatch_report(&known).status, OCS_STATUS_NOSUBSCRIBER);
 	ck_assert_int_eq(ocs_dispatch_stop(dispatch), 0);
 	dispatch = NULL;
-	ck_assert_ok(ocs_index_folder(idx,
+	ck_assert_ok(ocs_index_folder(dispatch_index,
 	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"},
 	                              false, &inbox, &rig_error));
-	ck_assert_ok(ocs_index_message(idx, inbox.series, "known", &message, &rig_error));
-	rig_close();
+	ck_assert_ok(
+	        ocs_index_message(dispatch_index, inbox.series, "known", &message, &rig_error));
+	dispatch_close();
 	/* A created message makes 0x8004; the modified one is subscribed by its MID. */
-	queue = rig_queue(1, OCS_TABLE_OBJECT, inbox.fid, 0x04, 0, &mq);
+	queue = dispatch_queue(1, OCS_TABLE_OBJECT, inbox.fid, 0x04, 0, &mq);
 	queue.n_matchers = 2;
 	queue.matchers[1] = (struct ocs_matcher){0x10, message.mid};
-	rig_subscribe(&queue, 1);
+	dispatch_subscribe(&queue, 1);
 	rig_child_fork(&consumer, consume);
-	rig_start();
+	dispatch_start();
 	rig_child_go(&consumer);
 	for (uintptr_t i = 0; i < SUBMITTERS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, submitter, (void *)i), 0);
@@ -144,16 +144,16 @@ TEST(two_thousand_from_four_threads_arrive_each_once_and_in_order)
 	ck_assert_uint_eq(counters.entries_dropped + counters.entries_collapsed, 0);
 	kill(consumer.pid, SIGKILL);
 	ck_assert_int_eq(rig_child_wait(&consumer), -SIGKILL);
-	rig_stop();
-	rig_drop(&queue, mq);
+	dispatch_stop();
+	dispatch_drop(&queue, mq);
 }
 
 static void *same_id(void *arg)
 {
-	struct ocs_notification item = rig_event(OCS_NEWMAIL, "INBOX", "one");
+	struct ocs_notification item = dispatch_event(OCS_NEWMAIL, "INBOX", "one");
 
 	item.id = "the-same";
-	*(enum ocs_status *)arg = rig_report(&item).status;
+	*(enum ocs_status *)arg = dispatch_report(&item).status;
 	return NULL;
 }
 
@@ -163,7 +163,7 @@ TEST(of_several_reports_with_one_id_at_once_one_counts)
 	pthread_t threads[8];
 	int done = 0;
 
-	rig_start();
+	dispatch_start();
 	for (int i = 0; i < 8; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, same_id, &status[i]), 0);
 	for (int i = 0; i < 8; i++)

@@ -5,7 +5,6 @@
 #include "tests/unit/notify/dispatch_rig.h"
 
 #include "mapistore/usermap.h"
-#include "tests/unit/unit.h"
 
 #define ALICES 0x00000000a11ce001ULL
 #define BOBS   0x0000000000b0b001ULL
@@ -43,42 +42,42 @@ static void start_with(const char *map)
 {
 	struct ocs_usermap *made = make_map(map);
 
-	rig_open();
-	ck_assert_ok(ocs_dispatch_start(rig_folder, registry, idx, made, &settings, NULL, &dispatch,
-	                                &rig_error));
+	dispatch_open();
+	ck_assert_ok(ocs_dispatch_start(rig_folder, dispatch_registry, dispatch_index, made,
+	                                &settings, NULL, &dispatch, &rig_error));
 }
 
 /* Each hears of all that is new or changes. */
 static void setup(void)
 {
-	rig_setup();
-	rig_open();
-	rig_own(1);
-	ck_assert_ok(ocs_registry_begin(registry, &rig_error));
+	dispatch_setup();
+	dispatch_open();
+	dispatch_own(1);
+	ck_assert_ok(ocs_registry_begin(dispatch_registry, &rig_error));
 	for (int i = 0; i < USERS; i++) {
 		struct ocs_registry_user user = {
 		        .user = (char *)(uintptr_t)users[i], .n_queues = 1, .queues = &queues[i]};
 
-		queues[i] = rig_queue((uint64_t)i + 1, OCS_TABLE_OBJECT, OCS_FOLDER_STORE, 0x14, 0,
-		                      &mq[i]);
-		ck_assert_ok(ocs_registry_user_put(registry, &user, &rig_error));
+		queues[i] = dispatch_queue((uint64_t)i + 1, OCS_TABLE_OBJECT, OCS_FOLDER_STORE,
+		                           0x14, 0, &mq[i]);
+		ck_assert_ok(ocs_registry_user_put(dispatch_registry, &user, &rig_error));
 	}
-	ck_assert_ok(ocs_registry_commit(registry, false, &rig_error));
-	rig_close();
+	ck_assert_ok(ocs_registry_commit(dispatch_registry, false, &rig_error));
+	dispatch_close();
 }
 
 static void teardown(void)
 {
 	for (int i = 0; i < USERS; i++)
-		rig_drop(&queues[i], mq[i]);
-	rig_teardown();
+		dispatch_drop(&queues[i], mq[i]);
+	dispatch_teardown();
 }
 
 static struct ocs_result report(enum ocs_category category, const char *folder, const char *id)
 {
-	struct ocs_notification item = rig_event(category, folder, id);
+	struct ocs_notification item = dispatch_event(category, folder, id);
 
-	return rig_report(&item);
+	return dispatch_report(&item);
 }
 
 /* How many entries of the kind a user has got; the last one in *entry. */
@@ -87,7 +86,7 @@ static int heard(int who, uint16_t flags, struct ocs_entry *last)
 	struct ocs_entry entry;
 	int n = 0;
 
-	while (rig_receive(mq[who], &entry) == 1) {
+	while (dispatch_receive(mq[who], &entry) == 1) {
 		if (entry.flags != flags)
 			continue;
 		*last = entry;
@@ -164,7 +163,7 @@ TEST(a_user_who_sees_the_folder_later_hears_what_is_a_duplicate_for_the_other)
 TEST(a_reload_takes_over_the_map_the_backends_and_what_is_published)
 {
 	static char *others[] = {(char *)"sogo", (char *)"Other", NULL};
-	struct ocs_notification other = rig_event(OCS_MODIFIED, "Team", NULL);
+	struct ocs_notification other = dispatch_event(OCS_MODIFIED, "Team", NULL);
 	struct ocs_dispatch_settings changed = settings;
 	struct ocs_registry_settings published;
 	struct ocs_entry entry;
@@ -175,7 +174,7 @@ TEST(a_reload_takes_over_the_map_the_backends_and_what_is_published)
 		ck_assert_uint_eq(report(OCS_MODIFIED, "Team", NULL).queues, 2);
 	ck_assert_int_eq(heard(ALICE, 0x0010, &entry), 2);
 	ck_assert_int_eq(heard(BOB, 0x0010, &entry), 2);
-	ck_assert_str_eq(rig_report(&other).refusal.name, "UNKNOWN_BACKEND");
+	ck_assert_str_eq(dispatch_report(&other).refusal.name, "UNKNOWN_BACKEND");
 
 	changed.backends = others;
 	changed.published.push_interval = 17;
@@ -188,13 +187,13 @@ TEST(a_reload_takes_over_the_map_the_backends_and_what_is_published)
 		ck_assert_int_eq(heard(ALICE, 0x0010, &entry), 0);
 		ck_assert_int_eq(heard(BOB, 0x0010, &entry), 1);
 		ck_assert_uint_eq(entry.fid, 0xb0b002);
-		ck_assert_uint_eq(rig_report(&other).queues, 1);
+		ck_assert_uint_eq(dispatch_report(&other).queues, 1);
 		ck_assert_int_eq(heard(BOB, 0x0010, &entry), 1);
 		ck_assert_uint_ne(entry.fid, 0xb0b002);
 	}
 	ck_assert_int_eq(ocs_dispatch_stop(dispatch), 0);
 	dispatch = NULL;
-	ck_assert_ok(ocs_registry_settings_get(registry, &published, &rig_error));
+	ck_assert_ok(ocs_registry_settings_get(dispatch_registry, &published, &rig_error));
 	ck_assert_uint_eq(published.push_interval, 17);
 	ck_assert_str_eq(published.usermap, "/a/new/map");
 	ck_assert_uint_eq(published.max_messages, 10);

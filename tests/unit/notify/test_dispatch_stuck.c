@@ -2,7 +2,6 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Another process holds the registry's lock and is stopped: who waits is answered in time. */
 #include "tests/unit/notify/dispatch_rig.h"
-#include "tests/unit/unit.h"
 
 static struct rig_child holder;
 static struct ocs_registry_queue queues[2];
@@ -25,34 +24,34 @@ static int hold(int to_parent)
 /* One queue in the kernel for INBOX, one that only spills for Sent; the lock is held. */
 static void setup(void)
 {
-	struct ocs_notification inbox = rig_event(OCS_MODIFIED, "INBOX", NULL),
-	                        sent = rig_event(OCS_MODIFIED, "Sent", NULL);
+	struct ocs_notification inbox = dispatch_event(OCS_MODIFIED, "INBOX", NULL),
+	                        sent = dispatch_event(OCS_MODIFIED, "Sent", NULL);
 	struct ocs_index_folder folders[2];
 	struct ocs_entry entry;
 	int status;
 	char byte;
 
-	rig_setup();
+	dispatch_setup();
 	rig_child_fork(&holder, hold);
-	rig_open();
-	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder(idx,
+	dispatch_open();
+	ck_assert_ok(ocs_index_begin(dispatch_index, &rig_error));
+	ck_assert_ok(ocs_index_folder(dispatch_index,
 	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"},
 	                              true, &folders[0], &rig_error));
-	ck_assert_ok(ocs_index_folder(idx,
+	ck_assert_ok(ocs_index_folder(dispatch_index,
 	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "Sent"},
 	                              true, &folders[1], &rig_error));
-	ck_assert_ok(ocs_index_commit(idx, &rig_error));
-	rig_close();
-	queues[0] = rig_queue(1, OCS_TABLE_OBJECT, folders[0].fid, 0x10, 0, &mq);
-	queues[1] = rig_queue(1, OCS_TABLE_OBJECT, folders[1].fid, 0x10, 0, NULL);
-	rig_subscribe(queues, 2);
-	rig_deadline = 1;
-	rig_start();
+	ck_assert_ok(ocs_index_commit(dispatch_index, &rig_error));
+	dispatch_close();
+	queues[0] = dispatch_queue(1, OCS_TABLE_OBJECT, folders[0].fid, 0x10, 0, &mq);
+	queues[1] = dispatch_queue(1, OCS_TABLE_OBJECT, folders[1].fid, 0x10, 0, NULL);
+	dispatch_subscribe(queues, 2);
+	dispatch_deadline = 1;
+	dispatch_start();
 	/* Both are known from now on, and the state of the registry too. */
-	ck_assert_int_eq(rig_report(&sent).status, OCS_STATUS_QUEUED);
-	ck_assert_int_eq(rig_report(&inbox).status, OCS_STATUS_QUEUED);
-	ck_assert_int_eq(rig_receive(mq, &entry), 1);
+	ck_assert_int_eq(dispatch_report(&sent).status, OCS_STATUS_QUEUED);
+	ck_assert_int_eq(dispatch_report(&inbox).status, OCS_STATUS_QUEUED);
+	ck_assert_int_eq(dispatch_receive(mq, &entry), 1);
 	ck_assert_int_eq(ocs_dispatch_health(dispatch, &rig_error), 0);
 	rig_child_go(&holder);
 	ck_assert_int_eq(read(holder.from, &byte, 1), 1);
@@ -62,8 +61,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	rig_drop(&queues[0], mq);
-	rig_teardown();
+	dispatch_drop(&queues[0], mq);
+	dispatch_teardown();
 }
 
 static double seconds_since(const struct timespec *start)
@@ -76,12 +75,12 @@ static double seconds_since(const struct timespec *start)
 
 static void stuck_and_in_time(void)
 {
-	struct ocs_notification sent = rig_event(OCS_MODIFIED, "Sent", NULL);
+	struct ocs_notification sent = dispatch_event(OCS_MODIFIED, "Sent", NULL);
 	struct timespec start;
 	struct ocs_result result;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	result = rig_report(&sent);
+	result = dispatch_report(&sent);
 	ck_assert_int_eq(result.status, OCS_STATUS_REFUSED);
 	ck_assert_str_eq(result.refusal.name, "REGISTRY_UNAVAILABLE");
 	ck_assert_int_eq(result.refusal.code, 503);
@@ -104,8 +103,8 @@ TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
 
 LOOP_TEST(a_commit_is_refused_in_time_and_all_recovers_when_the_holder_goes_on_or_dies, 0, 2)
 {
-	struct ocs_notification inbox = rig_event(OCS_MODIFIED, "INBOX", NULL),
-	                        sent = rig_event(OCS_MODIFIED, "Sent", NULL);
+	struct ocs_notification inbox = dispatch_event(OCS_MODIFIED, "INBOX", NULL),
+	                        sent = dispatch_event(OCS_MODIFIED, "Sent", NULL);
 	struct ocs_spill_state state;
 	struct ocs_result result;
 	struct timespec start;
@@ -117,9 +116,9 @@ LOOP_TEST(a_commit_is_refused_in_time_and_all_recovers_when_the_holder_goes_on_o
 	stuck_and_in_time();
 	/* What needs no commit goes on. */
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	ck_assert_int_eq(rig_report(&inbox).status, OCS_STATUS_QUEUED);
+	ck_assert_int_eq(dispatch_report(&inbox).status, OCS_STATUS_QUEUED);
 	ck_assert_double_lt(seconds_since(&start), 0.5);
-	ck_assert_int_eq(rig_receive(mq, &entry), 1);
+	ck_assert_int_eq(dispatch_receive(mq, &entry), 1);
 	ck_assert(rig_wait_for(is_ill, NULL, 5));
 	ck_assert_int_eq(ocs_dispatch_health(dispatch, &rig_error), -1);
 	snprintf(pid, sizeof(pid), "%d", (int)holder.pid);
@@ -129,13 +128,13 @@ LOOP_TEST(a_commit_is_refused_in_time_and_all_recovers_when_the_holder_goes_on_o
 	kill(holder.pid, _i == 0 ? SIGCONT : SIGKILL);
 	ck_assert_int_eq(rig_child_wait(&holder), _i == 0 ? 0 : -SIGKILL);
 	ck_assert_msg(rig_wait_for(is_healthy, NULL, 10), "still ill");
-	result = rig_report(&sent);
+	result = dispatch_report(&sent);
 	ck_assert_int_eq(result.status, OCS_STATUS_QUEUED);
-	ck_assert_int_eq(rig_report(&inbox).status, OCS_STATUS_QUEUED);
-	ck_assert_int_eq(rig_receive(mq, &entry), 1);
+	ck_assert_int_eq(dispatch_report(&inbox).status, OCS_STATUS_QUEUED);
+	ck_assert_int_eq(dispatch_receive(mq, &entry), 1);
 	ck_assert_int_eq(ocs_dispatch_stop(dispatch), 0);
 	dispatch = NULL;
-	ck_assert_ok(ocs_registry_spill_state(registry, queues[1].id, &state, &rig_error));
+	ck_assert_ok(ocs_registry_spill_state(dispatch_registry, queues[1].id, &state, &rig_error));
 	/* Before, after, and at most the one that was in work when its sender was told to repeat.
 	 */
 	ck_assert_uint_ge(state.count, 2);
@@ -144,15 +143,15 @@ LOOP_TEST(a_commit_is_refused_in_time_and_all_recovers_when_the_holder_goes_on_o
 
 TEST(a_stop_while_stuck_answers_whoever_waits_and_says_so)
 {
-	struct ocs_notification sent = rig_event(OCS_MODIFIED, "Sent", NULL);
-	struct rig_waiter waiter = RIG_WAITER;
+	struct ocs_notification sent = dispatch_event(OCS_MODIFIED, "Sent", NULL);
+	struct dispatch_waiter waiter = DISPATCH_WAITER;
 	struct timespec start;
 
-	rig_submit(&waiter, &sent);
+	dispatch_submit(&waiter, &sent);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	ck_assert_int_eq(ocs_dispatch_stop(dispatch), -1);
 	ck_assert_double_lt(seconds_since(&start), 5.0);
-	ck_assert_int_eq(rig_wait(&waiter).status, OCS_STATUS_REFUSED);
+	ck_assert_int_eq(dispatch_wait(&waiter).status, OCS_STATUS_REFUSED);
 	kill(holder.pid, SIGKILL);
 	rig_child_wait(&holder);
 	ocs_queue_close(mq);

@@ -4,23 +4,22 @@
  * reported; then it is reported again, which succeeds, and arrives. */
 #include "tests/unit/notify/dispatch_rig.h"
 #include "tests/unit/memory.h"
-#include "tests/unit/unit.h"
 
 #define REPORTS 40 /* more than a hash table takes before it grows */
 
-TESTS_HAVE(.setup = rig_setup, .teardown = rig_teardown, .timeout = 60);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 60);
 
 TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 {
 	struct ocs_registry_queue queue =
-	        rig_queue(1, OCS_TABLE_NEWMAIL, OCS_FOLDER_STORE, OCS_NF_NEWMAIL, 0, NULL);
+	        dispatch_queue(1, OCS_TABLE_NEWMAIL, OCS_FOLDER_STORE, OCS_NF_NEWMAIL, 0, NULL);
 	int refused = 0, failed = 0;
 
-	rig_subscribe(&queue, 1);
-	rig_start();
+	dispatch_subscribe(&queue, 1);
+	dispatch_start();
 	for (int round = 0; round < REPORTS; round++) {
 		char folder[32], message[32], id[32];
-		struct ocs_notification event = rig_event(OCS_NEWMAIL, folder, message);
+		struct ocs_notification event = dispatch_event(OCS_NEWMAIL, folder, message);
 		bool has_failed = true;
 
 		for (int n = 0; has_failed; n++) {
@@ -31,17 +30,17 @@ TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 			snprintf(id, sizeof(id), "id %d.%d", round, n);
 			event.id = id;
 			memory_fail_after(n);
-			result = rig_report(&event);
+			result = dispatch_report(&event);
 			has_failed = memory_has_failed();
 			failed += has_failed;
 			if (result.status == OCS_STATUS_REFUSED) {
 				refused++;
-				result = rig_report(&event);
+				result = dispatch_report(&event);
 			}
 			ck_assert_int_eq(result.status, OCS_STATUS_QUEUED);
 		}
 	}
 	ck_assert_int_gt(failed, REPORTS);
 	ck_assert_int_gt(refused, 0);
-	rig_stop();
+	dispatch_stop();
 }

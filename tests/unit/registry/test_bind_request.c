@@ -11,7 +11,6 @@
 #include <sys/un.h>
 
 #include "cluster/bind_socket.h"
-#include "tests/unit/unit.h"
 
 static struct ocs_link_status status;
 static struct ocs_bind_socket *bind_socket;
@@ -46,7 +45,7 @@ static void start_bind_socket(void)
 
 static void setup(void)
 {
-	rig_setup();
+	host_setup();
 	ocs_link_status_init(&status);
 	says = OCS_BIND_YES;
 	atomic_store(&asked_first, 0);
@@ -59,13 +58,13 @@ static void teardown(void)
 {
 	ocs_bind_socket_stop(bind_socket);
 	ocs_link_status_destroy(&status);
-	rig_teardown();
+	rig_remove_folder();
 }
 
 static void make_linked(void)
 {
-	rig_settings.linked = true;
-	rig_make_registry();
+	daemon_settings.linked = true;
+	daemon_make_registry();
 }
 
 static uint64_t subscribe(struct ocsnotify_session *session, uint32_t handle)
@@ -79,7 +78,7 @@ static uint64_t subscribe(struct ocsnotify_session *session, uint32_t handle)
 
 static void wait_for(atomic_int *value, int least)
 {
-	for (int i = 0; i < RIG_WAIT_MS && atomic_load(value) < least; i++)
+	for (int i = 0; i < HOST_WAIT_MS && atomic_load(value) < least; i++)
 		usleep(1000);
 	ck_assert_int_ge(atomic_load(value), least);
 }
@@ -88,7 +87,7 @@ static unsigned count_warnings(const char *text)
 {
 	unsigned n = 0;
 
-	for (const char *p = rig_warnings; (p = strstr(p, text)) != NULL; p++)
+	for (const char *p = host_warnings; (p = strstr(p, text)) != NULL; p++)
 		n++;
 	return n;
 }
@@ -144,7 +143,7 @@ TEST(test_a_packet_is_what_was_put_into_it_and_nothing_else_is_taken)
 TEST(test_settings_say_whether_there_is_a_link_and_old_ones_say_no)
 {
 	static const char path[] = "/etc/ocsmanager/users.map";
-	struct ocs_registry_settings settings = rig_settings, out;
+	struct ocs_registry_settings settings = daemon_settings, out;
 	struct ocs_registry *registry;
 	uint8_t *data, old[512];
 	size_t len;
@@ -193,10 +192,10 @@ TEST(test_without_a_link_nobody_asks)
 	struct ocsnotify *context;
 
 	start_bind_socket();
-	context = rig_open();
-	subscribe(rig_session(context, rig_user), 1);
+	context = host_open();
+	subscribe(host_session(context, host_user), 1);
 	ck_assert_int_eq(atomic_load(&asked_first), 0);
-	ck_assert_str_eq(rig_warnings, "");
+	ck_assert_str_eq(host_warnings, "");
 	ocsnotify_close(context);
 }
 
@@ -207,11 +206,11 @@ TEST(test_the_first_subscription_asks_and_later_ones_need_not)
 
 	make_linked();
 	start_bind_socket();
-	context = rig_open();
-	session = rig_session(context, rig_user);
+	context = host_open();
+	session = host_session(context, host_user);
 	subscribe(session, 1);
 	ck_assert_int_eq(atomic_load(&asked_first), 1);
-	ck_assert_str_eq(asked_user, rig_user);
+	ck_assert_str_eq(asked_user, host_user);
 	subscribe(session, 2);
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 1), OCSNOTIFY_OK);
 	subscribe(session, 3);
@@ -222,7 +221,7 @@ TEST(test_the_first_subscription_asks_and_later_ones_need_not)
 	ck_assert_int_eq(ocsnotify_unsubscribe(session, 3), OCSNOTIFY_OK);
 	subscribe(session, 4);
 	ck_assert_int_eq(atomic_load(&asked_first), 2);
-	ck_assert_str_eq(rig_warnings, "");
+	ck_assert_str_eq(host_warnings, "");
 	ocsnotify_close(context);
 }
 
@@ -237,9 +236,9 @@ TEST(test_a_subscription_waits_until_the_daemon_has_bound)
 	start_bind_socket();
 	pid = fork();
 	if (pid == 0) {
-		context = rig_open();
-		subscribe(rig_session(context, rig_user), 1);
-		ck_assert_str_eq(rig_warnings, "");
+		context = host_open();
+		subscribe(host_session(context, host_user), 1);
+		ck_assert_str_eq(host_warnings, "");
 		ocsnotify_close(context);
 		_exit(0);
 	}
@@ -262,8 +261,8 @@ TEST(test_a_daemon_that_cannot_bind_costs_two_seconds_and_a_warning)
 	make_linked();
 	says = OCS_BIND_LATER;
 	start_bind_socket();
-	context = rig_open();
-	took = subscribe(rig_session(context, rig_user), 1);
+	context = host_open();
+	took = subscribe(host_session(context, host_user), 1);
 	ck_assert_uint_ge(took, 1500);
 	ck_assert_uint_eq(count_warnings("only after the binding comes through: the broker is on "
 	                                 "holiday"),
@@ -279,9 +278,9 @@ TEST(test_a_no_is_said_once_and_costs_no_time)
 	make_linked();
 	says = OCS_BIND_NO;
 	start_bind_socket();
-	context = rig_open();
-	ck_assert_uint_lt(subscribe(rig_session(context, rig_user), 1), OCS_BIND_ANSWER_MS);
-	ck_assert_uint_lt(subscribe(rig_session(context, rig_user), 1), OCS_BIND_ANSWER_MS);
+	context = host_open();
+	ck_assert_uint_lt(subscribe(host_session(context, host_user), 1), OCS_BIND_ANSWER_MS);
+	ck_assert_uint_lt(subscribe(host_session(context, host_user), 1), OCS_BIND_ANSWER_MS);
 	ck_assert_uint_eq(count_warnings("the broker is on holiday"), 1);
 	ocsnotify_close(context);
 }
@@ -292,9 +291,9 @@ TEST(test_without_a_daemon_a_subscription_warns_once_and_goes_on)
 	struct ocsnotify *context;
 
 	make_linked();
-	context = rig_open();
-	ck_assert_uint_lt(subscribe(rig_session(context, rig_user), 1), OCS_BIND_ANSWER_MS);
-	ck_assert_uint_lt(subscribe(rig_session(context, rig_user), 1), OCS_BIND_ANSWER_MS);
+	context = host_open();
+	ck_assert_uint_lt(subscribe(host_session(context, host_user), 1), OCS_BIND_ANSWER_MS);
+	ck_assert_uint_lt(subscribe(host_session(context, host_user), 1), OCS_BIND_ANSWER_MS);
 	ck_assert_uint_eq(count_warnings("ocsmanager is not running"), 1);
 	ocsnotify_close(context);
 }
@@ -312,11 +311,11 @@ TEST(test_the_socket_of_a_dead_daemon_is_in_nobodys_way)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
-	context = rig_open();
-	ck_assert_uint_lt(subscribe(rig_session(context, rig_user), 1), OCS_BIND_ANSWER_MS);
+	context = host_open();
+	ck_assert_uint_lt(subscribe(host_session(context, host_user), 1), OCS_BIND_ANSWER_MS);
 	ck_assert_uint_eq(count_warnings("ocsmanager is not running"), 1);
 	start_bind_socket();
-	subscribe(rig_session(context, rig_user), 1);
+	subscribe(host_session(context, host_user), 1);
 	ck_assert_int_eq(atomic_load(&asked_first), 1);
 	ocsnotify_close(context);
 }
@@ -335,11 +334,12 @@ TEST(test_a_daemon_that_hangs_makes_one_subscription_wait_and_not_each)
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	/* Its backlog is full after one. */
 	ck_assert_int_eq(listen(fd, 0), 0);
-	context = rig_open();
-	took = subscribe(rig_session(context, rig_user), 1);
+	context = host_open();
+	took = subscribe(host_session(context, host_user), 1);
 	ck_assert_uint_ge(took, 1500);
 	for (int i = 0; i < 5; i++)
-		ck_assert_uint_lt(subscribe(rig_session(context, rig_user), 1), OCS_BIND_ANSWER_MS);
+		ck_assert_uint_lt(subscribe(host_session(context, host_user), 1),
+		                  OCS_BIND_ANSWER_MS);
 	ck_assert_uint_eq(count_warnings("ocsmanager does not answer"), 1);
 	ocsnotify_close(context);
 	close(fd);
@@ -354,8 +354,8 @@ TEST(test_an_unbound_session_asks_again_when_it_drains)
 	make_linked();
 	says = OCS_BIND_NO;
 	start_bind_socket();
-	context = rig_open();
-	session = rig_session(context, rig_user);
+	context = host_open();
+	session = host_session(context, host_user);
 	subscribe(session, 1);
 	ck_assert(!lib_bound(session));
 	/* Not at once. */
@@ -384,8 +384,8 @@ TEST(test_a_session_may_close_while_it_asks)
 	make_linked();
 	says = OCS_BIND_NO;
 	start_bind_socket();
-	context = rig_open();
-	session = rig_session(context, rig_user);
+	context = host_open();
+	session = host_session(context, host_user);
 	subscribe(session, 1);
 	says = OCS_BIND_LATER;
 	for (int i = 0; i < 5000 && context->asking == NULL; i++) {
@@ -427,15 +427,15 @@ TEST(test_who_hangs_or_talks_nonsense_is_hung_up_on_and_harms_nobody)
 	fds[2] = request_with(big, sizeof(big));
 	close(request_with("\001Bgone", 6));
 	for (int i = 0; i < 3; i++) {
-		ck_assert_int_eq(ocs_bind_reply_read(fds[i], RIG_WAIT_MS, &reply), -1);
+		ck_assert_int_eq(ocs_bind_reply_read(fds[i], HOST_WAIT_MS, &reply), -1);
 		close(fds[i]);
 	}
 	fds[0] = ocs_bind_request_send(rig_folder, "jdoe", 1000);
 	ck_assert_int_ge(fds[0], 0);
-	ck_assert_int_eq(ocs_bind_reply_read(fds[0], RIG_WAIT_MS, &reply), 1);
+	ck_assert_int_eq(ocs_bind_reply_read(fds[0], HOST_WAIT_MS, &reply), 1);
 	ck_assert_int_eq(reply.status, OCS_BIND_BOUND);
 	close(fds[0]);
-	ck_assert_int_eq(ocs_bind_reply_read(silent, RIG_WAIT_MS, &reply), -1);
+	ck_assert_int_eq(ocs_bind_reply_read(silent, HOST_WAIT_MS, &reply), -1);
 	close(silent);
 }
 
@@ -468,7 +468,7 @@ TEST(test_a_folder_deeper_than_a_socket_address_works_too)
 	ck_assert_int_eq(ocs_bind_socket_start(path, ask, NULL, &status, &deep, NULL), 0);
 	fd = ocs_bind_request_send(path, "jdoe", 1000);
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ocs_bind_reply_read(fd, RIG_WAIT_MS, &reply), 1);
+	ck_assert_int_eq(ocs_bind_reply_read(fd, HOST_WAIT_MS, &reply), 1);
 	close(fd);
 	ocs_bind_socket_stop(deep);
 }
@@ -493,7 +493,7 @@ TEST(test_a_storm_of_bind_requests_is_answered)
 	says = OCS_BIND_YES;
 	ocs_bind_socket_poke(bind_socket);
 	for (int i = 0; i < REQUESTS; i++) {
-		ck_assert_int_eq(ocs_bind_reply_read(fds[i], RIG_WAIT_MS, &reply), 1);
+		ck_assert_int_eq(ocs_bind_reply_read(fds[i], HOST_WAIT_MS, &reply), 1);
 		ck_assert_int_eq(reply.status, OCS_BIND_BOUND);
 		close(fds[i]);
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* The store's records: kept, checked, transactional; and what an unusable file gets. */
+#include <ftw.h>
+
 #include "tests/unit/rig.h"
 
 static struct ocs_store *store;
