@@ -21,6 +21,7 @@ extern char auth_reported[2048];
 extern struct ocs_auth_settings auth_settings;
 extern struct ocs_auth *auth;
 extern struct ocs_auth_reply auth_reply;
+
 void auth_write_accounts(const char *text);
 void auth_open(void);
 void auth_reopen(void);

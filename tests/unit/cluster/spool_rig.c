@@ -12,6 +12,7 @@ char spool_folder[128];
 uint64_t spool_damaged;
 
 /* ---- the disk, as a test wants it ---- */
+
 _Atomic int spool_syncs, spool_failing_syncs;
 _Atomic bool spool_hold_sync, spool_in_sync;
 _Atomic int spool_failing_reads;

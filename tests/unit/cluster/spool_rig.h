@@ -22,9 +22,11 @@ extern char spool_folder[128];
 extern uint64_t spool_damaged;
 
 /* ---- the disk, as a test wants it ---- */
+
 extern _Atomic int spool_syncs, spool_failing_syncs;
 extern _Atomic bool spool_hold_sync, spool_in_sync;
 extern _Atomic int spool_failing_reads;
+
 void spool_reopen_with(uint64_t max);
 void spool_reopen(void);
 void spool_setup(void);
@@ -43,6 +45,7 @@ struct ocs_spool_state spool_state(void);
 /* The segments' paths in order; their bytes. */
 extern char spool_segments[256][192];
 extern off_t spool_segment_bytes;
+
 size_t spool_list_segments(void);
 void spool_overwrite(const char *path, off_t at, const char *bytes, size_t len);
 

@@ -20,6 +20,7 @@ extern void *config_memory; /* of one test */
 extern struct ocs_config *config;
 extern int config_result;
 extern char config_problems[16384]; /* a line each: E or W, the text without the path */
+
 void config_collect(int priority, const char *text, void *arg);
 void config_load_file(void);
 void config_load_bytes(const char *text, size_t len);

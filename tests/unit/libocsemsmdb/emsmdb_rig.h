@@ -25,6 +25,7 @@ extern struct emsmdb_done emsmdb_dones[16];
 extern unsigned emsmdb_n_dones;
 extern void *emsmdb_dead_call; /* whose client is gone */
 extern unsigned emsmdb_ended;
+
 uint32_t emsmdb_check_dn(const char *user, const char *dn, void *arg);
 struct ocsemsmdb_settings emsmdb_settings(enum ocsemsmdb_version version);
 struct ocsemsmdb *emsmdb_server(struct ocsnotify *context, enum ocsemsmdb_version version);
@@ -36,6 +37,7 @@ void emsmdb_setup(void);
 struct ocsemsmdb_session *emsmdb_connect(struct ocsemsmdb *server, const char *user);
 
 /* ---- bytes ---- */
+
 size_t emsmdb_hex(const char *hex, uint8_t *out);
 size_t emsmdb_vector(const char *name, uint8_t *out);
 

@@ -200,6 +200,7 @@ int daemon_send(struct ocsnotify *context, const char *user, enum ocs_table tabl
 }
 
 /* ---- entries ---- */
+
 static uint64_t entry_sequence = 1;
 
 struct ocs_entry entry_newmail(uint64_t fid, uint64_t mid)

@@ -44,6 +44,7 @@ int daemon_send(struct ocsnotify *context, const char *user, enum ocs_table tabl
                 const struct ocs_entry *entry);
 
 /* ---- entries ---- */
+
 struct ocs_entry entry_newmail(uint64_t fid, uint64_t mid);
 struct ocs_entry entry_object(uint16_t type, uint64_t fid, uint64_t mid);
 struct ocs_entry entry_row(uint16_t table_event, uint64_t fid, uint64_t mid);

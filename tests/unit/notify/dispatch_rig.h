@@ -19,6 +19,7 @@ extern struct ocs_registry *dispatch_registry;
 extern struct ocs_index *dispatch_index;
 extern struct ocs_dispatch *dispatch;
 extern unsigned dispatch_deadline;
+
 void dispatch_open(void);
 void dispatch_close(void);
 void dispatch_start(void);
