@@ -20,15 +20,14 @@ import base64
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from urllib.parse import quote
 
+from .ports import reserve_port
 from .wait import wait_until
 
 try:
@@ -65,32 +64,6 @@ max_message_size = 134217728
 load_definitions = {definitions}
 {more}
 """
-
-
-def reserve_port():
-    """A bound socket, whose port no other test gets, and which the broker alone can listen on:
-    reusing is allowed only after it was bound, and not asked for by those who look for a free port.
-    Below the range that outgoing connections get their ports from: else one of those, even the
-    daemon's own try to reconnect, could sit on the port while the broker is down."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
-        top = int(f.read().split()[0])
-    low = 10000 if top > 12000 else 1024
-    for _ in range(1000):
-        held = socket.socket()
-        try:
-            held.bind(("127.0.0.1", random.randrange(low, max(top, low + 1000))))
-        except OSError:
-            held.close()
-            continue
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return held
-    raise OSError("no free port")
-
-
-def free_port():
-    """One that nobody listens on, nor will while no other test looks for one."""
-    with reserve_port() as held:
-        return held.getsockname()[1]
 
 
 def password_hash(password):

@@ -21,11 +21,16 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 import dovecot_config
 from dovecot_config import DOVECOT
+from harness.ports import free_port
+from harness.wait import wait_until
 
 STOCK_MODULES = "/usr/lib/dovecot/modules"
 SETTINGS_MODULES = STOCK_MODULES + "/settings"  # 2.4: compiled into Dovecot's config process
@@ -37,18 +42,6 @@ MESSAGE = (
     "From: Sender <sender@example.org>\r\nTo: {rcpt}\r\nSubject: {subject}\r\n"
     "Message-ID: <{subject}@example.org>\r\n\r\nHello.\r\n"
 )
-
-
-def wait_until(condition, limit=10.0, what="condition"):
-    """Returns the first true value of condition(); TimeoutError after limit seconds."""
-    end = time.monotonic() + limit
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {limit} s: {what}")
-        time.sleep(0.005)
 
 
 def sanitizer(plugin, folder):
@@ -63,12 +56,6 @@ def sanitizer(plugin, folder):
     options = f"detect_leaks=0:abort_on_error=0:log_path={folder}/sanitizer"
     return {"LD_PRELOAD": libraries[0], "ASAN_OPTIONS": options,
             "UBSAN_OPTIONS": f"print_stacktrace=1:log_path={folder}/sanitizer"}
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def answers(port):
@@ -274,7 +261,7 @@ class Dovecot:
         self._start()
         try:
             return wait_until(lambda: re.search(r" (imap-login|lmtp)\b", self.log()[before:]) and self, 20, "a log line")
-        except TimeoutError:
+        except AssertionError:
             raise RuntimeError("Dovecot logs nothing: " + self.console() + self.log()) from None
 
     def _start(self):
@@ -346,8 +333,8 @@ class Dovecot:
     def wait_log(self, text, limit=10.0):
         try:
             return wait_until(lambda: text in self.log() and self.log(), limit, text)
-        except TimeoutError:
-            raise TimeoutError(f"not within {limit} s: log line {text!r}; it said:\n{self.log()}"
+        except AssertionError:
+            raise AssertionError(f"not within {limit} s: log line {text!r}; it said:\n{self.log()}"
                                f"{self.console()}") from None
 
     def uid_validity(self, user, folder):

@@ -21,13 +21,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import isolation, paths
-from rig import sanitizer
+from harness.ports import free_port
 from harness.wait import Lines, wait_until
+from rig import sanitizer
 
 MODULES = "/usr/lib/x86_64-linux-gnu/samba"
 SAMBA, SAMBA_TOOL = "/usr/sbin/samba", "/usr/bin/samba-tool"
@@ -97,12 +97,6 @@ def run(*words, limit=60):
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
     return done.stdout
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Domain:

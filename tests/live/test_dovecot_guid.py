@@ -10,7 +10,7 @@ import unittest
 
 import dovecot_config
 from plugin_case import MAIL, Rig
-from rig import wait_until
+from harness.wait import wait_until
 
 FORMATS = {"maildir": "~/Maildir", "mdbox": "~/mdbox", "sdbox": "~/sdbox", "mbox": "~/mbox"}
 

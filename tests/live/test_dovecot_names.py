@@ -8,7 +8,7 @@ import unittest
 import dovecot_config
 from dovecot_config import ESCAPES
 from plugin_case import MAIL, Rig
-from rig import wait_until
+from harness.wait import wait_until
 
 
 class Names(Rig):

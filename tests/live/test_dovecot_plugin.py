@@ -23,7 +23,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import dovecot_config  # noqa: E402
 from fakeserver import HANG, Raw, Slow, error  # noqa: E402
 from plugin_case import MAIL, PASSWORD, PLUGIN, Rig  # noqa: E402
-from rig import LDA, wait_until  # noqa: E402
+from harness.wait import wait_until  # noqa: E402
+from rig import LDA  # noqa: E402
 
 # What a delivery may take at most while a server hangs for seconds. The machine may be busy; a plugin
 # that waits would need the timeout of 1 to 3 s.

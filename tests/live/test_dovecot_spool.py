@@ -15,7 +15,7 @@ import zlib
 
 from fakeserver import HANG, Slow, error
 from plugin_case import MAIL, PASSWORD, Rig
-from rig import wait_until
+from harness.wait import wait_until
 
 PROMPT = 3  # a delivery that waited for a server would take the timeout of 10 s
 
@@ -81,7 +81,7 @@ class Spooled(Rig):
             try:
                 wait_until(lambda e=extra: len(self.reported(user)) >= count + e, 1, "all reported")
                 return count + extra
-            except TimeoutError:
+            except AssertionError:
                 continue
         self.fail(f"{len(self.reported(user))} of {count} reported: {self.dovecot.log()}")
 

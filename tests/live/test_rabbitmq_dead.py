@@ -15,7 +15,8 @@ from harness import paths
 from harness.client import document, notification
 from harness.daemon import SANITIZER
 from harness.nodes import Node, RabbitTest, node_ini
-from harness.rabbit import PASSWORD, USER, free_port
+from harness.ports import free_port
+from harness.rabbit import PASSWORD, USER
 from harness.wait import wait_until
 
 DEAD, INGEST = "ocsmanager.dead", "ocsmanager.ingest"

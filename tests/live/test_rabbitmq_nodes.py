@@ -13,7 +13,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import paths, ropnotify
 from harness.client import notification
 from harness.nodes import Node, RabbitTest
-from harness.rabbit import PASSWORD, free_port
+from harness.ports import free_port
+from harness.rabbit import PASSWORD
 from harness.wait import wait_until
 
 NEWMAIL = 0x8002

@@ -10,7 +10,6 @@ import json
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,15 +21,10 @@ from harness import hashes, isolation, paths  # noqa: E402
 from harness.case import ServiceTest  # noqa: E402
 from harness.client import notification  # noqa: E402
 from harness.daemon import ACCOUNT, PASSWORD, SANITIZER, SSHA  # noqa: E402
+from harness.ports import free_port  # noqa: E402
 from harness.wait import wait_until  # noqa: E402
 
 COMMANDS = ["status", "queues", "sessions", "peek", "purge", "passwd", "notify"]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Result:
