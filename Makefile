@@ -177,7 +177,7 @@ PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
 DOVECOT_SERIES := $(shell sed -n 's/^.define DOVECOT_ABI_VERSION "2[.]\([0-9]*\).*/2\1/p' /usr/include/dovecot/config.h 2>/dev/null)
 PLUGIN_SETTINGS := $(if $(filter 24,$(DOVECOT_SERIES)),$(BUILD)/libocsmanager_settings.so)
 SAMBA_PLUGIN := $(BUILD)/ocsmanager_samba.so
-UNIT_TESTS   := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
 BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crowd storm amqp_bare amqp_drain)
 
 # Objects that only a test or a bench needs are kept all the same.
@@ -283,15 +283,22 @@ $(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager 
 	@echo "  LINK    $@"
 	@$(LINK) -pie -o $@ $^ $(LIBS)
 
-# ---- unit tests: each a program of its own ----
+# ---- unit tests: each a program of its own; main() and what several of them share are in unit.a ----
+UNIT_SHARED := $(wildcard tests/unit/*.c tests/unit/*/*_rig.c)
+$(eval $(call stamp,unit-shared,$(UNIT_SHARED)))
+$(BUILD)/lib/unit.a: $(UNIT_SHARED:%.c=$(BUILD)/obj/%.o) $(BUILD)/unit-shared
+	@mkdir -p $(@D); rm -f $@
+	@echo "  AR      $@"
+	@$(AR) rcs $@ $(filter %.o,$^)
+
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB_ALL)
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/unit.a $(LIB_ALL)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
 
 # What a failed allocation leaves: in these tests malloc and calloc can be told to fail.
-$(BUILD)/tests/test_%_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
+$(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
@@ -378,7 +385,7 @@ fuzz:
 bench: needed all $(BENCHES)
 	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py
 
-SOURCES_TO_FORMAT = $(wildcard */*.[ch] plugins/*/*.[ch] tests/*/*.[ch])
+SOURCES_TO_FORMAT = $(wildcard */*.[ch] plugins/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 format:
 	clang-format -i $(SOURCES_TO_FORMAT)
 # With Debian 12's clang-format; other versions see some things otherwise.

@@ -11,28 +11,20 @@ Three nodes (a, b, c), each with a folder and queues of its own, stand for three
 user, in temporary folders, on loopback; leaves nothing behind.
 """
 
-import os
 import re
 import statistics
 import sys
 import time
 
-TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else
-                        os.environ.get("OCS_BUILD", os.path.join(TREE, "build")))
-os.environ["OCS_BUILD"] = BUILD  # for the harness
-
-from demo import Story, explain  # noqa: E402  (sets the path)
-from harness import hashes  # noqa: E402
-from harness.consumer import Consumer  # noqa: E402
-from harness.nodes import Node  # noqa: E402
-from harness.rabbit import USER as BROKER_USER, Broker  # noqa: E402
-from harness.udp import Udp  # noqa: E402
-from harness.wait import wait_until  # noqa: E402
-from rig import Dovecot  # noqa: E402
+from common import ACCOUNT, PASSWORD, Story, end_all, explain, need, run, start_dovecot
+from harness import hashes
+from harness.consumer import Consumer
+from harness.nodes import Node
+from harness.rabbit import USER as BROKER_USER, Broker
+from harness.udp import Udp
+from harness.wait import wait_until
 
 USER, NOBODY_WAITS = "alice", "bob"
-ACCOUNT, PASSWORD = "dovecot-on-this-host", "only known to the plugin and the daemon"
 CONTEXTS = {"b": bytes.fromhex("0b0b0b0b0b0b0b0b"), "c": bytes.fromhex("0c0c0c0c0c0c0c0c")}
 MAILS = 5  # delivered while the broker is away
 
@@ -110,17 +102,8 @@ def start_nodes(story, broker, vhost, cleanup):
     return nodes
 
 
-def start_dovecot(story, node, cleanup):
-    credentials = node.write("credentials", f"username={ACCOUNT}\npassword={PASSWORD}\n", 0o600)
-    dovecot = Dovecot(plugin=os.path.join(BUILD, "lib90_ocsmanager_plugin.so"), settings={
-        "ocsmanager_url": f"http://{node.host}:{node.port}",
-        "ocsmanager_credentials": "<" + credentials})
-    cleanup.append(dovecot.stop)
-    dovecot.start()
-    for user in (USER, NOBODY_WAITS):  # the INBOX is made now, so that it is no part of the story
-        imap = dovecot.imap(user)
-        imap.select("INBOX")
-        imap.logout()
+def mail_host(story, node, cleanup):
+    dovecot = start_dovecot(node, node.path("credentials"), [USER, NOBODY_WAITS], cleanup)
     node.wait_metric("ocsmanager_notifications_total", 2, result="nosubscriber")
     story.tell(f"Dovecot answers LMTP on 127.0.0.1:{dovecot.lmtp_port}; its plugin reports to node a")
     return dovecot
@@ -208,11 +191,9 @@ def broker_away(story, broker, dovecot, nodes, ears):
     story.tell(figures(nodes))
 
 
-def demo(cleanup):
+def demo(_, cleanup):
     story = Story()
-    for name in ("ocsmanager", "ocsconsumer", "lib90_ocsmanager_plugin.so"):
-        if not os.path.exists(os.path.join(BUILD, name)):
-            raise RuntimeError(f"{BUILD}/{name} is missing: run make first")
+    need("ocsmanager", "ocsconsumer", "lib90_ocsmanager_plugin.so")
     story.title("What is what")
     print(INTRODUCTION.format(user=USER))
 
@@ -220,7 +201,7 @@ def demo(cleanup):
     broker = start_broker(story, cleanup)
     vhost = broker.vhost()
     nodes = start_nodes(story, broker, vhost, cleanup)
-    dovecot = start_dovecot(story, nodes[0], cleanup)
+    dovecot = mail_host(story, nodes[0], cleanup)
 
     story.title(f"2. {USER} logs in on nodes b and c")
     ears = []
@@ -237,28 +218,11 @@ def demo(cleanup):
     broker_away(story, broker, dovecot, nodes, ears)
 
     story.title("7. Everything ends")
-    while cleanup:
-        cleanup.pop()()
+    end_all(cleanup)
     story.tell("Dovecot, the consumers, the nodes and the broker ended; nothing is left")
     print(f"\nThe demo worked: {1 + MAILS} mails on node a, each heard once on node b and once on "
           "node c.", flush=True)
 
 
-def main():
-    cleanup = []
-    try:
-        demo(cleanup)
-    except Exception as problem:  # pylint: disable=broad-except
-        print(f"\nThe demo failed: {type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
-    finally:
-        while cleanup:
-            try:
-                cleanup.pop()()
-            except (AssertionError, OSError, RuntimeError) as problem:
-                print(problem, file=sys.stderr)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(demo))

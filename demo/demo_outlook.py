@@ -15,46 +15,19 @@ shows the datagram only.
 
 import os
 import re
-import shutil
 import socket
 import struct
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else
-                        os.environ.get("OCS_BUILD", os.path.join(TREE, "build")))
-os.environ["OCS_BUILD"] = BUILD  # for the harness
+from common import (ACCOUNT, CONTEXT, INI, PASSWORD, Daemon, Story, end, end_all, explain, need, program,
+                    run, set_password, spawn, start_dovecot)
+from harness import mapihttp
+from harness.ropnotify import decode
 
-from demo import Server as Address, Story, end, explain, spawn  # noqa: E402  (sets the path)
-from harness import mapihttp  # noqa: E402
-from harness.client import Client  # noqa: E402
-from harness.metrics import parse as parse_metrics  # noqa: E402
-from harness.ropnotify import decode  # noqa: E402
-from harness.wait import wait_until  # noqa: E402
-from rig import Dovecot  # noqa: E402
-
-USER, PASSWORD = "alice", "Passw0rd.1"
-PLUGIN_ACCOUNT, PLUGIN_PASSWORD = "dovecot-on-this-host", "only known to the plugin and the daemon"
-CONTEXT = bytes.fromhex("0123456789abcdef")
+USER, USER_PASSWORD = "alice", "Passw0rd.1"
 LIMIT = 20
-
-INI = """\
-[main]
-auth = file
-registry = run
-[auth:file]
-file = accounts
-[server:main]
-port = 0
-[operations]
-port = 0
-[backend:dovecot]
-uri = imap://{user}@localhost/{folder}/{message}
-"""
 
 
 class Later:
@@ -105,14 +78,6 @@ def sockaddr(port):
     return struct.pack("<H", 2) + struct.pack(">H", port) + bytes((127, 0, 0, 1)) + bytes(8)
 
 
-def set_password(ini, account, password):
-    done = subprocess.run([os.path.join(BUILD, "ocsctl"), "-c", ini, "passwd", account],
-                          input=f"{password}\n{password}\n", text=True, capture_output=True,
-                          timeout=30, check=False)
-    if done.returncode != 0:
-        raise RuntimeError("ocsctl passwd: " + done.stdout + done.stderr)
-
-
 # -- the clients: start() makes one wait, ended() waits for it, fetch() makes its idle call
 
 class HttpClient:
@@ -125,7 +90,7 @@ class HttpClient:
     def __init__(self, where, cleanup):
         self.server = mapihttp.Server(where)
         cleanup.append(self.server.stop)
-        self.client = mapihttp.MapiClient(self.server, USER, PASSWORD)
+        self.client = mapihttp.MapiClient(self.server, USER, USER_PASSWORD)
         cleanup.append(self.client.close)
 
     def start(self, story):
@@ -203,7 +168,7 @@ class Consumer:
 
     def start(self, story, port):
         process, events, notes = spawn([
-            os.path.join(BUILD, "ocsconsumer"), "-c", self.where.ini, "-u", USER, "--push",
+            program("ocsconsumer"), "-c", self.where.ini, "-u", USER, "--push",
             f"127.0.0.1:{port}", "--context", CONTEXT.hex(), "--idle", "60"])
         self.cleanup.append(lambda: end(process, events, notes))
         notes.wait_text("subscribed")
@@ -214,10 +179,7 @@ class Consumer:
 def demo(folder, cleanup):
     story = Story()
     where = Paths(folder)
-    names = ["ocsmanager", "ocsmapihttp", "ocsctl", "lib90_ocsmanager_plugin.so"]
-    missing = [name for name in names if not os.path.exists(os.path.join(BUILD, name))]
-    if missing:
-        raise RuntimeError(f"{BUILD}/{missing[0]} is missing: run make first")
+    need("ocsmanager", "ocsmapihttp", "ocsctl", "lib90_ocsmanager_plugin.so")
     samba, why_not = find_samba()
 
     story.title("What is what")
@@ -235,31 +197,12 @@ def demo(folder, cleanup):
     story.title("1. Everything starts")
     with open(where.ini, "w", encoding="ascii") as f:
         f.write(INI)
-    set_password(where.ini, PLUGIN_ACCOUNT, PLUGIN_PASSWORD)
-    set_password(where.ini, USER, PASSWORD)
-    daemon, out, err = spawn([os.path.join(BUILD, "ocsmanager"), "-c", where.ini, "-f"])
-    cleanup.append(lambda: end(daemon, out, err))
-    web = Address(err.wait_text("listening on "))
-    operations = Address(err.wait_text("operations on "))
-    story.tell(f"ocsmanager answers on {web.host}:{web.port}")
-    credentials = os.path.join(folder, "credentials")
-    with open(os.open(credentials, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as f:
-        f.write(f"username={PLUGIN_ACCOUNT}\npassword={PLUGIN_PASSWORD}\n")
-    dovecot = Dovecot(plugin=os.path.join(BUILD, "lib90_ocsmanager_plugin.so"), settings={
-        "ocsmanager_url": f"http://{web.host}:{web.port}",
-        "ocsmanager_credentials": "<" + credentials})
-    cleanup.append(dovecot.stop)
-    dovecot.start()
-    imap = dovecot.imap(USER)
-    imap.select("INBOX")  # the INBOX is made now, so that it is no part of the story
-    imap.logout()
-
-    def metric(name, **labels):
-        return parse_metrics(Client(operations).request("GET", "/metrics").text).get(
-            f"ocsmanager_{name}", **labels)
-
-    wait_until(lambda: metric("notifications_total", result="nosubscriber") >= 1, 15,
-               "the creation of the INBOX is reported")
+    set_password(where.ini, ACCOUNT, PASSWORD)
+    set_password(where.ini, USER, USER_PASSWORD)
+    daemon = Daemon(where.ini, cleanup)
+    story.tell(f"ocsmanager answers on {daemon.web.host}:{daemon.web.port}")
+    dovecot = start_dovecot(daemon.web, os.path.join(folder, "credentials"), [USER], cleanup)
+    daemon.wait_metric("notifications_total", 1, "the creation of the INBOX is reported", result="nosubscriber")
     story.tell(f"Dovecot answers LMTP on 127.0.0.1:{dovecot.lmtp_port}; {USER} has an empty INBOX")
 
     story.title(f"2. {USER}'s mail clients connect, subscribe and wait")
@@ -286,8 +229,8 @@ def demo(folder, cleanup):
         client.check()
     if heard.get() != CONTEXT:
         raise RuntimeError(f"the datagram carries {heard.value.hex()}")
-    line, when = err.wait(lambda lines: [(l, t) for l, t in zip(lines, err.times)
-                                         if "logged in" in l][-1:], what="the login")[0]
+    line, when = daemon.log.wait(lambda lines: [(l, t) for l, t in zip(lines, daemon.log.times)
+                                                if "logged in" in l][-1:], what="the login")[0]
     happened = [(client.ended.when, f"{client.name}: {client.woken}") for client in clients]
     happened.append((heard.when, f"UDP received: {heard.value.hex()} at 127.0.0.1:{port}"))
     happened.append((when, "the plugin logged in: " + re.sub(r"^\S+ ", "", line)))
@@ -307,30 +250,11 @@ def demo(folder, cleanup):
             raise RuntimeError(f"{client.name}: something came twice")
 
     story.title("5. Everything ends")
-    while cleanup:
-        cleanup.pop()()
+    end_all(cleanup)
     story.tell("all programs ended cleanly")
     print(f"\nThe demo worked: one mail, {len(clients)} wait{'s' * (len(clients) > 1)} ended, one "
           f"datagram, {len(clients)} RopNotify.", flush=True)
 
 
-def main():
-    folder = tempfile.mkdtemp(prefix="ocsdemo")
-    cleanup = []
-    try:
-        demo(folder, cleanup)
-    except Exception as problem:  # pylint: disable=broad-except
-        print(f"\nThe demo failed: {type(problem).__name__}: {problem}", file=sys.stderr)
-        return 1
-    finally:
-        while cleanup:
-            try:
-                cleanup.pop()()
-            except (AssertionError, OSError, RuntimeError) as problem:
-                print(problem, file=sys.stderr)
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(demo))

@@ -5,8 +5,8 @@
 
     tests/run.py [-j JOBS] [-k PATTERN] [--unit|--tree|--service|--live] BUILD...
 
-A job is one unit test program (BUILD/tests/test_*, libcheck) or one Python module of tests/tree, tests/service
-or tests/live (or those of TOGETHER), which finds the build folder in the environment variable OCS_BUILD. Each job
+A job is one unit test program (BUILD/tests/unit/MODULE/test_*, libcheck; BUILD/tests/test_fuzz_*) or one Python
+module of tests/tree, tests/service or tests/live (or those of TOGETHER), which finds the build folder in the environment variable OCS_BUILD. Each job
 runs in a session and a temporary folder of its own and has a time limit. As root all of it runs in a new IPC
 namespace, so that the queues of others neither disturb nor are disturbed, and each job in a new network
 namespace, so that no port is taken; the first lines say what could not be had.
@@ -18,6 +18,7 @@ line is `N passed, N failed` and nothing else; the exit status is 1 if anything 
 import argparse
 import ctypes
 import fnmatch
+import glob
 import os
 import queue
 import re
@@ -47,7 +48,7 @@ TOGETHER = {
 LONGEST = ("live/rabbitmq_broken", "live/rabbitmq_whole", "live/test_rabbitmq_cluster.py", "live/test_dovecot_plugin.py",
            "live/test_samba.py", "live/test_dovecot_spool.py", "live/test_dovecot_amqp.py", "tree/test_makefile.py",
            "live/test_dovecot_owner.py", "service/test_ocsctl.py", "service/test_lifecycle.py",
-           "unit/test_mapistore_files")
+           "unit/mapistore/test_files")
 SANITIZER_FACTOR = 2
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -90,7 +91,7 @@ def looks_at_queues(job):
     for source in job.sources:
         if os.path.exists(source):
             with open(source, encoding="utf-8") as f:
-                if re.search(r"rig_count_queues|/dev/mqueue|queues\.names", f.read()):
+                if re.search(r"host_count_queues|/dev/mqueue|queues\.names", f.read()):
                     return True
     return False
 
@@ -270,11 +271,21 @@ class Job:
             say(f"         {note}")
 
 
-def source_of(program):
-    """Of a unit test, or of a fuzz target that runs as one."""
-    if program.startswith("test_fuzz_"):
-        return os.path.join(os.path.dirname(HERE), "fuzz", program[len("test_"):] + ".c")
-    return os.path.join(HERE, "unit", program + ".c")
+def unit_tests(build):
+    """(name, program, source) of each unit test, and of each fuzz target, which runs as one."""
+    folder = os.path.join(build, "tests")
+    if not os.path.isdir(folder):
+        raise SystemExit(f"{folder} is missing: build first")
+    for program in sorted(glob.glob(os.path.join(folder, "unit", "*", "test_*")) +
+                          glob.glob(os.path.join(folder, "test_fuzz_*"))):
+        name = os.path.relpath(program, os.path.join(folder, "unit"))
+        source = os.path.join(HERE, "unit", name + ".c")
+        if name.startswith(".."):
+            name = os.path.basename(program)
+            source = os.path.join(os.path.dirname(HERE), "fuzz", name[len("test_"):] + ".c")
+        # a program whose source is gone was left by an earlier build
+        if os.path.exists(source) and os.access(program, os.X_OK):
+            yield f"unit/{name}", program, source
 
 
 def order(job):
@@ -286,15 +297,9 @@ def order(job):
 def find_jobs(build, kinds, pattern, first):
     slow = SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
     jobs = []
-    unit = os.path.join(build, "tests")
     if "unit" in kinds:
-        if not os.path.isdir(unit):
-            raise SystemExit(f"{unit} is missing: build first")
-        for name in sorted(os.listdir(unit)):
-            path = os.path.join(unit, name)
-            # a program whose source is gone was left by an earlier build
-            if name.startswith("test_") and os.path.exists(source_of(name)) and os.access(path, os.X_OK):
-                jobs.append(Job(build, f"unit/{name}", [source_of(name)], [path], UNIT_LIMIT * slow, False))
+        for name, program, source in unit_tests(build):
+            jobs.append(Job(build, name, [source], [program], UNIT_LIMIT * slow, False))
     for kind in ("tree", "service", "live"):
         folder = os.path.join(HERE, kind)
         if kind not in kinds or (kind == "tree" and not first):
@@ -316,7 +321,7 @@ def main():
     parser.add_argument("builds", nargs="*", default=["build"], metavar="BUILD")
     parser.add_argument("-j", "--jobs", type=int, default=(os.cpu_count() or 1) + 2,
                         help="jobs at a time (cores + 2: most of them wait)")
-    parser.add_argument("-k", "--pattern", help="only jobs whose name contains it (a glob)")
+    parser.add_argument("-k", "--pattern", help="only jobs whose name contains it (a glob): unit/store, store/test_journal, test_http")
     for kind in KINDS:
         parser.add_argument(f"--{kind}", dest="kinds", action="append_const", const=kind,
                             help=f"only {kind} tests")

@@ -6,7 +6,6 @@ name is not reported, what dsync does to the user's own store is."""
 import glob
 import os
 import shutil
-import tempfile
 import time
 import unittest
 

@@ -138,7 +138,7 @@ class Examples(unittest.TestCase):
 
     def test_the_documented_lines_are_tested(self):
         tested = []
-        for name in ("test_libocsnotify_example.c", "test_libocsemsmdb_example.c"):
+        for name in ("libocsnotify/test_example.c", "libocsemsmdb/test_example.c"):
             with open(os.path.join(paths.TREE, "tests/unit", name), encoding="utf-8") as f:
                 tested += self.statements(f.read())
         for page in ("README.md", "doc/integration.md"):

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* Whatever is done to the file of an open store: the process lives, the fault is said, and what is
+ * read is right or an error. */
+#include "tests/unit/rig.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#define RECORDS 400
+
+static char path[256];
+static struct ocs_store *store;
+
+static void put(const char *key, const char *data)
+{
+	ck_assert_ok(ocs_store_begin(store, &rig_error));
+	ck_assert_ok(ocs_store_put(store, key, strlen(key), data, strlen(data), &rig_error));
+	ck_assert_ok(ocs_store_commit(store, true, &rig_error));
+}
+
+static void fill(void)
+{
+	ck_assert_ok(ocs_store_begin(store, &rig_error));
+	for (int i = 0; i < RECORDS; i++) {
+		char key[16], data[512];
+
+		snprintf(key, sizeof(key), "K%d", i);
+		memset(data, 'a' + i % 26, sizeof(data));
+		ck_assert_ok(ocs_store_put(store, key, strlen(key), data, sizeof(data), NULL));
+	}
+	ck_assert_ok(ocs_store_commit(store, true, &rig_error));
+}
+
+static void setup(void)
+{
+	rig_make_folder();
+	snprintf(path, sizeof(path), "%s", rig_path("test.tdb"));
+	ck_assert_ok(ocs_store_open(path, 1009, OCS_STORE_CREATE, 0660, (gid_t)-1, &store, NULL,
+	                            &rig_error));
+	fill();
+}
+
+static void teardown(void)
+{
+	ocs_store_close(store);
+	rig_remove_folder();
+}
+
+/* Every operation: none may end the process. Returns how many records were read, all of them right.
+ */
+static int use_it(void)
+{
+	int good = 0;
+
+	for (int i = 0; i < RECORDS; i++) {
+		char key[16];
+		uint8_t *data;
+		size_t len;
+
+		snprintf(key, sizeof(key), "K%d", i);
+		if (ocs_store_fetch(store, NULL, key, strlen(key), &data, &len, &rig_error) == 0) {
+			ck_assert_uint_eq(len, 512);
+			ck_assert_int_eq(data[511], 'a' + i % 26);
+			good++;
+		}
+		talloc_free(data);
+	}
+	(void)ocs_store_seqnum(store);
+	(void)ocs_store_size(store);
+	(void)ocs_store_lock_holder(store);
+	if (ocs_store_begin(store, &rig_error) == 0) {
+		(void)ocs_store_put(store, "new", 3, "x", 1, &rig_error);
+		(void)ocs_store_delete(store, "K1", 2, &rig_error);
+		(void)ocs_store_quarantine(store, "K2", 2, &rig_error);
+		(void)ocs_store_commit(store, true, &rig_error);
+	}
+	(void)ocs_store_sync(store, &rig_error);
+	return good;
+}
+
+static void overwrite(off_t at, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pwrite(fd, data, len, at), (ssize_t)len);
+	close(fd);
+}
+
+static void ck_refused(const char *why)
+{
+	uint8_t *data;
+	size_t len;
+
+	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_msg(strstr(rig_error.text, why) != NULL, "%s", rig_error.text);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, path));
+	ck_assert_int_eq(ocs_store_begin(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_msg(strstr(rig_error.text, why) != NULL, "%s", rig_error.text);
+	ck_assert_int_eq(ocs_store_fetch(store, NULL, "none", 4, &data, &len, &rig_error),
+	                 OCS_STORE_CORRUPT);
+}
+
+TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
+
+LOOP_TEST(a_file_that_is_cut_short_refuses_and_is_not_written_to, 0, 5)
+{
+	static const off_t cuts[] = {0, 30, 100, 4096, 40000};
+	struct stat st;
+
+	ck_assert_int_eq(truncate(path, cuts[_i]), 0);
+	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, "cut short while in use"));
+	ck_assert_int_eq(ocs_store_begin(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_lt(use_it(), RECORDS);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, cuts[_i]);
+}
+
+TEST(a_hole_where_the_file_was_is_not_taken_for_an_empty_one)
+{
+	struct stat st;
+	uint32_t seqnum = ocs_store_seqnum(store);
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(truncate(path, 0), 0);
+	ck_assert_int_eq(truncate(path, st.st_size), 0);
+	ck_refused("overwritten while in use");
+	ck_assert_uint_ne(ocs_store_seqnum(store), seqnum);
+	ck_assert_uint_ne(ocs_store_seqnum(store), ocs_store_seqnum(store));
+	ck_assert_int_eq(use_it(), 0);
+}
+
+TEST(garbage_in_place_refuses)
+{
+	uint8_t garbage[8192];
+
+	for (size_t i = 0; i < sizeof(garbage); i++)
+		garbage[i] = (uint8_t)rand();
+	overwrite(0, garbage, sizeof(garbage));
+	ck_refused("overwritten while in use");
+	ck_assert_int_eq(use_it(), 0);
+}
+
+TEST(another_database_copied_over_it_refuses)
+{
+	struct ocs_store *other;
+	uint8_t *data;
+	size_t len;
+
+	ck_assert_ok(ocs_store_open(rig_path("other.tdb"), 4099, OCS_STORE_CREATE, 0660, (gid_t)-1,
+	                            &other, NULL, &rig_error));
+	ocs_store_close(other);
+	data = rig_read_file(rig_path("other.tdb"), &len);
+	overwrite(0, data, len);
+	ck_refused("overwritten while in use");
+	free(data);
+}
+
+/* cp backup test.tdb: right again once it is complete; in between it is an error. */
+TEST(an_older_copy_in_place_is_read_as_what_it_is)
+{
+	uint32_t seqnum;
+	size_t len;
+	uint8_t *backup = rig_read_file(path, &len), *data;
+
+	put("later", "x");
+	seqnum = ocs_store_seqnum(store);
+	ck_assert_int_eq(truncate(path, 0), 0);
+	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
+	overwrite(0, backup, len / 2);
+	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
+	overwrite(0, backup, len);
+	ck_assert_ok(ocs_store_usable(store, &rig_error));
+	ck_assert_uint_ne(ocs_store_seqnum(store), seqnum);
+	ck_assert_int_eq(ocs_store_fetch(store, NULL, "later", 5, &data, &len, &rig_error),
+	                 OCS_STORE_MISSING);
+	ck_assert_int_eq(use_it(), RECORDS);
+	free(backup);
+}
+
+TEST(a_deleted_file_goes_on_for_who_has_it_open)
+{
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(use_it(), RECORDS);
+}
+
+/* The header stays, so only libtdb and the checksums stand against it. */
+TEST(scattered_garbage_never_ends_the_process_and_is_never_returned)
+{
+	size_t len;
+	uint8_t *whole = rig_read_file(path, &len);
+
+	srand(4711);
+	for (int round = 0; round < 60; round++) {
+		for (int i = 0; i < 1 << round % 9; i++) {
+			uint8_t garbage[64];
+			size_t n = 1 + (size_t)rand() % sizeof(garbage);
+
+			for (size_t b = 0; b < n; b++)
+				garbage[b] = (uint8_t)rand();
+			overwrite(168 + rand() % (off_t)(len - 168 - sizeof(garbage)), garbage, n);
+		}
+		(void)use_it();
+		overwrite(0, whole, len);
+		ocs_store_cancel(store);
+	}
+	ck_assert_int_gt(use_it(), RECORDS - 3);
+	free(whole);
+}
+
+/* A process that uses the file while another one does everything above to it. */
+static int use_on_and_on(int to_parent)
+{
+	if (ocs_store_open(path, 0, 0, 0, (gid_t)-1, &store, NULL, &rig_error) != 0 ||
+	    write(to_parent, "r", 1) != 1)
+		return 1;
+	while (access(rig_path("stop"), F_OK) != 0)
+		(void)use_it();
+	return 0;
+}
+
+TEST(a_process_in_the_middle_of_its_work_lives_through_all_of_it)
+{
+	struct rig_child child;
+	size_t len;
+	uint8_t *whole, byte, garbage[4096];
+	int fd;
+
+	ocs_store_close(store);
+	store = NULL;
+	rig_child_fork(&child, use_on_and_on);
+	rig_child_go(&child);
+	ck_assert_int_eq(read(child.from, &byte, 1), 1);
+	whole = rig_read_file(path, &len);
+	memset(garbage, 0x5a, sizeof(garbage));
+	for (int round = 0; round < 300; round++) {
+		switch (round % 4) {
+		case 0:
+			ck_assert_int_eq(truncate(path, rand() % (off_t)len), 0);
+			break;
+		case 1:
+			overwrite(rand() % (off_t)len, garbage, sizeof(garbage));
+			break;
+		case 2:
+			ck_assert_int_eq(truncate(path, 0), 0);
+			break;
+		default:
+			overwrite(0, whole, len);
+		}
+		ck_assert_int_eq(waitpid(child.pid, NULL, WNOHANG), 0);
+	}
+	fd = open(rig_path("stop"), O_WRONLY | O_CREAT, 0600);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(rig_child_wait(&child), 0);
+	free(whole);
+}
+
+/* ---- reasons ---- */
+
+static void grow_until_it_fails(int *ret)
+{
+	char data[2000];
+
+	memset(data, 'x', sizeof(data));
+	for (int i = 0; i < 10000; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "N%d", i);
+		ck_assert_ok(ocs_store_begin(store, &rig_error));
+		*ret = ocs_store_put(store, key, strlen(key), data, sizeof(data), &rig_error);
+		if (*ret == 0)
+			*ret = ocs_store_commit(store, false, &rig_error);
+		ocs_store_cancel(store);
+		if (*ret != 0)
+			return;
+	}
+}
+
+static void small_disk(void)
+{
+	ck_assert_msg(unshare(CLONE_NEWNS) == 0 &&
+	                      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0,
+	              "needs a mount namespace: %s", strerror(errno));
+	ck_assert_int_eq(mkdir(rig_path("disk"), 0700), 0);
+	ck_assert_int_eq(mount("none", rig_path("disk"), "tmpfs", 0, "size=2m"), 0);
+}
+
+TEST(a_full_disk_is_called_so)
+{
+	struct ocs_store *other;
+	int ret;
+
+	small_disk();
+	ck_assert_int_eq(ocs_store_open(rig_path("disk/large.tdb"), 131071, OCS_STORE_CREATE, 0660,
+	                                (gid_t)-1, &other, NULL, &rig_error),
+	                 OCS_STORE_ERROR);
+	ck_assert_msg(strstr(rig_error.text, strerror(ENOSPC)) != NULL, "%s", rig_error.text);
+	ck_assert_int_ne(access(rig_path("disk/large.tdb.new"), F_OK), 0);
+	ocs_store_close(store);
+	ck_assert_ok(ocs_store_open(rig_path("disk/small.tdb"), 1009, OCS_STORE_CREATE, 0660,
+	                            (gid_t)-1, &store, NULL, &rig_error));
+	fill();
+	grow_until_it_fails(&ret);
+	ck_assert_int_eq(ret, OCS_STORE_ERROR);
+	ck_assert_msg(strstr(rig_error.text, strerror(ENOSPC)) != NULL, "%s", rig_error.text);
+	ck_assert_ok(ocs_store_usable(store, &rig_error));
+	ck_assert_int_eq(use_it(), RECORDS);
+	ck_assert_int_eq(umount2(rig_path("disk"), MNT_DETACH), 0);
+}
+
+/* Whichever step of making a file has no room any more. */
+TEST(a_full_disk_is_called_so_at_every_step)
+{
+	struct ocs_store *other;
+	int ret = OCS_STORE_ERROR, failed = 0;
+
+	small_disk();
+	for (int kib = 500; ret != OCS_STORE_OK && kib < 20000; kib += 250) {
+		char size[32];
+
+		snprintf(size, sizeof(size), "size=%dk", kib);
+		ck_assert_int_eq(mount("none", rig_path("disk"), "tmpfs", MS_REMOUNT, size), 0);
+		ret = ocs_store_open(rig_path("disk/large.tdb"), 131071, OCS_STORE_CREATE, 0660,
+		                     (gid_t)-1, &other, NULL, &rig_error);
+		if (ret == OCS_STORE_OK)
+			continue;
+		failed++;
+		ck_assert_int_eq(ret, OCS_STORE_ERROR);
+		ck_assert_msg(strstr(rig_error.text, strerror(ENOSPC)) != NULL, "%d KiB: %s", kib,
+		              rig_error.text);
+	}
+	ck_assert_int_eq(ret, OCS_STORE_OK);
+	ck_assert_int_gt(failed, 10);
+	ocs_store_close(other);
+	ck_assert_int_eq(umount2(rig_path("disk"), MNT_DETACH), 0);
+}
+
+TEST(a_limit_on_the_size_of_files_is_an_error_and_no_signal)
+{
+	struct rlimit limit = {.rlim_cur = ocs_store_size(store) + 4096, .rlim_max = RLIM_INFINITY};
+	struct sigaction action;
+	sigset_t pending;
+	int ret;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = ocs_store_size(store) + 4096;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	grow_until_it_fails(&ret);
+	ck_assert_int_eq(ret, OCS_STORE_ERROR);
+	ck_assert_msg(strstr(rig_error.text, strerror(EFBIG)) != NULL, "%s", rig_error.text);
+	ck_assert_int_eq(use_it(), RECORDS);
+	/* Nothing of it is left in the host. */
+	ck_assert_int_eq(sigaction(SIGXFSZ, NULL, &action), 0);
+	ck_assert(action.sa_handler == SIG_DFL);
+	ck_assert_int_eq(sigpending(&pending), 0);
+	ck_assert_int_eq(sigismember(&pending, SIGXFSZ), 0);
+	ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, NULL, &pending), 0);
+	ck_assert_int_eq(sigismember(&pending, SIGXFSZ), 0);
+}
+
+TEST(past_its_limit_a_store_is_full_and_deletions_go_on)
+{
+	int ret;
+
+	ocs_store_set_limit(store, ocs_store_size(store) + 100000);
+	grow_until_it_fails(&ret);
+	ck_assert_int_eq(ret, OCS_STORE_FULL);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, "full"));
+	ck_assert_int_eq(use_it(), RECORDS);
+	ocs_store_set_limit(store, OCS_STORE_SIZE_MAX);
+	put("more", "x");
+}
+
+/* The area stays where it was made: transactions as large as the daemon's find it large enough. */
+TEST(a_fresh_file_takes_little_and_has_room_to_recover_from_a_large_transaction)
+{
+	struct ocs_store *fresh;
+	uint64_t size;
+	char data[30];
+
+	ck_assert_ok(ocs_store_open(rig_path("fresh.tdb"), 131071, OCS_STORE_CREATE, 0660,
+	                            (gid_t)-1, &fresh, NULL, &rig_error));
+	ck_assert_uint_lt(ocs_store_size(fresh), 5300000);
+	memset(data, 'x', sizeof(data));
+	for (int round = 0; round < 2; round++) {
+		/* Made, and then all changed at once: from here on there is something to lose. */
+		ck_assert_ok(ocs_store_begin(fresh, &rig_error));
+		for (int i = 0; i < 16384; i++) {
+			char key[16];
+
+			snprintf(key, sizeof(key), "N%d", i);
+			data[0] = (char)round;
+			ck_assert_ok(ocs_store_put(fresh, key, strlen(key), data, sizeof(data),
+			                           &rig_error));
+		}
+		ck_assert_ok(ocs_store_commit(fresh, false, &rig_error));
+		if (round == 0)
+			size = ocs_store_size(fresh);
+		else
+			ck_assert_uint_eq(ocs_store_size(fresh), size);
+	}
+	ocs_store_close(fresh);
+}

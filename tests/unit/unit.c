@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* The main() of each program of unit tests: runs what its file has registered. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "tests/unit/unit.h"
+
+static struct unit_item *items;
+
+/* The compiler may turn the order of constructors round: sorted by line. */
+void unit_register(struct unit_item *item)
+{
+	struct unit_item **at = &items;
+
+	while (*at != NULL && (*at)->line < item->line)
+		at = &(*at)->next;
+	item->next = *at;
+	*at = item;
+}
+
+int main(void)
+{
+	const char *name = program_invocation_short_name;
+	Suite *suite = suite_create(name);
+	TCase *tests = NULL;
+	SRunner *runner;
+	int run, failed;
+
+	for (const struct unit_item *item = items; item != NULL; item = item->next) {
+		if (tests == NULL || item->test == NULL) {
+			tests = tcase_create(name);
+			suite_add_tcase(suite, tests);
+		}
+		if (item->test != NULL) {
+			tcase_add_loop_test(tests, *item->test, item->first, item->end);
+			continue;
+		}
+		tcase_add_checked_fixture(tests, item->setup, item->teardown);
+		if (item->timeout > 0)
+			tcase_set_timeout(tests, item->timeout);
+	}
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	run = srunner_ntests_run(runner);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	if (run == 0)
+		fprintf(stderr, "%s has no test\n", name);
+	return run > 0 && failed == 0 ? 0 : 1;
+}
