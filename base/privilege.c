@@ -38,8 +38,7 @@ int ocs_privilege_lookup(const char *user, const char *group, struct ocs_identit
 		const struct passwd *entry = getpwnam(user);
 
 		if (entry == NULL)
-			return ocs_error_set(error, "[main] user: there is no user '%s' here",
-			                     user);
+			return ocs_error_set(error, "[main] user: unknown user '%s'", user);
 		if (root && entry->pw_uid == 0)
 			return ocs_error_set(error, "[main] user: %s is root; name another user",
 			                     user);
@@ -53,8 +52,7 @@ int ocs_privilege_lookup(const char *user, const char *group, struct ocs_identit
 		const struct group *entry = getgrnam(group);
 
 		if (entry == NULL)
-			return ocs_error_set(error, "[main] group: there is no group '%s' here",
-			                     group);
+			return ocs_error_set(error, "[main] group: unknown group '%s'", group);
 		identity->gid = entry->gr_gid;
 		if (!root && !in_group(identity->gid))
 			return ocs_error_set(error, "[main] group: this process is not in '%s'",

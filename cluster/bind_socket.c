@@ -110,7 +110,7 @@ static void read_request(struct ocs_bind_socket *bind_socket, struct bind_reques
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	/* Gone, or says more than he may. */
+	/* Gone, or says more than it may. */
 	if (n <= 0 || request->user != NULL || ocs_bind_request_get(packet, (size_t)n, user) != 0 ||
 	    (request->user = strdup(user)) == NULL) {
 		hang_up(bind_socket, request);
@@ -298,7 +298,7 @@ int ocs_bind_socket_start(const char *folder, ocs_bind_socket_ask_fn *ask_fn, vo
 		ocs_error_set(error, "%s: %s", folder, strerror(-ret));
 	} else if (bind_socket->epoll < 0 || bind_socket->wake < 0 ||
 	           epoll_ctl(bind_socket->epoll, EPOLL_CTL_ADD, bind_socket->wake, &event) != 0) {
-		ret = ocs_error_set(error, "cannot make a descriptor: %s", strerror(errno));
+		ret = ocs_error_set(error, "cannot create a descriptor: %s", strerror(errno));
 	} else {
 		ret = make_socket(bind_socket, folder, error);
 	}

@@ -17,8 +17,8 @@ struct ocs_bind_socket;
 
 enum ocs_bind_socket_answer { OCS_BIND_YES, OCS_BIND_NO, OCS_BIND_LATER };
 
-/* Is the user bound? first: he is asked for; false: whether it has come true meanwhile. With NO and
- * LATER text says why not yet. On the socket's thread; must not block. */
+/* Is the user bound? first: they are asked for; false: whether it has come true meanwhile. With NO
+ * and LATER text says why not yet. On the socket's thread; must not block. */
 typedef enum ocs_bind_socket_answer ocs_bind_socket_ask_fn(void *arg, const char *user, bool first,
                                                            char text[OCS_BIND_TEXT_MAX]);
 

@@ -19,7 +19,7 @@
 
 /* ---- what others ask ---- */
 
-/* Whether waiting is of use. text: why he is not bound. Lock held. */
+/* Whether waiting is of use. text: why they are not bound. Lock held. */
 static enum ocs_bind_socket_answer judge_link(const struct ocs_bindings *bindings,
                                               char text[OCS_BIND_TEXT_MAX])
 {
@@ -51,7 +51,7 @@ static enum ocs_bind_socket_answer ask(void *arg, const char *user, bool first,
 	bool asked = false;
 
 	if (user[0] == OCS_BINDINGS_OWN_KEY) {
-		snprintf(text, OCS_BIND_TEXT_MAX, "this is no user's name");
+		snprintf(text, OCS_BIND_TEXT_MAX, "not a valid user name");
 		return OCS_BIND_NO;
 	}
 	if (atomic_load(&bindings->status->name_taken)) {
@@ -74,7 +74,7 @@ static enum ocs_bind_socket_answer ask(void *arg, const char *user, bool first,
 	} else if (binding != NULL) {
 		answer = judge_link(bindings, text);
 	} else {
-		snprintf(text, OCS_BIND_TEXT_MAX, "there are too many users");
+		snprintf(text, OCS_BIND_TEXT_MAX, "too many users");
 		answer = OCS_BIND_NO;
 	}
 	if (asked)
@@ -140,7 +140,7 @@ int ocs_bindings_start(const struct ocs_link_settings *settings, const char *reg
 	ocs_bindings_table_init(bindings);
 	bindings->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (bindings->wake < 0) {
-		ocs_error_set(error, "cannot make a descriptor: %s", strerror(errno));
+		ocs_error_set(error, "cannot create a descriptor: %s", strerror(errno));
 		bindings_free(bindings);
 		return -1;
 	}

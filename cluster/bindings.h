@@ -5,11 +5,11 @@
  * with a connection of its own, so that a storm of logins cannot hold up what is delivered; binds
  * and unbinds go out many at a time.
  *
- * A user is bound when the library asks (bind_request.h), when the registry shows him at start, and
- * unbound after unbind_after seconds without a session; the registry is looked at again after the
- * unbind. Every 5 s it asks the broker how many messages wait in the three queues, and sends itself
- * one (to a key of its own, dropped on arrival) by which it sees whether queue and exchange still
- * have their bindings; when they have not, all are made again.
+ * A user is bound when the library asks (bind_request.h), when the registry shows them at start,
+ * and unbound after unbind_after seconds without a session; the registry is looked at again after
+ * the unbind. Every 5 s it asks the broker how many messages wait in the three queues, and sends
+ * itself one (to a key of its own, dropped on arrival) by which it sees whether queue and exchange
+ * still have their bindings; when they have not, all are made again.
  */
 #ifndef OCS_CLUSTER_BINDINGS_H
 #define OCS_CLUSTER_BINDINGS_H

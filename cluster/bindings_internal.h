@@ -11,9 +11,9 @@
  *   bindings_watch.c   how many messages wait, and whether the bindings are still there
  *   bindings_note.c    the log, and waking the binder
  *
- * Locks: one, of the table; nobody waits for the network or the registry while he has it. Entries
- * are freed by visits alone, so a visit may keep them over a moment without it, and the binder
- * those that are on their way.
+ * Locks: one, of the table; no thread waits for the network or the registry while it has it.
+ * Entries are freed by visits alone, so a visit may keep them over a moment without it, and the
+ * binder those that are on their way.
  */
 #ifndef OCS_CLUSTER_BINDINGS_INTERNAL_H
 #define OCS_CLUSTER_BINDINGS_INTERNAL_H
@@ -94,7 +94,7 @@ struct ocs_binding *ocs_bindings_add(struct ocs_bindings *bindings, const char *
 void ocs_bindings_remove(struct ocs_bindings *bindings, struct ocs_binding *binding);
 /* The user has a session: bound as soon as may be. urgent: somebody waits. */
 void ocs_bindings_want(struct ocs_bindings *bindings, struct ocs_binding *binding, bool urgent);
-/* He has had none for long. */
+/* They have had none for long. */
 void ocs_bindings_unwant(struct ocs_bindings *bindings, struct ocs_binding *binding);
 /* The next that has something to be sent, which it says (a bind, else an unbind); it is on its way
  * then. NULL: none. */

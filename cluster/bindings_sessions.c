@@ -33,7 +33,7 @@ static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *regist
 	if (ocs_registry_user_list(registry, NULL, &users, &n, &error) != OCS_STORE_OK) {
 		if (!bindings->told)
 			ocs_bindings_log(bindings, LOG_WARNING,
-			                 "cannot look who is to be bound yet: %s", error.text);
+			                 "cannot read which users to bind yet: %s", error.text);
 		bindings->told = true;
 		return;
 	}
@@ -61,8 +61,8 @@ static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *regist
 	/* A record of each user, once: else glibc keeps it, 100 MB with 100,000 of them. */
 	(void)malloc_trim(0);
 	if (left > 0)
-		ocs_bindings_log(bindings, LOG_ERR, "%zu users are too many and are not bound",
-		                 left);
+		ocs_bindings_log(bindings, LOG_ERR,
+		                 "%zu users are past the limit and are not bound", left);
 }
 
 /* Those that were unbound first, then the next of all, round and round. */
@@ -105,7 +105,7 @@ static void apply(struct ocs_bindings *bindings, const struct look *look, uint64
 {
 	struct ocs_binding *binding = look->binding;
 
-	/* Asked for meanwhile by somebody who told his name. */
+	/* Asked for meanwhile by somebody who told the name. */
 	if (look->present < 0 || look->user != binding->user)
 		return;
 	if (binding->state == OCS_BINDING_GONE) {

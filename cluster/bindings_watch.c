@@ -117,7 +117,7 @@ enum ocs_broker_result ocs_bindings_watch_turn(struct ocs_bindings_watch *watch,
                                                struct ocs_error *error)
 {
 	if (watch->asking < QUEUES && now >= watch->due + SILENT_MS) {
-		ocs_error_set(error, "the broker does not answer about queue \"%s\"",
+		ocs_error_set(error, "the broker gave no answer about queue \"%s\"",
 		              queue_name(watch));
 		return OCS_BROKER_LOST;
 	}

@@ -278,7 +278,7 @@ enum ocs_broker_result ocs_broker_open(const struct ocs_link_settings *settings,
 		if (result == OCS_BROKER_OK)
 			return result;
 		*next = (*next + 1) % count;
-		/* What an admin can do something about is said rather than what he cannot. */
+		/* What an admin can do something about is said rather than what they cannot. */
 		if (first.text[0] == '\0' ||
 		    (result == OCS_BROKER_REFUSED && worst != OCS_BROKER_REFUSED)) {
 			first = error != NULL ? *error : first;

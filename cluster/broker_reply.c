@@ -103,7 +103,7 @@ enum ocs_broker_result ocs_broker_status(struct ocs_broker *broker, int status, 
 		ocs_error_set(error, "%s: the connection was lost", doing);
 		break;
 	case AMQP_STATUS_HEARTBEAT_TIMEOUT:
-		ocs_error_set(error, "%s: nothing heard of the broker for two heartbeats", doing);
+		ocs_error_set(error, "%s: nothing heard from the broker for two heartbeats", doing);
 		break;
 	case AMQP_STATUS_TIMEOUT:
 		ocs_error_set(error, "%s: the broker does not answer", doing);

@@ -56,7 +56,7 @@ static const char *prepare(char *text)
 			char hex[3] = {from[1], from[1] != '\0' ? from[2] : '\0', '\0'};
 
 			if (!isxdigit((unsigned char)hex[0]) || !isxdigit((unsigned char)hex[1]))
-				return "a % that two hexadecimal digits do not follow (write %25)";
+				return "a % without two hexadecimal digits after it (write %25)";
 			byte = (unsigned char)strtoul(hex, NULL, 16);
 			if (byte >= 0x80) {
 				*to++ = (char)byte;
@@ -95,9 +95,8 @@ static const char *check(struct ocs_broker_uri *uri)
 	if (wrong != NULL)
 		return wrong;
 	if (amqp_parse_url(uri->text, &uri->info) != AMQP_STATUS_OK)
-		return "something that is not amqp[s]://user:password@host:port/vhost (write "
-		       "special "
-		       "characters of user, password and vhost as %XX)";
+		return "a part that does not fit amqp[s]://user:password@host:port/vhost (write "
+		       "special characters of user, password and vhost as %XX)";
 	if (!written(uri, uri->info.host))
 		return "no host";
 	if (!written(uri, uri->info.user) || uri->info.user[0] == '\0')
@@ -105,7 +104,7 @@ static const char *check(struct ocs_broker_uri *uri)
 	if (!written(uri, uri->info.password) || uri->info.password[0] == '\0')
 		return "no password (write amqps://USER:PASSWORD@HOST/VHOST)";
 	if (uri->info.port <= 0)
-		return "a port that is none";
+		return "an invalid port";
 	if (uri->info.vhost[0] == '\0')
 		uri->info.vhost = (char *)"/";
 	if (strlen(uri->info.user) > SHORT_STRING_MAX || strlen(uri->info.vhost) > SHORT_STRING_MAX)

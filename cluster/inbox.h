@@ -53,7 +53,7 @@ struct ocs_inbox_host {
 	bool (*allowed)(void *arg, const char *account, const char *backend,
 	                const char *backend_user);
 	/* A message came for this routing key: if the user has no session here, the binding is
-	 * stale. Returns whether he has one. */
+	 * stale. Returns whether they have one. */
 	bool (*saw)(void *arg, const char *key);
 	/* 0 while documents can be done; else it stops taking them from the ingest queue. */
 	int (*health)(void *arg, struct ocs_error *reason);

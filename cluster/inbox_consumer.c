@@ -208,7 +208,7 @@ void ocs_inbox_take(struct inbox_consumer *consumer, struct inbox_message *messa
 		OCS_LINK_COUNT(consumer->inbox->status, redelivered, 1);
 	if (deliveries >= (consumer->taken == 0 ? OCS_INBOX_POISON : OCS_INBOX_HOPELESS)) {
 		snprintf(text, sizeof(text),
-		         "delivered %llu times without an end: it may crash the daemon",
+		         "delivered %llu times and never finished: it may crash the daemon",
 		         (unsigned long long)deliveries);
 		say_death(message, 500, "INTERNAL", text);
 	} else if (message->unread) {

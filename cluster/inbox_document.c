@@ -125,8 +125,8 @@ static enum body_type type_of(const struct ocs_inbox_input *input, struct ocs_re
 	if (found == BODY_FOREIGN) {
 		ocs_inbox_printable(type, len, shown, sizeof(shown));
 		ocs_refuse(refusal, 415, "UNSUPPORTED_MEDIA_TYPE",
-		           "content type '%s' is none of text/xml, application/xml and "
-		           "application/json, in UTF-8",
+		           "content type '%s' is not text/xml, application/xml or application/json "
+		           "in UTF-8",
 		           shown);
 	}
 	return found;
@@ -210,7 +210,7 @@ static int read_json(const void *mem_ctx, const struct ocs_inbox_input *input,
 	if (!json_is_object(object)) {
 		json_decref(object);
 		return ocs_refuse(refusal, 400, "MALFORMED_REQUEST", "not a JSON object: %.100s",
-		                  object != NULL ? "it is something else" : error.text);
+		                  object != NULL ? "another JSON value" : error.text);
 	}
 	ret = write_as_xml(object, input, &xml, refusal);
 	json_decref(object);

@@ -93,7 +93,7 @@ static enum ocs_broker_result read_body(struct inbox_consumer *consumer, amqp_by
 	enum ocs_broker_result result = OCS_BROKER_OK;
 
 	if (part.len > reading->left) {
-		ocs_error_set(error, "the broker sent a longer body than it said");
+		ocs_error_set(error, "the broker sent a body longer than announced");
 		return OCS_BROKER_LOST;
 	}
 	reading->left -= part.len;

@@ -190,8 +190,8 @@ static int find_segments(struct ocs_spool *spool, struct ocs_error *error)
 		ocs_spool_segment_name(numbers[i], name);
 		if (fstatat(spool->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
-			return ocs_error_set(error, "%s/%s: not a file that can be opened",
-			                     spool->folder, name);
+			return ocs_error_set(error, "%s/%s: not a regular file", spool->folder,
+			                     name);
 		segment->first = numbers[i];
 		segment->size = (uint64_t)st.st_size;
 		segment->end = i + 1 < n ? numbers[i + 1]

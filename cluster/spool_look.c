@@ -57,7 +57,7 @@ static int whole(const struct ocs_spool *spool, struct ocs_error *error)
 	char name[OCS_SPOOL_NAME_SIZE];
 
 	if (!folder_there(spool))
-		return ocs_error_set(error, "%s: is gone, or another folder", spool->folder);
+		return ocs_error_set(error, "%s: is gone, or is another folder", spool->folder);
 	segment = segment_gone(spool);
 	if (segment == NULL)
 		return 0;

@@ -39,7 +39,8 @@ enum ocs_spool_result ocs_spool_append(struct ocs_spool *spool, const void *data
 	enum ocs_spool_result ret = OCS_SPOOL_OK;
 
 	if (len == 0 || len > OCS_SPOOL_RECORD_MAX)
-		return ocs_error_set(error, "%s: a record of %zu bytes", spool->folder, len);
+		return ocs_error_set(error, "%s: cannot write a record of %zu bytes", spool->folder,
+		                     len);
 	pthread_mutex_lock(&spool->lock);
 	if (spool->bytes + spool->appended + whole > spool->max) {
 		ocs_error_set(error, "%s: the spool is full", spool->folder);

@@ -141,10 +141,10 @@ static void check_identity(const struct ocs_config *config, const struct ocs_ini
 	errno = 0;
 	if (config->main.user != NULL && getpwnam(config->main.user) == NULL)
 		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "main", "user"),
-		                "[main] user: there is no user '%s' here", config->main.user);
+		                "[main] user: unknown user '%s'", config->main.user);
 	if (config->main.group != NULL && getgrnam(config->main.group) == NULL)
 		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "main", "group"),
-		                "[main] group: there is no group '%s' here", config->main.group);
+		                "[main] group: unknown group '%s'", config->main.group);
 }
 
 /* Only its own folder is made by the daemon. What this user may not see is the daemon's to find. */
@@ -158,7 +158,8 @@ static void check_socket_path(const struct ocs_config *config, unsigned line,
 	if (lstat(path, &status) == 0) {
 		if (!S_ISSOCK(status.st_mode))
 			ocs_problem_add(problems, LOG_ERR, line,
-			                "[server:main] socket: %s is there and is no socket", path);
+			                "[server:main] socket: %s exists and is not a socket",
+			                path);
 		return;
 	}
 	strcpy(folder, path);
@@ -196,7 +197,7 @@ static void check_socket(const struct ocs_config *config, const struct ocs_ini *
 	if (group != NULL && getgrnam(group) == NULL)
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, "server:main", "socket_group"),
-		                "[server:main] socket_group: there is no group '%s' here", group);
+		                "[server:main] socket_group: unknown group '%s'", group);
 }
 
 static void check_sections(const struct ocs_config *config, const struct ocs_ini *ini,

@@ -70,7 +70,7 @@ static int remove_stale(const struct sockaddr_un *address, struct ocs_error *err
 		                       : ocs_error_set(error, "[server:main] socket: %s: %s", path,
 		                                       strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return ocs_error_set(error, "[server:main] socket: %s is there and is no socket",
+		return ocs_error_set(error, "[server:main] socket: %s exists and is not a socket",
 		                     path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -165,9 +165,9 @@ int ocs_local_socket_open(const char *path, const char *group_name,
 	if (group_name != NULL) {
 		group = getgrnam(group_name);
 		if (group == NULL)
-			return ocs_error_set(
-			        error, "[server:main] socket_group: there is no group '%s' here",
-			        group_name);
+			return ocs_error_set(error,
+			                     "[server:main] socket_group: unknown group '%s'",
+			                     group_name);
 		gid = group->gr_gid;
 	}
 	local = calloc(1, sizeof(*local));

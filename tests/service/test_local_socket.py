@@ -245,7 +245,7 @@ class LocalSocket(ServiceTest):
     def test_another_file_is_left_alone(self):
         d = self.served({"server:main": {"socket": "precious"}}, start=False)
         d.write("precious", "do not touch")
-        self.fails(d, "is no socket")
+        self.fails(d, "is not a socket")
         with open(d.path("precious"), encoding="ascii") as f:
             self.assertEqual(f.read(), "do not touch")
 
@@ -283,7 +283,7 @@ class LocalSocket(ServiceTest):
     def test_what_cannot_work_is_said_by_the_test_of_the_ini(self):
         for keys, words in (({"socket": "x" * 120}, "socket"),
                             ({"socket": SOCKET, "socket_group": "no-such-group"},
-                             "there is no group 'no-such-group' here")):
+                             "unknown group 'no-such-group'")):
             with self.subTest(keys=keys):
                 d = self.daemon({"server:main": keys}, start=False)
                 result = subprocess.run([paths.program("ocsmanager"), "-c", d.ini, "-t"],

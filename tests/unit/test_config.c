@@ -157,8 +157,8 @@ START_TEST(hosts_users_and_ports_are_checked)
 {
 	load("[main]\nuser = no-such-user-here\ngroup = no-such-group-here\n"
 	     "[server:main]\nhost = [::1]\nport = 5001\n[operations]\nhost = a b\n");
-	says("E", 2, "there is no user 'no-such-user-here' here");
-	says("E", 3, "there is no group 'no-such-group-here' here");
+	says("E", 2, "unknown user 'no-such-user-here'");
+	says("E", 3, "unknown group 'no-such-group-here'");
 	says("E", 5, "write an IPv6 address without brackets");
 	says("E", 8, "is neither a host name nor an address");
 	load_with("[operations]\nport = 5000\n");
@@ -187,9 +187,9 @@ START_TEST(a_socket_can_be_made_where_it_is_named)
 	load_server("socket = one/two/new\n");
 	says("E", 7, "/one does not exist");
 	load_server("socket = ocsmanager.ini\n");
-	says("E", 7, "/ocsmanager.ini is there and is no socket");
+	says("E", 7, "/ocsmanager.ini exists and is not a socket");
 	load_server("socket = .\n");
-	says("E", 7, "is there and is no socket");
+	says("E", 7, "exists and is not a socket");
 	strcpy(address.sun_path, made);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	load_server("socket = made\n");
