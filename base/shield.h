@@ -3,8 +3,8 @@
 /*
  * Keeps SIGXFSZ from ending the process while our files are written. A write past RLIMIT_FSIZE is
  * answered with EFBIG and with that signal. A library may neither end its host nor install a
- * handler in it, so the signal is blocked in this thread meanwhile, and taken away. Any thread; does
- * not nest.
+ * handler in it, so the signal is blocked in this thread meanwhile, and taken away. Any thread;
+ * does not nest.
  */
 #ifndef OCS_BASE_SHIELD_H
 #define OCS_BASE_SHIELD_H

@@ -245,7 +245,7 @@ class LocalSocket(ServiceTest):
     def test_another_file_is_left_alone(self):
         d = self.served({"server:main": {"socket": "precious"}}, start=False)
         d.write("precious", "do not touch")
-        self.fails(d, "is no socket")
+        self.fails(d, "is not a socket")
         with open(d.path("precious"), encoding="ascii") as f:
             self.assertEqual(f.read(), "do not touch")
 

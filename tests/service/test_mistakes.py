@@ -233,7 +233,7 @@ MISTAKES = [
         {"server:main": {"port": "5999"}, "operations": {"port": "5999"}}),
     row("too many connections for its threads", "need 5 threads", ("server:main", "connection_limit"),
         {"server:main": {"threads": "1", "connection_limit": "500"}}),
-    row("a socket that is a file", "is no socket", ("server:main", "socket"),
+    row("a socket that is a file", "is not a socket", ("server:main", "socket"),
         {"server:main": {"socket": "file"}}, files={"file": ""}),
     row("a socket two levels down", "only the last folder of the path is made", ("server:main", "socket"),
         {"server:main": {"socket": "no/such/socket"}}),
