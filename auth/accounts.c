@@ -60,8 +60,8 @@ static int note_cost(struct ocs_accounts *accounts, const struct ocs_account *ac
 			return 0;
 	if (accounts->costs == OCS_ACCOUNT_COSTS)
 		return ocs_error_set(error,
-		                     "more than %d different costs of hashes; a PLAIN login "
-		                     "pays for each, so use fewer",
+		                     "hashes with more than %d different costs; every PLAIN "
+		                     "login computes each, so use fewer",
 		                     OCS_ACCOUNT_COSTS);
 	accounts->cost[accounts->costs++] = account;
 	return 0;

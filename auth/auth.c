@@ -267,7 +267,7 @@ int ocs_auth_open(const struct ocs_auth_settings *settings, struct ocs_auth **au
 	pthread_rwlockattr_destroy(&attr);
 	if (rc != 0) {
 		free(auth);
-		return ocs_error_set(error, "cannot make a lock: %s", strerror(rc));
+		return ocs_error_set(error, "cannot create a lock: %s", strerror(rc));
 	}
 	auth->clock.now = settings->now;
 	auth->clock.arg = settings->now_arg;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What auth.c (life and settings), login.c and grant.c (the steps) share.
+ * Shared by auth.c (start, reload, stop), login.c (the steps of a login) and grant.c (tokens).
+ * Declarations only. A step holds a view, so that a reload does not change it halfway.
  */
 #ifndef OCS_AUTH_INTERNAL_H
 #define OCS_AUTH_INTERNAL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Account limits: pattern lists. Memory only.
+ * Which backends and users each account may report for, as lists of patterns. Memory only.
  */
 #include "auth/limits.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The steps of the logins: checks in the order the protocol gives them, then one of three
- * mechanisms, then the same end for all. Memory only.
+ * Answers each step of a login: checks the request, runs SCRAM, SSHA or PLAIN, and ends in a token
+ * or a refusal, the same for all three. Memory only.
  */
 #include <string.h>
 

@@ -31,7 +31,7 @@ static int load(const char *path, struct ocs_auth_secret *secret, struct ocs_err
 	if (len == OCS_AUTH_SECRET_BYTES)
 		ocs_auth_secret_set(secret, (const uint8_t *)data);
 	else
-		rc = ocs_error_set(error, "%s: has %zu bytes, a secret has %d random ones", path,
+		rc = ocs_error_set(error, "%s: wrong size %zu, a secret is %d random bytes", path,
 		                   len, OCS_AUTH_SECRET_BYTES);
 	ocs_privfile_wipe(data, len);
 	return rc;

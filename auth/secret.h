@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The server secret: 32 random bytes that authenticate tokens and make up what unknown accounts
- * are told. Loaded once; after that only read, from any thread.
+ * The server secret: 32 random bytes that authenticate tokens, and from which the challenges for
+ * unknown accounts are derived. Loaded once; then read from any thread, until it is rotated.
  */
 #ifndef OCS_AUTH_SECRET_H
 #define OCS_AUTH_SECRET_H

@@ -104,5 +104,5 @@ int ocs_accounts_load(const void *mem_ctx, const struct ocs_auth_settings *setti
 	}
 	if (strcmp(name, "ldap") == 0)
 		return ocs_error_set(error, "auth = ldap is not in this version");
-	return ocs_error_set(error, "auth = '%.64s' is none of single, file", name);
+	return ocs_error_set(error, "auth = '%.64s' is neither single nor file", name);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Whole reads and writes at an offset of a file that the caller has open. No lock, no state. */
+/* Whole reads and writes at an offset of a file that the caller has open, and whether it is still
+ * where its path says. No lock, no state. */
 #include "base/file.h"
 
 #include <errno.h>

@@ -258,7 +258,7 @@ static int make_socket(struct ocs_bind_socket *bind_socket, const char *folder,
 		return ocs_error_set(error, "%s: %s", folder, strerror(errno));
 	bind_socket->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (bind_socket->listener < 0)
-		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
 	if (unlink(path) != 0 && errno != ENOENT)
 		return ocs_error_set(error, "%s/" OCS_BIND_FILE ": cannot remove: %s", folder,
 		                     strerror(errno));

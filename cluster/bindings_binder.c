@@ -49,7 +49,8 @@ static enum ocs_broker_result blocked(void *arg, struct ocs_error *error)
 
 	if (!bindings->loop.blocked)
 		return OCS_BROKER_OK;
-	bindings->loop.quiet = true;
+	/* Once: a broker that blocks the new one too is given its pause. */
+	bindings->loop.quiet = ocs_clock_ms() >= bindings->binder.probe_after;
 	bindings->binder.probe_after = ocs_clock_ms() + BLOCKED_MS;
 	ocs_error_set(error, "the broker has blocked the connection");
 	return OCS_BROKER_LOST;

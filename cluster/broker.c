@@ -136,7 +136,8 @@ static enum ocs_broker_result say_login(struct ocs_broker *broker, const amqp_rp
 		code = ((amqp_connection_close_t *)reply->reply.decoded)->reply_code;
 	if (code == AMQP_ACCESS_REFUSED) {
 		ocs_error_set(error,
-		              "%s refuses user \"%s\": unknown there, or another password; correct "
+		              "%s refuses user \"%s\": the user is unknown or the password is "
+		              "wrong; correct "
 		              "uri in [rabbitmq], or at the broker: rabbitmqctl add_user, "
 		              "change_password",
 		              broker->peer, broker->user);

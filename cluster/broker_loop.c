@@ -78,11 +78,14 @@ static void wait_until(struct ocs_broker_loop *loop, int fd, uint64_t until, uns
 		(void)eventfd_read(loop->wake, &count);
 }
 
-static void set_current(struct ocs_broker_loop *loop, struct ocs_broker *broker)
+/* round_at: 0 while it is set up, each call of which has a limit of its own. */
+static void set_current(struct ocs_broker_loop *loop, struct ocs_broker *broker, uint64_t round_at)
 {
 	pthread_mutex_lock(&loop->lock);
 	loop->current = broker;
-	loop->round_at = ocs_clock_ms();
+	loop->round_at = round_at;
+	if (loop->cut && broker != NULL)
+		ocs_broker_abort(broker);
 	pthread_mutex_unlock(&loop->lock);
 }
 
@@ -100,7 +103,7 @@ static enum ocs_broker_result serve(struct ocs_broker_loop *loop, struct ocs_err
 
 		if (ending && calls->under_way == NULL)
 			return OCS_BROKER_OK;
-		set_current(loop, loop->broker);
+		set_current(loop, loop->broker, ocs_clock_ms());
 		/* First, for it notices a broker that is silent too long: then publishing would
 		 * wait in librabbitmq, without a limit, to hear of it. */
 		result = read_frames(loop, &more, error);
@@ -130,7 +133,9 @@ static enum ocs_broker_result connection(struct ocs_broker_loop *loop, struct oc
 	result = ocs_broker_open(loop->settings, name, &loop->next_uri, &loop->broker, error);
 	if (result != OCS_BROKER_OK)
 		return result;
-	set_current(loop, loop->broker);
+	set_current(loop, loop->broker, 0);
+	if (atomic_load(&loop->ending) && loop->calls->under_way == NULL)
+		return OCS_BROKER_OK;
 	result = loop->calls->set_up(loop->arg, error);
 	if (result != OCS_BROKER_OK)
 		return result;
@@ -143,7 +148,7 @@ static enum ocs_broker_result connection(struct ocs_broker_loop *loop, struct oc
 static void drop(struct ocs_broker_loop *loop, enum ocs_broker_result why)
 {
 	loop->calls->lost(loop->arg, why);
-	set_current(loop, NULL);
+	set_current(loop, NULL, 0);
 	ocs_broker_close(loop->broker);
 	loop->broker = NULL;
 }
@@ -206,7 +211,7 @@ int ocs_broker_loop_init(struct ocs_broker_loop *loop, const struct ocs_link_set
 	pthread_mutex_init(&loop->lock, NULL);
 	(void)ocs_clock_condition(&loop->end);
 	if (loop->wake < 0)
-		return ocs_error_set(error, "cannot make a descriptor: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a descriptor: %s", strerror(errno));
 	return 0;
 }
 
@@ -258,7 +263,8 @@ int ocs_broker_loop_stop(struct ocs_broker_loop *loop, unsigned polite, unsigned
 	ocs_broker_loop_end(loop);
 	pthread_mutex_lock(&loop->lock);
 	ended = ends_within(loop, polite);
-	if (!ended && loop->current != NULL)
+	loop->cut = !ended;
+	if (loop->cut && loop->current != NULL)
 		ocs_broker_abort(loop->current);
 	ended = ended || ends_within(loop, cut);
 	pthread_mutex_unlock(&loop->lock);
@@ -271,7 +277,7 @@ void ocs_broker_loop_watch(struct ocs_broker_loop *loop)
 	uint64_t now = ocs_clock_ms();
 
 	pthread_mutex_lock(&loop->lock);
-	if (loop->current != NULL && now >= loop->round_at + limit) {
+	if (loop->current != NULL && loop->round_at != 0 && now >= loop->round_at + limit) {
 		ocs_broker_abort(loop->current);
 		loop->round_at = now;
 	}

@@ -66,7 +66,8 @@ struct ocs_broker_loop {
 	pthread_cond_t end;
 	bool ended;                 /* the thread is as good as gone */
 	struct ocs_broker *current; /* that may be cut; NULL: none */
-	uint64_t round_at;          /* ms: when the thread came round last */
+	bool cut;                   /* so is each that comes from now on */
+	uint64_t round_at;          /* ms: when the thread came round last; 0: it sets up */
 };
 
 /* settings, status, calls and arg are kept. -1: only ocs_broker_loop_destroy() is left to do. */

@@ -96,8 +96,12 @@ static enum ocs_broker_result set_up(void *arg, struct ocs_error *error)
 
 static void lost(void *arg, enum ocs_broker_result why)
 {
+	struct ocs_inbox *inbox = arg;
+
 	(void)why;
-	ocs_inbox_forget_channels(arg);
+	/* Once a connection: what a channel waits for is the one after that. */
+	if (inbox->loop.broker != NULL)
+		ocs_inbox_forget_channels(inbox);
 }
 
 static void offline(void *arg)

@@ -118,11 +118,12 @@ static int start_parts(struct ocs_link *link, const char *registry_folder, struc
 
 int ocs_link_start(const struct ocs_link_settings *settings, const char *registry_folder,
                    struct ocs_dispatch *dispatch, const struct ocs_link_host *host, ocs_log_fn *log,
-                   struct ocs_link **link_r, struct ocs_error *error)
+                   struct ocs_link **link_r, bool *hangs_r, struct ocs_error *error)
 {
 	struct ocs_link *link = talloc_zero(NULL, struct ocs_link);
 
 	*link_r = NULL;
+	*hangs_r = false;
 	if (link == NULL)
 		return ocs_error_set(error, "out of memory");
 	ocs_link_status_init(&link->status);
@@ -135,7 +136,7 @@ int ocs_link_start(const struct ocs_link_settings *settings, const char *registr
 	link->relay.dispatch = dispatch;
 	ocs_relay_init(&link->relay);
 	if (start_parts(link, registry_folder, error) != 0) {
-		(void)ocs_link_stop(link);
+		*hangs_r = ocs_link_stop(link) != 0;
 		return -1;
 	}
 	ocs_health_watch(ocs_dispatch_health_of(dispatch), OCS_HEALTH_LINK, check, link);

@@ -34,10 +34,11 @@ struct ocs_link_host {
 };
 
 /* Comes up without a broker too. settings and its strings are kept by reference. dispatch outlives
- * the link. */
+ * the link. On -1 *hangs_r says whether a thread of it hangs in the network: what it uses, settings
+ * too, must stay then. */
 int ocs_link_start(const struct ocs_link_settings *settings, const char *registry_folder,
                    struct ocs_dispatch *dispatch, const struct ocs_link_host *host, ocs_log_fn *log,
-                   struct ocs_link **link_r, struct ocs_error *error);
+                   struct ocs_link **link_r, bool *hangs_r, struct ocs_error *error);
 /* After the web service, before dispatch. -1: a thread hangs in the network; what it uses must
  * stay. */
 int ocs_link_stop(struct ocs_link *link);

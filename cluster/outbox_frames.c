@@ -15,9 +15,8 @@ static void settle(struct ocs_outbox *outbox, uint64_t tag, bool multiple, bool 
 	pthread_mutex_lock(&outbox->lock);
 	ocs_outbox_window_ack(outbox, tag, multiple, nack, &ended);
 	pthread_mutex_unlock(&outbox->lock);
-	ocs_outbox_end_all(
-	        outbox, ended,
-	        "the broker is back, but perhaps not all nodes are yet that listen to it");
+	ocs_outbox_end_all(outbox, ended,
+	                   "the broker is back, but some nodes may not have reconnected yet");
 }
 
 enum ocs_broker_result ocs_outbox_blocked(void *arg, struct ocs_error *error)

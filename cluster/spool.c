@@ -89,7 +89,7 @@ static int open_folder(struct ocs_spool *spool, struct ocs_error *error)
 			return ocs_error_set(error, "%s: cannot sync the folder it is in: %s",
 			                     folder, strerror(errno));
 	} else if (errno != EEXIST) {
-		return ocs_error_set(error, "%s: cannot make the folder: %s", folder,
+		return ocs_error_set(error, "%s: cannot create the folder: %s", folder,
 		                     strerror(errno));
 	}
 	spool->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

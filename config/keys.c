@@ -74,10 +74,10 @@ const struct ocs_key ocs_keys[] = {
         {KEY("main", main, user, TEXT), .example = "ocsmanager",
          .help = "Started as root, the daemon continues as this user and keeps one capability, "
                  "CAP_FOWNER, to remove the queues of dead MAPI servers. It must be able to read "
-                 "this file, or SIGHUP cannot. Not set: as who started it."},
+                 "this file, or SIGHUP cannot. Not set: the user who started it."},
         {KEY("main", main, group, TEXT), .example = "ocsmanager",
          .help = "Group of the daemon and of the registry folder; the MAPI servers must be in it. "
-                 "Not set: the group of user, else of who started it."},
+                 "Not set: the group of user, else of the user who started it."},
         {KEY("main", main, secret_file, PATH), .example = "/etc/ocsmanager.secret",
          .help = "The secret that session tokens are signed with, made at the first start. Nodes "
                  "that share it accept each other's tokens. Not set: private/secret in the "

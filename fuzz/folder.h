@@ -10,16 +10,16 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "fuzz/fuzz.h"
-#include "tests/unit/test_folder.h"
 
 #define FUZZ_UNUSED __attribute__((unused))
 
 const unsigned fuzz_cost = 8;
 
-static char fuzz_folder_path[TEST_FOLDER_SIZE];
+static char fuzz_folder_path[128];
 
 /* In the place of libc's, for our code and libtdb's: no power is cut here. */
 int fsync(int fd)
@@ -48,7 +48,12 @@ static void fuzz_remove_folder(void)
 static const char *fuzz_folder(void)
 {
 	if (fuzz_folder_path[0] == '\0') {
-		test_folder(fuzz_folder_path, "fuzz");
+		const char *top = getenv("TMPDIR");
+		int len = snprintf(fuzz_folder_path, sizeof(fuzz_folder_path), "%s/fuzz.XXXXXX",
+		                   top != NULL ? top : "/tmp");
+
+		FUZZ_CHECK(len < (int)sizeof(fuzz_folder_path));
+		FUZZ_CHECK(mkdtemp(fuzz_folder_path) != NULL);
 		FUZZ_CHECK(atexit(fuzz_remove_folder) == 0);
 	}
 	return fuzz_folder_path;
@@ -57,7 +62,7 @@ static const char *fuzz_folder(void)
 /* Stays until the next call. */
 FUZZ_UNUSED static const char *fuzz_path(const char *name)
 {
-	static char path[2 * TEST_FOLDER_SIZE];
+	static char path[2 * sizeof(fuzz_folder_path)];
 
 	FUZZ_CHECK(snprintf(path, sizeof(path), "%s/%s", fuzz_folder(), name) < (int)sizeof(path));
 	return path;

@@ -18,7 +18,7 @@
 #define MID       "\1\0\0\0\0\0\1\0"
 
 const struct fuzz_blob fuzz_blobs[] = {
-        /* assigned; registered and announced, with its content; deleted */
+        /* assigned; recorded and announced, with its content; deleted */
         FUZZ_BLOB("0\x13\0\1\0" MID KEY "1"
                   "\x1b\0\2\5" MID "\xaa\0\0\0\0\0\0\0" KEY "2"
                   "\x13\0\3\0" MID KEY "1"),

@@ -35,7 +35,7 @@ static int bind_first(const struct addrinfo *address, struct ocs_error *error)
 	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
-		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
 	    (address->ai_family == AF_INET6 &&
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) != 0) ||

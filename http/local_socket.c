@@ -74,7 +74,7 @@ static int remove_stale(const struct sockaddr_un *address, struct ocs_error *err
 		                     path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
 	result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
 	why = errno;
 	close(fd);
@@ -133,7 +133,7 @@ static int listen_there(struct ocs_local_socket *local, uid_t uid, gid_t gid,
 
 	local->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (local->fd < 0)
-		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
 	before = umask(0777 & ~SOCKET_MODE);
 	result = bind(local->fd, (const struct sockaddr *)&local->address, sizeof(local->address));
 	umask(before);

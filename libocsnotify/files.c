@@ -31,7 +31,7 @@ static int socket_open(struct ocsnotify *context, struct ocs_error *error)
 		return ocs_error_set(error, "%s: path too long for a socket", shared->path);
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
 	/* What is there is not ours: the name is random. */
 	unlink(address.sun_path);
 	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {

@@ -201,14 +201,14 @@ static enum MHD_Result refuse_connect(struct mapihttp_request *request, uint32_t
 
 	ocsemsmdb_get_stats(server->emsmdb, &now);
 	if (now.refused_for_user != before->refused_for_user)
-		ocs_log_budgeted(
-		        LOG_WARNING, "no session", request->account,
-		        "no session for %s: all they may have (--sessions-per-user %u) are waiting",
-		        request->account, server->options->sessions_per_user);
+		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
+		                 "no session for %s: all of their sessions (--sessions-per-user "
+		                 "%u) are in a wait",
+		                 request->account, server->options->sessions_per_user);
 	else if (now.refused_for_all != before->refused_for_all)
 		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
-		                 "no session for %s: there are %u (--sessions)", request->account,
-		                 now.sessions);
+		                 "no session for %s: the limit of %u is reached (--sessions)",
+		                 request->account, server->options->sessions);
 	else
 		ocs_log_budgeted(LOG_WARNING, "no session", request->account,
 		                 "no session for %s: %s", request->account,

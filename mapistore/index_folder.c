@@ -249,7 +249,8 @@ static int check_names(const struct ocs_folder_name *name, struct ocs_error *err
 	if (name->user[0] == '\0' || strlen(name->user) > NAME_MAX_ ||
 	    strlen(name->backend) > NAME_MAX_ || strlen(name->backend_user) > NAME_MAX_ ||
 	    strlen(name->folder) > NAME_MAX_)
-		return ocs_error_set(error, "a name has more than %d bytes, or the user none",
+		return ocs_error_set(error,
+		                     "a name is longer than %d bytes, or the user name is empty",
 		                     NAME_MAX_);
 	return 0;
 }

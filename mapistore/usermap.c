@@ -93,7 +93,7 @@ static const char *parse_line(struct ocs_usermap *map, char *text, unsigned numb
 	bool failed = false;
 
 	if (!is_utf8(text))
-		return "the line is not UTF-8 (of another editor or locale?)";
+		return "the line is not UTF-8 (saved with another encoding?)";
 	for (size_t i = 0; i < 5; i++) {
 		fields[i] = strsep(&p, "\t");
 		if (fields[i] == NULL)
@@ -271,10 +271,11 @@ void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_report_fn *report, voi
 		for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
 			const char *what = fields[f] != NULL ? unseen_character(fields[f]) : NULL;
 			char *message =
-			        what == NULL ? NULL
-			                     : talloc_asprintf(NULL, "%s:%u: %s %s: is it meant?",
-			                                       map->path != NULL ? map->path : "?",
-			                                       line->number, what, names[f]);
+			        what == NULL
+			                ? NULL
+			                : talloc_asprintf(NULL, "%s:%u: %s %s: is that intended?",
+			                                  map->path != NULL ? map->path : "?",
+			                                  line->number, what, names[f]);
 
 			if (message != NULL)
 				report(LOG_WARNING, message, arg);

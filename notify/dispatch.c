@@ -124,7 +124,7 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	talloc_free(folder);
 	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (dispatch->wake_socket < 0)
-		return ocs_error_set(error, "cannot make a socket: %s", strerror(errno));
+		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
 	return 0;
 }
 

@@ -76,8 +76,8 @@ void ocs_dispatch_index_watch(struct ocs_dispatch *dispatch)
 		               path);
 	else if (sizes.bytes >= sizes.limit / 2)
 		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WARNING,
-		               "%s grows: all index files together have %llu MiB, at the %llu of "
-		               "[main] index_limit new messages and folders are refused",
+		               "%s is growing: the index files total %llu MiB; at %llu ([main] "
+		               "index_limit) new messages and folders are refused",
 		               path, now, limit);
 	else
 		ocs_health_set(dispatch->health, OCS_HEALTH_INDEX_SIZE, OCS_HEALTH_WELL, NULL);

@@ -235,7 +235,8 @@ static int try_space(const char *folder, uint64_t size, struct ocs_error *error)
 			unlink(path);
 	}
 	if (fd < 0)
-		return ocs_error_set(error, "%s: cannot make a file: %s", folder, strerror(errno));
+		return ocs_error_set(error, "%s: cannot create a file: %s", folder,
+		                     strerror(errno));
 	failure = posix_fallocate(fd, 0, (off_t)size);
 	close(fd);
 	if (failure == 0 || failure == EOPNOTSUPP || failure == EINVAL)

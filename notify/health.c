@@ -82,8 +82,8 @@ static void log_change(const struct ocs_health *health, enum ocs_health_source s
 		snprintf(text, sizeof(text), "%s: %s", words[source], now->text);
 		break;
 	case OCS_HEALTH_WELL:
-		snprintf(text, sizeof(text), "%s (%s), no longer: %s",
-		         before->state == OCS_HEALTH_UNWELL ? "delivers again" : "well again",
+		snprintf(text, sizeof(text), "%s (%s); was: %s",
+		         before->state == OCS_HEALTH_UNWELL ? "delivers again" : "recovered",
 		         words[source], before->text);
 		break;
 	}

@@ -283,11 +283,11 @@ void ocs_message_log_revert(struct ocs_message_log *log)
 {
 	struct ocs_journal *journal;
 
-	ocs_journal_discard(log->journal);
 	forget_all(log);
 	/* Without the table nothing is looked up, added or applied: the next apply would take what
 	 * the file alone knows out of it. */
 	log->broken =
+	        ocs_journal_discard(log->journal) != 0 ||
 	        ocs_journal_open(log->path, message_log_replay, log, &journal, NULL, NULL) != 0;
 	if (log->broken)
 		return;
@@ -384,7 +384,7 @@ int ocs_message_log_look(struct ocs_message_log *log, struct ocs_error *error)
 		return 0;
 	if (log->broken)
 		return -1;
-	ocs_journal_discard(log->journal);
+	(void)ocs_journal_discard(log->journal); /* the file is gone or not ours */
 	if (log->waiting > 0 && to_index(log, NULL) != 0)
 		return -1;
 	return restart(log, NULL) == 0 ? 1 : -1;

@@ -124,11 +124,11 @@ int ocs_recent_open(const char *folder, struct ocs_recent **recent_r,
 
 void ocs_recent_revert(struct ocs_recent *recent)
 {
-	ocs_journal_discard(recent->journal);
 	forget_all(recent);
 	/* What cannot be read is forgotten: a repeated report then comes through, which is better
 	 * than one that never did being taken for a repetition. */
-	(void)load(recent, NULL, NULL);
+	if (ocs_journal_discard(recent->journal) == 0)
+		(void)load(recent, NULL, NULL);
 }
 
 void ocs_recent_close(struct ocs_recent *recent)
@@ -214,13 +214,13 @@ static int write_again(struct ocs_recent *recent)
 	struct done *done, *next;
 	uint8_t record[RECORD_SIZE];
 
-	ocs_journal_discard(recent->journal);
+	(void)ocs_journal_discard(recent->journal); /* the file is replaced */
 	HASH_ITER(hh, recent->done, done, next)
 	{
 		memcpy(record, done->id_hash, 16);
 		ocs_put64(record + 16, done->at);
 		if (ocs_journal_add(recent->journal, record, sizeof(record), NULL) != 0) {
-			ocs_journal_discard(recent->journal);
+			(void)ocs_journal_discard(recent->journal);
 			return -1;
 		}
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The sender ids done lately, within the dedupe window: in memory, and in two journals of the
- * daemon's own (private/recent.log and recent.old.log, changed over when the newer one spans a
- * window), so that no other process can hold it up. Soft state.
+ * The ids of notifications that were accepted within the dedupe window, so that a repetition is
+ * recognised: in memory, and in two journals of the daemon alone (private/recent.log and
+ * recent.old.log, which change places when the newer one spans a window). Soft state.
  *
  * Threads: the store thread alone.
  */
@@ -36,7 +36,7 @@ int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
 /* Back to what is in the files: after a failure. */
 void ocs_recent_revert(struct ocs_recent *recent);
 
-/* Where one of its files is gone, or another one, all ids are written again: 1 with the error
+/* If one of its files is missing or was replaced, all ids are written again: 1 with the error
  * saying what was; 0: they are there; -1: they cannot be. Nothing may be added that is not flushed.
  */
 int ocs_recent_look(struct ocs_recent *recent, struct ocs_error *error);

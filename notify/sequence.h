@@ -28,7 +28,7 @@ uint64_t ocs_sequence_take(struct ocs_sequence *sequence, uint64_t n);
  * before 2^31 numbers are taken. 0 or -1; then it is tried again with the next call. */
 int ocs_sequence_reserve(struct ocs_sequence *sequence, struct ocs_error *error);
 
-/* Where its file is gone, or another one, it is written again: 1 with the error saying what was; 0:
+/* If its file is missing or was replaced, it is written again: 1 with the error saying what was; 0:
  * it is there; -1: it cannot be. The same thread. */
 int ocs_sequence_look(struct ocs_sequence *sequence, struct ocs_error *error);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * ocsconsumer, the reference consumer of libocsnotify: what its files share. main.c is the
- * program, options.c its command line, print.c its output.
+ * ocsconsumer, the reference consumer of libocsnotify: what its files share (declarations
+ * only; the program has one thread). main.c is the program, options.c its command line, print.c its
+ * output.
  */
 #ifndef OCSCONSUMER_OCSCONSUMER_H
 #define OCSCONSUMER_OCSCONSUMER_H

@@ -232,7 +232,7 @@ static int parse(int option, struct consumer_options *options)
 	case OPTION_FOLDER:
 		return ocs_folder_from_word(optarg, &options->folder) == 0
 		               ? 0
-		               : bad("--folder %s: not 16 hex digits, of which one is not 0, or "
+		               : bad("--folder %s: must be 16 hex digits, not all 0, or "
 		                     "`store`",
 		                     optarg);
 	case OPTION_TABLE:
@@ -265,7 +265,7 @@ static int complete(struct consumer_options *options)
 	if (options->types == 0)
 		options->types = TYPES_GIVEN;
 	if ((ocs_match_tables(options->types) & options->tables) == 0)
-		return bad("--types 0x%x: none of them is of the tables asked for", options->types);
+		return bad("--types 0x%x: no type belongs to the requested tables", options->types);
 	if (options->context_len > 0 && !options->has_push)
 		return bad("--context means nothing without --push");
 	if (options->context_len == 0) {

@@ -113,7 +113,7 @@ static const struct command {
          "terminal. With `auth = file` the account file is changed, with `auth = single` the "
          "lines\n"
          "for the ini are printed. The daemon takes it over at its next SIGHUP.\n"
-         "Refused is a password that no client could prepare for a login (SASLprep, RFC 4013).",
+         "A password that no client could prepare for a login (SASLprep, RFC 4013) is refused.",
          {"main", "auth:file"}},
         {"notify",
          ocsctl_notify,

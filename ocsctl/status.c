@@ -339,7 +339,7 @@ static void print_waiting(const struct facts *facts)
 	json_int_t pending = link_counter(facts, "pending");
 	json_int_t spooled = link_counter(facts, "spool_messages");
 
-	printf("to others   %" JSON_INTEGER_FORMAT " wait for the broker in memory, ", pending);
+	printf("to others   %" JSON_INTEGER_FORMAT " in memory for the broker, ", pending);
 	if (json_is_true(json_object_get(facts->link, "spools")))
 		printf("%" JSON_INTEGER_FORMAT " in the spool (%" JSON_INTEGER_FORMAT " bytes)",
 		       spooled, link_counter(facts, "spool_bytes"));
@@ -364,7 +364,8 @@ static void print_link(struct ocsctl *ctl, const struct facts *facts)
 		printf("relayed     %" JSON_INTEGER_FORMAT "\n", link_counter(facts, "relayed"));
 		return;
 	}
-	printf("from others %" JSON_INTEGER_FORMAT " wait for this node, %" JSON_INTEGER_FORMAT
+	printf("from others %" JSON_INTEGER_FORMAT
+	       " in the queue of this node, %" JSON_INTEGER_FORMAT
 	       " in the ingest queue; the last one took %" JSON_INTEGER_FORMAT " ms\n",
 	       link_counter(facts, "node_messages"), link_counter(facts, "ingest_messages"),
 	       link_counter(facts, "lag_ms"));

@@ -36,6 +36,7 @@ struct ocs_daemon {
 	struct ocs_auth *auth;
 	struct ocs_dispatch *dispatch;
 	struct ocs_link *link;
+	bool link_hangs;                /* a thread of it does, and uses what started points to */
 	struct ocs_local_socket *local; /* the caller's; NULL: none */
 	struct ocs_service *service;
 
@@ -43,8 +44,9 @@ struct ocs_daemon {
 	struct ocs_auth_limits *limits; /* for what comes from the broker */
 };
 
-static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatch_settings *out,
-                             struct ocs_error *error)
+/* started: the configuration of the start, for what a reload does not change. */
+static int dispatch_settings(const struct ocs_config *config, const struct ocs_config *started,
+                             struct ocs_dispatch_settings *out, struct ocs_error *error)
 {
 	struct ocs_descriptors share;
 
@@ -65,9 +67,10 @@ static int dispatch_settings(const struct ocs_config *config, struct ocs_dispatc
 	                        .spill_max = config->mqueue.spill_max,
 	                        .spill_total = config->mqueue.spill_total,
 	                        .push_interval = config->push.interval,
-	                        .replica_id = (uint16_t)config->main.replica_id,
+	                        .replica_id = (uint16_t)started->main.replica_id,
 	                        .index_limit = (uint64_t)config->main.index_limit << 20,
-	                        .linked = config->rabbitmq->uri != NULL && !config->rabbitmq->relay,
+	                        .linked =
+	                                started->rabbitmq->uri != NULL && !started->rabbitmq->relay,
 	                },
 	};
 	if (config->users.map == NULL)
@@ -110,7 +113,7 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 	/* As the start does, before what there are is shared out. */
 	(void)ocs_privilege_raise_descriptors();
 	limits = ocs_service_limits(config, NULL, &error);
-	if (limits == NULL || dispatch_settings(config, &dispatch, &error) < 0) {
+	if (limits == NULL || dispatch_settings(config, config, &dispatch, &error) < 0) {
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
@@ -160,7 +163,7 @@ static int start_link(struct ocs_daemon *daemon, struct ocs_error *error)
 	if (settings == NULL)
 		return 0;
 	return ocs_link_start(settings, daemon->started->main.registry, daemon->dispatch, &host,
-	                      ocs_log_text, &daemon->link, error);
+	                      ocs_log_text, &daemon->link, &daemon->link_hangs, error);
 }
 
 static int daemon_look_secret(void *arg, struct ocs_error *error)
@@ -223,7 +226,7 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	daemon->limits = ocs_service_limits(config, daemon, error);
 	if (daemon->limits == NULL)
 		return -1;
-	if (dispatch_settings(config, &dispatch, error) < 0)
+	if (dispatch_settings(config, daemon->started, &dispatch, error) < 0)
 		return -1;
 	if (ocs_auth_open(&auth, &daemon->auth, error) < 0)
 		return -1;
@@ -290,7 +293,7 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	struct ocs_error error = {""};
 
 	*limits_r = ocs_service_limits(loaded, NULL, &error);
-	if (*limits_r == NULL || dispatch_settings(loaded, dispatch, &error) < 0 ||
+	if (*limits_r == NULL || dispatch_settings(loaded, daemon->started, dispatch, &error) < 0 ||
 	    load_usermap(loaded, ocs_log_report, NULL, map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
 	    ocs_service_reload(daemon->service, loaded, &error) < 0) {
@@ -315,7 +318,7 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 		talloc_free(loaded);
 		return;
 	}
-	ocs_config_report_restart(daemon->config, loaded, ocs_log_report, NULL);
+	ocs_config_report_restart(daemon->started, loaded, ocs_log_report, NULL);
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
 	set_limits(daemon, limits);
 	ocs_log_set_level((int)loaded->main.log_level);
@@ -362,13 +365,14 @@ void ocs_daemon_tick(struct ocs_daemon *daemon)
 
 void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
-	bool service_hangs, hangs, look_hangs, link_hangs;
+	bool service_hangs, hangs, look_hangs;
 
 	service_hangs = ocs_service_stop(daemon->service) < 0;
 	look_hangs = daemon->dispatch != NULL && ocs_dispatch_files_end(daemon->dispatch) < 0;
 	/* A thread that hangs, in the network or on a lock, still uses what would be closed; the
 	 * process is about to end. */
-	link_hangs = look_hangs || (daemon->link != NULL && ocs_link_stop(daemon->link) < 0);
+	if (look_hangs || (daemon->link != NULL && ocs_link_stop(daemon->link) < 0))
+		daemon->link_hangs = true;
 	hangs = daemon->dispatch != NULL && ocs_dispatch_stop(daemon->dispatch) < 0;
 	if (service_hangs)
 		return;
@@ -378,7 +382,7 @@ void ocs_daemon_stop(struct ocs_daemon *daemon)
 		ocs_registry_close(daemon->registry);
 	if (daemon->auth != NULL && !look_hangs)
 		ocs_auth_close(daemon->auth);
-	if (link_hangs)
+	if (daemon->link_hangs)
 		return;
 	pthread_mutex_destroy(&daemon->limits_lock);
 	talloc_free(daemon);

@@ -39,7 +39,6 @@ char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx)
 /* In words: "delivers", "delivers; WARNING" or "cannot deliver: REASON". */
 void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size);
 
-/* Answers what is in flight, stops all threads, frees. */
 /* Every half second, by the main thread. */
 void ocs_daemon_tick(struct ocs_daemon *daemon);
 
@@ -47,6 +46,7 @@ void ocs_daemon_tick(struct ocs_daemon *daemon);
 struct ocs_folder_lock;
 void ocs_daemon_watch_lock(struct ocs_daemon *daemon, struct ocs_folder_lock *lock);
 
+/* Answers what is in flight, stops all threads, frees. */
 void ocs_daemon_stop(struct ocs_daemon *daemon);
 
 #endif

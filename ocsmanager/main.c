@@ -116,7 +116,7 @@ static int test_config(const struct ocs_config *config, const char *path)
 	if (warnings == 0)
 		printf("%s: fine\n", path);
 	else
-		printf("%s: a daemon starts with it; %u %s\n", path, warnings,
+		printf("%s: valid, with %u %s\n", path, warnings,
 		       ocs_plural(warnings, "warning", "warnings"));
 	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
 }
@@ -185,7 +185,7 @@ static int become(const struct ocs_config *config, struct ocs_local_socket **loc
 	    ocs_privilege_drop(&identity, &fowner, error) < 0)
 		return -1;
 	if (geteuid() == 0)
-		ocs_log(LOG_WARNING, "runs as root: set [main] user to a user of its own");
+		ocs_log(LOG_WARNING, "runs as root: set [main] user to a dedicated system user");
 	else if (identity.user != NULL && !identity.drop)
 		ocs_log(LOG_INFO, "not started as root: [main] user has no effect");
 	if (!fowner)

@@ -146,7 +146,7 @@ static void write_health(FILE *out, const struct ocs_metrics_view *view)
 	single(out, "healthy", "gauge", "Whether it can deliver: what /healthz says.",
 	       view->healthy);
 	head(out, "health_trouble", "gauge",
-	     "By what it concerns: 0 well, 1 a warning, 2 it cannot deliver.");
+	     "Health by subject: 0 healthy, 1 warning, 2 cannot deliver.");
 	for (int i = 0; i < OCS_HEALTH_SOURCES; i++) {
 		enum ocs_health_source source = (enum ocs_health_source)i;
 

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Shared by the files of the registry only. From the roof to the floor; a file calls those below
- * it:
+ * Declarations shared by the files of registry/ only. They read and change registry.tdb and wake/
+ * in the registry folder; a handle belongs to one thread at a time. From top to bottom, a file
+ * calls only those below it:
  *
- *   reap.c         what the dead have left
+ *   reap.c         removes what dead processes left
  *   registry.c     open, close
  *   remake.c       the file replaced under a running daemon
  *   boot_id.c      the record that each registry has
- *   contexts.c     who has a library open
+ *   contexts.c     the processes that have the library open
  *   sessions.c     their sessions
  *   users.c        the queues of a user
  *   spill.c        the spill lists
- *   settings.c     what the libraries are told of the ini
+ *   settings.c     settings of the ini, for the libraries
  *   wake_folder.c  sockets and queue lists of the libraries: where they are
  *   record.c       records, transactions, lists of ids
  *
- * Apart, each by itself: match.c, push.c, bind_request.c.
+ * Besides, without a handle: match.c, push.c, bind_request.c.
  */
 #ifndef OCS_REGISTRY_INTERNAL_H
 #define OCS_REGISTRY_INTERNAL_H

@@ -148,7 +148,7 @@ static int replay_file(struct ocs_journal *journal, struct replay *replay, uint6
 	uint64_t end = 0;
 	int ret;
 
-	replay->data = talloc_size(window, OCS_JOURNAL_RECORD_MAX);
+	replay->data = window != NULL ? talloc_size(window, OCS_JOURNAL_RECORD_MAX) : NULL;
 	if (replay->data == NULL) {
 		talloc_free(window);
 		return ocs_error_set(replay->error, "out of memory");
@@ -254,9 +254,12 @@ int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *
 	return 0;
 }
 
-void ocs_journal_discard(struct ocs_journal *journal)
+int ocs_journal_discard(struct ocs_journal *journal)
 {
 	journal->len = 0;
+	if (journal->torn)
+		journal->torn = ftruncate(journal->fd, (off_t)journal->size) != 0;
+	return journal->torn ? -1 : 0;
 }
 
 /* So that the rename is on the disk too. */

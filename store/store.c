@@ -29,8 +29,7 @@ const char *ocs_store_path(const struct ocs_store *store)
 	return store->path;
 }
 
-/* Of a file that cannot be read nothing is known: each time another number, so that no cache holds.
- */
+/* A file that cannot be read gets a new number each time, so that nobody uses what they cached. */
 uint32_t ocs_store_seqnum(const struct ocs_store *store)
 {
 	static atomic_uint_least32_t unknown = 0x80000000;

@@ -109,7 +109,7 @@ static int parse(char *text, struct ocs_credentials *cred, const char **error_r)
 			value = line + strlen("password64=");
 			base64 = TRUE;
 		} else {
-			*error_r = "credentials: a line is none of username=, password=, "
+			*error_r = "credentials: a line is not one of username=, password=, "
 			           "password64=";
 			return -1;
 		}

@@ -24,7 +24,7 @@ const char *ocs_name_unsayable(const char *name)
 			return "it has a control character";
 	/* U+FFFE and U+FFFF are no characters of XML */
 	if (strstr(name, "\xef\xbf\xbe") != NULL || strstr(name, "\xef\xbf\xbf") != NULL)
-		return "it has a character that XML has not";
+		return "it has a character that XML does not allow";
 	return NULL;
 }
 

@@ -125,8 +125,8 @@ static bool sayable(const struct ocs_place *place)
 	if (why == NULL)
 		return TRUE;
 	if (!said)
-		i_warning("ocsmanager: the name of %s '%s' cannot be reported: %s; nothing that "
-		          "happens in it is",
+		i_warning("ocsmanager: the name of %s '%s' cannot be reported: %s; no "
+		          "events in it are reported",
 		          user_why != NULL ? "user" : "folder",
 		          str_sanitize(user_why != NULL ? place->username : place->folder, 200),
 		          why);

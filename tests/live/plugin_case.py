@@ -30,7 +30,7 @@ class Rig(unittest.TestCase):
     amqp = False  # ocsmanager_transport: the server is one of this host, on a socket
 
     def setup(self, behave=None, server=None, dovecot=None, start=True, **settings):
-        """start: else the caller does, when he has changed what he wants in self.dovecot."""
+        """start: else the caller does, once it has changed what it wants in self.dovecot."""
         server = dict(server or {})
         if self.amqp:
             folder = tempfile.mkdtemp(prefix="ocs-socket-")

@@ -72,7 +72,7 @@ class BrokerFaults(FaultTest):
         load.wait_accepted(100, limit=40)
         self.stop_loads()
         self.wait_heard(there, load.accepted)
-        wait_until(lambda: self.number(client, what="late").statuses == ["queued"], 20,
+        wait_until(lambda: self.number(client, 5, "late").statuses == ["queued"], 20,
                    "the late session is bound")
         self.wait_heard(late, [5])
 

@@ -72,7 +72,7 @@ class Cable(RabbitTest):
         self.network.heal()
         self.wait_heard(there, range(100), limit=40)
         self.wait_b(True)
-        wait_until(lambda: self.number(client, what="late").statuses == ["queued"], 20,
+        wait_until(lambda: self.number(client, 7, "late").statuses == ["queued"], 20,
                    "the session of the time without a cable is bound")
         self.wait_heard(late, [7])
         self.accepted(self.at_b(self.number, client_b, 102, "here"), "queued")

@@ -301,7 +301,7 @@ class Manuals(ConfigTest):
 
 
 class Link(ConfigTest):
-    """[rabbitmq]: the rest is in test_config_cluster."""
+    """[rabbitmq]: the rest is in tests/unit/config/test_cluster.c."""
 
     URI = {"uri": "amqps://node1:pw@broker.example.org/ocsmanager"}
 

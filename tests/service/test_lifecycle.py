@@ -182,10 +182,24 @@ class Reloading(ServiceTest):
         self.accepted(c.put(notification("modified")))
 
     def test_what_needs_a_restart_is_said(self):
+        """At each reload, as long as another value runs."""
+        d = self.daemon({"server:main": {"threads": "6"}})
+        told = "[server:main] threads has changed: restart to apply it"
+        for threads, times in (("7", 1), ("7", 2), ("6", 2), ("8", 3)):
+            d.reload({"server:main": {"threads": threads}}, says="reloaded")
+            self.assertEqual(d.log().count(told), times, d.log())
+
+    def test_a_link_that_needs_a_restart_is_not_asked_for_before(self):
+        """Libraries are told what runs, not what stands in the ini."""
         d = self.daemon()
-        d.reload({"server:main": {"threads": "7"}}, says="reloaded")
-        self.assertRegex(d.log(), r"threads|restart")
-        self.assertTrue(d.alive())
+        d.reload({"rabbitmq": {"uri": "amqp://u:p@127.0.0.1:1/"}}, says="reloaded")
+        self.assertIn("[rabbitmq] uri has changed: restart to apply it", d.log())
+        c = self.client(d)
+        c.newmail("before")  # behind which the settings are published
+        consumer = self.consumer(d)
+        c.newmail("after")
+        self.assertEqual(len(consumer.wait_events(1)), 1)
+        self.assertNotIn("not running", consumer.err.text())
 
     def test_under_load_no_request_is_lost(self):
         d = self.daemon()

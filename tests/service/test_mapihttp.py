@@ -274,7 +274,7 @@ class LimitsOfAUser(MapiTest):
             self.assertEqual(stream.tag(), "PROCESSING")
         answer = self.mapi(user="anne", password="a").connect()
         self.assertEqual(answer.body, struct.pack("<II", EC_SERVER_OOM, 0))
-        self.server.err.wait_text("(--sessions-per-user) are waiting")
+        self.server.err.wait_text("(--sessions-per-user 4) are in a wait")
         for client in waiting:
             self.assertEqual(client.ping().code, 0)
         waiting[0].disconnect()

@@ -208,7 +208,7 @@ MISTAKES = [
         {"main": {"secret_file": "no/secret"}}),
     row("a secret that all may read", "mode 0644 is too open, must be 0600", ("main", "secret_file"),
         {"main": {"secret_file": "secret"}}, files={"secret": ("x" * 32, 0o644)}),
-    row("a secret that is too short", "has 31 bytes", ("main", "secret_file"),
+    row("a secret that is too short", "wrong size 31", ("main", "secret_file"),
         {"main": {"secret_file": "secret"}}, files={"secret": "x" * 31}),
     row("a secret that is a folder", "Is a directory", ("main", "secret_file"),
         {"main": {"secret_file": "secret"}}, prepare=make("secret", mode=0o700)),

@@ -198,7 +198,7 @@ class Identifiers(ServiceTest):
         new = self.event(notification("created", message="new"), 0x8004)
         self.assertNotIn(new.mid, set(seen.values()))
 
-    def test_a_new_uid_validity_retires_the_registrations(self):
+    def test_a_new_uid_validity_retires_the_messages(self):
         self.accepted(self.c.newmail("1", uidValidity=100), "queued")
         self.accepted(self.c.newmail("1", uidValidity=100), "duplicate")
         self.accepted(self.c.newmail("1"), "duplicate")

@@ -301,7 +301,7 @@ TEST(the_secret_is_made_0600_in_a_folder_0700_and_checked)
 	ck_assert_int_eq(chmod(secret_path, 0600), 0);
 	ck_assert_int_eq(truncate(secret_path, 31), 0);
 	ck_assert_int_eq(reopen(), -1);
-	ck_assert_ptr_nonnull(strstr(error.text, "31 bytes"));
+	ck_assert_ptr_nonnull(strstr(error.text, "wrong size 31"));
 	ck_assert_int_eq(unlink(secret_path), 0);
 	ck_assert_int_eq(reopen(), 0);
 	ck_assert_int_eq(chmod(private_folder, 0755), 0);

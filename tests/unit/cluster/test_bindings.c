@@ -116,7 +116,7 @@ static void be_absent_for_long(struct ocs_binding *binding)
 
 TESTS_HAVE(.setup = setup, .teardown = teardown);
 
-TEST(test_who_is_waited_for_goes_first)
+TEST(who_is_waited_for_goes_first)
 {
 	struct ocs_binding *late;
 
@@ -139,7 +139,7 @@ TEST(test_who_is_waited_for_goes_first)
 	ck_assert_uint_eq(OCS_LINK_GET(&status, binds), 4);
 }
 
-TEST(test_asked_for_while_the_unbind_is_on_its_way_it_is_bound_again)
+TEST(asked_for_while_the_unbind_is_on_its_way_it_is_bound_again)
 {
 	struct ocs_binding *binding = add("jdoe", OCS_BINDING_BOUND);
 
@@ -154,7 +154,7 @@ TEST(test_asked_for_while_the_unbind_is_on_its_way_it_is_bound_again)
 	take_nothing();
 }
 
-TEST(test_asked_for_before_the_unbind_was_sent_it_is_not_unbound)
+TEST(asked_for_before_the_unbind_was_sent_it_is_not_unbound)
 {
 	struct ocs_binding *binding = add("jdoe", OCS_BINDING_BOUND);
 
@@ -166,7 +166,7 @@ TEST(test_asked_for_before_the_unbind_was_sent_it_is_not_unbound)
 	ck_assert_uint_eq(OCS_LINK_GET(&status, unbinds), 0);
 }
 
-TEST(test_what_was_bound_just_before_the_connection_was_lost_is_bound_again)
+TEST(what_was_bound_just_before_the_connection_was_lost_is_bound_again)
 {
 	struct ocs_binding *old = add("old", OCS_BINDING_WANTED);
 	struct ocs_binding *young = add("young", OCS_BINDING_WANTED);
@@ -182,7 +182,7 @@ TEST(test_what_was_bound_just_before_the_connection_was_lost_is_bound_again)
 	ck_assert_int_eq(old->state, OCS_BINDING_BOUND);
 }
 
-TEST(test_what_was_on_its_way_when_the_connection_was_lost_is_done_once_more)
+TEST(what_was_on_its_way_when_the_connection_was_lost_is_done_once_more)
 {
 	struct ocs_binding *binding = add("in", OCS_BINDING_WANTED),
 	                   *leaving = add("out", OCS_BINDING_BOUND),
@@ -203,7 +203,7 @@ TEST(test_what_was_on_its_way_when_the_connection_was_lost_is_done_once_more)
 	take_nothing();
 }
 
-TEST(test_a_queue_without_bindings_gets_them_all_again)
+TEST(a_queue_without_bindings_gets_them_all_again)
 {
 	add("one", OCS_BINDING_BOUND);
 	add("two", OCS_BINDING_BOUND);
@@ -215,7 +215,7 @@ TEST(test_a_queue_without_bindings_gets_them_all_again)
 	take_nothing();
 }
 
-TEST(test_entries_come_and_go_and_the_rest_stays_whole)
+TEST(entries_come_and_go_and_the_rest_stays_whole)
 {
 	char user[16];
 
@@ -238,7 +238,7 @@ TEST(test_entries_come_and_go_and_the_rest_stays_whole)
 
 /* ---- visits ---- */
 
-TEST(test_the_first_visit_wants_everybody_who_has_a_session)
+TEST(the_first_visit_wants_everybody_who_has_a_session)
 {
 	set_session("jdoe", true);
 	set_session("asmith", true);
@@ -252,7 +252,7 @@ TEST(test_the_first_visit_wants_everybody_who_has_a_session)
 	ck_assert_ptr_null(ocs_bindings_find(&bindings, "late"));
 }
 
-TEST(test_a_user_is_unbound_after_his_time_without_a_session_and_not_before)
+TEST(a_user_is_unbound_after_their_time_without_a_session_and_not_before)
 {
 	struct ocs_binding *binding = add("jdoe", OCS_BINDING_BOUND);
 
@@ -275,7 +275,7 @@ TEST(test_a_user_is_unbound_after_his_time_without_a_session_and_not_before)
 	ck_assert_uint_eq(bindings.n_all, 0);
 }
 
-TEST(test_a_session_that_came_with_the_unbinding_is_found_by_the_visit_after_it)
+TEST(a_session_that_came_with_the_unbinding_is_found_by_the_visit_after_it)
 {
 	struct ocs_binding *binding = add("jdoe", OCS_BINDING_BOUND);
 
@@ -292,7 +292,7 @@ TEST(test_a_session_that_came_with_the_unbinding_is_found_by_the_visit_after_it)
 	ck_assert(binding->present);
 }
 
-TEST(test_visits_come_round_to_everybody)
+TEST(visits_come_round_to_everybody)
 {
 	char user[16];
 	size_t seen = 0;
@@ -308,7 +308,7 @@ TEST(test_visits_come_round_to_everybody)
 	ck_assert_uint_eq(seen, 950);
 }
 
-TEST(test_a_message_for_a_stranger_makes_him_known_and_in_time_unbound)
+TEST(a_message_for_a_stranger_makes_them_known_and_in_time_unbound)
 {
 	char digest[66] = "~";
 
@@ -333,7 +333,7 @@ TEST(test_a_message_for_a_stranger_makes_him_known_and_in_time_unbound)
 
 /* ---- without a broker ---- */
 
-TEST(test_with_the_broker_away_it_starts_says_so_and_stops)
+TEST(with_the_broker_away_it_starts_says_so_and_stops)
 {
 	struct ocs_bind_reply reply;
 	struct ocs_link_connection_status link;

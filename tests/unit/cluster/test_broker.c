@@ -114,7 +114,7 @@ LOOP_TEST(others_are_refused_and_no_password_is_told, 0, sizeof(bad) / sizeof(*b
 	ck_assert_ptr_null(strstr(error.text, SECRET));
 }
 
-/* The library would log in as guest, or with his password. */
+/* The library would log in as guest, or with an empty password. */
 static const char *const incomplete[] = {
         "amqp://broker",          "amqps://broker/v",
         "amqp://broker:5672/",    "amqps://" SECRET "@broker/v",

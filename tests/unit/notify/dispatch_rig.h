@@ -34,7 +34,7 @@ struct ocs_registry_queue dispatch_queue(uint64_t session, enum ocs_table table,
                                          uint16_t types, uint64_t mid, mqd_t *mq);
 void dispatch_drop(const struct ocs_registry_queue *queue, mqd_t mq);
 
-/* The context is this user's: it has a journal. */
+/* The context is this user's: it has a queue list. */
 void dispatch_own(uint64_t context);
 
 /* While all is closed. */

@@ -64,7 +64,7 @@ TEST(a_change_is_logged_once_however_often_it_is_reported)
 	ck_assert_int_eq(priorities[0], LOG_ERR);
 	ck_assert_str_eq(logged[0], "cannot deliver (store): disk full, try 0");
 	ck_assert_int_eq(priorities[1], LOG_NOTICE);
-	ck_assert_str_eq(logged[1], "delivers again (store), no longer: disk full, try 19");
+	ck_assert_str_eq(logged[1], "delivers again (store); was: disk full, try 19");
 	ocs_health_set(health, OCS_HEALTH_DROPS, OCS_HEALTH_WARNING, "3 dropped");
 	ck_assert_int_eq(priorities[2], LOG_WARNING);
 	ocs_health_free(health);

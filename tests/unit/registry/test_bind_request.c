@@ -96,7 +96,7 @@ static unsigned count_warnings(const char *text)
 
 TESTS_HAVE(.setup = setup, .teardown = teardown);
 
-TEST(test_a_packet_is_what_was_put_into_it_and_nothing_else_is_taken)
+TEST(a_packet_is_what_was_put_into_it_and_nothing_else_is_taken)
 {
 	struct ocs_bind_reply in = {OCS_BIND_UNBOUND, "why"}, out;
 	uint8_t packet[OCS_BIND_REQUEST_MAX + 1];
@@ -140,7 +140,7 @@ TEST(test_a_packet_is_what_was_put_into_it_and_nothing_else_is_taken)
 
 /* ---- settings ---- */
 
-TEST(test_settings_say_whether_there_is_a_link_and_old_ones_say_no)
+TEST(settings_say_whether_there_is_a_link_and_old_ones_say_no)
 {
 	static const char path[] = "/etc/ocsmanager/users.map";
 	struct ocs_registry_settings settings = daemon_settings, out;
@@ -187,7 +187,7 @@ TEST(test_settings_say_whether_there_is_a_link_and_old_ones_say_no)
 
 /* ---- subscriptions ---- */
 
-TEST(test_without_a_link_nobody_asks)
+TEST(without_a_link_nobody_asks)
 {
 	struct ocsnotify *context;
 
@@ -199,7 +199,7 @@ TEST(test_without_a_link_nobody_asks)
 	ocsnotify_close(context);
 }
 
-TEST(test_the_first_subscription_asks_and_later_ones_need_not)
+TEST(the_first_subscription_asks_and_later_ones_need_not)
 {
 	struct ocsnotify_session *session;
 	struct ocsnotify *context;
@@ -225,7 +225,7 @@ TEST(test_the_first_subscription_asks_and_later_ones_need_not)
 	ocsnotify_close(context);
 }
 
-TEST(test_a_subscription_waits_until_the_daemon_has_bound)
+TEST(a_subscription_waits_until_the_daemon_has_bound)
 {
 	struct ocsnotify *context;
 	pid_t pid;
@@ -253,7 +253,7 @@ TEST(test_a_subscription_waits_until_the_daemon_has_bound)
 	ck_assert_int_eq(ended, 0);
 }
 
-TEST(test_a_daemon_that_cannot_bind_costs_two_seconds_and_a_warning)
+TEST(a_daemon_that_cannot_bind_costs_two_seconds_and_a_warning)
 {
 	struct ocsnotify *context;
 	uint64_t took;
@@ -271,7 +271,7 @@ TEST(test_a_daemon_that_cannot_bind_costs_two_seconds_and_a_warning)
 	ocsnotify_close(context);
 }
 
-TEST(test_a_no_is_said_once_and_costs_no_time)
+TEST(a_no_is_said_once_and_costs_no_time)
 {
 	struct ocsnotify *context;
 
@@ -286,7 +286,7 @@ TEST(test_a_no_is_said_once_and_costs_no_time)
 }
 
 /* Neither of them waits: nobody is there. */
-TEST(test_without_a_daemon_a_subscription_warns_once_and_goes_on)
+TEST(without_a_daemon_a_subscription_warns_once_and_goes_on)
 {
 	struct ocsnotify *context;
 
@@ -299,7 +299,7 @@ TEST(test_without_a_daemon_a_subscription_warns_once_and_goes_on)
 }
 
 /* A daemon that was killed leaves its socket; the next one takes the place. */
-TEST(test_the_socket_of_a_dead_daemon_is_in_nobodys_way)
+TEST(the_socket_of_a_dead_daemon_is_in_nobodys_way)
 {
 	struct sockaddr_un address;
 	struct ocsnotify *context;
@@ -321,7 +321,7 @@ TEST(test_the_socket_of_a_dead_daemon_is_in_nobodys_way)
 }
 
 /* A daemon that is stopped: the socket is there, and nobody behind it. */
-TEST(test_a_daemon_that_hangs_makes_one_subscription_wait_and_not_each)
+TEST(a_daemon_that_hangs_makes_one_subscription_wait_and_not_each)
 {
 	struct sockaddr_un address;
 	struct ocsnotify *context;
@@ -345,7 +345,7 @@ TEST(test_a_daemon_that_hangs_makes_one_subscription_wait_and_not_each)
 	close(fd);
 }
 
-TEST(test_an_unbound_session_asks_again_when_it_drains)
+TEST(an_unbound_session_asks_again_when_it_drains)
 {
 	struct ocsnotify_session *session;
 	struct ocsnotify_event event;
@@ -375,7 +375,7 @@ TEST(test_an_unbound_session_asks_again_when_it_drains)
 }
 
 /* The one that asks may go away before the answer comes. */
-TEST(test_a_session_may_close_while_it_asks)
+TEST(a_session_may_close_while_it_asks)
 {
 	struct ocsnotify_session *session;
 	struct ocsnotify_event event;
@@ -413,7 +413,7 @@ static int request_with(const void *data, size_t len)
 	return fd;
 }
 
-TEST(test_who_hangs_or_talks_nonsense_is_hung_up_on_and_harms_nobody)
+TEST(who_hangs_or_talks_nonsense_is_hung_up_on_and_harms_nobody)
 {
 	static uint8_t big[60000] = {1, 'B'};
 	struct ocs_bind_reply reply;
@@ -439,7 +439,7 @@ TEST(test_who_hangs_or_talks_nonsense_is_hung_up_on_and_harms_nobody)
 	close(silent);
 }
 
-TEST(test_the_socket_belongs_to_the_group_of_the_folder_and_goes_with_the_daemon)
+TEST(the_socket_belongs_to_the_group_of_the_folder_and_goes_with_the_daemon)
 {
 	struct stat st, folder;
 	char path[128];
@@ -456,7 +456,7 @@ TEST(test_the_socket_belongs_to_the_group_of_the_folder_and_goes_with_the_daemon
 	ck_assert_int_eq(lstat(path, &st), -1);
 }
 
-TEST(test_a_folder_deeper_than_a_socket_address_works_too)
+TEST(a_folder_deeper_than_a_socket_address_works_too)
 {
 	struct ocs_bind_reply reply;
 	struct ocs_bind_socket *deep;
@@ -474,7 +474,7 @@ TEST(test_a_folder_deeper_than_a_socket_address_works_too)
 }
 
 /* More at a time than it has places for: the others wait their turn. */
-TEST(test_a_storm_of_bind_requests_is_answered)
+TEST(a_storm_of_bind_requests_is_answered)
 {
 	enum { REQUESTS = 600 };
 	struct ocs_bind_reply reply;
