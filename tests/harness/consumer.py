@@ -10,7 +10,7 @@ import subprocess
 
 from . import paths
 from .daemon import SANITIZER
-from .wait import LIMIT, Lines
+from .wait import LIMIT, Lines, stop_process
 
 UDP_LINE = re.compile(r"^udp (\S+) bytes=([0-9a-f]*)")
 
@@ -134,9 +134,7 @@ class Consumer:
     # -- life
 
     def stop(self):
-        """SIGSTOP, and waits until it has stopped."""
-        self.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+        stop_process(self.pid)
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)

@@ -28,7 +28,7 @@ import time
 from urllib.parse import quote
 
 from .ports import reserve_port
-from .wait import wait_until
+from .wait import stop_process, wait_until
 
 try:
     import pika
@@ -329,7 +329,7 @@ class Broker:
         return self.start()
 
     def sigstop(self):
-        self.process.send_signal(signal.SIGSTOP)
+        stop_process(self.pid)
 
     def sigcont(self):
         self.process.send_signal(signal.SIGCONT)

@@ -4,6 +4,7 @@
 
 import os
 import select
+import signal
 import threading
 import time
 
@@ -22,6 +23,13 @@ def wait_until(condition, limit=LIMIT, what="the condition"):
         if passed > limit:
             raise AssertionError(f"not within {limit} s: {what() if callable(what) else what}")
         time.sleep(min(0.1, 0.005 + passed / 20))
+
+
+def stop_process(pid):
+    """SIGSTOP for a child, and waits until it has an effect: one of its threads has to run to take the signal, and
+    until it does, which is a while on a busy machine, the others work on."""
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED)
 
 
 class Lines:

@@ -20,7 +20,7 @@ from rig import Dovecot  # noqa: E402
 from harness import paths, rabbit  # noqa: E402
 from harness.case import ROOT  # noqa: E402
 from harness.nodes import RabbitTest  # noqa: E402
-from harness.wait import wait_until  # noqa: E402
+from harness.wait import stop_process, wait_until  # noqa: E402
 
 BACKEND = {"backend:dovecot": {"uri": "imap://{user}@mailhost/{folder}/{message}"}}
 # What a delivery may take at most while something else is dead or hangs.
@@ -177,7 +177,7 @@ class DovecotAmqp(RabbitTest):
         self.dovecot.wait_log("mail is stored as usual")
         self.relay.start()
         self.wait_new_mails(consumer, 20, 40)
-        self.relay.process.send_signal(signal.SIGSTOP)
+        stop_process(self.relay.pid)
         try:
             self.deliver(15)
             time.sleep(0.3)

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness.case import ROOT
 from harness.consumer import Consumer
 from harness.nodes import RabbitTest
-from harness.wait import wait_until
+from harness.wait import stop_process, wait_until
 
 EXCHANGE = "ocsmanager.users"
 DEGRADED = "until the binding is made"
@@ -203,7 +203,7 @@ class WhenTheDaemonCannotBind(Bindings):
 
     def test_a_daemon_that_hangs_costs_two_seconds(self):
         node = self.node("a")
-        node.process.send_signal(signal.SIGSTOP)
+        stop_process(node.pid)
         try:
             consumer = Consumer(node, "jdoe", ready=False)
             self.addCleanup(consumer.close)

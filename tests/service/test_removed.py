@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import mq, paths
 from harness.case import ServiceTest
-from harness.wait import wait_until
+from harness.wait import stop_process, wait_until
 
 
 class Removed(ServiceTest):
@@ -202,7 +202,7 @@ class Files(ServiceTest):
     def test_a_second_daemon_is_refused_while_the_lock_is_gone(self):
         """The folder has a lock of its own: nothing depends on who is quicker."""
         path = os.path.join(self.d.registry, "ocsmanager.lock")
-        os.kill(self.d.pid, signal.SIGSTOP)
+        stop_process(self.d.pid)
         try:
             os.unlink(path)
             self.assertIn("another ocsmanager serves this registry", self.second())
