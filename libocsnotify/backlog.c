@@ -9,6 +9,10 @@
  * list): while a spill list is not empty all entries go there. So the queue is read to its end, and
  * if there is a spill list, read again inside the transaction that empties the list: what the queue
  * holds then is older than the list, and what comes later waits for the transaction.
+ *
+ * Queues are read one after the other, and meanwhile a notification may go to one that was read and
+ * the next notification to one that was not. So they are gone through until a whole round finds
+ * nothing: of all that was taken before that round began, nothing older is left.
  */
 #include "libocsnotify/internal.h"
 
@@ -22,6 +26,9 @@
 
 /* Entries of one queue that one call takes while the daemon keeps filling it. */
 #define TAKE_MAX 4096
+
+/* How often queues and lists are gone through while more keeps coming. */
+#define ROUNDS_MAX 16
 
 /* The backlog's memory is given back when it is empty and larger than this many items. */
 #define KEEP_ITEMS 64
@@ -252,11 +259,20 @@ static int take_lists(struct ocsnotify_session *session, size_t before)
 int libocsnotify_backlog_take(struct ocsnotify_session *session)
 {
 	uint64_t bad_before = session->context->damaged_queued;
-	size_t before = session->n_items - session->head, first;
-	int code = take_queues(session);
+	size_t before = session->n_items - session->head, first, had;
+	unsigned rounds = 0;
+	int code;
 
-	if (code == OCSNOTIFY_OK)
-		code = take_lists(session, before);
+	do {
+		had = session->n_items - session->head;
+		code = take_queues(session);
+		/* The lists once the queues are empty, or it would be long until they are. */
+		rounds++;
+		if (code == OCSNOTIFY_OK &&
+		    (session->n_items - session->head == had || rounds == ROUNDS_MAX))
+			code = take_lists(session, had);
+	} while (code == OCSNOTIFY_OK && session->n_items - session->head > had &&
+	         rounds < ROUNDS_MAX);
 	first = session->head + before;
 	for (size_t i = first; i < session->n_items; i++) {
 		session->items[i].serial = session->next_serial++;

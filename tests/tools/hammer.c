@@ -79,7 +79,7 @@ static int open_connection(void)
 		if (fd >= 0)
 			close(fd);
 		atomic_fetch_add(&refused, 1);
-		usleep(10000);
+		(void)poll(NULL, 0, 10); /* it is being started again: nothing tells when */
 	}
 	atomic_store(&gone, true);
 	return -1;
@@ -129,8 +129,8 @@ static void play(int fd, const struct request *request, const char *data, enum s
 	}
 	if (!send_all(fd, data, len))
 		return;
-	if (stage == WORKED_ON)
-		usleep(pick(state, 3000));
+	if (stage == WORKED_ON) /* it leaves while the server works, or just after */
+		(void)poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, (int)pick(state, 4));
 	if ((stage == ANSWERED || stage == SERVED) && read_some(fd, PATIENCE_MS)) {
 		atomic_fetch_add(&answers, 1);
 		/* a further request on the same connection, if the server keeps it */

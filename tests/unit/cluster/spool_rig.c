@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 
 struct ocs_spool *spool;
@@ -14,8 +15,38 @@ uint64_t spool_damaged;
 /* ---- the disk, as a test wants it ---- */
 
 _Atomic int spool_syncs, spool_failing_syncs;
-_Atomic bool spool_hold_sync, spool_in_sync;
 _Atomic int spool_failing_reads;
+
+static pthread_mutex_t sync_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t sync_changed = PTHREAD_COND_INITIALIZER;
+static bool held, in_sync;
+
+void spool_hold_sync(bool hold)
+{
+	pthread_mutex_lock(&sync_lock);
+	held = hold;
+	pthread_cond_broadcast(&sync_changed);
+	pthread_mutex_unlock(&sync_lock);
+}
+
+void spool_wait_for_sync(void)
+{
+	pthread_mutex_lock(&sync_lock);
+	while (!in_sync)
+		pthread_cond_wait(&sync_changed, &sync_lock);
+	pthread_mutex_unlock(&sync_lock);
+}
+
+static void pass_sync(void)
+{
+	pthread_mutex_lock(&sync_lock);
+	in_sync = true;
+	pthread_cond_broadcast(&sync_changed);
+	while (held)
+		pthread_cond_wait(&sync_changed, &sync_lock);
+	in_sync = false;
+	pthread_mutex_unlock(&sync_lock);
+}
 
 /* In the place of libc's, and so is the next. */
 ssize_t pread(int fd, void *buffer, size_t len, off_t at)
@@ -36,10 +67,7 @@ int fdatasync(int fd)
 		errno = EIO;
 		return -1;
 	}
-	atomic_store(&spool_in_sync, true);
-	while (atomic_load(&spool_hold_sync))
-		usleep(1000);
-	atomic_store(&spool_in_sync, false);
+	pass_sync();
 	return (int)syscall(SYS_fdatasync, fd);
 }
 

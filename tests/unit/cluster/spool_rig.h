@@ -24,8 +24,11 @@ extern uint64_t spool_damaged;
 /* ---- the disk, as a test wants it ---- */
 
 extern _Atomic int spool_syncs, spool_failing_syncs;
-extern _Atomic bool spool_hold_sync, spool_in_sync;
 extern _Atomic int spool_failing_reads;
+/* Syncs stay in the disk until it is called with false. */
+void spool_hold_sync(bool hold);
+/* Until one is there. */
+void spool_wait_for_sync(void);
 
 void spool_reopen_with(uint64_t max);
 void spool_reopen(void);

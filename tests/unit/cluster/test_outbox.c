@@ -191,14 +191,15 @@ static unsigned count(enum ocs_outbox_end end, const char *text)
 	return n;
 }
 
+static bool is_unwell(void *arg)
+{
+	(void)arg;
+	return ocs_outbox_health(outbox, &error) != 0;
+}
+
 static void wait_until_unwell(const char *text)
 {
-	uint64_t end = ocs_clock_ms() + 5000;
-
-	while (ocs_outbox_health(outbox, &error) == 0) {
-		ck_assert_uint_lt(ocs_clock_ms(), end);
-		usleep(10000);
-	}
+	ck_assert(rig_wait_for(is_unwell, NULL, 10));
 	ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
 }
 

@@ -358,7 +358,7 @@ static void *write_records(void *arg)
 		while (ocs_spool_append(spool, text, sizeof(text), NULL) == OCS_SPOOL_FULL) {
 			if (ocs_spool_flush(spool, NULL) != OCS_SPOOL_OK)
 				return "flush";
-			usleep(500);
+			sched_yield(); /* until the other thread has confirmed some */
 		}
 		if ((n % 97 == 0 || n == RECORDS) && ocs_spool_flush(spool, NULL) != OCS_SPOOL_OK)
 			return "flush";
@@ -377,7 +377,7 @@ static void *watch(void *arg)
 		ocs_spool_state(spool, &now);
 		if (now.bytes > 8 * 65536 || now.messages > RECORDS)
 			return "state";
-		usleep(100);
+		sched_yield();
 	}
 	return NULL;
 }
@@ -394,7 +394,7 @@ TEST(one_thread_writes_and_another_reads_with_lost_connections_in_between)
 	while (got < RECORDS) {
 		n = spool_get_numbered(200);
 		if (n == 0) {
-			usleep(200);
+			sched_yield();
 			continue;
 		}
 		ck_assert_uint_eq(n, got + 1);
@@ -424,12 +424,6 @@ static void *flush_once(void *arg)
 	return ocs_spool_flush(spool, NULL) == OCS_SPOOL_OK ? NULL : "flush";
 }
 
-static bool is_in_sync(void *arg)
-{
-	(void)arg;
-	return atomic_load(&spool_in_sync);
-}
-
 TEST(while_the_disk_syncs_everything_else_goes_on)
 {
 	pthread_t flusher;
@@ -438,9 +432,9 @@ TEST(while_the_disk_syncs_everything_else_goes_on)
 	spool_put("one");
 	spool_put("two");
 	spool_append("three");
-	atomic_store(&spool_hold_sync, true);
+	spool_hold_sync(true);
 	ck_assert_int_eq(pthread_create(&flusher, NULL, flush_once, NULL), 0);
-	ck_assert(rig_wait_for(is_in_sync, NULL, 10));
+	spool_wait_for_sync();
 	/* Were the lock held, the test would time out here. */
 	spool_expect("one");
 	spool_expect("two");
@@ -451,7 +445,7 @@ TEST(while_the_disk_syncs_everything_else_goes_on)
 	ocs_spool_confirm(spool, 2);
 	ck_assert(ocs_spool_empty(spool));
 	ck_assert_uint_eq(spool_list_segments(), 1);
-	atomic_store(&spool_hold_sync, false);
+	spool_hold_sync(false);
 	pthread_join(flusher, &wrong);
 	ck_assert_ptr_null(wrong);
 	spool_expect("three");

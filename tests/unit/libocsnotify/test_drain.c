@@ -3,10 +3,13 @@
 /* What a session hears, and in which order: subscriptions, queues, spill lists, RopNotify. */
 #include "tests/unit/libocsnotify/host_rig.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
-
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
+
 #include <tdb.h>
 
 #include "ropnotify/ropnotify.h"
@@ -23,8 +26,26 @@
 static struct ocsnotify *context;
 static struct ocsnotify_session *session;
 
+/* Once, when a queue is found empty. */
+static void (*when_empty)(void);
+
+/* In the place of libc's. */
+ssize_t mq_receive(mqd_t mq, char *buffer, size_t size, unsigned *priority)
+{
+	ssize_t len = syscall(SYS_mq_timedreceive, mq, buffer, size, priority, NULL);
+	void (*call)(void) = when_empty;
+
+	if (len < 0 && errno == EAGAIN && call != NULL) {
+		when_empty = NULL;
+		call();
+		errno = EAGAIN;
+	}
+	return len;
+}
+
 static void setup(void)
 {
+	when_empty = NULL;
 	host_setup();
 	context = host_open();
 	session = host_session(context, host_user);
@@ -183,6 +204,48 @@ TEST(events_of_different_queues_come_in_the_order_of_acceptance)
 	expect_event(session, 1, "created", MAIL_1);
 	expect_event(session, 2, "table", MAIL_1);
 	expect_event(session, 1, "newmail", MAIL_2);
+	expect_nothing(session);
+}
+
+static struct ocs_entry entry_of(enum ocs_table table, uint64_t mid)
+{
+	return table == OCS_TABLE_NEWMAIL ? entry_newmail(INBOX, mid)
+	                                  : entry_object(OCSNOTIFY_OBJECT_CREATED, INBOX, mid);
+}
+
+/* One into the queue that was just read to its end, a later one where is read next. */
+static void send_behind_and_before(void)
+{
+	enum ocs_table first = session->queues->r.table, second = session->queues->next->r.table;
+	struct ocs_entry entry = entry_of(first, MAIL_1);
+
+	ck_assert_int_eq(daemon_send(context, host_user, first, &entry), 1);
+	entry = entry_of(second, MAIL_2);
+	ck_assert_int_eq(daemon_send(context, host_user, second, &entry), 1);
+}
+
+/* 1: the second queue is full, so that the later one goes on its spill list. */
+LOOP_TEST(what_comes_while_queues_are_read_keeps_the_order_of_acceptance, 0, 2)
+{
+	enum ocs_table second;
+	struct ocsnotify_event event;
+
+	subscribe(1, OCSNOTIFY_OBJECT_CREATED | OCSNOTIFY_NEWMAIL, 0, 0);
+	second = session->queues->next->r.table;
+	for (uint64_t i = 0; i < 10 && _i == 1; i++) {
+		struct ocs_entry entry = entry_of(second, MAIL_1 + (i + 16) * 0x10000);
+
+		ck_assert_int_eq(daemon_send(context, host_user, second, &entry), 1);
+	}
+	when_empty = send_behind_and_before;
+	for (uint64_t i = 0; i < 10 && _i == 1; i++) {
+		ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
+		ck_assert_uint_eq(event.message_id, MAIL_1 + (i + 16) * 0x10000);
+	}
+	ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
+	ck_assert_uint_eq(event.message_id, MAIL_1);
+	ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
+	ck_assert_uint_eq(event.message_id, MAIL_2);
 	expect_nothing(session);
 }
 

@@ -76,11 +76,45 @@ static uint64_t subscribe(struct ocsnotify_session *session, uint32_t handle)
 	return libocsnotify_now_ms() - start;
 }
 
+struct wanted {
+	atomic_int *value;
+	int least;
+};
+
+static bool is_reached(void *arg)
+{
+	const struct wanted *wanted = arg;
+
+	return atomic_load(wanted->value) >= wanted->least;
+}
+
 static void wait_for(atomic_int *value, int least)
 {
-	for (int i = 0; i < HOST_WAIT_MS && atomic_load(value) < least; i++)
-		usleep(1000);
-	ck_assert_int_ge(atomic_load(value), least);
+	struct wanted wanted = {value, least};
+
+	ck_assert_msg(rig_wait_for(is_reached, &wanted, 10), "%d", atomic_load(value));
+}
+
+/* Each look at its events is a chance to ask again, or to hear the answer; it does not wait. */
+static void look_at_events(struct ocsnotify_session *session)
+{
+	uint64_t start = libocsnotify_now_ms();
+	struct ocsnotify_event event;
+
+	ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
+	ck_assert_uint_lt(libocsnotify_now_ms() - start, OCS_BIND_ANSWER_MS);
+}
+
+static bool becomes_bound(void *session)
+{
+	look_at_events(session);
+	return libocsnotify_bound(session);
+}
+
+static bool asks(void *session)
+{
+	look_at_events(session);
+	return ((struct ocsnotify_session *)session)->context->asking != NULL;
 }
 
 static unsigned count_warnings(const char *text)
@@ -362,14 +396,7 @@ TEST(an_unbound_session_asks_again_when_it_drains)
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
 	ck_assert_int_eq(atomic_load(&asked_first), 1);
 	says = OCS_BIND_YES;
-	for (int i = 0; i < 5000 && !libocsnotify_bound(session); i++) {
-		uint64_t start = libocsnotify_now_ms();
-
-		ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
-		ck_assert_uint_lt(libocsnotify_now_ms() - start, OCS_BIND_ANSWER_MS);
-		usleep(1000);
-	}
-	ck_assert(libocsnotify_bound(session));
+	ck_assert(rig_wait_for(becomes_bound, session, 10));
 	ck_assert_int_eq(atomic_load(&asked_first), 2);
 	ocsnotify_close(context);
 }
@@ -378,7 +405,6 @@ TEST(an_unbound_session_asks_again_when_it_drains)
 TEST(a_session_may_close_while_it_asks)
 {
 	struct ocsnotify_session *session;
-	struct ocsnotify_event event;
 	struct ocsnotify *context;
 
 	make_linked();
@@ -388,10 +414,7 @@ TEST(a_session_may_close_while_it_asks)
 	session = host_session(context, host_user);
 	subscribe(session, 1);
 	says = OCS_BIND_LATER;
-	for (int i = 0; i < 5000 && context->asking == NULL; i++) {
-		ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
-		usleep(1000);
-	}
+	ck_assert(rig_wait_for(asks, session, 10));
 	ck_assert_ptr_eq(context->asking, session);
 	ocsnotify_session_close(session);
 	ck_assert_ptr_null(context->asking);

@@ -95,6 +95,13 @@ static void reap(uid_t owner)
 	ck_assert_ok(ocs_reap(registry, owner, missing, report, NULL, &rig_error));
 }
 
+static bool is_reaped(void *arg)
+{
+	(void)arg;
+	reap(OCS_REAP_ALL);
+	return reports > 0;
+}
+
 static bool queue_exists(const char *name)
 {
 	mqd_t mq;
@@ -171,8 +178,7 @@ TEST(the_dead_lose_everything_and_the_living_nothing)
 	reap(OCS_REAP_ALL);
 	ck_assert_int_eq(reports, 0);
 	ocs_reap_grace_ms = 1;
-	ck_assert_int_eq(usleep(2000), 0);
-	reap(OCS_REAP_ALL);
+	ck_assert(rig_wait_for(is_reaped, NULL, 10));
 	ck_assert_int_eq(reports, 1);
 	ck_assert(!queue_exists(living.name));
 	ck_assert_uint_eq(contexts(), 0);
