@@ -11,7 +11,8 @@
 #   WITH_DOVECOT, WITH_SAMBA, WITH_SYSTEMD: auto (where its headers are), yes or no
 #   DESTDIR, PREFIX, LIBDIR, SYSCONFDIR, LOCALSTATEDIR, DOVECOTDIR, SAMBADIR: where things go
 #   INI_GROUP                   group that may read the installed ini; without it, and without DESTDIR, that of [main] user in it
-#   DEPS=no                     check and demo install no missing package
+#   DEPS=no                     check, demo and bench install no missing package
+#   PART                        parts of `make bench`, separated by commas
 #
 # What a file was built with is part of its state: with other flags or paths it is built again.
 
@@ -82,6 +83,8 @@ USES_ropnotify     := base include
 PKG_ropnotify      :=
 USES_mapistore     := base store mqueue
 PKG_mapistore      := tdb talloc
+USES_users         := base store mqueue mapistore
+PKG_users          := ldb talloc
 USES_registry      := base store mqueue include
 PKG_registry       := tdb talloc nettle
 USES_http          := base
@@ -96,29 +99,29 @@ USES_cluster       := base store mqueue mapistore registry notify xml
 PKG_cluster        := librabbitmq talloc nettle jansson libxml-2.0
 USES_config        := base mqueue mapistore http auth cluster
 PKG_config         := talloc gnutls
-USES_libocsnotify  := base store mqueue ropnotify mapistore registry include
+USES_libocsnotify  := base store mqueue ropnotify mapistore registry notify xml include
 PKG_libocsnotify   := tdb talloc nettle
 USES_libocsemsmdb  := base ropnotify include
 PKG_libocsemsmdb   :=
-USES_ocsmanager    := base store mqueue mapistore registry http config auth notify xml cluster
+USES_ocsmanager    := base store mqueue mapistore users registry http config auth notify xml cluster
 PKG_ocsmanager     := libmicrohttpd talloc tdb jansson $(if $(HAVE_SYSTEMD),libsystemd)
 USES_mapihttp      := base http config auth include
 PKG_mapihttp       := libmicrohttpd talloc nettle
-USES_ocsctl        := base store mqueue mapistore registry config auth cluster include
+USES_ocsctl        := base store mqueue mapistore users registry config auth cluster include
 PKG_ocsctl         := talloc tdb libcurl jansson libgsasl librabbitmq libxml-2.0
-USES_ocsconsumer   := base mqueue registry config include
+USES_ocsconsumer   := base mqueue mapistore registry config include
 PKG_ocsconsumer    := talloc jansson
 USES_plugins/samba := include
 
 # Libraries of ours, each a folder; programs, each a folder too.
-MODULES      := base store mqueue ropnotify mapistore registry http auth notify xml cluster config libocsnotify libocsemsmdb ocsmanager
+MODULES      := base store mqueue ropnotify mapistore users registry http auth notify xml cluster config libocsnotify libocsemsmdb ocsmanager
 PROGRAM_DIRS := mapihttp ocsctl ocsconsumer
 ARCHITECTURE := $(MODULES) $(PROGRAM_DIRS) plugins/samba
 
 # pkg-config is asked once; packages are missing only before `make deps`.
 ALL_PKGS   := $(sort $(foreach m,$(ARCHITECTURE),$(PKG_$(m))))
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(ALL_PKGS) 2>/dev/null)
-LIBS       := $(shell $(PKG_CONFIG) --libs $(ALL_PKGS) 2>/dev/null) -lcrypt -lrt -lpthread
+LIBS       := $(shell $(PKG_CONFIG) --libs $(ALL_PKGS) 2>/dev/null) -lunistring -lcrypt -lrt -lpthread
 
 # Ours first, so that the user's win; but a shared object is -fPIC whatever they say.
 # uthash out of memory: an insertion that failed (hh.tbl is NULL then), not an exit.
@@ -126,6 +129,9 @@ OWN_CPPFLAGS := -D_GNU_SOURCE -DHASH_NONFATAL_OOM=1 $(if $(HAVE_SYSTEMD),-DHAVE_
 OWN_CFLAGS   := -std=gnu11 $(WARN) $(HARDEN) -fvisibility=hidden -MMD -MP
 COMPILE       = $(CC) $(call see,$<) $(OWN_CPPFLAGS) $(MORE_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(WERRORS) -fPIC
 LINK          = $(CC) $(OWN_CFLAGS) $(CFLAGS) $(LDHARDEN) $(LDFLAGS)
+# How recipes begin: the folder is there, and what is done is said. Each is one shell that starts what it must and no more:
+# there are hundreds of them.
+SAY           = { test -d $(@D) || mkdir -p $(@D); } && echo
 
 # ---- what it was built with ----
 # A file that changes when its text does; what depends on it is then built again. `flags` is about all
@@ -134,7 +140,7 @@ FORCE:
 define stamp
 $(BUILD)/$(1): export STAMP = $(2)
 $(BUILD)/$(1): FORCE
-	@mkdir -p $$(@D); printf '%s\n' "$$$$STAMP" | cmp -s - $$@ || printf '%s\n' "$$$$STAMP" >$$@
+	@test -d $$(@D) || mkdir -p $$(@D); printf '%s\n' "$$$$STAMP" | cmp -s - $$@ || printf '%s\n' "$$$$STAMP" >$$@
 endef
 PATHS := -DOCS_LOCALSTATEDIR='"$(LOCALSTATEDIR)"' -DOCS_SYSCONFDIR='"$(SYSCONFDIR)"' -DOCS_VERSION='"$(VERSION)"'
 $(eval $(call stamp,flags,$(shell $(CC) -dumpfullversion -dumpversion 2>/dev/null) $(CC) $(OWN_CPPFLAGS) $(CPPFLAGS) $(OWN_CFLAGS) $(CFLAGS) $(LDHARDEN) $(LDFLAGS) $(LIBS)))
@@ -142,7 +148,7 @@ $(eval $(call stamp,paths,$(PATHS) $(PREFIX) $(LIBDIR)))
 $(eval $(call stamp,sources,$(sort $(wildcard */*.c plugins/*/*.c))))
 # -Werror changes no object; but one that was built without it may hide a warning: it is marked, and WERROR=1
 # builds it again.
-LAX = $(if $(WERROR),rm -f $@.lax,touch $@.lax)
+LAX = $(if $(WERROR),{ test ! -e $@.lax || rm $@.lax; },: >$@.lax)
 ifdef WERROR
 $(patsubst %.lax,%,$(shell find $(BUILD) -name '*.lax' 2>/dev/null)): FORCE
 endif
@@ -154,7 +160,7 @@ see        = $(if $(filter $(call module_of,$(1)),$(ARCHITECTURE)),$(foreach m,$
 $(eval $(call stamp,uses,$(CURDIR) $(foreach m,$(ARCHITECTURE),$(m): $(USES_$(m));)))
 define see_module
 $(BUILD)/see/$(1)/made: $(BUILD)/uses
-	@rm -rf $$(@D) && mkdir -p $$(@D) && cd $$(@D) && for m in $(1) $(filter-out include,$(USES_$(1))); do ln -s "$(CURDIR)/$$$$m" $$$${m##*/}; done && touch made
+	@rm -rf $$(@D) && mkdir -p $$(@D) && ln -s $(foreach m,$(1) $(filter-out include,$(USES_$(1))),"$(CURDIR)/$(m)") $$(@D) && : >$$@
 $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c)) $(patsubst %.c,$(BUILD)/obj-faults/%.o,$(wildcard $(1)/*.c)): | $(BUILD)/see/$(1)/made
 endef
 $(foreach m,$(ARCHITECTURE),$(eval $(call see_module,$(m))))
@@ -164,7 +170,7 @@ objs     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # What a program links: our libraries from the top of the dependency order to its bottom.
 lib       = $(BUILD)/lib/$(1).a
 libs      = $(foreach m,$(1),$(call lib,$(m)))
-LIB_ALL  := $(call libs,ocsmanager config cluster xml notify auth http libocsemsmdb libocsnotify registry mapistore ropnotify mqueue store base)
+LIB_ALL  := $(call libs,ocsmanager config cluster libocsemsmdb libocsnotify xml notify auth http registry users mapistore ropnotify mqueue store base)
 
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
 PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
@@ -178,23 +184,25 @@ DOVECOT_SERIES := $(shell sed -n 's/^.define DOVECOT_ABI_VERSION "2[.]\([0-9]*\)
 PLUGIN_SETTINGS := $(if $(filter 24,$(DOVECOT_SERIES)),$(BUILD)/libocsmanager_settings.so)
 SAMBA_PLUGIN := $(BUILD)/ocsmanager_samba.so
 UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
-BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits crowd storm amqp_bare amqp_drain)
+BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits users search crowd storm amqp_bare amqp_drain)
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
 .PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
 all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made
 
+# Unit tests themselves gain nothing from optimization, and were a third of what it costs. Whoever says how to
+# optimize, as check does for the sanitizers, says it for them too: so warnings that need it are seen in them as well.
+ifeq ($(origin OPT) $(origin CFLAGS) $(findstring _FORTIFY_SOURCE,$(CPPFLAGS)),file file )
+$(BUILD)/obj/tests/unit/%.o: private OWN_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(OWN_CFLAGS))
+$(BUILD)/obj/tests/unit/%.o: private CFLAGS := $(filter-out -O%,$(CFLAGS))
+endif
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo "  CC      $<"
-	@$(COMPILE) -c -o $@ $< && $(LAX)
+	@$(SAY) "  CC      $<" && $(COMPILE) -c -o $@ $< && $(LAX)
 
 define module_library
 $(BUILD)/lib/$(1).a: $(filter-out $(BUILD)/obj/ocsmanager/main.o,$(call objs,$(1))) $(BUILD)/sources
-	@mkdir -p $$(@D); rm -f $$@
-	@echo "  AR      $$@"
-	@$(AR) rcs $$@ $$(filter %.o,$$^)
+	@$$(SAY) "  AR      $$@" && rm -f $$@ && $(AR) rcs $$@ $$(filter %.o,$$^)
 endef
 $(foreach m,$(MODULES),$(eval $(call module_library,$(m))))
 
@@ -210,20 +218,20 @@ $(BUILD)/ocsctl: $(call objs,ocsctl) $(LIB_ALL)
 $(BUILD)/ocsconsumer: $(call objs,ocsconsumer) $(LIB_ALL)
 $(BUILD)/ocsmapihttp: $(call objs,mapihttp) $(LIB_ALL)
 $(PROGRAMS):
-	@echo "  LINK    $@"
-	@$(LINK) -pie -o $@ $^ $(LIBS)
+	@$(SAY) "  LINK    $@" && $(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- what hosts link: each library with all it needs, and no name of its insides to be seen ----
-HOST_LIBS := $(shell $(PKG_CONFIG) --libs $(PKG_libocsnotify) 2>/dev/null) -lrt -lpthread
-$(BUILD)/libocsnotify.a: $(call libs,libocsnotify registry mapistore ropnotify mqueue store base)
+HOST_LIBS := $(shell $(PKG_CONFIG) --libs $(PKG_libocsnotify) 2>/dev/null) -lunistring -lrt -lpthread
+# Of xml/ that is the writer alone, which needs no package; a library that brought libxml2 would not link.
+$(BUILD)/libocsnotify.a: $(call libs,libocsnotify xml registry mapistore ropnotify mqueue store base)
 $(BUILD)/libocsemsmdb.a: $(call libs,libocsemsmdb ropnotify base)
 $(BUILD)/libocsnotify.a $(BUILD)/libocsemsmdb.a:
-	@echo "  AR      $@"
-	@rm -f $@ && $(CC) -nostdlib -r -o $@.o -Wl,--whole-archive $< -Wl,--no-whole-archive $(filter-out $<,$^) && \
+	@$(SAY) "  AR      $@" && \
+	    rm -f $@ && $(CC) -nostdlib -r -o $@.o -Wl,--whole-archive $< -Wl,--no-whole-archive $(filter-out $<,$^) && \
 	    $(OBJCOPY) --localize-hidden $@.o && $(AR) rcs $@ $@.o && rm -f $@.o
 $(SHARED): $(BUILD)/lib%.so.$(SOVERSION): $(BUILD)/lib%.a
-	@echo "  LINK    $@"
-	@$(LINK) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib$*/$*.map -o $@ \
+	@$(SAY) "  LINK    $@" && \
+	    $(LINK) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib$*/$*.map -o $@ \
 	    -Wl,--whole-archive $< -Wl,--no-whole-archive $(if $(filter ocsnotify,$*),$(HOST_LIBS),-L$(BUILD) -locsnotify)
 $(BUILD)/libocsnotify.so.$(SOVERSION): libocsnotify/ocsnotify.map
 $(BUILD)/libocsemsmdb.so.$(SOVERSION): libocsemsmdb/ocsemsmdb.map $(BUILD)/libocsnotify.so
@@ -239,8 +247,7 @@ PAREN   := \(
 HEADERS := $(PRODUCTS:%=include/%.h)
 MAN3    := $(sort $(PRODUCTS) $(shell sed -nE 's/^(|[A-Za-z][^$(PAREN)]*[ *])(ocs(notify|emsmdb)_[a-z_]+)$(PAREN).*/\2/p' $(HEADERS)))
 $(BUILD)/man/made: $(HEADERS) doc/integration.md tools/man-pages
-	@echo "  MAN     $(@D)"
-	@rm -rf $(@D) && $(PYTHON) tools/man-pages $(@D) $(HEADERS) && touch $@
+	@echo "  MAN     $(@D)" && rm -rf $(@D) && $(PYTHON) tools/man-pages $(@D) $(HEADERS) && touch $@
 
 # ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; never under a sanitizer, since the
 # program that loads it is not ----
@@ -254,13 +261,9 @@ PLUGIN_CC      = $(CC) -std=gnu11 -DHAVE_CONFIG_H -D_GNU_SOURCE -isystem /usr/in
     -fPIC -shared -Wl,-z,relro,-z,now $(LDFLAGS)
 $(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/paths $(BUILD)/sources
 	$(if $(FOUND_DOVECOT),,$(error WITH_DOVECOT=yes: Dovecot's headers (dovecot-dev) are missing))
-	@mkdir -p $(@D)
-	@echo "  PLUGIN  $@"
-	@$(PLUGIN_CC) -o $@ $(PLUGIN_SRCS) -lexpat -lidn && $(LAX)
+	@$(SAY) "  PLUGIN  $@" && $(PLUGIN_CC) -o $@ $(PLUGIN_SRCS) -lexpat -lidn && $(LAX)
 $(BUILD)/libocsmanager_settings.so: $(SETTINGS_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/paths
-	@mkdir -p $(@D)
-	@echo "  PLUGIN  $@"
-	@$(PLUGIN_CC) -o $@ $(SETTINGS_SRCS) && $(LAX)
+	@$(SAY) "  PLUGIN  $@" && $(PLUGIN_CC) -o $@ $(SETTINGS_SRCS) && $(LAX)
 
 # ---- the Samba plugin: one module that brings our libraries along and exports one symbol ----
 SAMBA_PKGS := dcerpc_server samba-hostconfig tevent
@@ -268,34 +271,27 @@ SAMBA_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/samba/*.c))
 $(SAMBA_OBJS): MORE_CPPFLAGS += $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(SAMBA_PKGS) 2>/dev/null))
 $(SAMBA_PLUGIN): $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a plugins/samba/plugin.map $(BUILD)/sources
 	$(if $(FOUND_SAMBA),,$(error WITH_SAMBA=yes: Samba's headers (samba-dev, libtevent-dev) are missing))
-	@echo "  PLUGIN  $@"
-	@$(LINK) -shared -Wl,--version-script=plugins/samba/plugin.map \
+	@$(SAY) "  PLUGIN  $@" && \
+	    $(LINK) -shared -Wl,--version-script=plugins/samba/plugin.map \
 	    -o $@ $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a \
 	    $(shell $(PKG_CONFIG) --libs $(SAMBA_PKGS) 2>/dev/null) -ldcerpc-server-core -lsamba-errors $(HOST_LIBS)
 
 # ---- the daemon with kill points, for the tests of sudden death ----
 FAULT_OBJS := $(patsubst %.c,$(BUILD)/obj-faults/%.o,$(shell grep -l '^#include "base/fault_point.h"' */*.c))
 $(BUILD)/obj-faults/%.o: %.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo "  CC      $< (faults)"
-	@$(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
-$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify auth http registry mapistore mqueue store base)
-	@echo "  LINK    $@"
-	@$(LINK) -pie -o $@ $^ $(LIBS)
+	@$(SAY) "  CC      $< (faults)" && $(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
+$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify auth http registry users mapistore mqueue store base)
+	@$(SAY) "  LINK    $@" && $(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- unit tests: each a program of its own; main() and what several of them share are in unit.a ----
 UNIT_SHARED := $(wildcard tests/unit/*.c tests/unit/*/*_rig.c)
 $(eval $(call stamp,unit-shared,$(UNIT_SHARED)))
 $(BUILD)/lib/unit.a: $(UNIT_SHARED:%.c=$(BUILD)/obj/%.o) $(BUILD)/unit-shared
-	@mkdir -p $(@D); rm -f $@
-	@echo "  AR      $@"
-	@$(AR) rcs $@ $(filter %.o,$^)
+	@$(SAY) "  AR      $@" && rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/unit.a $(LIB_ALL)
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	@$(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
+	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
 
 # What a failed allocation leaves: in these tests malloc and calloc can be told to fail.
 $(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
@@ -304,38 +300,31 @@ $(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=call
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_TESTS := $(FUZZ_NAMES:%=$(BUILD)/tests/test_fuzz_%)
 FUZZERS    := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
-FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(call libs,libocsemsmdb config cluster xml notify registry mapistore ropnotify mqueue store base)
+FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config cluster libocsnotify xml notify registry users mapistore ropnotify mqueue store base)
 $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(FUZZ_OBJS)
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	@$(LINK) -o $@ $^ $(LIBS)
+	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS)
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	@$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	@$(SAY) "  LINK    $@" && $(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # ---- what service tests run beside the daemon ----
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+# What is a host of the library links what hosts link.
+$(BUILD)/tests/mapi_host: $(BUILD)/libocsnotify.a
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	@$(LINK) -o $@ $^ -lpthread
+	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(if $(filter %.a,$^),$(HOST_LIBS)) -lpthread
 # ---- a client made of Samba's library, for the live tests ----
 PEER_PKGS := dcerpc samba-credentials samba-hostconfig tevent talloc ndr
 $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	@$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEER_PKGS) 2>/dev/null)) \
+	@$(SAY) "  LINK    $@" && \
+	    $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEER_PKGS) 2>/dev/null)) \
 	    $(CPPFLAGS) $(CFLAGS) $(WERRORS) $(LDFLAGS) -o $@ $< $(shell $(PKG_CONFIG) --libs $(PEER_PKGS) 2>/dev/null) \
 	    -ldcerpc-binding -lsamba-errors && $(LAX)
 tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call libs,libocsemsmdb libocsnotify registry mapistore ropnotify mqueue store base)
-	@mkdir -p $(@D)
-	@echo "  LINK    $@"
-	@$(LINK) -o $@ $^ $(LIBS)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/common*.c bench/request.c bench/samples.c)) $(call libs,notify libocsemsmdb libocsnotify xml registry mapistore ropnotify mqueue store base)
+	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS)
 
 # ---- what people call ----
 # Installs what is missing of debian-packages: as root, or by sudo.
@@ -351,10 +340,10 @@ endif
 
 check: needed
 	$(MAKE) WERROR=1 BUILD=build all tests
-	$(MAKE) WERROR=1 BUILD=build-asan SANITIZE=address,undefined OPT='-O1 -g' all tests
+	$(MAKE) WERROR=1 BUILD=build-asan SANITIZE=address,undefined OPT='-O1 -g1' all tests
 	$(PYTHON) tests/run.py build build-asan
 
-# The same without the sanitizers.
+# The same without the sanitizers; what runs beside real servers too, which check runs once, sanitized.
 check-plain: needed
 	$(MAKE) WERROR=1 BUILD=build all tests
 	$(PYTHON) tests/run.py build
@@ -382,8 +371,9 @@ fuzz:
 	        -artifact_prefix=build-fuzz/found-$$name- build-fuzz/corpus/$$name || exit 1; \
 	done
 
+# PART=NAME[,NAME...]: only these parts; bench/run.py --help lists them.
 bench: needed all $(BENCHES)
-	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py
+	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py $(if $(PART),--part '$(PART)')
 
 SOURCES_TO_FORMAT = $(wildcard */*.[ch] plugins/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 format:
@@ -410,6 +400,7 @@ INSTALLED := \
     $(if $(HOME_DOVECOT),$(foreach m,$(PLUGIN_SETTINGS),644:$(m):$(DOVECOTDIR)/settings/$(notdir $(m)))) \
     $(if $(HOME_DOVECOT),644:$(PLUGIN):$(DOVECOTDIR)/$(notdir $(PLUGIN))) \
     $(if $(HOME_SAMBA),644:$(SAMBA_PLUGIN):$(SAMBADIR)/ocsmanager.so) \
+    $(foreach e,$(wildcard dist/*.conf),644:$(e):$(PREFIX)/share/doc/ocsmanager/examples/$(notdir $(e))) \
     $(foreach m,$(MAN3),644:$(BUILD)/man/$(m).3:$(PREFIX)/share/man/man3/$(m).3) \
     $(foreach m,$(MANS),644:$(m):$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 

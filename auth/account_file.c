@@ -80,7 +80,7 @@ static int load_text(struct ocs_accounts *accounts, const char *path, const char
 		if (ocs_account_line_read(at, limit, &line) < 0)
 			return ocs_error_set(error, "%s:%u: not NAME:HASH", path, number);
 		if (line.colon && add_line(accounts, &line, number, secret, &why) < 0)
-			return ocs_error_set(error, "%s:%u: %.300s", path, number, why.text);
+			return ocs_error_wrap(error, &why, "%s:%u: %.300s", path, number, why.text);
 		at = line.next;
 	}
 	return 0;
@@ -142,7 +142,7 @@ static int check_text(const char *path, const char *text, size_t len, struct ocs
 	struct ocs_accounts *accounts = ocs_accounts_new(NULL);
 
 	if (!accounts)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	ocs_auth_secret_set(&secret, any_key);
 	int rc = load_text(accounts, path, text, len, &secret, error);
 	talloc_free(accounts);
@@ -174,8 +174,7 @@ static int set_locked(const char *path, const char *name, const char *hash, stru
 	}
 	if (rc == 0) {
 		new = edit(old ? old : "", old_len, name, hash, &new_len);
-		rc = new ? check_text(path, new, new_len, error)
-		         : ocs_error_set(error, "%s: out of memory", path);
+		rc = new ? check_text(path, new, new_len, error) : ocs_error_memory_of(error, path);
 	}
 	if (rc == 0)
 		rc = ocs_privfile_replace(path, new, new_len, mode, uid, gid, error);

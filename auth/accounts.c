@@ -142,7 +142,7 @@ int ocs_accounts_add(struct ocs_accounts *accounts, const char *name, const char
 
 	struct ocs_account *account = talloc_zero(accounts, struct ocs_account);
 	if (!account)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	strcpy(account->name, name);
 	if (ocs_hash_parse(hash, plain_allowed, &account->hash, error) < 0 ||
 	    note_cost(accounts, account, error) < 0) {
@@ -153,7 +153,7 @@ int ocs_accounts_add(struct ocs_accounts *accounts, const char *name, const char
 	prepare(accounts, account, secret);
 	HASH_ADD_STR(accounts->table, name, account);
 	if (!account->hh.tbl)
-		return ocs_error_set(error, "out of memory"); /* the table is thrown away then */
+		return ocs_error_memory(error); /* the table is thrown away then */
 	accounts->count++;
 	return 0;
 }

@@ -119,7 +119,7 @@ static struct ocs_auth_view *view_new(const struct ocs_auth_settings *settings,
 	struct ocs_auth_view *view = talloc_zero(NULL, struct ocs_auth_view);
 
 	if (!view) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	atomic_init(&view->holders, 1);
@@ -215,8 +215,8 @@ static int open_private(struct ocs_auth *auth, const struct ocs_auth_settings *s
 
 	auth->secret_path = strdup(secret_path);
 	if (!auth->secret_path)
-		return ocs_error_set(error, "out of memory");
-	struct ocs_error why = {""};
+		return ocs_error_memory(error);
+	struct ocs_error why = {.text = ""};
 	enum ocs_revoked_open rc = ocs_revoked_open(revoked_path, created || shared, false,
 	                                            REVOKED_MOST, now, &auth->revoked, &why);
 	if (rc == OCS_REVOKED_DAMAGED || rc == OCS_REVOKED_MISSING) {
@@ -226,7 +226,7 @@ static int open_private(struct ocs_auth *auth, const struct ocs_auth_settings *s
 		                      &why);
 	}
 	if (rc != OCS_REVOKED_OK)
-		return ocs_error_set(error, "%s", why.text);
+		return ocs_error_pass(error, &why);
 	return 0;
 }
 
@@ -246,7 +246,7 @@ static int make_parts(struct ocs_auth *auth, const struct ocs_auth_settings *set
 	auth->hashing = ocs_slots_new(settings->hash_slots != 0 ? settings->hash_slots : cores(),
 	                              HASH_QUEUE, HASH_WAIT_MS);
 	if (!auth->sasl || !auth->challenges || !auth->limiter || !auth->hashing)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	return 0;
 }
 
@@ -259,7 +259,7 @@ int ocs_auth_open(const struct ocs_auth_settings *settings, struct ocs_auth **au
 	*auth_r = NULL;
 	if (!auth || pthread_rwlockattr_init(&attr) != 0) {
 		free(auth);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	/* readers come without a pause; a reload must get in between them */
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -269,6 +269,7 @@ int ocs_auth_open(const struct ocs_auth_settings *settings, struct ocs_auth **au
 		free(auth);
 		return ocs_error_set(error, "cannot create a lock: %s", strerror(rc));
 	}
+	atomic_init(&auth->generation, 1);
 	auth->clock.now = settings->now;
 	auth->clock.arg = settings->now_arg;
 
@@ -296,6 +297,7 @@ int ocs_auth_reload(struct ocs_auth *auth, const struct ocs_auth_settings *setti
 	pthread_rwlock_wrlock(&auth->lock);
 	struct ocs_auth_view *old = auth->view;
 	auth->view = view;
+	atomic_fetch_add(&auth->generation, 1);
 	pthread_rwlock_unlock(&auth->lock);
 	ocs_auth_view_release(old);
 	return 0;

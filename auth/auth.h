@@ -112,6 +112,7 @@ struct ocs_auth_reply {
 	bool locked_account; /* of the account from the address */
 	bool locked_address; /* of any account from it */
 	unsigned locked_for;
+	bool no_memory; /* with INTERNAL: that is why */
 	char text[160]; /* on any failure: for people, safe to send to the client */
 	char account[OCS_AUTH_NAME_SIZE]; /* who (claims to) log in, for the log; also on failures
 	                                   */
@@ -159,9 +160,19 @@ enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr
                                     bool private_line, const char *message,
                                     struct ocs_auth_reply *reply);
 
-/* The fast path: OK and the account, TOKEN_INVALID (also for NULL and ""), or TOKEN_EXPIRED. */
+/* A token that was shown before, for a connection: mostly the same one comes again and again. Made
+ * and filled by ocs_auth_check_token(), for one auth and one thread at a time. */
+struct ocs_auth_shown;
+/* The fast path: OK and the account, TOKEN_INVALID (also for NULL and ""), or TOKEN_EXPIRED. What
+ * is kept in *shown, NULL at first, is not decoded and verified again while its text is the same;
+ * whether it still stands (account, logout, expiry) is asked each time. shown NULL: nothing is
+ * kept.
+ */
 enum ocs_auth_result ocs_auth_check_token(struct ocs_auth *auth, const char *token,
+                                          struct ocs_auth_shown **shown,
                                           char account_r[OCS_AUTH_NAME_SIZE]);
+/* NULL is allowed. */
+void ocs_auth_shown_free(struct ocs_auth_shown *shown);
 /* SLOW. Ends a token; once this returns OK, it is invalid after any restart as well. OK: account.
  */
 enum ocs_auth_result ocs_auth_logout(struct ocs_auth *auth, const char *token,

@@ -167,6 +167,7 @@ enum ocs_auth_result ocs_challenges_put(struct ocs_challenges *challenges,
 		expire(challenges, now);
 		result = insert(challenges, challenge, limit, now, reply);
 		pthread_mutex_unlock(&challenges->mutex);
+		reply->no_memory = result == OCS_AUTH_INTERNAL;
 	}
 	/* once it is in, it is not ours any more */
 	if (result != OCS_AUTH_OK) {

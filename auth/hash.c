@@ -178,7 +178,7 @@ static int make_scram(const char *password, char *hash_r, struct ocs_error *erro
 	if (ocs_auth_random(keys.salt, keys.salt_len) < 0)
 		return ocs_error_set(error, "cannot get random bytes");
 	if (ocs_scram_keys_derive(&keys, password) < 0)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	memcpy(hash_r, SCRAM_PREFIX, prefix);
 	ocs_scram_keys_text(&keys, hash_r + prefix, OCS_AUTH_HASH_SIZE - prefix);
 	return 0;
@@ -191,7 +191,7 @@ static int make_crypt(const char *password, char *hash_r, struct ocs_error *erro
 	int rc = -1;
 
 	if (!data)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (!crypt_gensalt_rn("$y$", 0, NULL, 0, setting, (int)sizeof(setting))) {
 		ocs_error_set(error, "libcrypt cannot make a yescrypt salt");
 	} else {

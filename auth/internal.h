@@ -39,6 +39,7 @@ struct ocs_auth_view {
 struct ocs_auth {
 	pthread_rwlock_t lock; /* of the pointer to the view; held for moments only */
 	struct ocs_auth_view *view;
+	_Atomic uint64_t generation; /* counts the views from 1: told after the pointer is set */
 
 	/* set at open, each with its own threads' rule */
 	struct ocs_auth_secret secret;

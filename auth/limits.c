@@ -11,6 +11,10 @@
 #include <talloc.h>
 
 #include "auth/accounts.h"
+#include "base/fold.h"
+
+/* A user has at most 1,024 bytes; a longer pattern is compared as it is. */
+#define FOLDED_SIZE 1025
 
 struct limit {
 	char name[OCS_AUTH_NAME_SIZE];
@@ -21,6 +25,7 @@ struct limit {
 
 struct ocs_auth_limits {
 	struct limit *table;
+	bool fold; /* users compare without case */
 };
 
 static int limits_free(struct ocs_auth_limits *limits)
@@ -47,7 +52,7 @@ static char **split(const void *mem_ctx, const char *list, struct ocs_error *err
 		most += *p == ',';
 	char **patterns = talloc_zero_array(mem_ctx, char *, most + 1);
 	if (!patterns) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	list += strspn(list, " \t");
@@ -63,7 +68,7 @@ static char **split(const void *mem_ctx, const char *list, struct ocs_error *err
 		}
 		patterns[count] = talloc_strndup(patterns, list, len);
 		if (!patterns[count++]) {
-			ocs_error_set(error, "out of memory");
+			ocs_error_memory(error);
 			return NULL;
 		}
 		list += rest + (list[rest] == ',');
@@ -85,7 +90,7 @@ int ocs_auth_limits_add(struct ocs_auth_limits *limits, const char *account, con
 		return ocs_error_set(error, "account '%s' has limits already", account);
 	limit = talloc_zero(limits, struct limit);
 	if (!limit)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	strcpy(limit->name, account);
 	if ((backends && !(limit->backends = split(limit, backends, error))) ||
 	    (users && !(limit->users = split(limit, users, error)))) {
@@ -93,7 +98,7 @@ int ocs_auth_limits_add(struct ocs_auth_limits *limits, const char *account, con
 		return -1;
 	}
 	HASH_ADD_STR(limits->table, name, limit);
-	return limit->hh.tbl ? 0 : ocs_error_set(error, "out of memory");
+	return limit->hh.tbl ? 0 : ocs_error_memory(error);
 }
 
 static unsigned char lower(unsigned char c)
@@ -127,6 +132,26 @@ static bool match(const char *pattern, const char *text, bool fold)
 	return *pattern == '\0';
 }
 
+void ocs_auth_limits_set_fold(struct ocs_auth_limits *limits, bool fold)
+{
+	limits->fold = fold;
+}
+
+/* A pattern folds as what it stands for does: `*` has no case. */
+static bool any_folded_matches(char *const *patterns, const char *text)
+{
+	char folded[FOLDED_SIZE], pattern[FOLDED_SIZE];
+
+	ocs_fold(text, folded, sizeof(folded));
+	for (; *patterns; patterns++)
+		if (match(strlen(*patterns) < sizeof(pattern)
+		                  ? ocs_fold(*patterns, pattern, sizeof(pattern))
+		                  : *patterns,
+		          folded, false))
+			return true;
+	return false;
+}
+
 static bool any_matches(char *const *patterns, const char *text, bool fold)
 {
 	if (!patterns)
@@ -144,5 +169,6 @@ bool ocs_auth_limits_allow(const struct ocs_auth_limits *limits, const char *acc
 
 	HASH_FIND_STR(limits->table, account, limit);
 	return !limit || (any_matches(limit->backends, backend, true) &&
-	                  any_matches(limit->users, user, false));
+	                  (limits->fold && limit->users ? any_folded_matches(limit->users, user)
+	                                                : any_matches(limit->users, user, false)));
 }

@@ -22,7 +22,10 @@ struct ocs_auth_limits *ocs_auth_limits_new(const void *mem_ctx);
  * an empty pattern between commas. */
 int ocs_auth_limits_add(struct ocs_auth_limits *limits, const char *account, const char *backends,
                         const char *users, struct ocs_error *error);
-/* Backend names are compared without case, users exactly. An account without limits may all. */
+/* [main] case = fold: users are compared without case, too. */
+void ocs_auth_limits_set_fold(struct ocs_auth_limits *limits, bool fold);
+/* Backend names are compared without case, users exactly. A user is who the sender names, before
+ * domains and aliases are looked at. An account without limits may all. */
 bool ocs_auth_limits_allow(const struct ocs_auth_limits *limits, const char *account,
                            const char *backend, const char *user);
 

@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Answers each step of a login: checks the request, runs SCRAM, SSHA or PLAIN, and ends in a token
- * or a refusal, the same for all three. Memory only.
+ * or a refusal, the same for all three. Opens no file; takes short locks and random bytes; PLAIN
+ * hashes, and may wait for its turn to.
  */
 #include <string.h>
 
@@ -46,6 +47,12 @@ static enum ocs_auth_result fail(struct step *step, enum ocs_auth_result result,
 	return ocs_auth_fail(step->reply, result, text);
 }
 
+static enum ocs_auth_result fail_for_memory(struct step *step, enum ocs_auth_result result)
+{
+	step->reply->no_memory = true;
+	return fail(step, result, "out of memory");
+}
+
 static bool offered(const struct step *step, enum ocs_mechanism mechanism)
 {
 	return (step->view->mechanisms & mechanism) != 0;
@@ -61,8 +68,12 @@ static enum ocs_auth_result ask(struct step *step, struct ocs_challenge *challen
 
 	if (result == OCS_AUTH_OK)
 		step->reply->ttl = view->challenge_ttl;
+	else if (result == OCS_AUTH_OVERLOADED)
+		fail(step, result, TEXT_LOGINS);
+	else if (step->reply->no_memory)
+		fail_for_memory(step, result);
 	else
-		fail(step, result, result == OCS_AUTH_OVERLOADED ? TEXT_LOGINS : "out of memory");
+		fail(step, result, "cannot get random bytes");
 	return result;
 }
 
@@ -133,7 +144,7 @@ static enum ocs_auth_result ssha_start(struct step *step, const char *login)
 
 	struct ocs_challenge *challenge = ocs_challenge_new();
 	if (!challenge)
-		return fail(step, OCS_AUTH_INTERNAL, "out of memory");
+		return fail_for_memory(step, OCS_AUTH_INTERNAL);
 	challenge->kind = OCS_CHALLENGE_SSHA;
 	strcpy(challenge->account, login);
 	if (ocs_auth_random(challenge->token_salt, OCS_CHALLENGE_SALT) < 0) {
@@ -239,14 +250,19 @@ static enum ocs_auth_result scram_start(struct step *step, const char *mechanism
 
 	struct ocs_challenge *challenge = ocs_challenge_new();
 	if (!challenge)
-		return fail(step, OCS_AUTH_INTERNAL, "out of memory");
+		return fail_for_memory(step, OCS_AUTH_INTERNAL);
 	challenge->kind = OCS_CHALLENGE_SCRAM;
 	struct scram_lookup lookup = {step, challenge};
 	enum ocs_auth_result result = ocs_scram_start(step->auth->sasl, client_first, scram_of,
 	                                              &lookup, &challenge->scram, step->reply);
 	if (result != OCS_AUTH_OK) {
 		ocs_challenge_free(challenge);
-		return fail(step, result, "not a client-first message of SCRAM-SHA-256");
+		if (step->reply->no_memory)
+			return fail_for_memory(step, result);
+		return fail(step, result,
+		            result == OCS_AUTH_INTERNAL
+		                    ? "cannot start SCRAM-SHA-256"
+		                    : "not a client-first message of SCRAM-SHA-256");
 	}
 	result = ask(step, challenge);
 	if (result != OCS_AUTH_OK)

@@ -16,7 +16,7 @@ int ocs_password_prepare(const char *password, char out_r[OCS_HASH_PASSWORD_MAX 
 	int rc = gsasl_saslprep(password, 0, &prepared, NULL);
 
 	if (rc == GSASL_MALLOC_ERROR)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (rc != GSASL_OK)
 		return ocs_error_set(error, "the password is not UTF-8 text, or has characters "
 		                            "that SASLprep (RFC 4013) forbids");

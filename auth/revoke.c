@@ -10,10 +10,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include <talloc.h>
 #include <uthash.h>
@@ -34,6 +36,8 @@ struct revocation {
 struct ocs_revoked {
 	pthread_rwlock_t lock; /* of the table; held for moments only */
 	struct revocation *table;
+	_Atomic size_t
+	        count; /* of the table: mostly nobody has logged out, and no lock is needed */
 	pthread_mutex_t writer; /* of the store, and of changing the table; held over a commit */
 	struct ocs_store *store;
 	size_t most;
@@ -57,6 +61,7 @@ static int remember(struct ocs_revoked *revoked, const uint8_t id[OCS_TOKEN_ID],
 	pthread_rwlock_wrlock(&revoked->lock);
 	HASH_ADD(hh, revoked->table, id, OCS_TOKEN_ID, r);
 	bool in = r->hh.tbl != NULL;
+	atomic_store(&revoked->count, HASH_COUNT(revoked->table));
 	pthread_rwlock_unlock(&revoked->lock);
 	if (!in)
 		free(r);
@@ -67,6 +72,7 @@ static void forget(struct ocs_revoked *revoked, struct revocation *r)
 {
 	pthread_rwlock_wrlock(&revoked->lock);
 	HASH_DEL(revoked->table, r);
+	atomic_store(&revoked->count, HASH_COUNT(revoked->table));
 	pthread_rwlock_unlock(&revoked->lock);
 	free(r);
 }
@@ -104,8 +110,7 @@ static int revoke_load_one(const void *key, size_t key_len, const uint8_t *data,
 	}
 	damaged->len = key_len;
 	memcpy(damaged->bytes, key, key_len);
-	damaged->next = loading->damaged;
-	loading->damaged = damaged;
+	LL_PREPEND(loading->damaged, damaged);
 	return 0;
 }
 
@@ -129,13 +134,20 @@ static enum ocs_revoked_open load(struct ocs_revoked *revoked, bool accept_damag
 {
 	struct loading loading = {.revoked = revoked, .mem_ctx = talloc_new(NULL)};
 	enum ocs_revoked_open result = OCS_REVOKED_OK;
+	int read = OCS_STORE_OK;
 
-	if (!loading.mem_ctx ||
-	    ocs_store_each(revoked->store, -1, revoke_load_one, &loading, error) != OCS_STORE_OK) {
-		result = OCS_REVOKED_DAMAGED;
+	if (loading.mem_ctx)
+		read = ocs_store_each(revoked->store, -1, revoke_load_one, &loading, error);
+	else
+		loading.out_of_memory = true;
+	/* Damage ends all tokens: nothing else may be taken for it. */
+	if (read != OCS_STORE_OK) {
+		result = read == OCS_STORE_CORRUPT || ocs_store_damaged(revoked->store)
+		                 ? OCS_REVOKED_DAMAGED
+		                 : OCS_REVOKED_ERROR;
 	} else if (loading.out_of_memory) {
 		result = OCS_REVOKED_ERROR;
-		ocs_error_set(error, "%s: out of memory", ocs_store_path(revoked->store));
+		ocs_error_memory_of(error, ocs_store_path(revoked->store));
 	} else if (loading.damaged && !accept_damage) {
 		result = OCS_REVOKED_DAMAGED;
 		ocs_error_set(error, "%s: a record is damaged", ocs_store_path(revoked->store));
@@ -213,7 +225,7 @@ enum ocs_revoked_open ocs_revoked_open(const char *path, bool create, bool accep
 	if (!revoked || init_locks(revoked) < 0) {
 		free(revoked);
 		ocs_store_close(store);
-		ocs_error_set(error, "%s: out of memory", path);
+		ocs_error_memory_of(error, path);
 		return OCS_REVOKED_ERROR;
 	}
 	revoked->store = store;
@@ -251,6 +263,8 @@ static struct revocation *find(struct ocs_revoked *revoked, const uint8_t id[OCS
 
 bool ocs_revoked_has(struct ocs_revoked *revoked, const uint8_t id[OCS_TOKEN_ID])
 {
+	if (atomic_load(&revoked->count) == 0)
+		return false;
 	pthread_rwlock_rdlock(&revoked->lock);
 	bool has = find(revoked, id) != NULL;
 	pthread_rwlock_unlock(&revoked->lock);
@@ -297,10 +311,7 @@ enum ocs_auth_result ocs_revoked_add(struct ocs_revoked *revoked, const uint8_t 
 
 size_t ocs_revoked_count(struct ocs_revoked *revoked)
 {
-	pthread_rwlock_rdlock(&revoked->lock);
-	size_t count = HASH_COUNT(revoked->table);
-	pthread_rwlock_unlock(&revoked->lock);
-	return count;
+	return atomic_load(&revoked->count);
 }
 
 static int write_all(struct ocs_revoked *revoked, struct ocs_store *store)

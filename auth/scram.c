@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * SCRAM-SHA-256 on the server's side, by libgsasl: one gsasl context for all, one gsasl session for
- * each login. Touches memory only.
+ * each login; and the parsing of PLAIN. Touches memory only; a session is one thread's.
  */
 #include "auth/scram.h"
 
@@ -133,21 +133,23 @@ enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, const char *client_f
 	if (len > 0 && bytes[0] == 'p')
 		return OCS_AUTH_INVALID_PARAMETER;
 	struct ocs_scram *scram = calloc(1, sizeof(*scram));
-	if (!scram)
-		return OCS_AUTH_INTERNAL;
-	if (gsasl_server_start(sasl->gsasl, "SCRAM-SHA-256", &scram->session) != GSASL_OK) {
+	int rc = scram ? gsasl_server_start(sasl->gsasl, "SCRAM-SHA-256", &scram->session)
+	               : GSASL_MALLOC_ERROR;
+	if (rc != GSASL_OK) {
+		reply->no_memory = rc == GSASL_MALLOC_ERROR;
 		free(scram);
 		return OCS_AUTH_INTERNAL;
 	}
 	scram->lookup = lookup;
 	scram->arg = arg;
 	gsasl_session_hook_set(scram->session, scram);
-	int rc = step(scram->session, bytes, len, reply);
+	rc = step(scram->session, bytes, len, reply);
 	scram->lookup = NULL;
 	scram->arg = NULL;
 	if (rc != GSASL_NEEDS_MORE || scram->bad_name) {
 		reply->sasl[0] = '\0';
 		ocs_scram_free(scram);
+		reply->no_memory = rc == GSASL_MALLOC_ERROR;
 		return rc == GSASL_MALLOC_ERROR ? OCS_AUTH_INTERNAL : OCS_AUTH_INVALID_PARAMETER;
 	}
 	*scram_r = scram;

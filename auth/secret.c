@@ -100,7 +100,8 @@ int ocs_auth_secret_mend(const char *path, const struct ocs_auth_secret *secret,
 	ocs_error_set(error, "%s: is gone", path);
 	if (ocs_privfile_create(path, secret->key, OCS_AUTH_SECRET_BYTES, 0600, &why) == 0)
 		return 1;
-	return errno == EEXIST ? 0 : ocs_error_set(error, "%s: is gone; %.200s", path, why.text);
+	return errno == EEXIST ? 0
+	                       : ocs_error_wrap(error, &why, "%s: is gone; %.200s", path, why.text);
 }
 
 void ocs_auth_secret_mac(const struct ocs_auth_secret *secret, const char *label, const void *data,

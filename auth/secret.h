@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The server secret: 32 random bytes that authenticate tokens, and from which the challenges for
- * unknown accounts are derived. Loaded once; then read from any thread, until it is rotated.
+ * unknown accounts are derived. Reads, makes and replaces its file (mode 0600). Loaded once; then
+ * read from any thread, until it is rotated.
  */
 #ifndef OCS_AUTH_SECRET_H
 #define OCS_AUTH_SECRET_H

@@ -37,7 +37,7 @@ static int source_load_single(struct ocs_accounts *accounts,
 		return ocs_error_set(error, "%s: password is missing", where);
 	if (ocs_accounts_add(accounts, settings->username, settings->password, true, secret, &why) <
 	    0)
-		return ocs_error_set(error, "%s: %.150s", where, why.text);
+		return ocs_error_wrap(error, &why, "%s: %.150s", where, why.text);
 
 	if (accounts->table->hash.kind == OCS_HASH_PLAIN) {
 		snprintf(text, sizeof(text),
@@ -94,7 +94,7 @@ int ocs_accounts_load(const void *mem_ctx, const struct ocs_auth_settings *setti
 			continue;
 		struct ocs_accounts *accounts = ocs_accounts_new(mem_ctx);
 		if (!accounts)
-			return ocs_error_set(error, "out of memory");
+			return ocs_error_memory(error);
 		if (sources[i].load(accounts, settings, secret, error) < 0) {
 			talloc_free(accounts);
 			return -1;

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Whole reads and writes at an offset of a file that the caller has open, and whether it is still
- * where its path says. No lock, no state. */
+/* Whole reads and writes at an offset of a file that the caller has open, whether it is still where
+ * its path says, its lock, and syncing the folder of a path. No state. */
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -43,6 +48,52 @@ int ocs_file_write(int fd, const uint8_t *data, size_t len, uint64_t at)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int ocs_file_append(int fd, const void *data, size_t len)
+{
+	for (const char *p = data; len > 0;) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+int ocs_file_sync_folder(const char *path)
+{
+	char folder[PATH_MAX];
+	int fd, ret;
+
+	if (strlen(path) >= sizeof(folder)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(folder, path);
+	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ret = fsync(fd);
+	close(fd);
+	return ret;
+}
+
+int ocs_file_lock(int fd, unsigned wait_ms)
+{
+	const struct timespec step = {.tv_nsec = 1000000};
+
+	for (unsigned i = 0;; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if ((errno != EWOULDBLOCK && errno != EINTR) || i >= wait_ms)
+			return -1;
+		nanosleep(&step, NULL);
+	}
 }
 
 int ocs_file_present(int fd, const char *path, struct ocs_error *error)

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Reading and writing at an offset of a file, whole: short counts and interrupted calls are taken
- * care of. Any thread.
+ * care of; whether a path leads to it; locks; syncing the folder that a path is in. Any thread.
  */
 #ifndef OCS_BASE_FILE_H
 #define OCS_BASE_FILE_H
@@ -15,6 +15,17 @@
 ssize_t ocs_file_read(int fd, uint8_t *out, size_t len, uint64_t at);
 /* 0, or -1 with errno: some of it may have been written. */
 int ocs_file_write(int fd, const uint8_t *data, size_t len, uint64_t at);
+
+/* The same where the file stands. */
+int ocs_file_append(int fd, const void *data, size_t len);
+
+/* Syncs the folder that path is in, so that a new name there outlives a power cut: 0, or -1 with
+ * errno. */
+int ocs_file_sync_folder(const char *path);
+
+/* Locks the open file or folder (flock) against other processes and descriptors, or waits so long
+ * for who has it: 0, or -1 with errno, EWOULDBLOCK if it is still locked then. */
+int ocs_file_lock(int fd, unsigned wait_ms);
 
 /* Whether that name still leads to the open file: 0, or -1 and whether it is gone or another one.
  */

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/fnv.h"
 #include "base/log.h"
 #include "base/plural.h"
 
@@ -47,17 +48,11 @@ void ocs_log_budget_set_clock(int64_t (*now)(void))
 	clock_ms = now;
 }
 
-/* FNV-1a */
 static uint32_t budget_hash(const char *kind, const char *sender)
 {
-	uint32_t value = 2166136261u;
+	uint32_t value = ocs_fnv32_step(ocs_fnv32(OCS_FNV32, kind, strlen(kind)), 0xff);
 
-	for (; *kind != '\0'; kind++)
-		value = (value ^ (unsigned char)*kind) * 16777619u;
-	value = (value ^ 0xff) * 16777619u;
-	for (; *sender != '\0'; sender++)
-		value = (value ^ (unsigned char)*sender) * 16777619u;
-	return value;
+	return ocs_fnv32(value, sender, strlen(sender));
 }
 
 /* A line about what was left out, outside the lock. */

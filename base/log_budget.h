@@ -4,7 +4,7 @@
  * Lines that traffic can cause, each kind with a budget of its own, so that no flood of one hides
  * another: ten lines in ten seconds of one kind and sender, a hundred of one kind. What is past
  * them is counted, and the count is logged when the ten seconds are over, whether anything more
- * comes or not. Memory only, and bounded. Any thread.
+ * comes or not. Touches the log, and a bounded table under a lock of its own; any thread.
  */
 #ifndef OCS_BASE_LOG_BUDGET_H
 #define OCS_BASE_LOG_BUDGET_H

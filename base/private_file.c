@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 static int check_secrecy(int fd, const char *path, bool group_reads, size_t max, size_t *size_r,
                          struct ocs_error *error)
 {
@@ -45,7 +47,7 @@ static int read_all(int fd, const char *path, size_t size, char **data_r, size_t
 	char *data = malloc(size + 1);
 
 	if (!data)
-		return ocs_error_set(error, "%s: out of memory", path);
+		return ocs_error_memory_of(error, path);
 	while (len < size) {
 		ssize_t n = read(fd, data + len, size - len);
 
@@ -88,22 +90,10 @@ int ocs_privfile_read(const char *path, bool group_reads, size_t max, char **dat
 
 static int sync_folder(const char *path, struct ocs_error *error)
 {
-	char folder[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) : 0;
-
-	if (!slash)
-		memcpy(folder, ".", 2);
-	else if (len == 0)
-		memcpy(folder, "/", 2);
-	else
-		snprintf(folder, sizeof(folder), "%.*s", (int)len, path);
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return ocs_error_set(error, "%s: %s", folder, strerror(errno));
-	int rc = fsync(fd) < 0 ? ocs_error_set(error, "%s: %s", folder, strerror(errno)) : 0;
-	close(fd);
-	return rc;
+	if (ocs_file_sync_folder(path) == 0)
+		return 0;
+	return ocs_error_set(error, "%s: cannot sync the folder it is in: %s", path,
+	                     strerror(errno));
 }
 
 static int fill_file(int fd, const void *data, size_t len, mode_t mode, uid_t uid, gid_t gid)

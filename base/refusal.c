@@ -16,5 +16,13 @@ int ocs_refuse(struct ocs_refusal *refusal, int code, const char *name, const ch
 	if (vsnprintf(refusal->text, sizeof(refusal->text), format, args) < 0)
 		refusal->text[0] = '\0';
 	va_end(args);
+	refusal->no_memory = false;
+	return -1;
+}
+
+int ocs_refuse_memory(struct ocs_refusal *refusal)
+{
+	ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+	refusal->no_memory = true;
 	return -1;
 }

@@ -3,6 +3,8 @@
 /* Connecting, declaring and binding for the bare AMQP programs. */
 #include "bench/amqp.h"
 
+#include "bench/request.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +135,7 @@ void bench_amqp_bind(amqp_connection_state_t connection, const char *exchange, c
 	for (unsigned i = 0; i < users; i++) {
 		char key[128];
 
-		snprintf(key, sizeof(key), "%s%04u", prefix, i);
+		snprintf(key, sizeof(key), "%s%0*u", prefix, BENCH_USER_DIGITS, i);
 		amqp_queue_bind(connection, BENCH_CHANNEL, amqp_cstring_bytes(queue),
 		                amqp_cstring_bytes(exchange), amqp_cstring_bytes(key),
 		                amqp_empty_table);

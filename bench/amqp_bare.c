@@ -24,13 +24,13 @@
 #include <unistd.h>
 
 #include "bench/amqp.h"
+#include "bench/request.h"
 #include "bench/samples.h"
 
 #define SECOND     1000000000ULL
 #define BODY_MAX   65536
 #define CONFIRM_MS 10000
 #define HEADERS    3
-#define DIGITS     4 /* of a user's number */
 
 struct publisher {
 	amqp_connection_state_t connection;
@@ -61,7 +61,7 @@ static void load_body(struct publisher *publisher, const char *file)
 	publisher->user_digits = memmem(body, len, publisher->prefix, strlen(publisher->prefix));
 	if (publisher->user_digits)
 		publisher->user_digits += strlen(publisher->prefix);
-	if (publisher->user_digits && publisher->user_digits + DIGITS > body + len)
+	if (publisher->user_digits && publisher->user_digits + BENCH_USER_DIGITS > body + len)
 		publisher->user_digits = NULL;
 }
 
@@ -97,9 +97,9 @@ static void publish_one(struct publisher *publisher)
 	        .headers = {.num_entries = HEADERS, .entries = headers},
 	};
 
-	int len = snprintf(key, sizeof(key), "%s%0*u", publisher->prefix, DIGITS, user);
+	int len = snprintf(key, sizeof(key), "%s%0*u", publisher->prefix, BENCH_USER_DIGITS, user);
 	if (publisher->user_digits)
-		memcpy(publisher->user_digits, key + len - DIGITS, DIGITS);
+		memcpy(publisher->user_digits, key + len - BENCH_USER_DIGITS, BENCH_USER_DIGITS);
 	snprintf(id, sizeof(id), "%s-%d-%016" PRIx64, publisher->node, (int)getpid(),
 	         publisher->published);
 	properties.message_id = amqp_cstring_bytes(id);

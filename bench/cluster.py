@@ -23,11 +23,12 @@ import statistics
 import subprocess
 import sys
 import threading
-import time
 
 sys.dont_write_bytecode = True
-from nodes import BROKERS, Brokers, Node, cpu_seconds, memory  # pylint: disable=wrong-import-position
-from rig import BenchError, Rig  # pylint: disable=wrong-import-position
+from nodes import BROKERS, Brokers, Node  # pylint: disable=wrong-import-position
+import limits  # pylint: disable=wrong-import-position
+from figures import LESS, MORE  # pylint: disable=wrong-import-position
+from rig import BenchError, Rig, cpu_seconds, memory, run_alone  # pylint: disable=wrong-import-position
 
 ROUNDS = int(os.environ.get("OCS_BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("OCS_BENCH_SECONDS", "1"))
@@ -57,8 +58,8 @@ def newmail(prefix):
 class Cluster:
     """The nodes, what is sent to them, what went wrong."""
 
-    def __init__(self, bench, brokers, stack):
-        self.bench, self.rig, self.brokers, self.problems = bench, bench.rig, brokers, bench.problems
+    def __init__(self, bench, rig, brokers, stack):
+        self.bench, self.rig, self.brokers, self.problems = bench, rig, brokers, bench.problems
         self.users = self.rig.users
         self.a, self.b, self.c = (stack.enter_context(self.new_node(name)) for name in "abc")
         self.nodes = (self.a, self.b, self.c)
@@ -69,7 +70,9 @@ class Cluster:
         self.numbers = {}
 
     def new_node(self, name):
-        return Node(self.rig.build, name, 2 + "abcd".index(name), self.brokers, self.users)
+        node = Node(self.rig.build, name, 2 + "abcd".index(name), self.brokers, self.users)
+        node.budget = limits.UNLIMITED
+        return node
 
     def load(self, rig, template, users=USERS, connections=16, batch=100, seconds=SECONDS, rate=0,
              count=None):
@@ -84,6 +87,13 @@ class Cluster:
                 self.problems.append(f"cluster, {connections} connections, batches of {batch}: "
                                      f"{key} {result[key]}")
         return result
+
+    def check_road(self, *rigs):
+        """Which road the consumers are on: the figures are those of kernel queues, or it is said."""
+        for rig in rigs:
+            registered, without = rig.queues_registered()
+            if without:
+                self.problems.append(f"cluster: {without} of {registered} subscriptions had no kernel queue")
 
     def taken(self):
         """Messages that nodes have acknowledged to the broker."""
@@ -118,8 +128,11 @@ class Way:
             self.p50.append(result["p50_us"] / 1000)
             self.p99.append(result["p99_us"] / 1000)
 
+    def ratios(self, other):
+        return [a / b for a, b in zip(self.rates, other.rates)]
+
     def of(self, other):
-        return statistics.median(a / b for a, b in zip(self.rates, other.rates))
+        return statistics.median(self.ratios(other))
 
     def row(self, bare):
         of = self.of(bare)
@@ -138,6 +151,7 @@ def measure_alone(cluster):
     for name, rig in (("no broker", cluster.rig), ("linked, alone", cluster.a)):
         template = rig.template("alone", modified(cluster.users))
         drain = rig.start_drain(USERS, "o")
+        cluster.check_road(rig)
         sent = cluster.load(rig, template, count=USERS * MESSAGES // 100)["notifications"]
         rates, p50, p99 = [], [], []
         for _ in range(ROUNDS):
@@ -163,6 +177,7 @@ def measure_rates(cluster):
     cluster.b.users = cluster.c.users = there
     drains = [(cluster.b, cluster.b.start_drain(USERS // 2, "o")),
               (cluster.c, cluster.c.start_drain(USERS // 2, "o", USERS // 2))]
+    cluster.check_road(cluster.b, cluster.c)
     # each message its identifier, and the bare publisher something to send
     bare_sent = cluster.load(a, a_bare, count=10, batch=100)["notifications"]
     nodes_sent = cluster.load(a, a_nodes, count=USERS * MESSAGES // 100)["notifications"]
@@ -213,6 +228,10 @@ def measure_rates(cluster):
         print(f"{'':61} p50     p99     broker   sender    B + C")
         for way, bare in zip(ways, (ways[0], ways[0], ways[2], ways[2])):
             print(way.row(bare))
+            labels = {"what": "nodes", "way": way.name, "connections": connections, "batch": batch}
+            cluster.bench.figures.add("rate", way.rates, "1/s", MORE, **labels)
+            if way is not bare:
+                cluster.bench.figures.add("of_bare", way.ratios(bare), "ratio", MORE, **labels)
         print(f"  A to B and C, of bare to bare consumer: {ways[3].of(ways[0]):.2f}")
 
     for node, drain in drains:
@@ -247,6 +266,8 @@ def latency(cluster, name, host, sender, template, user, report=print):
         "-r", host.registry, "-p", sender.port, "-f", template, "-U", user, "-n", LATENCY_COUNT, "-R",
         LATENCY_RATE], 60)
     push, answer = result["push"], result["answer"]
+    for key in ("p50", "p99"):
+        cluster.bench.figures.add(key, push[key + "_us"], "us", LESS, what="nodes-push", case=name)
     report(f"  {name:42}{push['p50_us']:9,.0f}{push['p99_us']:9,.0f}{push['p999_us']:9,.0f}"
            f"{push['max_us']:9,.0f}   {answer['p50_us']:9,.0f}{answer['p99_us']:9,.0f}")
     if result["lost"] or result["errors"] or result["sent"] != LATENCY_COUNT:
@@ -265,7 +286,7 @@ def measure_latency(cluster):
     for name, host, sender in (("one node, no broker", cluster.rig, cluster.rig),
                                ("PUT at A, session on B", cluster.b, cluster.a)):
         user = f"{cluster.users}{sender is cluster.a:d}-"
-        latency(cluster, name, host, sender, sender.template("latency", newmail(user)), user + "0000")
+        latency(cluster, name, host, sender, sender.template("latency", newmail(user)), user + "000000")
     body, prefix = cluster.rig.path("body"), cluster.users + "z"
     consumer = cluster.brokers.start_bare(prefix, 1, cluster.rig.path("unused"))
     cluster.brokers.publish_bare(prefix, 1, body, LATENCY_COUNT / LATENCY_RATE, 100, LATENCY_RATE)
@@ -310,7 +331,7 @@ def measure_storm(cluster):
         background.start()
         if storm:
             storm.start()
-        latency(cluster, name, cluster.b, cluster.a, cluster.a.template(name[0], newmail(user)), user + "0000")
+        latency(cluster, name, cluster.b, cluster.a, cluster.a.template(name[0], newmail(user)), user + "000000")
         background.join(60)
         if not loads:
             raise BenchError("the load during the storm did not end")
@@ -341,7 +362,7 @@ def measure_bindings(cluster):
         with open(node.path("crowd.out"), "wb") as out:
             crowd = node.start([node.program("bench/crowd"), "-r", node.registry, "-U", node.users + "c",
                                 "-u", str(BOUND_USERS)], "crowd.err", stdout=out)
-        node.wait_for(crowd, "crowd.out", r"ready\n", 60)
+        node.wait_for(crowd, "crowd.out", r"ready\n", 300)
         node.end(node.daemon)
         node.begin(linked=False)
         before = memory(node.daemon.pid, "RssAnon"), memory(node.daemon.pid)
@@ -360,46 +381,22 @@ def measure_bindings(cluster):
               f"{broker[0]:.0f} MiB before, {brokers.memory():.0f} after")
 
 
-def measure_cluster(bench, _templates=None):
-    """For bench/run.py: bench has .rig (with a daemon without a broker) and .problems."""
+def measure_cluster(bench):
+    """For bench/run.py. The daemon without a broker is what the nodes are compared to."""
     try:
-        with Brokers(bench.rig) as brokers, contextlib.ExitStack() as stack:
-            print(f"\nRabbitMQ {brokers.version()}, {BROKERS} broker{'s' * (BROKERS > 1)} on this machine, quorum "
-                  f"queues, no TLS; {brokers.memory() / BROKERS:.0f} MiB each when idle")
-            cluster = Cluster(bench, brokers, stack)
-            measure_alone(cluster)
-            measure_rates(cluster)
-            measure_latency(cluster)
-            measure_storm(cluster)
-            measure_bindings(cluster)
+        with Rig(bench.build) as rig:
+            rig.budget = limits.UNLIMITED
+            rig.start_daemon()
+            with Brokers(rig) as brokers, contextlib.ExitStack() as stack:
+                print(f"\nRabbitMQ {brokers.version()}, {BROKERS} broker{'s' * (BROKERS > 1)} on this machine, quorum "
+                      f"queues, no TLS; sessions with kernel queues; {brokers.memory() / BROKERS:.0f} MiB each when idle")
+                cluster = Cluster(bench, rig, brokers, stack)
+                for measure in (measure_alone, measure_rates, measure_latency, measure_storm, measure_bindings):
+                    bench.progress.step(measure.__name__.removeprefix("measure_"))
+                    measure(cluster)
     except AssertionError as error:  # of the harness
         raise BenchError(error) from None
 
 
-class Alone:
-    """What measure_cluster() needs of bench/run.py."""
-
-    def __init__(self, rig):
-        self.rig, self.problems = rig, []
-
-
-def main():
-    build = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("OCS_BUILD", "build")
-    begin = time.monotonic()
-    sys.stdout.reconfigure(line_buffering=True)
-    try:
-        with Rig(build) as rig:
-            rig.start_daemon()
-            bench = Alone(rig)
-            measure_cluster(bench)
-    except (BenchError, OSError, subprocess.TimeoutExpired) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
-    print(f"\n{time.monotonic() - begin:.0f} s")
-    for problem in bench.problems:
-        print("PROBLEM " + problem)
-    return 1 if bench.problems else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_alone(measure_cluster))

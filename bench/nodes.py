@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from rig import BenchError, Rig, end_with_us
+from rig import BenchError, Rig, cpu_seconds, end_with_us, memory
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 from harness import rabbit  # noqa: E402 pylint: disable=wrong-import-position
@@ -19,20 +19,6 @@ BARE_QUEUE = "bench.bare"
 BROKERS = int(os.environ.get("OCS_BENCH_BROKERS", "1"))
 MEMORY = "vm_memory_high_watermark.absolute = 2GiB"  # the bench is not about its alarm
 TABLES = ("rabbit_route", "rabbit_reverse_route", "rabbit_durable_route", "rabbit_semi_durable_route")
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    """Of a process and its threads, since it began."""
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as text:
-        fields = text.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def memory(pid, which="VmRSS"):
-    """MiB; RssAnon leaves out files that are mapped, as the registry is."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as text:
-        return next(int(line.split()[1]) for line in text if line.startswith(which + ":")) / 1024
 
 
 class Brokers:

@@ -24,7 +24,7 @@
 static const struct {
 	const char *text;
 	unsigned digits;
-} marks_known[] = {{"{n}", 10}, {"{m}", 6}, {"{u}", 4}};
+} marks_known[] = {{"{n}", 10}, {"{m}", 6}, {"{u}", BENCH_USER_DIGITS}};
 #define MARKS_KNOWN (sizeof(marks_known) / sizeof(marks_known[0]))
 
 static char *read_file(const char *file)

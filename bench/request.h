@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BENCH_USER_DIGITS 6 /* of a user's number, behind the prefix, in all programs */
+
 struct bench_mark {
 	size_t at; /* offset in bytes of the request */
 	unsigned digits;

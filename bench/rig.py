@@ -17,9 +17,14 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+
+import limits
+from figures import Figures
+from progress import Progress
 
 ACCOUNT = "bench"
 PR_SET_PDEATHSIG = 1
@@ -47,6 +52,7 @@ password = {password}
 uri = bench://{{user}}@store/{{folder}}/{{message}}
 """
 
+TICKS = os.sysconf("SC_CLK_TCK")
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -67,6 +73,19 @@ def unb64(text):
     return base64.urlsafe_b64decode(text)
 
 
+def cpu_seconds(pid):
+    """Of a process and its threads, since it began."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as text:
+        fields = text.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def memory(pid, which="VmRSS"):
+    """MiB; RssAnon leaves out files that are mapped, as the registry is."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as text:
+        return next(int(line.split()[1]) for line in text if line.startswith(which + ":")) / 1024
+
+
 class Rig:
     """The folder, the processes in it, and how to talk to them."""
 
@@ -81,6 +100,8 @@ class Rig:
         self.port = self.operations_port = self.bare_port = 0
         self.token = ""
         self.drain_logs = ""
+        self.daemon, self.ini = None, ""
+        self.budget = None  # RLIMIT_MSGQUEUE of whoever makes queues; None: as it is
         self.microhttpd = "libmicrohttpd"
 
     def __enter__(self):
@@ -111,10 +132,16 @@ class Rig:
             out.write(text)
         return self.path(name)
 
+    def as_consumer(self):
+        """In the child, of one that makes queues."""
+        end_with_us()
+        if self.budget is not None:
+            limits.set_budget(self.budget)
+
     def start(self, command, log, **keywords):
         with open(self.path(log), "ab") as out:
-            keywords = {"stdout": out, "stderr": out, **keywords}
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=end_with_us, **keywords)
+            keywords = {"stdout": out, "stderr": out, "preexec_fn": end_with_us, **keywords}
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **keywords)
         self.processes.append(process)
         return process
 
@@ -152,12 +179,13 @@ class Rig:
         """more: further sections of the ini; log: another one for each start."""
         password, salt = secrets.token_urlsafe(16), secrets.token_bytes(8)
         hashed = "{SSHA}" + b64(hashlib.sha1(password.encode() + salt).digest() + salt)
-        ini = self.write("ocsmanager.ini", INI.format(
+        self.ini = self.write("ocsmanager.ini", INI.format(
             threads=THREADS, connections=CONNECTIONS, user=ACCOUNT, password=hashed, replica=replica) + more)
-        daemon = self.start([self.program("ocsmanager"), "-c", ini, "-f"], log)
+        daemon = self.start([self.program("ocsmanager"), "-c", self.ini, "-f"], log)
         self.port = int(self.wait_for(daemon, log, r"listening on \S+:(\d+)")[1])
         self.operations_port = int(self.wait_for(daemon, log, r"operations on \S+:(\d+)")[1])
         self.token = self.log_in(password)
+        self.daemon = daemon
         return daemon
 
     def request(self, method, path, body, cookies="", port=None):
@@ -203,6 +231,16 @@ class Rig:
                 values[name] = float(value)
         return values
 
+    def queues_registered(self):
+        """How many queues subscriptions have, and how many of them live without one of the kernel."""
+        done = subprocess.run([self.program("ocsctl"), "-c", self.ini, "status", "--json"], text=True, check=False,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        try:
+            queues = json.loads(done.stdout)["queues"]
+            return int(queues["registered"]), int(queues["spill_only"])
+        except (ValueError, KeyError, TypeError):
+            raise BenchError(f"ocsctl status: {done.stdout[-500:]} {done.stderr[-500:]}") from None
+
     # ---- what it is compared to, and who listens
 
     def start_bare(self, reply):
@@ -214,16 +252,16 @@ class Rig:
         self.microhttpd = self.log("bare.log").splitlines()[0]
         return bare
 
-    def start_drain(self, users, tables, first=0):
-        """Users from the first-th on."""
+    def start_drain(self, users, tables, first=0, in_one=0, limit=60):
+        """Users from the first-th on; in_one: so many in one context, 0: all."""
         self.drain_logs = f"drain-{tables}"
         log = self.drain_logs + ".out"
         with open(self.path(log), "wb") as out:
             drain = self.start([self.program("bench/drain"), "-r", self.registry, "-U", self.users,
-                                "-u", str(users), "-o", str(first), "-t", tables],
-                               self.drain_logs + ".err", stdout=out)
+                                "-u", str(users), "-o", str(first), "-t", tables, "-x", str(in_one)],
+                               self.drain_logs + ".err", stdout=out, preexec_fn=self.as_consumer)
         try:
-            self.wait_for(drain, log, r"ready\n", 60)
+            self.wait_for(drain, log, r"ready\n", limit)
         except BenchError as error:
             raise BenchError(f"{error}\n{self.log(self.drain_logs + '.err')}") from None
         return drain
@@ -242,8 +280,35 @@ class Rig:
         """Runs load or latency to its end; returns its JSON."""
         done = subprocess.run([self.program("bench/" + name), *map(str, arguments)], text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, timeout=limit,
-                              preexec_fn=end_with_us, check=False)
+                              preexec_fn=self.as_consumer, check=False)
         try:
             return json.loads(done.stdout)
         except ValueError:
             raise BenchError(f"{name} failed ({done.returncode}): {done.stderr[-2000:]}") from None
+
+
+class Alone:
+    """What a part needs of bench/run.py, where it runs alone."""
+
+    def __init__(self, build):
+        self.build, self.problems, self.figures, self.progress = build, [], Figures(), Progress()
+        self.shared = limits.own_queues()
+
+
+def run_alone(measure):
+    """main() of a file that bench/run.py runs among others: measure(bench), with the build that the command line
+    or OCS_BUILD names. Returns the exit status."""
+    begin = time.monotonic()
+    sys.stdout.reconfigure(line_buffering=True)
+    bench = Alone(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("OCS_BUILD", "build"))
+    try:
+        measure(bench)
+    except (BenchError, OSError, subprocess.TimeoutExpired) as error:
+        bench.progress.clear()
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    bench.progress.clear()
+    print(f"\n{time.monotonic() - begin:.0f} s")
+    for problem in bench.problems:
+        print("PROBLEM " + problem)
+    return 1 if bench.problems else 0

@@ -303,7 +303,7 @@ static int open_sessions(struct bench *bench, const char *prefix)
 		struct slot *slot = &bench->slots[i];
 		uint32_t error;
 
-		snprintf(user, sizeof(user), "%s%04u", prefix, i);
+		snprintf(user, sizeof(user), "%s%0*u", prefix, BENCH_USER_DIGITS, i);
 		error = ocsemsmdb_connect(bench->server, &caller, &connect, &connected,
 		                          &slot->session);
 		if (error != 0 || subscribe(slot) != 0) {

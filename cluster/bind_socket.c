@@ -15,10 +15,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #define CONNECTIONS_MAX 4096 /* the rest waits in the backlog */
 #define BACKLOG         4096
@@ -27,13 +27,11 @@
 #define PAUSE_MS        100 /* after the system had no descriptor for us */
 
 struct bind_request {
-	TAILQ_ENTRY(bind_request) next;
+	struct bind_request *prev, *next;
 	int fd;
 	uint64_t deadline;
 	char *user; /* NULL: the request has not come yet */
 };
-
-TAILQ_HEAD(bind_requests, bind_request);
 
 struct ocs_bind_socket {
 	ocs_bind_socket_ask_fn *ask;
@@ -44,7 +42,7 @@ struct ocs_bind_socket {
 	int listener, epoll, wake;
 	atomic_bool stopping;
 	pthread_t thread;
-	struct bind_requests requests; /* the earliest deadline first */
+	struct bind_request *requests; /* the earliest deadline first */
 	unsigned n_requests;
 	bool listening; /* the listener is in the epoll set */
 	uint64_t pause; /* no accepting before */
@@ -54,7 +52,7 @@ struct ocs_bind_socket {
 
 static void hang_up(struct ocs_bind_socket *bind_socket, struct bind_request *request)
 {
-	TAILQ_REMOVE(&bind_socket->requests, request, next);
+	DL_DELETE(bind_socket->requests, request);
 	bind_socket->n_requests--;
 	close(request->fd);
 	free(request->user);
@@ -99,7 +97,7 @@ static void ask(struct ocs_bind_socket *bind_socket, struct bind_request *reques
 static void set_deadline(struct ocs_bind_socket *bind_socket, struct bind_request *request)
 {
 	request->deadline = ocs_clock_ms() + OCS_BIND_ANSWER_MS;
-	TAILQ_INSERT_TAIL(&bind_socket->requests, request, next);
+	DL_APPEND(bind_socket->requests, request);
 }
 
 static void read_request(struct ocs_bind_socket *bind_socket, struct bind_request *request)
@@ -116,7 +114,7 @@ static void read_request(struct ocs_bind_socket *bind_socket, struct bind_reques
 		hang_up(bind_socket, request);
 		return;
 	}
-	TAILQ_REMOVE(&bind_socket->requests, request, next);
+	DL_DELETE(bind_socket->requests, request);
 	set_deadline(bind_socket, request);
 	ask(bind_socket, request, true, false);
 }
@@ -168,7 +166,7 @@ static void listen_if(struct ocs_bind_socket *bind_socket, uint64_t now)
 
 static int wait_ms(const struct ocs_bind_socket *bind_socket, uint64_t now)
 {
-	const struct bind_request *first = TAILQ_FIRST(&bind_socket->requests);
+	const struct bind_request *first = bind_socket->requests;
 	int wait = first == NULL ? -1 : first->deadline <= now ? 0 : (int)(first->deadline - now);
 
 	return !bind_socket->listening && (wait < 0 || wait > PAUSE_MS) ? PAUSE_MS : wait;
@@ -179,8 +177,7 @@ static void end_late(struct ocs_bind_socket *bind_socket)
 	uint64_t now = ocs_clock_ms();
 	struct bind_request *request;
 
-	while ((request = TAILQ_FIRST(&bind_socket->requests)) != NULL &&
-	       request->deadline <= now) {
+	while ((request = bind_socket->requests) != NULL && request->deadline <= now) {
 		if (request->user == NULL)
 			hang_up(bind_socket, request);
 		else
@@ -192,8 +189,8 @@ static void ask_all(struct ocs_bind_socket *bind_socket)
 {
 	struct bind_request *request, *next;
 
-	for (request = TAILQ_FIRST(&bind_socket->requests); request != NULL; request = next) {
-		next = TAILQ_NEXT(request, next);
+	DL_FOREACH_SAFE(bind_socket->requests, request, next)
+	{
 		if (request->user != NULL)
 			ask(bind_socket, request, false, false);
 	}
@@ -231,10 +228,8 @@ static void *bind_socket_serve(void *arg)
 
 static void bind_socket_free(struct ocs_bind_socket *bind_socket)
 {
-	struct bind_request *request;
-
-	while ((request = TAILQ_FIRST(&bind_socket->requests)) != NULL)
-		hang_up(bind_socket, request);
+	while (bind_socket->requests != NULL)
+		hang_up(bind_socket, bind_socket->requests);
 	if (bind_socket->listener >= 0)
 		close(bind_socket->listener);
 	if (bind_socket->epoll >= 0)
@@ -284,8 +279,7 @@ int ocs_bind_socket_start(const char *folder, ocs_bind_socket_ask_fn *ask_fn, vo
 
 	*socket_r = NULL;
 	if (bind_socket == NULL)
-		return ocs_error_set(error, "out of memory");
-	TAILQ_INIT(&bind_socket->requests);
+		return ocs_error_memory(error);
 	bind_socket->ask = ask_fn;
 	bind_socket->arg = arg;
 	bind_socket->status = status;

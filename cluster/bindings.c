@@ -46,7 +46,7 @@ static enum ocs_bind_socket_answer ask(void *arg, const char *user, bool first,
 	struct ocs_binding *binding;
 	bool asked = false;
 
-	if (user[0] == OCS_BINDINGS_OWN_KEY) {
+	if (user[0] == OCS_MESSAGE_OWN_KEY) {
 		snprintf(text, OCS_BIND_TEXT_MAX, "not a valid user name");
 		return OCS_BIND_NO;
 	}
@@ -93,7 +93,7 @@ bool ocs_bindings_saw(struct ocs_bindings *bindings, const char *key)
 	struct ocs_binding *binding;
 	bool present;
 
-	if (len == 0 || len == OCS_MESSAGE_KEY_SIZE || key[0] == OCS_BINDINGS_OWN_KEY)
+	if (len == 0 || len == OCS_MESSAGE_KEY_SIZE || key[0] == OCS_MESSAGE_OWN_KEY)
 		return false;
 	pthread_mutex_lock(&bindings->lock);
 	binding = ocs_bindings_find(bindings, key);
@@ -105,6 +105,16 @@ bool ocs_bindings_saw(struct ocs_bindings *bindings, const char *key)
 	present = binding != NULL && binding->present;
 	pthread_mutex_unlock(&bindings->lock);
 	return present;
+}
+
+bool ocs_bindings_has(struct ocs_bindings *bindings, const char *key)
+{
+	bool found;
+
+	pthread_mutex_lock(&bindings->lock);
+	found = ocs_bindings_find(bindings, key) != NULL;
+	pthread_mutex_unlock(&bindings->lock);
+	return found;
 }
 
 /* ---- start and stop ---- */
@@ -125,13 +135,12 @@ int ocs_bindings_start(const struct ocs_link_settings *settings, const char *reg
 
 	*bindings_r = NULL;
 	if (bindings == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	bindings->settings = settings;
 	bindings->status = status;
 	bindings->log = log;
 	bindings->down_since = ocs_clock_ms();
 	pthread_mutex_init(&bindings->lock, NULL);
-	ocs_bindings_table_init(bindings);
 	if (ocs_broker_loop_init(&bindings->loop, settings, status, log, &ocs_bindings_calls,
 	                         bindings, error) != 0 ||
 	    ocs_bind_socket_start(registry_folder, ask, bindings, status, &bindings->bind_socket,

@@ -34,5 +34,7 @@ void ocs_bindings_visit(void *bindings, struct ocs_registry *registry);
 /* A message for this key arrived. A key that is not known becomes known as bound and without a
  * session, and so is unbound in due time. Whether the user has a session here. Any thread. */
 bool ocs_bindings_saw(struct ocs_bindings *bindings, const char *key);
+/* Whether a routing key is bound, or about to be. Any thread. */
+bool ocs_bindings_has(struct ocs_bindings *bindings, const char *key);
 
 #endif

@@ -21,7 +21,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include <uthash.h>
 
@@ -29,9 +28,6 @@
 #include "cluster/broker_loop.h"
 #include "cluster/bind_socket.h"
 #include "cluster/message.h"
-
-/* Keys of our own begin with a byte that no user name has. */
-#define OCS_BINDINGS_OWN_KEY '\001'
 
 enum ocs_binding_state {
 	OCS_BINDING_WANTED,  /* to be bound: in urgent or bulk */
@@ -45,7 +41,7 @@ enum ocs_binding_state {
 
 struct ocs_binding {
 	UT_hash_handle hh; /* by key */
-	TAILQ_ENTRY(ocs_binding) next;
+	struct ocs_binding *prev, *next;
 	size_t index; /* in all */
 	enum ocs_binding_state state;
 	bool urgent;           /* in that list, or was when it was sent: somebody may wait */
@@ -56,8 +52,6 @@ struct ocs_binding {
 	char *user;            /* NULL: only the key is known, which is a digest */
 	char key[];
 };
-
-TAILQ_HEAD(ocs_binding_list, ocs_binding);
 
 /* Eight channels bind three times as fast as one. What is urgent waits for CHANNEL_MAX others at
  * most. */
@@ -105,22 +99,22 @@ struct ocs_bindings {
 	struct ocs_bind_socket *bind_socket;
 	struct ocs_broker_loop loop;
 	struct ocs_binder binder;
-	bool visited; /* of the visits alone: all users were looked at */
-	bool told;    /* likewise: that they could not */
+	bool visited;       /* of the visits alone: all users were looked at */
+	bool told;          /* likewise: that they could not */
+	uint64_t stores_at; /* likewise: when all stores were looked for, ms */
 
 	pthread_mutex_t lock; /* of all that follows */
 	struct ocs_binding *table;
 	struct ocs_binding **all; /* every entry, in no order */
 	size_t n_all, max_all, cursor;
 	size_t counts[OCS_BINDING_STATES];
-	struct ocs_binding_list urgent, bulk, gone;
-	uint64_t down_since; /* ms; 0: the connection is up */
+	struct ocs_binding *urgent, *bulk, *gone; /* lists */
+	uint64_t down_since;                      /* ms; 0: the connection is up */
 	bool refused;
 };
 
 /* ---- bindings_table.c: all with the lock held ---- */
 
-void ocs_bindings_table_init(struct ocs_bindings *bindings);
 void ocs_bindings_table_free(struct ocs_bindings *bindings);
 struct ocs_binding *ocs_bindings_find(struct ocs_bindings *bindings, const char *key);
 /* A new entry; user may be NULL. NULL: no memory, or too many. */

@@ -9,20 +9,60 @@
 #include <malloc.h>
 #include <string.h>
 #include <syslog.h>
+#include <utlist.h>
 
 #include <talloc.h>
 
+#include "registry/bind_request.h"
 #include "registry/registry.h"
 #include "base/plural.h"
 
-#define LOOK_MAX 200  /* users a visit looks at */
-#define STEP_MAX 2000 /* and looks for */
+#define LOOK_MAX  200   /* users a visit looks at */
+#define STEP_MAX  2000  /* and looks for */
+#define STORES_MS 60000 /* all stores are looked for so often */
 
 struct look {
 	struct ocs_binding *binding;
 	const char *user; /* never changes once it is set */
 	int present;      /* -1: could not be told */
 };
+
+/* bindings->lock is held. Whether there was room. */
+static bool want(struct ocs_bindings *bindings, const char *name)
+{
+	char key[OCS_MESSAGE_KEY_SIZE];
+	struct ocs_binding *binding;
+
+	ocs_message_key(name, key);
+	binding = ocs_bindings_find(bindings, key);
+	if (binding == NULL)
+		binding = ocs_bindings_add(bindings, key, name, OCS_BINDING_WANTED);
+	if (binding != NULL)
+		ocs_bindings_want(bindings, binding, false);
+	return binding != NULL;
+}
+
+static int visit_store(const char *backend, const char *backend_user, void *arg)
+{
+	struct ocs_bindings *bindings = arg;
+	char name[OCS_USER_MAX + 1];
+
+	if (ocs_bind_store_name(name, backend, backend_user) != 0)
+		return 0;
+	pthread_mutex_lock(&bindings->lock);
+	(void)want(bindings, name);
+	pthread_mutex_unlock(&bindings->lock);
+	return 0;
+}
+
+/* The stores that sessions see: of those whose library was not answered too. */
+static void visit_stores(struct ocs_bindings *bindings, struct ocs_registry *registry, uint64_t now)
+{
+	if (bindings->stores_at != 0 && now - bindings->stores_at < STORES_MS)
+		return;
+	bindings->stores_at = now;
+	(void)ocs_registry_store_each(registry, visit_store, bindings, NULL);
+}
 
 /* At the first visit: everybody who has queues. */
 static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *registry)
@@ -41,19 +81,7 @@ static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *regist
 	bindings->visited = true;
 	pthread_mutex_lock(&bindings->lock);
 	for (size_t i = 0; i < n; i++) {
-		char key[OCS_MESSAGE_KEY_SIZE];
-		struct ocs_binding *binding;
-
-		if (users[i]->n_queues == 0)
-			continue;
-		ocs_message_key(users[i]->user, key);
-		binding = ocs_bindings_find(bindings, key);
-		if (binding == NULL)
-			binding =
-			        ocs_bindings_add(bindings, key, users[i]->user, OCS_BINDING_WANTED);
-		if (binding != NULL)
-			ocs_bindings_want(bindings, binding, false);
-		else
+		if (users[i]->n_queues > 0 && !want(bindings, users[i]->user))
 			left++;
 	}
 	ocs_bindings_gauge(bindings);
@@ -72,7 +100,7 @@ static size_t choose(struct ocs_bindings *bindings, struct look looks[LOOK_MAX])
 	struct ocs_binding *binding;
 	size_t n = 0;
 
-	TAILQ_FOREACH(binding, &bindings->gone, next)
+	DL_FOREACH(bindings->gone, binding)
 	{
 		if (n == LOOK_MAX)
 			return n;
@@ -88,13 +116,29 @@ static size_t choose(struct ocs_bindings *bindings, struct look looks[LOOK_MAX])
 	return n;
 }
 
+/* Whether a session sees that store. */
+static int is_seen(struct ocs_registry *registry, const char *backend, const char *backend_user)
+{
+	char **users;
+	size_t n;
+
+	if (ocs_registry_store_users(registry, NULL, backend, backend_user, &users, &n, NULL) !=
+	    OCS_STORE_OK)
+		return -1;
+	talloc_free(users);
+	return n > 0;
+}
+
 static int has_session(struct ocs_registry *registry, const char *name)
 {
+	char backend[OCS_USER_MAX + 1], backend_user[OCS_USER_MAX + 1];
 	struct ocs_registry_user *user;
 	int present;
 
 	if (name == NULL)
 		return 0;
+	if (ocs_bind_store_get(name, backend, backend_user) == 0)
+		return is_seen(registry, backend, backend_user);
 	if (ocs_registry_user_get(registry, NULL, name, &user, NULL) != OCS_STORE_OK)
 		return -1;
 	present = user->n_queues > 0;
@@ -135,6 +179,7 @@ void ocs_bindings_visit(void *arg, struct ocs_registry *registry)
 
 	if (!bindings->visited)
 		visit_all(bindings, registry);
+	visit_stores(bindings, registry, now);
 	pthread_mutex_lock(&bindings->lock);
 	n = choose(bindings, looks);
 	pthread_mutex_unlock(&bindings->lock);
@@ -143,7 +188,7 @@ void ocs_bindings_visit(void *arg, struct ocs_registry *registry)
 	pthread_mutex_lock(&bindings->lock);
 	for (size_t i = 0; i < n; i++)
 		apply(bindings, &looks[i], now);
-	work = !TAILQ_EMPTY(&bindings->bulk) || !TAILQ_EMPTY(&bindings->urgent);
+	work = bindings->bulk != NULL || bindings->urgent != NULL;
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
 	if (work)

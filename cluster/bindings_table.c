@@ -8,16 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #define BINDINGS_MAX 1000000
 #define YOUNG_MS     60000 /* far more than the broker needs to write it down */
-
-void ocs_bindings_table_init(struct ocs_bindings *bindings)
-{
-	TAILQ_INIT(&bindings->urgent);
-	TAILQ_INIT(&bindings->bulk);
-	TAILQ_INIT(&bindings->gone);
-}
 
 void ocs_bindings_table_free(struct ocs_bindings *bindings)
 {
@@ -33,8 +27,8 @@ void ocs_bindings_table_free(struct ocs_bindings *bindings)
 
 /* ---- lists by state ---- */
 
-static struct ocs_binding_list *list_of(struct ocs_bindings *bindings,
-                                        const struct ocs_binding *binding)
+static struct ocs_binding **list_of(struct ocs_bindings *bindings,
+                                    const struct ocs_binding *binding)
 {
 	switch (binding->state) {
 	case OCS_BINDING_WANTED:
@@ -50,23 +44,23 @@ static struct ocs_binding_list *list_of(struct ocs_bindings *bindings,
 
 static void leave(struct ocs_bindings *bindings, struct ocs_binding *binding)
 {
-	struct ocs_binding_list *list = list_of(bindings, binding);
+	struct ocs_binding **list = list_of(bindings, binding);
 
 	if (list != NULL)
-		TAILQ_REMOVE(list, binding, next);
+		DL_DELETE(*list, binding);
 	bindings->counts[binding->state]--;
 }
 
 static void enter(struct ocs_bindings *bindings, struct ocs_binding *binding,
                   enum ocs_binding_state state)
 {
-	struct ocs_binding_list *list;
+	struct ocs_binding **list;
 
 	binding->state = state;
 	bindings->counts[state]++;
 	list = list_of(bindings, binding);
 	if (list != NULL)
-		TAILQ_INSERT_TAIL(list, binding, next);
+		DL_APPEND(*list, binding);
 }
 
 static void move(struct ocs_bindings *bindings, struct ocs_binding *binding,
@@ -180,10 +174,10 @@ void ocs_bindings_unwant(struct ocs_bindings *bindings, struct ocs_binding *bind
 
 struct ocs_binding *ocs_bindings_take(struct ocs_bindings *bindings, bool *bind_r)
 {
-	struct ocs_binding *binding = TAILQ_FIRST(&bindings->urgent);
+	struct ocs_binding *binding = bindings->urgent;
 
 	if (binding == NULL)
-		binding = TAILQ_FIRST(&bindings->bulk);
+		binding = bindings->bulk;
 	if (binding == NULL)
 		return NULL;
 	*bind_r = binding->state == OCS_BINDING_WANTED;

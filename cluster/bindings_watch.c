@@ -12,7 +12,6 @@
  */
 #include "cluster/bindings_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define WATCH_MS  5000
@@ -21,8 +20,7 @@
 
 void ocs_bindings_marker(const struct ocs_link_settings *settings, char key[OCS_MESSAGE_KEY_SIZE])
 {
-	snprintf(key, OCS_MESSAGE_KEY_SIZE, "%c%.*s", OCS_BINDINGS_OWN_KEY, OCS_NODE_NAME_MAX,
-	         settings->node);
+	ocs_message_node_key(settings->node, key);
 }
 
 static const char *queue_name(const struct ocs_bindings_watch *watch)
@@ -77,9 +75,7 @@ static enum ocs_broker_result probe(struct ocs_bindings_watch *watch, struct ocs
 {
 	const struct ocs_link_settings *settings = watch->bindings->settings;
 	char key[OCS_MESSAGE_KEY_SIZE];
-	amqp_table_entry_t header = {.key = amqp_cstring_bytes("ocs-origin"),
-	                             .value = {.kind = AMQP_FIELD_KIND_UTF8,
-	                                       .value.bytes = amqp_cstring_bytes(settings->node)}};
+	amqp_table_entry_t header = ocs_amqp_entry("ocs-origin", ocs_amqp_text(settings->node));
 	amqp_basic_properties_t properties = {
 	        ._flags = AMQP_BASIC_HEADERS_FLAG | AMQP_BASIC_EXPIRATION_FLAG |
 	                  AMQP_BASIC_APP_ID_FLAG,

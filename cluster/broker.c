@@ -65,21 +65,10 @@ static amqp_socket_t *new_tls_socket(const struct ocs_link_settings *settings,
 	return socket;
 }
 
-static amqp_table_entry_t entry_of(const char *key, amqp_field_value_t value)
-{
-	return (amqp_table_entry_t){.key = amqp_cstring_bytes(key), .value = value};
-}
-
-static amqp_table_entry_t text_entry(const char *key, const char *text)
-{
-	return entry_of(key, (amqp_field_value_t){.kind = AMQP_FIELD_KIND_UTF8,
-	                                          .value.bytes = amqp_cstring_bytes(text)});
-}
-
 static amqp_table_entry_t yes_entry(const char *key)
 {
-	return entry_of(key,
-	                (amqp_field_value_t){.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1});
+	return ocs_amqp_entry(
+	        key, (amqp_field_value_t){.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1});
 }
 
 static amqp_rpc_reply_t login(struct ocs_broker *broker, const struct ocs_broker_uri *uri,
@@ -93,14 +82,14 @@ static amqp_rpc_reply_t login(struct ocs_broker *broker, const struct ocs_broker
 	        yes_entry("authentication_failure_close"),
 	};
 	amqp_table_entry_t properties[] = {
-	        text_entry("product", "OCSManager"),
-	        text_entry("version", OCS_VERSION),
-	        text_entry("connection_name", name),
-	        entry_of("capabilities",
-	                 (amqp_field_value_t){
-	                         .kind = AMQP_FIELD_KIND_TABLE,
-	                         .value.table = {sizeof(capabilities) / sizeof(*capabilities),
-	                                         capabilities}}),
+	        ocs_amqp_entry("product", ocs_amqp_text("OCSManager")),
+	        ocs_amqp_entry("version", ocs_amqp_text(OCS_VERSION)),
+	        ocs_amqp_entry("connection_name", ocs_amqp_text(name)),
+	        ocs_amqp_entry("capabilities",
+	                       (amqp_field_value_t){
+	                               .kind = AMQP_FIELD_KIND_TABLE,
+	                               .value.table = {sizeof(capabilities) / sizeof(*capabilities),
+	                                               capabilities}}),
 	};
 	amqp_table_t table = {sizeof(properties) / sizeof(*properties), properties};
 
@@ -151,7 +140,7 @@ static enum ocs_broker_result say_login(struct ocs_broker *broker, const amqp_rp
 		              broker->peer, broker->user, why.text);
 		return OCS_BROKER_REFUSED;
 	}
-	ocs_error_set(error, "%s: %.400s", broker->peer, why.text);
+	ocs_error_wrap(error, &why, "%s: %.400s", broker->peer, why.text);
 	return result;
 }
 
@@ -203,10 +192,10 @@ static enum ocs_broker_result open_uri(struct ocs_broker *broker,
 	if (uri->info.ssl)
 		socket = new_tls_socket(settings, broker->connection, &why);
 	else if ((socket = amqp_tcp_socket_new(broker->connection)) == NULL)
-		ocs_error_set(&why, "out of memory");
+		ocs_error_memory(&why);
 	if (socket == NULL) {
-		ocs_error_set(error, "%s: %.400s", broker->peer, why.text);
-		return OCS_BROKER_REFUSED;
+		ocs_error_wrap(error, &why, "%s: %.400s", broker->peer, why.text);
+		return why.no_memory ? OCS_BROKER_LOST : OCS_BROKER_REFUSED;
 	}
 	status = amqp_socket_open_noblock(socket, uri->info.host, uri->info.port, &left);
 	if (status != AMQP_STATUS_OK)
@@ -245,7 +234,7 @@ static enum ocs_broker_result try_uri(const struct ocs_link_settings *settings, 
 	if (broker == NULL || (broker->connection = amqp_new_connection()) == NULL) {
 		free(broker);
 		ocs_broker_uri_free(&uri);
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return OCS_BROKER_LOST;
 	}
 	broker->fd = -1;
@@ -269,9 +258,8 @@ enum ocs_broker_result ocs_broker_open(const struct ocs_link_settings *settings,
 {
 	unsigned count = ocs_broker_uri_count(settings->uri);
 	enum ocs_broker_result worst = OCS_BROKER_LOST;
-	struct ocs_error first;
+	struct ocs_error first = {.text = ""};
 
-	first.text[0] = '\0';
 	for (unsigned i = 0; i < count; i++) {
 		enum ocs_broker_result result =
 		        try_uri(settings, *next % count, name, broker_r, error);

@@ -8,19 +8,6 @@
 
 #define DOING_MAX 320 /* the name of a queue has at most 255 bytes */
 
-static amqp_table_entry_t text_argument(const char *key, const char *text)
-{
-	return (amqp_table_entry_t){
-	        .key = amqp_cstring_bytes(key),
-	        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(text)}};
-}
-
-static amqp_table_entry_t number_argument(const char *key, int64_t number)
-{
-	return (amqp_table_entry_t){.key = amqp_cstring_bytes(key),
-	                            .value = {.kind = AMQP_FIELD_KIND_I64, .value.i64 = number}};
-}
-
 /* Since RabbitMQ 4 a quorum queue throws a message away that came back 20 times, be it from
  * basic.nack, a closed channel or a lost connection, unless its limit is -1. Before, there was no
  * limit, and -1 was taken for one. */
@@ -80,7 +67,7 @@ static enum ocs_broker_result declare(struct ocs_broker *broker, amqp_channel_t 
 
 	snprintf(doing, sizeof(doing), "declaring queue \"%.255s\"", queue);
 	if (limits_deliveries(broker)) {
-		arguments[count] = number_argument("x-delivery-limit", -1);
+		arguments[count] = ocs_amqp_entry("x-delivery-limit", ocs_amqp_number(-1));
 		table.num_entries = count + 1;
 		result = declare_unlimited(broker, queue, table, doing, &done, error);
 		if (result != OCS_BROKER_OK || done)
@@ -124,7 +111,7 @@ enum ocs_broker_result ocs_broker_declare_exchange(struct ocs_broker *broker,
 enum ocs_broker_result ocs_broker_declare_queue(struct ocs_broker *broker, amqp_channel_t channel,
                                                 const char *queue, struct ocs_error *error)
 {
-	amqp_table_entry_t arguments[2] = {text_argument("x-queue-type", "quorum")};
+	amqp_table_entry_t arguments[2] = {ocs_amqp_entry("x-queue-type", ocs_amqp_text("quorum"))};
 
 	return declare(broker, channel, queue, arguments, 1, error);
 }
@@ -135,10 +122,11 @@ enum ocs_broker_result ocs_broker_declare_node_queue(struct ocs_broker *broker,
                                                      bool *existed_r, struct ocs_error *error)
 {
 	amqp_table_entry_t arguments[5] = {
-	        text_argument("x-queue-type", "quorum"),
-	        number_argument("x-expires", (int64_t)settings->queue_expires * 1000),
-	        number_argument("x-max-length", settings->queue_length),
-	        text_argument("x-overflow", "reject-publish"),
+	        ocs_amqp_entry("x-queue-type", ocs_amqp_text("quorum")),
+	        ocs_amqp_entry("x-expires",
+	                       ocs_amqp_number((int64_t)settings->queue_expires * 1000)),
+	        ocs_amqp_entry("x-max-length", ocs_amqp_number(settings->queue_length)),
+	        ocs_amqp_entry("x-overflow", ocs_amqp_text("reject-publish")),
 	};
 	enum ocs_broker_result result;
 	uint64_t messages;
@@ -157,7 +145,7 @@ enum ocs_broker_result ocs_broker_declare_node_queue(struct ocs_broker *broker,
 enum ocs_broker_result ocs_broker_lock(struct ocs_broker *broker, amqp_channel_t channel,
                                        const char *name, bool *taken_r, struct ocs_error *error)
 {
-	amqp_table_entry_t arguments[] = {text_argument("x-queue-type", "classic")};
+	amqp_table_entry_t arguments[] = {ocs_amqp_entry("x-queue-type", ocs_amqp_text("classic"))};
 	amqp_table_t table = {1, arguments};
 	amqp_channel_close_ok_t ok = {0};
 	char doing[DOING_MAX];

@@ -174,7 +174,7 @@ static void *broker_loop_run(void *arg)
 	snprintf(name, sizeof(name), "ocs-%s", ocs_link_connection_word(loop->calls->which));
 	pthread_setname_np(pthread_self(), name);
 	while (!atomic_load(&loop->ending)) {
-		struct ocs_error error = {""};
+		struct ocs_error error = {.text = ""};
 		enum ocs_broker_result result = connection(loop, &error);
 		bool again = result != OCS_BROKER_OK && !loop->quiet && !atomic_load(&loop->ending);
 

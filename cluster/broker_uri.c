@@ -125,7 +125,7 @@ int ocs_broker_uri_parse(const char *uris, unsigned n, struct ocs_broker_uri *ur
 		return ocs_error_set(error, "URI %u of the broker is empty", n + 1);
 	uri->text = strndup(start, len);
 	if (uri->text == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	uri->size = len + 1;
 	wrong = check(uri);
 	if (wrong == NULL)

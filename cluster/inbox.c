@@ -109,7 +109,7 @@ static void offline(void *arg)
 	ocs_inbox_take_answers(arg);
 }
 
-static const struct ocs_broker_loop_calls calls = {
+const struct ocs_broker_loop_calls ocs_inbox_calls = {
         .which = OCS_LINK_CONSUME,
         .hangs = 60000, /* a turn may declare queues, ten seconds each */
         .set_up = set_up,
@@ -148,7 +148,7 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
 
 	*inbox_r = NULL;
 	if (inbox == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	inbox->settings = settings;
 	inbox->host = *host;
 	inbox->status = status;
@@ -157,8 +157,9 @@ int ocs_inbox_start(const struct ocs_link_settings *settings, const struct ocs_i
 	init_consumer(inbox, INBOX_INGEST, settings->ingest_queue);
 	init_consumer(inbox, INBOX_NODE, settings->node_queue);
 	inbox->mailbox = ocs_inbox_mailbox_new(&inbox->loop);
-	ocs_error_set(error, "out of memory");
-	if (ocs_broker_loop_init(&inbox->loop, settings, status, log, &calls, inbox, error) != 0 ||
+	ocs_error_memory(error);
+	if (ocs_broker_loop_init(&inbox->loop, settings, status, log, &ocs_inbox_calls, inbox,
+	                         error) != 0 ||
 	    inbox->mailbox == NULL || ocs_broker_loop_start(&inbox->loop, error) != 0) {
 		inbox_free(inbox);
 		return -1;

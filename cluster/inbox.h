@@ -41,6 +41,7 @@
 #include "notify/dispatch.h"
 
 struct ocs_inbox;
+struct ocs_message;
 
 struct ocs_inbox_host {
 	void *arg;
@@ -55,6 +56,10 @@ struct ocs_inbox_host {
 	/* A message came for this routing key: if the user has no session here, the binding is
 	 * stale. Returns whether they have one. */
 	bool (*saw)(void *arg, const char *key);
+	/* Whether that routing key is bound, or about to be. */
+	bool (*has)(void *arg, const char *key);
+	/* Takes over a message to one node, which is sent if it can be. */
+	void (*tell)(void *arg, struct ocs_message *message);
 	/* 0 while documents can be done; else it stops taking them from the ingest queue. */
 	int (*health)(void *arg, struct ocs_error *reason);
 };

@@ -242,7 +242,7 @@ static void tell(struct ocs_inbox *inbox)
 	const struct inbox_channel *channels[] = {&inbox->consumers[INBOX_NODE].channel,
 	                                          &inbox->consumers[INBOX_INGEST].channel,
 	                                          &inbox->dead.channel};
-	struct ocs_error now = {""};
+	struct ocs_error now = {.text = ""};
 	bool passes = true;
 	size_t len = 0;
 

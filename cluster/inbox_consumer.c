@@ -160,7 +160,11 @@ static void take_node(struct inbox_message *message, const struct ocs_inbox_enve
 		return;
 	}
 	note_lag(inbox, envelope->accepted_at);
-	if (!envelope->has_cc && !inbox->host.saw(inbox->host.arg, message->key))
+	message->for_store =
+	        message->for_store ||
+	        (envelope->store[0] != '\0' && inbox->host.has(inbox->host.arg, envelope->store));
+	if (!envelope->has_cc && !message->no_user && !message->for_store &&
+	    !inbox->host.saw(inbox->host.arg, message->key))
 		OCS_LINK_COUNT(inbox->status, node_nosession, 1);
 }
 

@@ -115,7 +115,8 @@ static enum body_type type_of(const struct ocs_inbox_input *input, struct ocs_re
 	word = parameters != NULL ? (size_t)(parameters - type) : len;
 	while (word > 0 && is_blank(type[word - 1]))
 		word--;
-	if (equals(type, word, "text/xml") || equals(type, word, "application/xml"))
+	if (equals(type, word, "text/xml") || equals(type, word, "application/xml") ||
+	    input->takes_ids)
 		found = BODY_XML;
 	else if (equals(type, word, "application/json"))
 		found = BODY_JSON;
@@ -189,7 +190,7 @@ static int write_as_xml(const json_t *object, const struct ocs_inbox_input *inpu
 	ocs_xml_raw(xml, "</messageID></notification>");
 	ocs_xml_finish(xml);
 	if (xml->failed)
-		return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_refuse_memory(refusal);
 	return 0;
 }
 
@@ -259,7 +260,7 @@ static int add_ids(struct ocs_xml_notifications *document, amqp_bytes_t message_
 			continue;
 		document->items[i].id = talloc_strdup(document, id);
 		if (document->items[i].id == NULL)
-			return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+			return ocs_refuse_memory(refusal);
 	}
 	return 0;
 }

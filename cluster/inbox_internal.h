@@ -10,6 +10,7 @@
  *   inbox_submit.c      submitting them, trying again
  *   inbox_mailbox.c     the answers
  *   inbox_dead.c        dead letters
+ *   inbox_ids.c         identifiers that another node told, and what it is answered
  *   inbox_document.c    bodies into notifications; what a refusal means (pure)
  *   inbox_properties.c  headers, and the properties of a dead letter (pure)
  *
@@ -27,6 +28,7 @@
 
 #include "cluster/broker_loop.h"
 #include "cluster/inbox.h"
+#include "cluster/message.h"
 #include "xml/xml.h"
 
 #define OCS_INBOX_BODY_MAX   (1024 * 1024)
@@ -57,7 +59,10 @@ struct ocs_inbox_envelope {
 	char account[OCS_INBOX_NAME_SIZE]; /* ocs-account */
 	uint64_t accepted_at;              /* ocs-accepted, microseconds since 1970; 0: missing */
 	uint64_t deliveries;               /* x-delivery-count: times it was delivered before */
-	bool has_cc;                       /* there are further routing keys */
+	bool has_cc;                       /* there are further routing keys, of users */
+	char store[OCS_INBOX_NAME_SIZE];   /* one of a mail store; "": none */
+	amqp_bytes_t ids;                  /* ocs-ids, as it came */
+	bool ids_only;                     /* an answer, of which nothing is delivered */
 };
 
 void ocs_inbox_read_properties(const amqp_basic_properties_t *properties,
@@ -92,6 +97,7 @@ struct ocs_inbox_input {
 	const char *json_backend; /* NULL: none */
 	struct ocs_folder_style json_folders;
 	unsigned max_batch;
+	bool takes_ids; /* it is an answer of another node */
 };
 
 /* The body of a message. On 0 *out is on mem_ctx as of ocs_xml_read_notifications(), and its items
@@ -135,8 +141,10 @@ struct inbox_message {
 	enum inbox_state state;
 	uint64_t tag;
 	bool redelivered, alone;
-	bool probe;  /* of bindings_watch.c: nobody's notification, so it counts nowhere */
-	bool unread; /* too large: its body was not kept */
+	bool probe;     /* of bindings_watch.c: nobody's notification, so it counts nowhere */
+	bool no_user;   /* its routing key is no user's */
+	bool for_store; /* for a mail store that a session here sees, or saw just now */
+	bool unread;    /* too large: its body was not kept */
 	char key[OCS_INBOX_NAME_SIZE];
 	uint64_t body_size;
 	size_t len;
@@ -214,8 +222,11 @@ struct inbox_attempt {
 	struct inbox_mailbox *mailbox;
 	struct inbox_message *message; /* the inbox's thread alone looks at it */
 	size_t count, room;
-	size_t *which;              /* items of the message */
-	struct ocs_result *results; /* count of them, or none: dispatch was out of memory */
+	size_t *which;                     /* items of the message */
+	struct ocs_result *results;        /* count of them, or none: dispatch was out of memory */
+	const struct ocs_request *request; /* valid in done() if it is done */
+	const struct ocs_result *its_results; /* by which that is told: to be compared only */
+	struct ocs_message *answer;           /* to the node that told an identifier; NULL: none */
 };
 
 struct ocs_inbox {
@@ -237,6 +248,10 @@ struct ocs_inbox {
 	struct ocs_error told;    /* what was last told about the channels */
 	bool told_passes;         /* that nobody need act */
 };
+
+/* ---- inbox.c ---- */
+
+extern const struct ocs_broker_loop_calls ocs_inbox_calls; /* arg: the inbox */
 
 /* ---- inbox_channels.c: results other than OK mean that the connection is lost ---- */
 
@@ -302,6 +317,13 @@ struct inbox_attempt *ocs_inbox_attempt_new(struct inbox_message *message, size_
 void ocs_inbox_attempt_free(struct inbox_attempt *attempt);
 /* done() of the request, whose owner is the attempt. Any thread. */
 void ocs_inbox_attempt_done(void *owner, const struct ocs_result *results, size_t count);
+
+/* ---- inbox_ids.c ---- */
+
+/* What another node tells, as a part of the request. */
+void ocs_inbox_read_ids(const struct ocs_inbox_envelope *envelope, struct ocs_request *request);
+/* After the request was done: an answer on mem_ctx where what this node has wins; NULL: none. */
+struct ocs_message *ocs_inbox_answer(const void *mem_ctx, const struct ocs_request *request);
 
 /* ---- inbox_dead.c ---- */
 

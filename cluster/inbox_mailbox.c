@@ -71,6 +71,9 @@ void ocs_inbox_attempt_done(void *owner, const struct ocs_result *results, size_
 	attempt->count = count == attempt->room ? count : 0;
 	if (attempt->count > 0)
 		memcpy(attempt->results, results, count * sizeof(*results));
+	/* Else the request is still being worked on. */
+	if (results != NULL && results == attempt->its_results)
+		attempt->answer = ocs_inbox_answer(attempt, attempt->request);
 	pthread_mutex_lock(&mailbox->lock);
 	closed = mailbox->closed;
 	if (!closed) {

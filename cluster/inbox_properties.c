@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 
+#include "registry/bind_request.h"
+
 #define HEADERS_OF_DEATH 6
 
 static bool is_key(amqp_bytes_t key, const char *name)
@@ -90,12 +92,30 @@ static uint64_t read_number(const amqp_field_value_t *value)
 	return number > 0 ? (uint64_t)number : 0;
 }
 
+static void read_keys(const amqp_field_value_t *value, struct ocs_inbox_envelope *out)
+{
+	const amqp_array_t *keys = &value->value.array;
+
+	for (int i = 0; value->kind == AMQP_FIELD_KIND_ARRAY && i < keys->num_entries; i++) {
+		amqp_bytes_t key = keys->entries[i].value.bytes;
+
+		if (keys->entries[i].kind != AMQP_FIELD_KIND_UTF8 || key.len == 0 ||
+		    *(const char *)key.bytes != OCS_BIND_STORE) {
+			out->has_cc = true;
+		} else if (out->store[0] == '\0' && key.len < OCS_INBOX_NAME_SIZE) {
+			memcpy(out->store, key.bytes, key.len);
+			out->store[key.len] = '\0';
+		}
+	}
+}
+
 void ocs_inbox_read_properties(const amqp_basic_properties_t *properties,
                                struct ocs_inbox_envelope *out)
 {
 	memset(out, 0, sizeof(*out));
 	if (properties->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG)
 		out->content_type = properties->content_type;
+	out->ids_only = is_key(out->content_type, OCS_MESSAGE_IDS_TYPE);
 	if (properties->_flags & AMQP_BASIC_CONTENT_ENCODING_FLAG)
 		out->content_encoding = properties->content_encoding;
 	if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
@@ -115,9 +135,11 @@ void ocs_inbox_read_properties(const amqp_basic_properties_t *properties,
 			out->accepted_at = read_number(&entry->value);
 		else if (is_key(entry->key, "x-delivery-count"))
 			out->deliveries = read_number(&entry->value);
+		else if (is_key(entry->key, "ocs-ids") &&
+		         entry->value.kind == AMQP_FIELD_KIND_BYTES)
+			out->ids = entry->value.value.bytes;
 		else if (is_key(entry->key, "CC"))
-			out->has_cc = entry->value.kind == AMQP_FIELD_KIND_ARRAY &&
-			              entry->value.value.array.num_entries > 0;
+			read_keys(&entry->value, out);
 	}
 }
 
@@ -125,9 +147,7 @@ void ocs_inbox_read_properties(const amqp_basic_properties_t *properties,
 
 static void add_text(amqp_table_t *headers, const char *key, const char *text)
 {
-	headers->entries[headers->num_entries++] = (amqp_table_entry_t){
-	        .key = amqp_cstring_bytes(key),
-	        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(text)}};
+	headers->entries[headers->num_entries++] = ocs_amqp_entry(key, ocs_amqp_text(text));
 }
 
 static void add_death(amqp_table_t *headers, const struct ocs_inbox_death *death)
@@ -137,9 +157,9 @@ static void add_death(amqp_table_t *headers, const struct ocs_inbox_death *death
 	add_text(headers, "ocs-node", death->node);
 	add_text(headers, "ocs-account", death->account);
 	add_text(headers, "ocs-key", death->key);
-	headers->entries[headers->num_entries++] = (amqp_table_entry_t){
-	        .key = amqp_cstring_bytes("ocs-at"),
-	        .value = {.kind = AMQP_FIELD_KIND_TIMESTAMP, .value.u64 = death->at}};
+	headers->entries[headers->num_entries++] =
+	        ocs_amqp_entry("ocs-at", (amqp_field_value_t){.kind = AMQP_FIELD_KIND_TIMESTAMP,
+	                                                      .value.u64 = death->at});
 }
 
 /* A header that says something else on a dead letter, or that the broker would act on. */

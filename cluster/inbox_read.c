@@ -10,9 +10,11 @@
 
 #include <talloc.h>
 
+#include "registry/bind_request.h"
+
 static enum ocs_broker_result out_of_memory(struct ocs_error *error)
 {
-	ocs_error_set(error, "out of memory");
+	ocs_error_memory(error);
 	return OCS_BROKER_LOST;
 }
 
@@ -22,6 +24,15 @@ static struct inbox_consumer *consumer_of(struct ocs_inbox *inbox, amqp_channel_
 		if (inbox->consumers[i].channel.number == number)
 			return &inbox->consumers[i];
 	return NULL;
+}
+
+static void note_key(struct inbox_message *message, amqp_bytes_t key)
+{
+	unsigned char first = key.len > 0 ? *(const unsigned char *)key.bytes : ' ';
+
+	ocs_inbox_printable(key.bytes, key.len, message->key, sizeof(message->key));
+	message->no_user = first < 0x20;
+	message->for_store = first == OCS_BIND_STORE;
 }
 
 static enum ocs_broker_result begin(struct inbox_consumer *consumer,
@@ -40,8 +51,7 @@ static enum ocs_broker_result begin(struct inbox_consumer *consumer,
 	message->inbox = inbox;
 	message->tag = deliver->delivery_tag;
 	message->redelivered = deliver->redelivered;
-	ocs_inbox_printable(deliver->routing_key.bytes, deliver->routing_key.len, message->key,
-	                    sizeof(message->key));
+	note_key(message, deliver->routing_key);
 	consumer->reading.message = message;
 	return OCS_BROKER_OK;
 }

@@ -13,6 +13,8 @@
 
 #include <talloc.h>
 
+#include "base/fnv.h"
+
 #define RETRY_FIRST_MS 200
 #define RETRY_MOST_MS  10000
 #define HEALTH_MS      200  /* the host is not asked more often */
@@ -70,7 +72,11 @@ static bool note_document(struct inbox_message *message,
 		if (document->results[i].status == OCS_STATUS_REFUSED)
 			continue;
 		if (message->consumer->ingest &&
-		    !host->allowed(host->arg, message->account, item->backend, item->backend_user))
+		    (!host->allowed(host->arg, message->account, item->backend,
+		                    item->backend_user) ||
+		     (item->old_backend != NULL &&
+		      !host->allowed(host->arg, message->account, item->old_backend,
+		                     item->backend_user))))
 			ocs_result_refuse(&message->results[i], 403, "ACCESS_FORBIDDEN",
 			                  "account '%.100s' may not report for this backend and "
 			                  "user",
@@ -78,8 +84,8 @@ static bool note_document(struct inbox_message *message,
 		else
 			message->open[i] = true;
 		if (message->user == 0)
-			message->user =
-			        ocs_message_hash(item->backend_user, strlen(item->backend_user));
+			message->user = ocs_fnv32(OCS_FNV32, item->backend_user,
+			                          strlen(item->backend_user));
 	}
 	return true;
 }
@@ -132,6 +138,15 @@ static const char *account_of(const struct inbox_message *message,
 	                  : talloc_asprintf(mem_ctx, ":%s", envelope->origin);
 }
 
+static size_t count_open(const struct inbox_message *message)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < message->count; i++)
+		n += message->open[i] ? 1 : 0;
+	return n;
+}
+
 /* The document, as a part of the request, and the account. */
 static struct ocs_xml_notifications *read_message(struct inbox_message *message,
                                                   struct ocs_request *request,
@@ -153,25 +168,21 @@ static struct ocs_xml_notifications *read_message(struct inbox_message *message,
 
 	init_amqp_pool(&pool, OCS_INBOX_POOL_PAGE);
 	ocs_inbox_read_envelope(message, &pool, &envelope);
+	input.takes_ids = envelope.ids_only && !message->consumer->ingest;
 	if (ocs_inbox_read_document(request, &input, &document, &sender_ids, refusal) == 0) {
 		request->account = account_of(message, &envelope, sender_ids, request);
 		if (request->account == NULL ||
 		    (message->count == 0 && !note_document(message, document))) {
-			ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+			ocs_refuse_memory(refusal);
 			document = NULL;
 		}
 	}
+	request->count = count_open(message);
+	/* Not from the ingest queue, which anybody may fill. */
+	if (document != NULL && !message->consumer->ingest)
+		ocs_inbox_read_ids(&envelope, request);
 	empty_amqp_pool(&pool);
 	return document;
-}
-
-static size_t count_open(const struct inbox_message *message)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < message->count; i++)
-		n += message->open[i] ? 1 : 0;
-	return n;
 }
 
 static bool is_in(const uint64_t *users, const struct inbox_message *message)
@@ -193,11 +204,12 @@ static void add_to(uint64_t *users, const struct inbox_message *message)
 static void submit(struct inbox_message *message, const uint64_t *users)
 {
 	struct ocs_inbox *inbox = message->inbox;
-	struct ocs_refusal refusal = {500, "INTERNAL", "out of memory"};
+	struct ocs_refusal refusal;
 	struct ocs_request *request = talloc_zero(NULL, struct ocs_request);
 	struct ocs_xml_notifications *document = NULL;
 	struct inbox_attempt *attempt;
 
+	ocs_refuse_memory(&refusal);
 	if (request != NULL)
 		document = read_message(message, request, &refusal);
 	if (document == NULL) {
@@ -205,7 +217,6 @@ static void submit(struct inbox_message *message, const uint64_t *users)
 		refuse(message, &refusal);
 		return;
 	}
-	request->count = count_open(message);
 	if (request->count == 0 || is_in(users, message)) {
 		talloc_free(request);
 		if (count_open(message) == 0)
@@ -223,6 +234,8 @@ static void submit(struct inbox_message *message, const uint64_t *users)
 	request->results = document->results;
 	request->done = ocs_inbox_attempt_done;
 	request->owner = attempt;
+	attempt->request = request;
+	attempt->its_results = request->results;
 	request->count_by = OCS_COUNT_DONE;
 	if (message->tries > 0)
 		OCS_LINK_COUNT(inbox->status, retried, 1);
@@ -263,25 +276,34 @@ uint64_t ocs_inbox_submit_due(struct inbox_consumer *consumer)
 static void take_answer(struct inbox_attempt *attempt)
 {
 	struct inbox_message *message = attempt->message;
-	const struct ocs_refusal memory = {500, "INTERNAL", "out of memory"}, *trouble = NULL;
+	const struct ocs_refusal *trouble = NULL;
+	struct ocs_refusal memory;
 
 	if (message->consumer == NULL) {
 		ocs_inbox_set_state(message, INBOX_DONE);
 		return;
 	}
-	if (attempt->count == 0)
+	if (attempt->count == 0) {
+		ocs_refuse_memory(&memory);
 		trouble = &memory;
+	}
 	for (size_t i = 0; i < attempt->count; i++) {
 		size_t which = attempt->which[i];
 		struct ocs_result *result = &message->results[which];
 
 		*result = attempt->results[i];
+		if (message->for_store && result->status == OCS_STATUS_REFUSED &&
+		    strcmp(result->refusal.name, "UNKNOWN_USER") == 0)
+			result->status = OCS_STATUS_NOSUBSCRIBER; /* the session has ended */
 		message->open[which] = result->status == OCS_STATUS_REFUSED &&
 		                       ocs_inbox_is_transient(&result->refusal);
 		/* What may go on for ever says more than what may not. */
 		if (message->open[which] && (trouble == NULL || trouble->code == 500))
 			trouble = &result->refusal;
 	}
+	if (attempt->answer != NULL)
+		message->inbox->host.tell(message->inbox->host.arg,
+		                          talloc_steal(NULL, attempt->answer));
 	if (trouble != NULL)
 		put_off(message, trouble);
 	else

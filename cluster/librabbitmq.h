@@ -19,4 +19,21 @@
 #include <amqp_tcp_socket.h>
 #endif
 
+/* An entry of a table, which keeps what it is given by reference. */
+static inline amqp_table_entry_t ocs_amqp_entry(const char *key, amqp_field_value_t value)
+{
+	return (amqp_table_entry_t){.key = amqp_cstring_bytes(key), .value = value};
+}
+
+static inline amqp_field_value_t ocs_amqp_text(const char *text)
+{
+	return (amqp_field_value_t){.kind = AMQP_FIELD_KIND_UTF8,
+	                            .value.bytes = amqp_cstring_bytes(text)};
+}
+
+static inline amqp_field_value_t ocs_amqp_number(int64_t number)
+{
+	return (amqp_field_value_t){.kind = AMQP_FIELD_KIND_I64, .value.i64 = number};
+}
+
 #endif

@@ -55,6 +55,20 @@ static bool saw(void *arg, const char *key)
 	return ocs_bindings_saw(link->bindings, key);
 }
 
+static bool has(void *arg, const char *key)
+{
+	const struct ocs_link *link = arg;
+
+	return ocs_bindings_has(link->bindings, key);
+}
+
+static void tell(void *arg, struct ocs_message *message)
+{
+	struct ocs_link *link = arg;
+
+	ocs_relay_tell(&link->relay, message);
+}
+
 static int health(void *arg, struct ocs_error *reason)
 {
 	struct ocs_link *link = arg;
@@ -99,6 +113,8 @@ static int start_parts(struct ocs_link *link, const char *registry_folder, struc
 	        .deliver = deliver,
 	        .allowed = allowed,
 	        .saw = saw,
+	        .has = has,
+	        .tell = tell,
 	        .health = health,
 	};
 
@@ -125,7 +141,7 @@ int ocs_link_start(const struct ocs_link_settings *settings, const char *registr
 	*link_r = NULL;
 	*hangs_r = false;
 	if (link == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	ocs_link_status_init(&link->status);
 	link->settings = settings;
 	link->host = *host;
@@ -134,7 +150,11 @@ int ocs_link_start(const struct ocs_link_settings *settings, const char *registr
 	link->relay.settings = settings;
 	link->relay.status = &link->status;
 	link->relay.dispatch = dispatch;
-	ocs_relay_init(&link->relay);
+	if (ocs_relay_init(&link->relay) != 0) {
+		ocs_link_status_destroy(&link->status);
+		talloc_free(link);
+		return ocs_error_memory(error);
+	}
 	if (start_parts(link, registry_folder, error) != 0) {
 		*hangs_r = ocs_link_stop(link) != 0;
 		return -1;
@@ -158,10 +178,12 @@ int ocs_link_stop(struct ocs_link *link)
 		else
 			hangs = ocs_bindings_stop(link->bindings) != 0 || hangs;
 	}
+	ocs_relay_end(&link->relay);
 	if (link->outbox != NULL)
 		hangs = ocs_outbox_stop(link->outbox) != 0 || hangs;
 	if (hangs)
 		return -1;
+	ocs_relay_free(&link->relay);
 	ocs_spool_close(link->spool);
 	ocs_link_status_destroy(&link->status);
 	talloc_free(link);

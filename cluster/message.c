@@ -12,9 +12,12 @@
 #include <talloc.h>
 
 #include "base/bytes.h"
+#include "cluster/settings.h"
 #include "xml/xml.h"
 
 #define PACK_VERSION 1
+#define PACK_IDS     2 /* the same with ids */
+#define IDS_ONLY     2 /* in the place of ingest */
 #define KEY_MAX      (OCS_MESSAGE_KEY_SIZE - 1)
 
 void ocs_message_key(const char *user, char key[OCS_MESSAGE_KEY_SIZE])
@@ -35,13 +38,9 @@ void ocs_message_key(const char *user, char key[OCS_MESSAGE_KEY_SIZE])
 		snprintf(key + 1 + 2 * i, 3, "%02x", digest[i]);
 }
 
-uint32_t ocs_message_hash(const void *data, size_t len)
+void ocs_message_node_key(const char *node, char key[OCS_MESSAGE_KEY_SIZE])
 {
-	uint32_t hash = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ ((const unsigned char *)data)[i]) * 16777619u;
-	return hash;
+	snprintf(key, OCS_MESSAGE_KEY_SIZE, "%c%.*s", OCS_MESSAGE_OWN_KEY, OCS_NODE_NAME_MAX, node);
 }
 
 /* The document, in malloc()ed memory of the writer. */
@@ -53,22 +52,23 @@ static void write_document(struct ocs_xml_writer *writer,
 	ocs_xml_finish(writer);
 }
 
-static bool add_keys(struct ocs_message *message, const char *const *users, size_t n_users)
+/* user: they are users, else nodes. */
+static bool add_keys(struct ocs_message *message, bool user, const char *const *names, size_t n)
 {
-	const char **keys = talloc_array(message, const char *, n_users);
+	const char **keys = talloc_array(message, const char *, n);
 
 	if (keys == NULL)
 		return false;
-	for (size_t i = 0; i < n_users; i++) {
+	for (size_t i = 0; i < n; i++) {
 		char key[OCS_MESSAGE_KEY_SIZE];
 
-		ocs_message_key(users[i], key);
+		(user ? ocs_message_key : ocs_message_node_key)(names[i], key);
 		keys[i] = talloc_strdup(keys, key);
 		if (keys[i] == NULL)
 			return false;
 	}
 	message->keys = keys;
-	message->n_keys = n_users;
+	message->n_keys = n;
 	return true;
 }
 
@@ -92,13 +92,35 @@ struct ocs_message *ocs_message_new(const void *mem_ctx, const char *id, const c
 	message->account = talloc_strdup(message, account);
 	snprintf(message->id, sizeof(message->id), "%s", id);
 	if (message->body == NULL || message->account == NULL ||
-	    (n_users > 0 && !add_keys(message, users, n_users)))
+	    (n_users > 0 && !add_keys(message, true, users, n_users)))
 		TALLOC_FREE(message);
 	return message;
 }
 
-/* ---- one block of bytes: version, ingest, accepted_at, then id, account, keys, body, each behind
- * its length ---- */
+int ocs_message_set_ids(struct ocs_message *message, const struct ocs_ids_list *list)
+{
+	message->ids = ocs_ids_encode(message, list, &message->ids_len);
+	return message->ids == NULL && list->n > 0 ? -1 : 0;
+}
+
+struct ocs_message *ocs_message_new_ids(const void *mem_ctx, const char *node,
+                                        const struct ocs_notification *notification,
+                                        const struct ocs_ids_list *list)
+{
+	struct ocs_message *message = ocs_message_new(mem_ctx, "", "", 0, NULL, 0, notification);
+
+	if (message == NULL)
+		return NULL;
+	message->ingest = false;
+	message->ids_only = true;
+	if (!add_keys(message, false, &node, 1) || ocs_message_set_ids(message, list) != 0 ||
+	    message->ids == NULL)
+		TALLOC_FREE(message);
+	return message;
+}
+
+/* ---- one block of bytes: version, ingest, accepted_at, then id, account, keys, body, and what is
+ * told, if it is, each behind its length ---- */
 
 static uint8_t *put_bytes(uint8_t *p, const char *data, size_t len)
 {
@@ -110,7 +132,7 @@ static uint8_t *put_bytes(uint8_t *p, const char *data, size_t len)
 uint8_t *ocs_message_pack(const void *mem_ctx, const struct ocs_message *message, size_t *len_r)
 {
 	size_t size = 2 + 8 + 4 + strlen(message->id) + 4 + strlen(message->account) + 4 + 4 +
-	              message->len;
+	              message->len + (message->ids != NULL ? 4 + message->ids_len : 0);
 	uint8_t *data, *p;
 
 	for (size_t i = 0; i < message->n_keys; i++)
@@ -118,8 +140,8 @@ uint8_t *ocs_message_pack(const void *mem_ctx, const struct ocs_message *message
 	data = p = talloc_array(mem_ctx, uint8_t, size);
 	if (data == NULL)
 		return NULL;
-	*p++ = PACK_VERSION;
-	*p++ = message->ingest ? 1 : 0;
+	*p++ = message->ids != NULL ? PACK_IDS : PACK_VERSION;
+	*p++ = message->ingest ? 1 : message->ids_only ? IDS_ONLY : 0;
 	ocs_put64(p, message->accepted_at);
 	p = put_bytes(p + 8, message->id, strlen(message->id));
 	p = put_bytes(p, message->account, strlen(message->account));
@@ -127,7 +149,9 @@ uint8_t *ocs_message_pack(const void *mem_ctx, const struct ocs_message *message
 	p += 4;
 	for (size_t i = 0; i < message->n_keys; i++)
 		p = put_bytes(p, message->keys[i], strlen(message->keys[i]));
-	(void)put_bytes(p, message->body, message->len);
+	p = put_bytes(p, message->body, message->len);
+	if (message->ids != NULL)
+		(void)put_bytes(p, (const char *)message->ids, message->ids_len);
 	*len_r = size;
 	return data;
 }
@@ -200,19 +224,23 @@ struct ocs_message *ocs_message_unpack(const void *mem_ctx, const uint8_t *data,
 {
 	struct reader reader = {.p = data, .left = len};
 	struct ocs_message *message = talloc_zero(mem_ctx, struct ocs_message);
-	const uint8_t *p;
+	const uint8_t *p, *ids = NULL;
+	bool has_ids = false;
 	const char *id;
 	char *body;
 
 	if (message == NULL) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	p = take(&reader, 10);
-	if (p == NULL || p[0] != PACK_VERSION || p[1] > 1) {
+	if (p == NULL || (p[0] != PACK_VERSION && p[0] != PACK_IDS) ||
+	    p[1] > (p[0] == PACK_IDS ? IDS_ONLY : 1)) {
 		reader.bad = true;
 	} else {
+		has_ids = p[0] == PACK_IDS;
 		message->ingest = p[1] == 1;
+		message->ids_only = p[1] == IDS_ONLY;
 		message->accepted_at = ocs_get64(p + 2);
 	}
 	id = take_text(&reader, message, OCS_MESSAGE_ID_SIZE - 1);
@@ -220,16 +248,20 @@ struct ocs_message *ocs_message_unpack(const void *mem_ctx, const uint8_t *data,
 	unpack_keys(&reader, message);
 	message->len = take_number(&reader);
 	p = take(&reader, message->len);
-	if (reader.bad || reader.left != 0) {
+	message->ids_len = has_ids ? take_number(&reader) : 0;
+	ids = take(&reader, message->ids_len);
+	if (reader.bad || reader.left != 0 || message->ids_len > OCS_IDS_ENCODED_MAX) {
 		talloc_free(message);
 		ocs_error_set(error, "not a message of this program");
 		return NULL;
 	}
 	memcpy(message->id, id, strlen(id) + 1);
 	body = talloc_size(message, message->len);
-	if (body == NULL) {
+	if (has_ids)
+		message->ids = talloc_memdup(message, ids, message->ids_len);
+	if (body == NULL || (has_ids && message->ids == NULL)) {
 		talloc_free(message);
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	memcpy(body, p, message->len);

@@ -137,7 +137,7 @@ static struct ocs_outbox *create(const struct ocs_link_settings *settings, struc
 	if (outbox == NULL ||
 	    (outbox->window = calloc(OCS_OUTBOX_WINDOW, sizeof(*outbox->window))) == NULL) {
 		free(outbox);
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	outbox->settings = settings;

@@ -129,6 +129,8 @@ struct ocs_outbox {
 
 /* Items. All with the lock, but new and end. */
 struct ocs_outbox_item *ocs_outbox_item_new(struct ocs_message *message);
+/* Leaves out what is told along with the notification. */
+void ocs_outbox_item_shorten(struct ocs_outbox_item *item);
 void ocs_outbox_item_leave(struct ocs_outbox *outbox, struct ocs_outbox_item *item);
 void ocs_outbox_to_pending(struct ocs_outbox *outbox, struct ocs_outbox_item *item);
 void ocs_outbox_to_delayed(struct ocs_outbox *outbox, struct ocs_outbox_item *item);

@@ -11,6 +11,8 @@
 #include <talloc.h>
 #include <utlist.h>
 
+#include "base/fnv.h"
+
 #define DELAY_FIRST 50 /* ms after the first refusal; doubles */
 #define DELAY_MOST  2000
 
@@ -21,9 +23,16 @@ struct ocs_outbox_item *ocs_outbox_item_new(struct ocs_message *message)
 	if (item == NULL)
 		return NULL;
 	item->message = message;
-	item->hash = ocs_message_hash(message->id, strlen(message->id));
+	item->hash = ocs_fnv32(OCS_FNV32, message->id, strlen(message->id));
 	item->properties = ocs_outbox_properties(message);
 	return item;
+}
+
+void ocs_outbox_item_shorten(struct ocs_outbox_item *item)
+{
+	item->message->ids = NULL;
+	item->message->ids_len = 0;
+	item->properties = ocs_outbox_properties(item->message);
 }
 
 void ocs_outbox_item_leave(struct ocs_outbox *outbox, struct ocs_outbox_item *item)
@@ -65,10 +74,7 @@ void ocs_outbox_to_delayed(struct ocs_outbox *outbox, struct ocs_outbox_item *it
 	/* Few are due later than this one: it is sought from the end. */
 	while (after != NULL && after->due > item->due)
 		after = after == outbox->delayed ? NULL : after->prev;
-	if (after == NULL)
-		DL_PREPEND(outbox->delayed, item);
-	else
-		DL_APPEND_ELEM(outbox->delayed, after, item);
+	DL_APPEND_ELEM(outbox->delayed, after, item);
 	item->place = OCS_AT_DELAYED;
 }
 

@@ -56,6 +56,9 @@ static void take(struct ocs_outbox *outbox, struct batch *batch, struct ocs_outb
 			item = outbox->phase == OCS_PHASE_DIRECT ? outbox->pending : NULL;
 		if (item == NULL)
 			return;
+		/* What is told along with it can be told another time. */
+		if (item->properties + FRAME_SLACK > outbox->frame_max)
+			ocs_outbox_item_shorten(item);
 		if (item->properties + FRAME_SLACK > outbox->frame_max) {
 			ocs_outbox_take_out(outbox, item, OCS_OUTBOX_FAILED, ended);
 			continue;
@@ -83,7 +86,7 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 		if (item != NULL) {
 			item->number = number;
 		} else if (message != NULL) {
-			ocs_error_set(&error, "out of memory");
+			ocs_error_memory(&error);
 			talloc_free(message);
 		}
 	}

@@ -92,7 +92,7 @@ static enum ocs_spool_result append(struct ocs_outbox *outbox, const struct ocs_
 	uint8_t *data = ocs_message_pack(NULL, message, &len);
 
 	if (data == NULL)
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 	else
 		result = ocs_spool_append(outbox->spool, data, len, error);
 	talloc_free(data);

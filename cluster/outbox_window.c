@@ -10,6 +10,8 @@
 
 #include <utlist.h>
 
+#include "base/fnv.h"
+
 /* Refusals after which a record of the spool goes to its end, about 7 s: else those behind it, long
  * confirmed, would fill the disk for as long as one node's queue is full. */
 #define TO_THE_END 8
@@ -111,7 +113,7 @@ void ocs_outbox_window_ack(struct ocs_outbox *outbox, uint64_t tag, bool multipl
 
 void ocs_outbox_window_return(struct ocs_outbox *outbox, const void *id, size_t len)
 {
-	uint32_t hash = ocs_message_hash(id, len);
+	uint32_t hash = ocs_fnv32(OCS_FNV32, id, len);
 	uint64_t from = outbox->returns > outbox->low ? outbox->returns : outbox->low;
 
 	/* Returns come in the order of publishing: the next one is hardly ever far. */

@@ -20,11 +20,19 @@ struct ocs_relay {
 	struct ocs_outbox *outbox;
 	char prefix[OCS_NODE_NAME_MAX + 24]; /* of message ids: node and start of this process */
 	atomic_uint_fast64_t next;
+	struct ocs_relay_gate *gate;
 };
 
-/* Sets the prefix. */
-void ocs_relay_init(struct ocs_relay *relay);
+/* Sets the prefix. -1: out of memory. */
+int ocs_relay_init(struct ocs_relay *relay);
+/* Before the outbox stops: what dispatch answers from here on is handed to nobody. */
+void ocs_relay_end(struct ocs_relay *relay);
+/* After that; what dispatch still has of it may come later. */
+void ocs_relay_free(struct ocs_relay *relay);
 /* See ocs_link_submit(). */
 void ocs_relay_submit(struct ocs_relay *relay, struct ocs_request *request);
+/* A message to one node (ocs_message_new_ids()), taken over; nobody waits for what becomes of it.
+ */
+void ocs_relay_tell(struct ocs_relay *relay, struct ocs_message *message);
 
 #endif

@@ -10,13 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include <talloc.h>
 
@@ -61,49 +59,6 @@ static struct ocs_spool *new_spool(const char *folder, uint64_t max)
 	if (spool->folder == NULL)
 		TALLOC_FREE(spool);
 	return spool;
-}
-
-/* So that a folder just made is there after a power cut too. */
-static int sync_parent(const char *folder)
-{
-	char path[PATH_MAX];
-	int fd, ret;
-
-	if (strlen(folder) >= sizeof(path))
-		return -1;
-	strcpy(path, folder);
-	fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ret = fsync(fd);
-	close(fd);
-	return ret;
-}
-
-static int open_folder(struct ocs_spool *spool, struct ocs_error *error)
-{
-	const char *folder = spool->folder;
-
-	if (mkdir(folder, 0700) == 0) {
-		if (sync_parent(folder) != 0)
-			return ocs_error_set(error, "%s: cannot sync the folder it is in: %s",
-			                     folder, strerror(errno));
-	} else if (errno != EEXIST) {
-		return ocs_error_set(error, "%s: cannot create the folder: %s", folder,
-		                     strerror(errno));
-	}
-	spool->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (spool->folder_fd < 0)
-		return ocs_error_set(error, "%s: cannot open: %s", folder, strerror(errno));
-	spool->head_fd =
-	        openat(spool->folder_fd, "head", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (spool->head_fd < 0)
-		return ocs_error_set(error, "%s/head: cannot open: %s", folder, strerror(errno));
-	if (flock(spool->head_fd, LOCK_EX | LOCK_NB) != 0)
-		return ocs_error_set(error, "%s: %s", folder,
-		                     errno == EWOULDBLOCK ? "another process has this spool open"
-		                                          : strerror(errno));
-	return 0;
 }
 
 /* A head that does not verify counts as none: what is there is sent again. */
@@ -166,7 +121,7 @@ static uint64_t *list_segments(struct ocs_spool *spool, size_t *n_r, struct ocs_
 	}
 	closedir(folder);
 	if (numbers == NULL)
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 	else
 		qsort(numbers, *n_r, sizeof(*numbers), by_number);
 	return numbers;
@@ -186,7 +141,7 @@ static int find_segments(struct ocs_spool *spool, struct ocs_error *error)
 		struct stat st;
 
 		if (segment == NULL)
-			return ocs_error_set(error, "out of memory");
+			return ocs_error_memory(error);
 		ocs_spool_segment_name(numbers[i], name);
 		if (fstatat(spool->folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 		    !S_ISREG(st.st_mode))
@@ -196,11 +151,7 @@ static int find_segments(struct ocs_spool *spool, struct ocs_error *error)
 		segment->size = (uint64_t)st.st_size;
 		segment->end = i + 1 < n ? numbers[i + 1]
 		                         : numbers[i] + segment->size / OCS_RECORD_HEADER + 1;
-		if (spool->tail != NULL)
-			spool->tail->next = segment;
-		else
-			spool->segments = segment;
-		spool->tail = segment;
+		DL_APPEND(spool->segments, segment);
 		spool->bytes += segment->size;
 	}
 	talloc_free(numbers);
@@ -230,7 +181,7 @@ static int scan_records(struct ocs_spool *spool, struct scan *scan, struct ocs_e
 			talloc_free(data);
 			data = talloc_array(spool, uint8_t, record.len);
 			if (data == NULL)
-				return ocs_error_set(error, "out of memory");
+				return ocs_error_memory(error);
 		}
 		scan->headers = record.number;
 		sound = ocs_spool_cursor_data(spool, cursor, &record, data, error);
@@ -269,11 +220,10 @@ static int cut_tail(struct ocs_spool *spool, const struct scan *scan, struct ocs
 		if (unlinkat(spool->folder_fd, name, 0) != 0)
 			return ocs_error_set(error, "%s/%s: cannot remove: %s", spool->folder, name,
 			                     strerror(errno));
-		good->next = empty->next;
+		DL_DELETE(spool->segments, empty);
 		spool->bytes -= empty->size;
 		talloc_free(empty);
 	}
-	spool->tail = good;
 	good->end = scan->expected;
 	if (good->size == scan->good_end)
 		return 0;
@@ -318,8 +268,8 @@ int ocs_spool_open(const char *folder, uint64_t max, struct ocs_spool **spool_r,
 
 	*spool_r = NULL;
 	if (spool == NULL)
-		return ocs_error_set(error, "out of memory");
-	if (open_folder(spool, error) != 0)
+		return ocs_error_memory(error);
+	if (ocs_spool_open_folder(folder, &spool->folder_fd, &spool->head_fd, error) != 0)
 		goto failed;
 	read_head(spool);
 	if (take_in(spool, damaged_r, error) != 0)

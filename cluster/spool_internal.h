@@ -19,7 +19,7 @@
 #define OCS_SPOOL_NAME_SIZE 32
 
 struct ocs_spool_segment {
-	struct ocs_spool_segment *next;
+	struct ocs_spool_segment *prev, *next;
 	uint64_t first, end; /* numbers: of its first record, and past its last one */
 	uint64_t size;       /* bytes that hold flushed records */
 };
@@ -40,10 +40,10 @@ struct ocs_spool {
 	bool torn; /* under writer: bytes of a failed flush may follow the last segment */
 
 	pthread_mutex_t lock;
-	struct ocs_spool_segment *segments, *tail; /* oldest first */
-	uint64_t bytes;                            /* of all segments */
-	uint64_t last, confirmed;                  /* numbers */
-	_Atomic bool empty;                        /* last == confirmed */
+	struct ocs_spool_segment *segments; /* oldest first */
+	uint64_t bytes;                     /* of all segments */
+	uint64_t last, confirmed;           /* numbers */
+	_Atomic bool empty;                 /* last == confirmed */
 
 	uint8_t *buffer; /* appended: records without a header yet */
 	size_t buffer_len;
@@ -76,8 +76,12 @@ int ocs_spool_cursor_data(struct ocs_spool *spool, struct ocs_spool_cursor *curs
 /* Past the record found; `next` stays. */
 void ocs_spool_cursor_step(struct ocs_spool_cursor *cursor, const struct ocs_record *record);
 
-/* ---- spool_look.c; both locks are held ---- */
+/* ---- spool_look.c; both locks are held, or nobody else has the spool yet ---- */
 
+/* The folder and its head, made where they are not there; the head is locked. -1: neither is open.
+ */
+int ocs_spool_open_folder(const char *folder, int *folder_fd_r, int *head_fd_r,
+                          struct ocs_error *error);
 /* Folder, head and segments are where a restart would find them: 0; they are again, and the error
  * says what was gone: 1; they are not: -1. */
 int ocs_spool_mend(struct ocs_spool *spool, struct ocs_error *error);

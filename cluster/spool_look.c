@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Whether the spool's folder, head and segments are where they were. What holds nothing that waits
- * is made again; else nothing more is taken in, as a restart would not find it, until it is back.
+ * Opens, and makes, the spool's folder and head; whether they and the segments are where they were.
+ * What holds nothing that waits is made again; else nothing more is taken in, as a restart would
+ * not find it, until it is back.
  */
 #include "cluster/spool_internal.h"
 
@@ -12,8 +13,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include <talloc.h>
+
+#include "base/file.h"
 
 static bool same(const struct stat *a, const struct stat *b)
 {
@@ -65,15 +69,44 @@ static int whole(const struct ocs_spool *spool, struct ocs_error *error)
 	return ocs_error_set(error, "%s/%s: is gone", spool->folder, name);
 }
 
-static int open_head(int folder)
+static int open_head(const char *folder, int folder_fd, struct ocs_error *error)
 {
-	int fd = openat(folder, "head", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(folder_fd, "head", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+	if (fd < 0)
+		return ocs_error_set(error, "%s/head: cannot open: %s", folder, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	ocs_error_set(error, "%s: %s", folder,
+	              errno == EWOULDBLOCK ? "another process has this spool open"
+	                                   : strerror(errno));
+	close(fd);
+	return -1;
+}
+
+int ocs_spool_open_folder(const char *folder, int *folder_fd_r, int *head_fd_r,
+                          struct ocs_error *error)
+{
+	int fd;
+
+	if (mkdir(folder, 0700) == 0) {
+		if (ocs_file_sync_folder(folder) != 0)
+			return ocs_error_set(error, "%s: cannot sync the folder it is in: %s",
+			                     folder, strerror(errno));
+	} else if (errno != EEXIST) {
+		return ocs_error_set(error, "%s: cannot create the folder: %s", folder,
+		                     strerror(errno));
+	}
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return ocs_error_set(error, "%s: cannot open: %s", folder, strerror(errno));
+	*head_fd_r = open_head(folder, fd, error);
+	if (*head_fd_r < 0) {
 		close(fd);
 		return -1;
 	}
-	return fd;
+	*folder_fd_r = fd;
+	return 0;
 }
 
 /* The folder and head under their names: those that are there, or new ones. */
@@ -81,16 +114,8 @@ static int open_again(struct ocs_spool *spool)
 {
 	int folder, head;
 
-	if (mkdir(spool->folder, 0700) != 0 && errno != EEXIST)
+	if (ocs_spool_open_folder(spool->folder, &folder, &head, NULL) != 0)
 		return -1;
-	folder = open(spool->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (folder < 0)
-		return -1;
-	head = open_head(folder);
-	if (head < 0) {
-		close(folder);
-		return -1;
-	}
 	close(spool->folder_fd);
 	close(spool->head_fd);
 	spool->folder_fd = folder;
@@ -115,11 +140,10 @@ static int make_again(struct ocs_spool *spool)
 
 		ocs_spool_segment_name(segment->first, name);
 		unlinkat(spool->folder_fd, name, 0);
-		spool->segments = segment->next;
+		DL_DELETE(spool->segments, segment);
 		spool->bytes -= segment->size;
 		talloc_free(segment);
 	}
-	spool->tail = NULL;
 	ocs_spool_write_head(spool);
 	return 0;
 }
@@ -130,7 +154,7 @@ static int make_head(struct ocs_spool *spool)
 
 	/* One of somebody else in its place is none. */
 	unlinkat(spool->folder_fd, "head", 0);
-	fd = open_head(spool->folder_fd);
+	fd = open_head(spool->folder, spool->folder_fd, NULL);
 	if (fd < 0)
 		return -1;
 	close(spool->head_fd);
@@ -141,16 +165,19 @@ static int make_head(struct ocs_spool *spool)
 
 int ocs_spool_mend(struct ocs_spool *spool, struct ocs_error *error)
 {
+	struct ocs_error why = {.text = ""};
 	int ret = 0;
 
-	if (whole(spool, error) != 0) {
+	if (whole(spool, &why) != 0) {
 		ret = spool->last == spool->confirmed && make_again(spool) == 0 ? 1 : -1;
 	} else if (!head_there(spool)) {
-		ocs_error_set(error, "%s/head: is gone", spool->folder);
+		ocs_error_set(&why, "%s/head: is gone", spool->folder);
 		ret = make_head(spool) == 0 ? 1 : -1;
 	}
 	if (ret > 0)
-		spool->mended = *error;
+		spool->mended = why;
+	if (ret != 0)
+		ocs_error_pass(error, &why);
 	return ret;
 }
 
@@ -165,7 +192,7 @@ int ocs_spool_look(struct ocs_spool *spool, struct ocs_error *error)
 	ret = ocs_spool_mend(spool, error);
 	/* By a flush, perhaps. */
 	if (ret >= 0 && spool->mended.text[0] != '\0') {
-		*error = spool->mended;
+		ocs_error_pass(error, &spool->mended);
 		spool->mended.text[0] = '\0';
 		ret = 1;
 	}

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include <talloc.h>
 
@@ -34,14 +35,12 @@ void ocs_spool_remove_confirmed(struct ocs_spool *spool)
 	char name[OCS_SPOOL_NAME_SIZE];
 
 	while ((segment = spool->segments) != NULL && segment->end <= spool->confirmed + 1 &&
-	       !(spool->flushing && segment == spool->tail)) {
+	       !(spool->flushing && segment->next == NULL)) {
 		leave_segment(&spool->oldest, segment);
 		leave_segment(&spool->reader, segment);
-		spool->segments = segment->next;
-		if (segment == spool->tail) {
-			spool->tail = NULL;
-			if (spool->write_fd >= 0)
-				close(spool->write_fd);
+		DL_DELETE(spool->segments, segment);
+		if (spool->segments == NULL && spool->write_fd >= 0) {
+			close(spool->write_fd);
 			spool->write_fd = -1;
 		}
 		ocs_spool_segment_name(segment->first, name);
@@ -59,8 +58,11 @@ static void pass_confirmed(struct ocs_spool *spool, uint64_t number)
 	struct ocs_spool_cursor *oldest = &spool->oldest;
 	struct ocs_record record;
 
-	if (number == spool->last && spool->tail != NULL)
-		ocs_spool_cursor_set(oldest, spool->tail, spool->tail->size, number + 1);
+	if (number == spool->last && spool->segments != NULL) {
+		struct ocs_spool_segment *last = spool->segments->prev;
+
+		ocs_spool_cursor_set(oldest, last, last->size, number + 1);
+	}
 	while (oldest->next <= number && ocs_spool_cursor_find(spool, oldest, &record, NULL) == 1 &&
 	       record.number <= number)
 		ocs_spool_cursor_step(oldest, &record);
@@ -129,7 +131,7 @@ static int read_next(struct ocs_spool *spool, const void *mem_ctx, uint8_t **dat
 		int sound;
 
 		if (data == NULL)
-			return ocs_error_set(error, "out of memory");
+			return ocs_error_memory(error);
 		sound = ocs_spool_cursor_data(spool, &spool->reader, record, data, error);
 		if (sound >= 0)
 			ocs_spool_cursor_step(&spool->reader, record);

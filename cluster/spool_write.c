@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include <talloc.h>
 
@@ -44,7 +45,7 @@ enum ocs_spool_result ocs_spool_append(struct ocs_spool *spool, const void *data
 		ocs_error_set(error, "%s: the spool is full", spool->folder);
 		ret = OCS_SPOOL_FULL;
 	} else if (grow_buffer(spool, spool->buffer_len + whole) != 0) {
-		ret = ocs_error_set(error, "out of memory");
+		ret = ocs_error_memory(error);
 	} else {
 		ocs_record_put(spool->buffer + spool->buffer_len, data, len);
 		spool->buffer_len += whole;
@@ -107,7 +108,7 @@ static int flush_begin(struct ocs_spool *spool, struct flush *flush, struct ocs_
 	spool->buffer = NULL;
 	spool->buffer_len = 0;
 	spool->flushing = true;
-	flush->segment = spool->tail;
+	flush->segment = spool->segments != NULL ? spool->segments->prev : NULL;
 	if (flush->segment != NULL && flush->segment->size < spool->segment_size) {
 		flush->fd = spool->write_fd;
 		return 1;
@@ -115,7 +116,7 @@ static int flush_begin(struct ocs_spool *spool, struct flush *flush, struct ocs_
 	flush->made = true;
 	flush->segment = talloc_zero(spool, struct ocs_spool_segment);
 	if (flush->segment == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	flush->segment->first = spool->last + 1;
 	return 1;
 }
@@ -125,11 +126,7 @@ static void flush_commit(struct ocs_spool *spool, struct flush *flush)
 	if (flush->made) {
 		if (spool->write_fd >= 0)
 			close(spool->write_fd);
-		if (spool->tail != NULL)
-			spool->tail->next = flush->segment;
-		else
-			spool->segments = flush->segment;
-		spool->tail = flush->segment;
+		DL_APPEND(spool->segments, flush->segment);
 	}
 	spool->write_fd = flush->fd;
 	flush->segment->size += flush->len;

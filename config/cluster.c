@@ -143,7 +143,7 @@ static void check_uri(const struct ocs_config *config, const struct ocs_ini *ini
                       struct ocs_problems *problems)
 {
 	unsigned line = ocs_problem_line(ini, SECTION, "uri");
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 
 	if (ocs_broker_check_uris(config->rabbitmq->uri, &error) < 0)
 		ocs_problem_add(problems, LOG_ERR, line, "[rabbitmq] uri: %s", error.text);

@@ -227,11 +227,15 @@ static void load_section(struct loader *loader, const struct ocs_ini_section *se
 static int list_backends(struct ocs_config *config)
 {
 	config->backend_names = talloc_zero_array(config, char *, config->n_backends + 1);
-	if (config->backend_names == NULL)
+	config->backend_uris = talloc_zero_array(config, char *, config->n_backends + 1);
+	if (config->backend_names == NULL || config->backend_uris == NULL)
 		return -1;
 	for (size_t i = 0; i < config->n_backends; i++) {
 		config->backend_names[i] = talloc_strdup(config, config->backends[i].name);
-		if (config->backend_names[i] == NULL)
+		/* Its absence is an error of its own. */
+		config->backend_uris[i] = talloc_strdup(
+		        config, config->backends[i].uri != NULL ? config->backends[i].uri : "");
+		if (config->backend_names[i] == NULL || config->backend_uris[i] == NULL)
 			return -1;
 	}
 	return 0;

@@ -24,6 +24,10 @@
 
 enum ocs_config_auth { OCS_CONFIG_AUTH_SINGLE, OCS_CONFIG_AUTH_FILE, OCS_CONFIG_AUTH_LDAP };
 
+enum ocs_config_case { OCS_CONFIG_CASE_EXACT, OCS_CONFIG_CASE_FOLD };
+
+enum ocs_config_unknown { OCS_CONFIG_UNKNOWN_ACCEPT, OCS_CONFIG_UNKNOWN_REFUSE };
+
 enum ocs_config_names { OCS_CONFIG_NAMES_UTF8, OCS_CONFIG_NAMES_UTF7 };
 
 struct ocs_config_backend {
@@ -62,8 +66,13 @@ struct ocs_config {
 		unsigned token_ttl;
 		const char *mechanisms; /* comma-separated, of SCRAM-SHA-256, SSHA, PLAIN */
 		unsigned replica_id;    /* 1 to 65535 */
+		unsigned identifiers;   /* 0 own, 1 host */
 		unsigned index_limit;   /* MiB */
 		unsigned sync;          /* enum ocs_sync of notify/dispatch.h */
+		unsigned name_case;     /* [main] case: enum ocs_config_case */
+		unsigned unknown;       /* enum ocs_config_unknown */
+		unsigned unknown_users;
+		const char *openchangedb; /* NULL: none */
 	} main;
 
 	struct {
@@ -114,7 +123,8 @@ struct ocs_config {
 	} push;
 
 	struct {
-		const char *map; /* file of the user map; NULL: none */
+		const char *map;     /* file of the user map; NULL: none */
+		const char *domains; /* comma-separated, `*` is any; NULL: none */
 	} users;
 
 	struct ocs_link_settings *rabbitmq; /* of cluster/settings.h; see ocs_config_link() */
@@ -122,6 +132,7 @@ struct ocs_config {
 	size_t n_backends;
 	struct ocs_config_backend *backends;
 	char **backend_names; /* the same names, NULL-terminated */
+	char **backend_uris;  /* their URI templates, in the same order */
 
 	size_t n_accounts;
 	struct ocs_config_account *accounts;

@@ -17,6 +17,8 @@
 
 #define OPERATIONS_MIN 6
 #define OPERATIONS_MAX 64
+#define REPORTS_MIN    2
+#define REPORTS_MAX    64
 #define LEAST          8 /* for connections and queues, at the least */
 #define QUEUES_PART    4 /* a quarter for queues where it is tight */
 
@@ -35,10 +37,14 @@ int ocs_descriptors_share_of(unsigned long limit, const struct ocs_config *confi
 	out->operations = least(OPERATIONS_MAX, limit / 32);
 	if (out->operations < OPERATIONS_MIN)
 		out->operations = OPERATIONS_MIN;
+	out->reports = least(REPORTS_MAX, limit / 32);
+	if (out->reports < REPORTS_MIN)
+		out->reports = REPORTS_MIN;
 	fixed = ITSELF + (config->rabbitmq->uri != NULL ? LINK : 0) + out->operations +
+	        out->reports +
 	        (unsigned long)listeners * config->server.threads *
 	                (PER_THREAD + OCS_HTTP_ROOM_DOOR) +
-	        PER_THREAD + OCS_HTTP_ROOM_DOOR;
+	        2 * (PER_THREAD + OCS_HTTP_ROOM_DOOR);
 	if (limit < fixed + LEAST)
 		return ocs_error_set(error,
 		                     "%lu file descriptors (RLIMIT_NOFILE, LimitNOFILE=) are too "

@@ -17,6 +17,7 @@ struct ocs_descriptors {
 	unsigned connections; /* of the web service; as many more of the local socket, if there is
 	                         one */
 	unsigned operations;  /* connections */
+	unsigned reports;     /* connections of MAPI servers that report */
 	unsigned queues;      /* kept open */
 };
 

@@ -16,8 +16,10 @@ static void doubt_uris(const struct ocs_config *config, const struct ocs_ini *in
                        struct ocs_problems *problems)
 {
 	static const struct {
-		const char *placeholder, *what;
-	} parts[] = {{"{user}", "users"}, {"{folder}", "folders"}, {"{message}", "messages"}};
+		const char *placeholder, *begin, *what;
+	} parts[] = {{"{user}", "{user}", "users"},
+	             {"{folder}", "{folder", "folders"}, /* in any style */
+	             {"{message}", "{message}", "messages"}};
 
 	for (size_t i = 0; i < config->n_backends; i++) {
 		const struct ocs_config_backend *backend = &config->backends[i];
@@ -25,7 +27,7 @@ static void doubt_uris(const struct ocs_config *config, const struct ocs_ini *in
 
 		snprintf(section, sizeof(section), "backend:%s", backend->name);
 		for (size_t j = 0; backend->uri != NULL && j < 3; j++) {
-			if (strstr(backend->uri, parts[j].placeholder) != NULL)
+			if (strstr(backend->uri, parts[j].begin) != NULL)
 				continue;
 			ocs_problem_add(problems, LOG_WARNING,
 			                ocs_problem_line(ini, section, "uri"),
@@ -79,9 +81,10 @@ static void doubt_accounts(const struct ocs_config *config, const struct ocs_ini
 		if (!relay)
 			doubt_backends(ini, account, ocs_problem_line(ini, section, "backends"),
 			               problems);
-		/* who comes from the broker, or over the socket, has no password here */
+		/* who comes from the broker, or over a socket, has no password here */
 		if (config->main.auth != OCS_CONFIG_AUTH_SINGLE || linked ||
 		    config->auth_single.username == NULL || strcmp(account->name, "local") == 0 ||
+		    strcmp(account->name, "registry") == 0 ||
 		    strcmp(account->name, config->auth_single.username) == 0)
 			continue;
 		ocs_problem_add(problems, LOG_WARNING, ocs_ini_section_line(ini, section),
@@ -122,7 +125,7 @@ static void doubt_queues(const struct ocs_config *config, const struct ocs_ini *
 			continue;
 		ocs_problem_add(problems, LOG_WARNING, ocs_problem_line(ini, "mqueue", rows[i].key),
 		                "[mqueue] %s: %u is above fs.mqueue.%s (%u): MAPI servers without "
-		                "CAP_SYS_RESOURCE get no queues, and entries wait in the registry; "
+		                "CAP_SYS_RESOURCE get no queues, and entries wait in files; "
 		                "use sysctl fs.mqueue.%s=%u",
 		                rows[i].key, rows[i].value, rows[i].limit, most, rows[i].limit,
 		                rows[i].value);

@@ -17,8 +17,10 @@
 #include <sys/stat.h>
 #include <talloc.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "base/file.h"
+#include "base/fnv.h"
 #include "base/utf8.h"
 
 #define BLANK        " \t"
@@ -26,7 +28,6 @@
 
 struct reader {
 	struct ocs_ini *ini;
-	struct ocs_ini_section **next; /* where the next one is put */
 	/* Which the line is in; NULL before the first one, and behind a header that is wrong: what
 	 * follows that may be meant for any. */
 	struct ocs_ini_section *section;
@@ -50,18 +51,18 @@ static void fault(struct reader *reader, const char *format, ...)
 	reader->report(reader->line, text, reader->arg);
 }
 
-/* FNV-1a, of lower case. */
+/* Of lower case. */
 static uint32_t add_to_hash(uint32_t hash, const char *text)
 {
 	for (; *text != '\0'; text++)
-		hash = (hash ^ (uint32_t)tolower((unsigned char)*text)) * 16777619u;
-	return (hash ^ '\n') * 16777619u;
+		hash = ocs_fnv32_step(hash, (uint8_t)tolower((unsigned char)*text));
+	return ocs_fnv32_step(hash, '\n');
 }
 
 static struct ocs_ini_value **bucket_of(const struct ocs_ini *ini, const char *section,
                                         const char *key)
 {
-	uint32_t hash = add_to_hash(add_to_hash(2166136261u, section), key);
+	uint32_t hash = add_to_hash(add_to_hash(OCS_FNV32, section), key);
 
 	return &ini->bucket[hash & (ini->n_buckets - 1)];
 }
@@ -149,9 +150,7 @@ static int read_header(struct reader *reader, char *line)
 	section->header = (struct ocs_ini_value){
 	        .section = section, .key = "", .value = "", .line = reader->line};
 	section->repeated = first != NULL;
-	section->end = &section->values;
-	*reader->next = section;
-	reader->next = &section->next;
+	DL_APPEND(ini->sections, section);
 	if (first != NULL) {
 		fault(reader, "duplicate section [%s], first in line %u", name, first->line);
 		reader->section = (struct ocs_ini_section *)(uintptr_t)first->section;
@@ -192,8 +191,7 @@ static int read_value(struct reader *reader, char *line)
 		                                .key = line,
 		                                .value = equal + 1 + strspn(equal + 1, BLANK),
 		                                .line = reader->line};
-		*section->end = value;
-		section->end = &value->next;
+		DL_APPEND(section->values, value);
 		put_into_bucket(ini, value);
 	}
 	return 0;
@@ -222,7 +220,7 @@ static int read_line(struct reader *reader, char *line, char *end)
 
 int ocs_ini_parse(struct ocs_ini *ini, char *text, size_t len, ocs_ini_report_fn *report, void *arg)
 {
-	struct reader reader = {.ini = ini, .next = &ini->sections, .report = report, .arg = arg};
+	struct reader reader = {.ini = ini, .report = report, .arg = arg};
 	char *end = text + len;
 	size_t lines = 1;
 

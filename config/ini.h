@@ -23,16 +23,16 @@ struct ocs_ini_value {
 	const struct ocs_ini_section *section;
 	const char *key, *value;
 	unsigned line;
-	struct ocs_ini_value *next;     /* of the section, in the order of lines */
-	struct ocs_ini_value *collides; /* of the same bucket: ini.c alone */
+	struct ocs_ini_value *prev, *next; /* of the section, in the order of lines */
+	struct ocs_ini_value *collides;    /* of the same bucket: ini.c alone */
 };
 
 struct ocs_ini_section {
 	const char *name;
 	struct ocs_ini_value header; /* its line; the key is "" */
 	bool repeated; /* there is one of that name further up, which has the values of both */
-	struct ocs_ini_value *values, **end; /* where the next one is put */
-	struct ocs_ini_section *next;        /* in the order of lines */
+	struct ocs_ini_value *values;
+	struct ocs_ini_section *prev, *next; /* in the order of lines */
 };
 
 struct ocs_ini { /* a talloc object that all below it hangs on */

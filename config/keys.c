@@ -28,7 +28,10 @@
 static const char *const auth_words[] = {"single", "file", "ldap", NULL};
 static const char *const level_words[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const sync_words[] = {"interval", "always", "never", NULL};
+static const char *const case_words[] = {"exact", "fold", NULL};
+static const char *const unknown_words[] = {"accept", "refuse", NULL};
 static const char *const name_words[] = {"utf-8", "utf-7", NULL};
+static const char *const identifier_words[] = {"own", "host", NULL};
 static const char *const yes_words[] = {"no", "yes", NULL};
 static const char *const mechanism_words[] = {"SCRAM-SHA-256", "SSHA", "PLAIN", NULL};
 
@@ -56,7 +59,8 @@ const struct ocs_key_section ocs_key_sections[] = {
          "compared without case. A notification of any other is refused."},
         {"account:", "account:NAME",
          "What the account NAME may report about. An account without a section may report "
-         "everything."},
+         "everything. `local` is who reports over [server:main] socket, `registry` are the MAPI "
+         "servers, which report what they change themselves."},
 };
 const size_t ocs_n_key_sections = sizeof(ocs_key_sections) / sizeof(ocs_key_sections[0]);
 
@@ -97,6 +101,12 @@ const struct ocs_key ocs_keys[] = {
         {KEY("main", main, replica_id, NUMBER), .fallback = "1", .min = 1, .max = 65535,
          .help = "Replica id of the identifiers this node gives out: another one on each node. "
                  "Never change it back to one that another registry had."},
+        {KEY("main", main, identifiers, WORD), .fallback = "own", .words = identifier_words,
+         .help = "Whose FIDs and MIDs clients get: own (those of the index here) or host, where "
+                 "the "
+                 "MAPI server has identifiers of its own and says which (see "
+                 "ocsnotify_set_identifiers(3)). The FIDs of the user map do not reach clients "
+                 "then. MAPI servers must be restarted with it."},
         {KEY("main", main, index_limit, NUMBER), .fallback = "16384", .min = 8, .max = 65536,
          .reload = true,
          .help = "MiB that the files of the identifier index (index.tdb, from 1,024 MiB on also "
@@ -104,8 +114,42 @@ const struct ocs_key ocs_keys[] = {
                  "From half of it there is a warning; past it new messages and folders are "
                  "refused, everything known goes on."},
         {KEY("main", main, sync, WORD), .fallback = "interval", .words = sync_words, .reload = true,
-         .help = "When soft state (subscriptions, spilled entries) is put on the disk: interval "
-                 "(50 ms), always (before each answer) or never. Identifiers always are."},
+         .help = "When soft state (subscriptions) is put on the disk: interval (50 ms), always "
+                 "or never. Identifiers always are; entries that wait never are, since the "
+                 "sessions that they wait for end with the machine."},
+        {"main", "case", OCS_KEY_WORD, offsetof(struct ocs_config, main.name_case),
+         .fallback = "exact", .words = case_words, .reload = true,
+         .help = "Whether names of users and folders that differ in case alone are one: exact (no) "
+                 "or fold (yes, for every script, and however accents are composed; a folder is "
+                 "shown as it was first said). fold is for original OpenChange clients, which "
+                 "capitalise the user and lower-case the folder. Choose it before the first "
+                 "identifiers are given: a folder with capitals in its name, other than INBOX, "
+                 "keeps them only as long as it is named as before. Restart MAPI servers after a "
+                 "change: their sessions keep the names they were opened by. The same on all "
+                 "nodes."},
+        {KEY("main", main, unknown, WORD), .fallback = "accept", .words = unknown_words,
+         .reload = true,
+         .help = "What is done where nothing says who there is (no [users] map and no "
+                 "openchangedb) "
+                 "with a notification of a user who has no session and no identifier, and is no "
+                 "alias: accept (nosubscriber; its messages are remembered, see unknown_users) or "
+                 "refuse (422 UNKNOWN_USER; where other nodes are linked, one that has a session "
+                 "of the user is asked first)."},
+        {KEY("main", main, unknown_users, NUMBER), .fallback = "10000", .max = 100000000,
+         .reload = true,
+         .help = "Of so many users who never had a session new messages are remembered, so that "
+                 "one that is reported again is a duplicate: about 600 bytes for each user and 300 "
+                 "for each message. Those of further ones are accepted and forgotten, which costs "
+                 "nothing on the disk; whoever logs on is remembered in any case."},
+        {KEY("main", main, openchangedb, PATH), .example = "/var/lib/samba/private/openchange.ldb",
+         .reload = true,
+         .help = "OpenChange's database of mailboxes, which is read like a user map, in place of "
+                 "one "
+                 "or beside it (then the map's FIDs win): each mailbox is a groupware user, who "
+                 "sees the folders whose MAPIStoreURI the template of a backend reads, under "
+                 "their PidTagFolderId, and everything of the store that has their INBOX or their "
+                 "name. The daemon's user must be able to read the file, which it never changes. "
+                 "SIGHUP reads it again; a record that is wrong is left out with a warning."},
 
         {KEY("auth:single", auth_single, username, TEXT), .example = "openchange", .reload = true,
          .help = "Name of the account. Required."},
@@ -193,8 +237,9 @@ const struct ocs_key ocs_keys[] = {
                  "refuses."},
         {KEY("mqueue", mqueue, spill_max, NUMBER), .fallback = "10000", .min = 1, .max = 100000000,
          .reload = true,
-         .help = "Entries that wait in the registry for one queue that is full or could not be "
-                 "made. Past it a table is told to read itself anew, other queues lose their "
+         .help = "Entries that wait in the spill list of one queue that is full or could not "
+                 "be made: 256 bytes each, in spill/ of the registry folder. Past it a table is "
+                 "told to read itself anew, other queues lose their "
                  "oldest entry; what is lost is in the log, in /status and in `ocsctl queues`."},
         {KEY("mqueue", mqueue, spill_total, NUMBER), .fallback = "1000000", .min = 1,
          .max = 1000000000, .reload = true, .help = "The same over all queues."},
@@ -212,8 +257,14 @@ const struct ocs_key ocs_keys[] = {
                  "backend user, folder, groupware user, FID. UTF-8. `*` alone in the first three "
                  "is any, `=` as groupware user is the backend user, `-` as FID gives one at first "
                  "sight. White space beside a tab belongs to the name, as it may in the mail "
-                 "store. Without a map the groupware user is the backend user. SIGHUP reads the "
-                 "file again."},
+                 "store. A line of three fields, `alias`, a name and a user, says that the name is "
+                 "that user's, too, wherever a user is named. Without a map, or with one that has "
+                 "aliases alone, the groupware user is the backend user. SIGHUP reads the file "
+                 "again."},
+        {KEY("users", users, domains, PATTERNS), .example = "example.org, example.net",
+         .reload = true,
+         .help = "Domains that say nothing: a user NAME@DOMAIN is the user NAME. Commas between "
+                 "several; `*` is every domain. The same on all nodes."},
 
         {LINK_KEY(uri, SECRET), .example = "amqps://node1:PASSWORD@broker.example.org/ocsmanager",
          .help = "The broker: amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without TLS. "
@@ -280,8 +331,11 @@ const struct ocs_key ocs_keys[] = {
 
         {NAMED_KEY("backend:", backend, uri, URI),
          .example = "sogo://{user}@mail/{folder}/{message}", .reload = true,
-         .help = "Template of the URIs of its messages, made of {user}, {folder} and {message}. "
-                 "Required."},
+         .help = "Template of the URIs of its messages, made of {user}, {folder} and {message}, "
+                 "each percent-encoded. {folder:imap-utf7} writes the folder in IMAP's modified "
+                 "UTF-7; {folder:sogo} as SOGo does (folderINBOX/folderMy_SP_mail). A folder's URI "
+                 "ends where {message} begins. Every MAPI server here is told it; tools show a "
+                 "password in it as ***. Required."},
         {NAMED_KEY("backend:", backend, separator, SEPARATOR), .fallback = "/",
          .help = "The character between the levels of a folder in the JSON documents of this "
                  "backend ([rabbitmq] json_backend), such as `.`; in XML it is always `/`."},

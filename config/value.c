@@ -92,7 +92,7 @@ static int set_words(const struct ocs_key *key, const char **member, const void 
 		item += strcspn(item, ",");
 	} while (*item++ == ',');
 	if (list == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	*member = list;
 	return 0;
 }
@@ -191,7 +191,7 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 	case OCS_KEY_PATH:
 		*string = text[0] == '/' ? talloc_strdup(mem_ctx, text)
 		                         : talloc_asprintf(mem_ctx, "%s/%s", folder, text);
-		return *string != NULL ? 0 : ocs_error_set(error, "out of memory");
+		return *string != NULL ? 0 : ocs_error_memory(error);
 	case OCS_KEY_HOST:
 		result = check_host(text, error);
 		break;
@@ -221,7 +221,7 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 	if (result < 0)
 		return -1;
 	*string = talloc_strdup(mem_ctx, text);
-	return *string != NULL ? 0 : ocs_error_set(error, "out of memory");
+	return *string != NULL ? 0 : ocs_error_memory(error);
 }
 
 const char *ocs_config_value_doubt(const struct ocs_key *key, const char *text)

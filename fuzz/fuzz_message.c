@@ -14,6 +14,9 @@ const struct fuzz_blob fuzz_blobs[] = {
         FUZZ_BLOB("\1\1" AT "\4\0\0\0n1-7\4\0\0\0acct\0\0\0\0\5\0\0\0<ocs>"),
         /* to two users */
         FUZZ_BLOB("\1\0" AT "\4\0\0\0n1-8\0\0\0\0\2\0\0\0\4\0\0\0jdoe\3\0\0\0x@y\6\0\0\0<body>"),
+        /* with what the node calls it, and an answer */
+        FUZZ_BLOB("\2\0" AT "\4\0\0\0n1-9\0\0\0\0\1\0\0\0\4\0\0\0jdoe\6\0\0\0<body>\3\0\0\0ids"),
+        FUZZ_BLOB("\2\2" AT "\4\0\0\0n1-a\0\0\0\0\1\0\0\0\2\0\0\0\1b\6\0\0\0<body>\3\0\0\0ids"),
         {NULL, 0},
 };
 

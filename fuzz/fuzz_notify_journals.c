@@ -6,9 +6,13 @@
  * each behind its length (16 bits). What was taken in once is taken in again.
  */
 #include <string.h>
+#include <sys/stat.h>
+
+#include <talloc.h>
 
 #include "base/bytes.h"
 #include "fuzz/folder.h"
+#include "mapistore/pending.h"
 #include "notify/recent.h"
 #include "notify/message_log.h"
 #include "notify/sequence.h"
@@ -71,6 +75,31 @@ static struct ocs_index *make_index(void)
 	return index;
 }
 
+/* As a library reads along. */
+static void try_pending(void)
+{
+	char log[256], link_path[256];
+	struct ocs_pending *pending;
+	const char *message_id;
+	uint64_t series;
+
+	FUZZ_CHECK(snprintf(log, sizeof(log), "%s", fuzz_path("messages.log")) > 0);
+	FUZZ_CHECK(snprintf(link_path, sizeof(link_path), "%s", fuzz_path(OCS_PENDING_FILE)) > 0);
+	(void)mkdir(fuzz_path(OCS_PENDING_FOLDER), 0700);
+	(void)unlink(link_path);
+	FUZZ_CHECK(link(log, link_path) == 0);
+	pending = ocs_pending_new(NULL, fuzz_folder());
+	FUZZ_CHECK(pending != NULL);
+	for (int i = 0; i < 2; i++) {
+		FUZZ_CHECK(ocs_pending_refresh(pending, NULL) == 0);
+		if (ocs_pending_name(pending, ocs_get64((const uint8_t *)MID), &series,
+		                     &message_id))
+			FUZZ_CHECK(strlen(message_id) <= OCS_NAME_MAX);
+		(void)ocs_pending_find(pending, 1, "1");
+	}
+	talloc_free(pending);
+}
+
 static void try_message_log(void)
 {
 	static struct ocs_index *index;
@@ -78,6 +107,7 @@ static void try_message_log(void)
 	struct ocs_journal_damage damage = {0};
 	struct stat st;
 
+	try_pending();
 	if (index != NULL && stat(fuzz_path("index.tdb"), &st) == 0 && st.st_size > INDEX_MAX) {
 		ocs_index_close(index);
 		index = NULL;

@@ -24,9 +24,6 @@ const struct fuzz_blob fuzz_blobs[] = {
         FUZZ_BLOB("L\x08\0" ID_ "C\x18\0\x10\0\0\0\xe8\3\0\0" TIME ID_ "S\x3c\0" ID_ TIME
                   "\4\x39\x30\x7f\0\0\1" NONE "\4abcd" NONE "jdoe"
                   "U\x3b\0\1\0" ID_ ID_ ID_ "\0\0\0\0\0\0\0\0\0\0\1\0\x09\0\x04\0" ID_ "/ocs.jdoe"),
-        /* three entries, one of them missing */
-        FUZZ_BLOB("T\x08\0\3\0\0\0\0\0\0\0P\x19\0\5\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0" ID_ "\0E\4\0"
-                  "\5\0\0\0E\4\0\7\0\0\0"),
         FUZZ_BLOB("s\x22\0\x0a\0\0\0\0\1\0\0\x10\x27\0\0\x40\x42\x0f\0\x3c\0\0\0\1\0/m\0\1" ID_),
         {NULL, 0},
 };
@@ -93,14 +90,6 @@ static void put_records(struct ocs_registry *registry, const uint8_t *data, size
 	}
 }
 
-static int each(const uint8_t *entry, size_t len, void *arg)
-{
-	(void)entry;
-	(void)len;
-	++*(uint64_t *)arg;
-	return 0;
-}
-
 /* What decodes is what would be written. */
 static void check_user(struct ocs_registry *registry, const void *mem_ctx)
 {
@@ -147,30 +136,12 @@ static void check_sessions(struct ocs_registry *registry, const void *mem_ctx)
 	           OCS_STORE_OK);
 }
 
-static void check_spill(struct ocs_registry *registry)
-{
-	enum ocs_spill_outcome outcome;
-	struct ocs_spill_state state;
-	uint64_t seen = 0, total;
-
-	FUZZ_CHECK(ocs_registry_spill_total(registry, &total, NULL) == OCS_STORE_OK);
-	FUZZ_CHECK(ocs_registry_spill_state(registry, ID, &state, NULL) == OCS_STORE_OK);
-	FUZZ_CHECK(ocs_registry_spill_each(registry, ID, each, &seen, NULL) == OCS_STORE_OK);
-	FUZZ_CHECK(seen <= state.count);
-	FUZZ_CHECK(ocs_registry_spill_append(registry, ID, OCS_TABLE_NEWMAIL,
-	                                     (const uint8_t *)"entry", 5, 3, 1000, &outcome,
-	                                     NULL) == OCS_STORE_OK);
-	FUZZ_CHECK(ocs_registry_spill_clear(registry, ID, NULL) == OCS_STORE_OK);
-	FUZZ_CHECK(ocs_registry_spill_state(registry, ID, &state, NULL) == OCS_STORE_OK);
-	FUZZ_CHECK(state.count == 0);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ocs_registry *registry;
 	struct ocs_registry_settings settings;
 	struct ocs_registry_session session;
-	char **queues;
+	char **queues, *template;
 	size_t n_queues;
 	void *mem_ctx = talloc_new(NULL);
 
@@ -180,9 +151,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put_records(registry, data, size);
 	FUZZ_CHECK(ocs_registry_settings_get(registry, &settings, NULL) == OCS_STORE_OK);
 	FUZZ_CHECK(memchr(settings.usermap, '\0', sizeof(settings.usermap)) != NULL);
+	if (ocs_registry_template_get(registry, mem_ctx, "sogo", &template, NULL) == OCS_STORE_OK)
+		FUZZ_CHECK(template[0] != '\0');
 	check_user(registry, mem_ctx);
 	check_sessions(registry, mem_ctx);
-	check_spill(registry);
 	put_records(registry, data, size);
 	FUZZ_CHECK(ocs_registry_context_remove(registry, ID, mem_ctx, &queues, &n_queues, NULL) ==
 	           OCS_STORE_OK);

@@ -9,7 +9,10 @@
 #include "fuzz/fuzz.h"
 #include "mapistore/usermap.h"
 
+/* The lines have tabs. */
 const char *const fuzz_texts[] = {
+        "alias\tjohn\tjdoe\ndovecot\tjdoe\tINBOX\tjohn\t0x1230000000000001\n",
+        "dovecot\tJdoe@example.org\tINBOX\t=\t-\n*\t*\t*\t@x\t-\nalias\ta\tb\nalias\tb\tc\n",
         "# comment\ndovecot jdoe * jdoe\ndovecot shared INBOX/Work a 0x1230000000000001\n",
         "\xef\xbb\xbf* * Public/%20x @public\r\nd jd* INBOX x\n",
         NULL,
@@ -36,19 +39,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("usermap", MFD_CLOEXEC);
 	struct ocs_usermap *map = NULL;
+	const struct ocs_name_rule rule = {size % 2 != 0, "example.org"};
 	struct ocs_error error;
+	char name[OCS_NAME_MAX + 1];
 	size_t count = 0;
 	char path[32];
 
 	FUZZ_CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size);
 	FUZZ_CHECK(snprintf(path, sizeof(path), "/proc/self/fd/%d", fd) > 0);
 	reports = 0;
-	if (ocs_usermap_load(path, NULL, report, NULL, &map, &error) != 0) {
+	if (ocs_usermap_load(path, &rule, NULL, report, NULL, &map, &error) != 0) {
 		FUZZ_CHECK(map == NULL && reports > 0);
 	} else {
 		FUZZ_CHECK(ocs_usermap_match(map, "dovecot", "jdoe", "INBOX", each, &count) ==
 		           count);
 		ocs_usermap_doubt(map, report, NULL);
+		ocs_usermap_user(map, &rule, "John@example.org", name);
+		FUZZ_CHECK(ocs_name_fault(name) == NULL);
 		talloc_free(map);
 	}
 	close(fd);

@@ -26,13 +26,14 @@ void *ocs_http_exchange_new(struct MHD_Connection *connection, size_t size)
 
 	if (peer == NULL)
 		return NULL;
-	exchange = calloc(1, size);
+	/* glibc keeps what a thread frees for its malloc(), not for its calloc(). */
+	exchange = malloc(size);
 	if (exchange == NULL) {
 		ocs_http_guard_no_memory(peer->guard);
 		return NULL;
 	}
-	exchange->connection = connection;
-	exchange->peer = peer;
+	*exchange = (struct ocs_http_exchange){.connection = connection, .peer = peer};
+	memset(exchange + 1, 0, size - sizeof(*exchange));
 	return exchange;
 }
 
@@ -162,6 +163,13 @@ enum MHD_Result ocs_http_respond_on(struct ocs_http_exchange *exchange, unsigned
 	result = MHD_queue_response(exchange->connection, status, response);
 	MHD_destroy_response(response);
 	return result;
+}
+
+enum MHD_Result ocs_http_respond_again(struct ocs_http_exchange *exchange, unsigned status,
+                                       struct MHD_Response *response)
+{
+	ocs_http_send(exchange->peer);
+	return MHD_queue_response(exchange->connection, status, response);
 }
 
 enum MHD_Result ocs_http_respond(struct ocs_http_exchange *exchange, unsigned status,

@@ -79,6 +79,10 @@ void ocs_http_header_number(struct MHD_Response **response, const char *name, un
 /* Hands it over to libmicrohttpd, whatever happens. MHD_NO: the connection ends. */
 enum MHD_Result ocs_http_respond(struct ocs_http_exchange *exchange, unsigned status,
                                  struct MHD_Response *response);
+/* The same for one that stays the caller's and goes out as it is, so only where the connection need
+ * not be closed. */
+enum MHD_Result ocs_http_respond_again(struct ocs_http_exchange *exchange, unsigned status,
+                                       struct MHD_Response *response);
 /* The same for an answer that begins only, while the request is still at work. */
 enum MHD_Result ocs_http_respond_on(struct ocs_http_exchange *exchange, unsigned status,
                                     struct MHD_Response *response);

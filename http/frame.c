@@ -14,27 +14,27 @@
 /* RFC 9110 section 5.6.2. */
 static bool is_token(const char *text, size_t len)
 {
-	if (len == 0)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	static const bool tchar[256] = {
+	        ['0' ... '9'] = true,  ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['!'] = true,
+	        ['#' ... '\''] = true, ['*'] = true,         ['+'] = true,         ['-'] = true,
+	        ['.'] = true,          ['^' ... '`'] = true, ['|'] = true,         ['~'] = true,
+	};
+	size_t i = 0;
 
-		if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		      (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL)))
-			return false;
-	}
-	return true;
+	while (i < len && tchar[(unsigned char)text[i]])
+		i++;
+	return i == len && len > 0;
 }
 
 static bool has_control(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	static const bool control[256] = {
+	        [0 ... 0x08] = true, [0x0a ... 0x1f] = true, [0x7f] = true};
+	size_t i = 0;
 
-		if ((c < 0x20 && c != '\t') || c == 0x7f)
-			return true;
-	}
-	return false;
+	while (i < len && !control[(unsigned char)text[i]])
+		i++;
+	return i < len;
 }
 
 static bool is_number(const char *text, size_t len, uint64_t *out)
@@ -135,6 +135,25 @@ static void check_host(struct ocs_http_frame *frame, const char *value, size_t l
 			blame(frame, "Host is not a host");
 }
 
+/* The first one of a name counts. */
+static void remember(struct ocs_http_frame *frame, const char *name, size_t len, const char *value)
+{
+	static const struct {
+		const char *name;
+		size_t len;
+	} known[OCS_HTTP_NAMED] = {
+	        [OCS_HTTP_AUTHORIZATION] = {"Authorization", sizeof("Authorization") - 1},
+	        [OCS_HTTP_CONTENT_ENCODING] = {"Content-Encoding", sizeof("Content-Encoding") - 1},
+	        [OCS_HTTP_CONTENT_TYPE] = {"Content-Type", sizeof("Content-Type") - 1},
+	        [OCS_HTTP_EXPECT] = {"Expect", sizeof("Expect") - 1},
+	};
+
+	for (int i = 0; i < OCS_HTTP_NAMED; i++)
+		if (len == known[i].len && frame->named[i] == NULL &&
+		    strcasecmp(name, known[i].name) == 0)
+			frame->named[i] = value;
+}
+
 static enum MHD_Result frame_header(void *arg, enum MHD_ValueKind kind, const char *name,
                                     size_t name_len, const char *value, size_t value_len)
 {
@@ -171,6 +190,8 @@ static enum MHD_Result frame_header(void *arg, enum MHD_ValueKind kind, const ch
 			blame(frame, "the transfer encoding is not chunked");
 		else if (frame->version_1_0)
 			blame(frame, "HTTP/1.0 has no transfer encoding");
+	} else {
+		remember(frame, name, name_len, value);
 	}
 	return MHD_YES;
 }
@@ -189,6 +210,9 @@ static const char *frame_end(struct ocs_http_frame *frame, struct MHD_Connection
 	/* The empty line ends the headers. */
 	if (frame->watched && (info == NULL || frame->expected + CRLF != frame->body))
 		blame(frame, "a line is folded or does not end with CR LF");
+	for (int i = 0; i < OCS_HTTP_NAMED; i++)
+		if (frame->named[i] != NULL && frame->named[i][0] == '\0')
+			frame->named[i] = NULL;
 	return frame->fault;
 }
 

@@ -34,11 +34,22 @@ struct ocs_http_target {
 
 void ocs_http_target_look(struct ocs_http_target *target, const char *address);
 
+/* Headers whose values are remembered, so that not each of them is looked for among all. */
+enum ocs_http_named {
+	OCS_HTTP_AUTHORIZATION,
+	OCS_HTTP_CONTENT_ENCODING,
+	OCS_HTTP_CONTENT_TYPE,
+	OCS_HTTP_EXPECT,
+	OCS_HTTP_NAMED
+};
+
 struct ocs_http_frame {
 	const char *fault; /* NULL: none so far; a text for people */
 	unsigned hosts, lengths, encodings;
 	bool chunked; /* the connection must end with the answer */
 	uint64_t length;
+	const char
+	        *named[OCS_HTTP_NAMED]; /* as ocs_http_value() would find them; NULL: not there */
 
 	/* Of the lines: */
 	bool watched;     /* this libmicrohttpd does not */

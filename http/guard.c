@@ -14,6 +14,7 @@
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
+#include <utlist.h>
 
 #include "http/room.h"
 #include "base/clock.h"
@@ -40,7 +41,8 @@ struct ocs_http_guard {
 	_Atomic unsigned deadline; /* seconds */
 };
 
-static const struct ocs_refusal timeout = {408, "REQUEST_TIMEOUT", "the request took too long"};
+static const struct ocs_refusal timeout = {
+        .code = 408, .name = "REQUEST_TIMEOUT", .text = "the request took too long"};
 
 static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *connection, int phase)
 {
@@ -266,10 +268,7 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 	atomic_store(&connection->since, ocs_http_now());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
-	connection->next = guard->first;
-	if (guard->first != NULL)
-		guard->first->previous = connection;
-	guard->first = connection;
+	DL_PREPEND(guard->first, connection);
 	ocs_http_room_enter(guard->room, connection, guard->first);
 	pthread_mutex_unlock(&guard->lock);
 	atomic_fetch_add(&guard->settings.counters->open, 1);
@@ -283,14 +282,11 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 
 	pthread_mutex_lock(&guard->lock);
 	ocs_http_room_leave(guard->room, connection);
-	if (connection->previous != NULL)
-		connection->previous->next = connection->next;
-	else
-		guard->first = connection->next;
-	if (connection->next != NULL)
-		connection->next->previous = connection->previous;
+	DL_DELETE(guard->first, connection);
 	pthread_mutex_unlock(&guard->lock);
 	atomic_fetch_sub(&guard->settings.counters->open, 1);
+	if (connection->kept != NULL)
+		connection->kept_free(connection->kept);
 	free(connection);
 }
 

@@ -52,13 +52,14 @@ enum ocs_http_phase {
 
 struct ocs_http_connection {
 	struct ocs_http_guard *guard;
-	struct ocs_http_connection *previous, *next;
+	struct ocs_http_connection *prev, *next;
 	int fd;
 	struct sockaddr_storage address;
 	bool local; /* over an AF_UNIX socket: address is its family alone, uid and pid are the
 	               peer's as the kernel says */
 	uid_t uid;
 	pid_t pid;
+	unsigned door; /* of its listener. Set once, by who attached it */
 	/* Milliseconds a local connection may be IDLE beyond the deadline, since nothing tells
 	 * whether bytes come; 0: no limit. Set once, by who attached it. */
 	_Atomic int64_t idle_limit;
@@ -71,6 +72,10 @@ struct ocs_http_connection {
 	                               was seen; 0: none. A local socket's cannot be seen. */
 	bool tls;                   /* nothing can be said past libmicrohttpd */
 	struct ocs_http_group *group; /* under the guard's lock; room.c's own */
+	/* What is kept from one request to the next by who serves it, in the connection's thread;
+	 * NULL: nothing. It ends with the connection. */
+	void *kept;
+	void (*kept_free)(void *kept);
 	/* The sweeper's own: */
 	int64_t watched;
 	uint64_t bytes;

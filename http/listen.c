@@ -54,7 +54,7 @@ static int open_socket(const struct ocs_listener_settings *settings, struct ocs_
 	struct addrinfo *addresses = NULL;
 	struct sockaddr_storage bound = {0};
 	socklen_t len = sizeof(bound);
-	struct ocs_error why = {{0}};
+	struct ocs_error why = {.text = ""};
 	char port[12];
 	int fd = -1, result;
 
@@ -120,7 +120,7 @@ int ocs_listener_open(const struct ocs_listener_settings *settings, struct ocs_l
 	    (listener->cert != NULL &&
 	     ocs_privfile_read(settings->key, true, PEM_MAX, &listener->key, &listener->key_len,
 	                       error) == OCS_PRIVFILE_OK))
-		fd = settings->local != NULL ? ocs_local_socket_take(settings->local)
+		fd = settings->local != NULL ? settings->local_fd
 		                             : open_socket(settings, listener, error);
 	if (fd < 0) {
 		forget_files(listener);
@@ -186,6 +186,8 @@ static void listen_on_connection(void *arg, struct MHD_Connection *connection, v
 	if (fd == NULL)
 		return;
 	attached = ocs_http_guard_attach(listener->guard, fd->connect_fd);
+	if (attached != NULL)
+		attached->door = listener->door;
 	if (attached != NULL && attached->local)
 		limit_local(listener, attached);
 	*context = attached;
@@ -260,15 +262,15 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 	listener->guard = settings->guard;
 	listener->connections_per_user = settings->connections_per_address;
 	listener->timeout = settings->timeout;
+	listener->door = settings->door;
 	listener->daemon = start_daemon(settings, listener);
 	forget_files(listener);
 	if (listener->daemon == NULL) {
 		ocs_listener_stop(listener);
-		return ocs_error_set(
-		        error, "libmicrohttpd cannot serve %s%s",
-		        settings->local != NULL ? ocs_local_socket_path(settings->local)
-		                                : listener->address,
-		        settings->cert != NULL ? ": are certificate and key a pair?" : "");
+		return ocs_error_set(error, "libmicrohttpd cannot serve %s%s",
+		                     settings->local != NULL ? settings->local : listener->address,
+		                     settings->cert != NULL ? ": are certificate and key a pair?"
+		                                            : "");
 	}
 	ocs_http_guard_listens(listener->guard, listener->fd, true);
 	return 0;

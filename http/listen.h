@@ -17,7 +17,6 @@
 #include <microhttpd.h>
 
 #include "http/guard.h"
-#include "http/local_socket.h"
 #include "base/error.h"
 
 struct ocs_listener {
@@ -28,21 +27,24 @@ struct ocs_listener {
 	char address[OCS_HTTP_PEER_SIZE]; /* "ADDRESS:PORT", "[ADDRESS]:PORT"; "": local */
 	struct ocs_http_guard *guard;
 	unsigned connections_per_user, timeout; /* of local connections */
+	unsigned door;                          /* as in the settings */
 	char *cert, *key;                       /* PEM, until it is started */
 	size_t key_len;
 };
 
 struct ocs_listener_settings {
-	struct ocs_local_socket *local; /* serves this one; NULL: listens on host and port */
-	const char *host;               /* address or name; its first address is taken */
-	unsigned port;                  /* 0: any free one */
-	const char *loopback;           /* why only loopback addresses are taken; NULL: any is */
-	const char *cert, *key;         /* PEM files, the key's a private one; NULL: no TLS */
+	const char *local; /* serves local_fd, which is called so; NULL: listens on host and port */
+	int local_fd;      /* an AF_UNIX socket that listens: the listener's from the open on */
+	const char *host;  /* address or name; its first address is taken */
+	unsigned port;     /* 0: any free one */
+	const char *loopback;   /* why only loopback addresses are taken; NULL: any is */
+	const char *cert, *key; /* PEM files, the key's a private one; NULL: no TLS */
 	unsigned threads; /* 0: none, the caller runs the daemon (MHD_run()) when its epoll says so
 	                   */
 	unsigned connection_limit;        /* over all threads; the guard's room keeps it */
 	unsigned connections_per_address; /* of a local socket: per user (uid); 0: any number */
 	unsigned timeout;                 /* seconds of silence */
+	unsigned door; /* the caller's number for it, which each of its connections carries */
 	struct ocs_http_guard *guard;
 	MHD_AccessHandlerCallback handle;
 	MHD_RequestCompletedCallback completed;
@@ -50,7 +52,7 @@ struct ocs_listener_settings {
 };
 
 /* All that may need root: reads certificate and key, binds the address, which the listener then
- * has. The listener is zeroed before; of the settings the first six are looked at. */
+ * has. The listener is zeroed before; of the settings those up to the key are looked at. */
 int ocs_listener_open(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
                       struct ocs_error *error);
 /* Opens it, if it is not open yet, and serves it. It must stay where it is until it is stopped. */

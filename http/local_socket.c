@@ -172,7 +172,7 @@ int ocs_local_socket_open(const char *path, const char *group_name,
 	}
 	local = calloc(1, sizeof(*local));
 	if (local == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	local->fd = -1;
 	local->address.sun_family = AF_UNIX;
 	memcpy(local->address.sun_path, path, strlen(path) + 1);

@@ -53,7 +53,8 @@ struct ocs_http_room {
 
 static int spares[OCS_HTTP_ROOM_SPARES] = {-1, -1};
 
-static const struct ocs_refusal full = {503, "OVERLOADED", "too many connections"};
+static const struct ocs_refusal full = {
+        .code = 503, .name = "OVERLOADED", .text = "too many connections"};
 
 static int open_spare(void)
 {

@@ -401,7 +401,8 @@ OCSEMSMDB_API const char *ocsemsmdb_session_owner(const struct ocsemsmdb *server
 OCSEMSMDB_API const uint8_t *ocsemsmdb_session_handle(const struct ocsemsmdb_session *session);
 OCSEMSMDB_API const char *ocsemsmdb_session_user(const struct ocsemsmdb_session *session);
 OCSEMSMDB_API uint16_t ocsemsmdb_session_index(const struct ocsemsmdb_session *session);
-/* For ocsnotify_session_set_unicode(), ocsnotify_set_row_provider(). */
+/* For ocsnotify_session_set_unicode(), ocsnotify_set_row_provider(), and as `except` of
+ * ocsnotify_report(). */
 OCSEMSMDB_API struct ocsnotify_session *
 ocsemsmdb_session_notify(const struct ocsemsmdb_session *session);
 

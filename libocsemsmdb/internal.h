@@ -47,7 +47,7 @@ struct emsmdb_user {
 struct ocsemsmdb_session {
 	struct ocsemsmdb *server;
 	struct emsmdb_user *owner;
-	struct ocsemsmdb_session *next_of_owner;
+	struct ocsemsmdb_session *prev, *next; /* of the owner */
 	struct ocsnotify_session *notify;
 	uint8_t cxh[OCSEMSMDB_HANDLE_SIZE], acxh[OCSEMSMDB_HANDLE_SIZE];
 	uint16_t index;
@@ -55,7 +55,7 @@ struct ocsemsmdb_session {
 	const char *user; /* owner's name */
 	const void *connection;
 	void *data;
-	struct ocsemsmdb_session *next_linked; /* a ring; itself: not linked */
+	struct ocsemsmdb_session *prev_linked, *next_linked; /* a ring; itself: not linked */
 
 	uint64_t used;     /* when the last call came */
 	uint64_t executed; /* when the last EcDoRpcExt2 came, or the time after it ran out */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <utlist.h>
 
 #include "base/sized.h"
 
@@ -57,7 +58,7 @@ static uint16_t free_index(struct ocsemsmdb *server)
  * are there for it. */
 static void session_link(struct ocsemsmdb_session *session, const struct ocsemsmdb_connect *connect)
 {
-	struct ocsemsmdb_session *other;
+	struct ocsemsmdb_session *other, *behind;
 
 	if (!session->server->settings.linking || connect->link == OCSEMSMDB_NO_LINK)
 		return;
@@ -65,18 +66,16 @@ static void session_link(struct ocsemsmdb_session *session, const struct ocsemsm
 	if (other == NULL || other == session || other->time_stamp != connect->time_stamp ||
 	    strcmp(other->user, session->user) != 0)
 		return;
-	session->next_linked = other->next_linked;
-	other->next_linked = session;
+	behind = other->next_linked;
+	CDL_APPEND2(behind, session, prev_linked, next_linked);
 }
 
 static void unlink_from(struct ocsemsmdb_session *session)
 {
-	struct ocsemsmdb_session *before = session;
+	struct ocsemsmdb_session *ring = session;
 
-	while (before->next_linked != session)
-		before = before->next_linked;
-	before->next_linked = session->next_linked;
-	session->next_linked = session;
+	CDL_DELETE2(ring, session, prev_linked, next_linked);
+	session->prev_linked = session->next_linked = session;
 }
 
 static uint32_t session_check(const struct ocsemsmdb *server, const struct ocsemsmdb_caller *caller,
@@ -104,7 +103,7 @@ static uint32_t session_make(struct ocsemsmdb *server, const struct ocsemsmdb_ca
 	int code;
 
 	session->server = server;
-	session->next_linked = session;
+	session->prev_linked = session->next_linked = session;
 	session->connection = caller->connection;
 	session->used = session->executed = now;
 	if (!emsmdb_user_join(session, caller->user) ||

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 static struct emsmdb_user *user_find(const struct ocsemsmdb *server, const char *name)
 {
@@ -37,8 +38,7 @@ bool emsmdb_user_join(struct ocsemsmdb_session *session, const char *name)
 	}
 	session->owner = user;
 	session->user = user->name;
-	session->next_of_owner = user->sessions;
-	user->sessions = session;
+	DL_PREPEND(user->sessions, session);
 	user->n_sessions++;
 	return true;
 }
@@ -46,13 +46,10 @@ bool emsmdb_user_join(struct ocsemsmdb_session *session, const char *name)
 void emsmdb_user_leave(struct ocsemsmdb_session *session)
 {
 	struct emsmdb_user *user = session->owner;
-	struct ocsemsmdb_session **p;
 
 	if (user == NULL)
 		return;
-	for (p = &user->sessions; *p != session; p = &(*p)->next_of_owner)
-		;
-	*p = session->next_of_owner;
+	DL_DELETE(user->sessions, session);
 	session->owner = NULL;
 	session->user = NULL;
 	if (--user->n_sessions > 0)
@@ -65,7 +62,7 @@ static struct ocsemsmdb_session *least_used(const struct emsmdb_user *user)
 {
 	struct ocsemsmdb_session *oldest = NULL;
 
-	for (struct ocsemsmdb_session *s = user->sessions; s != NULL; s = s->next_of_owner)
+	for (struct ocsemsmdb_session *s = user->sessions; s != NULL; s = s->next)
 		if (s->wait.call == NULL && (oldest == NULL || s->used <= oldest->used))
 			oldest = s;
 	return oldest;

@@ -2,13 +2,13 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The backlog of a session: takes entries in from the kernel's queues and from spill lists, puts
- * them in order, and gives them out handle by handle. Touches the kernel's queues, the registry and
- * the session.
+ * them in order, and gives them out handle by handle. Touches the kernel's queues, the files of the
+ * lists and the session.
  *
  * The race with the daemon (which alone decides whether an entry goes to the queue or to the spill
- * list): while a spill list is not empty all entries go there. So the queue is read to its end, and
- * if there is a spill list, read again inside the transaction that empties the list: what the queue
- * holds then is older than the list, and what comes later waits for the transaction.
+ * list): while a spill list is not read to its end all entries go there. So the queue is read to
+ * its end, and if there is something in the spill list, read again before the list: what the queue
+ * holds then is older.
  *
  * Queues are read one after the other, and meanwhile a notification may go to one that was read and
  * the next notification to one that was not. So they are gone through until a whole round finds
@@ -29,6 +29,9 @@
 
 /* How often queues and lists are gone through while more keeps coming. */
 #define ROUNDS_MAX 16
+
+/* Spill lists of a context whose files stay open; the others are opened for each reading. */
+#define OPEN_LISTS_MAX 256
 
 /* The backlog's memory is given back when it is empty and larger than this many items. */
 #define KEEP_ITEMS 64
@@ -57,8 +60,7 @@ static int backlog_reserve(struct ocsnotify_session *session)
 }
 
 /* There is room for it. */
-static void backlog_add(struct libocsnotify_queue *queue, const uint8_t *data, size_t len,
-                        bool from_spill)
+static void backlog_add(struct libocsnotify_queue *queue, const uint8_t *data, size_t len)
 {
 	struct ocsnotify_session *session = queue->session;
 	struct libocsnotify_item *item = &session->items[session->n_items];
@@ -68,7 +70,6 @@ static void backlog_add(struct libocsnotify_queue *queue, const uint8_t *data, s
 		return;
 	}
 	item->queue = queue;
-	item->from_spill = from_spill;
 	session->n_items++;
 }
 
@@ -82,7 +83,7 @@ static int read_queue(struct libocsnotify_queue *queue, mqd_t mq, uint8_t *buffe
 			return -ENOMEM;
 		ret = ocs_queue_receive(mq, buffer, queue->message_size, &len);
 		if (ret == 0)
-			backlog_add(queue, buffer, len, false);
+			backlog_add(queue, buffer, len);
 		else if (ret == -EINTR)
 			ret = 0;
 	}
@@ -115,88 +116,66 @@ static int backlog_add_spilled(const uint8_t *entry, size_t len, void *arg)
 	struct libocsnotify_queue *queue = arg;
 
 	if (backlog_reserve(queue->session) != 0)
-		return OCS_STORE_ERROR;
-	backlog_add(queue, entry, len, true);
+		return -ENOMEM;
+	backlog_add(queue, entry, len);
 	return 0;
 }
 
-/* (locked, transaction) */
-static int take_spill(struct libocsnotify_queue *queue, struct ocs_error *error)
+/* The files of all lists that nobody is reading. */
+static void close_lists(struct ocsnotify *context)
 {
-	struct ocs_registry *registry = queue->session->context->shared->registry;
-	struct ocs_spill_state state;
-	int ret = ocs_registry_spill_state(registry, queue->r.id, &state, error);
+	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
+		for (struct libocsnotify_queue *queue = s->queues; queue != NULL;
+		     queue = queue->next)
+			ocs_spill_reader_close(&queue->list);
+	context->open_lists = 0;
+}
 
-	if (ret != OCS_STORE_OK || state.count == 0)
-		return ret;
-	if (take_queue(queue, SIZE_MAX) == -ENOMEM)
-		return ocs_error_set(error, "out of memory");
-	ret = ocs_registry_spill_each(registry, queue->r.id, backlog_add_spilled, queue, error);
-	if (ret == OCS_STORE_OK)
-		ret = ocs_registry_spill_clear(registry, queue->r.id, error);
+static int list_once(struct libocsnotify_queue *queue, bool take)
+{
+	const struct ocs_spill_name name = {queue->session->context->shared->path, queue->r.context,
+	                                    queue->r.id};
+	struct ocsnotify *context = queue->session->context;
+	bool was_open = queue->list.fd >= 0;
+	int ret = take ? ocs_spill_take(&queue->list, &name, backlog_add_spilled, queue)
+	               : ocs_spill_waiting(&queue->list, &name);
+
+	context->open_lists += (queue->list.fd >= 0) - was_open;
+	if (context->open_lists > OPEN_LISTS_MAX && queue->list.fd >= 0) {
+		ocs_spill_reader_close(&queue->list);
+		context->open_lists--;
+	}
 	return ret;
 }
 
-/* (locked) Whether any queue of the session has a spill list: 1, 0 or an ocs_store_result. */
-static int any_spill(struct ocsnotify_session *session, struct ocs_error *error)
+/* Takes what is in its spill list, or tells whether there is something: 1 if there is (more), 0 or
+ * a negative errno. */
+static int list_read(struct libocsnotify_queue *queue, bool take)
 {
-	struct ocs_registry *registry = session->context->shared->registry;
-	/* Before the look: what is committed during it is seen by the next one. */
-	uint32_t seqnum = ocs_registry_seqnum(registry);
-	struct ocs_spill_state state;
+	uint64_t damaged = queue->list.damaged;
+	int ret = list_once(queue, take);
 
-	if (session->spills_known && session->spills_seqnum == seqnum)
-		return 0;
-	for (struct libocsnotify_queue *queue = session->queues; queue != NULL;
-	     queue = queue->next) {
-		int ret = ocs_registry_spill_state(registry, queue->r.id, &state, error);
-
-		if (ret != OCS_STORE_OK)
-			return ret;
-		if (state.count > 0)
-			return 1;
+	if (ret == -EMFILE || ret == -ENFILE) {
+		close_lists(queue->session->context);
+		ret = list_once(queue, take);
 	}
-	session->spills_known = true;
-	session->spills_seqnum = seqnum;
-	return 0;
+	queue->session->context->damaged_queued += queue->list.damaged - damaged;
+	return ret;
 }
 
-/* What was read from the lists is still there; what came from the queues is nowhere else. */
-static void forget_spilled(struct ocsnotify_session *session, size_t from)
+static int take_list(struct libocsnotify_queue *queue)
 {
-	size_t kept = from;
+	int ret = 1;
 
-	for (size_t i = from; i < session->n_items; i++)
-		if (!session->items[i].from_spill)
-			session->items[kept++] = session->items[i];
-	session->n_items = kept;
-}
-
-/* (locked) before: how many items of the backlog are older than this taking. */
-static int take_spills(struct ocsnotify_session *session, size_t before, struct ocs_error *error)
-{
-	struct ocs_registry *registry = session->context->shared->registry;
-	int ret = ocs_registry_begin(registry, error);
-
-	if (ret != OCS_STORE_OK)
-		return ret;
-	/* The daemon made it anew while we waited: what is taken from the old one would come again
-	 * from the new one. */
-	if (libocsnotify_shared_exchanged(session->context->shared)) {
-		ocs_registry_cancel(registry);
-		ocs_error_set(error, "%s: the registry was just replaced: try again",
-		              session->context->shared->path);
-		return OCS_STORE_BUSY;
-	}
-	for (struct libocsnotify_queue *queue = session->queues;
-	     queue != NULL && ret == OCS_STORE_OK; queue = queue->next)
-		ret = take_spill(queue, error);
-	if (ret == OCS_STORE_OK)
-		ret = ocs_registry_commit(registry, false, error);
-	else
-		ocs_registry_cancel(registry);
-	if (ret != OCS_STORE_OK)
-		forget_spilled(session, session->head + before);
+	/* Told again while we read, we look again. */
+	queue->spilled = false;
+	if (queue->mq != LIBOCSNOTIFY_NO_QUEUE || queue->old_mq != LIBOCSNOTIFY_NO_QUEUE)
+		ret = list_read(queue, false);
+	if (ret == 1)
+		ret = take_queue(queue, SIZE_MAX) == -ENOMEM ? -ENOMEM : list_read(queue, true);
+	/* What came while we read: after what the kernel's queue holds by now. */
+	if (ret != 0)
+		queue->spilled = true;
 	return ret;
 }
 
@@ -242,24 +221,47 @@ static int take_queues(struct ocsnotify_session *session)
 	return OCSNOTIFY_OK;
 }
 
-static int take_lists(struct ocsnotify_session *session, size_t before)
+static int list_failed(const struct libocsnotify_queue *queue, int ret)
 {
-	struct ocsnotify *context = session->context;
-	struct ocs_error error = {""};
-	int code = libocsnotify_enter(context), ret;
+	if (ret == -ENOMEM)
+		return libocsnotify_fail(queue->session->context, OCSNOTIFY_E_NOMEM,
+		                         "out of memory");
+	return libocsnotify_fail(queue->session->context, OCSNOTIFY_E_REGISTRY,
+	                         "%s/" OCS_SPILL_FOLDER ": cannot read the spill list of %s: %s",
+	                         queue->session->context->shared->path, queue->r.name,
+	                         strerror(-ret));
+}
 
-	if (code != OCSNOTIFY_OK)
-		return code;
-	ret = any_spill(session, &error);
-	if (ret == 1)
-		ret = take_spills(session, before, &error);
-	return libocsnotify_leave(context, ret, &error);
+/* Reads the spill lists of which the daemon has told: a library code. */
+static int take_lists(struct ocsnotify_session *session)
+{
+	int code, failed = OCSNOTIFY_OK;
+
+	libocsnotify_wakes_read(session->context);
+	for (struct libocsnotify_queue *queue = session->queues; queue != NULL;
+	     queue = queue->next) {
+		int ret = queue->spilled ? take_list(queue) : 0;
+
+		if (ret == -ENOMEM)
+			return list_failed(queue, ret);
+		/* One that cannot be read keeps no other back. */
+		if (ret < 0)
+			failed = list_failed(queue, ret);
+	}
+	if (failed != OCSNOTIFY_OK)
+		return failed;
+	/* Whether the registry is still the one that this context is registered in. */
+	code = libocsnotify_enter(session->context);
+	if (code == OCSNOTIFY_OK)
+		libocsnotify_unlock();
+	return code;
 }
 
 int libocsnotify_backlog_take(struct ocsnotify_session *session)
 {
 	uint64_t bad_before = session->context->damaged_queued;
 	size_t before = session->n_items - session->head, first, had;
+	uint64_t now = libocsnotify_now_ms();
 	unsigned rounds = 0;
 	int code;
 
@@ -270,13 +272,13 @@ int libocsnotify_backlog_take(struct ocsnotify_session *session)
 		rounds++;
 		if (code == OCSNOTIFY_OK &&
 		    (session->n_items - session->head == had || rounds == ROUNDS_MAX))
-			code = take_lists(session, had);
+			code = take_lists(session);
 	} while (code == OCSNOTIFY_OK && session->n_items - session->head > had &&
 	         rounds < ROUNDS_MAX);
 	first = session->head + before;
 	for (size_t i = first; i < session->n_items; i++) {
 		session->items[i].serial = session->next_serial++;
-		session->items[i].from_spill = false;
+		session->items[i].taken_at = now;
 	}
 	if (session->n_items - first > 1)
 		qsort(&session->items[first], session->n_items - first, sizeof(session->items[0]),
@@ -287,20 +289,23 @@ int libocsnotify_backlog_take(struct ocsnotify_session *session)
 
 int libocsnotify_backlog_waiting(struct ocsnotify_session *session)
 {
-	struct ocs_error error = {""};
 	struct ocs_queue_state state;
-	int ret, code;
 
 	for (struct libocsnotify_queue *queue = session->queues; queue != NULL; queue = queue->next)
 		if (queue->mq != LIBOCSNOTIFY_NO_QUEUE && ocs_queue_state(queue->mq, &state) == 0 &&
 		    state.messages > 0)
 			return 1;
-	code = libocsnotify_enter(session->context);
-	if (code != OCSNOTIFY_OK)
-		return code;
-	ret = any_spill(session, &error);
-	code = libocsnotify_leave(session->context, ret == 1 ? OCS_STORE_OK : ret, &error);
-	return ret == 1 ? 1 : code;
+	for (struct libocsnotify_queue *queue = session->queues; queue != NULL;
+	     queue = queue->next) {
+		int ret = queue->spilled ? list_read(queue, false) : 0;
+
+		if (ret < 0)
+			return list_failed(queue, ret);
+		if (ret > 0)
+			return 1;
+		queue->spilled = false;
+	}
+	return 0;
 }
 
 static void backlog_advance(struct ocsnotify_session *session)

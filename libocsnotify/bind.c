@@ -82,12 +82,44 @@ void libocsnotify_request_binding_again(struct ocsnotify_session *session)
 	context->bind_time = now;
 }
 
+/* Asks for a name to be bound and waits for it. Whether it is. */
+static bool ask_and_wait(struct ocsnotify_session *session, const char *name)
+{
+	struct ocsnotify *context = session->context;
+	uint64_t start = libocsnotify_now_ms();
+	struct ocs_bind_reply reply;
+	int fd, ret, left;
+
+	fd = ocs_bind_request_send(context->shared->path, name, OCS_BIND_WAIT_MS);
+	if (fd == -ENOENT || fd == -ECONNREFUSED) {
+		bind_warn(session, NO_DAEMON, "ocsmanager is not running");
+		return false;
+	}
+	if (fd < 0 && fd != -EAGAIN) {
+		bind_warn(session, FAILED, strerror(-fd));
+		return false;
+	}
+	left = OCS_BIND_WAIT_MS - (int)(libocsnotify_now_ms() - start);
+	ret = fd < 0 ? 0 : ocs_bind_reply_read(fd, left > 0 ? left : 0, &reply);
+	if (fd >= 0)
+		close(fd);
+	if (ret == 1 && reply.status == OCS_BIND_BOUND)
+		return true;
+	if (ret == 1) {
+		bind_warn(session, NOT_BOUND, reply.text);
+		return false;
+	}
+	if (ret == 0)
+		context->silent_until = libocsnotify_now_ms() + SILENT_MS;
+	bind_warn(session, NO_ANSWER,
+	          ret == 0 ? "ocsmanager does not answer" : "ocsmanager closed the connection");
+	return false;
+}
+
 void libocsnotify_request_binding(struct ocsnotify_session *session)
 {
 	struct ocsnotify *context = session->context;
-	struct ocs_bind_reply reply;
 	uint64_t start;
-	int fd, ret, left;
 
 	if (!context->settings.linked || libocsnotify_bound(session))
 		return;
@@ -97,30 +129,23 @@ void libocsnotify_request_binding(struct ocsnotify_session *session)
 		return;
 	}
 	session->asked_at = start;
-	fd = ocs_bind_request_send(context->shared->path, session->r.user, OCS_BIND_WAIT_MS);
-	if (fd == -ENOENT || fd == -ECONNREFUSED) {
-		bind_warn(session, NO_DAEMON, "ocsmanager is not running");
-		return;
-	}
-	if (fd < 0 && fd != -EAGAIN) {
-		bind_warn(session, FAILED, strerror(-fd));
-		return;
-	}
-	left = OCS_BIND_WAIT_MS - (int)(libocsnotify_now_ms() - start);
-	ret = fd < 0 ? 0 : ocs_bind_reply_read(fd, left > 0 ? left : 0, &reply);
-	if (fd >= 0)
-		close(fd);
-	if (ret == 1 && reply.status == OCS_BIND_BOUND) {
+	if (ask_and_wait(session, session->r.user))
 		set_bound(session);
-	} else if (ret == 1) {
-		bind_warn(session, NOT_BOUND, reply.text);
-	} else {
-		if (ret == 0)
-			context->silent_until = libocsnotify_now_ms() + SILENT_MS;
-		bind_warn(session, NO_ANSWER,
-		          ret == 0 ? "ocsmanager does not answer"
-		                   : "ocsmanager closed the connection");
-	}
+}
+
+void libocsnotify_request_store(struct ocsnotify_session *session,
+                                const struct libocsnotify_store *store)
+{
+	struct ocsnotify *context = session->context;
+	char name[OCS_USER_MAX + 1];
+
+	if (!context->settings.linked)
+		return;
+	if (ocs_bind_store_name(name, store->backend, store->backend_user) != 0)
+		bind_warn(session, FAILED, "the name of the mail store is too long");
+	/* Else the daemon finds it in the registry, in a minute at most. */
+	else if (libocsnotify_now_ms() >= context->silent_until)
+		(void)ask_and_wait(session, name);
 }
 
 void libocsnotify_drop_bind_request(struct ocsnotify_session *session)

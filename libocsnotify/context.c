@@ -14,18 +14,16 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <utlist.h>
+
+#include <talloc.h>
 
 #include "registry/reap.h"
 #include "base/bytes.h"
 
 /* What one process() takes from the kernel at most; the rest keeps the descriptor readable. */
-#define EVENTS_MAX    64
-#define ROUNDS_MAX    16
-#define DATAGRAMS_MAX 256
-
-/* The kernel keeps at least this many datagrams for a slow reader (net.unix.max_dgram_qlen is 10
- * by default); who finds as many cannot know whether more were lost. */
-#define DATAGRAMS_LOST 8
+#define EVENTS_MAX 64
+#define ROUNDS_MAX 16
 
 unsigned ocsnotify_library_version(void)
 {
@@ -87,6 +85,8 @@ static void free_context(struct ocsnotify *context)
 	if (context->shared != NULL)
 		libocsnotify_shared_put(context->shared);
 	free(context->unremoved);
+	talloc_free(context->looked_up);
+	talloc_free(context->found);
 	free(context);
 }
 
@@ -94,7 +94,7 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
                    size_t error_size)
 {
 	struct ocsnotify *context = calloc(1, sizeof(*context));
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	int code;
 
 	*context_r = NULL;
@@ -108,8 +108,6 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
 	context->udp4 = context->udp6 = -1;
 	context->settings = (struct ocs_registry_settings){
 	        .max_messages = 10, .message_size = 256, .push_interval = 60, .replica_id = 1};
-	TAILQ_INIT(&context->news);
-	TAILQ_INIT(&context->pushes);
 	context->r.id = ocs_random_id();
 	context->r.pid = context->pid;
 	context->r.uid = geteuid();
@@ -140,7 +138,7 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
 
 static void unregister_context(struct ocsnotify *context)
 {
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	struct ocs_registry *registry;
 	int ret = OCS_STORE_OK;
 
@@ -183,33 +181,6 @@ void ocsnotify_close(struct ocsnotify *context)
 
 /* ---- process ---- */
 
-/* Which session has news, by the datagrams of the daemon: each carries the id of a queue whose
- * spill list was written. */
-static void read_wakes(struct ocsnotify *context)
-{
-	uint8_t data[16];
-	int n;
-
-	for (n = 0; n < DATAGRAMS_MAX; n++) {
-		ssize_t len = recv(context->wake, data, sizeof(data), MSG_DONTWAIT);
-		struct libocsnotify_queue *queue;
-
-		if (len < 0)
-			break;
-		if (len == 0)
-			context->look_due = 0; /* the registry lacks us, says the daemon */
-		if (len != 8)
-			continue;
-		queue = libocsnotify_queue_by_id(context, ocs_get64(data));
-		if (queue != NULL)
-			libocsnotify_news(queue->session);
-	}
-	if (n < DATAGRAMS_LOST)
-		return;
-	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-		libocsnotify_news(s);
-}
-
 static void read_timer(struct ocsnotify *context)
 {
 	uint64_t expirations;
@@ -235,7 +206,7 @@ static int take_events(struct ocsnotify *context)
 			void *source = events[i].data.ptr;
 
 			if (source == &context->wake)
-				read_wakes(context);
+				libocsnotify_wakes_read(context);
 			else if (source == &context->timer)
 				read_timer(context);
 			else
@@ -247,34 +218,46 @@ static int take_events(struct ocsnotify *context)
 
 int ocsnotify_process(struct ocsnotify *context, ocsnotify_pending_fn *pending, void *arg)
 {
-	struct libocsnotify_sessions ready = TAILQ_HEAD_INITIALIZER(ready);
-	struct ocsnotify_session *session;
+	struct ocsnotify_session *session, *ready = NULL;
+	size_t n_news = 0;
 	int count = 0, code;
 
 	if (libocsnotify_forked(context))
 		return OCSNOTIFY_E_FORKED;
 	code = take_events(context);
 	libocsnotify_look(context);
-	while ((session = TAILQ_FIRST(&context->news)) != NULL) {
-		int waiting = libocsnotify_session_pending(session);
+	/* The host may know by now what they wait for. */
+	DL_FOREACH(context->sessions, session)
+	{
+		if (session->held)
+			libocsnotify_news(session);
+	}
+	/* Looking at one session may bring news of another, or of itself: what does so after this
+	 * is for the next call, or a flood would never let this one end. */
+	DL_COUNT2(context->news, session, n_news, news_next);
+	for (; n_news > 0 && (session = context->news) != NULL; n_news--) {
+		int waiting;
 
-		TAILQ_REMOVE(&context->news, session, news);
+		DL_DELETE2(context->news, session, news_prev, news_next);
 		session->listed = false;
+		waiting = libocsnotify_session_pending(session);
 		/* What cannot be told now is for the idle call to find out. */
 		if (waiting < 0)
 			libocsnotify_warn(context, "%s", context->error);
-		if (waiting == 0)
+		if (waiting == 0 || session->ready)
 			continue;
+		session->ready = true;
 		if (!session->pending) {
 			session->pending = true;
 			libocsnotify_push_now(session);
 		}
-		TAILQ_INSERT_TAIL(&ready, session, ready);
+		DL_APPEND2(ready, session, ready_prev, ready_next);
 		count++;
 	}
 	libocsnotify_push_due(context);
-	while ((session = TAILQ_FIRST(&ready)) != NULL) {
-		TAILQ_REMOVE(&ready, session, ready);
+	while ((session = ready) != NULL) {
+		DL_DELETE2(ready, session, ready_prev, ready_next);
+		session->ready = false;
 		if (pending != NULL)
 			pending(session, arg);
 	}

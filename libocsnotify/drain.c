@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include <talloc.h>
+
 #include "ropnotify/ropnotify.h"
 #include "base/sized.h"
 
@@ -68,28 +70,100 @@ static void event_fill(struct ocsnotify_session *session, const struct libocsnot
 	event->message_class = session->event_class;
 }
 
-/* The next event without taking it: 1, 0 or an error. Takes in when the backlog is used up. */
-static int drain_peek(struct ocsnotify_session *session, struct ocsnotify_event *event,
-                      const struct libocsnotify_handle **handle_r)
+/* (locked) What the index knows of one message or folder, the former if there is one. */
+static bool find_names(struct ocsnotify_session *session, uint64_t message_id, uint64_t folder_id,
+                       struct libocsnotify_named *out)
+{
+	struct ocs_error error;
+
+	return libocsnotify_name(session->context, session->event_names, message_id, out, &error) ==
+	               OCS_STORE_OK ||
+	       libocsnotify_name(session->context, session->event_names, folder_id, out, &error) ==
+	               OCS_STORE_OK;
+}
+
+/* What cannot be found is left out: an event is not worth less for it. */
+static void event_name(struct ocsnotify_session *session, struct ocsnotify_event *event)
+{
+	bool has_old = event->old_message_id != 0 ||
+	               (event->old_folder_id != 0 && event->old_folder_id != event->folder_id);
+	struct libocsnotify_named found;
+
+	talloc_free_children(session->event_names);
+	libocsnotify_settings(session->context);
+	if (libocsnotify_enter(session->context) != OCSNOTIFY_OK)
+		return;
+	if (find_names(session, event->message_id, event->folder_id, &found)) {
+		event->user = found.name.user;
+		event->backend = found.name.backend;
+		event->backend_user = found.name.backend_user;
+		event->folder = found.name.folder;
+		event->message = found.name.message_id;
+		event->uri = found.uri;
+	}
+	if (has_old && find_names(session, event->old_message_id, event->old_folder_id, &found)) {
+		event->old_folder = found.name.folder;
+		event->old_message = found.name.message_id;
+	}
+	libocsnotify_unlock();
+	libocsnotify_warn_damaged(session->context);
+}
+
+/* The next item, without taking it; takes in when the backlog is used up. NULL: there is none, or
+ * *code_r says why not. */
+static const struct libocsnotify_item *peek_item(struct ocsnotify_session *session,
+                                                 const struct libocsnotify_handle **handle_r,
+                                                 int *code_r)
 {
 	const struct libocsnotify_item *item = libocsnotify_backlog_peek(session, handle_r);
 
-	if (item == NULL) {
-		int code = libocsnotify_backlog_take(session);
+	*code_r = OCSNOTIFY_OK;
+	if (item != NULL)
+		return item;
+	*code_r = libocsnotify_backlog_take(session);
+	/* What could be taken is given out; the trouble shows again at its end. */
+	return libocsnotify_backlog_peek(session, handle_r);
+}
 
-		item = libocsnotify_backlog_peek(session, handle_r);
-		if (item == NULL)
-			return code;
-		/* What could be taken is given out; the trouble shows again at its end. */
+/* The next event that can be told, without taking it: 1, 0 or an error. */
+static int drain_peek(struct ocsnotify_session *session, struct ocsnotify_event *event,
+                      const struct libocsnotify_handle **handle_r)
+{
+	const struct libocsnotify_item *item;
+	int code, ret;
+
+	session->held = false;
+	while ((item = peek_item(session, handle_r, &code)) != NULL) {
+		event_fill(session, item, *handle_r, event);
+		if (session->event_names != NULL)
+			event_name(session, event);
+		if (!(*handle_r)->host)
+			return 1;
+		ret = libocsnotify_host_event(session, *handle_r, item, event);
+		switch (ret) {
+		case LIBOCSNOTIFY_READY:
+			return 1;
+		case LIBOCSNOTIFY_HOLD:
+			session->held = true;
+			return 0;
+		case LIBOCSNOTIFY_SKIP:
+			libocsnotify_backlog_next(session, *handle_r);
+			break;
+		default:
+			return ret;
+		}
 	}
-	event_fill(session, item, *handle_r, event);
-	return 1;
+	return code;
 }
 
 int libocsnotify_session_pending(struct ocsnotify_session *session)
 {
 	const struct libocsnotify_handle *handle;
+	struct ocsnotify_event event;
 
+	/* Whether it can be told is for the host to say. */
+	if (session->host)
+		return drain_peek(session, &event, &handle);
 	if (libocsnotify_backlog_peek(session, &handle) != NULL)
 		return 1;
 	return libocsnotify_backlog_waiting(session);
@@ -99,6 +173,7 @@ int ocsnotify_pending(struct ocsnotify_session *session)
 {
 	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
+	libocsnotify_wakes_read(session->context);
 	return libocsnotify_session_pending(session);
 }
 

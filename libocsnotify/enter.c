@@ -25,7 +25,7 @@ static int register_again(struct ocsnotify *context, struct ocs_error *error)
 
 int libocsnotify_enter(struct ocsnotify *context)
 {
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	bool again;
 	int code;
 

@@ -118,8 +118,7 @@ int libocsnotify_files_renew(struct ocsnotify *context, bool *renewed_r, struct 
 		if (socket_open(context, error) != 0)
 			return -1;
 		/* What was sent to the old one is for nobody: look at all. */
-		for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
-			libocsnotify_news(s);
+		libocsnotify_wake_all(context);
 	}
 	if (!queue_list_present(context)) {
 		*renewed_r = true;

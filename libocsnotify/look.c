@@ -69,7 +69,7 @@ static void look_trouble(struct ocsnotify *context, const char *text)
 void libocsnotify_look(struct ocsnotify *context)
 {
 	uint64_t now = libocsnotify_now_ms();
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	bool files = false, record;
 	unsigned queues;
 	int ret;

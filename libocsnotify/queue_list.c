@@ -110,7 +110,7 @@ int libocsnotify_queue_list_add(struct ocsnotify *context, const char *name)
 
 void libocsnotify_sweep(struct ocsnotify *context)
 {
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	int ret;
 
 	libocsnotify_lock();

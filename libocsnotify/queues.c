@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <utlist.h>
 
 #include "mqueue/queue.h"
 
@@ -38,15 +39,6 @@ struct libocsnotify_queue *libocsnotify_queue_find(struct ocsnotify_session *ses
 	return NULL;
 }
 
-struct libocsnotify_queue *libocsnotify_queue_by_id(struct ocsnotify *context, uint64_t id)
-{
-	struct libocsnotify_queue *queue = context->by_id[id % LIBOCSNOTIFY_BUCKETS];
-
-	while (queue != NULL && queue->r.id != id)
-		queue = queue->id_next;
-	return queue;
-}
-
 /* A limit that was met would fill the log if each queue said so: once for each kind. */
 static void advise_of_limit(struct ocsnotify *context, int error)
 {
@@ -57,8 +49,8 @@ static void advise_of_limit(struct ocsnotify *context, int error)
 	context->advised |= bit;
 	libocsnotify_warn(
 	        context,
-	        "no message queue is available; subscriptions use the registry instead, which is "
-	        "slower: %s",
+	        "no message queue is available; subscriptions use files in the registry folder "
+	        "instead: %s",
 	        ocs_queue_limit_advice(error));
 }
 
@@ -112,13 +104,14 @@ struct libocsnotify_queue *libocsnotify_queue_new(struct ocsnotify_session *sess
                                                   uint64_t folder, enum ocs_table table)
 {
 	struct ocsnotify *context = session->context;
-	struct libocsnotify_queue *queue = calloc(1, sizeof(*queue)), **end;
+	struct libocsnotify_queue *queue = calloc(1, sizeof(*queue));
 	int ret;
 
 	if (queue == NULL)
 		return NULL;
 	queue->session = session;
 	queue->mq = queue->old_mq = LIBOCSNOTIFY_NO_QUEUE;
+	ocs_spill_reader_init(&queue->list);
 	queue->r.id = ocs_random_id();
 	queue->r.session = session->r.id;
 	queue->r.context = context->r.id;
@@ -129,11 +122,8 @@ struct libocsnotify_queue *libocsnotify_queue_new(struct ocsnotify_session *sess
 		queue->r.spill_only = true;
 		advise_of_limit(context, ret);
 	}
-	for (end = &session->queues; *end != NULL; end = &(*end)->next)
-		;
-	*end = queue;
-	queue->id_next = context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS];
-	context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS] = queue;
+	DL_APPEND(session->queues, queue);
+	LL_PREPEND2(context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS], queue, id_next);
 	return queue;
 }
 
@@ -158,16 +148,10 @@ void libocsnotify_queue_free(struct libocsnotify_queue *queue, bool unlink)
 {
 	struct ocsnotify_session *session = queue->session;
 	struct ocsnotify *context = session->context;
-	struct libocsnotify_queue **p;
 
 	libocsnotify_backlog_drop(session, queue);
-	for (p = &session->queues; *p != queue; p = &(*p)->next)
-		;
-	*p = queue->next;
-	for (p = &context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS]; *p != queue;
-	     p = &(*p)->id_next)
-		;
-	*p = queue->id_next;
+	DL_DELETE(session->queues, queue);
+	LL_DELETE2(context->by_id[queue->r.id % LIBOCSNOTIFY_BUCKETS], queue, id_next);
 	if (queue->mq != LIBOCSNOTIFY_NO_QUEUE) {
 		int ret = unlink ? ocs_queue_unlink(queue->r.name) : 0;
 
@@ -179,6 +163,9 @@ void libocsnotify_queue_free(struct libocsnotify_queue *queue, bool unlink)
 	}
 	if (queue->old_mq != LIBOCSNOTIFY_NO_QUEUE)
 		ocs_queue_close(queue->old_mq);
+	if (queue->list.fd >= 0)
+		context->open_lists--;
+	ocs_spill_reader_close(&queue->list);
 	free(queue->users);
 	free(queue);
 }

@@ -28,7 +28,7 @@ static int user_without_session(struct ocsnotify_session *session, size_t room,
 	queues = talloc_realloc(user, user->queues, struct ocs_registry_queue, kept + room);
 	if (queues == NULL && kept + room > 0) {
 		talloc_free(user);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	user->queues = queues;
 	*user_r = user;
@@ -50,7 +50,7 @@ int libocsnotify_registration_store(struct ocsnotify_session *session, struct oc
 		if (queue->n_users > 0)
 			user->queues[user->n_queues++] = queue->r;
 		else
-			ret = ocs_registry_spill_forget(registry, queue->r.id, error);
+			ocs_registry_spill_forget(registry, queue->r.context, queue->r.id);
 	}
 	if (ret == OCS_STORE_OK && user->n_queues > OCS_USER_QUEUES_MAX) {
 		ocs_error_set(error, "user '%s' would have %zu queues, %d is the limit",
@@ -60,6 +60,25 @@ int libocsnotify_registration_store(struct ocsnotify_session *session, struct oc
 	if (ret == OCS_STORE_OK)
 		ret = ocs_registry_user_put(registry, user, error);
 	talloc_free(user);
+	return ret;
+}
+
+int libocsnotify_registration_map(const struct ocsnotify_session *session,
+                                  const struct libocsnotify_store *store, struct ocs_error *error)
+{
+	int ret = ocs_registry_store_add(session->context->shared->registry, &session->r,
+	                                 store->backend, store->backend_user, error);
+
+	return ret == OCS_STORE_FULL ? LIBOCSNOTIFY_STORE_FULL : ret;
+}
+
+static int put_stores(const struct ocsnotify_session *session, struct ocs_error *error)
+{
+	const struct libocsnotify_store *store;
+	int ret = OCS_STORE_OK;
+
+	for (store = session->stores; store != NULL && ret == OCS_STORE_OK; store = store->next)
+		ret = libocsnotify_registration_map(session, store, error);
 	return ret;
 }
 
@@ -124,8 +143,9 @@ int libocsnotify_registration_all(struct ocsnotify *context, struct ocs_error *e
 	     s = s->next) {
 		ret = ocs_registry_session_put(registry, &s->r, error);
 		if (ret == OCS_STORE_OK)
+			ret = put_stores(s, error);
+		if (ret == OCS_STORE_OK)
 			ret = libocsnotify_registration_store(s, error);
-		s->spills_known = false;
 	}
 	ret = libocsnotify_registration_end(context, ret, error);
 	if (ret == OCS_STORE_OK)

@@ -30,11 +30,13 @@ const char *ocsnotify_strerror(int error)
 	case OCSNOTIFY_E_EXISTS:
 		return "the handle is subscribed already";
 	case OCSNOTIFY_E_NOT_FOUND:
-		return "no such handle";
+		return "no such handle, folder, message or identifier";
 	case OCSNOTIFY_E_LIMIT:
 		return "identifiers or queues are exhausted";
 	case OCSNOTIFY_E_FORKED:
 		return "the context was opened before a fork";
+	case OCSNOTIFY_E_DAEMON:
+		return "ocsmanager is not running, or does not answer";
 	case OCSNOTIFY_E_BUSY:
 		return "another process holds the registry; try again";
 	default:

@@ -8,6 +8,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
+
+#include <talloc.h>
 
 #define EC_ERROR 0x80004005u
 /* Of one user in one context, whatever the host allows. */
@@ -60,7 +63,7 @@ static int write_record(struct ocsnotify_session *session,
                         const struct ocs_registry_session *record)
 {
 	struct ocsnotify *context = session->context;
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	int code = libocsnotify_enter(context), ret;
 
 	if (code != OCSNOTIFY_OK)
@@ -82,10 +85,25 @@ static unsigned count_sessions(const struct ocsnotify *context, const char *user
 	return n;
 }
 
+/* The name that notifications have, too. */
+static void one_name(struct ocsnotify *context, const char *user, char out[OCS_NAME_MAX + 1])
+{
+	struct ocs_error error = {.text = ""};
+	int ret;
+
+	libocsnotify_settings(context);
+	libocsnotify_lock();
+	ret = libocsnotify_shared_user(context->shared, &context->settings, user, out, &error);
+	libocsnotify_unlock();
+	if (ret != 0)
+		libocsnotify_warn(context, "aliases of users may be missed: %s", error.text);
+}
+
 int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *data,
                            struct ocsnotify_session **session_r)
 {
 	struct ocsnotify_session *session;
+	char name[OCS_NAME_MAX + 1];
 	int code;
 
 	*session_r = NULL;
@@ -95,7 +113,8 @@ int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *da
 		return libocsnotify_fail(context, OCSNOTIFY_E_INVALID,
 		                         "a user name must be 1 to %d bytes of UTF-8",
 		                         OCS_USER_MAX);
-	if (count_sessions(context, user) >= USER_SESSIONS_MAX)
+	one_name(context, user, name);
+	if (count_sessions(context, name) >= USER_SESSIONS_MAX)
 		return libocsnotify_fail(context, OCSNOTIFY_E_LIMIT, "the user has %d sessions",
 		                         USER_SESSIONS_MAX);
 	session = calloc(1, sizeof(*session));
@@ -107,35 +126,37 @@ int ocsnotify_session_open(struct ocsnotify *context, const char *user, void *da
 	session->r.id = ocs_random_id();
 	session->r.context = context->r.id;
 	session->r.opened = ocs_now_us();
-	memcpy(session->r.user, user, strlen(user) + 1);
+	strcpy(session->r.user, name);
 	code = write_record(session, &session->r);
 	if (code != OCSNOTIFY_OK) {
 		free(session);
 		return code;
 	}
-	session->next = context->sessions;
-	context->sessions = session;
+	DL_PREPEND(context->sessions, session);
 	*session_r = session;
 	return OCSNOTIFY_OK;
 }
 
 void libocsnotify_session_free(struct ocsnotify_session *session, bool unlink)
 {
-	struct ocsnotify_session **p;
-	struct libocsnotify_handle *handle;
+	struct libocsnotify_handle *handle, *next;
+	struct libocsnotify_store *store, *next_store;
 
 	libocsnotify_unlist(session);
 	libocsnotify_drop_bind_request(session);
 	while (session->queues != NULL)
 		libocsnotify_queue_free(session->queues, unlink);
-	while ((handle = session->handles) != NULL) {
-		session->handles = handle->next;
+	LL_FOREACH_SAFE(session->handles, handle, next)
+	{
 		free(handle);
 	}
-	for (p = &session->context->sessions; *p != session; p = &(*p)->next)
-		;
-	*p = session->next;
+	LL_FOREACH_SAFE(session->stores, store, next_store)
+	{
+		libocsnotify_store_free(store);
+	}
+	DL_DELETE(session->context->sessions, session);
 	free(session->items);
+	talloc_free(session->event_names);
 	free(session);
 }
 
@@ -152,7 +173,7 @@ static void remember_unremoved(struct ocsnotify *context, uint64_t id)
 
 void ocsnotify_session_close(struct ocsnotify_session *session)
 {
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	struct ocsnotify *context;
 	int code, ret;
 
@@ -185,6 +206,19 @@ void *ocsnotify_session_data(const struct ocsnotify_session *session)
 void ocsnotify_session_set_unicode(struct ocsnotify_session *session, bool unicode)
 {
 	session->unicode = unicode;
+}
+
+int ocsnotify_session_set_names(struct ocsnotify_session *session, bool names)
+{
+	if (libocsnotify_forked(session->context))
+		return OCSNOTIFY_E_FORKED;
+	if (!names)
+		TALLOC_FREE(session->event_names);
+	else if (session->event_names == NULL)
+		session->event_names = talloc_new(NULL);
+	return !names || session->event_names != NULL
+	               ? OCSNOTIFY_OK
+	               : libocsnotify_fail(session->context, OCSNOTIFY_E_NOMEM, "out of memory");
 }
 
 void ocsnotify_set_row_provider(struct ocsnotify_session *session, ocsnotify_row_fn *provider,

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include <talloc.h>
 
@@ -225,7 +226,7 @@ int libocsnotify_shared_get(const char *folder, struct libocsnotify_shared **sha
 	if (shared == NULL) {
 		libocsnotify_unlock();
 		free(path);
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return OCSNOTIFY_E_NOMEM;
 	}
 	shared->path = path;
@@ -236,8 +237,7 @@ int libocsnotify_shared_get(const char *folder, struct libocsnotify_shared **sha
 		libocsnotify_unlock();
 		return code;
 	}
-	shared->next = all;
-	all = shared;
+	LL_PREPEND(all, shared);
 	libocsnotify_unlock();
 	*shared_r = shared;
 	return OCSNOTIFY_OK;
@@ -245,13 +245,9 @@ int libocsnotify_shared_get(const char *folder, struct libocsnotify_shared **sha
 
 void libocsnotify_shared_put(struct libocsnotify_shared *shared)
 {
-	struct libocsnotify_shared **p;
-
 	libocsnotify_lock();
 	if (--shared->refs == 0) {
-		for (p = &all; *p != shared; p = &(*p)->next)
-			;
-		*p = shared->next;
+		LL_DELETE(all, shared);
 		shared_free(shared);
 	}
 	libocsnotify_unlock();
@@ -278,7 +274,7 @@ static int refresh_usermap(struct libocsnotify_shared *shared,
                            const struct ocs_registry_settings *settings, struct ocs_error *error)
 {
 	struct ocs_usermap *map = NULL;
-	struct ocs_error first = {""};
+	struct ocs_error first = {.text = ""};
 	struct stat st;
 
 	if (settings->usermap[0] == '\0') {
@@ -289,20 +285,32 @@ static int refresh_usermap(struct libocsnotify_shared *shared,
 	if (stat(settings->usermap, &st) != 0)
 		return ocs_error_set(error, "%s: %s", settings->usermap, strerror(errno));
 	if (shared->usermap != NULL && strcmp(shared->usermap_path, settings->usermap) == 0 &&
+	    memcmp(&shared->usermap_names, &settings->names, sizeof(settings->names)) == 0 &&
 	    shared->usermap_time.tv_sec == st.st_mtim.tv_sec &&
 	    shared->usermap_time.tv_nsec == st.st_mtim.tv_nsec)
 		return OCS_STORE_OK;
-	if (ocs_usermap_load(settings->usermap, NULL, shared_first_report, &first, &map, error) !=
-	    0) {
+	if (ocs_usermap_load(settings->usermap, &settings->names, NULL, shared_first_report, &first,
+	                     &map, error) != 0) {
 		if (first.text[0] != '\0')
-			ocs_error_set(error, "%s", first.text);
+			ocs_error_pass(error, &first);
 		return OCS_STORE_ERROR;
 	}
 	talloc_free(shared->usermap);
 	shared->usermap = map;
 	shared->usermap_time = st.st_mtim;
+	shared->usermap_names = settings->names;
 	snprintf(shared->usermap_path, sizeof(shared->usermap_path), "%s", settings->usermap);
 	return OCS_STORE_OK;
+}
+
+int libocsnotify_shared_user(struct libocsnotify_shared *shared,
+                             const struct ocs_registry_settings *settings, const char *user,
+                             char out[OCS_NAME_MAX + 1], struct ocs_error *error)
+{
+	int ret = refresh_usermap(shared, settings, error);
+
+	ocs_usermap_user(shared->usermap, &settings->names, user, out);
+	return ret == OCS_STORE_OK ? 0 : -1;
 }
 
 int libocsnotify_shared_index(struct libocsnotify_shared *shared,
@@ -312,12 +320,19 @@ int libocsnotify_shared_index(struct libocsnotify_shared *shared,
 
 	if (ret != OCS_STORE_OK)
 		return ret;
+	if (shared->index != NULL &&
+	    (shared->replica_id != settings->replica_id || ocs_index_replaced(shared->index))) {
+		ocs_index_close(shared->index);
+		shared->index = NULL;
+	}
 	if (shared->index == NULL)
 		ret = ocs_index_open(shared->path, settings->replica_id, false, &shared->index,
 		                     error);
 	if (ret != OCS_STORE_OK)
 		return ret;
+	shared->replica_id = settings->replica_id;
 	ocs_index_set_limits(shared->index, 0, settings->index_limit);
+	ocs_index_set_fold(shared->index, settings->names.fold);
 	ocs_index_set_fixed(shared->index, shared_fixed_fid, shared);
 	return ret;
 }

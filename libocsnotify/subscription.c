@@ -8,6 +8,7 @@
 #include "libocsnotify/internal.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "registry/match.h"
 
@@ -22,10 +23,9 @@
 static struct libocsnotify_handle *find_handle(const struct ocsnotify_session *session,
                                                uint32_t handle)
 {
-	struct libocsnotify_handle *h = session->handles;
+	struct libocsnotify_handle *h;
 
-	while (h != NULL && h->handle != handle)
-		h = h->next;
+	LL_SEARCH_SCALAR(session->handles, h, handle, handle);
 	return h;
 }
 
@@ -39,10 +39,10 @@ static void detach_handle(struct ocsnotify_session *session,
 /* Ends the queues that nobody uses any more. */
 static void reap_queues(struct ocsnotify_session *session)
 {
-	struct libocsnotify_queue *queue = session->queues, *next;
+	struct libocsnotify_queue *queue, *next;
 
-	for (; queue != NULL; queue = next) {
-		next = queue->next;
+	DL_FOREACH_SAFE(session->queues, queue, next)
+	{
 		if (queue->n_users == 0)
 			libocsnotify_queue_free(queue, true);
 	}
@@ -82,7 +82,7 @@ static int attach_handle(struct ocsnotify_session *session, struct libocsnotify_
 static int write_queues(struct ocsnotify_session *session)
 {
 	struct ocsnotify *context = session->context;
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	int code = libocsnotify_enter(context), ret;
 
 	if (code != OCSNOTIFY_OK)
@@ -103,8 +103,8 @@ static bool shares_a_queue(struct ocsnotify_session *session, uint64_t folder, u
 	return false;
 }
 
-static int subscribe_handle(struct ocsnotify_session *session,
-                            const struct libocsnotify_handle *wanted, unsigned tables)
+static int subscribe_handle(struct ocsnotify_session *session, struct libocsnotify_handle *wanted,
+                            unsigned tables)
 {
 	struct ocsnotify *context = session->context;
 	struct libocsnotify_handle *handle;
@@ -120,6 +120,9 @@ static int subscribe_handle(struct ocsnotify_session *session,
 		return libocsnotify_fail(context, OCSNOTIFY_E_LIMIT,
 		                         "the session has %d subscriptions", HANDLES_MAX);
 	libocsnotify_look(context);
+	code = libocsnotify_host_subscribe(session, wanted);
+	if (code != OCSNOTIFY_OK)
+		return code;
 	libocsnotify_settings(context);
 	if (shares_a_queue(session, wanted->folder, tables)) {
 		/* What waits there now came before this handle. */
@@ -134,8 +137,7 @@ static int subscribe_handle(struct ocsnotify_session *session,
 	*handle = *wanted;
 	handle->order = session->next_order++;
 	handle->since = session->next_serial;
-	handle->next = session->handles;
-	session->handles = handle;
+	LL_PREPEND(session->handles, handle);
 	session->n_handles++;
 	code = attach_handle(session, handle, tables);
 	if (code == OCSNOTIFY_OK && rematch_queues(session))
@@ -144,7 +146,7 @@ static int subscribe_handle(struct ocsnotify_session *session,
 		libocsnotify_request_binding(session);
 		return OCSNOTIFY_OK;
 	}
-	session->handles = handle->next;
+	LL_DELETE(session->handles, handle);
 	session->n_handles--;
 	detach_handle(session, handle);
 	reap_queues(session);
@@ -200,15 +202,13 @@ int ocsnotify_subscribe_table(struct ocsnotify_session *session, uint32_t handle
 
 int ocsnotify_unsubscribe(struct ocsnotify_session *session, uint32_t handle)
 {
-	struct libocsnotify_handle *gone, **p = &session->handles;
+	struct libocsnotify_handle *gone;
 	unsigned char used[OCS_TABLE_COUNT];
 	int code = OCSNOTIFY_OK;
 
 	if (libocsnotify_forked(session->context))
 		return OCSNOTIFY_E_FORKED;
-	while (*p != NULL && (*p)->handle != handle)
-		p = &(*p)->next;
-	gone = *p;
+	gone = find_handle(session, handle);
 	if (gone == NULL)
 		return libocsnotify_fail(session->context, OCSNOTIFY_E_NOT_FOUND,
 		                         "handle 0x%08x is not subscribed", handle);
@@ -232,7 +232,7 @@ int ocsnotify_unsubscribe(struct ocsnotify_session *session, uint32_t handle)
 		rematch_queues(session);
 		return code;
 	}
-	*p = gone->next;
+	LL_DELETE(session->handles, gone);
 	session->n_handles--;
 	reap_queues(session);
 	free(gone);

@@ -13,8 +13,13 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <utlist.h>
 
+#include "base/bytes.h"
 #include "base/clock.h"
+
+/* What comes while it is read is read the next time. */
+#define DATAGRAMS_MAX 4096
 
 uint64_t libocsnotify_now_ms(void)
 {
@@ -23,11 +28,11 @@ uint64_t libocsnotify_now_ms(void)
 
 void libocsnotify_arm(struct ocsnotify *context)
 {
-	const struct ocsnotify_session *first = TAILQ_FIRST(&context->pushes);
+	const struct ocsnotify_session *first = context->pushes;
 	struct itimerspec at = {{0, 0}, {0, 0}};
 	uint64_t due = 0;
 
-	if (!TAILQ_EMPTY(&context->news))
+	if (context->news != NULL)
 		due = 1; /* long ago: at once */
 	else if (first != NULL && first->push_due < context->look_due)
 		due = first->push_due;
@@ -48,20 +53,67 @@ void libocsnotify_news(struct ocsnotify_session *session)
 	if (session->listed)
 		return;
 	session->listed = true;
-	TAILQ_INSERT_TAIL(&session->context->news, session, news);
+	DL_APPEND2(session->context->news, session, news_prev, news_next);
+}
+
+void libocsnotify_wake_all(struct ocsnotify *context)
+{
+	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next) {
+		for (struct libocsnotify_queue *queue = s->queues; queue != NULL;
+		     queue = queue->next)
+			queue->spilled = true;
+		libocsnotify_news(s);
+	}
+}
+
+/* Whether it meant all. */
+static bool wake_list(struct ocsnotify *context, uint64_t id)
+{
+	struct libocsnotify_queue *queue = context->by_id[id % LIBOCSNOTIFY_BUCKETS];
+
+	if (id == OCS_REGISTRY_WAKE_ALL)
+		return true;
+
+	while (queue != NULL && queue->r.id != id)
+		queue = queue->id_next;
+	if (queue != NULL) {
+		queue->spilled = true;
+		libocsnotify_news(queue->session);
+	}
+	return false;
+}
+
+void libocsnotify_wakes_read(struct ocsnotify *context)
+{
+	uint8_t data[8 * OCS_REGISTRY_WAKE_MAX];
+	bool all = false;
+
+	for (int n = 0; n < DATAGRAMS_MAX; n++) {
+		ssize_t len = recv(context->wake, data, sizeof(data), MSG_DONTWAIT);
+
+		if (len < 0)
+			break;
+		if (len == 0)
+			context->look_due = 0; /* the registry lacks us, says the daemon */
+		for (ssize_t at = 0; at + 8 <= len; at += 8)
+			all = wake_list(context, ocs_get64(data + at)) || all;
+	}
+	/* Once, however many said so. */
+	if (all)
+		libocsnotify_wake_all(context);
 }
 
 static void unlist_news(struct ocsnotify_session *session)
 {
 	if (session->listed)
-		TAILQ_REMOVE(&session->context->news, session, news);
+		DL_DELETE2(session->context->news, session, news_prev, news_next);
 	session->listed = false;
 }
 
 static void unlist_push(struct ocsnotify_session *session)
 {
 	if (session->pushing)
-		TAILQ_REMOVE(&session->context->pushes, session, pushes);
+		DL_DELETE2(session->context->pushes, session, push_prev, push_next);
 	session->pushing = false;
 }
 
@@ -76,6 +128,10 @@ void libocsnotify_settle(struct ocsnotify_session *session, bool empty)
 	if (empty) {
 		session->pending = false;
 		libocsnotify_unlist(session);
+		/* Told of by a datagram that was read since, and will not come again. */
+		for (const struct libocsnotify_queue *q = session->queues; q != NULL; q = q->next)
+			if (q->spilled)
+				libocsnotify_news(session);
 	} else if (!session->pending) {
 		/* Taken in before process() saw it: the kernel will not tell again. */
 		libocsnotify_news(session);
@@ -90,7 +146,7 @@ void libocsnotify_push_now(struct ocsnotify_session *session)
 		return;
 	session->push_due = libocsnotify_now_ms();
 	session->pushing = true;
-	TAILQ_INSERT_HEAD(&session->context->pushes, session, pushes);
+	DL_PREPEND2(session->context->pushes, session, push_prev, push_next);
 }
 
 static int udp_socket(int family, int *fd)
@@ -140,29 +196,26 @@ static void push_send(struct ocsnotify_session *session)
 /* All wait equally long, so the place is at or near the end. */
 static void repeat_at(struct ocsnotify_session *session, uint64_t due)
 {
-	struct libocsnotify_sessions *pushes = &session->context->pushes;
+	struct ocsnotify *context = session->context;
 	struct ocsnotify_session *before;
 
-	TAILQ_REMOVE(pushes, session, pushes);
+	DL_DELETE2(context->pushes, session, push_prev, push_next);
 	session->push_due = due;
-	before = TAILQ_LAST(pushes, libocsnotify_sessions);
+	before = context->pushes != NULL ? context->pushes->push_prev : NULL;
 	while (before != NULL && before->push_due > due)
-		before = TAILQ_PREV(before, libocsnotify_sessions, pushes);
-	if (before != NULL)
-		TAILQ_INSERT_AFTER(pushes, before, session, pushes);
-	else
-		TAILQ_INSERT_HEAD(pushes, session, pushes);
+		before = before == context->pushes ? NULL : before->push_prev;
+	DL_APPEND_ELEM2(context->pushes, before, session, push_prev, push_next);
 }
 
 void libocsnotify_push_due(struct ocsnotify *context)
 {
-	struct ocsnotify_session *session = TAILQ_FIRST(&context->pushes);
+	struct ocsnotify_session *session = context->pushes;
 	uint64_t now = libocsnotify_now_ms();
 
 	if (session == NULL || session->push_due > now)
 		return;
 	libocsnotify_settings(context);
-	while ((session = TAILQ_FIRST(&context->pushes)) != NULL && session->push_due <= now) {
+	while ((session = context->pushes) != NULL && session->push_due <= now) {
 		push_send(session);
 		repeat_at(session, now + (uint64_t)context->settings.push_interval * 1000);
 	}

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include <nettle/base64.h>
 #include <nettle/hmac.h>
@@ -37,7 +38,7 @@ struct remembered {
 };
 
 struct job {
-	TAILQ_ENTRY(job) link;
+	struct job *prev, *next;
 	struct mapihttp_request *request; /* suspended until the job is done */
 	uint8_t digest[SHA256_DIGEST_SIZE];
 	struct sockaddr_storage peer;
@@ -46,7 +47,6 @@ struct job {
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;
 };
-TAILQ_HEAD(jobs, job);
 
 struct mapihttp_login {
 	struct mapihttp *server;
@@ -54,7 +54,7 @@ struct mapihttp_login {
 	int fd;               /* counts finished jobs */
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t wake;
-	struct jobs waiting, finished;
+	struct job *waiting, *finished;
 	unsigned n_waiting;
 	struct remembered *known;
 	bool stopping;
@@ -148,7 +148,7 @@ static void *login_worker(void *arg)
 
 	pthread_mutex_lock(&login->lock);
 	for (;;) {
-		struct job *job = TAILQ_FIRST(&login->waiting);
+		struct job *job = login->waiting;
 
 		if (job == NULL) {
 			if (login->stopping)
@@ -156,10 +156,10 @@ static void *login_worker(void *arg)
 			pthread_cond_wait(&login->wake, &login->lock);
 			continue;
 		}
-		TAILQ_REMOVE(&login->waiting, job, link);
+		DL_DELETE(login->waiting, job);
 		login->n_waiting--;
 		work(login, job);
-		TAILQ_INSERT_TAIL(&login->finished, job, link);
+		DL_APPEND(login->finished, job);
 		/* Fails only if 2^64 are uncounted. */
 		(void)!write(login->fd, &one, sizeof(one));
 	}
@@ -173,13 +173,11 @@ int mapihttp_login_start(struct mapihttp *server, struct mapihttp_login **out,
 	struct mapihttp_login *login = calloc(1, sizeof(*login));
 
 	if (login == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	login->server = server;
 	login->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&login->lock, NULL);
 	pthread_cond_init(&login->wake, NULL);
-	TAILQ_INIT(&login->waiting);
-	TAILQ_INIT(&login->finished);
 	if (login->fd < 0 || getrandom(login->key, sizeof(login->key), 0) != sizeof(login->key)) {
 		ocs_error_set(error, "cannot create an event descriptor or get random bytes: %s",
 		              strerror(errno));
@@ -227,19 +225,19 @@ int mapihttp_login_fd(const struct mapihttp_login *login)
 
 void mapihttp_login_results(struct mapihttp_login *login)
 {
-	struct jobs finished = TAILQ_HEAD_INITIALIZER(finished);
-	struct job *job;
+	struct job *finished, *job, *next;
 	uint64_t count;
 
 	(void)!read(login->fd, &count, sizeof(count));
 	pthread_mutex_lock(&login->lock);
-	TAILQ_CONCAT(&finished, &login->finished, link);
+	finished = login->finished;
+	login->finished = NULL;
 	pthread_mutex_unlock(&login->lock);
-	while ((job = TAILQ_FIRST(&finished)) != NULL) {
+	DL_FOREACH_SAFE(finished, job, next)
+	{
 		struct mapihttp_request *request = job->request;
 		char sender[OCS_HTTP_PEER_SIZE];
 
-		TAILQ_REMOVE(&finished, job, link);
 		request->checking = false;
 		request->login = job->result;
 		request->retry_after = job->reply.retry_after;
@@ -310,7 +308,7 @@ static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp
 	memcpy(job->digest, digest, sizeof(job->digest));
 	MHD_suspend_connection(request->http.connection);
 	request->checking = true;
-	TAILQ_INSERT_TAIL(&login->waiting, job, link);
+	DL_APPEND(login->waiting, job);
 	login->n_waiting++;
 	pthread_cond_signal(&login->wake);
 	return OCS_AUTH_INVALID_CREDENTIALS; /* until it is checked */

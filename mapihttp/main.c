@@ -153,7 +153,7 @@ static void mapihttp_stop(struct mapihttp *server)
 static void reload(struct mapihttp *server)
 {
 	struct ocs_config *config = NULL;
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	char private_folder[PATH_MAX];
 	struct ocs_auth_settings auth;
 
@@ -312,7 +312,6 @@ static int serve(const struct mapihttp_options *options, const struct ocs_config
 	server.options = options;
 	server.tls = options->cert != NULL;
 	server.epoll = -1;
-	TAILQ_INIT(&server.waits);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
 	sigaddset(&blocked, SIGINT);
@@ -343,7 +342,7 @@ int main(int argc, char **argv)
 {
 	static struct mapihttp_options options; /* as long as the program runs, with its paths */
 	struct ocs_config *config = NULL;
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	int status;
 
 	if (mapihttp_options(argc, argv, &options, &status) != 0)

@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 #include <time.h>
 
 #include <microhttpd.h>
@@ -56,8 +55,6 @@ int mapihttp_options(int argc, char **argv, struct mapihttp_options *options, in
 
 /* ---- the server ---- */
 
-TAILQ_HEAD(mapihttp_waits, mapihttp_request);
-
 struct mapihttp {
 	const struct mapihttp_options *options;
 	struct ocs_auth *auth;
@@ -69,10 +66,10 @@ struct mapihttp {
 	struct ocs_listener listener;
 	struct ocs_http_guard *guard;
 	struct ocs_http_counters connections;
-	struct mapihttp_waits waits; /* parked requests in the order of their next PENDING */
-	uint64_t tick_due;           /* when libocsemsmdb has something to do, ms */
-	unsigned busy;               /* requests between their first header and their end */
-	int epoll;                   /* of the loop; parked connections are watched in it */
+	struct mapihttp_request *waits; /* parked requests in the order of their next PENDING */
+	uint64_t tick_due;              /* when libocsemsmdb has something to do, ms */
+	unsigned busy;                  /* requests between their first header and their end */
+	int epoll;                      /* of the loop; parked connections are watched in it */
 	bool tls, stopping;
 	uint8_t rops[OCSEMSMDB_EXT_MAX]; /* the answer of the Execute at work */
 };
@@ -132,7 +129,7 @@ struct mapihttp_request {
 	unsigned retry_after;
 
 	/* Of a NotificationWait that was parked. */
-	TAILQ_ENTRY(mapihttp_request) link;
+	struct mapihttp_request *prev, *next;
 	bool parked;    /* libocsemsmdb has it */
 	bool listed;    /* in server->waits */
 	bool suspended; /* libmicrohttpd waits for us */

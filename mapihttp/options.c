@@ -3,14 +3,15 @@
 /* Parses the command line of ocsmapihttp; prints usage and mistakes. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/usage.h"
 #include "mapihttp/mapihttp.h"
 
+#define PROGRAM     "ocsmapihttp"
 #define DEFAULT_INI OCS_SYSCONFDIR "/ocsmanager.ini"
 
 static const char help[] =
@@ -84,31 +85,14 @@ static const struct option long_options[] = {
         {NULL, 0, NULL, 0},
 };
 
-static int bad(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int bad(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ocsmapihttp: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputs("\nTry `ocsmapihttp --help`.\n", stderr);
-	return -1;
-}
-
 static int parse_number(const char *name, const char *word, unsigned min, unsigned max,
                         unsigned *out)
 {
-	unsigned long value;
-	char *end;
+	uint64_t value;
 
-	errno = 0;
-	value = strtoul(word, &end, 10);
-	if (errno != 0 || end == word || *end != '\0' || word[0] == '-' || value < min ||
-	    value > max)
-		return bad("--%s %s: not a number from %u to %u", name, word, min, max);
+	if (!ocs_usage_number(word, 10, min, max, &value))
+		return ocs_usage_error(PROGRAM, "--%s %s: not a number from %u to %u", name, word,
+		                       min, max);
 	*out = (unsigned)value;
 	return 0;
 }
@@ -117,10 +101,10 @@ static int parse_number(const char *name, const char *word, unsigned min, unsign
 static int parse_listen(char *word, struct mapihttp_options *options)
 {
 	char *colon = strrchr(word, ':');
-	unsigned port;
+	unsigned port = 0;
 
 	if (colon == NULL || colon == word)
-		return bad("--listen %s: not ADDRESS:PORT", word);
+		return ocs_usage_error(PROGRAM, "--listen %s: not ADDRESS:PORT", word);
 	if (parse_number("listen port", colon + 1, 0, 65535, &port) != 0)
 		return -1;
 	*colon = '\0';
@@ -130,7 +114,7 @@ static int parse_listen(char *word, struct mapihttp_options *options)
 		colon[-1] = '\0';
 		options->host = word + 1;
 	} else if (strchr(word, ':') != NULL) {
-		return bad("--listen: an IPv6 address stands in brackets");
+		return ocs_usage_error(PROGRAM, "--listen: an IPv6 address stands in brackets");
 	}
 	return 0;
 }
@@ -138,7 +122,8 @@ static int parse_listen(char *word, struct mapihttp_options *options)
 static int parse_exchange(const char *word, struct mapihttp_options *options)
 {
 	if (!ocsemsmdb_version_parse(word, &options->version) || options->version < OCSEMSMDB_2013)
-		return bad("--exchange %s: not one of 2013, 2016, 2019, se", word);
+		return ocs_usage_error(PROGRAM, "--exchange %s: not one of 2013, 2016, 2019, se",
+		                       word);
 	return 0;
 }
 
@@ -154,7 +139,7 @@ static int parse_path(const char *word, const char **out)
 	folder = getcwd(NULL, 0);
 	if (folder == NULL || asprintf(&path, "%s/%s", folder, word) < 0) {
 		free(folder);
-		return bad("%s: %s", word, strerror(errno));
+		return ocs_usage_error(PROGRAM, "%s: %s", word, strerror(errno));
 	}
 	free(folder);
 	*out = path;
@@ -199,8 +184,7 @@ static int parse(int option, struct mapihttp_options *options)
 	case OPTION_SUBSCRIPTIONS:
 		return parse_number("subscriptions", optarg, 1, 65535, &options->subscriptions);
 	default:
-		fputs("Try `ocsmapihttp --help`.\n", stderr);
-		return -1;
+		return ocs_usage_hint(PROGRAM);
 	}
 }
 
@@ -232,8 +216,8 @@ int mapihttp_options(int argc, char **argv, struct mapihttp_options *options, in
 			return -1;
 	}
 	if (optind < argc)
-		return bad("unexpected argument '%s'", argv[optind]);
+		return ocs_usage_error(PROGRAM, "unexpected argument '%s'", argv[optind]);
 	if ((options->cert == NULL) != (options->key == NULL))
-		return bad("--cert and --key belong together");
+		return ocs_usage_error(PROGRAM, "--cert and --key belong together");
 	return 0;
 }

@@ -19,7 +19,8 @@
 /* Bytes of a refused body that are read before the connection is closed on the client. */
 #define DROPPED_MAX (4 * (uint64_t)MAPIHTTP_BODY_MAX)
 
-static const struct ocs_refusal too_large = {413, "CONTENT_TOO_LARGE", "the body is too large"};
+static const struct ocs_refusal too_large = {
+        .code = 413, .name = "CONTENT_TOO_LARGE", .text = "the body is too large"};
 
 static const char *const types[MAPIHTTP_TYPES] = {
         [MAPIHTTP_CONNECT] = "Connect",

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/types.h>
+#include <utlist.h>
 
 #include "mapihttp/mapihttp.h"
 #include "mapihttp/body.h"
@@ -22,7 +23,7 @@
 static void unlist(struct mapihttp_request *request)
 {
 	if (request->listed)
-		TAILQ_REMOVE(&request->server->waits, request, link);
+		DL_DELETE(request->server->waits, request);
 	request->listed = false;
 }
 
@@ -114,7 +115,7 @@ enum MHD_Result mapihttp_wait(struct mapihttp_request *request, struct ocsemsmdb
 	request->parked = true;
 	request->answered = true;
 	request->pending_due = ocs_clock_ms() + server->options->pending_period;
-	TAILQ_INSERT_TAIL(&server->waits, request, link);
+	DL_APPEND(server->waits, request);
 	request->listed = true;
 	request->watched =
 	        epoll_ctl(server->epoll, EPOLL_CTL_ADD, request->http.peer->fd, &watch) == 0;
@@ -164,10 +165,10 @@ uint64_t mapihttp_wait_tags(struct mapihttp *server, uint64_t now)
 {
 	struct mapihttp_request *request;
 
-	while ((request = TAILQ_FIRST(&server->waits)) != NULL && request->pending_due <= now) {
-		TAILQ_REMOVE(&server->waits, request, link);
+	while ((request = server->waits) != NULL && request->pending_due <= now) {
+		DL_DELETE(server->waits, request);
 		request->pending_due = now + server->options->pending_period;
-		TAILQ_INSERT_TAIL(&server->waits, request, link);
+		DL_APPEND(server->waits, request);
 		/* A client that does not read gets one, not all that it has missed. */
 		request->tags = 1;
 		resume(request);

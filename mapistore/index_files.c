@@ -14,6 +14,7 @@
 #include "mapistore/index_internal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,9 +25,10 @@
 
 #include "base/bytes.h"
 
-static const char key_high_water[] = {'H'};
+const char ocs_index_key_high_water[1] = {'H'};
 const char ocs_index_key_seal[1] = {'Z'};
-const char ocs_index_goes_on[] = "the index goes on in this file: restore it from a backup";
+const char ocs_index_goes_on[] =
+        "the index goes on in this file: put a backup of all in place with `ocsctl index restore`";
 
 /* ---- records ---- */
 
@@ -56,6 +58,16 @@ int ocs_index_fetch(struct ocs_index *index, const void *mem_ctx, const void *ke
 	return ret == 1 || ret == OCS_STORE_DAMAGED ? OCS_STORE_MISSING : ret;
 }
 
+int ocs_index_fetch_whole(struct ocs_index *index, const void *mem_ctx, const void *key,
+                          size_t key_len, uint8_t **data_r, size_t *len_r, struct ocs_error *error)
+{
+	int ret = fetch_from(index->store, mem_ctx, key, key_len, data_r, len_r, error);
+
+	for (unsigned i = index->n_sealed; i > 0 && ret == OCS_STORE_MISSING; i--)
+		ret = fetch_from(index->sealed[i - 1], mem_ctx, key, key_len, data_r, len_r, error);
+	return ret == 1 ? OCS_STORE_MISSING : ret;
+}
+
 int ocs_index_put(struct ocs_index *index, const void *key, size_t key_len, const void *data,
                   size_t len, struct ocs_error *error)
 {
@@ -83,7 +95,7 @@ int ocs_index_delete(struct ocs_index *index, const void *key, size_t key_len,
 /* ---- the seal and the mark ---- */
 
 /* A seal that does not verify is one: nothing else has its key. */
-static bool is_sealed(struct ocs_store *store)
+bool ocs_index_sealed(struct ocs_store *store)
 {
 	uint8_t *data;
 	size_t len;
@@ -94,29 +106,74 @@ static bool is_sealed(struct ocs_store *store)
 	return ret == OCS_STORE_OK || ret == OCS_STORE_DAMAGED;
 }
 
-/* 0 where there is none that verifies. */
-static uint64_t mark_of(struct ocs_store *store)
+int ocs_index_high_water(struct ocs_store *store, uint64_t *counter_r, struct ocs_error *error)
 {
-	uint64_t mark = 0;
 	uint8_t *data;
 	size_t len;
+	int ret = ocs_store_fetch(store, NULL, ocs_index_key_high_water,
+	                          sizeof(ocs_index_key_high_water), &data, &len, error);
 
-	if (ocs_store_fetch(store, NULL, key_high_water, sizeof(key_high_water), &data, &len,
-	                    NULL) == OCS_STORE_OK &&
-	    len == sizeof(mark))
-		mark = ocs_get64(data);
+	*counter_r = 0;
+	if (ret == OCS_STORE_OK && len == sizeof(*counter_r))
+		*counter_r = ocs_get64(data);
+	else if (ret == OCS_STORE_OK)
+		ret = OCS_STORE_DAMAGED;
 	talloc_free(data);
-	return mark;
+	return ret;
 }
 
-/* (transaction of that store) */
-static int put_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *error)
+/* First bytes of records that are made from the others. */
+static const char derived[] = "L"; /* index_layer.h */
+
+bool ocs_index_derived(uint8_t prefix)
+{
+	return prefix != '\0' && strchr(derived, prefix) != NULL;
+}
+
+bool ocs_index_beside(const uint8_t *key, size_t key_len)
+{
+	return ocs_index_derived(key[0]) || key[0] == (uint8_t)ocs_index_key_seal[0] ||
+	       (key_len == strlen(OCS_INDEX_KEY_TRY) &&
+	        memcmp(key, OCS_INDEX_KEY_TRY, key_len) == 0);
+}
+
+static int index_files_readable(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                                void *arg)
+{
+	(void)len;
+	(void)arg;
+	return data != NULL && !ocs_index_derived(*(const uint8_t *)key) &&
+	       !(key_len == sizeof(ocs_index_key_high_water) &&
+	         memcmp(key, ocs_index_key_high_water, key_len) == 0);
+}
+
+bool ocs_index_readable(struct ocs_store *store)
+{
+	return ocs_store_each(store, -1, index_files_readable, NULL, NULL) == 1;
+}
+
+int ocs_index_put_high_water(struct ocs_store *store, uint64_t counter, struct ocs_error *error)
 {
 	uint8_t data[8];
 
-	ocs_put64(data, mark);
-	return ocs_store_put(store, key_high_water, sizeof(key_high_water), data, sizeof(data),
-	                     error);
+	ocs_put64(data, counter);
+	return ocs_store_put(store, ocs_index_key_high_water, sizeof(ocs_index_key_high_water),
+	                     data, sizeof(data), error);
+}
+
+void ocs_index_anchor(struct ocs_store *store)
+{
+	(void)ocs_store_set_anchor(store, ocs_index_key_high_water,
+	                           sizeof(ocs_index_key_high_water));
+}
+
+/* 0 where there is none that verifies. */
+static uint64_t mark_of(struct ocs_store *store)
+{
+	uint64_t mark;
+
+	(void)ocs_index_high_water(store, &mark, NULL);
+	return mark;
 }
 
 /* Never lowers it: a library may have raised it a moment ago. */
@@ -125,7 +182,7 @@ static int raise_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *
 	int ret = ocs_store_begin(store, error);
 
 	if (ret == OCS_STORE_OK && mark_of(store) < mark)
-		ret = put_mark(store, mark, error);
+		ret = ocs_index_put_high_water(store, mark, error);
 	if (ret == OCS_STORE_OK)
 		return ocs_store_commit(store, true, error);
 	ocs_store_cancel(store);
@@ -134,10 +191,40 @@ static int raise_mark(struct ocs_store *store, uint64_t mark, struct ocs_error *
 
 /* ---- one file after the other ---- */
 
+int ocs_index_file_path(const char *folder, unsigned n, char path[PATH_MAX])
+{
+	int len = n == 0 ? snprintf(path, PATH_MAX, "%s/index.tdb", folder)
+	                 : snprintf(path, PATH_MAX, "%s/index.%u.tdb", folder, n);
+
+	return len > 0 && len < PATH_MAX ? 0 : -1;
+}
+
 static char *file_path(struct ocs_index *index, unsigned n)
 {
-	return n == 0 ? talloc_asprintf(index, "%s/index.tdb", index->folder)
-	              : talloc_asprintf(index, "%s/index.%u.tdb", index->folder, n);
+	char path[PATH_MAX];
+
+	return ocs_index_file_path(index->folder, n, path) == 0 ? talloc_strdup(index, path) : NULL;
+}
+
+uint64_t ocs_index_newest(const char *folder, char path[PATH_MAX])
+{
+	struct ocs_store *store;
+	char next[PATH_MAX];
+	uint64_t mark;
+
+	if (ocs_index_file_path(folder, 0, path) != 0)
+		return 0;
+	for (unsigned n = 1; n < OCS_INDEX_FILES_MAX; n++) {
+		if (ocs_index_file_path(folder, n, next) != 0 || access(next, F_OK) != 0)
+			break;
+		strcpy(path, next);
+	}
+	if (ocs_store_open(path, 0, OCS_STORE_READ_ONLY, 0, (gid_t)-1, &store, NULL, NULL) !=
+	    OCS_STORE_OK)
+		return 0;
+	mark = mark_of(store);
+	ocs_store_close(store);
+	return mark;
 }
 
 /* A sealed file is never written, so what was whole once is whole; its records have checksums. The
@@ -148,14 +235,15 @@ int ocs_index_open_file(struct ocs_index *index, const char *path, gid_t gid,
 	bool salvaged = false;
 	int ret = ocs_store_open(path, OCS_INDEX_HASH, 0, 0, (gid_t)-1, store_r, NULL, error);
 
-	if (!index->owner || ret == OCS_STORE_MISSING || ret == OCS_STORE_ERROR)
-		return ret;
-	if (ret == OCS_STORE_OK && is_sealed(*store_r))
-		return ret;
-	ocs_store_close(*store_r);
-	ret = ocs_store_open(path, OCS_INDEX_HASH, OCS_STORE_CHECK | OCS_STORE_SALVAGE, 0660, gid,
-	                     store_r, &salvaged, error);
-	index->salvaged = index->salvaged || salvaged;
+	if (index->owner &&
+	    (ret == OCS_STORE_CORRUPT || (ret == OCS_STORE_OK && !ocs_index_sealed(*store_r)))) {
+		ocs_store_close(*store_r);
+		ret = ocs_store_open(path, OCS_INDEX_HASH, OCS_STORE_CHECK | OCS_STORE_SALVAGE,
+		                     0660, gid, store_r, &salvaged, error);
+		index->salvaged = index->salvaged || salvaged;
+	}
+	if (ret == OCS_STORE_OK)
+		ocs_index_anchor(*store_r);
 	return ret;
 }
 
@@ -172,11 +260,11 @@ static int follow_rename(struct ocs_index *index, gid_t gid, struct ocs_error *e
 {
 	char *path = file_path(index, index->n_sealed + 1);
 	struct ocs_store *store = NULL;
-	struct ocs_error why = {""};
+	struct ocs_error why = {.text = ""};
 	int ret;
 
 	if (path == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	ret = index->n_sealed + 1 == OCS_INDEX_FILES_MAX
 	              ? ocs_error_set(&why, "%s: too many files", path)
 	              : ocs_index_open_file(index, path, gid, &store, &why);
@@ -185,7 +273,7 @@ static int follow_rename(struct ocs_index *index, gid_t gid, struct ocs_error *e
 	else if (ret == OCS_STORE_MISSING || ret == OCS_STORE_CORRUPT)
 		ret = OCS_STORE_CORRUPT;
 	if (ret != OCS_STORE_OK)
-		ocs_error_set(error, "%.300s; %s", why.text, ocs_index_goes_on);
+		ocs_error_wrap(error, &why, "%.300s; %s", why.text, ocs_index_goes_on);
 	talloc_free(path);
 	return ret;
 }
@@ -202,7 +290,7 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 	int ret;
 
 	if (path == NULL)
-		ret = ocs_error_set(error, "out of memory");
+		ret = ocs_error_memory(error);
 	else if (stat(index->folder, &st) != 0)
 		ret = ocs_error_set(error, "%s: %s", index->folder, strerror(errno));
 	else
@@ -220,6 +308,7 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 	if (ret == OCS_STORE_OK)
 		ret = ocs_store_commit(index->store, true, error);
 	if (ret == OCS_STORE_OK) {
+		ocs_index_anchor(next);
 		add_file(index, next);
 		return ret;
 	}
@@ -254,7 +343,7 @@ int ocs_index_begin(struct ocs_index *index, struct ocs_error *error)
 		ret = ocs_store_begin(index->store, error);
 		if (ret != OCS_STORE_OK)
 			return ret;
-		if (is_sealed(index->store)) {
+		if (ocs_index_sealed(index->store)) {
 			ocs_store_cancel(index->store);
 			ret = follow_rename(index, (gid_t)-1, error);
 			if (ret != OCS_STORE_OK)
@@ -279,7 +368,8 @@ void ocs_index_refresh(struct ocs_index *index)
 	if (seqnum == index->seqnum_seen)
 		return;
 	/* What cannot be followed is said by the next transaction. */
-	while (is_sealed(index->store) && follow_rename(index, (gid_t)-1, NULL) == OCS_STORE_OK)
+	while (ocs_index_sealed(index->store) &&
+	       follow_rename(index, (gid_t)-1, NULL) == OCS_STORE_OK)
 		;
 	index->seqnum_seen = ocs_store_seqnum(index->store);
 }
@@ -311,7 +401,7 @@ int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *
 	int ret = OCS_STORE_OK;
 
 	while (ret == OCS_STORE_OK) {
-		bool sealed = is_sealed(index->store);
+		bool sealed = ocs_index_sealed(index->store);
 		char *path = file_path(index, index->n_sealed + 1);
 		bool there = path != NULL && access(path, F_OK) == 0;
 

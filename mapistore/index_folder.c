@@ -26,7 +26,27 @@ struct place {
 	const char *name;       /* last component */
 };
 
-static size_t folder_key(uint8_t key[9 + NAME_MAX_], uint64_t node, const char *name)
+/* A folder's name in keys, where case folds. Returns its length. */
+static size_t folded_name(const char *name, char out[NAME_MAX_ + 1])
+{
+	static const struct ocs_name_rule rule = {.fold = true};
+
+	return strlen(ocs_name_folder_key(&rule, name, out));
+}
+
+/* Whether both names are one folder's. */
+static bool same_name(const struct ocs_index *index, const char *a, const char *b)
+{
+	char key_a[NAME_MAX_ + 1], key_b[NAME_MAX_ + 1];
+
+	if (!index->fold)
+		return strcmp(a, b) == 0;
+	folded_name(a, key_a);
+	folded_name(b, key_b);
+	return strcmp(key_a, key_b) == 0;
+}
+
+static size_t exact_key(uint8_t key[9 + NAME_MAX_], uint64_t node, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -36,14 +56,30 @@ static size_t folder_key(uint8_t key[9 + NAME_MAX_], uint64_t node, const char *
 	return 9 + len;
 }
 
+static size_t folder_key(const struct ocs_index *index, uint8_t key[9 + NAME_MAX_], uint64_t node,
+                         const char *name)
+{
+	char folded[NAME_MAX_ + 1];
+
+	if (index->fold) {
+		folded_name(name, folded);
+		name = folded;
+	}
+	return exact_key(key, node, name);
+}
+
 static int folder_get(struct ocs_index *index, uint64_t node, const char *name,
                       struct ocs_index_folder *out, struct ocs_error *error)
 {
 	uint8_t key[9 + NAME_MAX_], *data;
 	size_t len;
-	int ret =
-	        ocs_index_fetch(index, index, key, folder_key(key, node, name), &data, &len, error);
+	int ret = ocs_index_fetch(index, index, key, folder_key(index, key, node, name), &data,
+	                          &len, error);
 
+	/* Made before case was folded: it keeps its identifier while it is named as it was. */
+	if (ret == OCS_STORE_MISSING && index->fold)
+		ret = ocs_index_fetch(index, index, key, exact_key(key, node, name), &data, &len,
+		                      error);
 	if (ret != OCS_STORE_OK)
 		return ret;
 	if (len == FOLDER_SIZE) {
@@ -59,18 +95,44 @@ static int folder_get(struct ocs_index *index, uint64_t node, const char *name,
 	return ret;
 }
 
+/* What it was called before case was folded, where that is another key. */
+static int exact_delete(struct ocs_index *index, uint64_t node, const char *name,
+                        struct ocs_error *error)
+{
+	uint8_t key[9 + NAME_MAX_];
+	char folded[NAME_MAX_ + 1];
+
+	if (!index->fold)
+		return OCS_STORE_OK;
+	folded_name(name, folded);
+	if (strcmp(folded, name) == 0)
+		return OCS_STORE_OK;
+	return ocs_index_delete(index, key, exact_key(key, node, name), error);
+}
+
 static int folder_put(struct ocs_index *index, uint64_t node, const char *name,
                       const struct ocs_index_folder *folder, struct ocs_error *error)
 {
 	uint8_t key[9 + NAME_MAX_], data[FOLDER_SIZE];
-	size_t key_len = folder_key(key, node, name);
+	size_t key_len = folder_key(index, key, node, name);
+	int ret;
 
 	ocs_put64(data, folder->fid);
 	ocs_put64(data + 8, folder->node);
 	ocs_put64(data + 16, folder->series);
 	data[24] = folder->has_uid_validity;
 	ocs_put32(data + 25, folder->uid_validity);
-	return ocs_index_put(index, key, key_len, data, sizeof(data), error);
+	ret = ocs_index_put(index, key, key_len, data, sizeof(data), error);
+	return ret == OCS_STORE_OK ? exact_delete(index, node, name, error) : ret;
+}
+
+static int folder_remove(struct ocs_index *index, uint64_t node, const char *name,
+                         struct ocs_error *error)
+{
+	uint8_t key[9 + NAME_MAX_];
+	int ret = ocs_index_delete(index, key, folder_key(index, key, node, name), error);
+
+	return ret == OCS_STORE_OK ? exact_delete(index, node, name, error) : ret;
 }
 
 static size_t join_names(uint8_t *out, const struct place *place)
@@ -119,9 +181,10 @@ static int new_ids(struct ocs_index *index, uint64_t *ids, unsigned n, struct oc
 	return ret;
 }
 
-/* A record whose payload is one id, made at first sight: roots (R) and top nodes (N). */
+/* A record whose payload is one id, made at first sight: roots (R) and top nodes (N). told: the id
+ * to be taken then; 0: a new one. */
 static int single_id(struct ocs_index *index, const uint8_t *key, size_t key_len, bool create,
-                     uint64_t *id_r, bool *made_r, struct ocs_error *error)
+                     uint64_t told, uint64_t *id_r, bool *made_r, struct ocs_error *error)
 {
 	uint8_t *data, fresh[8];
 	size_t len;
@@ -138,7 +201,11 @@ static int single_id(struct ocs_index *index, const uint8_t *key, size_t key_len
 		return ret;
 	if (!create)
 		return OCS_STORE_MISSING;
-	ret = new_ids(index, id_r, 1, error);
+	*id_r = told;
+	if (told == 0)
+		ret = new_ids(index, id_r, 1, error);
+	else
+		ret = OCS_STORE_OK;
 	if (ret != OCS_STORE_OK)
 		return ret;
 	*made_r = true;
@@ -146,20 +213,37 @@ static int single_id(struct ocs_index *index, const uint8_t *key, size_t key_len
 	return ocs_index_put(index, key, key_len, fresh, sizeof(fresh), error);
 }
 
-static int root_fid(struct ocs_index *index, const char *user, bool create, uint64_t *fid_r,
-                    struct ocs_error *error)
+static int root_fid(struct ocs_index *index, const struct ocs_folder_name *whose, bool create,
+                    uint64_t *fid_r, struct ocs_error *error)
 {
+	const char *user = whose->user;
 	uint8_t key[1 + NAME_MAX_];
 	size_t len = strlen(user);
+	uint64_t told = create ? ocs_index_told_id(index, whose, "") : 0;
 	bool made;
 	int ret;
 
 	key[0] = 'R';
 	memcpy(key + 1, user, len);
-	ret = single_id(index, key, 1 + len, create, fid_r, &made, error);
+	ret = single_id(index, key, 1 + len, create, told, fid_r, &made, error);
 	if (ret == OCS_STORE_OK && made)
 		ret = ocs_index_name_put(index, *fid_r, OCS_KIND_ROOT, user, len, error);
 	return ret;
+}
+
+int ocs_index_root_place(struct ocs_index *index, const char *user, uint64_t fid,
+                         struct ocs_error *error)
+{
+	uint8_t key[1 + NAME_MAX_], data[8];
+	size_t len = strnlen(user, NAME_MAX_);
+	int ret;
+
+	key[0] = 'R';
+	memcpy(key + 1, user, len);
+	ocs_put64(data, fid);
+	ret = ocs_index_put(index, key, 1 + len, data, sizeof(data), error);
+	return ret == OCS_STORE_OK ? ocs_index_name_put(index, fid, OCS_KIND_ROOT, user, len, error)
+	                           : ret;
 }
 
 static int top_node(struct ocs_index *index, const struct place *place, bool create,
@@ -169,17 +253,21 @@ static int top_node(struct ocs_index *index, const struct place *place, bool cre
 	bool made;
 
 	key[0] = 'N';
-	return single_id(index, key, 1 + join_names(key + 1, place), create, node_r, &made, error);
+	return single_id(index, key, 1 + join_names(key + 1, place), create, 0, node_r, &made,
+	                 error);
 }
 
-static int make_folder(struct ocs_index *index, const struct place *place,
-                       struct ocs_index_folder *out, struct ocs_error *error)
+/* fid 0: the one that another node has told for that path, or one of its own. */
+static int make_folder(struct ocs_index *index, const struct place *place, const char *path,
+                       uint64_t fid, struct ocs_index_folder *out, struct ocs_error *error)
 {
-	uint64_t ids[3];
-	int ret = new_ids(index, ids, 3, error);
+	uint64_t ids[3], told = fid != 0 ? fid : ocs_index_told_id(index, place->whose, path);
+	int ret = fid == 0 ? new_ids(index, ids, 3, error) : new_ids(index, ids + 1, 2, error);
 
 	if (ret != OCS_STORE_OK)
 		return ret;
+	if (told != 0)
+		ids[0] = told;
 	*out = (struct ocs_index_folder){.fid = ids[0], .node = ids[1], .series = ids[2]};
 	ret = folder_put(index, place->parent_node, place->name, out, error);
 	if (ret == OCS_STORE_OK)
@@ -216,7 +304,7 @@ static int walk(struct ocs_index *index, const struct ocs_folder_name *whose, ch
 	int ret;
 
 	*place = (struct place){.whose = whose};
-	ret = root_fid(index, whose->user, create, &place->parent_fid, error);
+	ret = root_fid(index, whose, create, &place->parent_fid, error);
 	if (ret == OCS_STORE_OK)
 		ret = top_node(index, place, create, &place->top, error);
 	place->parent_node = place->top;
@@ -227,7 +315,7 @@ static int walk(struct ocs_index *index, const struct ocs_folder_name *whose, ch
 		place->name = component;
 		ret = folder_get(index, place->parent_node, component, out, error);
 		if (ret == OCS_STORE_MISSING && (slash == NULL ? create_last : create))
-			ret = make_folder(index, place, out, error);
+			ret = make_folder(index, place, path, 0, out, error);
 		if (ret == OCS_STORE_OK)
 			ret = apply_fixed(index, place, path, create, out, error);
 		if (slash == NULL)
@@ -267,7 +355,7 @@ int ocs_index_folder(struct ocs_index *index, const struct ocs_folder_name *name
 	if (check_names(name, error) != 0)
 		return OCS_STORE_ERROR;
 	if (name->folder[0] == '\0')
-		return root_fid(index, name->user, create, &out->fid, error);
+		return root_fid(index, name, create, &out->fid, error);
 	strcpy(path, name->folder);
 	ret = walk(index, name, path, create, create, &place, out, error);
 	/* The map fixed its FID after it was made: who may write completes the way back. */
@@ -295,7 +383,9 @@ int ocs_index_folder_set_uid_validity(struct ocs_index *index, const struct ocs_
 	if (ret != OCS_STORE_OK)
 		return ret;
 	if (record.has_uid_validity && record.uid_validity != uid_validity) {
-		ret = new_ids(index, &record.series, 1, error);
+		ret = ocs_index_series_retire(index, record.series, record.fid, error);
+		if (ret == OCS_STORE_OK)
+			ret = new_ids(index, &record.series, 1, error);
 		if (ret == OCS_STORE_OK)
 			ret = ocs_index_series_put(index, record.series, record.fid, error);
 	}
@@ -309,19 +399,35 @@ int ocs_index_folder_set_uid_validity(struct ocs_index *index, const struct ocs_
 	return ret;
 }
 
+int ocs_index_folder_place(struct ocs_index *index, const struct ocs_folder_name *name,
+                           uint64_t fid, struct ocs_index_folder *out, struct ocs_error *error)
+{
+	char path[NAME_MAX_ + 1];
+	struct place place;
+	int ret;
+
+	if (check_names(name, error) != 0 || name->folder[0] == '\0')
+		return OCS_STORE_ERROR;
+	strcpy(path, name->folder);
+	ret = walk(index, name, path, true, false, &place, out, error);
+	if (ret == OCS_STORE_OK) /* it has another one */
+		return folder_name_put(index, &place, fid, error);
+	return ret == OCS_STORE_MISSING ? make_folder(index, &place, name->folder, fid, out, error)
+	                                : ret;
+}
+
 static int delete_at(struct ocs_index *index, uint64_t node, const char *name,
                      struct ocs_error *error)
 {
-	uint8_t key[9 + NAME_MAX_];
 	struct ocs_index_folder folder;
 	int ret = folder_get(index, node, name, &folder, error);
 
 	if (ret != OCS_STORE_OK)
 		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
-	ret = ocs_index_name_delete(index, folder.fid, error);
+	ret = ocs_index_name_gone(index, folder.fid, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	return ocs_index_delete(index, key, folder_key(key, node, name), error);
+	return folder_remove(index, node, name, error);
 }
 
 int ocs_index_folder_delete(struct ocs_index *index, const struct ocs_folder_name *name,
@@ -339,7 +445,7 @@ int ocs_index_folder_delete(struct ocs_index *index, const struct ocs_folder_nam
 	if (ret != OCS_STORE_OK)
 		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
 	/* The FID of the user map leads back too; delete_at() knows the folder's own only. */
-	ret = ocs_index_name_delete(index, as_seen.fid, error);
+	ret = ocs_index_name_gone(index, as_seen.fid, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
 	return delete_at(index, place.parent_node, place.name, error);
@@ -354,7 +460,6 @@ int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_nam
 	char old_path[NAME_MAX_ + 1], new_path[NAME_MAX_ + 1];
 	struct ocs_index_folder moved, there;
 	struct place from, to;
-	uint8_t key[9 + NAME_MAX_];
 	int ret;
 
 	if (check_names(name, error) != 0 || check_names(&new_name, error) != 0 ||
@@ -372,8 +477,17 @@ int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_nam
 	}
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (from.parent_node == to.parent_node && strcmp(from.name, to.name) == 0)
-		return ocs_index_folder(index, &new_name, true, out, error);
+	if (from.parent_node == to.parent_node && same_name(index, from.name, to.name)) {
+		if (strcmp(from.name, to.name) != 0) { /* it is shown by another one now */
+			ret = folder_put(index, to.parent_node, to.name, &moved, error);
+			if (ret == OCS_STORE_OK)
+				ret = exact_delete(index, from.parent_node, from.name, error);
+			if (ret == OCS_STORE_OK)
+				ret = folder_name_put(index, &to, moved.fid, error);
+		}
+		return ret == OCS_STORE_OK ? ocs_index_folder(index, &new_name, true, out, error)
+		                           : ret;
+	}
 	ret = delete_at(index, to.parent_node, to.name, error);
 	if (ret == OCS_STORE_OK && strcmp(name->folder, "INBOX") == 0) {
 		/* RFC 3501 6.3.5: renaming INBOX moves its messages and leaves it, with its
@@ -381,7 +495,7 @@ int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_nam
 		struct ocs_index_folder fresh;
 		uint64_t series = moved.series;
 
-		ret = make_folder(index, &to, &fresh, error);
+		ret = make_folder(index, &to, new_path, 0, &fresh, error);
 		moved.series = fresh.series;
 		moved.has_uid_validity = false;
 		fresh.series = series;
@@ -394,8 +508,7 @@ int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_nam
 		if (ret == OCS_STORE_OK)
 			ret = folder_put(index, from.parent_node, from.name, &moved, error);
 	} else if (ret == OCS_STORE_OK) {
-		ret = ocs_index_delete(index, key, folder_key(key, from.parent_node, from.name),
-		                       error);
+		ret = folder_remove(index, from.parent_node, from.name, error);
 		if (ret == OCS_STORE_OK)
 			ret = folder_put(index, to.parent_node, to.name, &moved, error);
 		if (ret == OCS_STORE_OK)
@@ -404,4 +517,82 @@ int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_nam
 	if (ret != OCS_STORE_OK)
 		return ret;
 	return ocs_index_folder(index, &new_name, true, out, error);
+}
+
+/* ---- another identifier ---- */
+
+static int root_switch(struct ocs_index *index, const char *user, uint64_t ours, uint64_t theirs,
+                       struct ocs_error *error)
+{
+	const struct ocs_folder_name root = {user, "", "", ""};
+	uint8_t key[1 + NAME_MAX_], data[8];
+	size_t len = strlen(user);
+	uint64_t fid;
+	int ret = root_fid(index, &root, false, &fid, error);
+
+	if (ret == OCS_STORE_OK && fid != ours)
+		ret = OCS_STORE_MISSING;
+	if (ret != OCS_STORE_OK)
+		return ret;
+	key[0] = 'R';
+	memcpy(key + 1, user, len);
+	ocs_put64(data, theirs);
+	ret = ocs_index_put(index, key, 1 + len, data, sizeof(data), error);
+	return ret == OCS_STORE_OK
+	               ? ocs_index_name_put(index, theirs, OCS_KIND_ROOT, user, len, error)
+	               : ret;
+}
+
+int ocs_index_folder_switch(struct ocs_index *index, const struct ocs_folder_name *name,
+                            uint64_t ours, uint64_t theirs, struct ocs_error *error)
+{
+	struct ocs_index_folder folder;
+	char path[NAME_MAX_ + 1];
+	struct place place;
+	int ret;
+
+	if (check_names(name, error) != 0)
+		return OCS_STORE_ERROR;
+	if (name->folder[0] == '\0') {
+		ret = root_switch(index, name->user, ours, theirs, error);
+	} else {
+		strcpy(path, name->folder);
+		ret = walk(index, name, path, false, false, &place, &folder, error);
+		if (ret == OCS_STORE_OK) /* again: it has the FID of the user map */
+			ret = folder_get(index, place.parent_node, place.name, &folder, error);
+		if (ret == OCS_STORE_OK && folder.fid != ours)
+			ret = OCS_STORE_MISSING;
+		folder.fid = theirs;
+		if (ret == OCS_STORE_OK)
+			ret = folder_put(index, place.parent_node, place.name, &folder, error);
+		if (ret == OCS_STORE_OK)
+			ret = ocs_index_series_put(index, folder.series, theirs, error);
+		if (ret == OCS_STORE_OK)
+			ret = folder_name_put(index, &place, theirs, error);
+	}
+	return ret == OCS_STORE_OK ? ocs_index_alias(index, ours, theirs, error) : ret;
+}
+
+/* ---- users whom nobody knew ---- */
+
+static const char key_unknown[] = {'Q'};
+
+int ocs_index_unknown(struct ocs_index *index, uint64_t *n_r, struct ocs_error *error)
+{
+	uint8_t *data = NULL;
+	size_t len;
+	int ret =
+	        ocs_index_fetch(index, index, key_unknown, sizeof(key_unknown), &data, &len, error);
+
+	*n_r = ret == OCS_STORE_OK && len == 8 ? ocs_get64(data) : 0;
+	talloc_free(data);
+	return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
+}
+
+int ocs_index_set_unknown(struct ocs_index *index, uint64_t n, struct ocs_error *error)
+{
+	uint8_t data[8];
+
+	ocs_put64(data, n);
+	return ocs_index_put(index, key_unknown, sizeof(key_unknown), data, sizeof(data), error);
 }

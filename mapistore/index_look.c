@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <talloc.h>
@@ -29,6 +30,21 @@ int ocs_index_present(struct ocs_index *index, const struct ocs_store **missing_
 			return -1;
 	}
 	return 0;
+}
+
+static bool is_replaced(const struct ocs_store *store)
+{
+	struct stat open, there;
+
+	return fstat(ocs_store_descriptor(store), &open) == 0 &&
+	       stat(ocs_store_path(store), &there) == 0 &&
+	       (open.st_dev != there.st_dev || open.st_ino != there.st_ino);
+}
+
+/* The first one is among those that a backup replaces, the newest one is what is written. */
+bool ocs_index_replaced(const struct ocs_index *index)
+{
+	return is_replaced(index->store) || (index->n_sealed > 0 && is_replaced(index->sealed[0]));
 }
 
 static char *list_path(const struct ocs_index *index, const char *end)

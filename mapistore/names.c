@@ -24,9 +24,66 @@ void ocs_index_canonical_folder(char *folder)
 		memcpy(folder, "INBOX", 5);
 }
 
+/* Whether a domain is one that says nothing. */
+static bool is_own_domain(const char *domains, const char *domain)
+{
+	size_t wanted = strlen(domain);
+
+	while (*domains != '\0') {
+		size_t len = strcspn(domains, ", \t");
+
+		if ((len == 1 && *domains == '*') ||
+		    (len == wanted && strncasecmp(domains, domain, len) == 0))
+			return true;
+		domains += len;
+		domains += strspn(domains, ", \t");
+	}
+	return false;
+}
+
+char *ocs_name_user_key(const struct ocs_name_rule *rule, const char *user,
+                        char out[OCS_NAME_MAX + 1])
+{
+	char *at;
+
+	if (rule->fold)
+		ocs_fold(user, out, OCS_NAME_MAX + 1);
+	else
+		snprintf(out, OCS_NAME_MAX + 1, "%s", user);
+	while ((at = strrchr(out, '@')) != NULL && at > out && is_own_domain(rule->domains, at + 1))
+		*at = '\0';
+	return out;
+}
+
+char *ocs_name_folder_key(const struct ocs_name_rule *rule, const char *folder,
+                          char out[OCS_NAME_MAX + 1])
+{
+	if (rule->fold) {
+		char folded[OCS_NAME_MAX + 1];
+
+		strcpy(out, ocs_fold(folder, folded, sizeof(folded)));
+	} else if (out != folder) {
+		snprintf(out, OCS_NAME_MAX + 1, "%s", folder);
+	}
+	ocs_index_canonical_folder(out);
+	return out;
+}
+
+/* Past what no rule is about: printable ASCII, of which nearly all names are. */
+static const char *skip_printable(const char *p)
+{
+	static const bool printable[256] = {[0x20 ... 0x7e] = true};
+
+	while (printable[(unsigned char)*p])
+		p++;
+	return p;
+}
+
 bool ocs_name_has_control(const char *name)
 {
-	for (const unsigned char *p = (const unsigned char *)name; *p != '\0'; p++)
+	const unsigned char *p = (const unsigned char *)skip_printable(name);
+
+	for (; *p != '\0'; p = (const unsigned char *)skip_printable((const char *)p + 1))
 		if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
 			return true;
 	return false;
@@ -34,11 +91,11 @@ bool ocs_name_has_control(const char *name)
 
 const char *ocs_name_fault(const char *name)
 {
-	const char *p = name;
+	const char *p;
 
-	if (*p == '\0')
+	if (*name == '\0')
 		return "is empty";
-	while (*p != '\0') {
+	for (p = skip_printable(name); *p != '\0'; p = skip_printable(p)) {
 		size_t len = ocs_utf8_sequence(p);
 
 		if (len == 0)

@@ -20,6 +20,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/fold.h"
+
 #define OCS_NAME_MAX 1024 /* bytes of a name */
 /* Levels of a folder: each is three records in the index for every user that sees it. */
 #define OCS_FOLDER_LEVELS_MAX 64
@@ -46,6 +48,15 @@ const char *ocs_folder_translate(const char *name, const struct ocs_folder_style
  */
 void ocs_index_canonical_backend(char *backend);
 void ocs_index_canonical_folder(char *folder);
+
+/* The one form of a user's name: without its domain where the rule says so, and case folded.
+ * Aliases are the user map's (ocs_usermap_user()). The form of a form is itself. Returns out. */
+char *ocs_name_user_key(const struct ocs_name_rule *rule, const char *user,
+                        char out[OCS_NAME_MAX + 1]);
+/* The same for a folder, or one level of it, by which folders are found; it is shown as it was said
+ * first. INBOX as first component stays in capitals. out may be the folder itself. */
+char *ocs_name_folder_key(const struct ocs_name_rule *rule, const char *folder,
+                          char out[OCS_NAME_MAX + 1]);
 
 /* A folder as the mail store names it, and which groupware user sees it. */
 struct ocs_folder_name {

@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Fills in the URI templates of backends: see uri.h. Pure functions. */
-#include "mapistore/uri.h"
+/* Fills in the URI templates of backends, and shows URIs: see uri.h. Pure functions. */
+#include "mapistore/uri_internal.h"
 
 #include <ctype.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <talloc.h>
 
-static const char *const placeholders[] = {"{user}", "{folder}", "{message}"};
-
-/* Which placeholder stands at p, -1 if none. */
-static int placeholder_at(const char *p)
-{
-	for (int i = 0; i < 3; i++)
-		if (strncmp(p, placeholders[i], strlen(placeholders[i])) == 0)
-			return i;
-	return -1;
-}
-
 int ocs_uri_check(const char *template, struct ocs_error *error)
 {
 	const char *colon = strstr(template, "://");
+	struct ocs_uri_place place;
 
 	if (colon == NULL || colon == template)
 		return ocs_error_set(error, "a URI template starts with a scheme, like sogo://");
@@ -31,64 +19,83 @@ int ocs_uri_check(const char *template, struct ocs_error *error)
 		if (!isalnum((unsigned char)*p) && strchr("+-.", *p) == NULL)
 			return ocs_error_set(error, "'%c' cannot stand in a URI's scheme", *p);
 	for (const char *p = template; *p != '\0'; p++) {
-		int which;
-
 		if ((unsigned char)*p <= ' ' || *p == 0x7f)
 			return ocs_error_set(error, "white space cannot stand in a URI");
 		if (*p == '}')
 			return ocs_error_set(error, "a } without its {");
 		if (*p != '{')
 			continue;
-		which = placeholder_at(p);
-		if (which < 0)
-			return ocs_error_set(error,
-			                     "only {user}, {folder} and {message} can be replaced");
-		p += strlen(placeholders[which]) - 1;
+		if (!ocs_uri_place_at(p, &place))
+			return ocs_error_set(error, "only {user}, {folder}, {folder:imap-utf7}, "
+			                            "{folder:sogo} and {message} can be replaced");
+		p += place.len - 1;
 	}
 	return 0;
 }
 
-static char *append_encoded(char *out, const char *text, bool keep_slash)
+size_t ocs_uri_folder_part(const char *template)
 {
-	static const char digits[] = "0123456789ABCDEF";
+	struct ocs_uri_place place;
+	size_t part = 0, n = 0;
 
-	for (; *text != '\0' && out != NULL; text++) {
-		unsigned char c = (unsigned char)*text;
-		char piece[4] = {(char)c};
-
-		if (!isalnum(c) && strchr("-._~", c) == NULL && !(keep_slash && c == '/')) {
-			piece[0] = '%';
-			piece[1] = digits[c >> 4];
-			piece[2] = digits[c & 15];
+	while (template[n] != '\0') {
+		if (template[n] == '{' && ocs_uri_place_at(template + n, &place)) {
+			if (place.name == OCS_URI_MESSAGE)
+				return part;
+			n += place.len;
+			if (place.name == OCS_URI_FOLDER)
+				part = n;
+		} else if (template[n++] == '/') {
+			part = n;
 		}
-		out = talloc_strdup_append_buffer(out, piece);
 	}
-	return out;
+	return n;
+}
+
+static void put_folder(struct ocs_uri_buffer *out, enum ocs_uri_style style, const char *folder)
+{
+	char text[OCS_URI_FOLDER_SIZE];
+
+	if (ocs_uri_folder_write(style, folder, text, sizeof(text)) == 0)
+		ocs_uri_put_encoded(out, text, strlen(text), "/");
+	else
+		ocs_uri_fail(out);
 }
 
 char *ocs_uri_format(const void *mem_ctx, const char *template, const char *user,
                      const char *folder, const char *message)
 {
-	const char *values[] = {user, folder, message};
-	char *out = talloc_strdup(mem_ctx, "");
+	size_t end = message != NULL ? strlen(template) : ocs_uri_folder_part(template);
+	struct ocs_uri_buffer out;
+	struct ocs_uri_place place;
 
-	for (const char *p = template; *p != '\0' && out != NULL; p++) {
-		int which = *p == '{' ? placeholder_at(p) : -1;
-		char piece[2] = {*p};
-
-		if (which < 0) {
-			out = talloc_strdup_append_buffer(out, piece);
+	ocs_uri_begin(&out, mem_ctx);
+	for (size_t i = 0; i < end;) {
+		if (template[i] != '{' || !ocs_uri_place_at(template + i, &place)) {
+			ocs_uri_put(&out, template + i++, 1);
 			continue;
 		}
-		if (values[which] == NULL) {
-			char *slash = strrchr(out, '/');
+		i += place.len;
+		if (place.name == OCS_URI_FOLDER) {
+			put_folder(&out, place.style, folder);
+		} else {
+			const char *name = place.name == OCS_URI_USER ? user : message;
 
-			if (slash != NULL)
-				slash[1] = '\0';
-			break;
+			ocs_uri_put_encoded(&out, name, strlen(name), "");
 		}
-		out = append_encoded(out, values[which], which == 1);
-		p += strlen(placeholders[which]) - 1;
 	}
-	return out;
+	return out.text;
+}
+
+char *ocs_uri_show(const void *mem_ctx, const char *uri)
+{
+	struct ocs_uri_parts parts;
+
+	if (ocs_uri_split(uri, &parts) != 0)
+		return talloc_strdup(mem_ctx, uri);
+	ocs_uri_find_password(uri, &parts);
+	if (parts.password_len == 0 || (parts.password_len == 1 && uri[parts.password] == '*'))
+		return talloc_strdup(mem_ctx, uri);
+	return talloc_asprintf(mem_ctx, "%.*s***%s", (int)parts.password, uri,
+	                       uri + parts.password + parts.password_len);
 }

@@ -1,247 +1,406 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The user map: see usermap.h. Reads one text file; what it returns never changes. */
-#include "mapistore/usermap.h"
+/*
+ * The user map as it is made: see usermap.h; looks are in usermap_look.c. Memory only.
+ *
+ * Every name stands once in it and has a number. Lines with the same first three names form a
+ * group; of the eight ways in which these can be open (`*`), a look tries those that occur, each by
+ * one hash. A second hash has the users of the groups, so that whether a user was named already,
+ * and under which FID, is one look for each group and not a search.
+ */
+#include "mapistore/usermap_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <syslog.h>
 
 #include <talloc.h>
 
-#include "base/utf8.h"
-#include "base/plural.h"
-#include "mapistore/index.h"
-#include "mqueue/name.h"
+#define BLOCK   65536 /* of names */
+#define FIRST_N 64
 
-#define LINE_MAX_  8192
-#define FIELD_MAX_ 1024
+/* ---- names ---- */
 
-struct map_line {
-	char *backend, *backend_user, *folder, *user; /* NULL: any; user NULL: the backend user */
-	uint64_t fid;                                 /* 0: none */
-	unsigned number;
-};
-
-struct ocs_usermap {
-	char *path;
-	char fault[80]; /* of the line that is read */
-	struct map_line *lines;
-	size_t n;
-};
-
-/* A field is exact as it stands between its tabs. What no name can be matches nothing. */
-static const char *field_fault(const char *const fields[4])
+static int usermap_free(struct ocs_usermap *map)
 {
-	const char *fault = NULL;
-
-	for (size_t i = 0; i < 4 && fault == NULL; i++) {
-		if (strcmp(fields[i], i < 3 ? "*" : "=") != 0)
-			fault = i == 2 ? ocs_folder_fault(fields[i]) : ocs_name_fault(fields[i]);
-	}
-	return fault;
+	HASH_CLEAR(hh, map->table);
+	return 0;
 }
 
-static char *read_field(const void *mem_ctx, const char *text, const char *any, bool *failed)
+struct ocs_usermap_name *ocs_usermap_name_find(const struct ocs_usermap *map, const char *text)
 {
-	char *copy;
+	struct ocs_usermap_name *found;
 
-	if (strcmp(text, any) == 0)
+	HASH_FIND_STR(map->table, text, found);
+	return found;
+}
+
+static void *usermap_room(struct ocs_usermap *map, size_t size)
+{
+	void *room;
+
+	size = (size + 7) & ~(size_t)7;
+	if (size > map->block_left) {
+		map->block = talloc_size(map, size > BLOCK ? size : BLOCK);
+		map->block_left = map->block != NULL ? (size > BLOCK ? size : BLOCK) : 0;
+	}
+	if (map->block == NULL)
 		return NULL;
-	copy = talloc_strdup(mem_ctx, text);
-	if (copy == NULL)
-		*failed = true;
-	return copy;
+	room = map->block;
+	map->block += size;
+	map->block_left -= size;
+	return room;
 }
 
-static bool is_utf8(const char *text)
+/* An array that has room for one more; NULL: out of memory. */
+static void *grown(struct ocs_usermap *map, void *array, size_t size, size_t n)
 {
-	size_t len;
+	if (n != 0 && (n < FIRST_N || (n & (n - 1)) != 0))
+		return array;
+	return talloc_realloc_size(map, array, size * (n < FIRST_N ? FIRST_N : 2 * n));
+}
 
-	for (; *text != '\0'; text += len) {
-		len = ocs_utf8_sequence(text);
-		if (len == 0)
-			return false;
+static struct ocs_usermap_name *name_add(struct ocs_usermap *map, const char *text)
+{
+	struct ocs_usermap_name *name = ocs_usermap_name_find(map, text), **names;
+	size_t len = strlen(text) + 1;
+
+	if (name != NULL)
+		return name;
+	name = map->n_names < NOBODY ? usermap_room(map, sizeof(*name) + len) : NULL;
+	names = name != NULL
+	                ? grown(map, map->names, sizeof(struct ocs_usermap_name *), map->n_names)
+	                : NULL;
+	if (names == NULL)
+		return NULL;
+	map->names = names;
+	memset(name, 0, sizeof(*name));
+	memcpy(name->text, text, len);
+	name->number = name->means = (uint32_t)map->n_names;
+	HASH_ADD_KEYPTR(hh, map->table, name->text, len - 1, name);
+	if (name->hh.tbl == NULL)
+		return NULL;
+	names[map->n_names++] = name;
+	return name;
+}
+
+struct ocs_usermap *ocs_usermap_new(const void *mem_ctx, const struct ocs_name_rule *rule)
+{
+	struct ocs_usermap *map = talloc_zero(mem_ctx, struct ocs_usermap);
+
+	if (map == NULL)
+		return NULL;
+	map->rule = *rule;
+	talloc_set_destructor(map, usermap_free);
+	return map;
+}
+
+int ocs_usermap_add(struct ocs_usermap *map, const struct ocs_usermap_line *line)
+{
+	const char *const texts[] = {line->backend, line->backend_user, line->folder, line->user};
+	struct map_line *lines = grown(map, map->lines, sizeof(*lines), map->n), *added;
+
+	if (lines == NULL)
+		return -1;
+	map->lines = lines;
+	added = &lines[map->n];
+	*added = (struct map_line){.fid = line->fid, .file = line->file, .number = line->number};
+	for (size_t i = 0; i < 4; i++) {
+		if (texts[i] == NULL)
+			continue;
+		added->names[i] = name_add(map, texts[i]);
+		if (added->names[i] == NULL)
+			return -1;
 	}
+	map->n++;
+	return 0;
+}
+
+int ocs_usermap_add_alias(struct ocs_usermap *map, const char *alias, const char *user,
+                          const char *file, unsigned number)
+{
+	struct map_alias *aliases = grown(map, map->aliases, sizeof(*aliases), map->n_aliases);
+
+	if (aliases == NULL)
+		return -1;
+	map->aliases = aliases;
+	aliases[map->n_aliases] =
+	        (struct map_alias){name_add(map, alias), name_add(map, user), file, number};
+	if (aliases[map->n_aliases].alias == NULL || aliases[map->n_aliases].user == NULL)
+		return -1;
+	map->n_aliases++;
+	return 0;
+}
+
+/* ---- the hashes ---- */
+
+static uint32_t mix(uint32_t a, uint32_t b, uint32_t c)
+{
+	uint64_t h = a * 0x9e3779b97f4a7c15ULL + b;
+
+	h = (h ^ h >> 29) * 0xbf58476d1ce4e5b9ULL + c;
+	h = (h ^ h >> 32) * 0x94d049bb133111ebULL;
+	return (uint32_t)(h >> 32);
+}
+
+static int slots_make(struct ocs_usermap *map, struct slots *slots, size_t n)
+{
+	size_t size = 16;
+
+	while (size < 2 * n)
+		size *= 2;
+	slots->at = talloc_array(map, uint32_t, size);
+	if (slots->at == NULL)
+		return -1;
+	memset(slots->at, 0xff, size * sizeof(uint32_t));
+	slots->mask = (uint32_t)(size - 1);
+	return 0;
+}
+
+uint32_t *ocs_usermap_group_slot(const struct ocs_usermap *map, const uint32_t names[3])
+{
+	uint32_t i = mix(names[0], names[1], names[2]);
+
+	for (;; i++) {
+		uint32_t *at = &map->group_slots.at[i & map->group_slots.mask];
+
+		if (*at == NOBODY ||
+		    memcmp(map->groups[*at].names, names, sizeof(map->groups[*at].names)) == 0)
+			return at;
+	}
+}
+
+uint32_t *ocs_usermap_viewer_slot(const struct ocs_usermap *map, uint32_t group, uint32_t user)
+{
+	uint32_t i = mix(group, user, 0);
+
+	for (;; i++) {
+		uint32_t *at = &map->viewer_slots.at[i & map->viewer_slots.mask];
+
+		if (*at == NOBODY ||
+		    (map->viewers[*at].group == group && map->viewers[*at].user == user))
+			return at;
+	}
+}
+
+static void viewer_add(struct ocs_usermap *map, uint32_t group, uint32_t user, uint32_t line)
+{
+	uint32_t *slot = ocs_usermap_viewer_slot(map, group, user);
+	struct group *place = &map->groups[group];
+	struct viewer *viewer;
+
+	if (*slot == NOBODY) {
+		*slot = map->n_viewers++;
+		map->viewers[*slot] =
+		        (struct viewer){.group = group, .user = user, .next = NOBODY, .line = line};
+		if (place->first == NOBODY)
+			place->first = *slot;
+		else
+			map->viewers[place->last].next = *slot;
+		place->last = *slot;
+	}
+	viewer = &map->viewers[*slot];
+	if (viewer->fid == 0 && map->lines[line].fid != 0) {
+		viewer->fid = map->lines[line].fid;
+		viewer->fid_line = line;
+	}
+}
+
+/* ---- finish ---- */
+
+/* The name by the rule, not by aliases, which this is also for; NULL: out of memory. */
+static struct ocs_usermap_name *name_key(struct ocs_usermap *map,
+                                         const struct ocs_usermap_name *name, bool folder)
+{
+	char key[OCS_NAME_MAX + 1];
+
+	return name_add(map, folder ? ocs_name_folder_key(&map->rule, name->text, key)
+	                            : ocs_name_user_key(&map->rule, name->text, key));
+}
+
+static bool report_alias(const struct map_alias *alias, const char *what, ocs_report_fn *report,
+                         void *arg)
+{
+	char *message = talloc_asprintf(NULL, "%s:%u: %s", alias->file, alias->number, what);
+
+	if (message != NULL && report != NULL)
+		report(LOG_ERR, message, arg);
+	talloc_free(message);
 	return true;
 }
 
-/* What can match nothing that is ever reported, or name nobody who logs on. */
-static const char *why_useless(char *const *fields)
+/* Returns how many contradict others; -1: out of memory. */
+static int resolve_aliases(struct ocs_usermap *map, ocs_report_fn *report, void *arg)
 {
-	for (size_t i = 0; i < 2; i++)
-		if (strchr(fields[i], '*') != NULL && strcmp(fields[i], "*") != 0)
-			return "a * is only a field of its own: parts of a name cannot be left "
-			       "open";
-	if (strchr(fields[3], '*') != NULL)
-		return "a groupware user is a name or =, not *";
-	if (strchr(fields[3], '=') != NULL && strcmp(fields[3], "=") != 0)
-		return "an = is only a field of its own";
-	return NULL;
+	int bad = 0;
+
+	for (size_t i = 0; i < map->n_aliases; i++) {
+		struct ocs_usermap_name *alias = name_key(map, map->aliases[i].alias, false);
+		struct ocs_usermap_name *user = name_key(map, map->aliases[i].user, false);
+
+		if (alias == NULL || user == NULL)
+			return -1;
+		if (alias->means != alias->number && alias->means != user->number)
+			bad += report_alias(&map->aliases[i], "the alias is another user's already",
+			                    report, arg);
+		else
+			alias->means = user->number;
+	}
+	for (size_t i = 0; i < map->n_aliases; i++) {
+		struct ocs_usermap_name *user = name_key(map, map->aliases[i].user, false);
+
+		if (user == NULL)
+			return -1;
+		if (user->means != user->number)
+			bad += report_alias(&map->aliases[i],
+			                    "the user is an alias of another one: name that one",
+			                    report, arg);
+	}
+	return bad;
 }
 
-/* Returns what is wrong with the line, or NULL. */
-static const char *parse_line(struct ocs_usermap *map, char *text, unsigned number)
+/* One line into its group. -1: out of memory. */
+static int place_line(struct ocs_usermap *map, uint32_t line)
 {
-	char *fields[5], *p = text;
-	struct map_line *grown, *line;
-	const char *wrong;
-	bool failed = false;
+	const struct ocs_usermap_name *const *names = map->lines[line].names;
+	uint32_t numbers[4] = {NOBODY, NOBODY, NOBODY, NOBODY}, *slot;
+	unsigned shape = 0;
 
-	if (!is_utf8(text))
-		return "the line is not UTF-8 (saved with another encoding?)";
-	for (size_t i = 0; i < 5; i++) {
-		fields[i] = strsep(&p, "\t");
-		if (fields[i] == NULL)
-			return "five fields separated by tabs are needed: backend, backend user, "
-			       "folder, groupware user, FID or -";
-		if (fields[i][0] == '\0')
-			return "an empty field";
-		if (strlen(fields[i]) > FIELD_MAX_)
-			return "a field of more than 1024 bytes";
+	for (unsigned i = 0; i < 4; i++) {
+		const struct ocs_usermap_name *key;
+
+		if (names[i] == NULL)
+			continue;
+		/* The backend is canonical already. */
+		key = i == 0 ? names[i] : name_key(map, names[i], i == 2);
+		if (key == NULL)
+			return -1;
+		numbers[i] = i == 1 || i == 3 ? key->means : key->number;
+		if (i < 3)
+			shape |= 1U << i;
 	}
-	if (p != NULL)
-		return "more than five fields";
-	wrong = why_useless(fields);
-	if (wrong != NULL)
-		return wrong;
-	wrong = field_fault((const char *const *)fields);
-	if (wrong != NULL) {
-		snprintf(map->fault, sizeof(map->fault), "a field %s", wrong);
-		return map->fault;
+	slot = ocs_usermap_group_slot(map, numbers);
+	if (*slot == NOBODY) {
+		*slot = map->n_groups++;
+		memcpy(map->groups[*slot].names, numbers, sizeof(map->groups[*slot].names));
+		map->groups[*slot].first = map->groups[*slot].last = NOBODY;
 	}
-	grown = talloc_realloc(map, map->lines, struct map_line, map->n + 1);
-	if (grown == NULL)
-		return "out of memory";
-	map->lines = grown;
-	line = &grown[map->n];
-	memset(line, 0, sizeof(*line));
-	line->number = number;
-	if (strcmp(fields[4], "-") != 0 &&
-	    (ocs_folder_from_word(fields[4], &line->fid) != 0 || line->fid == OCS_FOLDER_STORE))
-		return fields[4][0] != '\0' && fields[4][strspn(fields[4], "0xX")] == '\0'
-		               ? "a FID of 0 names no folder: write - to have one given"
-		               : "the FID is neither 16 hex digits nor -";
-	if (line->fid != 0 && (strcmp(fields[2], "*") == 0 || strcmp(fields[1], "*") == 0))
-		return "a FID needs a backend user and a folder, not *: one FID names one folder";
-	ocs_index_canonical_backend(fields[0]);
-	ocs_index_canonical_folder(fields[2]);
-	line->backend = read_field(map, fields[0], "*", &failed);
-	line->backend_user = read_field(map, fields[1], "*", &failed);
-	line->folder = read_field(map, fields[2], "*", &failed);
-	line->user = read_field(map, fields[3], "=", &failed);
-	if (failed)
-		return "out of memory";
-	map->n++;
-	return NULL;
-}
-
-/* Not one that never ends, such as a FIFO that nobody writes to. */
-static FILE *open_map(const char *path, struct ocs_error *error)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	const char *why = NULL;
-	struct stat st;
-	FILE *file;
-
-	if (fd < 0 || fstat(fd, &st) != 0)
-		why = strerror(errno);
-	else if (!S_ISREG(st.st_mode))
-		why = S_ISDIR(st.st_mode) ? strerror(EISDIR) : "not a regular file";
-	file = why == NULL ? fdopen(fd, "r") : NULL;
-	if (file != NULL)
-		return file;
-	ocs_error_set(error, "%s: %s", path, why != NULL ? why : strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return NULL;
-}
-
-int ocs_usermap_load(const char *path, const void *mem_ctx, ocs_report_fn *report, void *arg,
-                     struct ocs_usermap **map_r, struct ocs_error *error)
-{
-	struct ocs_usermap *map = talloc_zero(mem_ctx, struct ocs_usermap);
-	unsigned number = 0, bad = 0;
-	char text[LINE_MAX_];
-	FILE *file;
-
-	*map_r = NULL;
-	if (map == NULL)
-		return ocs_error_set(error, "out of memory");
-	map->path = talloc_strdup(map, path);
-	file = open_map(path, error);
-	if (file == NULL) {
-		talloc_free(map);
-		return -1;
-	}
-	while (fgets(text, sizeof(text), file) != NULL) {
-		size_t len = strlen(text);
-		const char *wrong;
-
-		number++;
-		if (len == sizeof(text) - 1 && text[len - 1] != '\n') {
-			wrong = "a line of more than 8190 bytes";
-			for (int c = 0; c != '\n' && c != EOF;)
-				c = fgetc(file);
-		} else if ((len == 0 || text[len - 1] != '\n') && !feof(file)) {
-			wrong = "a NUL byte";
-		} else {
-			char *start = text;
-
-			text[strcspn(text, "\r\n")] = '\0';
-			if (number == 1 && strncmp(text, "\xef\xbb\xbf", 3) == 0)
-				start += 3;
-			if (start[0] == '\0' || start[0] == '#')
-				continue;
-			wrong = parse_line(map, start, number);
-		}
-		if (wrong != NULL) {
-			char *message = talloc_asprintf(map, "%s:%u: %s", path, number, wrong);
-
-			bad++;
-			if (report != NULL && message != NULL)
-				report(LOG_ERR, message, arg);
-			talloc_free(message);
-		}
-	}
-	if (ferror(file)) {
-		ocs_error_set(error, "%s: %s", path, strerror(errno));
-		fclose(file);
-		talloc_free(map);
-		return -1;
-	}
-	fclose(file);
-	if (bad != 0) {
-		ocs_error_set(error, "%s: %u bad %s", path, bad, ocs_plural(bad, "line", "lines"));
-		talloc_free(map);
-		return -1;
-	}
-	*map_r = map;
+	map->shapes[shape] = true;
+	viewer_add(map, *slot, numbers[3], line);
 	return 0;
+}
+
+/* ---- FIDs of two ---- */
+
+#define TWICE_TOLD 10
+
+static int by_fid(const void *a, const void *b)
+{
+	const struct viewer *x = *(const struct viewer *const *)a,
+	                    *y = *(const struct viewer *const *)b;
+
+	if (x->fid != y->fid)
+		return x->fid < y->fid ? -1 : 1;
+	return x->fid_line < y->fid_line ? -1 : x->fid_line > y->fid_line;
+}
+
+static const char *where_is(const struct map_line *line, char out[PATH_MAX + 16])
+{
+	snprintf(out, PATH_MAX + 16, line->number != 0 ? "%s:%u" : "%s", line->file, line->number);
+	return out;
+}
+
+/* Nobody can tell what such an identifier means: told, and left as it is, since clients may know it
+ * by now. 0, or -1: out of memory. */
+static int report_twice(const struct ocs_usermap *map, ocs_report_fn *report, void *arg)
+{
+	const struct viewer **fixed = talloc_array(map, const struct viewer *, map->n_viewers + 1);
+	char text[2 * PATH_MAX + 256], first[PATH_MAX + 16], again[PATH_MAX + 16];
+	size_t n = 0, twice = 0;
+
+	if (fixed == NULL)
+		return -1;
+	for (uint32_t i = 0; i < map->n_viewers; i++)
+		if (map->viewers[i].fid != 0)
+			fixed[n++] = &map->viewers[i];
+	if (n > 0)
+		qsort(fixed, n, sizeof(struct viewer *), by_fid);
+	for (size_t i = 1; i < n; i++) {
+		if (fixed[i]->fid != fixed[i - 1]->fid || ++twice > TWICE_TOLD)
+			continue;
+		snprintf(
+		        text, sizeof(text),
+		        "%s: FID %016llx is another folder's or user's already (%s): what it means "
+		        "cannot be told from it, and MAPI servers are told the one that was heard "
+		        "of "
+		        "first",
+		        where_is(&map->lines[fixed[i]->fid_line], again),
+		        (unsigned long long)fixed[i]->fid,
+		        where_is(&map->lines[fixed[i - 1]->fid_line], first));
+		report(LOG_WARNING, text, arg);
+	}
+	if (twice > TWICE_TOLD) {
+		snprintf(text, sizeof(text), "%zu more FIDs of the user map are there twice",
+		         twice - TWICE_TOLD);
+		report(LOG_WARNING, text, arg);
+	}
+	talloc_free(fixed);
+	return 0;
+}
+
+int ocs_usermap_finish(struct ocs_usermap *map, ocs_report_fn *report, void *arg,
+                       struct ocs_error *error)
+{
+	int bad = resolve_aliases(map, report, arg);
+
+	if (bad > 0)
+		return bad;
+	map->groups = talloc_array(map, struct group, map->n + 1);
+	map->viewers = talloc_array(map, struct viewer, map->n + 1);
+	if (bad < 0 || map->groups == NULL || map->viewers == NULL || map->n >= NOBODY / 2 ||
+	    slots_make(map, &map->group_slots, map->n) != 0 ||
+	    slots_make(map, &map->viewer_slots, map->n) != 0)
+		return ocs_error_memory(error);
+	for (size_t i = 0; i < map->n; i++)
+		if (place_line(map, (uint32_t)i) != 0)
+			return ocs_error_memory(error);
+	return report != NULL && report_twice(map, report, arg) != 0 ? ocs_error_memory(error) : 0;
+}
+
+/* ---- what is odd ---- */
+
+static void report_line(const struct map_line *line, int priority, ocs_report_fn *report, void *arg,
+                        const char *text)
+{
+	char *message = line->number != 0
+	                        ? talloc_asprintf(NULL, "%s:%u: %s", line->file, line->number, text)
+	                        : talloc_asprintf(NULL, "%s: %s", line->file, text);
+
+	if (message != NULL)
+		report(priority, message, arg);
+	talloc_free(message);
 }
 
 void ocs_usermap_check_backends(const struct ocs_usermap *map, char *const *backends,
                                 ocs_report_fn *report, void *arg)
 {
 	for (size_t i = 0; i < map->n; i++) {
-		const struct map_line *line = &map->lines[i];
-		char *const *name = backends;
-		char *message;
+		const struct ocs_usermap_name *backend = map->lines[i].names[0];
+		char *const *known = backends;
+		char *text;
 
-		while (line->backend != NULL && *name != NULL && strcmp(*name, line->backend) != 0)
-			name++;
-		if (line->backend == NULL || *name != NULL)
+		while (backend != NULL && *known != NULL && strcmp(*known, backend->text) != 0)
+			known++;
+		if (backend == NULL || *known != NULL)
 			continue;
-		message = talloc_asprintf(
-		        NULL, "%s:%u: there is no section [backend:%s]: the line has no effect",
-		        map->path != NULL ? map->path : "?", line->number, line->backend);
-		if (message != NULL)
-			report(LOG_WARNING, message, arg);
-		talloc_free(message);
+		text = talloc_asprintf(NULL,
+		                       "there is no section [backend:%s]: the line has no effect",
+		                       backend->text);
+		if (text != NULL)
+			report_line(&map->lines[i], LOG_WARNING, report, arg, text);
+		talloc_free(text);
 	}
 }
 
@@ -264,78 +423,35 @@ void ocs_usermap_doubt(const struct ocs_usermap *map, ocs_report_fn *report, voi
 	                                    "the groupware user"};
 
 	for (size_t i = 0; i < map->n; i++) {
-		const struct map_line *line = &map->lines[i];
-		const char *const fields[] = {line->backend, line->backend_user, line->folder,
-		                              line->user};
+		for (size_t f = 0; f < sizeof(names) / sizeof(names[0]); f++) {
+			const struct ocs_usermap_name *name = map->lines[i].names[f];
+			const char *what = name != NULL ? unseen_character(name->text) : NULL;
+			char text[80];
 
-		for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++) {
-			const char *what = fields[f] != NULL ? unseen_character(fields[f]) : NULL;
-			char *message =
-			        what == NULL
-			                ? NULL
-			                : talloc_asprintf(NULL, "%s:%u: %s %s: is that intended?",
-			                                  map->path != NULL ? map->path : "?",
-			                                  line->number, what, names[f]);
-
-			if (message != NULL)
-				report(LOG_WARNING, message, arg);
-			talloc_free(message);
+			if (what == NULL)
+				continue;
+			snprintf(text, sizeof(text), "%s %s: is that intended?", what, names[f]);
+			report_line(&map->lines[i], LOG_WARNING, report, arg, text);
 		}
 	}
 }
 
-static bool line_matches(const struct map_line *line, const char *backend, const char *backend_user,
-                         const char *folder)
+int ocs_usermap_write_fixed(const struct ocs_usermap *map, FILE *out)
 {
-	return (line->backend == NULL || strcmp(line->backend, backend) == 0) &&
-	       (line->backend_user == NULL || strcmp(line->backend_user, backend_user) == 0) &&
-	       (line->folder == NULL || strcmp(line->folder, folder) == 0);
-}
-
-static const char *line_user(const struct map_line *line, const char *backend_user)
-{
-	return line->user != NULL ? line->user : backend_user;
-}
-
-size_t ocs_usermap_match(const struct ocs_usermap *map, const char *backend,
-                         const char *backend_user, const char *folder, ocs_usermap_each_fn *each,
-                         void *arg)
-{
-	struct ocs_folder_name name = {NULL, backend, backend_user, folder};
-	size_t found = 0;
-
-	if (map == NULL) {
-		each(arg, backend_user, 0);
-		return 1;
-	}
+	for (size_t i = 0; i < map->n_aliases; i++)
+		if (fprintf(out, "alias\t%s\t%s\n", map->aliases[i].alias->text,
+		            map->aliases[i].user->text) < 0)
+			return -1;
 	for (size_t i = 0; i < map->n; i++) {
-		const char *user;
-		size_t earlier;
+		const struct map_line *line = &map->lines[i];
+		const char *const texts[] = {line->names[0] != NULL ? line->names[0]->text : "*",
+		                             line->names[3] != NULL ? line->names[3]->text : "="};
 
-		if (!line_matches(&map->lines[i], backend, backend_user, folder))
-			continue;
-		user = line_user(&map->lines[i], backend_user);
-		for (earlier = 0; earlier < i; earlier++)
-			if (line_matches(&map->lines[earlier], backend, backend_user, folder) &&
-			    strcmp(line_user(&map->lines[earlier], backend_user), user) == 0)
-				break;
-		if (earlier < i)
-			continue;
-		name.user = user;
-		each(arg, user, ocs_usermap_fid(map, &name));
-		found++;
+		/* It names a backend user and a folder: see usermap_text.c. */
+		if (line->fid != 0 &&
+		    fprintf(out, "%s\t%s\t%s\t%s\t%016llx\n", texts[0], line->names[1]->text,
+		            line->names[2]->text, texts[1], (unsigned long long)line->fid) < 0)
+			return -1;
 	}
-	return found;
-}
-
-uint64_t ocs_usermap_fid(const struct ocs_usermap *map, const struct ocs_folder_name *name)
-{
-	if (map == NULL)
-		return 0;
-	for (size_t i = 0; i < map->n; i++)
-		if (map->lines[i].fid != 0 &&
-		    line_matches(&map->lines[i], name->backend, name->backend_user, name->folder) &&
-		    strcmp(line_user(&map->lines[i], name->backend_user), name->user) == 0)
-			return map->lines[i].fid;
 	return 0;
 }

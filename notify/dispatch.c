@@ -39,6 +39,7 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 	old = dispatch->config;
 	config->generation = old->generation + 1;
 	dispatch->config = config;
+	atomic_store(&dispatch->folds, settings->published.names.fold);
 	pthread_mutex_unlock(&dispatch->config_lock);
 	ocs_dispatch_config_put(dispatch, old);
 	/* The user map's FIDs may differ. A group in work may put an old one back; the store thread
@@ -77,6 +78,9 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	pthread_mutex_destroy(&dispatch->queues_lock);
 	pthread_mutex_destroy(&dispatch->cache_lock);
 	pthread_mutex_destroy(&dispatch->visit_lock);
+	pthread_mutex_destroy(&dispatch->drops_lock);
+	pthread_mutex_destroy(&dispatch->owed_lock);
+	free(dispatch->owed_all);
 	pthread_mutex_destroy(&dispatch->lock);
 	pthread_cond_destroy(&dispatch->work);
 	pthread_cond_destroy(&dispatch->waiting);
@@ -85,6 +89,9 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	ocs_dispatch_files_free(dispatch);
 	ocs_dispatch_anew_free(dispatch);
 	ocs_dispatch_drops_free(dispatch);
+	ocs_dispatch_unknown_free(dispatch);
+	ocs_dispatch_agree_free(dispatch);
+	ocs_dispatch_stores_clear(dispatch);
 	ocs_reap_missing_free(dispatch->missing);
 	ocs_health_free(dispatch->health);
 	talloc_free(dispatch);
@@ -97,7 +104,7 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 	struct stat st;
 
 	if (folder == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (stat(dispatch->folder, &st) != 0)
 		return ocs_error_set(error, "%s: %s", dispatch->folder, strerror(errno));
 	dispatch->gid = st.st_gid;
@@ -106,7 +113,9 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		return -1;
 	if (ocs_recent_open(folder, &dispatch->recent, &ids, error) != 0 ||
 	    ocs_message_log_open(folder, dispatch->index, &dispatch->message_log, &messages,
-	                         error) != 0)
+	                         error) != 0 ||
+	    ocs_message_log_share(dispatch->message_log, dispatch->folder, dispatch->gid, error) !=
+	            0)
 		return -1;
 	if (ids.cut > 0 || messages.cut > 0)
 		ocs_dispatch_log(
@@ -114,6 +123,13 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		        "%s: the last writes of an earlier process were cut short; nothing "
 		        "of them was acknowledged",
 		        folder);
+	if (ocs_message_log_homeless(dispatch->message_log) > 0)
+		ocs_dispatch_log(dispatch, LOG_WARNING,
+		                 "%s: %u %s were to be brought into the index, of folders that it "
+		                 "does not know: left out; it is an older copy",
+		                 folder, ocs_message_log_homeless(dispatch->message_log),
+		                 ocs_plural(ocs_message_log_homeless(dispatch->message_log),
+		                            "change of a message", "changes of messages"));
 	if (ids.skipped > 0 || messages.skipped > 0)
 		ocs_dispatch_log(
 		        dispatch, LOG_ERR,
@@ -151,7 +167,18 @@ static int start_threads(struct ocs_dispatch *dispatch, struct ocs_error *error)
 /* The registry may have been damaged, or taken away, while no daemon ran. */
 static int begin_anew(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
-	return ocs_dispatch_anew_begin(dispatch) == 0 ? 0 : ocs_error_set(error, "out of memory");
+	return ocs_dispatch_anew_begin(dispatch) == 0 ? 0 : ocs_error_memory(error);
+}
+
+static int start_spills(struct ocs_dispatch *dispatch, struct ocs_error *error)
+{
+	int ret = ocs_spill_folder(dispatch->folder, dispatch->gid);
+
+	if (ret != 0)
+		return ocs_error_set(error, "%s/" OCS_SPILL_FOLDER ": cannot create: %s",
+		                     dispatch->folder, strerror(-ret));
+	ocs_dispatch_spill_start(dispatch);
+	return 0;
 }
 
 int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct ocs_index *index,
@@ -163,12 +190,14 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	*out = NULL;
 	if (dispatch == NULL) {
 		talloc_free(map);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	pthread_mutex_init(&dispatch->config_lock, NULL);
 	pthread_mutex_init(&dispatch->queues_lock, NULL);
 	pthread_mutex_init(&dispatch->cache_lock, NULL);
 	pthread_mutex_init(&dispatch->visit_lock, NULL);
+	pthread_mutex_init(&dispatch->drops_lock, NULL);
+	pthread_mutex_init(&dispatch->owed_lock, NULL);
 	pthread_mutex_init(&dispatch->lock, NULL);
 	(void)ocs_clock_condition(&dispatch->work);
 	(void)ocs_clock_condition(&dispatch->waiting);
@@ -179,18 +208,19 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	dispatch->log = log;
 	dispatch->folder = talloc_strdup(dispatch, folder);
 	dispatch->config = ocs_dispatch_config_make(settings, map);
+	atomic_store(&dispatch->folds, settings->published.names.fold);
 	dispatch->health = ocs_health_new(log);
 	if (dispatch->folder == NULL || dispatch->config == NULL || dispatch->health == NULL) {
 		if (dispatch->config == NULL)
 			talloc_free(map);
 		dispatch_free(dispatch);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	ocs_health_watch(dispatch->health, OCS_HEALTH_STUCK, ocs_dispatch_is_stuck, dispatch);
 	if (open_parts(dispatch, error) != 0 || ocs_dispatch_watch_start(dispatch, error) != 0 ||
 	    ocs_dispatch_files_start(dispatch, error) != 0 ||
 	    ocs_dispatch_publish(dispatch, error) != 0 || begin_anew(dispatch, error) != 0 ||
-	    start_threads(dispatch, error) != 0) {
+	    start_spills(dispatch, error) != 0 || start_threads(dispatch, error) != 0) {
 		if (dispatch->store_thread_runs)
 			(void)ocs_dispatch_stop(dispatch);
 		else

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "notify/health.h"
+#include "notify/ids.h"
 #include "notify/notification.h"
 #include "registry/registry.h"
 #include "base/log.h"
@@ -37,6 +38,9 @@ struct ocs_dispatch_settings {
 	unsigned spill_total;      /* entries over all queues */
 	unsigned descriptors;      /* queue descriptors kept open */
 	char *const *backends;     /* names, NULL-terminated */
+	char *const *uris;         /* their URI templates, in the same order; NULL: none */
+	bool refuse_unknown;       /* users without session and identifier, where no map decides */
+	unsigned unknown_users;    /* so many of them at most are remembered */
 	/* What the library reads of the ini: published in the registry at start and after a reload.
 	 */
 	struct ocs_registry_settings published;
@@ -77,6 +81,14 @@ struct ocs_request {
 	void (*done)(void *owner, const struct ocs_result *results, size_t count);
 	void *owner;
 	enum ocs_count count_by;
+	uint64_t except_session; /* of the registry: hears nothing of it; 0: none */
+	/* Of a request of one item, what another node calls what it is about; NULL: not told. What
+	 * is told with ids_only is only taken notice of: nothing is delivered. */
+	const struct ocs_ids_list *told;
+	bool ids_only;
+	/* count of them, or NULL: filled, on the request, with what is to be told other nodes of
+	 * each item; valid in done() where that is given the request's own results. */
+	struct ocs_ids_list *known;
 };
 
 /* folder: the registry folder; the private subfolder is made by the caller. map may be NULL;
@@ -96,9 +108,9 @@ void ocs_dispatch_reload(struct ocs_dispatch *dispatch,
 
 void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *request);
 
-/* The groupware users that see what a notification is about: a talloc array on mem_ctx that holds
- * the names. None for a backend that is not configured, and where the map shows it to nobody. NULL:
- * out of memory. Any thread. */
+/* Who on other nodes may see what a notification is about: the groupware users by the map, and the
+ * names of its stores (ocs_bind_store_name()). A talloc array on mem_ctx that holds the names; none
+ * for a backend that is not configured. NULL: out of memory. Any thread. */
 char **ocs_dispatch_recipients(struct ocs_dispatch *dispatch, const void *mem_ctx,
                                const struct ocs_notification *notification, size_t *n_r);
 

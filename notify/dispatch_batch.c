@@ -5,8 +5,7 @@
  * many share a commit. A group goes through the same steps as a single one:
  *
  *   resolve     names to identifiers; what is new is committed as assigned
- *   send        entries into the kernel queues
- *   spill       what they did not take, into the registry; committed, then the owners are woken
+ *   send        entries into the kernel queues and the spill lists
  *   record      what is done now is committed: from here on a repetition is a duplicate
  *
  * Killed between any two steps, a notification that is reported again is dispatched again with the
@@ -76,8 +75,6 @@ static bool conflicts(struct group *group, const struct job *job, const struct i
 	const struct ocs_notification *notification = item->notification;
 	bool conflict = group->n == GROUP_MAX;
 
-	if (item->state == ITEM_SENT)
-		return conflict;
 	if (changes_folder(notification))
 		return true;
 	if (notification->id != NULL)
@@ -99,6 +96,13 @@ static void forget_touched(struct group *group)
 
 /* ---- steps ---- */
 
+/* Identifiers of what is cancelled are given to something else, or to nothing. */
+static void forget_known(const struct job *job, const struct item *item)
+{
+	if (job->request->known != NULL)
+		job->request->known[item - job->items].n = 0;
+}
+
 /* Why is in the health already. */
 static void refuse_all(struct group *group)
 {
@@ -109,6 +113,7 @@ static void refuse_all(struct group *group)
 		ocs_result_refuse(group->items[i]->result, 503, "REGISTRY_UNAVAILABLE",
 		                  "the registry cannot be written; try again");
 		group->items[i]->state = ITEM_ENDED;
+		forget_known(group->jobs[i], group->items[i]);
 	}
 	/* The caches may know what was not committed. */
 	ocs_dispatch_cache_free(group->dispatch);
@@ -156,25 +161,43 @@ static void remember_folders(struct ocs_dispatch *dispatch, const struct item *i
 
 		if (target->folder.fid != 0)
 			ocs_dispatch_cache_folder_add(dispatch, &name, &target->folder);
-		name.folder = what->old_folder;
-		if (what->message_id != NULL && what->old_folder != NULL &&
-		    target->old_folder.fid != 0)
-			ocs_dispatch_cache_folder_add(dispatch, &name, &target->old_folder);
+		if (what->message_id == NULL || what->old_folder == NULL ||
+		    target->old_folder.fid == 0)
+			continue;
+		name = ocs_notification_old_folder(what, target->user);
+		ocs_dispatch_cache_folder_add(dispatch, &name, &target->old_folder);
 	}
 }
 
-static int resolve_group(struct group *group, struct resolve *resolve)
+/* The folder is made again where somebody removed it. */
+static int lock_names(struct group *group, struct ocs_error *error)
+{
+	struct ocs_dispatch *dispatch = group->dispatch;
+	int ret = ocs_index_lock_names(dispatch->index, error);
+
+	if (ret == OCS_STORE_OK && ocs_message_log_unshared(dispatch->message_log))
+		return ocs_message_log_share(dispatch->message_log, dispatch->folder, dispatch->gid,
+		                             error);
+	if (ret == OCS_STORE_MISSING &&
+	    ocs_message_log_share(dispatch->message_log, dispatch->folder, dispatch->gid, error) ==
+	            0)
+		ret = ocs_index_lock_names(dispatch->index, error);
+	return ret == OCS_STORE_OK ? 0 : -1;
+}
+
+static int resolve_items(struct group *group, struct resolve *resolve)
 {
 	for (size_t i = 0; i < group->n; i++) {
 		struct item *item = group->items[i];
+		const char *unknown;
 		int ret;
 
 		if (item->state != ITEM_NEW)
 			continue;
-		if (!ocs_dispatch_has_backend(group->config, item->notification->backend)) {
+		unknown = ocs_dispatch_unknown_backend(group->config, item->notification);
+		if (unknown != NULL) {
 			ocs_result_refuse(item->result, 422, "UNKNOWN_BACKEND",
-			                  "no backend '%.100s' is configured",
-			                  item->notification->backend);
+			                  "no backend '%.100s' is configured", unknown);
 			item->state = ITEM_ENDED;
 			continue;
 		}
@@ -188,10 +211,13 @@ static int resolve_group(struct group *group, struct resolve *resolve)
 			}
 		}
 		ret = ocs_dispatch_resolve(resolve, group->jobs[i], item);
+		ocs_index_set_told(group->dispatch->index, NULL, NULL);
 		if (ret < 0)
 			return -1;
 		if (ret > 0)
 			item->state = ITEM_ENDED;
+		if (item->result->status == OCS_STATUS_REFUSED)
+			forget_known(group->jobs[i], item);
 	}
 	if (commit_index(group, &resolve->error) != 0)
 		return -1;
@@ -202,29 +228,28 @@ static int resolve_group(struct group *group, struct resolve *resolve)
 	return ocs_message_log_flush(group->dispatch->message_log, false, &resolve->error);
 }
 
-/* A queue whose spill list its owner has emptied takes entries again. */
-static int look_at_spills(struct group *group, struct dispatch_snapshot *snapshot,
-                          struct ocs_error *error)
+/* From the look at what is known to the write of what was assigned no library names a message. */
+static int resolve_group(struct group *group, struct resolve *resolve)
 {
-	for (size_t i = 0; i < snapshot->n_queues; i++) {
-		struct dispatch_queue *queue = snapshot->queues[i].queue;
-		struct ocs_spill_state state;
+	int ret = lock_names(group, &resolve->error);
 
-		if (queue->spill_only || !atomic_load(&queue->spilling) ||
-		    atomic_load(&queue->waiting) > 0)
-			continue;
-		if (ocs_registry_spill_state(group->dispatch->registry, queue->id, &state, error) !=
-		    OCS_STORE_OK)
-			return -1;
-		if (state.count > 0)
-			continue;
-		/* Not past an entry that another thread was just told to spill: it came before. */
-		pthread_mutex_lock(&queue->lock);
-		if (atomic_load(&queue->waiting) == 0)
-			atomic_store(&queue->spilling, false);
-		pthread_mutex_unlock(&queue->lock);
-	}
-	return 0;
+	if (ret == 0)
+		ret = resolve_items(group, resolve);
+	ocs_index_unlock_names(group->dispatch->index);
+	return ret;
+}
+
+/* A list that cannot be written is a trouble of those whom it is for, not of the others. */
+static void refuse_item(struct group *group, size_t i, const struct ocs_error *why)
+{
+	struct item *item = group->items[i];
+
+	OCS_COUNT(group->dispatch, commit_failures, 1);
+	ocs_dispatch_store_failed(group->dispatch, why);
+	ocs_result_refuse(item->result, 503, "REGISTRY_UNAVAILABLE",
+	                  "a spill list cannot be written; try again");
+	item->state = ITEM_ENDED;
+	forget_known(group->jobs[i], item);
 }
 
 static int send_group(struct group *group, struct ocs_error *error)
@@ -237,21 +262,23 @@ static int send_group(struct group *group, struct ocs_error *error)
 		for (size_t t = 0; t < item->n_targets; t++) {
 			const struct target *target = &item->targets[t];
 			struct dispatch_snapshot *snapshot;
-			bool ok;
+			int ret;
 
 			if (target->duplicate)
 				continue;
 			snapshot = ocs_dispatch_snapshot_read(group->dispatch, target->user, error);
 			if (snapshot == NULL)
 				return -1;
-			ok = look_at_spills(group, snapshot, error) == 0 &&
-			     ocs_dispatch_deliver(group->dispatch, group->jobs[i], item, target,
-			                          snapshot);
+			ret = ocs_dispatch_deliver(group->dispatch, &group->config->settings,
+			                           group->jobs[i], item, target, snapshot, error);
 			ocs_dispatch_snapshot_put(group->dispatch, snapshot);
-			if (!ok)
-				return -1;
+			if (ret != 0) {
+				refuse_item(group, i, error);
+				break;
+			}
 		}
-		item->state = ITEM_SENT;
+		if (item->state == ITEM_NEW)
+			item->state = ITEM_SENT;
 	}
 	return 0;
 }
@@ -297,10 +324,6 @@ static void run_group(struct group *group)
 	if (ret == 0) {
 		ocs_fault_point("newmail-assigned");
 		ret = send_group(group, &resolve.error);
-		/* Also after a failure: what was counted in is counted out, what can be kept is. */
-		if (ocs_dispatch_spill(group->dispatch, group->config, group->items, group->n,
-		                       &resolve.error) != 0)
-			ret = -1;
 	}
 	if (ret == 0) {
 		ocs_fault_point("newmail-sent");
@@ -313,7 +336,7 @@ static void run_group(struct group *group)
 				ocs_dispatch_item_end(group->items[i]);
 	} else {
 		cancel_all(group);
-		ocs_dispatch_store_failed(group->dispatch, resolve.error.text);
+		ocs_dispatch_store_failed(group->dispatch, &resolve.error);
 		refuse_all(group);
 	}
 	group->n = 0;
@@ -325,6 +348,19 @@ static uint64_t batch_fixed_fid(void *arg, const struct ocs_folder_name *name)
 	return ocs_usermap_fid(arg, name);
 }
 
+/* Where the settings are others by now than when it came in. */
+static void rename_job(const struct group *group, struct job *job)
+{
+	if (job->generation == group->config->generation || ocs_dispatch_rename(group->config, job))
+		return;
+	ocs_health_no_memory(group->dispatch->health);
+	for (size_t i = 0; i < job->request->count; i++)
+		if (job->items[i].state == ITEM_NEW) {
+			ocs_result_refuse_memory(job->items[i].result);
+			job->items[i].state = ITEM_ENDED;
+		}
+}
+
 void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t n)
 {
 	struct group *group = talloc_zero(NULL, struct group);
@@ -334,8 +370,7 @@ void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 		for (size_t j = 0; j < n; j++)
 			for (size_t i = 0; i < jobs[j]->request->count; i++)
 				if (jobs[j]->items[i].state != ITEM_ENDED)
-					ocs_result_refuse(jobs[j]->items[i].result, 500, "INTERNAL",
-					                  "out of memory");
+					ocs_result_refuse_memory(jobs[j]->items[i].result);
 		return;
 	}
 	group->dispatch = dispatch;
@@ -343,7 +378,9 @@ void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 	group->mem_ctx = talloc_new(group);
 	ocs_index_set_fixed(dispatch->index, group->config->map != NULL ? batch_fixed_fid : NULL,
 	                    group->config->map);
+	ocs_index_set_fold(dispatch->index, group->config->settings.published.names.fold);
 	for (size_t j = 0; j < n; j++) {
+		rename_job(group, jobs[j]);
 		for (size_t i = 0; i < jobs[j]->request->count; i++) {
 			struct item *item = &jobs[j]->items[i];
 

@@ -26,11 +26,17 @@ struct ocs_dispatch_cached {
 	char key[];
 };
 
-/* The four names with their NULs; 0 if one is too long. */
-static size_t folder_key(char key[KEY_MAX], const struct ocs_folder_name *name)
+/* The four names with their NULs, users canonical already; 0 if one is too long. */
+static size_t folder_key(const struct ocs_dispatch *dispatch, char key[KEY_MAX],
+                         const struct ocs_folder_name *name)
 {
+	const struct ocs_name_rule rule = {.fold = ocs_dispatch_folds(dispatch)};
+	char folder[OCS_NAME_MAX + 1];
 	const char *parts[] = {name->user, name->backend, name->backend_user, name->folder};
 	size_t len = 0;
+
+	if (rule.fold)
+		parts[3] = ocs_name_folder_key(&rule, name->folder, folder);
 
 	for (size_t i = 0; i < 4; i++) {
 		size_t n = strlen(parts[i]) + 1;
@@ -113,7 +119,7 @@ bool ocs_dispatch_cache_folder(struct ocs_dispatch *dispatch, const struct ocs_f
 {
 	const struct ocs_dispatch_cached *found;
 	char key[KEY_MAX];
-	size_t len = folder_key(key, name);
+	size_t len = folder_key(dispatch, key, name);
 
 	if (len == 0)
 		return false;
@@ -131,7 +137,7 @@ void ocs_dispatch_cache_folder_add(struct ocs_dispatch *dispatch,
 {
 	struct ocs_dispatch_cached *entry;
 	char key[KEY_MAX];
-	size_t len = folder_key(key, name);
+	size_t len = folder_key(dispatch, key, name);
 
 	if (len == 0)
 		return;
@@ -146,7 +152,7 @@ void ocs_dispatch_cache_folder_drop(struct ocs_dispatch *dispatch,
                                     const struct ocs_folder_name *name)
 {
 	char key[KEY_MAX];
-	size_t len = folder_key(key, name);
+	size_t len = folder_key(dispatch, key, name);
 
 	if (len == 0)
 		return;

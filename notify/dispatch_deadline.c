@@ -9,6 +9,7 @@
 
 #include <syslog.h>
 #include <time.h>
+#include <utlist.h>
 
 #define DEADLINE_STEP (50 * 1000000ULL)
 #define STUCK_NS      (2 * OCS_CLOCK_SECOND) /* a store operation this long is reported as trouble */
@@ -40,16 +41,8 @@ static struct job *overdue(struct ocs_dispatch *dispatch, uint64_t now)
 		if (job->deadline > now)
 			continue;
 		ocs_dispatch_job_unlist(dispatch, job);
-		if (!job->running) {
-			if (job->previous != NULL)
-				job->previous->next = job->next;
-			else
-				dispatch->first = job->next;
-			if (job->next != NULL)
-				job->next->previous = job->previous;
-			else
-				dispatch->last = job->previous;
-		}
+		if (!job->running)
+			DL_DELETE(dispatch->first, job);
 		return job;
 	}
 	return NULL;
@@ -57,6 +50,7 @@ static struct job *overdue(struct ocs_dispatch *dispatch, uint64_t now)
 
 static void answer_overdue(struct ocs_dispatch *dispatch)
 {
+	struct ocs_result *results;
 	struct ocs_request copy;
 	struct ocs_error why;
 	struct job *job;
@@ -70,6 +64,8 @@ static void answer_overdue(struct ocs_dispatch *dispatch)
 			return;
 		}
 		copy = *job->request;
+		/* While the request is there, so that its owner can tell them from its own. */
+		results = ocs_dispatch_answer_room(&copy);
 		running = job->running;
 		job->answered = true;
 		/* Once unlocked, the store thread may free a running job. */
@@ -77,10 +73,10 @@ static void answer_overdue(struct ocs_dispatch *dispatch)
 		lock_text(dispatch, &why);
 		ocs_dispatch_log(dispatch, LOG_ERR,
 		                 "a request was not done within its deadline: %s", why.text);
-		ocs_dispatch_answer(dispatch, &copy, 503, "REGISTRY_UNAVAILABLE",
+		ocs_dispatch_answer(dispatch, &copy, results, 503, "REGISTRY_UNAVAILABLE",
 		                    "the registry did not answer in time; try again");
 		if (!running)
-			ocs_dispatch_job_free(dispatch, job);
+			ocs_dispatch_job_free(job);
 	}
 }
 

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Entries that were dropped past spill_max or spill_total: a warning, with whose and how many. A
- * flood of them is a line a minute with the sum. Store thread.
+ * flood of them is a line a minute with the sum. Touches its table, under a lock of its own.
  */
 #include "notify/dispatch_internal.h"
 #include "base/plural.h"
@@ -69,10 +69,12 @@ static void count_user(struct dispatch_drops *drops, const char *name)
 
 void ocs_dispatch_dropped(struct ocs_dispatch *dispatch, const char *user)
 {
+	pthread_mutex_lock(&dispatch->drops_lock);
 	if (dispatch->drops == NULL)
 		dispatch->drops = calloc(1, sizeof(*dispatch->drops));
 	if (dispatch->drops != NULL)
 		count_user(dispatch->drops, user);
+	pthread_mutex_unlock(&dispatch->drops_lock);
 }
 
 static void describe(struct dispatch_drops *drops, const struct ocs_dispatch_settings *settings)
@@ -99,15 +101,12 @@ static void describe(struct dispatch_drops *drops, const struct ocs_dispatch_set
 	         settings->spill_max, settings->spill_total);
 }
 
-void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,
-                             const struct ocs_dispatch_settings *settings)
+/* drops_lock is held. */
+static void tell(struct ocs_dispatch *dispatch, struct dispatch_drops *drops,
+                 const struct ocs_dispatch_settings *settings)
 {
-	struct dispatch_drops *drops = dispatch->drops;
-	uint64_t now;
+	uint64_t now = ocs_clock_ns();
 
-	if (drops == NULL || (drops->n == 0 && !drops->warned))
-		return;
-	now = ocs_clock_ns();
 	if (drops->n > 0)
 		drops->last_drop = now;
 	if (drops->n > 0 && (!drops->warned || now - drops->last_line >= LINE_NS)) {
@@ -124,6 +123,15 @@ void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,
 		drops->warned = false;
 		ocs_health_set(dispatch->health, OCS_HEALTH_DROPS, OCS_HEALTH_WELL, NULL);
 	}
+}
+
+void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,
+                             const struct ocs_dispatch_settings *settings)
+{
+	pthread_mutex_lock(&dispatch->drops_lock);
+	if (dispatch->drops != NULL && (dispatch->drops->n > 0 || dispatch->drops->warned))
+		tell(dispatch, dispatch->drops, settings);
+	pthread_mutex_unlock(&dispatch->drops_lock);
 }
 
 void ocs_dispatch_drops_free(struct ocs_dispatch *dispatch)

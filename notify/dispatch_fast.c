@@ -40,7 +40,7 @@ static bool resolve_from_memory(struct ocs_dispatch *dispatch, const struct job 
 	target->ids.mid_known = true;
 	target->ids.accepted_at = job->accepted_at;
 	target->ids.sequence = item->sequence;
-	return true;
+	return ocs_dispatch_agree_same(job, target);
 }
 
 /* true: the item has ended. false: the store thread goes on with it. */
@@ -50,19 +50,26 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 	const struct ocs_notification *notification = item->notification;
 	struct dispatch_snapshot *snapshots[FAST_TARGETS_MAX];
 	struct target targets[FAST_TARGETS_MAX];
-	const char **users = NULL, *own = notification->backend_user;
-	size_t n_users = 1, ready = 0;
+	const char **users = NULL, **mapped, *own = notification->backend_user;
+	const char *unknown = ocs_dispatch_unknown_backend(config, notification);
+	size_t n_users = 1, n_mapped, ready = 0;
+	struct ocs_error error = {.text = ""};
 	bool ended = false;
 
-	if (!ocs_dispatch_has_backend(config, notification->backend)) {
+	if (unknown != NULL) {
 		ocs_result_refuse(item->result, 422, "UNKNOWN_BACKEND",
-		                  "no backend '%.100s' is configured", notification->backend);
+		                  "no backend '%.100s' is configured", unknown);
 		item->state = ITEM_ENDED;
 		return true;
 	}
 	if ((notification->category != OCS_MODIFIED &&
 	     notification->category != OCS_SEARCH_COMPLETED) ||
-	    notification->id != NULL)
+	    notification->id != NULL || job->request->ids_only)
+		return false;
+	/* Where a session sees the store the store thread does it all. */
+	if (ocs_dispatch_store_known(dispatch, job->request, notification->backend,
+	                             notification->backend_user, &mapped, &n_mapped) != 1 ||
+	    n_mapped > 0)
 		return false;
 	if (config->map != NULL) {
 		users = ocs_dispatch_users(config, job->request, notification, &n_users);
@@ -79,18 +86,20 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 			break;
 	}
 	if (ready == n_users) {
-		item->state = ITEM_SENT;
 		ended = true;
+		/* Without them it goes to other nodes as well. */
 		for (size_t i = 0; i < n_users; i++)
-			ended = ocs_dispatch_deliver(dispatch, job, item, &targets[i],
-			                             snapshots[i]) &&
-			        ended;
-		if (!ended) {
-			ocs_health_no_memory(dispatch->health);
-			ocs_result_refuse(item->result, 500, "INTERNAL", "out of memory");
-			item->state = ITEM_ENDED;
-		} else if (item->n_pending == 0) {
+			(void)ocs_dispatch_agree_known(dispatch, NULL, job, item, &targets[i]);
+		for (size_t i = 0; i < n_users && ended; i++)
+			ended = ocs_dispatch_deliver(dispatch, &config->settings, job, item,
+			                             &targets[i], snapshots[i], &error) == 0;
+		if (ended) {
 			ocs_dispatch_item_end(item);
+		} else {
+			ocs_dispatch_store_failed(dispatch, &error);
+			ocs_result_refuse(item->result, 503, "REGISTRY_UNAVAILABLE",
+			                  "a spill list cannot be written; try again");
+			item->state = ITEM_ENDED;
 		}
 	}
 	for (size_t i = 0; i < ready; i++)

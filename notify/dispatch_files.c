@@ -13,7 +13,9 @@
  *   private/messages.log     what waits goes into the index, the rest into a new journal
  *   private/recent.log, ...  written again with all ids of the window
  *   replica_ids              written again with all that stood in it
+ *   id_mark.REPLICA          made again from where the counter stands
  *   private/spool            made again if nothing waits in it, else what is gone is said
+ *   spill/                   lists are made again with what waits in them: dispatch_mend.c
  *   registry.tdb, wake/, index files, the folders themselves: dispatch_watch.c
  *
  * The first four and the spool belong to others, who put them in by ocs_dispatch_files_add().
@@ -63,6 +65,11 @@ static int look_replicas(void *arg, struct ocs_error *error)
 	return ocs_index_look_replicas(((struct ocs_dispatch *)arg)->index, error);
 }
 
+static int look_mark(void *arg, struct ocs_error *error)
+{
+	return ocs_index_look_mark(((struct ocs_dispatch *)arg)->index, error);
+}
+
 int ocs_dispatch_files_start(struct ocs_dispatch *dispatch, struct ocs_error *error)
 {
 	static const char restart[] =
@@ -76,10 +83,13 @@ int ocs_dispatch_files_start(struct ocs_dispatch *dispatch, struct ocs_error *er
 	        {{look_replicas, dispatch, OCS_HEALTH_WARNING,
 	          "without it and index.tdb, identifiers could be given twice"},
 	         false},
+	        {{look_mark, dispatch, OCS_HEALTH_WARNING,
+	          "without it and with an older index.tdb, identifiers could be given twice"},
+	         true},
 	};
 
 	if (files == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	pthread_mutex_init(&files->lock, NULL);
 	memcpy(files->rows, own, sizeof(own));
 	files->n = sizeof(own) / sizeof(own[0]);
@@ -128,7 +138,7 @@ int ocs_dispatch_files_look(struct ocs_dispatch *dispatch, bool all)
 {
 	struct dispatch_files *files = dispatch->files;
 	enum ocs_health_state worst = OCS_HEALTH_WELL;
-	struct ocs_error what, first = {""};
+	struct ocs_error what, first = {.text = ""};
 	const char *advice = "";
 
 	pthread_mutex_lock(&files->lock);

@@ -2,13 +2,19 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * How large the identifier index is: what would make it grow is refused once it is as large as it
- * may be; from half of that on there is a warning. Store thread, but for the first function.
+ * may be; from half of that on there is a warning. And that it can be searched. Store thread, but
+ * for the first function.
  */
 #include "notify/dispatch_internal.h"
 
 #include <syslog.h>
 
-#define MIB (1024 * 1024)
+#include "base/clock.h"
+#include "mapistore/index_search.h"
+
+#define MIB            (1024 * 1024)
+#define BUILD_STEP     500 /* names: some tens of milliseconds */
+#define BUILD_AGAIN_NS (600 * OCS_CLOCK_SECOND)
 
 void ocs_dispatch_index_sizes(const struct ocs_dispatch *dispatch,
                               struct ocs_dispatch_counters *out)
@@ -45,6 +51,39 @@ static void begin_file(struct ocs_dispatch *dispatch)
 		ocs_index_cancel(dispatch->index);
 	else
 		ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
+}
+
+/* The search layer of an index that has none, a step at a time, with a pause as long as the step
+ * behind each: deliveries go on in between. */
+void ocs_dispatch_index_build(struct ocs_dispatch *dispatch, uint64_t now)
+{
+	struct ocs_error error = {.text = ""};
+	int ret = OCS_STORE_OK;
+
+	if (now < dispatch->next_build)
+		return;
+	if (ocs_index_search_built(dispatch->index) == 1000) {
+		if (dispatch->builds)
+			ocs_dispatch_log(dispatch, LOG_NOTICE, "the index can be searched now");
+		dispatch->builds = false;
+		dispatch->next_build = now + OCS_CLOCK_SECOND;
+		return;
+	}
+	if (ocs_index_full(dispatch->index))
+		ret = ocs_error_set(&error, "it has reached [main] index_limit");
+	else if (!dispatch->builds)
+		ocs_dispatch_log(dispatch, LOG_NOTICE,
+		                 "the index is prepared for searches from the names that it has");
+	dispatch->builds = ret == OCS_STORE_OK;
+	if (ret == OCS_STORE_OK)
+		ret = ocs_index_search_build(dispatch->index, BUILD_STEP, &error);
+	dispatch->next_build = ocs_clock_ns() + (ocs_clock_ns() - now);
+	if (ret == OCS_STORE_OK || ret == 1)
+		return;
+	ocs_dispatch_log(dispatch, LOG_WARNING, "the index cannot be prepared for searches: %s",
+	                 error.text);
+	dispatch->builds = false;
+	dispatch->next_build = now + BUILD_AGAIN_NS;
 }
 
 void ocs_dispatch_index_watch(struct ocs_dispatch *dispatch)

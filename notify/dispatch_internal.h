@@ -10,11 +10,15 @@
  *   dispatch_deadline.c the deadline thread
  *   dispatch_store.c    the store thread's loop and its housekeeping
  *   janitor.c           what the dead have left
+ *   dispatch_mend.c     spill lists that were removed
  *   dispatch_batch.c    one group of notifications on the store thread, from identifiers to done
- *   dispatch_spill.c    what the kernel queues did not take, into spill lists; waking
  *   dispatch_fast.c     what can be done in the caller's thread
  *   dispatch_resolve.c  names to users and folders
  *   dispatch_message.c  identifiers of messages
+ *   dispatch_agree.c    what other nodes call them, and what they are told
+ *   dispatch_sessions.c who has a session
+ *   dispatch_stores.c   who sees a mail store since a session said so
+ *   dispatch_later.c    identifiers that wait for a user to leave
  *   dispatch_index.c    how large the index is
  *   dispatch_watch.c    whether the files are there and can be written
  *   dispatch_files.c    the table of files, and what is done when one is gone
@@ -23,7 +27,11 @@
  *   dispatch_drops.c    what was dropped, and who is told
  *   dispatch_job.c      the end of a request
  *   dispatch_deliver.c  entries into a user's queues
- *   dispatch_queues.c   the queues of users in memory, sending, waking
+ *   dispatch_queues.c   the queues of users in memory, sending
+ *   dispatch_spill.c    what the kernel queues did not take, into spill lists
+ *   dispatch_wake.c     their owners are woken
+ *   dispatch_descriptors.c
+ *                       how many files of queues and lists are open
  *   dispatch_cache.c    identifiers in memory, for the fast path
  *   dispatch_core.c     settings, log, clock
  *
@@ -45,6 +53,7 @@
 #include <uthash.h>
 
 #include "base/clock.h"
+#include "mapistore/agree.h"
 #include "mapistore/index.h"
 #include "mapistore/usermap.h"
 #include "notify/dispatch.h"
@@ -54,6 +63,8 @@
 #include "registry/registry.h"
 #include "notify/sequence.h"
 
+struct resolve;
+
 /* ---- settings: replaced as a whole by a reload, kept by whoever still uses them ---- */
 
 struct dispatch_config {
@@ -61,6 +72,7 @@ struct dispatch_config {
 	unsigned generation;
 	struct ocs_dispatch_settings settings;
 	char **backends; /* canonical, NULL-terminated */
+	char **uris;     /* as of the settings */
 	struct ocs_usermap *map;
 };
 
@@ -69,7 +81,16 @@ struct dispatch_config *ocs_dispatch_config_make(const struct ocs_dispatch_setti
                                                  struct ocs_usermap *map);
 struct dispatch_config *ocs_dispatch_config_get(struct ocs_dispatch *dispatch);
 void ocs_dispatch_config_put(struct ocs_dispatch *dispatch, struct dispatch_config *config);
-bool ocs_dispatch_has_backend(const struct dispatch_config *config, const char *backend);
+/* The backend of a notification that is not configured; NULL: all are. */
+const char *ocs_dispatch_unknown_backend(const struct dispatch_config *config,
+                                         const struct ocs_notification *notification);
+/* The notification with the one name of its user: itself, or a copy on mem_ctx that shares the
+ * other strings. NULL: out of memory. */
+const struct ocs_notification *ocs_dispatch_canonical(const struct dispatch_config *config,
+                                                      const void *mem_ctx,
+                                                      const struct ocs_notification *notification);
+/* [main] case = fold, now. Any thread. */
+bool ocs_dispatch_folds(const struct ocs_dispatch *dispatch);
 
 /* ---- queues ---- */
 
@@ -80,23 +101,29 @@ struct dispatch_queue {
 	atomic_bool spill_only;
 	char name[OCS_QUEUE_NAME_MAX]; /* changed under lock, by the store thread */
 	unsigned refs;                 /* snapshots that hold it; under queues_lock */
+	bool gone;                     /* no longer registered; under queues_lock */
+	bool lost;                     /* its list was removed; the same */
+	struct dispatch_queue *owed_prev, *owed_next; /* under owed_lock, and: */
+	bool owed; /* its consumer is to be woken and could not be */
 	UT_hash_handle hh;
 	pthread_mutex_t lock; /* for what follows */
 	mqd_t descriptor;     /* (mqd_t)-1: not open */
 	ino_t inode;          /* of the first opening; 0: never opened */
 	uid_t owner;          /* of its context; valid with owner_known */
-	bool owner_known;     /* set by the store thread before spilling is cleared */
-	atomic_bool spilling; /* written under lock: entries go to the spill list until the store
-	                         thread finds it empty */
-	atomic_uint waiting;  /* entries on their way to the spill list; raised under lock */
-	bool open_failed;     /* said so already */
-	atomic_bool foreign;  /* the last opening found somebody else's */
+	bool owner_known;
+	bool spilling; /* entries go to the spill list until its consumer has read all; so at first,
+	                  when nobody has looked */
+	struct ocs_spill spill;
+	uint64_t counted;    /* of its entries, in the sum of all lists */
+	bool open_failed;    /* said so already */
+	atomic_bool foreign; /* the last opening found somebody else's */
+	uint64_t recounted;  /* when its closed list was last looked at */
 	atomic_uint_fast64_t last_used;
 };
 
 struct snapshot_queue {
 	struct dispatch_queue *queue;
-	uint64_t folder;
+	uint64_t session, folder;
 	uint16_t n_matchers;
 	struct ocs_matcher *matchers;
 };
@@ -119,11 +146,15 @@ struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispat
                                                      const char *user, struct ocs_error *error);
 void ocs_dispatch_snapshot_put(struct ocs_dispatch *dispatch, struct dispatch_snapshot *snapshot);
 
-enum send_result { SEND_DONE, SEND_SPILL };
-/* One entry into one kernel queue, if it is not spilling; else it counts as waiting for the spill
- * list until ocs_dispatch_pending_end(). Any thread. */
-enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
-                                   const uint8_t *entry, size_t len);
+/* One entry into the kernel's queue or, if that is full or there is none, into the spill list;
+ * *wake_r becomes true if its owner is to be woken then. 0, or -errno: neither. Any thread. */
+int ocs_dispatch_send(struct ocs_dispatch *dispatch, const struct ocs_dispatch_settings *settings,
+                      struct dispatch_queue *queue, const char *user, const uint8_t *entry,
+                      size_t len, bool *wake_r);
+/* Whether a descriptor may be opened: closes others where there are too many, and with `failed`,
+ * where the system has given none. A queue's lock may be held. */
+void ocs_dispatch_descriptors_room(struct ocs_dispatch *dispatch, bool failed);
+void ocs_dispatch_descriptors_count(struct ocs_dispatch *dispatch, int n);
 /* Closes the descriptors of queues whose owner has removed them: the kernel charges their memory to
  * the owner until the last close, and new queues of that user would not be had. */
 void ocs_dispatch_queues_close_gone(struct ocs_dispatch *dispatch);
@@ -133,6 +164,19 @@ bool ocs_dispatch_queues_foreign(struct ocs_dispatch *dispatch);
 /* The registry's file for another one; returns the old one, which nobody uses any more. */
 struct ocs_store *ocs_dispatch_exchange(struct ocs_dispatch *dispatch, struct ocs_store *fresh);
 void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
+
+/* ---- dispatch_stores.c: who sees a mail store since a session said so ---- */
+
+/* The names are on mem_ctx, users_r NULL without any. 0, or -1 with resolve->error. Store thread.
+ */
+int ocs_dispatch_store_users(struct resolve *resolve, const void *mem_ctx, const char *backend,
+                             const char *backend_user, const char ***users_r, size_t *n_r);
+/* The same from memory: 1; 0: it must be read; -1: out of memory. Any thread. */
+int ocs_dispatch_store_known(struct ocs_dispatch *dispatch, const void *mem_ctx,
+                             const char *backend, const char *backend_user, const char ***users_r,
+                             size_t *n_r);
+/* queues_lock is held, or nobody else is there. */
+void ocs_dispatch_stores_clear(struct ocs_dispatch *dispatch);
 
 /* ---- identifiers in memory ---- */
 
@@ -156,19 +200,10 @@ void ocs_dispatch_cache_free(struct ocs_dispatch *dispatch);
 
 /* ---- requests on their way ---- */
 
-/* An entry that a kernel queue did not take. The snapshot keeps the queue alive. */
-struct pending_entry {
-	struct dispatch_queue *queue;
-	struct dispatch_snapshot *snapshot; /* a reference of its own */
-	size_t len;
-	uint8_t entry[OCS_ENTRY_SIZE_MAX];
-};
-
 /* One groupware user that sees what a notification is about. */
 struct target {
 	const char *user;
 	const struct ocs_notification *notification; /* as this user sees it */
-	bool sees;                                   /* for make_view() */
 	struct ocs_index_folder folder, old_folder;
 	struct ocs_fanout_ids ids;
 	bool duplicate;                    /* a newmail this user knows already */
@@ -176,12 +211,12 @@ struct target {
 	bool put_message, put_old_message; /* to be recorded when done */
 	bool announce;
 	uint64_t content; /* which mail the message is; 0: not known */
-	bool delete_message, delete_old_message, delete_folder;
+	bool delete_message, delete_old_message, delete_folder, delete_old_folder;
 };
 
 enum item_state {
 	ITEM_NEW,   /* nothing done */
-	ITEM_SENT,  /* resolved and sent by the fast path, pending entries left over */
+	ITEM_SENT,  /* to all queues; not yet recorded */
 	ITEM_ENDED, /* its result is final */
 };
 
@@ -193,18 +228,16 @@ struct item {
 	uint8_t id_hash[16];
 	struct target *targets;
 	size_t n_targets;
-	struct pending_entry *pending; /* talloc array */
-	size_t n_pending;
-	bool pending_done; /* they are in the spill list, or given up */
-	unsigned queues;   /* that took an entry so far */
+	unsigned queues; /* that took an entry so far */
 };
 
 struct job {
-	struct job *next, *previous;         /* waiting for the store thread */
-	struct job *all_next, *all_previous; /* every one not yet answered */
+	struct job *prev, *next;         /* waiting for the store thread */
+	struct job *all_prev, *all_next; /* every one not yet answered */
 	struct ocs_request *request;
 	struct item *items;
 	uint64_t accepted_at;
+	unsigned generation;    /* of the settings that its names are by */
 	uint64_t deadline;      /* CLOCK_MONOTONIC, ns */
 	bool running, answered; /* under dispatch->lock */
 };
@@ -218,20 +251,34 @@ struct ocs_dispatch {
 	ocs_log_fn *log;
 	gid_t gid; /* of the registry folder, and so of every queue */
 	struct ocs_health *health;
-	struct dispatch_watch *watch;     /* (store thread) */
-	struct dispatch_files *files;     /* has a lock of its own */
-	struct dispatch_anew *anew;       /* (store thread) */
-	struct dispatch_drops *drops;     /* NULL: none yet (store thread) */
-	struct ocs_reap_missing *missing; /* of the janitor (store thread) */
+	struct dispatch_watch *watch; /* (store thread) */
+	struct dispatch_files *files; /* has a lock of its own */
+	struct dispatch_anew *anew;   /* (store thread) */
+	pthread_mutex_t drops_lock;
+	struct dispatch_drops *drops;       /* NULL: none yet; under drops_lock */
+	struct ocs_reap_missing *missing;   /* of the janitor (store thread) */
+	struct dispatch_sessions *sessions; /* NULL: not read yet (store thread) */
+	struct dispatch_agree *agree;       /* NULL: nothing to settle; changed under cache_lock */
+	bool unknown_full;                  /* it was said (store thread) */
 	int wake_socket;
 
 	pthread_mutex_t config_lock;
 	struct dispatch_config *config;
+	atomic_bool folds; /* of it, for the keys of what is in memory */
 
 	pthread_mutex_t queues_lock;
 	struct dispatch_queue *queues;
 	struct dispatch_snapshot *snapshots;
+	struct dispatch_store *stores;
 	unsigned open_descriptors;
+	atomic_int_fast64_t spilled; /* entries that wait in the lists that are known */
+	atomic_uint_fast64_t recounted;
+	atomic_bool owes;            /* somebody is to be woken */
+	pthread_mutex_t owed_lock;   /* the last one to be taken */
+	struct dispatch_queue *owed; /* whose consumers are ... */
+	uint64_t *owed_all;          /* ... and contexts, with all their lists (malloc) */
+	size_t n_owed_all;
+	uint64_t next_owed, owed_wait; /* when they are tried again (store thread) */
 
 	pthread_mutex_t visit_lock; /* held during a visit */
 	ocs_dispatch_visit_fn *visit;
@@ -245,7 +292,7 @@ struct ocs_dispatch {
 	pthread_mutex_t lock; /* for the lists of jobs and stopping */
 	pthread_cond_t work, waiting,
 	        finished; /* for the store thread, the deadline thread, stop */
-	struct job *first, *last;
+	struct job *first;
 	struct job *all;
 	bool stopping;
 	pthread_t store_thread, deadline_thread;
@@ -255,6 +302,9 @@ struct ocs_dispatch {
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
 	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply, last_index;
+	uint64_t last_agree;
+	uint64_t next_build; /* of what searches of the index need */
+	bool builds;
 	uint32_t seqnum_seen; /* of the registry (store thread) */
 	uint64_t damaged_seen;
 	bool publish_failed;
@@ -280,10 +330,14 @@ void ocs_dispatch_log(struct ocs_dispatch *dispatch, int priority, const char *f
  * answer tells the sender instead of the store thread that all is refused, and frees nothing. */
 void ocs_dispatch_job_unlist(struct ocs_dispatch *dispatch, struct job *job);
 void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job);
-void ocs_dispatch_job_free(struct ocs_dispatch *dispatch, struct job *job);
+void ocs_dispatch_job_free(struct job *job);
 
-void ocs_dispatch_answer(struct ocs_dispatch *dispatch, const struct ocs_request *request, int code,
-                         const char *name, const char *text);
+/* Room for the results of an answer (NULL: no memory), which that frees. Past the deadline it is
+ * made while the request is there: by the address of the results its owner tells whether the
+ * request is done or goes on. */
+struct ocs_result *ocs_dispatch_answer_room(const struct ocs_request *request);
+void ocs_dispatch_answer(struct ocs_dispatch *dispatch, const struct ocs_request *request,
+                         struct ocs_result *results, int code, const char *name, const char *text);
 
 /* dispatch_deadline.c. is_stuck: -1 with the reason if the store thread hangs; for health. */
 void *ocs_dispatch_deadline_thread(void *dispatch);
@@ -299,21 +353,45 @@ int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
 /* dispatch_fast.c: does what it can; true if every item has ended. Caller's thread. */
 bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job);
 
-/* dispatch_deliver.c. Sends what a resolved target makes; what does not go into the kernel is added
- * to item->pending. false: out of memory. snapshot is valid for the user. Any thread. */
-bool ocs_dispatch_deliver(struct ocs_dispatch *dispatch, struct job *job, struct item *item,
-                          const struct target *target, struct dispatch_snapshot *snapshot);
+/* dispatch_deliver.c. Sends what a resolved target makes. -1: a spill list could not be written.
+ * snapshot is valid for the user. Any thread. */
+int ocs_dispatch_deliver(struct ocs_dispatch *dispatch,
+                         const struct ocs_dispatch_settings *settings, const struct job *job,
+                         struct item *item, const struct target *target,
+                         const struct dispatch_snapshot *snapshot, struct ocs_error *error);
 void ocs_dispatch_item_end(struct item *item);
-/* Its pending entries wait no longer. May be called again. */
-void ocs_dispatch_pending_end(struct item *item);
+
+/* dispatch_job.c: the names of what is not done yet, by these settings. false: out of memory. */
+bool ocs_dispatch_rename(const struct dispatch_config *config, struct job *job);
 
 /* dispatch_batch.c: all items of the jobs, in order, to their end. Store thread. */
 void ocs_dispatch_batch(struct ocs_dispatch *dispatch, struct job **jobs, size_t n);
 
-/* dispatch_spill.c: the pending entries of the items that were sent, which wait no longer then,
- * whatever comes of it. On failure the transaction is left to be cancelled. Store thread. */
-int ocs_dispatch_spill(struct ocs_dispatch *dispatch, const struct dispatch_config *config,
-                       struct item *const *items, size_t n, struct ocs_error *error);
+/* dispatch_spill.c, any thread; the first two with the queue's lock held. An entry into the spill
+ * list: 0 or -errno; *wake_r: its owner is to be woken once the lock is released. */
+int ocs_dispatch_spill(struct ocs_dispatch *dispatch, const struct ocs_dispatch_settings *settings,
+                       struct dispatch_queue *queue, const uint8_t *entry, size_t len,
+                       enum ocs_spill_outcome *outcome_r, bool *wake_r);
+/* Whether its consumer has read all, so that the kernel's queue may be used again. */
+bool ocs_dispatch_spill_ended(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+/* Closed for good; with queues_lock held instead where nobody knows the queue any more. */
+void ocs_dispatch_spill_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+
+/* dispatch_mend.c. Files of lists that somebody has removed are made again with what waits in them:
+ * 0 or -1. Store thread. */
+int ocs_dispatch_spill_mend(struct ocs_dispatch *dispatch, struct ocs_error *error);
+
+/* dispatch_wake.c, any thread. The owners of queues that somebody holds; which may be named twice.
+ */
+void ocs_dispatch_wake(struct ocs_dispatch *dispatch, struct dispatch_queue **queues, size_t n);
+/* It is woken later. */
+void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+/* The queue is forgotten; queues_lock is held. */
+void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+/* Those that could not be woken, again: how many were now. Store thread. */
+size_t ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch);
+/* Whose lists have something from before: they are woken. Start. */
+void ocs_dispatch_spill_start(struct ocs_dispatch *dispatch);
 
 /* dispatch_resolve.c. Store thread. */
 struct resolve {
@@ -321,15 +399,33 @@ struct resolve {
 	struct dispatch_config *config;
 	struct ocs_error error;
 	bool index_full; /* with -1: the error is the item's alone */
+	/* What another node calls what a target is about; NULL: not told. */
+	const struct ocs_ids *told;
+	const struct ocs_notification *told_of; /* as this user sees it */
 };
 /* Fills item->targets. May change the index (its transaction is begun when first needed). 0: go on,
  * 1: the item has ended (refused, duplicate), -1: the store failed (resolve->error). */
 int ocs_dispatch_resolve(struct resolve *resolve, struct job *job, struct item *item);
 /* What is to be written once the entries are sent. 0 or -1. */
 int ocs_dispatch_record(struct resolve *resolve, struct item *item);
-/* Users of a notification's folder (and old folder): a talloc array on mem_ctx. */
+/* Users of a notification's folder (and old folder), as the map says: a talloc array on mem_ctx. */
 const char **ocs_dispatch_users(const struct dispatch_config *config, const void *mem_ctx,
                                 const struct ocs_notification *notification, size_t *n_r);
+
+/* dispatch_unknown.c: a notification of a user of whom no map decides. 0: it goes on; 1: it is
+ * refused, or nothing is to be done about it; -1: the store failed (resolve->error). Store thread.
+ */
+int ocs_dispatch_unknown(struct resolve *resolve, const struct ocs_notification *notification,
+                         struct ocs_result *result);
+void ocs_dispatch_unknown_free(struct ocs_dispatch *dispatch);
+
+/* dispatch_sessions.c: the users who have a session now, a talloc object; NULL: the registry
+ * failed. old: the registry has changed since, and they were read more than a second ago. */
+struct dispatch_sessions *ocs_dispatch_sessions_read(struct ocs_registry *registry,
+                                                     struct ocs_error *error);
+bool ocs_dispatch_sessions_have(const struct dispatch_sessions *sessions, const char *user);
+bool ocs_dispatch_sessions_old(const struct dispatch_sessions *sessions,
+                               const struct ocs_registry *registry);
 
 /* dispatch_message.c. Store thread; 0, or -1 with resolve->error. */
 struct dispatch_message {
@@ -338,22 +434,51 @@ struct dispatch_message {
 	uint64_t replaced;     /* MID of another mail that had the name; 0: none */
 };
 int ocs_dispatch_need_transaction(struct resolve *resolve);
+/* A folder. Without create, one that is not there is OCS_STORE_MISSING. */
+int ocs_dispatch_find_name(struct resolve *resolve, struct ocs_folder_name name, bool create,
+                           struct ocs_index_folder *out);
 /* Tells one mail from another that has its name later (a store that is restored from a snapshot
  * gives UIDs again): a part of its GUID's hash. 0: the sender did not say, or it does not matter.
  */
 uint64_t ocs_dispatch_content(const struct ocs_notification *notification);
 /* A message's identifier: the recorded one, the one assigned before a crash, or a new one, which
- * is written down as assigned before anything is sent. content 0: whichever mail has the name. */
+ * is written down as assigned before anything is sent. content 0: whichever mail has the name.
+ * told: what another node calls it, which is the new one if it can be; 0: none. */
 int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_folder *folder,
-                                const char *message_id, uint64_t content,
+                                const char *message_id, uint64_t content, uint64_t told,
                                 struct dispatch_message *out);
 /* The identifier of a message that goes: known if a client can have seen it. */
 int ocs_dispatch_message_leaving(struct resolve *resolve, const struct ocs_index_folder *folder,
-                                 const char *message_id, uint64_t *mid_r, bool *known_r);
+                                 const char *message_id, uint64_t told, uint64_t *mid_r,
+                                 bool *known_r);
 int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_folder *folder,
                              const char *message_id, const struct ocs_index_message *message);
 int ocs_dispatch_message_delete(struct resolve *resolve, const struct ocs_index_folder *folder,
-                                const char *message_id);
+                                const char *message_id, uint64_t mid);
+
+/* dispatch_agree.c: one identifier for one thing on every node, see mapistore/agree.h. Store thread
+ * unless said. tell: from here on what is made for the target gets what the other node told. */
+void ocs_dispatch_agree_tell(struct resolve *resolve, const struct job *job,
+                             const struct target *target);
+/* The told ones of a resolved target against those here. 0, or -1 with resolve->error. */
+int ocs_dispatch_agree(struct resolve *resolve, const struct job *job, const struct target *target);
+/* The same for a request that is only told; nothing is made. */
+int ocs_dispatch_agree_only(struct resolve *resolve, const struct job *job,
+                            const struct ocs_notification *notification);
+/* What other nodes are to be told goes into the request. resolve NULL: from memory alone. -1: out
+ * of memory. Any thread. */
+int ocs_dispatch_agree_known(struct ocs_dispatch *dispatch, struct resolve *resolve,
+                             const struct job *job, const struct item *item,
+                             const struct target *target);
+/* Whether the told ones are those of the target, so that there is nothing to settle. Any thread. */
+bool ocs_dispatch_agree_same(const struct job *job, const struct target *target);
+/* dispatch_later.c. take: whether a message that has no identifier here can take that one; it is
+ * taken then. switch: where nobody is left who was told the other one, what all nodes settled on is
+ * used. */
+bool ocs_dispatch_agree_take(struct resolve *resolve, uint64_t told);
+void ocs_dispatch_agree_switch(struct ocs_dispatch *dispatch);
+void ocs_dispatch_agree_free(struct ocs_dispatch *dispatch);
+
 /* dispatch_watch.c. Store thread, start and free apart. before: 0, or -1 with the reason that
  * nothing can be accepted that has to be written down. store_failed: a file could not be read or
  * written; it is tried again until it can. */
@@ -361,7 +486,7 @@ int ocs_dispatch_watch_start(struct ocs_dispatch *dispatch, struct ocs_error *er
 void ocs_dispatch_watch_free(struct ocs_dispatch *dispatch);
 int ocs_dispatch_watch_before(struct ocs_dispatch *dispatch, struct ocs_error *error);
 void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now);
-void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const char *why);
+void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const struct ocs_error *why);
 
 /* dispatch_files.c. look: what is gone is made again or told to health; all: else those only that
  * hold what is acknowledged; -1: that could not be kept. Store thread; start and free apart. */
@@ -377,8 +502,8 @@ bool ocs_dispatch_anew_waits(struct ocs_dispatch *dispatch);
 void ocs_dispatch_anew_note(struct ocs_dispatch *dispatch);
 void ocs_dispatch_anew_free(struct ocs_dispatch *dispatch);
 
-/* dispatch_drops.c. Store thread. dropped: an entry of the user was; tell: says so, as often as is
- * bearable. */
+/* dispatch_drops.c. dropped: an entry of the user was, any thread; tell: says so, as often as is
+ * bearable, store thread. */
 void ocs_dispatch_dropped(struct ocs_dispatch *dispatch, const char *user);
 void ocs_dispatch_drops_tell(struct ocs_dispatch *dispatch,
                              const struct ocs_dispatch_settings *settings);
@@ -388,6 +513,7 @@ void ocs_dispatch_drops_free(struct ocs_dispatch *dispatch);
  * how large the index is. Store thread; sizes: any. */
 bool ocs_dispatch_index_may_grow(struct resolve *resolve);
 void ocs_dispatch_index_watch(struct ocs_dispatch *dispatch);
+void ocs_dispatch_index_build(struct ocs_dispatch *dispatch, uint64_t now);
 void ocs_dispatch_index_sizes(const struct ocs_dispatch *dispatch,
                               struct ocs_dispatch_counters *out);
 

@@ -7,6 +7,7 @@
 #include "notify/dispatch_internal.h"
 
 #include <talloc.h>
+#include <utlist.h>
 
 static bool comes_again(const struct ocs_request *request, const struct ocs_result *result)
 {
@@ -56,22 +57,27 @@ static void count_results(struct ocs_dispatch *dispatch, const struct ocs_reques
 /* lock is held */
 void ocs_dispatch_job_unlist(struct ocs_dispatch *dispatch, struct job *job)
 {
-	if (job->all_next != NULL)
-		job->all_next->all_previous = job->all_previous;
-	if (job->all_previous != NULL)
-		job->all_previous->all_next = job->all_next;
-	else if (dispatch->all == job)
-		dispatch->all = job->all_next;
+	DL_DELETE2(dispatch->all, job, all_prev, all_next);
 }
 
-void ocs_dispatch_job_free(struct ocs_dispatch *dispatch, struct job *job)
+void ocs_dispatch_job_free(struct job *job)
+{
+	talloc_free(job->request); /* and with it the job */
+}
+
+bool ocs_dispatch_rename(const struct dispatch_config *config, struct job *job)
 {
 	for (size_t i = 0; i < job->request->count; i++) {
-		ocs_dispatch_pending_end(&job->items[i]);
-		for (size_t p = 0; p < job->items[i].n_pending; p++)
-			ocs_dispatch_snapshot_put(dispatch, job->items[i].pending[p].snapshot);
+		struct item *item = &job->items[i];
+
+		if (item->state != ITEM_NEW)
+			continue;
+		item->notification = ocs_dispatch_canonical(config, job, &job->request->items[i]);
+		if (item->notification == NULL)
+			return false;
 	}
-	talloc_free(job->request); /* and with it the job */
+	job->generation = config->generation;
+	return true;
 }
 
 void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job)
@@ -80,15 +86,18 @@ void ocs_dispatch_job_finish(struct ocs_dispatch *dispatch, struct job *job)
 
 	count_results(dispatch, request, request->results);
 	request->done(request->owner, request->results, request->count);
-	ocs_dispatch_job_free(dispatch, job);
+	ocs_dispatch_job_free(job);
 }
 
 /* Answers instead of the store thread: all that has not ended is refused. */
-void ocs_dispatch_answer(struct ocs_dispatch *dispatch, const struct ocs_request *request, int code,
-                         const char *name, const char *text)
+struct ocs_result *ocs_dispatch_answer_room(const struct ocs_request *request)
 {
-	struct ocs_result *results = talloc_zero_array(NULL, struct ocs_result, request->count);
+	return talloc_zero_array(NULL, struct ocs_result, request->count);
+}
 
+void ocs_dispatch_answer(struct ocs_dispatch *dispatch, const struct ocs_request *request,
+                         struct ocs_result *results, int code, const char *name, const char *text)
+{
 	for (size_t i = 0; results != NULL && i < request->count; i++)
 		ocs_result_refuse(&results[i], code, name, "%s", text);
 	count_results(dispatch, request, results);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * Identifiers of messages, on the store thread: found, assigned, recorded, and told from those of
- * another mail that had the same name before.
+ * Identifiers of folders and messages, on the store thread: found, assigned, recorded, and told
+ * from those of another mail that had the same name before.
  */
 #include "notify/dispatch_internal.h"
 
@@ -23,6 +23,27 @@ int ocs_dispatch_need_transaction(struct resolve *resolve)
 	               : ocs_index_begin(index, &resolve->error);
 }
 
+int ocs_dispatch_find_name(struct resolve *resolve, struct ocs_folder_name name, bool create,
+                           struct ocs_index_folder *out)
+{
+	struct ocs_dispatch *dispatch = resolve->dispatch;
+	int ret;
+
+	if (ocs_dispatch_cache_folder(dispatch, &name, out))
+		return OCS_STORE_OK;
+	ret = ocs_index_folder(dispatch->index, &name, false, out, &resolve->error);
+	if (ret == OCS_STORE_MISSING && create) {
+		if (!ocs_dispatch_index_may_grow(resolve) ||
+		    ocs_dispatch_need_transaction(resolve) != 0)
+			return OCS_STORE_ERROR;
+		ret = ocs_index_folder(dispatch->index, &name, true, out, &resolve->error);
+	}
+	/* What is not committed may never be: no other thread may see it. */
+	if (ret == OCS_STORE_OK && !ocs_store_in_transaction(ocs_index_store(dispatch->index)))
+		ocs_dispatch_cache_folder_add(dispatch, &name, out);
+	return ret;
+}
+
 static int new_id(struct resolve *resolve, uint64_t *id_r)
 {
 	struct ocs_dispatch *dispatch = resolve->dispatch;
@@ -38,6 +59,12 @@ static int new_id(struct resolve *resolve, uint64_t *id_r)
 	dispatch->range_next = ocs_index_id_next(dispatch->range_next);
 	dispatch->range_left--;
 	return 0;
+}
+
+static int told_or_new_id(struct resolve *resolve, uint64_t told, uint64_t *id_r)
+{
+	*id_r = told;
+	return told != 0 && ocs_dispatch_agree_take(resolve, told) ? 0 : new_id(resolve, id_r);
 }
 
 uint64_t ocs_dispatch_content(const struct ocs_notification *notification)
@@ -59,7 +86,7 @@ uint64_t ocs_dispatch_content(const struct ocs_notification *notification)
 }
 
 int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_folder *folder,
-                                const char *message_id, uint64_t content,
+                                const char *message_id, uint64_t content, uint64_t told,
                                 struct dispatch_message *out)
 {
 	struct ocs_message_log *message_log = resolve->dispatch->message_log;
@@ -84,7 +111,7 @@ int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_
 	out->mid = ocs_message_log_assigned(message_log, folder->series, message_id, content);
 	if (out->mid != 0)
 		return 0;
-	if (!ocs_dispatch_index_may_grow(resolve) || new_id(resolve, &out->mid) != 0)
+	if (!ocs_dispatch_index_may_grow(resolve) || told_or_new_id(resolve, told, &out->mid) != 0)
 		return -1;
 	message = (struct ocs_index_message){.mid = out->mid, .content = content};
 	return ocs_message_log_assign(message_log, folder->series, message_id, &message,
@@ -92,7 +119,8 @@ int ocs_dispatch_message_assign(struct resolve *resolve, const struct ocs_index_
 }
 
 int ocs_dispatch_message_leaving(struct resolve *resolve, const struct ocs_index_folder *folder,
-                                 const char *message_id, uint64_t *mid_r, bool *known_r)
+                                 const char *message_id, uint64_t told, uint64_t *mid_r,
+                                 bool *known_r)
 {
 	struct ocs_index_message message;
 	int ret = ocs_message_log_get(resolve->dispatch->message_log, folder->series, message_id,
@@ -103,7 +131,7 @@ int ocs_dispatch_message_leaving(struct resolve *resolve, const struct ocs_index
 		*mid_r = message.mid;
 		return 0;
 	}
-	return ret == OCS_STORE_MISSING ? new_id(resolve, mid_r) : -1;
+	return ret == OCS_STORE_MISSING ? told_or_new_id(resolve, told, mid_r) : -1;
 }
 
 int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_folder *folder,
@@ -117,9 +145,9 @@ int ocs_dispatch_message_put(struct resolve *resolve, const struct ocs_index_fol
 }
 
 int ocs_dispatch_message_delete(struct resolve *resolve, const struct ocs_index_folder *folder,
-                                const char *message_id)
+                                const char *message_id, uint64_t mid)
 {
 	ocs_dispatch_cache_message_drop(resolve->dispatch, folder->series, message_id);
 	return ocs_message_log_delete(resolve->dispatch->message_log, folder->series, message_id,
-	                              &resolve->error);
+	                              mid, &resolve->error);
 }

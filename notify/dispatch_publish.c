@@ -39,6 +39,9 @@ int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		ret = ocs_registry_settings_put(dispatch->registry, &config->settings.published,
 		                                error);
 		if (ret == OCS_STORE_OK)
+			ret = ocs_registry_templates_put(dispatch->registry, config->backends,
+			                                 config->uris, error);
+		if (ret == OCS_STORE_OK)
 			ret = ocs_registry_commit(dispatch->registry, false, error);
 		else
 			ocs_registry_cancel(dispatch->registry);

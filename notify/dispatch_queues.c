@@ -20,7 +20,6 @@
 #include "mqueue/queue.h"
 
 #define SNAPSHOTS_MAX 65536
-#define IDLE_NS       (60 * 1000000000ULL) /* a descriptor unused for so long is closed */
 
 /* ---- references; queues_lock is held ---- */
 
@@ -33,6 +32,7 @@ static void queue_unref(struct ocs_dispatch *dispatch, struct dispatch_queue *qu
 		ocs_queue_close(queue->descriptor);
 		dispatch->open_descriptors--;
 	}
+	ocs_dispatch_spill_end(dispatch, queue);
 	pthread_mutex_destroy(&queue->lock);
 	free(queue);
 }
@@ -62,8 +62,8 @@ static struct dispatch_queue *queue_ref(struct ocs_dispatch *dispatch,
 		queue->spill_only = from->spill_only;
 		memcpy(queue->name, from->name, sizeof(queue->name));
 		queue->descriptor = (mqd_t)-1;
-		/* Unknown yet: the store thread looks before the first entry goes in. */
-		atomic_store(&queue->spilling, true);
+		queue->spilling = true;
+		ocs_spill_init(&queue->spill);
 		pthread_mutex_init(&queue->lock, NULL);
 		HASH_ADD(hh, dispatch->queues, id, sizeof(queue->id), queue);
 		if (queue->hh.tbl == NULL) {
@@ -123,6 +123,7 @@ snapshot_make(struct ocs_dispatch *dispatch, const struct ocs_registry_user *use
 		if (to->queue == NULL)
 			break;
 		snapshot->n_queues++;
+		to->session = from->session;
 		to->folder = from->folder;
 		to->n_matchers = from->n_matchers;
 		to->matchers = talloc_memdup(snapshot->queues, from->matchers,
@@ -138,8 +139,6 @@ snapshot_make(struct ocs_dispatch *dispatch, const struct ocs_registry_user *use
 	return snapshot;
 }
 
-/* Whose the queues are that were not known before. Until it is known nothing is sent to one: it is
- * spilling from the start, and the store thread alone ends that. */
 static void take_name(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
                       const struct ocs_registry_queue *from)
 {
@@ -150,29 +149,31 @@ static void take_name(struct ocs_dispatch *dispatch, struct dispatch_queue *queu
 	if (queue->descriptor != (mqd_t)-1) {
 		ocs_queue_close(queue->descriptor);
 		queue->descriptor = (mqd_t)-1;
-		pthread_mutex_lock(&dispatch->queues_lock);
-		dispatch->open_descriptors--;
-		pthread_mutex_unlock(&dispatch->queues_lock);
+		ocs_dispatch_descriptors_count(dispatch, -1);
 	}
 	memcpy(queue->name, from->name, sizeof(queue->name));
 	queue->spill_only = from->spill_only;
 	queue->inode = 0;
 	queue->open_failed = false;
 	atomic_store(&queue->foreign, false);
-	atomic_store(&queue->spilling, true);
+	queue->spilling = true;
 	pthread_mutex_unlock(&queue->lock);
 }
 
+/* Whose the queues are that were not known before; nothing is sent to the kernel's before. */
 static void look_up_owners(struct ocs_dispatch *dispatch, const struct dispatch_snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->n_queues; i++) {
 		struct dispatch_queue *queue = snapshot->queues[i].queue;
 
+		bool known;
 		uid_t owner;
 
-		if (queue->owner_known || queue->spill_only ||
-		    ocs_registry_context_uid(dispatch->registry, queue->context, &owner, NULL) !=
-		            OCS_STORE_OK)
+		pthread_mutex_lock(&queue->lock);
+		known = queue->owner_known || queue->spill_only;
+		pthread_mutex_unlock(&queue->lock);
+		if (known || ocs_registry_context_uid(dispatch->registry, queue->context, &owner,
+		                                      NULL) != OCS_STORE_OK)
 			continue;
 		pthread_mutex_lock(&queue->lock);
 		queue->owner = owner;
@@ -181,10 +182,41 @@ static void look_up_owners(struct ocs_dispatch *dispatch, const struct dispatch_
 	}
 }
 
+/* Those that the new snapshot lacks are registered no more. queues_lock is held. */
+static void mark_gone(const struct dispatch_snapshot *old, const struct dispatch_snapshot *fresh)
+{
+	for (size_t i = 0; i < old->n_queues; i++) {
+		size_t j = 0;
+
+		while (j < fresh->n_queues && fresh->queues[j].queue != old->queues[i].queue)
+			j++;
+		old->queues[i].queue->gone = j == fresh->n_queues;
+	}
+}
+
+/* queues_lock is held. */
+static void snapshot_add(struct ocs_dispatch *dispatch, struct dispatch_snapshot *snapshot)
+{
+	struct dispatch_snapshot *old;
+
+	HASH_FIND_STR(dispatch->snapshots, snapshot->user, old);
+	if (old != NULL)
+		mark_gone(old, snapshot);
+	else if (HASH_COUNT(dispatch->snapshots) >= SNAPSHOTS_MAX)
+		old = dispatch->snapshots; /* the first that came */
+	if (old != NULL) {
+		HASH_DEL(dispatch->snapshots, old);
+		snapshot_unref(dispatch, old);
+	}
+	HASH_ADD_STR(dispatch->snapshots, user, snapshot);
+	if (snapshot->hh.tbl != NULL) /* else it is the caller's alone */
+		snapshot->refs++;
+}
+
 struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispatch,
                                                      const char *name, struct ocs_error *error)
 {
-	struct dispatch_snapshot *snapshot = ocs_dispatch_snapshot_get(dispatch, name), *old;
+	struct dispatch_snapshot *snapshot = ocs_dispatch_snapshot_get(dispatch, name);
 	struct ocs_registry_user *user;
 	uint32_t seqnum;
 
@@ -196,90 +228,24 @@ struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispat
 		return NULL;
 	pthread_mutex_lock(&dispatch->queues_lock);
 	snapshot = snapshot_make(dispatch, user, seqnum);
-	if (snapshot != NULL) {
-		HASH_FIND_STR(dispatch->snapshots, name, old);
-		if (old == NULL && HASH_COUNT(dispatch->snapshots) >= SNAPSHOTS_MAX)
-			old = dispatch->snapshots; /* the first that came */
-		if (old != NULL) {
-			HASH_DEL(dispatch->snapshots, old);
-			snapshot_unref(dispatch, old);
-		}
-		HASH_ADD_STR(dispatch->snapshots, user, snapshot);
-		if (snapshot->hh.tbl != NULL) /* else it is the caller's alone */
-			snapshot->refs++;
-	}
 	pthread_mutex_unlock(&dispatch->queues_lock);
-	for (size_t i = 0; snapshot != NULL && i < snapshot->n_queues; i++)
+	if (snapshot == NULL) {
+		talloc_free(user);
+		ocs_error_memory(error);
+		return NULL;
+	}
+	for (size_t i = 0; i < snapshot->n_queues; i++)
 		take_name(dispatch, snapshot->queues[i].queue, &user->queues[i]);
 	talloc_free(user);
-	if (snapshot == NULL)
-		ocs_error_set(error, "out of memory");
-	else
-		look_up_owners(dispatch, snapshot);
+	look_up_owners(dispatch, snapshot);
+	/* Known to others once its queues are. */
+	pthread_mutex_lock(&dispatch->queues_lock);
+	snapshot_add(dispatch, snapshot);
+	pthread_mutex_unlock(&dispatch->queues_lock);
 	return snapshot;
 }
 
 /* ---- sending ---- */
-
-/* Closes what was not used since `before` or, with `gone`, what its owner removed. A
- * queue in use at this moment is left for the next time. */
-static void close_some(struct ocs_dispatch *dispatch, uint64_t before, bool gone)
-{
-	struct dispatch_queue *queue, *next;
-
-	pthread_mutex_lock(&dispatch->queues_lock);
-	HASH_ITER(hh, dispatch->queues, queue, next)
-	{
-		if ((!gone && atomic_load(&queue->last_used) > before) ||
-		    pthread_mutex_trylock(&queue->lock) != 0)
-			continue;
-		if (queue->descriptor != (mqd_t)-1 &&
-		    (!gone || ocs_queue_unlinked(queue->descriptor))) {
-			ocs_queue_close(queue->descriptor);
-			queue->descriptor = (mqd_t)-1;
-			atomic_store(&queue->last_used, 0);
-			dispatch->open_descriptors--;
-		}
-		pthread_mutex_unlock(&queue->lock);
-	}
-	pthread_mutex_unlock(&dispatch->queues_lock);
-}
-
-void ocs_dispatch_queues_close_gone(struct ocs_dispatch *dispatch)
-{
-	close_some(dispatch, 0, true);
-}
-
-void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch)
-{
-	uint64_t now = ocs_clock_ns();
-
-	if (now > IDLE_NS)
-		close_some(dispatch, now - IDLE_NS, false);
-}
-
-/* Makes room: closes the less recently used half of what is open. */
-static void close_older_half(struct ocs_dispatch *dispatch)
-{
-	struct dispatch_queue *queue, *next;
-	uint64_t oldest = UINT64_MAX, now = ocs_clock_ns();
-	unsigned open = __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED);
-
-	pthread_mutex_lock(&dispatch->queues_lock);
-	HASH_ITER(hh, dispatch->queues, queue, next)
-	{
-		uint64_t used = atomic_load(&queue->last_used);
-
-		if (used != 0 && used < oldest)
-			oldest = used;
-	}
-	pthread_mutex_unlock(&dispatch->queues_lock);
-	if (oldest < now)
-		close_some(dispatch, oldest + (now - oldest) / 2, false);
-	/* The oldest may be in use at this moment, or have no descriptor and be spilling. */
-	if (__atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) >= open)
-		close_some(dispatch, now, false);
-}
 
 /* Whether it may be used: not one that somebody else has made under the name meanwhile. */
 static int verify(struct ocs_dispatch *dispatch, struct dispatch_queue *queue, char *why,
@@ -326,17 +292,13 @@ bool ocs_dispatch_queues_foreign(struct ocs_dispatch *dispatch)
 
 static bool open_descriptor(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
 {
-	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
-	unsigned limit = config->settings.descriptors;
 	char why[160];
 	int ret;
 
-	ocs_dispatch_config_put(dispatch, config);
-	if (__atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) >= limit)
-		close_older_half(dispatch);
+	ocs_dispatch_descriptors_room(dispatch, false);
 	ret = ocs_queue_open_write(queue->name, &queue->descriptor);
 	if (ret == -EMFILE || ret == -ENFILE) {
-		close_older_half(dispatch);
+		ocs_dispatch_descriptors_room(dispatch, true);
 		ret = ocs_queue_open_write(queue->name, &queue->descriptor);
 	}
 	if (ret != 0) {
@@ -354,48 +316,62 @@ static bool open_descriptor(struct ocs_dispatch *dispatch, struct dispatch_queue
 		return false;
 	}
 	queue->open_failed = false;
-	pthread_mutex_lock(&dispatch->queues_lock);
-	dispatch->open_descriptors++;
-	pthread_mutex_unlock(&dispatch->queues_lock);
+	ocs_dispatch_descriptors_count(dispatch, 1);
 	return true;
 }
 
-enum send_result ocs_dispatch_send(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
-                                   const uint8_t *entry, size_t len)
+/* true: it has it. The queue's lock is held. */
+static bool send_to_kernel(struct ocs_dispatch *dispatch, struct dispatch_queue *queue,
+                           const uint8_t *entry, size_t len)
 {
-	enum send_result result = SEND_SPILL;
 	int ret = -EAGAIN;
 
-	if (queue->spill_only) {
-		atomic_fetch_add(&queue->waiting, 1);
-		return SEND_SPILL;
+	if (queue->descriptor != (mqd_t)-1 || open_descriptor(dispatch, queue))
+		ret = ocs_queue_send(queue->descriptor, entry, len);
+	if (ret == 0)
+		return true;
+	/* Full, gone, or not to be opened. From here on everything goes to the spill list, so that
+	 * order holds. */
+	queue->spilling = true;
+	if (ret != -EAGAIN && queue->descriptor != (mqd_t)-1) {
+		ocs_queue_close(queue->descriptor);
+		queue->descriptor = (mqd_t)-1;
+		ocs_dispatch_descriptors_count(dispatch, -1);
 	}
+	return false;
+}
+
+int ocs_dispatch_send(struct ocs_dispatch *dispatch, const struct ocs_dispatch_settings *settings,
+                      struct dispatch_queue *queue, const char *user, const uint8_t *entry,
+                      size_t len, bool *wake_r)
+{
+	enum ocs_spill_outcome outcome;
+	bool wake = false, sent = false;
+	int ret = 0;
+
 	pthread_mutex_lock(&queue->lock);
-	if (!atomic_load(&queue->spilling)) {
-		if (queue->descriptor != (mqd_t)-1 || open_descriptor(dispatch, queue))
-			ret = ocs_queue_send(queue->descriptor, entry, len);
-		if (ret == 0) {
-			result = SEND_DONE;
-		} else {
-			/* Full, gone, or not to be opened. From here on everything goes to the
-			 * spill list, so that order holds. */
-			atomic_store(&queue->spilling, true);
-			if (ret != -EAGAIN && queue->descriptor != (mqd_t)-1) {
-				ocs_queue_close(queue->descriptor);
-				queue->descriptor = (mqd_t)-1;
-				pthread_mutex_lock(&dispatch->queues_lock);
-				dispatch->open_descriptors--;
-				pthread_mutex_unlock(&dispatch->queues_lock);
-			}
-		}
-		atomic_store(&queue->last_used, ocs_clock_ns());
-	}
-	if (result == SEND_SPILL)
-		atomic_fetch_add(&queue->waiting, 1);
+	if (!queue->spill_only && (queue->owner_known || !queue->spilling) &&
+	    (!queue->spilling || ocs_dispatch_spill_ended(dispatch, queue)))
+		sent = send_to_kernel(dispatch, queue, entry, len);
+	if (!sent)
+		ret = ocs_dispatch_spill(dispatch, settings, queue, entry, len, &outcome, &wake);
+	atomic_store(&queue->last_used, ocs_clock_ns());
 	pthread_mutex_unlock(&queue->lock);
-	if (result == SEND_DONE)
+	*wake_r = *wake_r || wake;
+	if (ret != 0)
+		return ret;
+	if (sent) {
 		OCS_COUNT(dispatch, entries_kernel, 1);
-	return result;
+		return 0;
+	}
+	OCS_COUNT(dispatch, entries_spilled, 1);
+	if (outcome == OCS_SPILL_COLLAPSED) {
+		OCS_COUNT(dispatch, entries_collapsed, 1);
+	} else if (outcome == OCS_SPILL_DROPPED_OLDEST) {
+		OCS_COUNT(dispatch, entries_dropped, 1);
+		ocs_dispatch_dropped(dispatch, user);
+	}
+	return 0;
 }
 
 struct ocs_store *ocs_dispatch_exchange(struct ocs_dispatch *dispatch, struct ocs_store *fresh)
@@ -406,6 +382,7 @@ struct ocs_store *ocs_dispatch_exchange(struct ocs_dispatch *dispatch, struct oc
 	pthread_mutex_lock(&dispatch->queues_lock);
 	old = ocs_registry_exchange(dispatch->registry, fresh);
 	/* Its sequence numbers are others. */
+	ocs_dispatch_stores_clear(dispatch);
 	HASH_ITER(hh, dispatch->snapshots, snapshot, next)
 	{
 		HASH_DEL(dispatch->snapshots, snapshot);

@@ -1,175 +1,172 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The entries that the kernel queues did not take: into the registry's spill lists, in one
- * transaction for a group; then the libraries that own the queues are woken. Store thread.
+ * The entries that the kernel queues do not take: into the files of the spill lists. Any thread; a
+ * list belongs to whoever holds its queue's lock.
  */
 #include "notify/dispatch_internal.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <talloc.h>
-
-#include "base/bytes.h"
 #include "base/fault_point.h"
 
-/* Whether the queue is registered still, in the open transaction: 1, 0 or -1. What is put on the
- * spill list of one that its owner or the janitor has removed stays there for ever. */
-static int is_registered(struct ocs_dispatch *dispatch, const struct pending_entry *pending,
-                         struct ocs_error *error)
-{
-	struct dispatch_snapshot *now;
-	int found = 0;
+/* How long a sum of all lists that reached its bound is believed. */
+#define RECOUNT_NS OCS_CLOCK_SECOND
 
-	if (pending->snapshot->seqnum == ocs_registry_seqnum(dispatch->registry))
-		return 1;
-	now = ocs_dispatch_snapshot_read(dispatch, pending->snapshot->user, error);
-	if (now == NULL)
-		return -1;
-	for (size_t i = 0; i < now->n_queues && found == 0; i++)
-		found = now->queues[i].queue == pending->queue;
-	ocs_dispatch_snapshot_put(dispatch, now);
-	return found;
+/* Lists that are opened for it at once, and how long what was seen of one is believed. */
+#define RECOUNT_CLOSED    1000
+#define RECOUNT_CLOSED_NS (10 * OCS_CLOCK_SECOND)
+
+static struct ocs_spill_name spill_name(const struct ocs_dispatch *dispatch,
+                                        const struct dispatch_queue *queue)
+{
+	return (struct ocs_spill_name){dispatch->folder, queue->context, queue->id};
 }
 
-/* What a group's entries came to in the spill lists; counted once it is committed. */
-struct spill_tally {
-	uint64_t spilled, collapsed;
-	size_t n_dropped;
-	const char **dropped; /* talloc array: whose, for each */
-};
+/* ---- the sum of all lists ---- */
 
-static int note_drop(struct spill_tally *tally, const char *user, struct ocs_error *error)
+/* The queue's lock is held. */
+static void count_list(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
 {
-	const char **grown =
-	        talloc_realloc(NULL, tally->dropped, const char *, tally->n_dropped + 1);
+	uint64_t now = queue->spill.known ? ocs_spill_count(&queue->spill) : 0;
 
-	if (grown == NULL)
-		return ocs_error_set(error, "out of memory");
-	tally->dropped = grown;
-	grown[tally->n_dropped++] = user;
-	return 0;
+	atomic_fetch_add(&dispatch->spilled, (int64_t)(now - queue->counted));
+	queue->counted = now;
 }
 
-static void count_spilled(struct ocs_dispatch *dispatch, const struct spill_tally *tally)
+/* What is gone waits no longer. */
+static void forget_list(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
 {
-	OCS_COUNT(dispatch, entries_spilled, tally->spilled);
-	OCS_COUNT(dispatch, entries_collapsed, tally->collapsed);
-	OCS_COUNT(dispatch, entries_dropped, tally->n_dropped);
-	for (size_t i = 0; i < tally->n_dropped; i++)
-		ocs_dispatch_dropped(dispatch, tally->dropped[i]);
+	ocs_spill_init(&queue->spill);
+	count_list(dispatch, queue);
 }
 
-static int append_pending(struct ocs_dispatch *dispatch,
-                          const struct ocs_dispatch_settings *settings, const struct item *item,
-                          struct spill_tally *tally, struct ocs_error *error)
+/* How far the consumer of a list is that is closed here: it may have read all since. */
+static void recount_closed(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
 {
-	for (size_t i = 0; i < item->n_pending; i++) {
-		const struct pending_entry *pending = &item->pending[i];
-		enum ocs_spill_outcome outcome;
-		int registered = is_registered(dispatch, pending, error);
+	struct ocs_spill_name name = spill_name(dispatch, queue);
+	int ret = ocs_spill_open(&queue->spill, &name, false, dispatch->gid);
 
-		if (registered < 0)
-			return -1;
-		if (registered == 0)
+	if (ret == 0)
+		ret = ocs_spill_look(&queue->spill);
+	ocs_spill_close(&queue->spill);
+	if (ret == -ENOENT)
+		forget_list(dispatch, queue);
+	else if (ret == 0)
+		count_list(dispatch, queue);
+}
+
+/* Looks how far all consumers are: a list that nothing is written to is not looked at otherwise.
+ * Of those that are closed some, each once in a while: others wait for the lock. A queue's lock is
+ * held. */
+static void recount(struct ocs_dispatch *dispatch, uint64_t now)
+{
+	struct dispatch_queue *queue, *next;
+	unsigned closed = 0;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_ITER(hh, dispatch->queues, queue, next)
+	{
+		/* One that is in use is counted by whoever uses it. */
+		if (pthread_mutex_trylock(&queue->lock) != 0)
 			continue;
-		if (ocs_registry_spill_append(dispatch->registry, pending->queue->id,
-		                              pending->queue->table, pending->entry, pending->len,
-		                              settings->spill_max, settings->spill_total, &outcome,
-		                              error) != OCS_STORE_OK)
-			return -1;
-		tally->spilled++;
-		if (outcome == OCS_SPILL_DROPPED_OLDEST &&
-		    note_drop(tally, pending->snapshot->user, error) != 0)
-			return -1;
-		tally->collapsed += outcome == OCS_SPILL_COLLAPSED;
-	}
-	return 0;
-}
-
-static bool send_wake(int fd, const struct sockaddr_un *address, uint64_t queue)
-{
-	uint8_t data[8];
-
-	ocs_put64(data, queue);
-	return sendto(fd, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL,
-	              (const struct sockaddr *)address, sizeof(*address)) == sizeof(data);
-}
-
-static void wake(struct ocs_dispatch *dispatch, const struct dispatch_queue *queue)
-{
-	struct sockaddr_un address;
-	bool sent;
-	int fd;
-
-	if (ocs_registry_wake_address(dispatch->registry, queue->context, &address) != 0)
-		return;
-	sent = send_wake(dispatch->wake_socket, &address, queue->id);
-	if (!sent && errno == EAGAIN) {
-		/* Either its queue is full, and then it is being woken; or ours is, by datagrams
-		 * that a stopped process has not read: those are charged to the socket that sent
-		 * them. */
-		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd >= 0) {
-			sent = send_wake(fd, &address, queue->id);
-			close(fd);
+		if (queue->counted > 0 && queue->spill.fd >= 0) {
+			if (ocs_spill_look(&queue->spill) == 0)
+				count_list(dispatch, queue);
+		} else if (queue->counted > 0 && closed < RECOUNT_CLOSED &&
+		           now - queue->recounted >= RECOUNT_CLOSED_NS) {
+			recount_closed(dispatch, queue);
+			queue->recounted = now;
+			closed++;
 		}
+		pthread_mutex_unlock(&queue->lock);
 	}
-	if (sent)
-		OCS_COUNT(dispatch, wakeups, 1);
+	pthread_mutex_unlock(&dispatch->queues_lock);
 }
 
-/* Everything in one transaction. */
-static int append_all(struct ocs_dispatch *dispatch, const struct ocs_dispatch_settings *settings,
-                      struct item *const *items, size_t n, struct spill_tally *tally,
-                      struct ocs_error *error)
+static bool is_full(struct ocs_dispatch *dispatch, const struct ocs_dispatch_settings *settings)
 {
-	int ret = ocs_registry_begin(dispatch->registry, error);
+	uint64_t now;
 
-	for (size_t i = 0; i < n && ret == 0; i++)
-		if (items[i]->state == ITEM_SENT)
-			ret = append_pending(dispatch, settings, items[i], tally, error);
-	if (ret == 0) {
-		OCS_COUNT(dispatch, commits, 1);
-		ret = ocs_registry_commit(dispatch->registry, settings->sync == OCS_SYNC_ALWAYS,
-		                          error);
-		dispatch->unsynced = true;
+	if (atomic_load(&dispatch->spilled) < (int64_t)settings->spill_total)
+		return false;
+	now = ocs_clock_ns();
+	if (now - atomic_load(&dispatch->recounted) >= RECOUNT_NS) {
+		recount(dispatch, now);
+		if (atomic_load(&dispatch->spilled) < (int64_t)settings->spill_total)
+			return false;
+		atomic_store(&dispatch->recounted, now);
 	}
+	return true;
+}
+
+/* ---- a list; the queue's lock is held ---- */
+
+static int open_list(struct ocs_dispatch *dispatch, struct dispatch_queue *queue, bool create)
+{
+	struct ocs_spill_name name = spill_name(dispatch, queue);
+	bool was_open = queue->spill.fd >= 0;
+	int ret;
+
+	if (!was_open)
+		ocs_dispatch_descriptors_room(dispatch, false);
+	ret = ocs_spill_open(&queue->spill, &name, create, dispatch->gid);
+	if (ret == -EMFILE || ret == -ENFILE) {
+		ocs_dispatch_descriptors_room(dispatch, true);
+		ret = ocs_spill_open(&queue->spill, &name, create, dispatch->gid);
+	}
+	if (ret == 0 && !was_open)
+		ocs_dispatch_descriptors_count(dispatch, 1);
 	return ret;
 }
 
-int ocs_dispatch_spill(struct ocs_dispatch *dispatch, const struct dispatch_config *config,
-                       struct item *const *items, size_t n, struct ocs_error *error)
+bool ocs_dispatch_spill_ended(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
 {
-	const struct dispatch_queue *woken = NULL;
-	struct spill_tally tally = {0};
-	size_t pending = 0;
-	int ret;
+	int ret = queue->spill.fd >= 0 ? 0 : open_list(dispatch, queue, false);
 
-	for (size_t i = 0; i < n; i++)
-		pending += items[i]->state == ITEM_SENT ? items[i]->n_pending : 0;
-	if (pending == 0)
-		return 0;
-	ret = append_all(dispatch, &config->settings, items, n, &tally, error);
-	for (size_t i = 0; i < n; i++)
-		ocs_dispatch_pending_end(items[i]);
 	if (ret == 0)
-		count_spilled(dispatch, &tally);
-	talloc_free(tally.dropped);
-	if (ret != 0)
-		return -1;
-	ocs_fault_point("spill-committed");
-	for (size_t i = 0; i < n; i++) {
-		const struct item *item = items[i];
+		ret = ocs_spill_look(&queue->spill);
+	if (ret == 0)
+		count_list(dispatch, queue);
+	/* What is gone keeps nobody from going on. */
+	if (ret == -ENOENT)
+		forget_list(dispatch, queue);
+	else if (ret != 0 || ocs_spill_count(&queue->spill) > 0)
+		return false;
+	queue->spilling = false;
+	return true;
+}
 
-		for (size_t p = 0; item->state == ITEM_SENT && p < item->n_pending; p++) {
-			if (item->pending[p].queue == woken)
-				continue;
-			woken = item->pending[p].queue;
-			wake(dispatch, woken);
-		}
-	}
+int ocs_dispatch_spill(struct ocs_dispatch *dispatch, const struct ocs_dispatch_settings *settings,
+                       struct dispatch_queue *queue, const uint8_t *entry, size_t len,
+                       enum ocs_spill_outcome *outcome_r, bool *wake_r)
+{
+	int ret = 0;
+
+	*wake_r = false;
+	queue->spilling = true;
+	if (queue->spill.fd < 0)
+		ret = open_list(dispatch, queue, true);
+	if (ret == 0)
+		ret = ocs_spill_append(&queue->spill, queue->table, entry, len, settings->spill_max,
+		                       is_full(dispatch, settings), outcome_r, wake_r);
+	if (ret != 0)
+		return ret;
+	count_list(dispatch, queue);
+	ocs_fault_point("spill-written");
 	return 0;
+}
+
+void ocs_dispatch_spill_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
+{
+	struct ocs_spill_name name = spill_name(dispatch, queue);
+
+	atomic_fetch_sub(&dispatch->spilled, (int64_t)queue->counted);
+	if (queue->spill.fd >= 0)
+		dispatch->open_descriptors--;
+	ocs_spill_close(&queue->spill);
+	ocs_dispatch_owe_end(dispatch, queue);
+	/* Its owner may have removed it, and this daemon made it again since. */
+	if (queue->gone && queue->spill.known)
+		ocs_spill_remove(&name);
 }

@@ -11,12 +11,18 @@
 #include <stdio.h>
 #include <syslog.h>
 #include <time.h>
+#include <utlist.h>
 
 #include "base/clock.h"
 #include "base/plural.h"
 
-#define BATCH_MAX     256 /* requests taken at once by the store thread */
-#define SYNC_NS       (50 * 1000000ULL)
+#define BATCH_MAX 256 /* requests taken at once by the store thread */
+#define SYNC_NS   (50 * 1000000ULL)
+#define BUILD_NS  (20 * 1000000ULL) /* between steps of preparing the index for searches */
+/* Between tries to wake whom a wake-up did not reach: the first, and twice the last up to the last.
+ */
+#define OWED_NS       (2 * 1000000ULL)
+#define OWED_MAX_NS   (128 * 1000000ULL)
 #define IDLE_NS       (500 * 1000000ULL)
 #define APPLY_NS      OCS_CLOCK_SECOND       /* the message log reaches the index so soon */
 #define APPLY_MAX     8192                   /* or when there are so many */
@@ -28,25 +34,26 @@
 /* lock is held; waits for work, at most until the next housekeeping. */
 static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
 {
-	uint64_t most = dispatch->unsynced ? SYNC_NS
+	uint64_t most = dispatch->builds     ? BUILD_NS
+	                : dispatch->unsynced ? SYNC_NS
 	                : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0 ||
 	                                atomic_load(&dispatch->visited)
 	                        ? GONE_NS
 	                        : IDLE_NS;
-	struct timespec until = ocs_clock_at(ocs_clock_ns() + most);
+	uint64_t end = ocs_clock_ns() + most;
 	size_t n = 0;
 
-	while (dispatch->first == NULL && !dispatch->stopping)
+	while (dispatch->first == NULL && !dispatch->stopping) {
+		uint64_t owed = dispatch->next_owed;
+		struct timespec until =
+		        ocs_clock_at(atomic_load(&dispatch->owes) && owed < end ? owed : end);
+
 		if (pthread_cond_timedwait(&dispatch->work, &dispatch->lock, &until) != 0)
 			break;
+	}
 	while (dispatch->first != NULL && n < BATCH_MAX) {
 		jobs[n] = dispatch->first;
-		dispatch->first = jobs[n]->next;
-		if (dispatch->first != NULL)
-			dispatch->first->previous = NULL;
-		else
-			dispatch->last = NULL;
-		jobs[n]->next = NULL;
+		DL_DELETE(dispatch->first, jobs[n]);
 		jobs[n++]->running = true;
 	}
 	return n;
@@ -79,6 +86,17 @@ static void visit(struct ocs_dispatch *dispatch, uint64_t now)
 	dispatch->last_visit = now;
 }
 
+static void wake_owed(struct ocs_dispatch *dispatch, uint64_t now)
+{
+	if (!atomic_load(&dispatch->owes) || now < dispatch->next_owed)
+		return;
+	if (ocs_dispatch_wake_owed(dispatch) > 0 || dispatch->owed_wait == 0)
+		dispatch->owed_wait = OWED_NS;
+	else if (dispatch->owed_wait < OWED_MAX_NS)
+		dispatch->owed_wait *= 2;
+	dispatch->next_owed = now + dispatch->owed_wait;
+}
+
 static void housekeeping(struct ocs_dispatch *dispatch)
 {
 	uint64_t now = ocs_clock_ns();
@@ -88,10 +106,11 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 	if (dispatch->unsynced && now - dispatch->last_sync >= SYNC_NS) {
 		if (config->settings.sync == OCS_SYNC_INTERVAL &&
 		    ocs_store_sync(ocs_registry_store(dispatch->registry), &error) != 0)
-			ocs_dispatch_store_failed(dispatch, error.text);
+			ocs_dispatch_store_failed(dispatch, &error);
 		dispatch->unsynced = false;
 		dispatch->last_sync = now;
 	}
+	wake_owed(dispatch, now);
 	ocs_dispatch_drops_tell(dispatch, &config->settings);
 	if (ocs_sequence_reserve(dispatch->sequence, &error) != 0)
 		ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);
@@ -103,7 +122,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 	    ocs_dispatch_watch_before(dispatch, &error) == 0) {
 		OCS_COUNT(dispatch, commits, 1);
 		if (ocs_message_log_apply(dispatch->message_log, &error) != 0)
-			ocs_dispatch_store_failed(dispatch, error.text);
+			ocs_dispatch_store_failed(dispatch, &error);
 		dispatch->last_apply = ocs_clock_ns();
 	}
 	if (dispatch->seqnum_seen != ocs_registry_seqnum(dispatch->registry)) {
@@ -119,11 +138,18 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		ocs_dispatch_index_watch(dispatch);
 		dispatch->last_index = now;
 	}
+	if (now - dispatch->last_agree >= OCS_CLOCK_SECOND) {
+		ocs_dispatch_agree_switch(dispatch);
+		dispatch->last_agree = ocs_clock_ns();
+	}
+	ocs_dispatch_index_build(dispatch, now);
 	report_damage(dispatch);
 	ocs_dispatch_watch(dispatch, now);
 	visit(dispatch, now);
 	if (now - dispatch->last_janitor >= JANITOR_NS) {
 		ocs_dispatch_janitor(dispatch);
+		if (ocs_dispatch_spill_mend(dispatch, &error) != 0)
+			ocs_dispatch_store_failed(dispatch, &error);
 		ocs_dispatch_queues_close_idle(dispatch);
 		dispatch->last_janitor = ocs_clock_ns();
 	}
@@ -141,7 +167,7 @@ static void finish_jobs(struct ocs_dispatch *dispatch, struct job **jobs, size_t
 		jobs[i]->answered = true;
 		pthread_mutex_unlock(&dispatch->lock);
 		if (answered)
-			ocs_dispatch_job_free(dispatch, jobs[i]);
+			ocs_dispatch_job_free(jobs[i]);
 		else
 			ocs_dispatch_job_finish(dispatch, jobs[i]);
 	}

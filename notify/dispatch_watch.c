@@ -37,8 +37,6 @@ struct dispatch_watch {
 	bool lost; /* registry.tdb is not the one in use, and cannot be made anew */
 };
 
-static const char key_try[] = {'t', 'r', 'y'};
-
 static const char *private_path(const struct ocs_dispatch *dispatch, char path[PATH_MAX])
 {
 	snprintf(path, PATH_MAX, "%s/private", dispatch->folder);
@@ -52,7 +50,7 @@ int ocs_dispatch_watch_start(struct ocs_dispatch *dispatch, struct ocs_error *er
 	struct stat st;
 
 	if (watch == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	dispatch->watch = watch;
 	if (stat(dispatch->folder, &st) != 0)
 		return ocs_error_set(error, "%s: %s", dispatch->folder, strerror(errno));
@@ -129,15 +127,15 @@ static int look_at_index(struct ocs_dispatch *dispatch)
 {
 	const struct ocs_store *missing;
 	struct ocs_error why;
-	char advice[200];
+	char advice[260];
 	int ret = ocs_index_present(dispatch->index, &missing, &why);
 
 	if (ret == 0)
 		return look_at(dispatch, OCS_HEALTH_INDEX, NULL, NULL);
 	snprintf(advice, sizeof(advice),
 	         "identifiers must not repeat, so none are given; as long as this process runs, "
-	         "stop the MAPI servers and cp /proc/%d/fd/%d over it, else take a backup; then "
-	         "restart",
+	         "stop the MAPI servers and cp /proc/%d/fd/%d over it, then restart; else stop the "
+	         "daemon and put a backup in place with `ocsctl index restore`",
 	         (int)getpid(), ocs_store_descriptor(missing));
 	return look_at(dispatch, OCS_HEALTH_INDEX, &why, advice);
 }
@@ -156,7 +154,7 @@ static void mend_registry(struct ocs_dispatch *dispatch, bool sound, const char 
 	if (ret == OCS_STORE_BUSY && sound)
 		return;
 	dispatch->watch->lost = ret != OCS_STORE_OK;
-	if (ret != OCS_STORE_OK && strcasestr(error.text, "out of memory") != NULL)
+	if (ret != OCS_STORE_OK && error.no_memory)
 		ocs_health_no_memory(dispatch->health);
 	if (ret != OCS_STORE_OK) {
 		ocs_health_set(dispatch->health, OCS_HEALTH_REGISTRY, OCS_HEALTH_UNWELL,
@@ -166,12 +164,11 @@ static void mend_registry(struct ocs_dispatch *dispatch, bool sound, const char 
 	ocs_store_close(ocs_dispatch_exchange(dispatch, fresh));
 	ocs_dispatch_log(dispatch, LOG_WARNING, "%s: made anew %s", why,
 	                 whole ? "with all that it held"
-	                       : "and empty: MAPI servers register their sessions again; what "
-	                         "waited in spill lists is lost");
+	                       : "and empty: MAPI servers register their sessions again");
 	if (!whole && ocs_dispatch_anew_begin(dispatch) == 0)
 		(void)ocs_dispatch_anew_waits(dispatch);
 	if (ocs_dispatch_publish(dispatch, &error) != 0)
-		ocs_dispatch_store_failed(dispatch, error.text);
+		ocs_dispatch_store_failed(dispatch, &error);
 }
 
 static void look_at_registry(struct ocs_dispatch *dispatch)
@@ -254,7 +251,8 @@ static int try_store(struct ocs_dispatch *dispatch, struct ocs_store *store,
 		return ret;
 	/* Another record each time: libtdb does not write what is there already. */
 	ocs_put64(data, ++dispatch->watch->tries);
-	ret = ocs_store_put(store, key_try, sizeof(key_try), data, sizeof(data), error);
+	ret = ocs_store_put(store, OCS_INDEX_KEY_TRY, strlen(OCS_INDEX_KEY_TRY), data, sizeof(data),
+	                    error);
 	if (ret != OCS_STORE_OK) {
 		ocs_store_cancel(store);
 		return ret;
@@ -275,7 +273,7 @@ static uint64_t space_wanted(const struct ocs_dispatch *dispatch)
 static void try_again(struct ocs_dispatch *dispatch)
 {
 	uint64_t wanted = space_wanted(dispatch);
-	struct ocs_error why = {""};
+	struct ocs_error why = {.text = ""};
 	char path[PATH_MAX];
 
 	if (try_space(dispatch->folder, wanted, &why) == 0 &&
@@ -284,25 +282,24 @@ static void try_again(struct ocs_dispatch *dispatch)
 	    try_store(dispatch, ocs_index_store(dispatch->index), &why) == OCS_STORE_OK)
 		ocs_health_set(dispatch->health, OCS_HEALTH_STORE, OCS_HEALTH_WELL, NULL);
 	else
-		ocs_dispatch_store_failed(dispatch, why.text);
+		ocs_dispatch_store_failed(dispatch, &why);
 }
 
 static void try_room(struct ocs_dispatch *dispatch)
 {
-	struct ocs_error why = {""};
+	struct ocs_error why = {.text = ""};
 	char path[PATH_MAX];
 
 	if (try_space(dispatch->folder, SPACE_SMALL, &why) != 0 ||
 	    try_space(private_path(dispatch, path), SPACE_SMALL, &why) != 0)
-		ocs_dispatch_store_failed(dispatch, why.text);
+		ocs_dispatch_store_failed(dispatch, &why);
 }
 
-void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const char *why)
+void ocs_dispatch_store_failed(struct ocs_dispatch *dispatch, const struct ocs_error *why)
 {
-	/* Ours and libtdb's words for it. */
-	if (strcasestr(why, "out of memory") != NULL)
+	if (why->no_memory)
 		ocs_health_no_memory(dispatch->health);
-	ocs_health_set(dispatch->health, OCS_HEALTH_STORE, OCS_HEALTH_UNWELL, "%s", why);
+	ocs_health_set(dispatch->health, OCS_HEALTH_STORE, OCS_HEALTH_UNWELL, "%s", why->text);
 }
 
 void ocs_dispatch_watch(struct ocs_dispatch *dispatch, uint64_t now)

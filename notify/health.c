@@ -169,7 +169,7 @@ static void run_checks(struct ocs_health *health)
 	pthread_mutex_lock(&health->watch_lock);
 	for (int i = 0; i < OCS_HEALTH_SOURCES; i++) {
 		enum ocs_health_source source = (enum ocs_health_source)i;
-		struct ocs_error why = {""};
+		struct ocs_error why = {.text = ""};
 
 		if (health->watches[i].check == NULL)
 			continue;

@@ -40,6 +40,7 @@ struct ocs_health;
 	X(PRIVATE, "private")         /* so is private/, or it cannot be used */                   \
 	X(INDEX, "index")             /* index.tdb is gone or another one */                       \
 	X(INDEX_SIZE, "index-size")   /* ... or as large as it may be */                           \
+	X(REPLICA, "replica-id")      /* another node has ours */                                  \
 	X(FILES, "files")             /* another file of ours is gone, and cannot be made again */ \
 	X(DESCRIPTORS, "descriptors") /* out of file descriptors */                                \
 	X(MEMORY, "memory")                                                                        \

@@ -41,7 +41,7 @@ void ocs_dispatch_janitor(struct ocs_dispatch *dispatch)
 		dispatch->missing = ocs_reap_missing_new();
 	if (ocs_reap(dispatch->registry, OCS_REAP_ALL, dispatch->missing, janitor_reaped, dispatch,
 	             &error) != 0)
-		ocs_dispatch_store_failed(dispatch, error.text);
+		ocs_dispatch_store_failed(dispatch, &error);
 	dispatch->unsynced = true;
 	if (!ocs_dispatch_queues_foreign(dispatch))
 		ocs_health_set(dispatch->health, OCS_HEALTH_QUEUES, OCS_HEALTH_WELL, NULL);

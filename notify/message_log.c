@@ -6,39 +6,31 @@
  */
 #include "notify/message_log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <talloc.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "base/bytes.h"
-
-#define NAME_MAX_ 1024
-#define KEY_MAX   (8 + NAME_MAX_)
-
-enum state {
-	ASSIGNED = 1, /* an identifier, nothing announced yet: stays in the journal */
-	RECORDED,
-	DELETED,
-};
-
-/* Record: state 8, flags 8, MID 64, with FLAG_CONTENT the content 64, then the key: series 64,
- * message id. */
-#define RECORD_HEADER  10
-#define RECORD_CONTENT 8
-#define RECORD_MAX     (RECORD_HEADER + RECORD_CONTENT + KEY_MAX)
-#define FLAG_ANNOUNCED 1
-#define FLAG_STALE     2
-#define FLAG_CONTENT   4
+#include "mapistore/pending.h"
 
 struct message {
-	enum state state;
-	bool announced;
-	bool stale;            /* ASSIGNED over what the index must not know any more */
-	uint64_t mid, content; /* content 0: not known */
+	struct ocs_pending_message m;
 	UT_hash_handle hh;
 	size_t key_len;
 	uint8_t key[];
+};
+
+/* An identifier of a message whose name has another one, or none, before the index knew it. */
+struct gone {
+	struct gone *next;
+	uint64_t mid, series;
+	char message_id[];
 };
 
 struct ocs_message_log {
@@ -46,37 +38,59 @@ struct ocs_message_log {
 	char *path;
 	struct ocs_journal *journal;
 	struct message *table;
-	unsigned waiting; /* of them for the index */
-	bool broken;      /* the table is not what the file says */
+	struct gone *gone;
+	unsigned waiting; /* of the table for the index */
+	char *shared;     /* the folder where the group reads the journal; NULL: nowhere */
+	bool unshared;    /* it reads an older one there, since the newer could not be linked */
+	gid_t gid;
+	bool broken; /* the table is not what the file says */
+	bool starts; /* the file may be a later one than the index */
+	unsigned homeless;
 };
 
 static bool waits(const struct message *entry)
 {
-	return entry->state != ASSIGNED || entry->stale;
-}
-
-static size_t make_key(uint8_t key[KEY_MAX], uint64_t series, const char *message_id)
-{
-	size_t len = strnlen(message_id, NAME_MAX_);
-
-	ocs_put64(key, series);
-	memcpy(key + 8, message_id, len);
-	return 8 + len;
+	return entry->m.state != OCS_PENDING_ASSIGNED || entry->m.stale;
 }
 
 static struct message *message_log_find(struct ocs_message_log *log, uint64_t series,
                                         const char *message_id)
 {
 	struct message *found;
-	uint8_t key[KEY_MAX];
-	size_t key_len = make_key(key, series, message_id);
+	uint8_t key[OCS_PENDING_KEY_MAX];
+	size_t key_len = ocs_pending_key(key, series, message_id);
 
 	HASH_FIND(hh, log->table, key, key_len, found);
 	return found;
 }
 
+/* What an identifier was stays known, however short its life. */
+static int note_gone(struct ocs_message_log *log, const struct message *entry)
+{
+	size_t len = entry->key_len - 8;
+	struct gone *gone = talloc_zero_size(log, sizeof(*gone) + len + 1);
+
+	if (gone == NULL)
+		return -1;
+	gone->mid = entry->m.mid;
+	gone->series = ocs_get64(entry->key);
+	memcpy(gone->message_id, entry->key + 8, len);
+	LL_PREPEND(log->gone, gone);
+	return 0;
+}
+
+static void forget_gone(struct ocs_message_log *log)
+{
+	while (log->gone != NULL) {
+		struct gone *next = log->gone->next;
+
+		talloc_free(log->gone);
+		log->gone = next;
+	}
+}
+
 static int message_log_remember(struct ocs_message_log *log, const uint8_t *key, size_t key_len,
-                                const struct message *what)
+                                const struct ocs_pending_message *what)
 {
 	struct message *entry;
 
@@ -92,14 +106,13 @@ static int message_log_remember(struct ocs_message_log *log, const uint8_t *key,
 			talloc_free(entry);
 			return -1;
 		}
-	} else if (waits(entry)) {
-		log->waiting--;
+	} else {
+		if (entry->m.mid != 0 && entry->m.mid != what->mid && note_gone(log, entry) != 0)
+			return -1;
+		if (waits(entry))
+			log->waiting--;
 	}
-	entry->state = what->state;
-	entry->announced = what->announced;
-	entry->stale = what->stale;
-	entry->mid = what->mid;
-	entry->content = what->content;
+	entry->m = *what;
 	if (waits(entry))
 		log->waiting++;
 	return 0;
@@ -107,52 +120,33 @@ static int message_log_remember(struct ocs_message_log *log, const uint8_t *key,
 
 static int message_log_replay(void *arg, const uint8_t *data, size_t len)
 {
-	struct message what;
-	size_t head = RECORD_HEADER;
+	struct ocs_message_log *log = arg;
+	struct ocs_pending_message what;
+	const uint8_t *key;
+	size_t key_len;
 
-	if (len <= RECORD_HEADER + 8 || data[0] < ASSIGNED || data[0] > DELETED)
+	if (ocs_pending_decode(data, len, &what, &key, &key_len) != 0)
 		return -1;
-	if ((data[1] & FLAG_CONTENT) != 0)
-		head += RECORD_CONTENT;
-	if (len <= head + 8 || len > head + KEY_MAX)
-		return -1;
-	what.state = (enum state)data[0];
-	what.announced = (data[1] & FLAG_ANNOUNCED) != 0;
-	what.stale = (data[1] & FLAG_STALE) != 0;
-	what.mid = ocs_get64(data + 2);
-	what.content = head > RECORD_HEADER ? ocs_get64(data + RECORD_HEADER) : 0;
-	return message_log_remember(arg, data + head, len - head, &what);
-}
-
-static size_t encode(uint8_t record[RECORD_MAX], const struct message *what, const uint8_t *key,
-                     size_t key_len)
-{
-	size_t head = RECORD_HEADER;
-
-	record[0] = (uint8_t)what->state;
-	record[1] =
-	        (uint8_t)((what->announced ? FLAG_ANNOUNCED : 0) | (what->stale ? FLAG_STALE : 0) |
-	                  (what->content != 0 ? FLAG_CONTENT : 0));
-	ocs_put64(record + 2, what->mid);
-	if (what->content != 0) {
-		ocs_put64(record + head, what->content);
-		head += RECORD_CONTENT;
+	/* A folder is in the index before its messages are here: one that is not leads nowhere, and
+	 * never will, since its number is not given again. */
+	if (log->starts && ocs_index_series_unknown(log->index, ocs_get64(key))) {
+		log->homeless++;
+		return 0;
 	}
-	memcpy(record + head, key, key_len);
-	return head + key_len;
+	return message_log_remember(log, key, key_len, &what);
 }
 
 static int message_log_change(struct ocs_message_log *log, uint64_t series, const char *message_id,
-                              const struct message *what, struct ocs_error *error)
+                              const struct ocs_pending_message *what, struct ocs_error *error)
 {
-	uint8_t record[RECORD_MAX], key[KEY_MAX];
-	size_t key_len = make_key(key, series, message_id);
-	size_t len = encode(record, what, key, key_len);
+	uint8_t record[OCS_PENDING_RECORD_MAX], key[OCS_PENDING_KEY_MAX];
+	size_t key_len = ocs_pending_key(key, series, message_id);
+	size_t len = ocs_pending_encode(record, what, key, key_len);
 
 	if (ocs_journal_add(log->journal, record, len, error) != 0)
 		return -1;
 	if (message_log_remember(log, key, key_len, what) != 0)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	return 0;
 }
 
@@ -165,6 +159,7 @@ static void forget_all(struct ocs_message_log *log)
 		HASH_DEL(log->table, entry);
 		talloc_free(entry);
 	}
+	forget_gone(log);
 	log->waiting = 0;
 }
 
@@ -175,6 +170,23 @@ static int message_log_destroy(struct ocs_message_log *log)
 	return 0;
 }
 
+static int restart(struct ocs_message_log *log, struct ocs_error *error);
+
+/* What an earlier process left: to the index what belongs there, the rest out of the file. */
+static int take_over(struct ocs_message_log *log, struct ocs_journal_damage *damage,
+                     struct ocs_error *error)
+{
+	int ret;
+
+	log->starts = true;
+	ret = ocs_journal_open(log->path, message_log_replay, log, &log->journal, damage, error);
+	log->starts = false;
+	if (ret != 0)
+		return -1;
+	return log->homeless > 0 && log->waiting == 0 ? restart(log, error)
+	                                              : ocs_message_log_apply(log, error);
+}
+
 int ocs_message_log_open(const char *folder, struct ocs_index *index, struct ocs_message_log **out,
                          struct ocs_journal_damage *damage, struct ocs_error *error)
 {
@@ -182,16 +194,13 @@ int ocs_message_log_open(const char *folder, struct ocs_index *index, struct ocs
 
 	*out = NULL;
 	if (log == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	talloc_set_destructor(log, message_log_destroy);
 	log->index = index;
 	log->path = talloc_asprintf(log, "%s/messages.log", folder);
 	if (log->path == NULL)
-		ocs_error_set(error, "out of memory");
-	if (log->path == NULL ||
-	    ocs_journal_open(log->path, message_log_replay, log, &log->journal, damage, error) !=
-	            0 ||
-	    ocs_message_log_apply(log, error) != 0) {
+		ocs_error_memory(error);
+	if (log->path == NULL || take_over(log, damage, error) != 0) {
 		talloc_free(log);
 		return -1;
 	}
@@ -208,6 +217,11 @@ void ocs_message_log_close(struct ocs_message_log *log)
 	talloc_free(log);
 }
 
+unsigned ocs_message_log_homeless(const struct ocs_message_log *log)
+{
+	return log->homeless;
+}
+
 int ocs_message_log_get(struct ocs_message_log *log, uint64_t series, const char *message_id,
                         struct ocs_index_message *out, struct ocs_error *error)
 {
@@ -220,11 +234,14 @@ int ocs_message_log_get(struct ocs_message_log *log, uint64_t series, const char
 	found = message_log_find(log, series, message_id);
 	if (found == NULL)
 		return ocs_index_message(log->index, series, message_id, out, error);
-	if (found->state != RECORDED)
+	if (found->m.state == OCS_PENDING_DELETED)
+		return ocs_index_message_after(log->index, series, message_id, &found->m, out,
+		                               error);
+	if (found->m.state != OCS_PENDING_RECORDED)
 		return OCS_STORE_MISSING;
-	out->mid = found->mid;
-	out->announced = found->announced;
-	out->content = found->content;
+	out->mid = found->m.mid;
+	out->announced = found->m.announced;
+	out->content = found->m.content;
 	return OCS_STORE_OK;
 }
 
@@ -233,9 +250,10 @@ uint64_t ocs_message_log_assigned(struct ocs_message_log *log, uint64_t series,
 {
 	const struct message *found = message_log_find(log, series, message_id);
 
-	if (found == NULL || found->state != ASSIGNED)
+	if (found == NULL || found->m.state != OCS_PENDING_ASSIGNED)
 		return 0;
-	return content == 0 || found->content == 0 || found->content == content ? found->mid : 0;
+	return content == 0 || found->m.content == 0 || found->m.content == content ? found->m.mid
+	                                                                            : 0;
 }
 
 int ocs_message_log_assign(struct ocs_message_log *log, uint64_t series, const char *message_id,
@@ -243,8 +261,8 @@ int ocs_message_log_assign(struct ocs_message_log *log, uint64_t series, const c
                            struct ocs_error *error)
 {
 	const struct message *found = message_log_find(log, series, message_id);
-	const struct message what = {
-	        .state = ASSIGNED,
+	const struct ocs_pending_message what = {
+	        .state = OCS_PENDING_ASSIGNED,
 	        .mid = message->mid,
 	        .content = message->content,
 	        .stale = recorded || (found != NULL && waits(found)),
@@ -256,8 +274,8 @@ int ocs_message_log_assign(struct ocs_message_log *log, uint64_t series, const c
 int ocs_message_log_put(struct ocs_message_log *log, uint64_t series, const char *message_id,
                         const struct ocs_index_message *message, struct ocs_error *error)
 {
-	const struct message what = {
-	        .state = RECORDED,
+	const struct ocs_pending_message what = {
+	        .state = OCS_PENDING_RECORDED,
 	        .announced = message->announced,
 	        .mid = message->mid,
 	        .content = message->content,
@@ -267,9 +285,15 @@ int ocs_message_log_put(struct ocs_message_log *log, uint64_t series, const char
 }
 
 int ocs_message_log_delete(struct ocs_message_log *log, uint64_t series, const char *message_id,
-                           struct ocs_error *error)
+                           uint64_t mid, struct ocs_error *error)
 {
-	const struct message what = {.state = DELETED};
+	const struct message *found = message_log_find(log, series, message_id);
+	/* Over what the index has not heard of it may know yet another one. */
+	const struct ocs_pending_message what = {
+	        .state = OCS_PENDING_DELETED,
+	        .mid = mid,
+	        .stale = found != NULL && waits(found),
+	};
 
 	return message_log_change(log, series, message_id, &what, error);
 }
@@ -305,43 +329,130 @@ static int apply_one(struct ocs_message_log *log, const struct message *entry,
 {
 	struct ocs_index_folder folder = {.series = ocs_get64(entry->key)};
 	struct ocs_index_message message = {
-	        .mid = entry->mid, .announced = entry->announced, .content = entry->content};
-	char message_id[NAME_MAX_ + 1];
+	        .mid = entry->m.mid, .announced = entry->m.announced, .content = entry->m.content};
+	char message_id[OCS_NAME_MAX + 1];
 	size_t len = entry->key_len - 8;
+	uint64_t mid = entry->m.state == OCS_PENDING_DELETED ? entry->m.mid : 0;
+	int ret;
 
 	memcpy(message_id, entry->key + 8, len);
 	message_id[len] = '\0';
-	if (entry->state == RECORDED)
+	if (entry->m.state == OCS_PENDING_RECORDED)
 		return ocs_index_message_put(log->index, &folder, message_id, &message, error);
-	return ocs_index_message_delete(log->index, folder.series, message_id, error);
+	if (mid == 0 || !entry->m.stale)
+		return ocs_index_message_delete(log->index, folder.series, message_id, mid, error);
+	/* Whichever has the name in the index. */
+	ret = ocs_index_message_gone(log->index, folder.series, message_id, mid, error);
+	return ret == OCS_STORE_OK
+	               ? ocs_index_message_delete(log->index, folder.series, message_id, 0, error)
+	               : ret;
+}
+
+/* The folder, made where it is missing; -1: it cannot be, or somebody else has put it there. */
+static int open_shared(const struct ocs_message_log *log, const char *path, struct ocs_error *error)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdir(path, 0700) == 0) {
+		if (chown(path, (uid_t)-1, log->gid) != 0 || chmod(path, 0750) != 0)
+			return ocs_error_set(error, "%s: cannot set group and mode: %s", path,
+			                     strerror(errno));
+	} else if (errno != EEXIST) {
+		return ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		ocs_error_set(error, "%s: cannot open: %s", path, strerror(errno));
+	else if (st.st_uid != geteuid())
+		ocs_error_set(error, "%s: belongs to another user: remove it", path);
+	else
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* Lets the registry's group read the journal under another name. What is there until then is in the
+ * index by now. */
+static int share(const struct ocs_message_log *log, struct ocs_error *error)
+{
+	static const char name[] = "log", fresh[] = "log.new"; /* OCS_PENDING_FILE */
+	char *path = talloc_asprintf(log, "%s/" OCS_PENDING_FOLDER, log->shared);
+	int folder = path != NULL ? open_shared(log, path, error) : ocs_error_memory(error);
+	int ret = folder < 0 ? -1 : 0;
+
+	/* Where both names are the same file, a rename does nothing. */
+	if (ret == 0 &&
+	    (chown(log->path, (uid_t)-1, log->gid) != 0 || chmod(log->path, 0640) != 0 ||
+	     (unlinkat(folder, fresh, 0) != 0 && errno != ENOENT) ||
+	     linkat(AT_FDCWD, log->path, folder, fresh, 0) != 0 ||
+	     renameat(folder, fresh, folder, name) != 0 ||
+	     (unlinkat(folder, fresh, 0) != 0 && errno != ENOENT)))
+		ret = ocs_error_set(error, "%s: cannot link %s there: %s", path, log->path,
+		                    strerror(errno));
+	if (folder >= 0)
+		close(folder);
+	talloc_free(path);
+	return ret;
+}
+
+bool ocs_message_log_unshared(const struct ocs_message_log *log)
+{
+	return log->unshared;
+}
+
+int ocs_message_log_share(struct ocs_message_log *log, const char *registry_folder, gid_t gid,
+                          struct ocs_error *error)
+{
+	if (log->shared == NULL) {
+		log->shared = talloc_strdup(log, registry_folder);
+		log->gid = gid;
+	}
+	if (log->shared == NULL)
+		return ocs_error_memory(error);
+	log->unshared = share(log, error) != 0;
+	return log->unshared ? -1 : 0;
+}
+
+static int add_assigned(void *arg, struct ocs_journal *journal, struct ocs_error *error)
+{
+	const struct ocs_message_log *log = arg;
+	uint8_t record[OCS_PENDING_RECORD_MAX];
+	struct message *entry, *next;
+
+	HASH_ITER(hh, log->table, entry, next)
+	{
+		struct ocs_pending_message fresh = entry->m;
+
+		fresh.stale = false;
+		if (fresh.state == OCS_PENDING_ASSIGNED &&
+		    ocs_journal_add(journal, record,
+		                    ocs_pending_encode(record, &fresh, entry->key, entry->key_len),
+		                    error) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* The journal then holds what is assigned only, and so does the table. */
 static int restart(struct ocs_message_log *log, struct ocs_error *error)
 {
-	uint8_t record[RECORD_MAX];
 	struct message *entry, *next;
 
-	HASH_ITER(hh, log->table, entry, next)
-	{
-		struct message fresh = *entry;
-
-		fresh.stale = false;
-		if (entry->state == ASSIGNED &&
-		    ocs_journal_add(log->journal, record,
-		                    encode(record, &fresh, entry->key, entry->key_len), error) != 0)
-			return -1;
-	}
-	if (ocs_journal_restart(log->journal, error) != 0)
+	if (ocs_journal_rewrite(log->journal, add_assigned, log, error) != 0)
 		return -1;
+	/* Tried again before messages get names: libraries must know those that have one. */
+	log->unshared = log->shared != NULL && share(log, NULL) != 0;
 	HASH_ITER(hh, log->table, entry, next)
 	{
-		entry->stale = false;
-		if (entry->state == ASSIGNED)
+		entry->m.stale = false;
+		if (entry->m.state == OCS_PENDING_ASSIGNED)
 			continue;
 		HASH_DEL(log->table, entry);
 		talloc_free(entry);
 	}
+	forget_gone(log);
 	log->waiting = 0;
 	return 0;
 }
@@ -354,6 +465,10 @@ static int to_index(struct ocs_message_log *log, struct ocs_error *error)
 	HASH_ITER(hh, log->table, entry, next)
 	if (ret == OCS_STORE_OK && waits(entry))
 		ret = apply_one(log, entry, error);
+	for (const struct gone *gone = log->gone; gone != NULL && ret == OCS_STORE_OK;
+	     gone = gone->next)
+		ret = ocs_index_message_gone(log->index, gone->series, gone->message_id, gone->mid,
+		                             error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_index_commit(log->index, error);
 	if (ret == OCS_STORE_OK)
@@ -384,7 +499,6 @@ int ocs_message_log_look(struct ocs_message_log *log, struct ocs_error *error)
 		return 0;
 	if (log->broken)
 		return -1;
-	(void)ocs_journal_discard(log->journal); /* the file is gone or not ours */
 	if (log->waiting > 0 && to_index(log, NULL) != 0)
 		return -1;
 	return restart(log, NULL) == 0 ? 1 : -1;

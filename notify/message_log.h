@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "mapistore/index.h"
 #include "base/error.h"
@@ -26,8 +27,16 @@ struct ocs_message_log;
  * of ocs_journal_open(). */
 int ocs_message_log_open(const char *folder, struct ocs_index *index, struct ocs_message_log **out,
                          struct ocs_journal_damage *damage, struct ocs_error *error);
+/* What was left out of that since the index does not know its folder: it is an older copy. */
+unsigned ocs_message_log_homeless(const struct ocs_message_log *log);
 /* Applies what is left, if the index can be written; frees. */
 void ocs_message_log_close(struct ocs_message_log *log);
+
+/* From here on the registry's group can read the log, see mapistore/pending.h. May be repeated. */
+int ocs_message_log_share(struct ocs_message_log *log, const char *registry_folder, gid_t gid,
+                          struct ocs_error *error);
+/* Whether it reads an older one there: share again before any message gets a name. */
+bool ocs_message_log_unshared(const struct ocs_message_log *log);
 
 /* What is recorded of a message, here or in the index: an ocs_store_result. */
 int ocs_message_log_get(struct ocs_message_log *log, uint64_t series, const char *message_id,
@@ -44,8 +53,9 @@ int ocs_message_log_assign(struct ocs_message_log *log, uint64_t series, const c
                            struct ocs_error *error);
 int ocs_message_log_put(struct ocs_message_log *log, uint64_t series, const char *message_id,
                         const struct ocs_index_message *message, struct ocs_error *error);
+/* The message of that MID is gone: what it was stays known, also if nothing was before. */
 int ocs_message_log_delete(struct ocs_message_log *log, uint64_t series, const char *message_id,
-                           struct ocs_error *error);
+                           uint64_t mid, struct ocs_error *error);
 int ocs_message_log_flush(struct ocs_message_log *log, bool sync, struct ocs_error *error);
 /* Back to what is in the file: after a failure. */
 void ocs_message_log_revert(struct ocs_message_log *log);

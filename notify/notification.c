@@ -15,17 +15,35 @@ struct ocs_folder_name ocs_notification_folder(const struct ocs_notification *no
 	                                folder};
 }
 
+struct ocs_folder_name ocs_notification_old_folder(const struct ocs_notification *notification,
+                                                   const char *user)
+{
+	struct ocs_folder_name name =
+	        ocs_notification_folder(notification, user, notification->old_folder);
+
+	if (notification->old_backend != NULL)
+		name.backend = notification->old_backend;
+	return name;
+}
+
 void ocs_result_refuse(struct ocs_result *result, int code, const char *name, const char *format,
                        ...)
 {
+	char text[sizeof(result->refusal.text)];
 	va_list args;
 
 	result->status = OCS_STATUS_REFUSED;
 	result->queues = 0;
-	result->refusal.code = code;
-	result->refusal.name = name;
 	va_start(args, format);
-	if (vsnprintf(result->refusal.text, sizeof(result->refusal.text), format, args) < 0)
-		result->refusal.text[0] = '\0';
+	if (vsnprintf(text, sizeof(text), format, args) < 0)
+		text[0] = '\0';
 	va_end(args);
+	ocs_refuse(&result->refusal, code, name, "%s", text);
+}
+
+void ocs_result_refuse_memory(struct ocs_result *result)
+{
+	result->status = OCS_STATUS_REFUSED;
+	result->queues = 0;
+	ocs_refuse_memory(&result->refusal);
 }

@@ -24,6 +24,7 @@ struct ocs_notification {
 	const char *message_id;     /* NULL: about the folder */
 	const char *old_folder;     /* moved, copied; else NULL */
 	const char *old_message_id; /* moved, copied of a message; else NULL */
+	const char *old_backend;    /* moved, copied from another store; NULL: from this one */
 	const char *message_class;  /* NULL: IPM.Note */
 	const char *id;             /* sender's; NULL: none */
 	const char *guid;           /* which mail message_id names; NULL: not known */
@@ -36,6 +37,10 @@ struct ocs_notification {
 /* A folder of it (or above) as a user sees it; the strings stay the notification's. */
 struct ocs_folder_name ocs_notification_folder(const struct ocs_notification *notification,
                                                const char *user, const char *folder);
+
+/* The same for its old folder, which may be in another store. */
+struct ocs_folder_name ocs_notification_old_folder(const struct ocs_notification *notification,
+                                                   const char *user);
 
 enum ocs_status {
 	OCS_STATUS_QUEUED,
@@ -52,5 +57,6 @@ struct ocs_result {
 
 void ocs_result_refuse(struct ocs_result *result, int code, const char *name, const char *format,
                        ...) __attribute__((format(printf, 4, 5)));
+void ocs_result_refuse_memory(struct ocs_result *result);
 
 #endif

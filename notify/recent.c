@@ -108,12 +108,12 @@ int ocs_recent_open(const char *folder, struct ocs_recent **recent_r,
 
 	*recent_r = NULL;
 	if (recent == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	talloc_set_destructor(recent, recent_destroy);
 	recent->path = talloc_asprintf(recent, "%s/recent.log", folder);
 	recent->old_path = talloc_asprintf(recent, "%s/recent.old.log", folder);
 	if (recent->path == NULL || recent->old_path == NULL)
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 	if (recent->path == NULL || recent->old_path == NULL || load(recent, damage, error) != 0) {
 		talloc_free(recent);
 		return -1;
@@ -151,18 +151,24 @@ bool ocs_recent_done(struct ocs_recent *recent, const uint8_t id_hash[16], uint6
 	return done != NULL && within(done->at, now, window);
 }
 
-int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_t now,
-                   struct ocs_error *error)
+static int add_record(struct ocs_journal *journal, const uint8_t id_hash[16], uint64_t at,
+                      struct ocs_error *error)
 {
 	uint8_t record[RECORD_SIZE];
 
 	memcpy(record, id_hash, 16);
-	ocs_put64(record + 16, now);
-	if (ocs_journal_add(recent->journal, record, sizeof(record), error) != 0)
+	ocs_put64(record + 16, at);
+	return ocs_journal_add(journal, record, sizeof(record), error);
+}
+
+int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_t now,
+                   struct ocs_error *error)
+{
+	if (add_record(recent->journal, id_hash, now, error) != 0)
 		return -1;
 	if (recent->since == 0)
 		recent->since = now;
-	return remember(recent, id_hash, now) == 0 ? 0 : ocs_error_set(error, "out of memory");
+	return remember(recent, id_hash, now) == 0 ? 0 : ocs_error_memory(error);
 }
 
 /* The newer journal becomes the older one; what that held is out of the window. */
@@ -207,24 +213,25 @@ static int recent_ignore(void *arg, const uint8_t *data, size_t len)
 	return 0;
 }
 
+static int add_all(void *arg, struct ocs_journal *journal, struct ocs_error *error)
+{
+	const struct ocs_recent *recent = arg;
+	struct done *done, *next;
+
+	HASH_ITER(hh, recent->done, done, next)
+	{
+		if (add_record(journal, done->id_hash, done->at, error) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Everything into the newer journal; the older one is made so that it is there. */
 static int write_again(struct ocs_recent *recent)
 {
 	struct ocs_journal *older;
-	struct done *done, *next;
-	uint8_t record[RECORD_SIZE];
 
-	(void)ocs_journal_discard(recent->journal); /* the file is replaced */
-	HASH_ITER(hh, recent->done, done, next)
-	{
-		memcpy(record, done->id_hash, 16);
-		ocs_put64(record + 16, done->at);
-		if (ocs_journal_add(recent->journal, record, sizeof(record), NULL) != 0) {
-			(void)ocs_journal_discard(recent->journal);
-			return -1;
-		}
-	}
-	if (ocs_journal_restart(recent->journal, NULL) != 0)
+	if (ocs_journal_rewrite(recent->journal, add_all, recent, NULL) != 0)
 		return -1;
 	recent->since = recent->done != NULL ? recent->done->at : 0;
 	if (ocs_journal_open(recent->old_path, recent_ignore, NULL, &older, NULL, NULL) != 0)

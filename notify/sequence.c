@@ -53,7 +53,7 @@ int ocs_sequence_open(const char *folder, uint64_t at_least, struct ocs_sequence
 	*sequence_r = NULL;
 	if (sequence == NULL || path == NULL) {
 		talloc_free(sequence);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	if (ocs_journal_open(path, sequence_replay, sequence, &sequence->journal, NULL, error) !=
 	    0) {

@@ -113,7 +113,7 @@ static int register_push(struct ocsnotify_session *session, const struct consume
 
 /* What a MAPI server does in an idle call: 1 to go on, 0 when --count is reached, -1 on failure. */
 static int idle_call(struct ocsnotify *context, struct ocsnotify_session *session,
-                     const struct consumer_options *options, unsigned long *printed)
+                     const struct consumer_options *options, uint64_t *printed)
 {
 	struct ocsnotify_event event;
 	int ret;
@@ -140,7 +140,7 @@ static int ocsconsumer_run(struct ocsnotify *context, struct ocsnotify_session *
 	        {.fd = signals, .events = POLLIN},
 	};
 	uint64_t due = ocs_clock_ms() + options->idle_ms, now;
-	unsigned long printed = 0;
+	uint64_t printed = 0;
 	int ret;
 
 	for (;;) {
@@ -176,6 +176,17 @@ static int consume(struct ocsnotify *context, const struct consumer_options *opt
 	ret = ocsnotify_session_open(context, options->user, NULL, &session);
 	if (ret != OCSNOTIFY_OK)
 		return complain(context, "cannot open a session", ret);
+	/* A RopNotify has none. */
+	ret = ocsnotify_session_set_names(session, options->format != FORMAT_HEX);
+	if (ret != OCSNOTIFY_OK)
+		return complain(context, "cannot ask for names", ret);
+	for (size_t i = 0; i < options->n_stores; i++) {
+		const char *backend = options->stores[i];
+
+		ret = ocsnotify_session_map(session, backend, backend + strlen(backend) + 1);
+		if (ret != OCSNOTIFY_OK)
+			return complain(context, "cannot map a mail store", ret);
+	}
 	if (register_push(session, options) != 0 || subscribe(context, session, options) != 0)
 		return -1;
 	fputs("subscribed\n", stderr);

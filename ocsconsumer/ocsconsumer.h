@@ -18,9 +18,13 @@
 
 enum consumer_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_HEX };
 
+#define CONSUMER_STORES_MAX 64
+
 struct consumer_options {
 	const char *ini;
 	const char *user;
+	char *stores[CONSUMER_STORES_MAX]; /* BACKEND, and behind its NUL the backend user */
+	size_t n_stores;
 	uint64_t folder; /* 0: the whole store */
 	unsigned tables; /* bit 1 << enum ocs_table for each */
 	uint16_t types;  /* of the subscriptions that are not to a table */
@@ -29,7 +33,7 @@ struct consumer_options {
 	uint8_t context[OCS_PUSH_CONTEXT_MAX];
 	size_t context_len;
 	unsigned idle_ms;
-	unsigned long count; /* 0: no end */
+	uint64_t count; /* 0: no end */
 	enum consumer_format format;
 };
 

@@ -4,18 +4,18 @@
 #include "ocsconsumer/ocsconsumer.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/usage.h"
 #include "mqueue/name.h"
 #include "registry/match.h"
 
+#define PROGRAM     "ocsconsumer"
 #define DEFAULT_INI OCS_SYSCONFDIR "/ocsmanager.ini"
 
 /* What an Outlook client sends as its context is this long. */
@@ -41,6 +41,7 @@ static const char help[] =
         "                       0x80 search completed, 0x100 table modified.\n"
         "                       Default: all of the tables; without --table: the tables of the "
         "types\n"
+        "      --map BACKEND:USER  the user sees this mail store too; may be repeated\n"
         "      --push ADDR:PORT send the client's UDP datagram there ([ADDR]:PORT for IPv6)\n"
         "      --context HEX    what the datagram carries, 1 to 16 bytes (default: 8 random "
         "ones)\n"
@@ -59,6 +60,7 @@ enum long_option {
 	OPTION_FOLDER = 256,
 	OPTION_TABLE,
 	OPTION_TYPES,
+	OPTION_MAP,
 	OPTION_PUSH,
 	OPTION_CONTEXT,
 	OPTION_IDLE,
@@ -72,6 +74,7 @@ static const struct option long_options[] = {
         {"folder", required_argument, NULL, OPTION_FOLDER},
         {"table", required_argument, NULL, OPTION_TABLE},
         {"types", required_argument, NULL, OPTION_TYPES},
+        {"map", required_argument, NULL, OPTION_MAP},
         {"push", required_argument, NULL, OPTION_PUSH},
         {"context", required_argument, NULL, OPTION_CONTEXT},
         {"idle", required_argument, NULL, OPTION_IDLE},
@@ -82,27 +85,15 @@ static const struct option long_options[] = {
         {NULL, 0, NULL, 0},
 };
 
-static int bad(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int bad(const char *format, ...)
-{
-	va_list args;
-
-	fputs("ocsconsumer: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputs("\nTry `ocsconsumer --help`.\n", stderr);
-	return -1;
-}
-
 static int parse_table(const char *word, struct consumer_options *options)
 {
 	enum ocs_table table;
 
 	if (ocs_table_from_word(word, &table) != 0)
-		return bad("--table %s: not one of newmail, object, contents, hierarchy, search",
-		           word);
+		return ocs_usage_error(
+		        PROGRAM,
+		        "--table %s: not one of newmail, object, contents, hierarchy, search",
+		        word);
 	options->tables |= 1u << table;
 	return 0;
 }
@@ -117,16 +108,26 @@ static int parse_table(const char *word, struct consumer_options *options)
 
 static int parse_types(const char *word, struct consumer_options *options)
 {
-	unsigned long value;
-	char *end;
+	uint64_t value;
 
-	errno = 0;
-	value = strtoul(word, &end, 0);
-	if (errno != 0 || end == word || *end != '\0' || value == 0 || (value & ~TYPES) != 0 ||
-	    word[0] == '-')
-		return bad("--types %s: not a set of notification types (bits of 0x%lx)", word,
-		           TYPES);
+	if (!ocs_usage_number(word, 0, 1, TYPES, &value) || (value & ~TYPES) != 0)
+		return ocs_usage_error(
+		        PROGRAM, "--types %s: not a set of notification types (bits of 0x%lx)",
+		        word, TYPES);
 	options->types = (uint16_t)value;
+	return 0;
+}
+
+static int parse_map(char *word, struct consumer_options *options)
+{
+	char *colon = strchr(word, ':');
+
+	if (colon == NULL || colon == word || colon[1] == '\0')
+		return ocs_usage_error(PROGRAM, "--map %s: not BACKEND:USER", word);
+	if (options->n_stores == CONSUMER_STORES_MAX)
+		return ocs_usage_error(PROGRAM, "--map: more than %d", CONSUMER_STORES_MAX);
+	*colon = '\0';
+	options->stores[options->n_stores++] = word;
 	return 0;
 }
 
@@ -137,19 +138,16 @@ static int parse_push(const char *word, struct consumer_options *options)
 	const char *colon = strrchr(word, ':');
 	char host[INET6_ADDRSTRLEN];
 	bool bracketed = word[0] == '[';
-	unsigned long port = 0;
-	char *end = NULL;
+	uint64_t port;
 	size_t len;
 
 	if (colon != NULL) {
-		port = strtoul(colon + 1, &end, 10);
 		len = (size_t)(colon - word);
 		if (bracketed && len >= 2 && word[len - 1] == ']') {
 			word++;
 			len -= 2;
 		}
-		if (len < sizeof(host) && end != colon + 1 && *end == '\0' && port >= 1 &&
-		    port <= 65535 && colon[1] != '-' && colon[1] != '+') {
+		if (len < sizeof(host) && ocs_usage_number(colon + 1, 10, 1, 65535, &port)) {
 			memcpy(host, word, len);
 			host[len] = '\0';
 			options->has_push = true;
@@ -165,7 +163,8 @@ static int parse_push(const char *word, struct consumer_options *options)
 			}
 		}
 	}
-	return bad("--push: not an address and port, such as 127.0.0.1:4000 or [::1]:4000");
+	return ocs_usage_error(
+	        PROGRAM, "--push: not an address and port, such as 127.0.0.1:4000 or [::1]:4000");
 }
 
 static int parse_context(const char *word, struct consumer_options *options)
@@ -174,8 +173,8 @@ static int parse_context(const char *word, struct consumer_options *options)
 
 	if (len < 2 || len > 2 * sizeof(options->context) || len % 2 != 0 ||
 	    strspn(word, "0123456789abcdefABCDEF") != len)
-		return bad("--context %s: not 1 to %zu bytes in hex", word,
-		           sizeof(options->context));
+		return ocs_usage_error(PROGRAM, "--context %s: not 1 to %zu bytes in hex", word,
+		                       sizeof(options->context));
 	for (size_t i = 0; i < len; i += 2) {
 		char digits[3] = {word[i], word[i + 1], '\0'};
 
@@ -190,20 +189,19 @@ static int parse_idle(const char *word, struct consumer_options *options)
 	char *end;
 	double seconds = strtod(word, &end);
 
-	if (end == word || *end != '\0' || !(seconds >= 0.01 && seconds <= MAX_IDLE_S))
-		return bad("--idle %s: not a number of seconds from 0.01 to %d", word, MAX_IDLE_S);
+	if (word[0] < '0' || word[0] > '9' || *end != '\0' ||
+	    !(seconds >= 0.01 && seconds <= MAX_IDLE_S))
+		return ocs_usage_error(PROGRAM,
+		                       "--idle %s: not a number of seconds from 0.01 to %d", word,
+		                       MAX_IDLE_S);
 	options->idle_ms = (unsigned)(seconds * 1000);
 	return 0;
 }
 
 static int parse_count(const char *word, struct consumer_options *options)
 {
-	char *end;
-
-	errno = 0;
-	options->count = strtoul(word, &end, 10);
-	if (errno != 0 || end == word || *end != '\0' || options->count == 0 || word[0] == '-')
-		return bad("--count %s: not a number of events", word);
+	if (!ocs_usage_number(word, 10, 1, UINT64_MAX, &options->count))
+		return ocs_usage_error(PROGRAM, "--count %s: not a number of events", word);
 	return 0;
 }
 
@@ -216,7 +214,7 @@ static int parse_format(const char *word, struct consumer_options *options)
 	else if (strcmp(word, "hex") == 0)
 		options->format = FORMAT_HEX;
 	else
-		return bad("--format %s: not one of text, json, hex", word);
+		return ocs_usage_error(PROGRAM, "--format %s: not one of text, json, hex", word);
 	return 0;
 }
 
@@ -232,13 +230,17 @@ static int parse(int option, struct consumer_options *options)
 	case OPTION_FOLDER:
 		return ocs_folder_from_word(optarg, &options->folder) == 0
 		               ? 0
-		               : bad("--folder %s: must be 16 hex digits, not all 0, or "
-		                     "`store`",
-		                     optarg);
+		               : ocs_usage_error(
+		                         PROGRAM,
+		                         "--folder %s: must be 16 hex digits, not all 0, or "
+		                         "`store`",
+		                         optarg);
 	case OPTION_TABLE:
 		return parse_table(optarg, options);
 	case OPTION_TYPES:
 		return parse_types(optarg, options);
+	case OPTION_MAP:
+		return parse_map(optarg, options);
 	case OPTION_PUSH:
 		return parse_push(optarg, options);
 	case OPTION_CONTEXT:
@@ -250,27 +252,29 @@ static int parse(int option, struct consumer_options *options)
 	case OPTION_FORMAT:
 		return parse_format(optarg, options);
 	default:
-		fputs("Try `ocsconsumer --help`.\n", stderr);
-		return -1;
+		return ocs_usage_hint(PROGRAM);
 	}
 }
 
 static int complete(struct consumer_options *options)
 {
 	if (options->user == NULL)
-		return bad("-u USER is missing");
+		return ocs_usage_error(PROGRAM, "-u USER is missing");
 	if (options->tables == 0)
 		options->tables = options->types != 0 ? ocs_match_tables(options->types)
 		                                      : 1u << OCS_TABLE_NEWMAIL;
 	if (options->types == 0)
 		options->types = TYPES_GIVEN;
 	if ((ocs_match_tables(options->types) & options->tables) == 0)
-		return bad("--types 0x%x: no type belongs to the requested tables", options->types);
+		return ocs_usage_error(PROGRAM,
+		                       "--types 0x%x: no type belongs to the requested tables",
+		                       options->types);
 	if (options->context_len > 0 && !options->has_push)
-		return bad("--context means nothing without --push");
+		return ocs_usage_error(PROGRAM, "--context means nothing without --push");
 	if (options->context_len == 0) {
 		if (getrandom(options->context, DEFAULT_CONTEXT_LEN, 0) != DEFAULT_CONTEXT_LEN)
-			return bad("cannot get random bytes: give a --context");
+			return ocs_usage_error(PROGRAM,
+			                       "cannot get random bytes: give a --context");
 		options->context_len = DEFAULT_CONTEXT_LEN;
 	}
 	return 0;
@@ -294,6 +298,6 @@ int consumer_options(int argc, char **argv, struct consumer_options *options, in
 			return -1;
 	}
 	if (optind < argc)
-		return bad("unexpected argument '%s'", argv[optind]);
+		return ocs_usage_error(PROGRAM, "unexpected argument '%s'", argv[optind]);
 	return complete(options);
 }

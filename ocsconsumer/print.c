@@ -12,6 +12,9 @@
 #include <string.h>
 #include <time.h>
 
+#include <talloc.h>
+
+#include "mapistore/uri.h"
 #include "mqueue/name.h"
 
 #define RESPONSE_MAX 32768
@@ -108,6 +111,12 @@ static void print_text(const struct ocsnotify_event *event)
 		fputs(" id=", stdout);
 		print_hex(stdout, event->id_hash, sizeof(event->id_hash));
 	}
+	if (event->uri != NULL) {
+		char *uri = ocs_uri_show(NULL, event->uri);
+
+		printf(" uri=%s", uri != NULL ? uri : "?");
+		talloc_free(uri);
+	}
 	putchar('\n');
 }
 
@@ -126,6 +135,27 @@ static json_t *json_hash(const struct ocsnotify_event *event)
 	for (size_t i = 0; i < sizeof(event->id_hash); i++)
 		snprintf(hex + 2 * i, 3, "%02x", event->id_hash[i]);
 	return json_string(hex);
+}
+
+static json_t *json_text(const char *text)
+{
+	return text != NULL ? json_string(text) : json_null();
+}
+
+/* What the event's identifiers name. */
+static int set_names(json_t *object, const struct ocsnotify_event *event)
+{
+	char *uri = event->uri != NULL ? ocs_uri_show(NULL, event->uri) : NULL;
+	int ret = json_object_set_new(object, "backend", json_text(event->backend)) |
+	          json_object_set_new(object, "backend_user", json_text(event->backend_user)) |
+	          json_object_set_new(object, "folder", json_text(event->folder)) |
+	          json_object_set_new(object, "message", json_text(event->message)) |
+	          json_object_set_new(object, "old_folder", json_text(event->old_folder)) |
+	          json_object_set_new(object, "old_message", json_text(event->old_message)) |
+	          json_object_set_new(object, "uri", json_text(uri));
+
+	talloc_free(uri);
+	return ret;
 }
 
 static int print_json(const char *user, const struct ocsnotify_event *event)
@@ -162,7 +192,8 @@ static int print_json(const char *user, const struct ocsnotify_event *event)
 	    json_object_set_new(object, "handle", json_integer(event->handle)) != 0 ||
 	    json_object_set_new(object, "id", json_hash(event)) != 0 ||
 	    json_object_set_new(object, "sequence", json_integer((json_int_t)event->sequence)) !=
-	            0) {
+	            0 ||
+	    set_names(object, event) != 0) {
 		json_decref(object);
 		return -1;
 	}

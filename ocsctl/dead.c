@@ -6,12 +6,12 @@
  */
 #include "ocsctl/dead.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <talloc.h>
 
+#include "base/usage.h"
 #include "config/cluster.h"
 
 #define LISTED 20 /* unless --count says otherwise */
@@ -19,16 +19,11 @@
 /* 1 to OCSCTL_DEAD_HELD_MAX, or `all` where that is allowed (all may be NULL). */
 static bool parse_number(const char *text, uint64_t *number, bool *all)
 {
-	char *end;
-
 	if (all != NULL && strcmp(text, "all") == 0) {
 		*all = true;
 		return true;
 	}
-	errno = 0;
-	*number = strtoul(text, &end, 10);
-	return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && *number >= 1 &&
-	       *number <= OCSCTL_DEAD_HELD_MAX;
+	return ocs_usage_number(text, 10, 1, OCSCTL_DEAD_HELD_MAX, number);
 }
 
 static int dead_disconnect(struct ocsctl_dead *dead)

@@ -130,7 +130,7 @@ int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char
 	if (http->body == NULL)
 		http->body = talloc_zero_array(http, char, 1);
 	if (http->body == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	http->body[http->len] = '\0';
 	reply->body = http->body;
 	reply->len = http->len;

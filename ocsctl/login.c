@@ -41,7 +41,7 @@ static struct ocsctl_xml_reply *step(struct ocsctl_login *login, const void *mem
 	struct ocsctl_reply answer;
 
 	if (url == NULL || body == NULL) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	login->status = 0;
@@ -119,7 +119,7 @@ static char *scram_move(Gsasl_session *session, const void *mem_ctx, const char 
 	text = encode(mem_ctx, output != NULL ? output : "", output_len);
 	gsasl_free(output);
 	if (text == NULL)
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 	return text;
 }
 
@@ -269,7 +269,7 @@ static char *login_prepared(struct ocsctl_login *login, const void *mem_ctx,
 
 char *ocsctl_login(struct ocsctl_login *login, const void *mem_ctx, struct ocs_error *error)
 {
-	ocs_error_set(error, "out of memory");
+	ocs_error_memory(error);
 	/* The server prepares: it has the password itself. */
 	if (login->mechanism == mechanisms[PLAIN])
 		return login_plain(login, mem_ctx, error);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,13 @@ enum given {
 	OPTION_RETRY = 1 << 7,
 	OPTION_PURGE = 1 << 8,
 	OPTION_PASSWORD_FD = 1 << 9,
+	OPTION_YES = 1 << 10,
+	OPTION_EMPTY = 1 << 11,
+	OPTION_DRY_RUN = 1 << 12,
+	OPTION_LEAVE_OUT = 1 << 13,
+	OPTION_LIMIT = 1 << 14,
+	OPTION_AFTER = 1 << 15,
+	OPTION_DELETED = 1 << 16,
 };
 
 static const struct command {
@@ -86,6 +94,35 @@ static const struct command {
          "throws away what waits in a queue",
          "Empties the kernel queue and the spill list. Clients miss what was in them.",
          {"main"}},
+        {"whois",
+         ocsctl_whois,
+         0,
+         1,
+         1,
+         "ID",
+         "what a FID or MID names, or named, and its URI",
+         "ID is 16 hexadecimal digits, as everything here prints it, `0x` and hexadecimal digits, "
+         "or\n"
+         "a decimal number. What was deleted is known as that. A password in the URI is shown as\n"
+         "***. Exit status 1 if the identifier is not known.",
+         {"main"}},
+        {"search",
+         ocsctl_search,
+         OPTION_USER | OPTION_LIMIT | OPTION_AFTER | OPTION_DELETED,
+         1,
+         1,
+         "PATTERN [OPTIONS]",
+         "folders and messages whose URI matches",
+         "In PATTERN `*` is any run of characters: 'sogo://jdoe:*', '*17.eml', '*INBOX*report*'.\n"
+         "URIs are as whois shows them; case counts.\n"
+         "  --user NAME     what this groupware user sees only\n"
+         "  --deleted       what is known as deleted too\n"
+         "  --limit N       that many instead of 100\n"
+         "  --after CURSOR  goes on where an earlier search stopped, which said CURSOR\n"
+         "Fast for what has three characters in a row of a user, folder or message id, or its "
+         "first\n"
+         "or last two; else all names are gone through.",
+         {"main"}},
         {"dead",
          ocsctl_dead,
          OPTION_COUNT | OPTION_RETRY | OPTION_PURGE,
@@ -99,6 +136,68 @@ static const struct command {
          "                 What a broker user sent then counts as sent by the one in the ini.\n"
          "  --purge N|all  throws message N of the list, or all, away",
          {"main", "rabbitmq"}},
+        {"users",
+         ocsctl_users,
+         0,
+         0,
+         0,
+         "",
+         "the groupware users who have folders, sessions or something waiting",
+         "FOLDERS is how many of theirs have an identifier.",
+         {"main", "users"}},
+        {"user",
+         ocsctl_user,
+         0,
+         1,
+         1,
+         "NAME",
+         "one of them: whose folders they see, sessions, what waits",
+         "BACKEND USER `*` is any. KNOWN BY is the line of the user map or the database that says "
+         "so, or\n"
+         "the index, which has folders of them. Exit status 1 if the user is known nowhere.",
+         {"main", "users"}},
+        {"folders",
+         ocsctl_folders,
+         0,
+         1,
+         1,
+         "USER",
+         "their folders: FID, names, URI",
+         "A password in a URI is shown as ***.",
+         {"main", "users"}},
+        {"index",
+         ocsctl_index,
+         OPTION_YES | OPTION_EMPTY | OPTION_DRY_RUN | OPTION_LEAVE_OUT | OPTION_USER,
+         1,
+         2,
+         "check|export|import|restore|adopt|rebuild ...",
+         "checks, copies and mends the index of identifiers",
+         "check                looks whether all of it fits together, also while the daemon runs; "
+         "says\n"
+         "                     what is wrong with which record. Exit status 1 if anything is\n"
+         "export [FILE|-]      writes it as text, as it is at one moment, also while the daemon "
+         "runs\n"
+         "import FILE          takes in such a text, or a user's indexing.tdb of OpenChange: all "
+         "of it,\n"
+         "                     or nothing if one record contradicts what is there\n"
+         "  --dry-run          says what it would do\n"
+         "  --user NAME        whose indexing.tdb it is (default: as its folder is called)\n"
+         "  --leave-out        without what no [backend:NAME] uri reads (calendars, for "
+         "example)\n"
+         "restore FILE|FOLDER  puts a backup of index.tdb, or of it and all that follow it "
+         "(index.1.tdb\n"
+         "                     ...) in a folder, in place. It is checked first; what was there "
+         "is kept as\n"
+         "                     NAME.before-TIME. Identifiers go on above all that were given.\n"
+         "restore --empty      starts with an empty index: clients see all folders as new ones\n"
+         "adopt [--yes]        goes on with a registry that another machine or folder used. "
+         "Only if no\n"
+         "                     daemon goes on with the original: asks first, but for --yes\n"
+         "rebuild              makes anew what searches need, from the records; while the "
+         "daemon runs too\n"
+         "import, restore and adopt: with daemon and MAPI servers stopped, as root or as the "
+         "daemon's user.",
+         {"main", "users"}},
         {"passwd",
          ocsctl_passwd,
          OPTION_SCHEME,
@@ -115,6 +214,16 @@ static const struct command {
          "for the ini are printed. The daemon takes it over at its next SIGHUP.\n"
          "A password that no client could prepare for a login (SASLprep, RFC 4013) is refused.",
          {"main", "auth:file"}},
+        {"reload",
+         ocsctl_reload,
+         0,
+         0,
+         0,
+         "",
+         "has the daemon read its ini, accounts and users again",
+         "As SIGHUP does, and says what came of it: everything is taken over, or, where anything\n"
+         "is wrong, nothing, with file and line of each mistake and exit status 1.",
+         {"main"}},
         {"notify",
          ocsctl_notify,
          OPTION_USER | OPTION_PASSWORD_FILE | OPTION_PASSWORD_FD | OPTION_URL | OPTION_MECHANISM,
@@ -204,25 +313,64 @@ static int ocsctl_run(struct ocsctl *ctl, unsigned given, bool help)
 	return command->run(ctl);
 }
 
+/* What comes after the command or before it: which member of struct ocsctl it sets, to its argument
+ * or to true. */
+static const struct {
+	const char *name;
+	unsigned given; /* 0: with any command */
+	bool has_argument;
+	size_t member;
+} words[] = {
+        {"json", 0, false, offsetof(struct ocsctl, json)},
+        {"take", OPTION_TAKE, false, offsetof(struct ocsctl, take)},
+        {"scheme", OPTION_SCHEME, true, offsetof(struct ocsctl, scheme)},
+        {"user", OPTION_USER, true, offsetof(struct ocsctl, user)},
+        {"password-file", OPTION_PASSWORD_FILE, true, offsetof(struct ocsctl, password_file)},
+        {"password-fd", OPTION_PASSWORD_FD, true, offsetof(struct ocsctl, password_fd)},
+        {"url", OPTION_URL, true, offsetof(struct ocsctl, url)},
+        {"mechanism", OPTION_MECHANISM, true, offsetof(struct ocsctl, mechanism)},
+        {"count", OPTION_COUNT, true, offsetof(struct ocsctl, count)},
+        {"retry", OPTION_RETRY, true, offsetof(struct ocsctl, retry)},
+        {"purge", OPTION_PURGE, true, offsetof(struct ocsctl, purge)},
+        {"yes", OPTION_YES, false, offsetof(struct ocsctl, yes)},
+        {"empty", OPTION_EMPTY, false, offsetof(struct ocsctl, empty)},
+        {"dry-run", OPTION_DRY_RUN, false, offsetof(struct ocsctl, dry_run)},
+        {"leave-out", OPTION_LEAVE_OUT, false, offsetof(struct ocsctl, leave_out)},
+        {"limit", OPTION_LIMIT, true, offsetof(struct ocsctl, limit)},
+        {"after", OPTION_AFTER, true, offsetof(struct ocsctl, after)},
+        {"deleted", OPTION_DELETED, false, offsetof(struct ocsctl, deleted)},
+};
+#define WORDS      (sizeof(words) / sizeof(words[0]))
+#define WORD_FIRST 256 /* what getopt_long() says for the first of them: no letter */
+
+static void make_options(struct option options[WORDS + 4])
+{
+	static const struct option others[] = {{"config", required_argument, NULL, 'c'},
+	                                       {"help", no_argument, NULL, 'h'},
+	                                       {"version", no_argument, NULL, 'V'},
+	                                       {NULL, 0, NULL, 0}};
+
+	for (size_t i = 0; i < WORDS; i++)
+		options[i] = (struct option){
+		        words[i].name, words[i].has_argument ? required_argument : no_argument,
+		        NULL, WORD_FIRST + (int)i};
+	memcpy(options + WORDS, others, sizeof(others));
+}
+
+static void take_word(struct ocsctl *ctl, size_t n, const char *argument, unsigned *given)
+{
+	char *member = (char *)ctl + words[n].member;
+
+	if (words[n].has_argument)
+		*(const char **)(void *)member = argument;
+	else
+		*(bool *)(void *)member = true;
+	*given |= words[n].given;
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-	        {"config", required_argument, NULL, 'c'},
-	        {"json", no_argument, NULL, 'j'},
-	        {"help", no_argument, NULL, 'h'},
-	        {"version", no_argument, NULL, 'V'},
-	        {"take", no_argument, NULL, 't'},
-	        {"scheme", required_argument, NULL, 's'},
-	        {"user", required_argument, NULL, 'u'},
-	        {"password-file", required_argument, NULL, 'p'},
-	        {"password-fd", required_argument, NULL, 'f'},
-	        {"url", required_argument, NULL, 'U'},
-	        {"mechanism", required_argument, NULL, 'm'},
-	        {"count", required_argument, NULL, 'n'},
-	        {"retry", required_argument, NULL, 'r'},
-	        {"purge", required_argument, NULL, 'x'},
-	        {NULL, 0, NULL, 0},
-	};
+	struct option options[WORDS + 4];
 	struct ocsctl *ctl = talloc_zero(NULL, struct ocsctl);
 	unsigned given = 0;
 	bool help = false;
@@ -231,13 +379,11 @@ int main(int argc, char **argv)
 	if (ctl == NULL)
 		return OCSCTL_FAILED;
 	ctl->ini = DEFAULT_INI;
+	make_options(options);
 	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			ctl->ini = optarg;
-			break;
-		case 'j':
-			ctl->json = true;
 			break;
 		case 'h':
 			help = true;
@@ -246,50 +392,12 @@ int main(int argc, char **argv)
 			puts("ocsctl " OCS_VERSION);
 			talloc_free(ctl);
 			return OCSCTL_OK;
-		case 't':
-			ctl->take = true;
-			given |= OPTION_TAKE;
-			break;
-		case 's':
-			ctl->scheme = optarg;
-			given |= OPTION_SCHEME;
-			break;
-		case 'u':
-			ctl->user = optarg;
-			given |= OPTION_USER;
-			break;
-		case 'p':
-			ctl->password_file = optarg;
-			given |= OPTION_PASSWORD_FILE;
-			break;
-		case 'f':
-			ctl->password_fd = optarg;
-			given |= OPTION_PASSWORD_FD;
-			break;
-		case 'U':
-			ctl->url = optarg;
-			given |= OPTION_URL;
-			break;
-		case 'm':
-			ctl->mechanism = optarg;
-			given |= OPTION_MECHANISM;
-			break;
-		case 'n':
-			ctl->count = optarg;
-			given |= OPTION_COUNT;
-			break;
-		case 'r':
-			ctl->retry = optarg;
-			given |= OPTION_RETRY;
-			break;
-		case 'x':
-			ctl->purge = optarg;
-			given |= OPTION_PURGE;
-			break;
-		default:
+		case '?':
 			talloc_free(ctl);
 			fputs("ocsctl: `ocsctl --help` lists commands and options\n", stderr);
 			return OCSCTL_USAGE;
+		default:
+			take_word(ctl, (size_t)(option - WORD_FIRST), optarg, &given);
 		}
 	}
 	ctl->n_operands = argc - optind;

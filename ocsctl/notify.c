@@ -184,7 +184,7 @@ static int post(struct job *job, const struct item *items, size_t n)
 		char *body = make_body(job, mem_ctx, items, n);
 
 		if (body == NULL) {
-			ocs_error_set(&error, "out of memory");
+			ocs_error_memory(&error);
 			break;
 		}
 		if (ocsctl_http_request(job->login.http, "PUT", job->url, body, strlen(body),

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "base/fold.h"
 #include "base/error.h"
 
 enum ocsctl_exit { OCSCTL_OK = 0, OCSCTL_FAILED = 1, OCSCTL_USAGE = 2 };
@@ -24,9 +25,9 @@ struct ocsctl {
 	const char *const *needs;        /* sections of the ini that the command works with */
 	const char *unseen;              /* why the registry could not be read; NULL: it was, or is
 	                                    not there yet */
-	bool json, take;
+	bool json, take, yes, empty, dry_run, leave_out, deleted;
 	const char *scheme, *user, *password_file, *password_fd, *url, *mechanism, *count, *retry,
-	        *purge;
+	        *purge, *limit, *after;
 	int n_operands;
 	char **operands;
 };
@@ -55,9 +56,31 @@ int ocsctl_queues(struct ocsctl *ctl);
 int ocsctl_sessions(struct ocsctl *ctl);
 int ocsctl_peek(struct ocsctl *ctl);
 int ocsctl_purge(struct ocsctl *ctl);
+int ocsctl_whois(struct ocsctl *ctl);
+int ocsctl_search(struct ocsctl *ctl);
 int ocsctl_dead(struct ocsctl *ctl);
 int ocsctl_passwd(struct ocsctl *ctl);
+int ocsctl_reload(struct ocsctl *ctl);
 int ocsctl_notify(struct ocsctl *ctl);
+int ocsctl_index(struct ocsctl *ctl);
+int ocsctl_index_check(struct ocsctl *ctl);
+int ocsctl_index_export(struct ocsctl *ctl);
+int ocsctl_index_import(struct ocsctl *ctl);
+int ocsctl_users(struct ocsctl *ctl);
+int ocsctl_user(struct ocsctl *ctl);
+int ocsctl_folders(struct ocsctl *ctl);
+
+/* How far a long one is, on a terminal: "WHAT: 12345", over and over in one line of stderr; done:
+ * that line is cleared. */
+void ocsctl_progress(const char *what, uint64_t n);
+void ocsctl_progress_done(void);
+
+/* The lock of the registry folder, which a daemon has while it runs: its descriptor; -1 after
+ * saying who has it. */
+int ocsctl_lock_registry(struct ocsctl *ctl);
+/* The rule for names, as the daemon takes it from the ini. */
+void ocsctl_name_rule(const struct ocs_config *config, struct ocs_name_rule *out);
+int ocsctl_index_rebuild(struct ocsctl *ctl); /* a part of it */
 
 /* ---- tables for people: table.c ---- */
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <talloc.h>
 
@@ -115,4 +116,31 @@ char *ocsctl_time(const void *mem_ctx, uint64_t microseconds)
 	    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
 		return talloc_asprintf(mem_ctx, "%" PRIu64, microseconds);
 	return talloc_asprintf(mem_ctx, "%s.%06uZ", text, (unsigned)(microseconds % 1000000));
+}
+
+/* Ten times a second is enough for people. */
+void ocsctl_progress(const char *what, uint64_t n)
+{
+	static struct timespec last;
+	struct timespec now;
+
+	if (!isatty(STDERR_FILENO) || clock_gettime(CLOCK_MONOTONIC, &now) != 0 ||
+	    (now.tv_sec - last.tv_sec) * 10 + (now.tv_nsec - last.tv_nsec) / 100000000 < 1)
+		return;
+	last = now;
+	fprintf(stderr, "\r%s: %" PRIu64, what, n);
+}
+
+void ocsctl_progress_done(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
+void ocsctl_name_rule(const struct ocs_config *config, struct ocs_name_rule *out)
+{
+	*out = (struct ocs_name_rule){.fold = config->main.name_case == OCS_CONFIG_CASE_FOLD};
+	/* The daemon refuses a longer one. */
+	if (config->users.domains != NULL)
+		snprintf(out->domains, sizeof(out->domains), "%s", config->users.domains);
 }

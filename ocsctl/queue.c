@@ -100,6 +100,7 @@ static long take_all(const struct ocsctl_queue *queue, take_fn *take, void *arg)
 
 struct listing {
 	const void *mem_ctx;
+	struct ocsctl_names *names;
 	const char *source;
 	struct ocsctl_table *table; /* or */
 	json_t *list;
@@ -115,7 +116,8 @@ static char *hex(const void *mem_ctx, const uint8_t *bytes, size_t len)
 	return text;
 }
 
-static json_t *entry_json(const void *mem_ctx, const char *source, const struct ocs_entry *entry)
+static json_t *entry_json(const void *mem_ctx, const char *source, const struct ocs_entry *entry,
+                          const char *uri)
 {
 	json_t *object = json_pack(
 	        "{s:s, s:s, s:s, s:I, s:i, s:i, s:o, s:o, s:o, s:o, s:o}", "in", source, "time",
@@ -135,6 +137,7 @@ static json_t *entry_json(const void *mem_ctx, const char *source, const struct 
 	json_object_set_new(object, "message_class", json_string(entry->message_class));
 	json_object_set_new(object, "id",
 	                    json_string(hex(mem_ctx, entry->id_hash, sizeof(entry->id_hash))));
+	json_object_set_new(object, "uri", uri != NULL ? json_string(uri) : json_null());
 	return object;
 }
 
@@ -143,13 +146,16 @@ static void queue_list_entry(const uint8_t *data, size_t len, void *arg)
 	struct listing *listing = arg;
 	const void *mem_ctx = listing->mem_ctx;
 	struct ocs_entry entry;
+	const char *uri;
 
 	if (ocs_entry_decode(data, len, &entry) < 0) {
 		listing->damaged++;
 		return;
 	}
+	uri = ocsctl_names_uri(listing->names, mem_ctx, entry.mid, entry.fid);
 	if (listing->list != NULL) {
-		json_array_append_new(listing->list, entry_json(mem_ctx, listing->source, &entry));
+		json_array_append_new(listing->list,
+		                      entry_json(mem_ctx, listing->source, &entry, uri));
 		return;
 	}
 	ocsctl_table_row(listing->table, listing->source, ocsctl_time(mem_ctx, entry.accepted_at),
@@ -164,7 +170,7 @@ static void queue_list_entry(const uint8_t *data, size_t len, void *arg)
 	                 (entry.flags & OCSNOTIFY_FLAG_UNREAD) != 0
 	                         ? talloc_asprintf(mem_ctx, "%u", entry.unread)
 	                         : "-",
-	                 entry.message_class);
+	                 entry.message_class, uri != NULL ? uri : "-");
 }
 
 static int queue_list_spilled(const uint8_t *data, size_t len, void *arg)
@@ -177,8 +183,11 @@ static void print_attributes(const struct ocsctl_view *view, const struct ocsctl
 {
 	printf("queue   %s\nuser    ", queue->r->name);
 	ocsctl_print_safe(queue->user != NULL ? ocsctl_name(view, queue->user) : "?");
-	printf("\nfolder  %s\ntable   %s\nowner   %s\n", ocsctl_folder_text(view, queue->r->folder),
-	       ocs_table_word(queue->r->table), ocsctl_owner_text(view, queue->owner));
+	printf("\nfolder  %s\n", ocsctl_folder_text(view, queue->r->folder));
+	if (queue->uri != NULL)
+		printf("uri     %s\n", queue->uri);
+	printf("table   %s\nowner   %s\n", ocs_table_word(queue->r->table),
+	       ocsctl_owner_text(view, queue->owner));
 	if (queue->r->spill_only)
 		puts("kernel  none: the kernel gave no queue, the spill list alone serves it");
 	else if (queue->kernel_error != 0)
@@ -211,8 +220,8 @@ static int may_take(const struct ocsctl_queue *queue)
 int ocsctl_peek(struct ocsctl *ctl)
 {
 	static const char *const heads[] = {"IN",  "TIME",   "CATEGORY", "FLAGS", ">EVENT", "FID",
-	                                    "MID", ">TOTAL", ">UNREAD",  "CLASS", NULL};
-	struct ocsctl_view *view = ocsctl_view_load(ctl);
+	                                    "MID", ">TOTAL", ">UNREAD",  "CLASS", "URI",    NULL};
+	struct ocsctl_view *view = ocsctl_view_load(ctl, true);
 	struct listing listing = {.mem_ctx = view, .source = "spill"};
 	struct ocsctl_queue *queue;
 	struct ocs_error error;
@@ -223,6 +232,7 @@ int ocsctl_peek(struct ocsctl *ctl)
 	queue = view != NULL ? find_queue(ctl, view) : NULL;
 	if (queue == NULL || (ctl->take && may_take(queue) < 0))
 		return OCSCTL_FAILED;
+	listing.names = view->names;
 	if (ctl->json) {
 		result = ocsctl_queue_json(queue);
 		listing.list = json_array();
@@ -239,8 +249,8 @@ int ocsctl_peek(struct ocsctl *ctl)
 		listing.source = "spill";
 	}
 	if (queue->r->id != 0 &&
-	    ocs_registry_spill_each(view->registry, queue->r->id, queue_list_spilled, &listing,
-	                            &error) != OCS_STORE_OK) {
+	    ocs_registry_spill_each(view->registry, queue->r->context, queue->r->id,
+	                            queue_list_spilled, &listing, &error) != OCS_STORE_OK) {
 		ocsctl_error("%s", error.text);
 		status = OCSCTL_FAILED;
 	}
@@ -286,36 +296,31 @@ static int drain(const struct ocsctl_queue *queue, uint64_t *n, struct ocs_error
 }
 
 /* As a consumer does it: the daemon sends to the kernel's queue again only once the spill list is
- * seen to be empty, so both are emptied inside one transaction. */
-static int purge(struct ocs_registry *registry, const struct ocsctl_queue *queue,
+ * read, so what the queue holds when there is one is older. */
+static int purge(const struct ocs_registry *registry, const struct ocsctl_queue *queue,
                  uint64_t *kernel_r, uint64_t *spill_r, struct ocs_error *error)
 {
+	uint64_t context = queue->r->context, id = queue->r->id;
 	struct ocs_spill_state spill;
 
 	if (drain(queue, kernel_r, error) < 0)
 		return -1;
-	if (queue->r->id == 0)
+	if (id == 0)
 		return 0;
-	if (ocs_registry_begin(registry, error) != OCS_STORE_OK)
+	if (ocs_registry_spill_state(registry, context, id, &spill, error) != OCS_STORE_OK)
 		return -1;
+	if (spill.count == 0)
+		return 0;
 	if (drain(queue, kernel_r, error) < 0 ||
-	    ocs_registry_spill_state(registry, queue->r->id, &spill, error) != OCS_STORE_OK ||
-	    (spill.count > 0 &&
-	     ocs_registry_spill_clear(registry, queue->r->id, error) != OCS_STORE_OK)) {
-		ocs_registry_cancel(registry);
+	    ocs_registry_spill_clear(registry, context, id, error) != OCS_STORE_OK)
 		return -1;
-	}
-	if (spill.count == 0) {
-		ocs_registry_cancel(registry);
-		return 0;
-	}
 	*spill_r = spill.count;
-	return ocs_registry_commit(registry, false, error) == OCS_STORE_OK ? 0 : -1;
+	return 0;
 }
 
 int ocsctl_purge(struct ocsctl *ctl)
 {
-	struct ocsctl_view *view = ocsctl_view_load(ctl);
+	struct ocsctl_view *view = ocsctl_view_load(ctl, false);
 	uint64_t kernel = 0, spill = 0;
 	struct ocsctl_queue *queue;
 	struct ocs_error error;

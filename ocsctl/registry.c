@@ -77,7 +77,7 @@ static enum ocsctl_owner ask_socket(struct ocs_registry *registry, uint64_t cont
 	return state;
 }
 
-static const struct ocsctl_context *find_context(const struct ocsctl_view *view, uint64_t id)
+const struct ocsctl_context *ocsctl_context_of(const struct ocsctl_view *view, uint64_t id)
 {
 	for (size_t i = 0; i < view->n_contexts; i++)
 		if (view->contexts[i].r.id == id)
@@ -94,7 +94,7 @@ static int load_contexts(struct ocsctl_view *view, struct ocs_error *error)
 		return -1;
 	view->contexts = talloc_zero_array(view, struct ocsctl_context, view->n_contexts);
 	if (view->contexts == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	for (size_t i = 0; i < view->n_contexts; i++) {
 		view->contexts[i].r = list[i];
 		view->contexts[i].state = ask_socket(view->registry, list[i].id);
@@ -146,18 +146,22 @@ static int load_queues(struct ocsctl_view *view, struct ocs_error *error)
 		total += users[i]->n_queues;
 	view->queues = talloc_zero_array(view, struct ocsctl_queue, total);
 	if (view->queues == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	for (size_t i = 0; i < n_users; i++) {
 		for (size_t j = 0; j < users[i]->n_queues; j++) {
 			struct ocsctl_queue *queue = &view->queues[view->n_queues++];
 
 			queue->r = &users[i]->queues[j];
 			queue->user = users[i]->user;
-			queue->owner = find_context(view, queue->r->context);
+			queue->owner = ocsctl_context_of(view, queue->r->context);
+			if (queue->r->folder != OCS_FOLDER_STORE)
+				queue->uri =
+				        ocsctl_names_uri(view->names, view, 0, queue->r->folder);
 			queue->kernel_error = queue->r->spill_only
 			                              ? -ENOENT
 			                              : kernel_state(queue, &queue->kernel);
-			if (ocs_registry_spill_state(view->registry, queue->r->id, &queue->spill,
+			if (ocs_registry_spill_state(view->registry, queue->r->context,
+			                             queue->r->id, &queue->spill,
 			                             error) != OCS_STORE_OK)
 				return -1;
 		}
@@ -165,13 +169,17 @@ static int load_queues(struct ocsctl_view *view, struct ocs_error *error)
 	return 0;
 }
 
-struct ocsctl_view *ocsctl_view_load(struct ocsctl *ctl)
+struct ocsctl_view *ocsctl_view_load(struct ocsctl *ctl, bool named)
 {
 	struct ocsctl_view *view = talloc_zero(ctl, struct ocsctl_view);
-	struct ocs_error error = {"out of memory"};
+	struct ocs_error error, unnamed;
 
+	ocs_error_memory(&error); /* unless something else is said */
 	if (view == NULL || ocsctl_registry_open(ctl, &view->registry) < 0)
 		return NULL;
+	/* Without them everything else is shown all the same. */
+	if (named)
+		view->names = ocsctl_names_open(ctl, view->registry, &unnamed);
 	if (load_contexts(view, &error) < 0 ||
 	    ocs_registry_session_list(view->registry, view, &view->sessions, &view->n_sessions,
 	                              &error) != OCS_STORE_OK ||
@@ -238,15 +246,16 @@ json_t *ocsctl_queue_json(const struct ocsctl_queue *queue)
 		        json_pack("{s:I, s:I, s:I}", "messages", (json_int_t)queue->kernel.messages,
 		                  "max_messages", (json_int_t)queue->kernel.max_messages,
 		                  "message_size", (json_int_t)queue->kernel.message_size);
-	return json_pack("{s:s, s:o, s:o, s:s, s:o, s:i, s:s, s:o, s:o, s:{s:I, s:I, s:b}}",
-	                 "queue", queue->r->name, "user", ocsctl_json_text(queue->user), "folder",
-	                 folder_json(queue->r->folder), "table", ocs_table_word(queue->r->table),
-	                 "session", ocsctl_json_id(queue->r->session), "pid",
-	                 queue->owner != NULL ? (int)queue->owner->r.pid : 0, "owner",
-	                 owner_word(queue->owner), "kernel", kernel, "kernel_error", error, "spill",
-	                 "entries", (json_int_t)queue->spill.count, "dropped",
-	                 (json_int_t)queue->spill.dropped, "collapsed",
-	                 (int)queue->spill.collapsed);
+	return json_pack(
+	        "{s:s, s:o, s:o, s:o, s:s, s:o, s:i, s:s, s:o, s:o, s:{s:I, s:I, s:b}}", "queue",
+	        queue->r->name, "user", ocsctl_json_text(queue->user), "folder",
+	        folder_json(queue->r->folder), "uri",
+	        queue->uri != NULL ? json_string(queue->uri) : json_null(), "table",
+	        ocs_table_word(queue->r->table), "session", ocsctl_json_id(queue->r->session),
+	        "pid", queue->owner != NULL ? (int)queue->owner->r.pid : 0, "owner",
+	        owner_word(queue->owner), "kernel", kernel, "kernel_error", error, "spill",
+	        "entries", (json_int_t)queue->spill.count, "dropped",
+	        (json_int_t)queue->spill.dropped, "collapsed", (int)queue->spill.collapsed);
 }
 
 static const char *kernel_text(const void *mem_ctx, const struct ocsctl_queue *queue)
@@ -263,7 +272,7 @@ int ocsctl_queues(struct ocsctl *ctl)
 {
 	static const char *const heads[] = {"QUEUE", ">KERNEL", ">SPILLED", ">DROPPED",
 	                                    "OWNER", "USER",    NULL};
-	struct ocsctl_view *view = ocsctl_view_load(ctl);
+	struct ocsctl_view *view = ocsctl_view_load(ctl, ctl->json);
 	struct ocsctl_table *table;
 
 	if (view == NULL)
@@ -336,10 +345,10 @@ static struct session_sums sum_up(const struct ocsctl_view *view, uint64_t sessi
 	return sums;
 }
 
-static json_t *session_json(const void *mem_ctx, const struct ocsctl_view *view,
+json_t *ocsctl_session_json(const void *mem_ctx, const struct ocsctl_view *view,
                             const struct ocs_registry_session *session)
 {
-	const struct ocsctl_context *owner = find_context(view, session->context);
+	const struct ocsctl_context *owner = ocsctl_context_of(view, session->context);
 	struct session_sums sums = sum_up(view, session->id);
 	const char *push = push_address(mem_ctx, &session->push);
 
@@ -357,7 +366,7 @@ int ocsctl_sessions(struct ocsctl *ctl)
 {
 	static const char *const heads[] = {"SESSION",  "OPENED", "OWNER", ">QUEUES",
 	                                    ">PENDING", "PUSH",   "USER",  NULL};
-	struct ocsctl_view *view = ocsctl_view_load(ctl);
+	struct ocsctl_view *view = ocsctl_view_load(ctl, false);
 	struct ocsctl_table *table;
 
 	if (view == NULL)
@@ -366,7 +375,8 @@ int ocsctl_sessions(struct ocsctl *ctl)
 		json_t *list = json_array();
 
 		for (size_t i = 0; i < view->n_sessions; i++)
-			json_array_append_new(list, session_json(view, view, &view->sessions[i]));
+			json_array_append_new(list,
+			                      ocsctl_session_json(view, view, &view->sessions[i]));
 		return ocsctl_print_json(list);
 	}
 	table = ocsctl_table_new(view, heads);
@@ -377,7 +387,7 @@ int ocsctl_sessions(struct ocsctl *ctl)
 
 		ocsctl_table_row(table, talloc_asprintf(view, "%016" PRIx64, session->id),
 		                 ocsctl_time(view, session->opened),
-		                 ocsctl_owner_text(view, find_context(view, session->context)),
+		                 ocsctl_owner_text(view, ocsctl_context_of(view, session->context)),
 		                 talloc_asprintf(view, "%zu", sums.queues),
 		                 sums.unseen ? "?"
 		                             : talloc_asprintf(view, "%" PRIu64, sums.pending),

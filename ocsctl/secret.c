@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/private_file.h"
+#include "base/usage.h"
 
 static volatile sig_atomic_t caught;
 
@@ -192,15 +193,14 @@ int ocsctl_read_password_file(const char *path, char out[OCSCTL_PASSWORD_MAX + 1
 int ocsctl_read_password_fd(const char *text, char out[OCSCTL_PASSWORD_MAX + 1])
 {
 	const char *fault;
-	char *end;
-	long fd = strtol(text, &end, 10);
+	uint64_t fd;
 
-	if (end == text || *end != '\0' || fd < 0 || fd > INT_MAX) {
+	if (!ocs_usage_number(text, 10, 0, INT_MAX, &fd)) {
 		ocsctl_error("--password-fd: '%s' is not the number of an open file", text);
 		return -1;
 	}
 	fault = read_line((int)fd, out);
 	if (fault != NULL)
-		ocsctl_error("--password-fd %ld: %s", fd, fault);
+		ocsctl_error("--password-fd %s: %s", text, fault);
 	return fault == NULL ? 0 : -1;
 }

@@ -428,7 +428,7 @@ static void print_text(struct ocsctl *ctl, const struct facts *facts)
 int ocsctl_status(struct ocsctl *ctl)
 {
 	struct facts facts = {0};
-	struct ocsctl_view *view = ocsctl_view_load(ctl);
+	struct ocsctl_view *view = ocsctl_view_load(ctl, false);
 	int status = OCSCTL_OK;
 
 	/* Without a registry the rest is still worth knowing. */

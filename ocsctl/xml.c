@@ -32,7 +32,7 @@ static xmlDoc *parse(const char *data, size_t len, struct ocs_error *error)
 	}
 	context = xmlNewParserCtxt();
 	if (context == NULL) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	document = xmlCtxtReadMemory(context, data, (int)len, NULL, NULL,
@@ -144,7 +144,7 @@ int ocsctl_xml_read(const void *mem_ctx, const char *data, size_t len,
 				ret = add_notification(mem_ctx, node, list_r, n_r);
 	}
 	if (ret < 0)
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 	else if (*n_r == 0)
 		ret = ocs_error_set(error, "holds no <" NOTIFICATION ">, alone or in <" ROOT ">");
 	xmlFreeDoc(document);

@@ -239,7 +239,7 @@ static void check_database(struct ocs_check *check, const char *name, const char
 static void check_registry_files(struct ocs_check *check)
 {
 	static const char *const names[] = {"registry.tdb", "index.tdb", "ocsmanager.lock",
-	                                    "private"};
+	                                    "private", "messages"}; /* the last two the daemon's */
 	const char *folder = check->config->main.registry;
 	struct ocs_error error;
 	char path[PATH_MAX];
@@ -253,7 +253,7 @@ static void check_registry_files(struct ocs_check *check)
 		if (!may(path, R_OK | W_OK) && errno != ENOENT)
 			ocs_check_report(check, LOG_ERR, "main", "registry", "%s: %s", path,
 			                 strerror(errno));
-		else if (i == 3 && stat(path, &st) == 0 && st.st_uid != geteuid())
+		else if (i >= 3 && stat(path, &st) == 0 && st.st_uid != geteuid())
 			ocs_check_report(check, LOG_ERR, "main", "registry",
 			                 "%s belongs to uid %u, not to the daemon", path,
 			                 (unsigned)st.st_uid);
@@ -265,9 +265,7 @@ static void check_registry_files(struct ocs_check *check)
 	if (found < 0)
 		ocs_check_report(check, LOG_ERR, "main", "replica_id", "%s", error.text);
 	else if (found > 0)
-		ocs_check_report(check, LOG_WARNING, "main", "registry",
-		                 "%s: the daemon keeps its intact records when it starts",
-		                 error.text);
+		ocs_check_report(check, LOG_WARNING, "main", "registry", "%s", error.text);
 	if (read) {
 		check_database(check, "registry.tdb",
 		               "the daemon keeps its intact records when it starts, and clients "

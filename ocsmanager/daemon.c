@@ -25,7 +25,10 @@
 #include "base/log.h"
 #include "base/privilege.h"
 #include "ocsmanager/folder.h"
+#include "ocsmanager/reload.h"
+#include "ocsmanager/report_socket.h"
 #include "ocsmanager/service.h"
+#include "users/users.h"
 
 struct ocs_daemon {
 	struct ocs_config *config;
@@ -38,15 +41,19 @@ struct ocs_daemon {
 	struct ocs_link *link;
 	bool link_hangs;                /* a thread of it does, and uses what started points to */
 	struct ocs_local_socket *local; /* the caller's; NULL: none */
+	struct ocs_report_socket *reports;
 	struct ocs_service *service;
+	struct ocs_users_file *users_file;
 
 	pthread_mutex_t limits_lock;
 	struct ocs_auth_limits *limits; /* for what comes from the broker */
 };
 
-/* started: the configuration of the start, for what a reload does not change. */
+/* started: the configuration of the start, for what a reload does not change. users_path: where
+ * libraries find who is who. */
 static int dispatch_settings(const struct ocs_config *config, const struct ocs_config *started,
-                             struct ocs_dispatch_settings *out, struct ocs_error *error)
+                             const char *users_path, struct ocs_dispatch_settings *out,
+                             struct ocs_error *error)
 {
 	struct ocs_descriptors share;
 
@@ -60,6 +67,9 @@ static int dispatch_settings(const struct ocs_config *config, const struct ocs_c
 	        .spill_total = config->mqueue.spill_total,
 	        .descriptors = share.queues,
 	        .backends = config->backend_names,
+	        .uris = config->backend_uris,
+	        .refuse_unknown = config->main.unknown == OCS_CONFIG_UNKNOWN_REFUSE,
+	        .unknown_users = config->main.unknown_users,
 	        .published =
 	                {
 	                        .max_messages = config->mqueue.max_messages,
@@ -68,17 +78,25 @@ static int dispatch_settings(const struct ocs_config *config, const struct ocs_c
 	                        .spill_total = config->mqueue.spill_total,
 	                        .push_interval = config->push.interval,
 	                        .replica_id = (uint16_t)started->main.replica_id,
+	                        .host_identifiers = started->main.identifiers != 0,
 	                        .index_limit = (uint64_t)config->main.index_limit << 20,
 	                        .linked =
 	                                started->rabbitmq->uri != NULL && !started->rabbitmq->relay,
 	                },
 	};
-	if (config->users.map == NULL)
+	out->published.names.fold = config->main.name_case == OCS_CONFIG_CASE_FOLD;
+	if (config->users.domains != NULL) {
+		if (strlen(config->users.domains) >= sizeof(out->published.names.domains))
+			return ocs_error_set(error, "[users] domains: more than %zu bytes",
+			                     sizeof(out->published.names.domains) - 1);
+		strcpy(out->published.names.domains, config->users.domains);
+	}
+	if (config->users.map == NULL && config->main.openchangedb == NULL)
 		return 0;
-	if (strlen(config->users.map) >= sizeof(out->published.usermap))
-		return ocs_error_set(error, "[users] map: the path is longer than %zu bytes",
+	if (snprintf(out->published.usermap, sizeof(out->published.usermap), "%s", users_path) >=
+	    (int)sizeof(out->published.usermap))
+		return ocs_error_set(error, "%s: the path is longer than %zu bytes", users_path,
 		                     sizeof(out->published.usermap) - 1);
-	strcpy(out->published.usermap, config->users.map);
 	return 0;
 }
 
@@ -87,33 +105,55 @@ _Static_assert(OCS_SYNC_INTERVAL == 0 && OCS_SYNC_ALWAYS == 1 && OCS_SYNC_NEVER 
                "[main] sync in config/keys.c follows enum ocs_sync");
 
 /* *map_r is NULL without a map. */
-static int load_usermap(const struct ocs_config *config, ocs_report_fn *report, void *arg,
-                        struct ocs_usermap **map_r, struct ocs_error *error)
+static int load_users(const struct ocs_config *config,
+                      const struct ocs_registry_settings *published, ocs_report_fn *report,
+                      void *arg, struct ocs_usermap **map_r, struct ocs_error *error)
 {
+	struct ocs_users_settings settings = {
+	        .map = config->users.map,
+	        .openchangedb = config->main.openchangedb,
+	        .names = published->names,
+	        .replica_id = published->replica_id,
+	        .n_backends = config->n_backends,
+	};
+	struct ocs_users_backend *backends =
+	        talloc_array(NULL, struct ocs_users_backend, config->n_backends + 1);
+	int ret;
+
 	*map_r = NULL;
-	if (config->users.map == NULL)
-		return 0;
-	if (ocs_usermap_load(config->users.map, NULL, report, arg, map_r, error) < 0)
-		return -1;
-	ocs_usermap_doubt(*map_r, report, arg);
-	ocs_usermap_check_backends(*map_r, config->backend_names, report, arg);
-	return 0;
+	if (backends == NULL)
+		return ocs_error_memory(error);
+	for (size_t i = 0; i < config->n_backends; i++)
+		backends[i] = (struct ocs_users_backend){config->backends[i].name,
+		                                         config->backends[i].uri};
+	settings.backends = backends;
+	ret = ocs_users_load(&settings, NULL, report, arg, map_r, error);
+	talloc_free(backends);
+	if (ret == 0 && *map_r != NULL) {
+		ocs_usermap_doubt(*map_r, report, arg);
+		ocs_usermap_check_backends(*map_r, config->backend_names, report, arg);
+	}
+	return ret;
 }
 
 int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, void *arg)
 {
 	char *folder = talloc_asprintf(NULL, "%s/private", config->main.registry);
+	struct ocs_users_file *users = ocs_users_file_new(folder, config->main.registry);
 	struct ocs_auth_settings settings = ocs_config_auth(config, folder, report, arg);
-	struct ocs_dispatch_settings dispatch;
+	struct ocs_dispatch_settings dispatch = {0};
 	struct ocs_auth_limits *limits;
 	struct ocs_usermap *map = NULL;
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	int result = 0;
 
 	/* As the start does, before what there are is shared out. */
 	(void)ocs_privilege_raise_descriptors();
 	limits = ocs_service_limits(config, NULL, &error);
-	if (limits == NULL || dispatch_settings(config, config, &dispatch, &error) < 0) {
+	if (users == NULL)
+		ocs_error_memory(&error);
+	if (limits == NULL || users == NULL ||
+	    dispatch_settings(config, config, ocs_users_file_path(users), &dispatch, &error) < 0) {
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
@@ -122,7 +162,7 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 		report(LOG_ERR, folder != NULL ? error.text : "out of memory", arg);
 		result = -1;
 	}
-	if (load_usermap(config, report, arg, &map, &error) < 0) {
+	if (load_users(config, &dispatch.published, report, arg, &map, &error) < 0) {
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
@@ -176,6 +216,11 @@ static int daemon_look_revoked(void *arg, struct ocs_error *error)
 	return ocs_auth_look_revoked(arg, error);
 }
 
+static int daemon_look_users(void *arg, struct ocs_error *error)
+{
+	return ocs_users_file_look(arg, error);
+}
+
 static int daemon_look_spool(void *arg, struct ocs_error *error)
 {
 	return ocs_link_look(arg, error);
@@ -192,12 +237,20 @@ static int watch_files(struct ocs_daemon *daemon, struct ocs_error *error)
 	        daemon_look_revoked, daemon->auth, OCS_HEALTH_WARNING,
 	        "it cannot be written again; at the next start every token ends, and clients log "
 	        "in again"};
+	const struct ocs_dispatch_file users = {
+	        daemon_look_users, daemon->users_file, OCS_HEALTH_WARNING,
+	        "it cannot be written again; MAPI servers do not know fixed FIDs and aliases"};
 	const struct ocs_dispatch_file spool = {daemon_look_spool, daemon->link, OCS_HEALTH_UNWELL,
 	                                        "messages for other nodes wait in it, and no more "
 	                                        "are added: put it back; a restart loses them"};
+	const struct ocs_dispatch_file reports = {
+	        ocs_report_socket_look, daemon->reports, OCS_HEALTH_WARNING,
+	        "MAPI servers cannot report what they change: restart the daemon"};
 
 	if (ocs_dispatch_files_add(daemon->dispatch, &secret) != 0 ||
 	    ocs_dispatch_files_add(daemon->dispatch, &revoked) != 0 ||
+	    ocs_dispatch_files_add(daemon->dispatch, &users) != 0 ||
+	    ocs_dispatch_files_add(daemon->dispatch, &reports) != 0 ||
 	    (daemon->link != NULL && ocs_link_spools(daemon->link) &&
 	     ocs_dispatch_files_add(daemon->dispatch, &spool) != 0))
 		return ocs_error_set(error, "too many files to watch");
@@ -226,7 +279,8 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	daemon->limits = ocs_service_limits(config, daemon, error);
 	if (daemon->limits == NULL)
 		return -1;
-	if (dispatch_settings(config, daemon->started, &dispatch, error) < 0)
+	if (dispatch_settings(config, daemon->started, ocs_users_file_path(daemon->users_file),
+	                      &dispatch, error) < 0)
 		return -1;
 	if (ocs_auth_open(&auth, &daemon->auth, error) < 0)
 		return -1;
@@ -240,20 +294,29 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	if (ocs_index_open(config->main.registry, (uint16_t)config->main.replica_id, true,
 	                   &daemon->index, error) < 0)
 		return -1;
+	ocs_index_notes(daemon->index, ocs_log_report, NULL);
 	if (ocs_index_salvaged(daemon->index))
 		ocs_log(LOG_ERR,
 		        "%s/index.tdb was damaged and has been moved aside; its intact records, "
 		        "the highest identifier among them, are kept",
 		        config->main.registry);
-	if (load_usermap(config, ocs_log_report, NULL, &map, error) < 0)
+	if (load_users(config, &dispatch.published, ocs_log_report, NULL, &map, error) < 0)
 		return -1;
+	if (ocs_users_file_prepare(daemon->users_file, map, error) < 0 ||
+	    ocs_users_file_commit(daemon->users_file, error) < 0) {
+		talloc_free(map);
+		return -1;
+	}
 	if (ocs_dispatch_start(config->main.registry, daemon->registry, daemon->index, map,
 	                       &dispatch, ocs_log_text, &daemon->dispatch, error) < 0)
+		return -1;
+	if (ocs_report_socket_open(config->main.registry, daemon->private_folder, &daemon->reports,
+	                           error) < 0)
 		return -1;
 	if (start_link(daemon, error) < 0 || watch_files(daemon, error) < 0)
 		return -1;
 	return ocs_service_start(config, daemon->auth, daemon->dispatch, daemon->link,
-	                         daemon->local, &daemon->service, error);
+	                         daemon->local, daemon->reports, &daemon->service, error);
 }
 
 int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
@@ -264,15 +327,16 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
 
 	if (daemon == NULL) {
 		talloc_free(config);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	pthread_mutex_init(&daemon->limits_lock, NULL);
 	daemon->started = daemon->config = talloc_steal(daemon, config);
 	daemon->local = local;
 	daemon->private_folder = talloc_strdup(daemon, private_folder);
-	if (daemon->private_folder == NULL) {
+	daemon->users_file = ocs_users_file_new(daemon, daemon->config->main.registry);
+	if (daemon->private_folder == NULL || daemon->users_file == NULL) {
 		ocs_daemon_stop(daemon);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	if (start_parts(daemon, error) < 0) {
 		ocs_daemon_stop(daemon);
@@ -286,18 +350,22 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
  * back: the service has nothing to fail at but a lack of memory. */
 static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
                   struct ocs_dispatch_settings *dispatch, struct ocs_usermap **map_r,
-                  struct ocs_auth_limits **limits_r)
+                  struct ocs_auth_limits **limits_r, struct ocs_reload *outcome)
 {
 	struct ocs_auth_settings auth =
-	        ocs_config_auth(loaded, daemon->private_folder, ocs_log_report, NULL);
-	struct ocs_error error = {""};
+	        ocs_config_auth(loaded, daemon->private_folder, ocs_reload_report, outcome);
+	struct ocs_error error = {.text = ""};
 
 	*limits_r = ocs_service_limits(loaded, NULL, &error);
-	if (*limits_r == NULL || dispatch_settings(loaded, daemon->started, dispatch, &error) < 0 ||
-	    load_usermap(loaded, ocs_log_report, NULL, map_r, &error) < 0 ||
+	if (*limits_r == NULL ||
+	    dispatch_settings(loaded, daemon->started, ocs_users_file_path(daemon->users_file),
+	                      dispatch, &error) < 0 ||
+	    load_users(loaded, &dispatch->published, ocs_reload_report, outcome, map_r, &error) <
+	            0 ||
+	    ocs_users_file_prepare(daemon->users_file, *map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
 	    ocs_service_reload(daemon->service, loaded, &error) < 0) {
-		ocs_log(LOG_ERR, "%s", error.text);
+		ocs_reload_report(LOG_ERR, error.text, outcome);
 		return -1;
 	}
 	return 0;
@@ -309,16 +377,28 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 	struct ocs_config *loaded = NULL;
 	struct ocs_usermap *map = NULL;
 	struct ocs_auth_limits *limits = NULL;
+	struct ocs_reload *outcome = ocs_reload_begin(daemon);
+	struct ocs_error error = {.text = ""};
 
-	if (ocs_config_load(daemon->config->path, daemon, ocs_log_report, NULL, &loaded) < 0 ||
-	    reload(daemon, loaded, &dispatch, &map, &limits) < 0) {
+	if (ocs_config_load(daemon->config->path, daemon, ocs_reload_report, outcome, &loaded) <
+	            0 ||
+	    reload(daemon, loaded, &dispatch, &map, &limits, outcome) < 0) {
 		ocs_log(LOG_ERR, "reload refused: the configuration stays as it was");
+		ocs_users_file_cancel(daemon->users_file);
 		talloc_free(limits);
 		talloc_free(map);
 		talloc_free(loaded);
+		ocs_reload_end(outcome, daemon->private_folder, false);
 		return;
 	}
-	ocs_config_report_restart(daemon->started, loaded, ocs_log_report, NULL);
+	ocs_config_report_restart(daemon->started, loaded, ocs_reload_report, outcome);
+	if (ocs_users_file_commit(daemon->users_file, &error) < 0) {
+		struct ocs_error text;
+
+		ocs_error_set(&text, "%.300s: libraries know fixed FIDs and aliases from before",
+		              error.text);
+		ocs_reload_report(LOG_WARNING, text.text, outcome);
+	}
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
 	set_limits(daemon, limits);
 	ocs_log_set_level((int)loaded->main.log_level);
@@ -326,6 +406,7 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 		talloc_free(daemon->config);
 	daemon->config = loaded;
 	ocs_log(LOG_NOTICE, "reloaded %s", loaded->path);
+	ocs_reload_end(outcome, daemon->private_folder, true);
 }
 
 char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx)
@@ -338,7 +419,7 @@ char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx)
 void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 {
 	struct ocs_health *health = ocs_dispatch_health_of(daemon->dispatch);
-	struct ocs_error reason = {""};
+	struct ocs_error reason = {.text = ""};
 
 	if (ocs_health_ask(health, &reason) != 0) {
 		snprintf(text, size, "cannot deliver: %s", reason.text);
@@ -382,6 +463,8 @@ void ocs_daemon_stop(struct ocs_daemon *daemon)
 		ocs_registry_close(daemon->registry);
 	if (daemon->auth != NULL && !look_hangs)
 		ocs_auth_close(daemon->auth);
+	if (!look_hangs)
+		ocs_report_socket_close(daemon->reports);
 	if (daemon->link_hangs)
 		return;
 	pthread_mutex_destroy(&daemon->limits_lock);

@@ -107,7 +107,7 @@ int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_erro
 		result = ocs_error_set(error, "[main] registry: %s: owner and mode: %s", folder,
 		                       strerror(errno));
 	else if (!made && judge(folder, &st, uid, &why) < 0)
-		result = ocs_error_set(error, "[main] registry: %s", why.text);
+		result = ocs_error_wrap(error, &why, "[main] registry: %s", why.text);
 	if (made && result < 0)
 		rmdir(folder);
 	close(fd);
@@ -122,7 +122,7 @@ int ocs_folder_private(const char *folder, const void *mem_ctx, const char **pat
 	int fd, result = 0;
 
 	if (path == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return ocs_error_set(error, "cannot create %s: %s", path, strerror(errno));
 	fd = open_folder(path, &st, error);
@@ -203,7 +203,7 @@ int ocs_folder_lock(const char *folder, struct ocs_folder_lock *lock, struct ocs
 	lock->path = talloc_asprintf(NULL, "%s/ocsmanager.lock", folder);
 	lock->text = talloc_asprintf(NULL, "%ld\n", (long)getpid());
 	if (lock->path == NULL || lock->text == NULL)
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 	/* The file first: it says which process it is. */
 	else if (open_file(lock->path, lock->text, &lock->file, error) == 0 &&
 	         lock_folder(folder, lock, error) == 0)
@@ -246,7 +246,7 @@ int ocs_folder_look_lock(void *arg, struct ocs_error *error)
 	if (ocs_file_present(lock->file, lock->path, error) == 0)
 		return 0;
 	if (open_file(lock->path, lock->text, &fd, &why) != 0)
-		return ocs_error_set(error, "%s", why.text);
+		return ocs_error_pass(error, &why);
 	close(lock->file);
 	lock->file = fd;
 	return 1;

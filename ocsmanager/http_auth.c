@@ -21,6 +21,7 @@ static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result 
 
 	ocs_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
 	           "%s", reply->text);
+	refusal.no_memory = reply->no_memory;
 	ocs_http_refuse(request, &refusal, reply->retry_after,
 	                reply->account[0] == '\0' ? NULL : reply->account);
 	ocs_http_format_sender(request->http.peer, sender);

@@ -10,8 +10,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
+#include "ocsmanager/http_kept.h"
 #include "ocsmanager/http_rules.h"
+#include "registry/socket_address.h"
 
 /* Of a body that is refused, so many bytes are read on, so that the refusal is heard; past them the
  * connection is cut. */
@@ -28,10 +31,7 @@ static bool list_add(struct ocs_http_request *request)
 	open = !server->abandoned;
 	if (open) {
 		request->listed = true;
-		request->next = server->suspended;
-		if (request->next != NULL)
-			request->next->previous = request;
-		server->suspended = request;
+		DL_PREPEND(server->suspended, request);
 	}
 	pthread_mutex_unlock(&server->lock);
 	return open;
@@ -45,13 +45,7 @@ static void list_remove(struct ocs_http_request *request)
 	if (!request->listed)
 		return;
 	pthread_mutex_lock(&server->lock);
-	if (request->previous != NULL)
-		request->previous->next = request->next;
-	else
-		server->suspended = request->next;
-	if (request->next != NULL)
-		request->next->previous = request->previous;
-	request->next = request->previous = NULL;
+	DL_DELETE(server->suspended, request);
 	request->listed = false;
 	pthread_mutex_unlock(&server->lock);
 }
@@ -78,15 +72,19 @@ static struct ocs_http_request *new_request(struct ocs_http_server *server,
 
 	if (request == NULL)
 		return NULL;
+	request->kept = ocs_http_kept(server, request->http.peer);
+	if (request->kept == NULL) {
+		free(request);
+		return NULL;
+	}
 	request->server = server;
 	request->http.drop_max = DRAIN_MAX;
 	request->number = request->http.peer->requests;
 	atomic_store(&request->references, 1);
-	pthread_mutex_lock(&server->lock);
-	request->settings = server->settings;
-	atomic_fetch_add(&request->settings->references, 1);
-	pthread_mutex_unlock(&server->lock);
-	request->http.body_max = request->settings->max_body;
+	request->settings = request->kept->settings;
+	request->http.body_max = request->http.peer->door == OCS_HTTP_DOOR_REPORTS
+	                                 ? OCS_REPORT_BODY_MAX
+	                                 : request->settings->max_body;
 	return request;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "ocsmanager/http_request.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <talloc.h>
@@ -14,12 +15,20 @@
 #include "cluster/link.h"
 #include "mapistore/names.h"
 #include "notify/dispatch.h"
+#include "ocsmanager/http_kept.h"
+#include "registry/socket_address.h"
 #include "base/log.h"
 #include "base/plural.h"
 
-#define SHOWN_SIZE 512 /* of a name, in a line of the log */
-/* What a request over the local socket counts as that has no token: [account:local] limits it. */
-#define LOCAL_ACCOUNT "local"
+#define SHOWN_SIZE     512 /* of a name, in a line of the log */
+#define SESSION_DIGITS 16
+/* What a request counts as that has no token, by how it came: the sections [account:NAME] limit it.
+ * NULL: it needs one. */
+static const char *const door_accounts[] = {
+        [OCS_HTTP_DOOR_ADDRESS] = NULL,
+        [OCS_HTTP_DOOR_SOCKET] = "local",
+        [OCS_HTTP_DOOR_REPORTS] = "registry",
+};
 
 /* Never reached dispatch, but came in: the sum of the counters must hold. */
 static void count_early(struct ocs_http_request *request, size_t count)
@@ -126,7 +135,7 @@ static void http_notify_done(void *owner, const struct ocs_result *results, size
 		if (count == submission->request.count)
 			write_results(request, &submission->request, results);
 		else
-			ocs_http_refuse_with(request, 500, "INTERNAL", "out of memory");
+			ocs_http_refuse_memory(request);
 		ocs_http_finish(request);
 	}
 	ocs_http_release(request);
@@ -140,8 +149,11 @@ static void check_limits(struct ocs_http_request *request, const char *account,
 		struct ocs_result *result = &body->results[i];
 
 		if (result->status == OCS_STATUS_REFUSED ||
-		    ocs_auth_limits_allow(request->settings->limits, account, item->backend,
-		                          item->backend_user))
+		    (ocs_auth_limits_allow(request->settings->limits, account, item->backend,
+		                           item->backend_user) &&
+		     (item->old_backend == NULL ||
+		      ocs_auth_limits_allow(request->settings->limits, account, item->old_backend,
+		                            item->backend_user))))
 			continue;
 		result->status = OCS_STATUS_REFUSED;
 		ocs_refuse(&result->refusal, 403, "ACCESS_FORBIDDEN",
@@ -161,16 +173,17 @@ static int check_token(struct ocs_http_request *request, const struct ocs_xml_no
                        char account[OCS_AUTH_NAME_SIZE])
 {
 	const char *token = body->token == NULL ? ocs_http_bearer(request) : body->token;
+	const char *known = door_accounts[request->http.peer->door];
 	struct ocs_refusal refusal;
 	enum ocs_auth_result result;
 
 	/* By the mode of the socket file the kernel decided at the connect that its process may
 	 * report. */
-	if (token == NULL && request->http.peer->local) {
-		strcpy(account, LOCAL_ACCOUNT);
+	if (token == NULL && known != NULL) {
+		strcpy(account, known);
 		return 0;
 	}
-	result = ocs_auth_check_token(request->server->auth, token, account);
+	result = ocs_auth_check_token(request->server->auth, token, &request->kept->shown, account);
 	if (result == OCS_AUTH_OK)
 		return 0;
 	ocs_refuse(&refusal, (int)ocs_auth_result_status(result), ocs_auth_result_name(result),
@@ -181,19 +194,42 @@ static int check_token(struct ocs_http_request *request, const struct ocs_xml_no
 	return -1;
 }
 
+/* The session that is to hear nothing of it: only who may use the registry may say. */
+static uint64_t read_except(const struct ocs_http_request *request,
+                            struct ocs_xml_notifications *body)
+{
+	const char *text = body->except_session;
+	uint64_t id = 0;
+
+	if (text == NULL || request->http.peer->door != OCS_HTTP_DOOR_REPORTS)
+		return 0;
+	if (strlen(text) == SESSION_DIGITS && strspn(text, "0123456789abcdef") == SESSION_DIGITS)
+		id = strtoull(text, NULL, 16);
+	if (id == 0 && !body->refused) {
+		body->refused = true;
+		ocs_refuse(&body->refusal, 422, "INVALID_PARAMETER",
+		           "exceptSession is not the id of one session: %d hexadecimal digits",
+		           SESSION_DIGITS);
+	}
+	return id;
+}
+
 static enum ocs_http_action notify(struct ocs_http_request *request, bool newmail_only)
 {
 	struct submission *submission = talloc(NULL, struct submission);
 	struct ocs_xml_notifications *body;
 	struct ocs_refusal refusal;
+	unsigned max_batch = request->http.peer->door == OCS_HTTP_DOOR_REPORTS
+	                             ? OCS_REPORT_BATCH_MAX
+	                             : request->settings->max_batch;
+	uint64_t except;
 
 	if (submission == NULL) {
-		ocs_http_refuse_with(request, 500, "INTERNAL", "out of memory");
+		ocs_http_refuse_memory(request);
 		return OCS_HTTP_READY;
 	}
 	if (ocs_xml_read_notifications(submission, request->http.body, request->http.body_len,
-	                               request->settings->max_batch, newmail_only, &body,
-	                               &refusal) != 0) {
+	                               max_batch, newmail_only, &body, &refusal) != 0) {
 		ocs_http_refuse(request, &refusal, 0, NULL);
 		talloc_free(submission);
 		return OCS_HTTP_READY;
@@ -203,6 +239,7 @@ static enum ocs_http_action notify(struct ocs_http_request *request, bool newmai
 		talloc_free(submission);
 		return OCS_HTTP_READY;
 	}
+	except = read_except(request, body);
 	if (body->refused) {
 		ocs_http_refuse(request, &body->refusal, 0, submission->account);
 		count_early(request, body->count);
@@ -218,6 +255,7 @@ static enum ocs_http_action notify(struct ocs_http_request *request, bool newmai
 	        .results = body->results,
 	        .done = http_notify_done,
 	        .owner = submission,
+	        .except_session = except,
 	};
 	if (all_refused(body)) {
 		write_results(request, &submission->request, body->results);

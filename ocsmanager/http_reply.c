@@ -8,11 +8,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "ocsmanager/http_kept.h"
 #include "base/log.h"
 #include "base/log_budget.h"
 
 /* Seconds after which a client may try again where nobody knows better. */
 #define RETRY_DEFAULT 2
+
+#define AGAIN_MAX 256 /* bytes of a body that its connection keeps */
 
 #define COOKIE_ATTRIBUTES "; HttpOnly; SameSite=Strict; Path=/"
 
@@ -24,8 +27,7 @@ void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_re
 	char id[OCS_HTTP_ID_SIZE], peer[OCS_HTTP_PEER_SIZE] = "?", sender[OCS_HTTP_PEER_SIZE] = "?";
 	char key[OCS_HTTP_PEER_SIZE + OCS_AUTH_NAME_SIZE + 1];
 
-	/* Every part says it in these words: xml/, auth/, notify/ and this one. */
-	if (refusal->code == 500 && strcmp(refusal->text, "out of memory") == 0)
+	if (refusal->no_memory)
 		ocs_http_guard_no_memory(request->http.peer->guard);
 	ocs_metrics_refusal(&request->server->metrics, refusal->name);
 	ocs_http_format_id(request, id);
@@ -65,6 +67,14 @@ void ocs_http_refuse_with(struct ocs_http_request *request, int code, const char
 	ocs_http_refuse(request, &refusal, 0, NULL);
 }
 
+void ocs_http_refuse_memory(struct ocs_http_request *request)
+{
+	struct ocs_refusal refusal;
+
+	ocs_refuse_memory(&refusal);
+	ocs_http_refuse(request, &refusal, 0, NULL);
+}
+
 const char *ocs_http_bearer(const struct ocs_http_request *request)
 {
 	const char *value = request->authorization;
@@ -90,7 +100,7 @@ static void add_headers(struct ocs_http_request *request, struct MHD_Response **
 {
 	const struct ocs_http_reply *reply = &request->reply;
 
-	ocs_http_header(response, "Content-Type", "text/xml; charset=utf-8");
+	ocs_http_header(response, "Content-Type", OCS_HTTP_XML);
 	if (reply->code == 200) {
 		add_cookie(response, OCS_AUTH_COOKIE_SESSION, reply->cookie_session);
 		add_cookie(response, OCS_AUTH_COOKIE_TOKEN, reply->cookie_token);
@@ -104,18 +114,38 @@ static void add_headers(struct ocs_http_request *request, struct MHD_Response **
 		ocs_http_header(response, "Allow", request->route->allow);
 }
 
+/* A short answer with nothing of its own in its headers, as the next one may be. */
+static bool may_come_again(const struct ocs_http_request *request)
+{
+	const struct ocs_http_reply *reply = &request->reply;
+
+	return reply->code == 200 && !reply->body.failed && reply->body.len <= AGAIN_MAX &&
+	       !request->http.close && request->route->again;
+}
+
 enum MHD_Result ocs_http_answer(struct ocs_http_request *request)
 {
 	struct ocs_http_reply *reply = &request->reply;
 	struct MHD_Response *response = NULL;
 	enum MHD_Result result;
+	char *body = reply->body.data;
 
-	if (!reply->body.failed) {
-		response = ocs_http_response(reply->body.data, reply->body.len);
-		reply->body.data = NULL;
+	reply->body.data = NULL;
+	if (may_come_again(request)) {
+		response = ocs_http_kept_answer(request->kept, body, reply->body.len);
+		if (response == NULL) {
+			ocs_http_guard_no_memory(request->http.peer->guard);
+			return MHD_NO;
+		}
+		result = ocs_http_respond_again(&request->http, reply->code, response);
+	} else {
+		if (reply->body.failed)
+			free(body);
+		else
+			response = ocs_http_response(body, reply->body.len);
+		add_headers(request, &response);
+		result = ocs_http_respond(&request->http, reply->code, response);
 	}
-	add_headers(request, &response);
-	result = ocs_http_respond(&request->http, reply->code, response);
 	if (result == MHD_YES)
 		ocs_metrics_request(&request->server->metrics, reply->code);
 	return result;

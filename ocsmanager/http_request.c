@@ -36,7 +36,6 @@ void ocs_http_release(struct ocs_http_request *request)
 	talloc_free(request->work_data);
 	free(request->http.body);
 	free(request->reply.body.data);
-	ocs_http_settings_release(request->settings);
 	free(request);
 }
 

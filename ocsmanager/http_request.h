@@ -67,7 +67,8 @@ struct ocs_dispatch;
 struct ocs_http_workers;
 struct ocs_link;
 
-/* What a reload may change. Each request keeps the one it began with. */
+/* What a reload may change. Each request keeps the one it began with: its connection holds it
+ * until the next one begins. */
 struct ocs_http_settings {
 	atomic_uint references;
 	size_t max_body;
@@ -87,8 +88,9 @@ struct ocs_http_server {
 	struct ocs_http_guard *guard;
 	char *registry; /* malloc()ed: the folder that is served, for /identity */
 	struct ocs_metrics metrics;
-	pthread_mutex_t lock;               /* of the three below */
-	struct ocs_http_settings *settings; /* for new requests */
+	pthread_mutex_t lock; /* of the two below, and of taking a reference to the settings */
+	/* For new requests; written under the lock. */
+	_Atomic(struct ocs_http_settings *) settings;
 	struct ocs_http_request *suspended; /* list of those that wait for their answer */
 	bool abandoned;                     /* under the lock: the list takes no more */
 	atomic_bool stopping;               /* new requests are turned away */
@@ -106,14 +108,25 @@ struct ocs_http_reply {
 };
 
 struct ocs_http_route;
+struct ocs_http_kept;
+
+#define OCS_HTTP_XML "text/xml; charset=utf-8" /* the type of every answer */
+
+/* Which listener a connection came by. */
+enum ocs_http_door {
+	OCS_HTTP_DOOR_ADDRESS, /* [server:main] host and port */
+	OCS_HTTP_DOOR_SOCKET,  /* [server:main] socket */
+	OCS_HTTP_DOOR_REPORTS, /* report.sock: a MAPI server */
+};
 
 enum ocs_http_stage { OCS_HTTP_STAGE_READING, OCS_HTTP_STAGE_SUSPENDED, OCS_HTTP_STAGE_DONE };
 
 struct ocs_http_request {
 	struct ocs_http_exchange http; /* first: ocs_http_exchange_new() */
 	struct ocs_http_server *server;
-	struct ocs_http_settings *settings;
-	const struct ocs_http_route *route; /* NULL: none matches */
+	struct ocs_http_kept *kept;               /* the connection's; good as long as `http` is */
+	const struct ocs_http_settings *settings; /* ... so are these */
+	const struct ocs_http_route *route;       /* NULL: none matches */
 	const char *about; /* what a refusal now is about, for the log; NULL: nothing more to say */
 	uint64_t number;   /* of the connection's requests */
 
@@ -123,9 +136,9 @@ struct ocs_http_request {
 
 	struct ocs_http_reply reply;
 	atomic_uint references;
-	atomic_flag claimed;                      /* by who writes the reply */
-	atomic_int stage;                         /* enum ocs_http_stage */
-	struct ocs_http_request *previous, *next; /* in the list of suspended ones */
+	atomic_flag claimed;                  /* by who writes the reply */
+	atomic_int stage;                     /* enum ocs_http_stage */
+	struct ocs_http_request *prev, *next; /* in the list of suspended ones */
 	bool listed;
 
 	/* For the worker that has it. */
@@ -159,6 +172,7 @@ void ocs_http_refuse(struct ocs_http_request *request, const struct ocs_refusal 
                      unsigned retry_after, const char *account);
 void ocs_http_refuse_with(struct ocs_http_request *request, int code, const char *name,
                           const char *text);
+void ocs_http_refuse_memory(struct ocs_http_request *request);
 /* Counts and logs a refusal that is only a part of the reply. */
 void ocs_http_note_refusal(struct ocs_http_request *request, const struct ocs_refusal *refusal,
                            const char *account);
@@ -185,6 +199,7 @@ struct ocs_http_route {
 	bool body;     /* takes one */
 	bool any_type; /* whatever Content-Type says: the old service did not look at it there */
 	bool optional; /* the body may be missing */
+	bool again;    /* answers are much the same, and tell nothing that is secret */
 	bool secret;   /* the body holds a password: wiped before it is freed */
 };
 

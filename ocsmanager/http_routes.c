@@ -14,8 +14,8 @@
 #define GET  "GET"
 
 static const struct ocs_http_route routes[] = {
-        {"/notification", PUT, PUT, ocs_http_notification, .body = true},
-        {"/notification/newmail", PUT, PUT, ocs_http_newmail, .body = true},
+        {"/notification", PUT, PUT, ocs_http_notification, .body = true, .again = true},
+        {"/notification/newmail", PUT, PUT, ocs_http_newmail, .body = true, .again = true},
         {"/authenticate", GET, "GET, HEAD", ocs_http_mechanisms, .body = false},
         {"/authenticate/token", POST, POST, ocs_http_auth_token, .body = true},
         {"/authenticate/login", POST, POST, ocs_http_auth_login, .body = true, .any_type = true,

@@ -17,13 +17,13 @@ static bool is_xml(const char *value)
 void ocs_http_refuse_too_large(struct ocs_http_request *request)
 {
 	ocs_refuse(&request->early, 413, "CONTENT_TOO_LARGE", "the body is longer than %zu bytes",
-	           request->settings->max_body);
+	           request->http.body_max);
 }
 
 static int check_body(struct ocs_http_request *request)
 {
 	const struct ocs_http_route *taken = request->route;
-	const char *encoding = ocs_http_value(&request->http, "Content-Encoding");
+	const char *encoding = request->http.frame.named[OCS_HTTP_CONTENT_ENCODING];
 
 	if (!taken->body)
 		return 0;
@@ -36,7 +36,7 @@ static int check_body(struct ocs_http_request *request)
 		                  "Content-Encoding '%.40s' is not accepted: send the body as "
 		                  "it is",
 		                  encoding);
-	if (!taken->any_type && !is_xml(ocs_http_value(&request->http, "Content-Type")))
+	if (!taken->any_type && !is_xml(request->http.frame.named[OCS_HTTP_CONTENT_TYPE]))
 		return ocs_refuse(&request->early, 415, "UNSUPPORTED_MEDIA_TYPE",
 		                  "Content-Type is neither text/xml nor application/xml");
 	return 0;
@@ -46,9 +46,9 @@ enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, c
                                              const char *method, const char *version)
 {
 	const char *fault = ocs_http_exchange_check(&request->http, method, version);
-	bool expects = ocs_http_value(&request->http, "Expect") != NULL;
+	bool expects = request->http.frame.named[OCS_HTTP_EXPECT] != NULL;
 
-	request->authorization = ocs_http_value(&request->http, "Authorization");
+	request->authorization = request->http.frame.named[OCS_HTTP_AUTHORIZATION];
 	if (fault != NULL) {
 		ocs_refuse(&request->early, 400, "MALFORMED_REQUEST", "%s", fault);
 		return OCS_HTTP_NOW;

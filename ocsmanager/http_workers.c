@@ -81,7 +81,7 @@ int ocs_http_workers_start(unsigned threads, struct ocs_http_workers **out, stru
 	struct ocs_http_workers *workers = calloc(1, sizeof(*workers));
 
 	if (workers == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	pthread_mutex_init(&workers->lock, NULL);
 	pthread_cond_init(&workers->wake, NULL);
 	if (ocs_http_workers_fill(workers, threads, error) != 0) {

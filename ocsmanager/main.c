@@ -304,7 +304,7 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	struct ocs_config *config = NULL;
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 	int status = parse_options(argc, argv, &options);
 
 	if (status >= 0)

@@ -77,7 +77,7 @@ static void write_health(FILE *out, struct ocs_http_server *server, bool healthy
 static void operations_healthz(struct ocs_http_server *server, struct page *page)
 {
 	FILE *out = open_memstream(&page->text, &page->len);
-	struct ocs_error reason = {{0}};
+	struct ocs_error reason = {.text = ""};
 	bool healthy = health(server, &reason) == 0;
 
 	page->code = healthy ? 200 : 503;
@@ -146,7 +146,7 @@ static void write_time(FILE *out, const char *name, time_t when)
 
 static void write_status(FILE *out, struct ocs_http_server *server)
 {
-	struct ocs_error reason = {{0}};
+	struct ocs_error reason = {.text = ""};
 	struct ocs_metrics_view view;
 
 	look(server, &view);

@@ -20,6 +20,8 @@
 #include "base/plural.h"
 #include "ocsmanager/operations.h"
 #include "http/listen.h"
+#include "http/local_socket.h"
+#include "ocsmanager/report_socket.h"
 
 #define WORKER_THREADS     2
 #define OPERATIONS_TIMEOUT 30 /* seconds */
@@ -33,8 +35,10 @@ struct ocs_service {
 	struct ocs_http_server server;
 	struct ocs_http_guard *operations_guard;
 	struct ocs_listener web, operations;
-	struct ocs_listener near; /* the local socket; not started where there is none */
+	struct ocs_listener near;  /* the local socket; not started where there is none */
+	struct ocs_listener inner; /* that of MAPI servers */
 	struct ocs_local_socket *local;
+	struct ocs_report_socket *reports;
 	struct ocs_descriptors share;
 };
 
@@ -44,9 +48,10 @@ struct ocs_auth_limits *ocs_service_limits(const struct ocs_config *config, cons
 	struct ocs_auth_limits *limits = ocs_auth_limits_new(mem_ctx);
 
 	if (limits == NULL) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
+	ocs_auth_limits_set_fold(limits, config->main.name_case == OCS_CONFIG_CASE_FOLD);
 	for (size_t i = 0; i < config->n_accounts; i++) {
 		const struct ocs_config_account *account = &config->accounts[i];
 
@@ -65,7 +70,7 @@ static struct ocs_http_settings *make_settings(const struct ocs_config *config,
 	struct ocs_http_settings *settings = calloc(1, sizeof(*settings));
 
 	if (settings == NULL) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		return NULL;
 	}
 	settings->limits = ocs_service_limits(config, NULL, error);
@@ -90,12 +95,13 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	        .connection_limit = service->share.connections,
 	        .connections_per_address = config->limits.connections_per_address,
 	        .timeout = config->server.keepalive_timeout,
+	        .door = OCS_HTTP_DOOR_ADDRESS,
 	        .guard = service->server.guard,
 	        .handle = ocs_http_handle,
 	        .completed = ocs_http_completed,
 	        .arg = &service->server,
 	};
-	struct ocs_listener_settings near = web;
+	struct ocs_listener_settings near = web, inner = web;
 	const struct ocs_listener_settings operations = {
 	        .host = config->operations.host,
 	        .port = config->operations.port,
@@ -112,19 +118,37 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 		return -1;
 	if (ocs_listener_start(&web, &service->web, error) != 0)
 		return -1;
-	near.local = service->local;
-	return near.local == NULL ? 0 : ocs_listener_start(&near, &service->near, error);
+	if (service->local != NULL) {
+		near.local = ocs_local_socket_path(service->local);
+		near.local_fd = ocs_local_socket_take(service->local);
+		near.door = OCS_HTTP_DOOR_SOCKET;
+		if (ocs_listener_start(&near, &service->near, error) != 0)
+			return -1;
+	}
+	if (service->reports == NULL)
+		return 0;
+	inner.local = ocs_report_socket_path(service->reports);
+	inner.local_fd = ocs_report_socket_take(service->reports);
+	inner.door = OCS_HTTP_DOOR_REPORTS;
+	inner.threads = 1;
+	inner.connection_limit = service->share.reports;
+	/* All processes of a server are one user. */
+	inner.connections_per_address = 0;
+	return ocs_listener_start(&inner, &service->inner, error);
 }
 
 /* Frees what there is of a service whose listeners have stopped. */
 static void free_service(struct ocs_service *service)
 {
+	struct ocs_http_settings *settings;
+
 	if (service->server.workers != NULL)
 		ocs_http_workers_stop(service->server.workers);
 	ocs_http_guard_stop(service->server.guard);
 	ocs_http_guard_stop(service->operations_guard);
-	if (service->server.settings != NULL)
-		ocs_http_settings_release(service->server.settings);
+	settings = atomic_load(&service->server.settings);
+	if (settings != NULL)
+		ocs_http_settings_release(settings);
 	pthread_mutex_destroy(&service->server.lock);
 	free(service->server.registry);
 	free(service);
@@ -149,7 +173,8 @@ static int start_guards(struct ocs_service *service, const struct ocs_config *co
 	struct ocs_http_server *server = &service->server;
 	const struct ocs_http_room_settings web = {
 	        .connections = service->share.connections,
-	        .local_connections = service->share.connections,
+	        .local_connections = service->share.reports +
+	                             (service->local != NULL ? service->share.connections : 0),
 	        .key = "[server:main] connection_limit",
 	        .tell = service_tell_descriptors,
 	        .no_memory = service_tell_no_memory,
@@ -175,15 +200,16 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
                    struct ocs_error *error)
 {
 	struct ocs_http_server *server = &service->server;
+	struct ocs_http_settings *settings;
 
 	server->registry = realpath(config->main.registry, NULL);
 	if (server->registry == NULL)
 		server->registry = strdup(config->main.registry);
 	if (server->registry == NULL)
-		return ocs_error_set(error, "out of memory");
-	server->settings = make_settings(config, error);
-	if (server->settings == NULL ||
-	    ocs_descriptors_share(config, &service->share, error) != 0 ||
+		return ocs_error_memory(error);
+	settings = make_settings(config, error);
+	atomic_store(&server->settings, settings);
+	if (settings == NULL || ocs_descriptors_share(config, &service->share, error) != 0 ||
 	    start_guards(service, config, error) != 0 ||
 	    ocs_http_workers_start(1, &server->workers, error) != 0)
 		return -1;
@@ -213,18 +239,19 @@ void ocs_service_tick(struct ocs_service *service)
 
 int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
                       struct ocs_dispatch *dispatch, struct ocs_link *link,
-                      struct ocs_local_socket *local, struct ocs_service **out,
-                      struct ocs_error *error)
+                      struct ocs_local_socket *local, struct ocs_report_socket *reports,
+                      struct ocs_service **out, struct ocs_error *error)
 {
 	struct ocs_service *service = calloc(1, sizeof(*service));
 
 	if (service == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	pthread_mutex_init(&service->server.lock, NULL);
 	service->server.auth = auth;
 	service->server.dispatch = dispatch;
 	service->server.link = link;
 	service->local = local;
+	service->reports = reports;
 	ocs_metrics_start(&service->server.metrics);
 	if (prepare(service, config, error) != 0) {
 		free_service(service);
@@ -232,6 +259,7 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 	}
 	if (start_listeners(service, config, error) != 0) {
 		ocs_listener_stop(&service->web);
+		ocs_listener_stop(&service->near);
 		ocs_listener_stop(&service->operations);
 		free_service(service);
 		return -1;
@@ -253,8 +281,7 @@ int ocs_service_reload(struct ocs_service *service, const struct ocs_config *con
 	if (settings == NULL)
 		return -1;
 	pthread_mutex_lock(&service->server.lock);
-	old = service->server.settings;
-	service->server.settings = settings;
+	old = atomic_exchange(&service->server.settings, settings);
 	pthread_mutex_unlock(&service->server.lock);
 	ocs_http_settings_release(old);
 	ocs_http_guard_deadline(service->server.guard, config->limits.request_deadline);
@@ -292,8 +319,11 @@ int ocs_service_stop(struct ocs_service *service)
 	atomic_store(&service->server.stopping, true);
 	ocs_listener_quiesce(&service->web);
 	ocs_listener_quiesce(&service->near);
+	ocs_listener_quiesce(&service->inner);
 	if (service->local != NULL)
 		ocs_local_socket_remove(service->local);
+	if (service->reports != NULL)
+		ocs_report_socket_remove(service->reports);
 	wait_until_quiet(service, STOP_ANSWERS_MS);
 	ocs_http_abandon_all(&service->server);
 	wait_until_quiet(service, STOP_SENDING_MS);
@@ -310,6 +340,7 @@ int ocs_service_stop(struct ocs_service *service)
 	ocs_http_wait_finished(&service->server);
 	ocs_listener_stop(&service->web);
 	ocs_listener_stop(&service->near);
+	ocs_listener_stop(&service->inner);
 	ocs_listener_stop(&service->operations);
 	ocs_http_wait_finished(&service->server);
 	free_service(service);

@@ -21,6 +21,7 @@ struct ocs_auth_limits;
 struct ocs_dispatch;
 struct ocs_link;
 struct ocs_local_socket;
+struct ocs_report_socket;
 struct ocs_service;
 
 /* What the [account:NAME] sections allow: a talloc object on mem_ctx. NULL with error: they
@@ -30,12 +31,12 @@ struct ocs_auth_limits *ocs_service_limits(const struct ocs_config *config, cons
 
 /* Binds the addresses of [server:main] and [operations] and starts to answer; then logs
  * 'listening on ADDRESS:PORT' and 'operations on ADDRESS:PORT' (IPv6 as [::1]:PORT) with the real
- * ports. link: NULL on a single machine. local: served too, and outlives the service; NULL: there
- * is none. On -1 nothing is left running. */
+ * ports. link: NULL on a single machine. local and reports are served too, and outlive the
+ * service; NULL: there is none. On -1 nothing is left running. */
 int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
                       struct ocs_dispatch *dispatch, struct ocs_link *link,
-                      struct ocs_local_socket *local, struct ocs_service **out,
-                      struct ocs_error *error);
+                      struct ocs_local_socket *local, struct ocs_report_socket *reports,
+                      struct ocs_service **out, struct ocs_error *error);
 
 /* Takes over request_deadline, max_body, max_batch and the accounts' limits for requests that begin
  * from now on. What needs a restart (addresses, ports, threads, connection limits,

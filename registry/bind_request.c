@@ -7,36 +7,45 @@
 #include "registry/bind_request.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "registry/socket_address.h"
 
 #define VERSION 1
 #define BIND    'B'
 
 int ocs_bind_request_address(const char *folder, struct sockaddr_un *address, int *folder_fd_r)
 {
-	int n, fd;
+	return ocs_registry_socket_address(folder, OCS_BIND_FILE, address, folder_fd_r);
+}
 
-	*folder_fd_r = -1;
-	memset(address, 0, sizeof(*address));
-	address->sun_family = AF_UNIX;
-	n = snprintf(address->sun_path, sizeof(address->sun_path), "%s/" OCS_BIND_FILE, folder);
-	if (n >= 0 && (size_t)n < sizeof(address->sun_path))
-		return 0;
-	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/" OCS_BIND_FILE,
-	         fd);
-	*folder_fd_r = fd;
+/* ---- names ---- */
+
+int ocs_bind_store_name(char out[OCS_USER_MAX + 1], const char *backend, const char *backend_user)
+{
+	int n = snprintf(out, OCS_USER_MAX + 1, "%c%s%c%s", OCS_BIND_STORE, backend, OCS_BIND_STORE,
+	                 backend_user);
+
+	return n > 0 && n <= OCS_USER_MAX ? 0 : -1;
+}
+
+int ocs_bind_store_get(const char *name, char backend[OCS_USER_MAX + 1],
+                       char backend_user[OCS_USER_MAX + 1])
+{
+	const char *second = name[0] == OCS_BIND_STORE ? strchr(name + 1, OCS_BIND_STORE) : NULL;
+	size_t len;
+
+	if (second == NULL || strlen(name) > OCS_USER_MAX)
+		return -1;
+	len = (size_t)(second - name - 1);
+	memcpy(backend, name + 1, len);
+	backend[len] = '\0';
+	strcpy(backend_user, second + 1);
 	return 0;
 }
 
@@ -86,27 +95,6 @@ int ocs_bind_reply_get(const uint8_t *packet, size_t len, struct ocs_bind_reply 
 
 /* ---- the library's side ---- */
 
-/* While the daemon's backlog is full, connect() waits as long as a send would. */
-static int connect_in_time(int fd, const struct sockaddr_un *address, int timeout_ms)
-{
-	int64_t end = (int64_t)ocs_clock_ms() + timeout_ms;
-
-	for (;;) {
-		int64_t left = end - (int64_t)ocs_clock_ms();
-		struct timeval limit = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
-
-		if (timeout_ms > 0 && left <= 0)
-			return -EAGAIN;
-		if (timeout_ms > 0 &&
-		    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0)
-			return -errno;
-		if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-			return 0;
-		if (errno != EINTR)
-			return -errno;
-	}
-}
-
 int ocs_bind_request_send(const char *folder, const char *user, int timeout_ms)
 {
 	uint8_t packet[OCS_BIND_REQUEST_MAX];
@@ -121,7 +109,7 @@ int ocs_bind_request_send(const char *folder, const char *user, int timeout_ms)
 		return ret;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | (timeout_ms > 0 ? 0 : SOCK_NONBLOCK),
 	            0);
-	ret = fd < 0 ? -errno : connect_in_time(fd, &address, timeout_ms);
+	ret = fd < 0 ? -errno : ocs_registry_socket_connect(fd, &address, timeout_ms);
 	if (folder_fd >= 0)
 		close(folder_fd);
 	if (ret == 0 && send(fd, packet, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)

@@ -42,6 +42,13 @@ struct ocs_bind_reply {
  * connected or bound. 0 or -errno. */
 int ocs_bind_request_address(const char *folder, struct sockaddr_un *address, int *folder_fd_r);
 
+/* What is bound for a mail store that sessions see (ocs_registry_store_add()) is a name that no
+ * user has. -1: too long for one. get: the two that it is made of; -1: it is none. */
+#define OCS_BIND_STORE '\002'
+int ocs_bind_store_name(char out[OCS_USER_MAX + 1], const char *backend, const char *backend_user);
+int ocs_bind_store_get(const char *name, char backend[OCS_USER_MAX + 1],
+                       char backend_user[OCS_USER_MAX + 1]);
+
 /* Length of the packet, 0 if the name is empty or too long. */
 size_t ocs_bind_request_put(uint8_t packet[OCS_BIND_REQUEST_MAX], const char *user);
 /* -1: not a request this version knows. */

@@ -42,6 +42,11 @@ int ocs_registry_boot_put(struct ocs_store *store, struct ocs_error *error)
 	return ocs_store_put(store, key_meta, sizeof(key_meta), boot_id, BOOT_ID_SIZE, error);
 }
 
+void ocs_registry_boot_anchor(struct ocs_store *store)
+{
+	(void)ocs_store_set_anchor(store, key_meta, sizeof(key_meta));
+}
+
 /* Soft state does not outlive the kernel that holds the queues. create: a file without a boot id is
  * a fresh one; else it is damaged, and the daemon's to mend. */
 int ocs_registry_boot_check(struct ocs_registry *registry, bool create, struct ocs_error *error)

@@ -120,7 +120,7 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
 	*list_r = talloc_zero_array(mem_ctx, struct ocs_registry_context, ids_len / 8 + 1);
 	if (*list_r == NULL) {
 		talloc_free(ids);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	for (i = 0; i < ids_len; i += 8) {
 		struct ocs_registry_context *context = &(*list_r)[*n_r];

@@ -11,6 +11,7 @@
  *   boot_id.c      the record that each registry has
  *   contexts.c     the processes that have the library open
  *   sessions.c     their sessions
+ *   stores.c       the mail stores that a session sees
  *   users.c        the queues of a user
  *   spill.c        the spill lists
  *   settings.c     settings of the ini, for the libraries
@@ -64,6 +65,8 @@ int ocs_registry_ids_change(struct ocs_registry *registry, const void *key, size
 /* ---- boot_id.c ---- */
 
 int ocs_registry_boot_put(struct ocs_store *store, struct ocs_error *error);
+/* The record that each registry has is what tells a file that was cut from one that is whole. */
+void ocs_registry_boot_anchor(struct ocs_store *store);
 /* Empties what is of another boot. create: a file without a boot id is a fresh one; else it is
  * damaged, and the daemon's to mend. */
 int ocs_registry_boot_check(struct ocs_registry *registry, bool create, struct ocs_error *error);
@@ -84,6 +87,10 @@ int ocs_registry_session_get(struct ocs_registry *registry, uint64_t id,
  * looks at every session and every user. */
 int ocs_registry_sweep_context(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
                                char ***queues_r, size_t *n_queues_r, struct ocs_error *error);
+
+/* stores.c: the session ends. */
+int ocs_registry_stores_remove(struct ocs_registry *registry, uint64_t session,
+                               struct ocs_error *error);
 
 /* A record's payload, -1 if it is not exact. */
 int ocs_registry_user_decode(const uint8_t *data, size_t len, struct ocs_registry_user *user);

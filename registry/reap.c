@@ -28,6 +28,9 @@
  * long. */
 #define ORPHAN_AGE 10 /* seconds */
 
+/* In one of so many rounds it is asked which queues are registered. */
+#define LISTS_ROUNDS 120
+
 /* ---- who is dead ---- */
 
 uint64_t ocs_reap_grace_ms = OCS_REAP_GRACE_MS;
@@ -173,10 +176,13 @@ unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, u
 	int fd;
 
 	if (ocs_registry_queue_list_path(registry, context, path, sizeof(path)) == 0) {
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		/* Members of the group may have put anything there: a FIFO would stop us. */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		/* It names queues; those that are its owner's are removed. */
 		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 			list = fdopen(fd, "r");
+		else if (fd >= 0 || errno == ELOOP || errno == ENXIO)
+			unlink(path);
 		if (list == NULL && fd >= 0)
 			close(fd);
 	}
@@ -263,6 +269,121 @@ static bool is_new(const struct stat *st)
 	return st->st_mtime > now - ORPHAN_AGE && st->st_mtime <= now + ORPHAN_AGE;
 }
 
+/* ---- their spill lists: of queues that were not registered, or no longer ---- */
+
+/* What is known of a context in one round. */
+struct list_owner {
+	uint64_t context;
+	bool dead, registered;
+};
+
+struct lists {
+	const struct ocs_registry *registry;
+	struct ocs_reap_missing *missing;
+	void *mem_ctx;
+	struct list_owner *owners; /* talloc */
+	size_t n_owners;
+	/* Not asked in every round; (talloc) */
+	struct ocs_registry_context *registered;
+	uint64_t *queues; /* registered ones, ascending */
+	size_t n_registered, n_queues;
+};
+
+/* NULL: out of memory. */
+static const struct list_owner *owner_of(struct lists *lists, uint64_t context)
+{
+	struct list_owner *grown;
+
+	for (size_t i = lists->n_owners; i-- > 0;)
+		if (lists->owners[i].context == context)
+			return &lists->owners[i];
+	grown = talloc_realloc(lists->mem_ctx, lists->owners, struct list_owner,
+	                       lists->n_owners + 1);
+	if (grown == NULL)
+		return NULL;
+	lists->owners = grown;
+	grown += lists->n_owners++;
+	grown->context = context;
+	grown->dead = is_dead(lists->registry, context, lists->missing);
+	grown->registered = false;
+	for (size_t i = 0; i < lists->n_registered && !grown->registered; i++)
+		grown->registered = lists->registered[i].id == context;
+	return grown;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Without them the lists of living contexts are left alone. */
+static void ask_for_queues(struct lists *lists, struct ocs_registry *registry)
+{
+	struct ocs_registry_context *contexts;
+	struct ocs_registry_user **users;
+	struct ocs_error ignored;
+	size_t n_contexts, n_users, n = 0;
+
+	/* The contexts first: with each come its queues. */
+	if (ocs_registry_context_list(registry, lists->mem_ctx, &contexts, &n_contexts, &ignored) !=
+	            OCS_STORE_OK ||
+	    ocs_registry_user_list(registry, lists->mem_ctx, &users, &n_users, &ignored) !=
+	            OCS_STORE_OK)
+		return;
+	for (size_t u = 0; u < n_users; u++)
+		n += users[u]->n_queues;
+	lists->queues = talloc_array(lists->mem_ctx, uint64_t, n + 1);
+	if (lists->queues == NULL)
+		return;
+	for (size_t u = 0; u < n_users; u++)
+		for (size_t q = 0; q < users[u]->n_queues; q++)
+			lists->queues[lists->n_queues++] = users[u]->queues[q].id;
+	qsort(lists->queues, lists->n_queues, sizeof(uint64_t), compare_ids);
+	lists->registered = contexts;
+	lists->n_registered = n_contexts;
+}
+
+/* Its owner may have ended the subscription: the file is the daemon's, so it cannot remove it. */
+static bool list_is_left(struct lists *lists, uint64_t context, uint64_t queue)
+{
+	const struct list_owner *owner = owner_of(lists, context);
+
+	if (owner == NULL)
+		return false;
+	return owner->dead || (owner->registered && bsearch(&queue, lists->queues, lists->n_queues,
+	                                                    sizeof(uint64_t), compare_ids) == NULL);
+}
+
+static void reap_lists(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing *missing)
+{
+	struct lists lists = {.registry = registry, .missing = missing};
+	uint64_t context, queue;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	struct stat st;
+	DIR *folder;
+
+	if (owner != OCS_REAP_ALL ||
+	    snprintf(path, sizeof(path), "%s/" OCS_SPILL_FOLDER, ocs_registry_folder(registry)) >=
+	            (int)sizeof(path) ||
+	    (folder = opendir(path)) == NULL)
+		return;
+	lists.mem_ctx = talloc_new(NULL);
+	/* One just made may be of a queue that is registered since. */
+	if (missing != NULL && missing->round % LISTS_ROUNDS == 1)
+		ask_for_queues(&lists, registry);
+	while (lists.mem_ctx != NULL && (entry = readdir(folder)) != NULL)
+		if (ocs_spill_parse(entry->d_name, &context, &queue) == 0 &&
+		    list_is_left(&lists, context, queue) &&
+		    fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    !is_new(&st))
+			ocs_registry_spill_forget(registry, context, queue);
+	closedir(folder);
+	talloc_free(lists.mem_ctx);
+}
+
 /* Files of contexts that died before they were registered, or half swept. */
 static void reap_files(const struct ocs_registry *registry, uid_t owner,
                        struct ocs_reap_missing *missing)
@@ -298,12 +419,13 @@ int ocs_reap(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing
 	int ret;
 
 	if (mem_ctx == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (missing != NULL)
 		missing->round++;
 	ret = reap_registered(registry, owner, missing, mem_ctx, report, arg, error);
 	if (ret == OCS_STORE_OK) {
 		reap_files(registry, owner, missing);
+		reap_lists(registry, owner, missing);
 		if (missing != NULL)
 			forget_found(missing);
 	}

@@ -91,7 +91,7 @@ int ocs_registry_ids_change(struct ocs_registry *registry, const void *key, size
 		data = talloc_realloc_size(registry, data, len + 8);
 	}
 	if (data == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	for (i = skip; i < len && ocs_get64(data + i) != id; i += 8)
 		;
 	if (add && i == len) {

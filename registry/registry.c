@@ -31,13 +31,13 @@ int ocs_registry_open(const char *folder, bool create, struct ocs_registry **reg
 
 	*registry_r = NULL;
 	if (registry == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	registry->wake_fd = -1;
 	talloc_set_destructor(registry, registry_destroy);
 	registry->folder = talloc_strdup(registry, folder);
 	path = talloc_asprintf(registry, "%s/registry.tdb", folder);
 	if (registry->folder == NULL || path == NULL) {
-		ret = ocs_error_set(error, "out of memory");
+		ret = ocs_error_memory(error);
 	} else if (stat(folder, &st) != 0) {
 		ocs_error_set(error, "%s: %s", folder, strerror(errno));
 		ret = errno == ENOENT ? OCS_STORE_MISSING : OCS_STORE_ERROR;
@@ -56,6 +56,7 @@ int ocs_registry_open(const char *folder, bool create, struct ocs_registry **reg
 		talloc_free(registry);
 		return ret;
 	}
+	ocs_registry_boot_anchor(registry->store);
 	talloc_free(path);
 	*registry_r = registry;
 	return OCS_STORE_OK;

@@ -4,12 +4,12 @@
  * The registry: who waits for what. registry.tdb in the registry folder, shared by the daemon, the
  * MAPI servers and ocsctl. Soft state: it is emptied when the machine's boot id changes.
  *
- *   M            meta: boot id and the daemon's settings that the library needs
+ *   M            meta: boot id; the daemon's settings and the backends' URI templates, which the
+ *                library needs
  *   C<id>        a library context: its process, its wake-up socket
  *   L            the list of contexts
  *   S<id>        a session: user, context, push target
  *   U<user>      all queues of a user, so that a dispatch is one fetch
- *   P<queue>     head and tail of a queue's spill list;  E<queue><n> its entries;  T the total
  *
  * Threads and processes: as store/store.h says. Functions marked (txn) need an open transaction of
  * ocs_registry_begin(). All return 0 or a negative ocs_store_result unless said otherwise. A
@@ -24,8 +24,10 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
+#include "base/fold.h"
 #include "mqueue/entry.h"
 #include "mqueue/name.h"
+#include "mqueue/spill.h"
 #include "registry/push.h"
 #include "store/store.h"
 
@@ -37,9 +39,11 @@ struct ocs_registry_settings {
 	uint32_t spill_max, spill_total;
 	uint32_t push_interval; /* seconds */
 	uint16_t replica_id;
-	char usermap[256];    /* path of the user map file, "" without one */
-	bool linked;          /* the daemon has a link to other nodes: ask it to bind */
-	uint64_t index_limit; /* bytes of the identifier index, 0: its default */
+	char usermap[256];     /* path of the user map file, "" without one */
+	bool linked;           /* the daemon has a link to other nodes: ask it to bind */
+	uint64_t index_limit;  /* bytes of the identifier index, 0: its default */
+	bool host_identifiers; /* MAPI servers have identifiers of their own */
+	struct ocs_name_rule names;
 };
 
 struct ocs_registry_context {
@@ -67,7 +71,7 @@ struct ocs_matcher {
 	32 /* past it the library registers one {all types, 0} and filters itself */
 
 struct ocs_registry_queue {
-	uint64_t id; /* random, never 0: names the spill list */
+	uint64_t id; /* random, never 0: with the context it names the spill list */
 	uint64_t session, context;
 	uint64_t folder; /* OCS_FOLDER_STORE: whole store */
 	enum ocs_table table;
@@ -117,6 +121,18 @@ int ocs_registry_settings_put(struct ocs_registry *registry, /* (txn) */
                               const struct ocs_registry_settings *settings,
                               struct ocs_error *error);
 
+/* The URI templates of the backends, which the daemon publishes with the settings: names canonical
+ * and NULL-terminated, templates in the same order (NULL: none). get of one: on mem_ctx, or
+ * OCS_STORE_MISSING. */
+int ocs_registry_templates_put(struct ocs_registry *registry, char *const *backends, /* (txn) */
+                               char *const *templates, struct ocs_error *error);
+int ocs_registry_template_get(struct ocs_registry *registry, const void *mem_ctx,
+                              const char *backend, char **template_r, struct ocs_error *error);
+/* All that there are, with their backends, in two arrays of *n_r on mem_ctx. */
+int ocs_registry_templates_get(struct ocs_registry *registry, const void *mem_ctx,
+                               char ***backends_r, char ***templates_r, size_t *n_r,
+                               struct ocs_error *error);
+
 /* Contexts. remove takes its sessions, queues and spill lists with it (not the kernel queues: the
  * names are in queues_r, a talloc array of names on mem_ctx, NULL to ignore). */
 int ocs_registry_context_add(struct ocs_registry *registry, /* (txn) */
@@ -146,6 +162,24 @@ int ocs_registry_session_list(struct ocs_registry *registry, const void *mem_ctx
                               struct ocs_registry_session **list_r, size_t *n_r,
                               struct ocs_error *error);
 
+/* The mail stores that a session sees, as its server said; they go with the session. */
+#define OCS_SESSION_STORES_MAX 64
+#define OCS_STORE_SESSIONS_MAX 4096
+/* Names are canonical. OCS_STORE_FULL: too many. */
+int ocs_registry_store_add(struct ocs_registry *registry, /* (txn) */
+                           const struct ocs_registry_session *session, const char *backend,
+                           const char *backend_user, struct ocs_error *error);
+/* The users of the sessions that see it, each once: a talloc array on mem_ctx, which holds the
+ * names; NULL without any. */
+int ocs_registry_store_users(struct ocs_registry *registry, const void *mem_ctx,
+                             const char *backend, const char *backend_user, char ***users_r,
+                             size_t *n_r, struct ocs_error *error);
+
+/* Every store that has such a record. Not 0: ends it. */
+typedef int ocs_registry_store_fn(const char *backend, const char *backend_user, void *arg);
+int ocs_registry_store_each(struct ocs_registry *registry, ocs_registry_store_fn *each, void *arg,
+                            struct ocs_error *error);
+
 /* Appends the kernel queues of a session to a talloc array of names that starts as NULL, 0. */
 int ocs_registry_session_queues(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
                                 char ***queues_r, size_t *n_queues_r, struct ocs_error *error);
@@ -162,35 +196,18 @@ int ocs_registry_user_list(struct ocs_registry *registry, const void *mem_ctx,
 
 /* ---- spill lists ---- */
 
-struct ocs_spill_state {
-	uint64_t count;   /* entries waiting */
-	uint64_t dropped; /* oldest entries dropped past spill_max or spill_total */
-	bool collapsed;   /* a table queue: stands for one TableChanged */
-};
-
-enum ocs_spill_outcome { OCS_SPILL_APPENDED, OCS_SPILL_DROPPED_OLDEST, OCS_SPILL_COLLAPSED };
-
-/* Appends an encoded entry; past max (or past the total over all queues) a contents or hierarchy
- * queue collapses to one TableChanged, another drops its oldest. */
-int ocs_registry_spill_append(struct ocs_registry *registry, uint64_t queue, /* (txn) */
-                              enum ocs_table table, const uint8_t *entry, size_t len, uint32_t max,
-                              uint32_t total_max, enum ocs_spill_outcome *outcome_r,
-                              struct ocs_error *error);
-/* Cheap: one fetch. */
-int ocs_registry_spill_state(struct ocs_registry *registry, uint64_t queue,
+/* Those of queues, whether or not there is one. Any process, no transaction: see mqueue/spill.h. */
+int ocs_registry_spill_state(const struct ocs_registry *registry, uint64_t context, uint64_t queue,
                              struct ocs_spill_state *out, struct ocs_error *error);
-/* Calls each() for each entry, oldest first; damaged ones are skipped and counted. */
-typedef int ocs_spill_each_fn(const uint8_t *entry, size_t len, void *arg);
-int ocs_registry_spill_each(struct ocs_registry *registry, uint64_t queue, ocs_spill_each_fn *each,
-                            void *arg, struct ocs_error *error);
+/* Calls each() for each entry, oldest first, and leaves them there. */
+int ocs_registry_spill_each(const struct ocs_registry *registry, uint64_t context, uint64_t queue,
+                            ocs_spill_each_fn *each, void *arg, struct ocs_error *error);
 /* Empties the list (dropped stays counted). */
-int ocs_registry_spill_clear(struct ocs_registry *registry, uint64_t queue, /* (txn) */
+int ocs_registry_spill_clear(const struct ocs_registry *registry, uint64_t context, uint64_t queue,
                              struct ocs_error *error);
-/* Empties it and forgets that it was there. */
-int ocs_registry_spill_forget(struct ocs_registry *registry, uint64_t queue, /* (txn) */
-                              struct ocs_error *error);
-int ocs_registry_spill_total(struct ocs_registry *registry, uint64_t *total_r,
-                             struct ocs_error *error);
+/* The queue goes: so does its list. */
+void ocs_registry_spill_forget(const struct ocs_registry *registry, uint64_t context,
+                               uint64_t queue);
 
 /* ---- wake-up sockets: <folder>/wake/<context id, 16 hex digits>.sock, datagrams ---- */
 
@@ -199,8 +216,11 @@ int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *er
 /* The address of a context's socket. -1 if the folder's path is too long for a socket address. */
 int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t context,
                               struct sockaddr_un *address);
-/* A datagram to it carries the 8 bytes of a queue id (little-endian), or nothing: the registry was
- * made anew and lacks this context. */
+/* A datagram to it carries ids of queues, 8 bytes each (little-endian), whose spill lists have
+ * something to read, or OCS_REGISTRY_WAKE_ALL: all are to be looked at; or nothing: the registry
+ * was made anew and lacks this context. */
+#define OCS_REGISTRY_WAKE_ALL 0
+#define OCS_REGISTRY_WAKE_MAX 16 /* ids */
 
 /* The queue list, <folder>/wake/<context id>.queues: the library appends the name of each queue,
  * with a newline, before it creates it, so that the janitor can unlink those that were never

@@ -66,7 +66,7 @@ int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_
 
 	*fresh_r = NULL;
 	if (temporary == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (stat(registry->folder, &st) != 0)
 		return ocs_error_set(error, "%s: %s", registry->folder, strerror(errno));
 	unlink(temporary);
@@ -89,6 +89,8 @@ int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_
 		                     NULL, error);
 	else
 		unlink(temporary);
+	if (*fresh_r != NULL)
+		ocs_registry_boot_anchor(*fresh_r);
 	if (locked)
 		ocs_store_cancel(registry->store);
 	talloc_free(temporary);

@@ -20,11 +20,11 @@ static int add_name(const void *mem_ctx, const char *name, char ***names_r, size
 	char **names = talloc_realloc(mem_ctx, *names_r, char *, *n_r + 1);
 
 	if (names == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	*names_r = names;
 	names[*n_r] = talloc_strdup(names, name);
 	if (names[*n_r] == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	(*n_r)++;
 	return OCS_STORE_OK;
 }
@@ -179,7 +179,8 @@ int ocs_registry_session_remove(struct ocs_registry *registry, uint64_t id, stru
 		return ret;
 	for (size_t i = 0; i < user->n_queues && ret == OCS_STORE_OK; i++) {
 		if (user->queues[i].session == id)
-			ret = ocs_registry_spill_forget(registry, user->queues[i].id, error);
+			ocs_registry_spill_forget(registry, user->queues[i].context,
+			                          user->queues[i].id);
 		else
 			user->queues[kept++] = user->queues[i];
 	}
@@ -188,6 +189,9 @@ int ocs_registry_session_remove(struct ocs_registry *registry, uint64_t id, stru
 		ret = ocs_registry_user_put(registry, user, error);
 	}
 	talloc_free(user);
+	if (ret != OCS_STORE_OK)
+		return ret;
+	ret = ocs_registry_stores_remove(registry, id, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
 	ocs_registry_id_key(key, 'C', session.context);
@@ -264,8 +268,8 @@ int ocs_registry_sweep_context(struct ocs_registry *registry, uint64_t id, const
 				users[u]->queues[kept++] = *queue;
 				continue;
 			}
-			ret = ocs_registry_spill_forget(registry, queue->id, error);
-			if (ret == OCS_STORE_OK && queues_r != NULL && !queue->spill_only)
+			ocs_registry_spill_forget(registry, id, queue->id);
+			if (queues_r != NULL && !queue->spill_only)
 				ret = add_name(mem_ctx, queue->name, queues_r, n_queues_r, error);
 		}
 		users[u]->n_queues = kept;
@@ -280,7 +284,9 @@ int ocs_registry_sweep_context(struct ocs_registry *registry, uint64_t id, const
 		if (sessions.list[i].context != id)
 			continue;
 		ocs_registry_id_key(key, 'S', sessions.list[i].id);
-		ret = ocs_store_delete(registry->store, key, sizeof(key), error);
+		ret = ocs_registry_stores_remove(registry, sessions.list[i].id, error);
+		if (ret == OCS_STORE_OK)
+			ret = ocs_store_delete(registry->store, key, sizeof(key), error);
 	}
 	talloc_free(sessions.list);
 	return ret;

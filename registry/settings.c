@@ -14,12 +14,16 @@
 #include "base/bytes.h"
 
 #define SETTINGS_HEADER 22
+/* Of the first byte of flags, and of the second. */
 #define SETTINGS_LINKED 1
+#define SETTINGS_HOST   2
+#define SETTINGS_FOLD   1
 
 static const char key_settings[] = {'M', 's'};
+static const char key_templates[] = {'M', 'u'}; /* name NUL template NUL, and so on */
 
 /* What follows the header: the path, since there are links a NUL and a byte of flags, since the
- * index has a limit that. */
+ * index has a limit that, since names can be one a byte of flags and the domains. */
 static void settings_tail(const uint8_t *data, size_t len, struct ocs_registry_settings *out)
 {
 	size_t path_len = strnlen((const char *)data, len);
@@ -28,8 +32,17 @@ static void settings_tail(const uint8_t *data, size_t len, struct ocs_registry_s
 		return;
 	memcpy(out->usermap, data, path_len);
 	out->linked = len > path_len + 1 && (data[path_len + 1] & SETTINGS_LINKED) != 0;
+	out->host_identifiers = len > path_len + 1 && (data[path_len + 1] & SETTINGS_HOST) != 0;
 	if (len >= path_len + 2 + 8)
 		out->index_limit = ocs_get64(data + path_len + 2);
+	if (len > path_len + 2 + 8) {
+		const char *domains = (const char *)data + path_len + 2 + 8 + 1;
+		size_t domains_len = strnlen(domains, len - (path_len + 2 + 8 + 1));
+
+		out->names.fold = (domains[-1] & SETTINGS_FOLD) != 0;
+		if (domains_len < sizeof(out->names.domains))
+			memcpy(out->names.domains, domains, domains_len);
+	}
 }
 
 int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry_settings *out,
@@ -69,8 +82,9 @@ int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry
 int ocs_registry_settings_put(struct ocs_registry *registry,
                               const struct ocs_registry_settings *settings, struct ocs_error *error)
 {
-	uint8_t data[SETTINGS_HEADER + sizeof(settings->usermap) + 1 + 8];
-	size_t path_len = strlen(settings->usermap);
+	uint8_t data[SETTINGS_HEADER + sizeof(settings->usermap) + 1 + 8 + 1 +
+	             sizeof(settings->names.domains)];
+	size_t path_len = strlen(settings->usermap), len;
 
 	ocs_put32(data, settings->max_messages);
 	ocs_put32(data + 4, settings->message_size);
@@ -79,8 +93,105 @@ int ocs_registry_settings_put(struct ocs_registry *registry,
 	ocs_put32(data + 16, settings->push_interval);
 	ocs_put16(data + 20, settings->replica_id);
 	memcpy(data + SETTINGS_HEADER, settings->usermap, path_len + 1);
-	data[SETTINGS_HEADER + path_len + 1] = settings->linked ? SETTINGS_LINKED : 0;
+	data[SETTINGS_HEADER + path_len + 1] =
+	        (uint8_t)((settings->linked ? SETTINGS_LINKED : 0) |
+	                  (settings->host_identifiers ? SETTINGS_HOST : 0));
 	ocs_put64(data + SETTINGS_HEADER + path_len + 2, settings->index_limit);
-	return ocs_store_put(registry->store, key_settings, sizeof(key_settings), data,
-	                     SETTINGS_HEADER + path_len + 2 + 8, error);
+	len = SETTINGS_HEADER + path_len + 2 + 8;
+	data[len++] = settings->names.fold ? SETTINGS_FOLD : 0;
+	memcpy(data + len, settings->names.domains, strlen(settings->names.domains) + 1);
+	len += strlen(settings->names.domains) + 1;
+	return ocs_store_put(registry->store, key_settings, sizeof(key_settings), data, len, error);
+}
+
+int ocs_registry_templates_put(struct ocs_registry *registry, char *const *backends,
+                               char *const *templates, struct ocs_error *error)
+{
+	char *data = talloc_strdup(registry, "");
+	size_t len = 0;
+	int ret;
+
+	for (size_t i = 0; templates != NULL && backends[i] != NULL && data != NULL; i++) {
+		const char *parts[] = {backends[i], templates[i]};
+
+		for (size_t j = 0; j < 2 && data != NULL; j++) {
+			size_t n = strlen(parts[j]) + 1;
+			char *grown = talloc_realloc(registry, data, char, len + n);
+
+			if (grown != NULL)
+				memcpy(grown + len, parts[j], n);
+			else
+				talloc_free(data);
+			data = grown;
+			len += n;
+		}
+	}
+	if (data == NULL)
+		return ocs_error_memory(error);
+	ret = ocs_store_put(registry->store, key_templates, sizeof(key_templates), data, len,
+	                    error);
+	talloc_free(data);
+	return ret;
+}
+
+int ocs_registry_templates_get(struct ocs_registry *registry, const void *mem_ctx,
+                               char ***backends_r, char ***templates_r, size_t *n_r,
+                               struct ocs_error *error)
+{
+	const char *p, *end;
+	uint8_t *data;
+	size_t len;
+	int ret = ocs_registry_fetch(registry, mem_ctx, key_templates, sizeof(key_templates), &data,
+	                             &len, error);
+
+	*backends_r = *templates_r = NULL;
+	*n_r = 0;
+	if (ret != OCS_STORE_OK)
+		return ret == OCS_STORE_MISSING ? OCS_STORE_OK : ret;
+	/* What is fetched has a NUL behind it; the strings stay in it. */
+	end = (const char *)data + len;
+	for (p = (const char *)data; p < end;) {
+		const char *template = p + strlen(p) + 1;
+		unsigned n = (unsigned)*n_r + 1;
+
+		if (template >= end)
+			break;
+		*backends_r = talloc_realloc(mem_ctx, *backends_r, char *, n);
+		*templates_r = talloc_realloc(mem_ctx, *templates_r, char *, n);
+		if (*backends_r == NULL || *templates_r == NULL)
+			return ocs_error_memory(error);
+		(*backends_r)[*n_r] = (char *)(uintptr_t)p;
+		(*templates_r)[*n_r] = (char *)(uintptr_t) template;
+		if (template[0] != '\0')
+			++*n_r;
+		p = template + strlen(template) + 1;
+	}
+	return OCS_STORE_OK;
+}
+
+int ocs_registry_template_get(struct ocs_registry *registry, const void *mem_ctx,
+                              const char *backend, char **template_r, struct ocs_error *error)
+{
+	const char *p, *end;
+	uint8_t *data;
+	size_t len;
+	int ret = ocs_registry_fetch(registry, registry, key_templates, sizeof(key_templates),
+	                             &data, &len, error);
+
+	*template_r = NULL;
+	if (ret != OCS_STORE_OK)
+		return ret;
+	/* What is fetched has a NUL behind it. */
+	end = (const char *)data + len;
+	for (p = (const char *)data; p < end && *template_r == NULL;) {
+		const char *template = p + strlen(p) + 1;
+
+		if (template >= end)
+			break;
+		if (strcmp(p, backend) == 0 && template[0] != '\0')
+			*template_r = talloc_strdup(mem_ctx, template);
+		p = template + strlen(template) + 1;
+	}
+	talloc_free(data);
+	return *template_r != NULL ? OCS_STORE_OK : OCS_STORE_MISSING;
 }

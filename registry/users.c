@@ -112,7 +112,7 @@ int ocs_registry_user_get(struct ocs_registry *registry, const void *mem_ctx, co
 		return ocs_error_set(error, "a user name must have 1 to %d bytes", OCS_USER_MAX);
 	user = user_new(mem_ctx, name);
 	if (user == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	ret = ocs_registry_fetch(registry, user, key, key_len, &data, &len, error);
 	if (ret == OCS_STORE_OK && ocs_registry_user_decode(data, len, user) != 0) {
 		user->n_queues = 0;
@@ -144,7 +144,7 @@ int ocs_registry_user_put(struct ocs_registry *registry, const struct ocs_regist
 		       strlen(user->queues[i].name);
 	p = data = talloc_size(registry, len);
 	if (data == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	ocs_put16(p, (uint16_t)user->n_queues);
 	p += 2;
 	for (size_t i = 0; i < user->n_queues; i++) {

@@ -23,7 +23,7 @@ int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *fol
 	char *path = talloc_asprintf(registry, "%s/wake", registry->folder);
 
 	if (path == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (create && mkdir(path, 0700) == 0) {
 		if (chown(path, (uid_t)-1, folder->st_gid) != 0 || chmod(path, 03770) != 0)
 			return ocs_error_set(error, "%s: cannot set group and mode: %s", path,

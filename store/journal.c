@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -151,7 +150,7 @@ static int replay_file(struct ocs_journal *journal, struct replay *replay, uint6
 	replay->data = window != NULL ? talloc_size(window, OCS_JOURNAL_RECORD_MAX) : NULL;
 	if (replay->data == NULL) {
 		talloc_free(window);
-		return ocs_error_set(replay->error, "out of memory");
+		return ocs_error_memory(replay->error);
 	}
 	ocs_record_window_set(window, journal->fd);
 	ret = read_records(journal, replay, window, size);
@@ -180,13 +179,13 @@ int ocs_journal_open(const char *path, ocs_journal_replay_fn *replay, void *arg,
 
 	*journal_r = NULL;
 	if (journal == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	journal->fd = -1;
 	journal->next = 1;
 	talloc_set_destructor(journal, journal_destroy);
 	journal->path = talloc_strdup(journal, path);
 	if (journal->path == NULL) {
-		ocs_error_set(error, "out of memory");
+		ocs_error_memory(error);
 		goto failed;
 	}
 	journal->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -223,7 +222,7 @@ int ocs_journal_add(struct ocs_journal *journal, const void *data, size_t len,
 		uint8_t *grown = talloc_realloc(journal, journal->buffer, uint8_t, wanted);
 
 		if (grown == NULL)
-			return ocs_error_set(error, "out of memory");
+			return ocs_error_memory(error);
 		journal->buffer = grown;
 	}
 	ocs_record_put(journal->buffer + journal->len, data, len);
@@ -262,23 +261,6 @@ int ocs_journal_discard(struct ocs_journal *journal)
 	return journal->torn ? -1 : 0;
 }
 
-/* So that the rename is on the disk too. */
-static int sync_folder(const char *path)
-{
-	char folder[4096];
-	int fd, ret;
-
-	if (strlen(path) >= sizeof(folder))
-		return -1;
-	strcpy(folder, path);
-	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	ret = fsync(fd);
-	close(fd);
-	return ret;
-}
-
 int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 {
 	char *fresh = talloc_asprintf(journal, "%s.new", journal->path);
@@ -288,7 +270,7 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 
 	journal->len = 0;
 	if (fresh == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || ocs_file_write(fd, journal->buffer, len, 0) != 0 || fdatasync(fd) != 0 ||
 	    rename(fresh, journal->path) != 0) {
@@ -305,10 +287,21 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 	journal->next = next;
 	journal->torn = false;
 	talloc_free(fresh);
-	if (sync_folder(journal->path) != 0)
+	/* So that the rename is on the disk too. */
+	if (ocs_file_sync_folder(journal->path) != 0)
 		return ocs_error_set(error, "%s: cannot sync its folder: %s", journal->path,
 		                     strerror(errno));
 	return 0;
+}
+
+int ocs_journal_rewrite(struct ocs_journal *journal, ocs_journal_records_fn *records, void *arg,
+                        struct ocs_error *error)
+{
+	journal->len = 0;
+	if (records(arg, journal, error) == 0)
+		return ocs_journal_restart(journal, error);
+	journal->len = 0;
+	return -1;
 }
 
 uint64_t ocs_journal_size(const struct ocs_journal *journal)

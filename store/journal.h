@@ -50,6 +50,13 @@ int ocs_journal_discard(struct ocs_journal *journal);
  * failed, the new one. */
 int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error);
 
+/* Adds the records of which the file is to consist. -1 ends it. */
+typedef int ocs_journal_records_fn(void *arg, struct ocs_journal *journal, struct ocs_error *error);
+/* ocs_journal_restart() with those alone; what was collected before is dropped, and after a failure
+ * nothing is collected. */
+int ocs_journal_rewrite(struct ocs_journal *journal, ocs_journal_records_fn *records, void *arg,
+                        struct ocs_error *error);
+
 /* Whether its name still leads to the open file: 0, or -1 and whether it is gone or another one. */
 int ocs_journal_present(const struct ocs_journal *journal, struct ocs_error *error);
 

@@ -20,7 +20,7 @@
 #include "base/shield.h"
 
 #define RECORD_VERSION 1
-#define RECORD_HEADER  5 /* version, checksum */
+#define RECORD_HEADER  OCS_STORE_RECORD
 
 int (*ocs_store_tdb_commit)(struct tdb_context *tdb) = tdb_transaction_commit;
 
@@ -61,6 +61,12 @@ static int check_size(struct ocs_store *store, struct ocs_error *error)
 	ocs_error_set(error, "%s: full: it may not be larger than %llu bytes", store->path,
 	              (unsigned long long)store->size_max);
 	return OCS_STORE_FULL;
+}
+
+/* A call that libtdb had to complain in has failed, whatever it returned. */
+static bool complained(const struct ocs_store *store)
+{
+	return store->log[0] != '\0';
 }
 
 /* Nothing may be written into a file that is no longer what it was. */
@@ -198,6 +204,47 @@ static int store_fetch_parse(TDB_DATA key, TDB_DATA record, void *private_data)
 	return OCS_STORE_OK;
 }
 
+static int store_anchor_parse(TDB_DATA key, TDB_DATA record, void *private_data)
+{
+	(void)key;
+	(void)record;
+	(void)private_data;
+	return 0;
+}
+
+static bool anchor_found(struct ocs_store *store)
+{
+	TDB_DATA k = {.dptr = store->anchor, .dsize = store->anchor_len};
+
+	return tdb_parse_record(store->tdb, k, store_anchor_parse, NULL) == 0;
+}
+
+bool ocs_store_set_anchor(struct ocs_store *store, const void *key, size_t key_len)
+{
+	memcpy(store->anchor, key, key_len);
+	store->anchor_len = key_len;
+	if (!anchor_found(store))
+		store->anchor_len = 0;
+	ocs_store_forget_error(store);
+	return store->anchor_len > 0;
+}
+
+/* After what was not found: it is missing only from a file that is whole. Heads of chains come
+ * before all records in the file, so that a cut which spares the anchor spares the heads. */
+int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_error *error)
+{
+	/* libtdb calls a record missing also when it could not read its chain. */
+	if (complained(store))
+		return ocs_store_error(store, "read", error);
+	if (store->anchor_len == 0 || anchor_found(store))
+		return missing;
+	if (complained(store))
+		return ocs_store_error(store, "read", error);
+	atomic_store(&store->damaged, true);
+	ocs_error_set(error, "%s: damaged while in use", store->path);
+	return OCS_STORE_CORRUPT;
+}
+
 int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *key, size_t key_len,
                     uint8_t **data_r, size_t *len_r, struct ocs_error *error)
 {
@@ -210,18 +257,49 @@ int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *ke
 	*len_r = 0;
 	ocs_store_forget_error(store);
 	/* A hole where the file was cut short and written again looks like an empty one. */
-	if (ocs_store_header(store, &seqnum) != 0)
+	if (!store->alone && ocs_store_header(store, &seqnum) != 0)
 		return ocs_store_error(store, "read", error);
 	ret = tdb_parse_record(store->tdb, k, store_fetch_parse, &fetch);
 	if (ret == -1 && tdb_error(store->tdb) == TDB_ERR_NOEXIST)
-		return OCS_STORE_MISSING;
+		return ocs_store_check_missing(store, OCS_STORE_MISSING, error);
 	if (ret == NO_MEMORY)
-		return ocs_error_set(error, "%s: cannot read: out of memory", store->path);
+		return ocs_error_memory_of(error, store->path);
 	if (ret == OCS_STORE_DAMAGED)
 		ocs_error_set(error, "%s: a record is damaged", store->path);
 	else if (ret != 0)
 		return ocs_store_error(store, "read", error);
 	return ret;
+}
+
+static int store_pass_by(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record, void *arg)
+{
+	(void)tdb;
+	(void)key;
+	(void)record;
+	(void)arg;
+	return 0;
+}
+
+/* Before a record goes: libtdb frees what is dead in its chain, without an end where the chain
+ * leads back to itself, and with the lock that all others wait for. */
+static int check_chain(struct ocs_store *store, TDB_DATA key, struct ocs_error *error)
+{
+	ocs_store_forget_error(store);
+	if (tdb_traverse_key_chain(store->tdb, key, store_pass_by, NULL) >= 0 && !complained(store))
+		return OCS_STORE_OK;
+	return ocs_store_error(store, "read", error);
+}
+
+/* In place of what is there. A larger one takes another place: the one before goes. */
+static int replace(struct ocs_store *store, TDB_DATA key, const TDB_DATA *parts, int n,
+                   const char *what, struct ocs_error *error)
+{
+	if (tdb_exists(store->tdb, key) && check_chain(store, key, error) != OCS_STORE_OK)
+		return OCS_STORE_ERROR;
+	ocs_store_forget_error(store);
+	if (tdb_storev(store->tdb, key, parts, n, TDB_REPLACE) != 0 || complained(store))
+		return ocs_store_error(store, what, error);
+	return OCS_STORE_OK;
 }
 
 int ocs_store_put(struct ocs_store *store, const void *key, size_t key_len, const void *data,
@@ -233,14 +311,13 @@ int ocs_store_put(struct ocs_store *store, const void *key, size_t key_len, cons
 	        {.dptr = header, .dsize = sizeof(header)},
 	        {.dptr = (unsigned char *)(uintptr_t)data, .dsize = len},
 	};
+	int ret;
 
 	if (!store->in_transaction)
 		return ocs_error_set(error, "%s: write outside a transaction", store->path);
 	ocs_put32(header + 1, checksum(key, key_len, data, len));
-	ocs_store_forget_error(store);
-	if (tdb_storev(store->tdb, k, parts, 2, TDB_REPLACE) != 0)
-		return ocs_store_error(store, "write", error);
-	return check_size(store, error);
+	ret = replace(store, k, parts, 2, "write", error);
+	return ret == OCS_STORE_OK ? check_size(store, error) : ret;
 }
 
 int ocs_store_delete(struct ocs_store *store, const void *key, size_t key_len,
@@ -250,7 +327,11 @@ int ocs_store_delete(struct ocs_store *store, const void *key, size_t key_len,
 
 	if (!store->in_transaction)
 		return ocs_error_set(error, "%s: write outside a transaction", store->path);
-	if (tdb_delete(store->tdb, k) != 0 && tdb_error(store->tdb) != TDB_ERR_NOEXIST)
+	if (check_chain(store, k, error) != OCS_STORE_OK)
+		return OCS_STORE_ERROR;
+	ocs_store_forget_error(store);
+	if ((tdb_delete(store->tdb, k) != 0 && tdb_error(store->tdb) != TDB_ERR_NOEXIST) ||
+	    complained(store))
 		return ocs_store_error(store, "delete", error);
 	return OCS_STORE_OK;
 }
@@ -273,59 +354,22 @@ int ocs_store_quarantine(struct ocs_store *store, const void *key, size_t key_le
 
 	if (!store->in_transaction)
 		return ocs_error_set(error, "%s: write outside a transaction", store->path);
+	ocs_store_forget_error(store);
 	record = tdb_fetch(store->tdb, k);
 	if (record.dptr == NULL)
-		return OCS_STORE_OK;
+		return complained(store) ? ocs_store_error(store, "read", error) : OCS_STORE_OK;
 	aside.dsize = key_len + 1;
 	aside.dptr = malloc(aside.dsize);
 	if (aside.dptr == NULL) {
 		free(record.dptr);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	aside.dptr[0] = 'Q';
 	memcpy(aside.dptr + 1, key, key_len);
-	ret = tdb_store(store->tdb, aside, record, TDB_REPLACE);
+	ret = replace(store, aside, &record, 1, "set a damaged record aside", error);
 	free(record.dptr);
 	free(aside.dptr);
-	if (ret != 0)
-		return ocs_store_error(store, "set a damaged record aside", error);
-	return ocs_store_delete(store, key, key_len, error);
-}
-
-struct each {
-	int prefix;
-	ocs_store_each_fn *each;
-	void *arg;
-	int ret;
-};
-
-static int store_each_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA record,
-                             void *private_data)
-{
-	struct each *each = private_data;
-	bool good;
-
-	(void)tdb;
-	if (key.dsize == 0 || (each->prefix >= 0 && key.dptr[0] != each->prefix))
-		return 0;
-	good = ocs_store_verify(key.dptr, key.dsize, record.dptr, record.dsize);
-	each->ret = each->each(key.dptr, key.dsize, good ? record.dptr + RECORD_HEADER : NULL,
-	                       good ? record.dsize - RECORD_HEADER : 0, each->arg);
-	return each->ret;
-}
-
-int ocs_store_each(struct ocs_store *store, int prefix, ocs_store_each_fn *each_fn, void *arg,
-                   struct ocs_error *error)
-{
-	struct each each = {.prefix = prefix, .each = each_fn, .arg = arg, .ret = 0};
-	int ret = ocs_store_usable(store, error);
-
-	if (ret != OCS_STORE_OK)
-		return ret;
-	ocs_store_forget_error(store);
-	if (tdb_traverse_read(store->tdb, store_each_record, &each) < 0 && each.ret == 0)
-		return ocs_store_error(store, "read through", error);
-	return each.ret;
+	return ret == OCS_STORE_OK ? ocs_store_delete(store, key, key_len, error) : ret;
 }
 
 pid_t ocs_store_lock_holder(const struct ocs_store *store)

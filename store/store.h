@@ -53,6 +53,9 @@ enum ocs_store_flags {
 	/* ... with all records in it that verify; without the flag above, one that cannot even be
 	 * read through stays where it is. */
 	OCS_STORE_SALVAGE = 16,
+	/* With OCS_STORE_READ_ONLY: nobody else can reach the file, so it is mapped and not locked.
+	 */
+	OCS_STORE_ALONE = 32,
 };
 
 /* mode: of a created file, regardless of umask. gid: of a created file, (gid_t)-1 to leave it.
@@ -70,14 +73,27 @@ const char *ocs_store_path(const struct ocs_store *store);
 int ocs_store_look(const char *path, const void *key, size_t key_len, enum ocs_store_result *key_r,
                    struct ocs_error *error);
 
+/* The same of an open store, as OCS_STORE_CHECK does it: OK, or DAMAGED with what libtdb says. */
+int ocs_store_whole(struct ocs_store *store, struct ocs_error *error);
+
 /* Whether the open file is still what it was at open: OCS_STORE_CORRUPT if it has been cut short or
  * overwritten since, with the text for the log. A few system calls; any thread. */
 int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error);
 /* Whether libtdb has met something in the open file that cannot be, since it was opened. Any
  * thread. */
 bool ocs_store_damaged(const struct ocs_store *store);
+/* Names a record that is always there. A file that was cut short and has grown again, by what
+ * another process was committing, has holes that read as empty chains: from here on a record counts
+ * as missing, and ocs_store_each() as through, only if this one is found after that; else the file
+ * is OCS_STORE_CORRUPT. At most OCS_STORE_ANCHOR_MAX bytes; false: it is not there, so it says
+ * nothing and is not looked for. */
+#define OCS_STORE_ANCHOR_MAX 8
+bool ocs_store_set_anchor(struct ocs_store *store, const void *key, size_t key_len);
 /* Whether its name still leads to the open file: 0, or -1 and whether it is gone or another one. */
 int ocs_store_present(const struct ocs_store *store, struct ocs_error *error);
+/* Copies the file, as it is between two transactions, into the empty file `to`. Outside a
+ * transaction. Others may read meanwhile; commits wait. */
+int ocs_store_copy(struct ocs_store *store, int to, struct ocs_error *error);
 /* For people who rescue what is in it: the number in /proc/PID/fd. Never used, never closed. */
 int ocs_store_descriptor(const struct ocs_store *store);
 /* Bytes of the file. Any thread. */
@@ -122,6 +138,12 @@ typedef int ocs_store_each_fn(const void *key, size_t key_len, const uint8_t *da
                               void *arg);
 int ocs_store_each(struct ocs_store *store, int prefix, ocs_store_each_fn *each, void *arg,
                    struct ocs_error *error);
+
+/* The same in steps, without a prefix: of all records in one of ocs_store_chains() hash chains, in
+ * or outside a transaction. A record stays in its chain. */
+unsigned ocs_store_chains(const struct ocs_store *store);
+int ocs_store_each_in_chain(struct ocs_store *store, unsigned n, ocs_store_each_fn *each, void *arg,
+                            struct ocs_error *error);
 
 /* The process that holds a lock on the file that this one waits for, 0 if none. */
 pid_t ocs_store_lock_holder(const struct ocs_store *store);

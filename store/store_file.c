@@ -43,8 +43,10 @@ int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error 
 {
 	bool is_it_still = store->tdb == NULL || ocs_store_usable(store, error) == OCS_STORE_OK;
 
+	/* A lookup that met what cannot be ends as one that found nothing, but for what it said. */
 	if (is_it_still && store->os_error == 0 && store->tdb != NULL &&
-	    tdb_error(store->tdb) == TDB_ERR_CORRUPT)
+	    (tdb_error(store->tdb) == TDB_ERR_CORRUPT ||
+	     (tdb_error(store->tdb) == TDB_ERR_NOEXIST && store->log[0] != '\0')))
 		atomic_store(&store->damaged, true);
 	if (is_it_still && store->os_error != 0)
 		ocs_error_set(error, "%s: cannot %s: %s", store->path, what,
@@ -53,6 +55,12 @@ int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error 
 		ocs_error_set(error, "%s: cannot %s: %s%s%s", store->path, what,
 		              store->tdb != NULL ? tdb_errorstr(store->tdb) : "libtdb failed",
 		              store->log[0] != '\0' ? ": " : "", store->log);
+	if (is_it_still && error != NULL)
+		/* libtdb keeps the code of an earlier failure where the system's says why. */
+		error->no_memory =
+		        store->os_error != 0
+		                ? store->os_error == ENOMEM
+		                : store->tdb != NULL && tdb_error(store->tdb) == TDB_ERR_OOM;
 	ocs_store_forget_error(store);
 	return is_it_still ? OCS_STORE_ERROR : OCS_STORE_CORRUPT;
 }
@@ -61,6 +69,9 @@ void ocs_store_forget_error(struct ocs_store *store)
 {
 	store->log[0] = '\0';
 	store->os_error = 0;
+	/* Where fewer bytes are read than asked for, libtdb's text has the error of an earlier
+	 * call. */
+	errno = 0;
 }
 
 /* ---- whether it is the file that was opened ---- */
@@ -98,7 +109,9 @@ int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error)
 		              (unsigned long long)known);
 		return OCS_STORE_CORRUPT;
 	}
-	if (ocs_store_header(store, &seqnum) != 0) {
+	/* A garbled length makes libtdb write far behind the end, and grow by a tenth of that next.
+	 */
+	if (ocs_store_header(store, &seqnum) != 0 || (uint64_t)st.st_size > OCS_STORE_SIZE_MAX) {
 		ocs_error_set(error, "%s: overwritten while in use", store->path);
 		return OCS_STORE_CORRUPT;
 	}

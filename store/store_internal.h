@@ -4,11 +4,12 @@
  * Shared by the files of the store only. From the roof to the floor; a file calls those below it:
  *
  *   store_open.c  the file opened, made, saved from damage
+ *   store_each.c  all records, at once or a hash chain at a time
  *   store.c       transactions and records
  *   store_file.c  what libtdb says, and whether the file is still the one that was opened
  *
- * store_look.c reads a file that others use, without them. Apart, no TDB file: journal.c, which
- * calls record.c.
+ * store_look.c reads a file that others use, without them; store_copy.c copies one. Apart, no TDB
+ * file: journal.c, which calls record.c.
  */
 #ifndef OCS_STORE_STORE_INTERNAL_H
 #define OCS_STORE_STORE_INTERNAL_H
@@ -26,17 +27,22 @@
 #define OCS_SEQNUM_OFFSET  48
 #define OCS_CHANGES_OFFSET 44
 #define OCS_CHANGES_SIZE   8
+/* What stands before the data of a record: version, checksum. */
+#define OCS_STORE_RECORD 5
 
 struct ocs_store {
 	struct tdb_context *tdb;
 	char *path;
 	bool in_transaction;
+	bool alone;                       /* OCS_STORE_ALONE: it stays what it is */
 	uint8_t header[OCS_STORE_HEADER]; /* as it was at open */
 	atomic_uint_fast64_t size;        /* of the file when last looked at: it never shrinks */
 	atomic_bool damaged;              /* libtdb has met what cannot be */
 	uint64_t size_max;
-	int os_error;  /* why libtdb failed last, 0: not known */
-	char log[160]; /* what it said */
+	uint8_t anchor[OCS_STORE_ANCHOR_MAX]; /* the key of a record that is always there */
+	size_t anchor_len;                    /* 0: none is known */
+	int os_error;                         /* why libtdb failed last, 0: not known */
+	char log[160];                        /* what it said */
 };
 
 /* libtdb's words are kept for ocs_store_error(). */
@@ -48,6 +54,15 @@ int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r);
  * is not what it was. */
 int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error *error);
 void ocs_store_forget_error(struct ocs_store *store);
+/* After what was not found: `missing` if the file is whole, else an error. */
+int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_error *error);
+/* A copy of the file in memory, for who reads it through: to be closed with tdb_close(). NULL where
+ * that cannot be had: the file is too large or needs a recovery, /proc or the memory is missing.
+ * locks: as below. */
+struct tdb_context *ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
+                                          const struct tdb_logging_context *logging);
+/* Whether others may write to it, so that it has to be locked to be read as one. */
+bool ocs_store_has_locks(const struct ocs_store *store);
 /* The whole-file check: 0, or -1 and what is wrong went to the log function. locks: the file may be
  * written meanwhile, so it is locked for reading (what was opened read-only cannot be). */
 int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_logging_context *logging);

@@ -6,7 +6,8 @@
  *
  * Nothing is ever mapped (TDB_NOMMAP): a file that somebody cuts short or overwrites in place would
  * end every process that has it mapped with SIGBUS, a MAPI server among them. It costs a system
- * call where there was a memory access, and saves the msync of each synced commit.
+ * call where there was a memory access, and saves the msync of each synced commit. Only a file
+ * that nobody else can reach is (OCS_STORE_ALONE).
  */
 #include "store/store_internal.h"
 
@@ -33,7 +34,8 @@ static struct tdb_context *open_tdb(struct ocs_store *store, const char *path, u
 	struct tdb_logging_context logging = {.log_fn = ocs_store_log, .log_private = store};
 
 	return tdb_open_ex(path, (int)hash_size,
-	                   TDB_SEQNUM | TDB_DISALLOW_NESTING | TDB_INCOMPATIBLE_HASH | TDB_NOMMAP,
+	                   TDB_SEQNUM | TDB_DISALLOW_NESTING | TDB_INCOMPATIBLE_HASH |
+	                           (store->alone ? TDB_NOLOCK : TDB_NOMMAP),
 	                   open_flags, mode, &logging, NULL);
 }
 
@@ -147,7 +149,7 @@ static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode,
 	char *temporary = talloc_asprintf(store, "%s.new", store->path);
 
 	if (temporary == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (make_file(store, temporary, hash_size, mode, gid, error) != OCS_STORE_OK)
 		return OCS_STORE_ERROR;
 	if (rename(temporary, store->path) != 0) {
@@ -270,7 +272,7 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 	bool salvaged = false;
 
 	if (aside == NULL || fresh == NULL)
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	if (make_file(store, fresh, hash_size, mode, gid, error) != OCS_STORE_OK)
 		return OCS_STORE_ERROR;
 	if ((flags & OCS_STORE_SALVAGE) != 0)
@@ -327,10 +329,11 @@ int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode,
 		*moved_r = false;
 	if (store == NULL || (store->path = talloc_strdup(store, path)) == NULL) {
 		talloc_free(store);
-		return ocs_error_set(error, "out of memory");
+		return ocs_error_memory(error);
 	}
 	talloc_set_destructor(store, store_destroy);
 	store->size_max = OCS_STORE_SIZE_MAX;
+	store->alone = (flags & OCS_STORE_ALONE) != 0;
 	ocs_shield_up(&shield);
 	ret = open_or_make(store, hash_size, flags, mode, gid, &moved, error);
 	ocs_shield_down(&shield);

@@ -29,8 +29,10 @@ int ocs_xml_read_auth(const void *mem_ctx, const char *data, size_t len, struct 
 
 /* The body of a PUT /notification. */
 struct ocs_xml_notifications {
-	const char *token; /* NULL: none in the body */
-	size_t count;      /* of notifications; at most the max_batch given */
+	const char *token;          /* NULL: none in the body */
+	const char *except_session; /* who is not to hear of it; NULL: none, "": it is given twice.
+	                               For the caller to allow */
+	size_t count;               /* of notifications; at most the max_batch given */
 	struct ocs_notification *items;
 	struct ocs_result
 	        *results; /* refused where the item breaks a rule; its strings may then be NULL */

@@ -12,6 +12,7 @@
 #include <talloc.h>
 
 #include "mapistore/names.h"
+#include "xml/xml_common.h"
 #include "xml/xml_sax.h"
 
 /* Elements a request may hold apart from notifications, and those of one notification: the known
@@ -34,19 +35,22 @@ enum field {
 	TOTAL,
 	UNREAD,
 	GUID,
+	OLD_BACKEND,
 	N_FIELDS,
 };
 
 static const char *const field_names[N_FIELDS] = {
-        "backend",      "username",     "folder",       "messageID", "uidValidity", "oldFolder",
-        "oldMessageID", "messageClass", "messageFlags", "total",     "unread",      "guid",
+        "backend",   "username",     "folder",       "messageID",    "uidValidity",
+        "oldFolder", "oldMessageID", "messageClass", "messageFlags", "total",
+        "unread",    "guid",         "oldBackend",
 };
 
 static enum field field_of(const char *name)
 {
 	int field = 0;
 
-	while (field < N_FIELDS && strcmp(field_names[field], name) != 0)
+	while (field < N_FIELDS &&
+	       (field_names[field][0] != name[0] || strcmp(field_names[field], name) != 0))
 		field++;
 	return (enum field)field;
 }
@@ -159,6 +163,10 @@ static bool set_field(struct ocs_notification *item, enum field field, char *tex
 	case GUID:
 		item->guid = text;
 		return true;
+	case OLD_BACKEND:
+		ocs_index_canonical_backend(text);
+		item->old_backend = text;
+		return true;
 	case MESSAGE_CLASS:
 		item->message_class = text;
 		return is_ascii(text);
@@ -226,11 +234,18 @@ static void read_id(const struct reader *reader, const struct ocs_xml_attributes
 static enum ocs_xml_visit start_notification(struct reader *reader,
                                              const struct ocs_xml_attributes *attributes)
 {
+	struct ocs_result *result;
+
 	if (reader->out->count == reader->max) {
 		refuse_request(reader, "BATCH_TOO_LARGE", "too many notifications in one request");
 		return OCS_XML_SKIP;
 	}
 	reader->out->count++;
+	*current(reader) = (struct ocs_notification){0};
+	result = &reader->out->results[reader->out->count - 1];
+	result->status = OCS_STATUS_QUEUED;
+	result->queues = 0;
+	result->refusal.code = 0;
 	reader->seen = 0;
 	read_category(reader, attributes);
 	read_id(reader, attributes);
@@ -245,7 +260,9 @@ static enum ocs_xml_visit xml_notifications_start(void *arg, int depth, const ch
 	if (depth == 2) {
 		if (strcmp(name, "notification") == 0)
 			return start_notification(reader, attributes);
-		return strcmp(name, "token") == 0 ? OCS_XML_TEXT : OCS_XML_SKIP;
+		return strcmp(name, "token") == 0 || strcmp(name, "exceptSession") == 0
+		               ? OCS_XML_TEXT
+		               : OCS_XML_SKIP;
 	}
 	reader->now = field_of(name);
 	if (reader->now == N_FIELDS)
@@ -274,8 +291,12 @@ static void check_notification(const struct reader *reader)
 	if (!moved) {
 		item->old_folder = NULL;
 		item->old_message_id = NULL;
+		item->old_backend = NULL;
 		return;
 	}
+	if (item->backend != NULL && item->old_backend != NULL &&
+	    strcmp(item->backend, item->old_backend) == 0)
+		item->old_backend = NULL;
 	if (!(reader->seen & 1u << OLD_FOLDER))
 		refuse_item(reader, "MISSING_PARAMETER", "oldFolder", "is missing");
 	if (item->message_id != NULL && !(reader->seen & 1u << OLD_MESSAGE_ID))
@@ -289,7 +310,6 @@ static void xml_notifications_end(void *arg, int depth, const char *name, char *
 {
 	struct reader *reader = arg;
 
-	(void)name;
 	if (depth == 3) {
 		const char *fault = text_fault(reader->now, text, len, exact);
 
@@ -299,6 +319,9 @@ static void xml_notifications_end(void *arg, int depth, const char *name, char *
 			refuse_item(reader, "INVALID_PARAMETER", field_names[reader->now], fault);
 	} else if (text == NULL) {
 		check_notification(reader);
+	} else if (*name == 'e') {
+		/* Where it means nothing it may not harm either. */
+		reader->out->except_session = reader->out->except_session != NULL ? "" : text;
 	} else {
 		if (reader->token_seen)
 			refuse_request(reader, "INVALID_PARAMETER", "token is given twice");
@@ -315,11 +338,23 @@ static size_t count_at_most(const char *data, size_t len, size_t max)
 	size_t count = 0;
 
 	while (len != 0 && count < max &&
-	       (data = memmem(data, (size_t)(end - data), mark, sizeof(mark) - 1)) != NULL) {
-		data += sizeof(mark) - 1;
-		count++;
+	       (data = memchr(data, '<', (size_t)(end - data))) != NULL) {
+		if ((size_t)(end - data) >= sizeof(mark) - 1 && data[1] == mark[1])
+			count += memcmp(data, mark, sizeof(mark) - 1) == 0;
+		data++;
 	}
 	return count;
+}
+
+/* Nothing is read yet. Items and results are filled in as they come. */
+static void begin(struct reader *reader)
+{
+	struct ocs_xml_notifications *out = reader->out;
+
+	memset(out, 0, sizeof(*out));
+	out->items = (struct ocs_notification *)(out + 1);
+	out->results = (struct ocs_result *)(out->items + reader->max);
+	reader->token_seen = false;
 }
 
 int ocs_xml_read_notifications(const void *mem_ctx, const char *data, size_t len,
@@ -327,9 +362,9 @@ int ocs_xml_read_notifications(const void *mem_ctx, const char *data, size_t len
                                struct ocs_xml_notifications **out, struct ocs_refusal *refusal)
 {
 	size_t max = count_at_most(data, len, max_batch);
-	size_t zeroed = sizeof(struct ocs_xml_notifications) +
-	                max * (sizeof(struct ocs_notification) + sizeof(struct ocs_result));
-	char *chunk = talloc_size(mem_ctx, zeroed + max * (OCS_ID_MAX + 1) + len + 1);
+	size_t items = sizeof(struct ocs_xml_notifications) + max * sizeof(struct ocs_notification);
+	size_t ids = items + max * sizeof(struct ocs_result);
+	char *chunk = talloc_size(mem_ctx, ids + max * (OCS_ID_MAX + 1) + len + 1);
 	struct reader reader = {.max = max, .newmail_only = newmail_only};
 	struct ocs_xml_handler handler = {
 	        .start = xml_notifications_start,
@@ -339,16 +374,17 @@ int ocs_xml_read_notifications(const void *mem_ctx, const char *data, size_t len
 	};
 
 	if (chunk == NULL)
-		return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
-	memset(chunk, 0, zeroed);
+		return ocs_refuse_memory(refusal);
 	reader.out = (struct ocs_xml_notifications *)chunk;
-	reader.out->items = (struct ocs_notification *)(reader.out + 1);
-	reader.out->results = (struct ocs_result *)(reader.out->items + max);
-	reader.ids = chunk + zeroed;
+	reader.ids = chunk + ids;
 	handler.arena = reader.ids + max * (OCS_ID_MAX + 1);
-	if (ocs_xml_walk(data, len, &handler, refusal) != 0) {
-		talloc_free(chunk);
-		return -1;
+	begin(&reader);
+	if (!ocs_xml_walk_common(data, len, &handler)) {
+		begin(&reader);
+		if (ocs_xml_walk(data, len, &handler, refusal) != 0) {
+			talloc_free(chunk);
+			return -1;
+		}
 	}
 	if (reader.out->count == 0)
 		refuse_request(&reader, "MISSING_PARAMETER",
@@ -416,7 +452,7 @@ int ocs_xml_read_auth(const void *mem_ctx, const char *data, size_t len, struct 
 	};
 
 	if (chunk == NULL)
-		return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_refuse_memory(refusal);
 	memset(chunk, 0, sizeof(*reader.out));
 	reader.mechanism = chunk + sizeof(*reader.out);
 	handler.arena = reader.mechanism + MECHANISM_MAX + 1;

@@ -21,11 +21,6 @@
 
 #define ROOT "ocsmanager"
 
-struct ocs_xml_attributes {
-	const xmlChar **values; /* five for each: local name, prefix, URI, value, end of value */
-	int count;
-};
-
 struct walk {
 	const struct ocs_xml_handler *handler;
 	struct ocs_refusal *refusal;
@@ -387,7 +382,7 @@ int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_handler *han
 		return ocs_refuse(refusal, 400, "FORBIDDEN_XML", "too many attributes");
 	parser = thread_parser();
 	if (parser == NULL)
-		return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+		return ocs_refuse_memory(refusal);
 
 	walk.parser = parser;
 	parser->userData = &walk;
@@ -408,7 +403,7 @@ int ocs_xml_walk(const char *data, size_t len, const struct ocs_xml_handler *han
 		const xmlError *error = xmlCtxtGetLastError(parser);
 
 		if (error != NULL && error->code == XML_ERR_NO_MEMORY)
-			return ocs_refuse(refusal, 500, "INTERNAL", "out of memory");
+			return ocs_refuse_memory(refusal);
 		return ocs_refuse(refusal, 400, "MALFORMED_XML",
 		                  "the body is not well-formed XML (line %d)",
 		                  error == NULL ? 1 : error->line);

@@ -26,7 +26,11 @@ enum ocs_xml_visit {
 	OCS_XML_NAME, /* the same, but white space around it counts where xml:space says preserve */
 };
 
-struct ocs_xml_attributes; /* valid during the call only */
+struct ocs_xml_attributes { /* valid during the call only; for ocs_xml_attribute_get() */
+	const unsigned char *
+	        *values; /* five for each: local name, prefix, URI, value, end of value */
+	int count;
+};
 
 struct ocs_xml_handler {
 	/* An element in no namespace whose parent was entered; the root is entered already and

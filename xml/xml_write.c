@@ -58,13 +58,30 @@ static size_t character_length(const char *p)
 	return (unsigned char)*p < 0x20 ? 0 : ocs_utf8_sequence(p);
 }
 
+/* How much of it is ASCII that stands for itself. */
+static size_t run_length(const char *text)
+{
+	size_t len = 0;
+
+	for (unsigned char c; (c = (unsigned char)text[len]) >= 0x20 && c < 0x80 && c != '<' &&
+	                      c != '>' && c != '&' && c != '"';)
+		len++;
+	return len;
+}
+
 void ocs_xml_text(struct ocs_xml_writer *writer, const char *text)
 {
 	const char *p = text;
 
 	while (*p != '\0') {
-		size_t len = character_length(p);
+		size_t len = run_length(p);
 
+		if (len != 0) {
+			append(writer, p, len);
+			p += len;
+			continue;
+		}
+		len = character_length(p);
 		if (len == 0)
 			ocs_xml_raw(writer, "?");
 		else if (*p == '<')
@@ -214,6 +231,7 @@ void ocs_xml_notification(struct ocs_xml_writer *writer, const struct ocs_notifi
 	optional_name(writer, "guid", what->guid);
 	if (what->has_uid_validity)
 		number(writer, "uidValidity", what->uid_validity);
+	optional(writer, "oldBackend", what->old_backend);
 	optional_name(writer, "oldFolder", what->old_folder);
 	optional_name(writer, "oldMessageID", what->old_message_id);
 	optional(writer, "messageClass", what->message_class);

@@ -3,7 +3,8 @@
 /*
  * Which events wait in memory and which in the spool. While the daemon is away, or another process
  * sends what is in the spool, everything goes there, behind what is there already, so that what the
- * processes of one user have to report stays in order. One process at a time takes it out again.
+ * processes of one user have to report stays in order; but what several of them had under way when
+ * the daemon went away, each puts there when it gives up. One process at a time takes it out again.
  * Without a spool everything stays in memory. Called from the root ioloop, never within a delivery.
  */
 #ifndef OCS_KEEP_H

@@ -2,9 +2,9 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Sends what waits: batches, login, pace and retries; see report.h. Touches the waiting list, the
- * network through exchange.c, the credentials file and the log. One request is under way at a time,
- * and a batch leaves the list only when it was answered, so events arrive in order and keep their
- * ids over retries.
+ * spool through keep.c, the network through exchange.c, the credentials file and the log. One
+ * request is under way at a time, and a batch leaves the list only when it was answered, so events
+ * arrive in order and keep their ids over retries.
  */
 #include "lib.h"
 #include "http-url.h"

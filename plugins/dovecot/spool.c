@@ -9,6 +9,7 @@
 
 #include "spool.h"
 #include "spool_internal.h"
+#include "spool_record.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -237,7 +238,7 @@ bool ocs_spool_append(const char *xml)
 		return FALSE;
 	}
 	record = t_str_new(length + 16);
-	str_printfa(record, "\n+%08x ", crc32_data(xml, length));
+	str_printfa(record, OCS_SPOOL_HEAD_FORMAT, crc32_data(xml, length));
 	str_append_data(record, xml, length);
 	str_append_c(record, '\n');
 	ret = write(spool.file, str_data(record), str_len(record));
@@ -275,19 +276,13 @@ void ocs_spool_away_get(struct ocs_spool_away *away_r)
 	char text[128];
 	ssize_t size;
 	struct timeval now;
-	long long now_msecs;
 
 	i_zero(away_r);
 	if (ocs_spool_dir() == -1 || (size = pread(spool.lock, text, sizeof(text) - 1, 0)) <= 0)
 		return;
 	text[size] = '\0';
 	i_gettimeofday(&now);
-	now_msecs = (long long)now.tv_sec * 1000 + now.tv_usec / 1000;
-	if (sscanf(text, "away %lld %lld %u\n", &away_r->since_msecs, &away_r->until_msecs,
-	           &away_r->backoff_msecs) != 3 ||
-	    away_r->since_msecs > now_msecs ||
-	    away_r->until_msecs > now_msecs + OCS_SPOOL_AWAY_MAX_MSECS)
-		i_zero(away_r);
+	ocs_spool_away_parse(text, (long long)now.tv_sec * 1000 + now.tv_usec / 1000, away_r);
 }
 
 void ocs_spool_away_set(const struct ocs_spool_away *away)

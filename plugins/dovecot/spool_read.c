@@ -7,12 +7,11 @@
 
 #include "spool.h"
 #include "spool_internal.h"
+#include "spool_record.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#define HEAD (sizeof("+01234567 ") - 1)
 
 static struct {
 	int fd;
@@ -48,26 +47,12 @@ static int open_oldest(int dir)
 	return 0;
 }
 
-/* Whether a line is a record that was not reported yet. */
-static bool record_parse(char *line, size_t size, const char **xml_r)
+static void say_damage(void)
 {
-	uint32_t crc;
-	char *xml = line + HEAD;
-
-	if (size <= HEAD || line[HEAD - 1] != ' ' || (line[0] != '+' && line[0] != '-'))
-		goto damaged;
-	line[HEAD - 1] = '\0';
-	if (strlen(line) != HEAD - 1 || str_to_uint32_hex(line + 1, &crc) < 0 ||
-	    crc32_data(xml, size - HEAD) != crc || strlen(xml) != size - HEAD)
-		goto damaged;
-	*xml_r = xml;
-	return line[0] == '+';
-damaged:
 	if (!file.damage_said)
 		i_warning("ocsmanager: %s/%s: a record is damaged and left out", ocs_spool_folder(),
 		          ocs_spool_name(file.number));
 	file.damage_said = TRUE;
-	return FALSE;
 }
 
 int ocs_spool_read(const char **xml_r, off_t *place_r)
@@ -77,34 +62,28 @@ int ocs_spool_read(const char **xml_r, off_t *place_r)
 	if (dir == -1 || (file.fd == -1 && open_oldest(dir) < 0))
 		return -1;
 	for (;;) {
-		char *text = t_malloc_no0(OCS_SPOOL_RECORD_MAX + HEAD + 3), *end;
-		ssize_t size = pread(file.fd, text, OCS_SPOOL_RECORD_MAX + HEAD + 2, file.position);
+		char *text = t_malloc_no0(OCS_SPOOL_RECORD_MAX + OCS_SPOOL_HEAD + 3);
+		ssize_t size = pread(file.fd, text, OCS_SPOOL_RECORD_MAX + OCS_SPOOL_HEAD + 2,
+		                     file.position);
+		enum ocs_spool_line line;
+		size_t taken;
 
 		if (size < 0) {
 			ocs_spool_error("read", ocs_spool_name(file.number));
 			ocs_spool_give_up();
 			return -1;
 		}
-		if (size == 0)
-			return 0;
 		text[size] = '\0';
-		end = memchr(text, '\n', size);
-		if (end == NULL) {
-			/* the end of a file that is being written, or of a writer */
-			if (size < OCS_SPOOL_RECORD_MAX)
-				return 0;
-			file.position += size;
-			continue;
-		}
-		if (end == text) {
-			file.position += strspn(text, "\n");
-			continue;
-		}
+		line = ocs_spool_line_read(text, size, OCS_SPOOL_RECORD_MAX, crc32_data, &taken,
+		                           xml_r);
 		*place_r = file.position;
-		file.position += end - text + 1;
-		*end = '\0';
-		if (record_parse(text, end - text, xml_r))
+		file.position += taken;
+		if (line == OCS_SPOOL_LINE_END)
+			return 0;
+		if (line == OCS_SPOOL_LINE_RECORD)
 			return 1;
+		if (line == OCS_SPOOL_LINE_DAMAGED)
+			say_damage();
 	}
 }
 

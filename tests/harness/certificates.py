@@ -5,6 +5,8 @@
 import os
 import subprocess
 
+from .wait import LIMIT
+
 
 # Of 2001, for tests alone: openssl(1) makes none that has expired already.
 EXPIRED = """\
@@ -39,6 +41,6 @@ def make(folder, name, days=2):
     certificate, key = (os.path.join(folder, f"{name}.{end}") for end in ("pem", "key"))
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-subj", "/CN=" + name,
-                    "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=30)
+                    "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=LIMIT)
     os.chmod(key, 0o600)
     return certificate, key

@@ -72,7 +72,7 @@ class Consumer:
     before the program's (prlimit ...)."""
 
     def __init__(self, daemon, user, tables=(), folder=None, types=None, push=None, context=None,
-                 idle=0.05, count=None, form="json", run_as=None, wrapper=(), ready=True, env=None):
+                 idle=0.05, count=None, form="json", run_as=None, wrapper=(), ready=True, env=None, maps=()):
         words = [*wrapper, paths.program("ocsconsumer"), "-c", daemon.ini, "-u", user,
                  "--format", form, "--idle", str(idle)]
         if folder is not None:
@@ -81,6 +81,8 @@ class Consumer:
             words += ["--table", table]
         if types is not None:
             words += ["--types", hex(types) if isinstance(types, int) else types]
+        for store in maps:
+            words += ["--map", store]
         if push:
             words += ["--push", push]
         if context:

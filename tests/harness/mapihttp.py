@@ -40,7 +40,7 @@ class Server:
             host, port = re.search(r"listening on (\S+):(\d+)", line).groups()
             self.host, self.port = host.strip("[]"), int(port)
 
-    def stop(self, number=signal.SIGTERM, limit=10):
+    def stop(self, number=signal.SIGTERM, limit=LIMIT):
         """Ends it: 0 and no sanitizer report."""
         if self.process is None:
             return

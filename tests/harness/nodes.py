@@ -10,7 +10,7 @@ from . import rabbit
 from .case import ServiceTest
 from .client import Client
 from .daemon import Daemon
-from .wait import wait_until
+from .wait import LIMIT, wait_until
 
 # Short times, so that what a fault costs is seen soon.
 QUICK = {"heartbeat": "2", "confirm_timeout": "3"}
@@ -47,7 +47,7 @@ class Node(Daemon):
                 return found.get(known)
         raise KeyError(full)
 
-    def wait_link(self, name, value, limit=15.0):
+    def wait_link(self, name, value, limit=LIMIT):
         """Until it is at least that."""
         return wait_until(lambda: self.link(name) >= value, limit,
                           f"{self.name}: {name} reaches {value}")
@@ -64,7 +64,7 @@ class Node(Daemon):
     def linked(self):
         return set(self.states().values()) <= {"up", "off"} and self.healthy()
 
-    def wait_linked(self, limit=20.0):
+    def wait_linked(self, limit=LIMIT):
         """Until all its connections do their work."""
         try:
             wait_until(self.linked, limit, f"node {self.name} is linked")
@@ -85,7 +85,7 @@ class Load:
         slowest    seconds of the slowest answer
     """
 
-    def __init__(self, node, user="jdoe", prefix="m", first=0, pause=0.01, limit=30.0):
+    def __init__(self, node, user="jdoe", prefix="m", first=0, pause=0.01, limit=LIMIT):
         self.first = first
         self.node, self.user, self.prefix, self.pause = node, user, prefix, pause
         self.accepted, self.refused, self.broken = [], {}, {}
@@ -131,14 +131,14 @@ class Load:
         if client:
             client.close()
 
-    def wait_accepted(self, more, limit=20.0):
+    def wait_accepted(self, more, limit=LIMIT):
         """Until that many more are accepted."""
         goal = len(self.accepted) + more
         wait_until(lambda: len(self.accepted) >= goal, limit,
                    f"{more} more accepted (of {self.sent} sent {len(self.accepted)} were, "
                    f"{len(self.refused)} refused, {len(self.broken)} broken)")
 
-    def wait_refused(self, more, limit=20.0):
+    def wait_refused(self, more, limit=LIMIT):
         goal = len(self.refused) + more
         wait_until(lambda: len(self.refused) >= goal, limit, f"{more} more refused")
 
@@ -154,10 +154,8 @@ class Load:
 class RabbitTest(ServiceTest):
     """A broker for the module, a fresh vhost for each test, nodes in it."""
 
-    broker_options = {}
-
     def setUp(self):
-        self.broker = rabbit.shared(**self.broker_options)
+        self.broker = rabbit.shared()
         self.vhost = self.broker.vhost()
         self.addCleanup(self.broker.delete_vhost, self.vhost)
 
@@ -213,7 +211,7 @@ class RabbitTest(ServiceTest):
         """{number: how often} of the newmail events."""
         return Counter(e["message_flags"] for e in consumer.events() if e["event"] == "newmail")
 
-    def wait_heard(self, consumer, numbers, limit=20.0, at_most=1):
+    def wait_heard(self, consumer, numbers, limit=LIMIT, at_most=1):
         """Until each of them was heard; none more often than at_most."""
         numbers = set(numbers)
 
@@ -251,7 +249,7 @@ class FaultTest(RabbitTest):
                 self.assertEqual(status, 503)
                 self.assertRegex(retry or "", r"^[0-9]+$", "Retry-After")
 
-    def unhealthy(self, node, limit=20.0):
+    def unhealthy(self, node, limit=LIMIT):
         """The reason, once it says it is not well."""
         wait_until(lambda: not node.healthy(), limit, f"{node.name} says it is not linked")
         return node.operations("/healthz")[1]

@@ -16,4 +16,5 @@ def have(name):
     return os.access(program(name), os.X_OK)
 
 
-os.environ.setdefault("TSAN_OPTIONS", "suppressions=" + os.path.join(TREE, "tests", "tsan.supp"))
+TSAN_OPTIONS = "suppressions=" + os.path.join(TREE, "tests", "tsan.supp")
+os.environ.setdefault("TSAN_OPTIONS", TSAN_OPTIONS)

@@ -28,7 +28,7 @@ import time
 from urllib.parse import quote
 
 from .ports import reserve_port
-from .wait import stop_process, wait_until
+from .wait import LIMIT, stop_process, wait_until
 
 try:
     import pika
@@ -126,12 +126,12 @@ class Home:
             ["setpriv", "--pdeathsig", "KILL", *self.wrapper, "epmd", "-port", str(self.epmd_port),
              "-address", "127.0.0.1"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-        wait_until(self._answers, 20, "epmd answers")
+        wait_until(self._answers, what="epmd answers")
 
     def _answers(self):
         return subprocess.run(
             [*self.wrapper, "epmd", "-port", str(self.epmd_port), "-names"], stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=20, check=False).returncode == 0
+            capture_output=True, timeout=LIMIT, check=False).returncode == 0
 
     def close(self):
         self.epmd.kill()
@@ -193,7 +193,7 @@ class Broker:
         """A CA, and a certificate for 'localhost' and the address we listen on."""
         def openssl(*words):
             subprocess.run(["openssl", *words], cwd=self.folder, check=True, capture_output=True,
-                           timeout=60)
+                           timeout=LIMIT)
 
         key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
         openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "30",
@@ -300,8 +300,8 @@ class Broker:
     def wait_for_old_queues(self):
         folder = self._path(f"mnesia/{self.node}/quorum/{self.node}")
         if self.alive() and os.path.isdir(folder):
-            wait_until(lambda: time.time() - os.stat(folder).st_mtime > QUEUE_AGE, 10,
-                       "no quorum queue is new")
+            wait_until(lambda: time.time() - os.stat(folder).st_mtime > QUEUE_AGE,
+                       what="no quorum queue is new")
 
     def _end(self, how):
         if self.process is None:
@@ -371,7 +371,7 @@ class Broker:
         return (f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}"
                 f"@{host or self.address}:{port or own}/{quote(vhost, safe='')}")
 
-    def ctl(self, *arguments, program="rabbitmqctl", limit=60):
+    def ctl(self, *arguments, program="rabbitmqctl", limit=LIMIT):
         """rabbitmqctl; its output. About a second."""
         done = subprocess.run(
             [*self.wrapper, f"{PROGRAMS}/{program}", "-n", self.node, "-q", *arguments],
@@ -388,7 +388,7 @@ class Broker:
         done = subprocess.run(
             [*self.wrapper, "erl_call", "-address", f"localhost:{self.dist_port}", "-c", cookie, "-R",
              "-fetch_stdout", "-e"],
-            input=code + "\n", capture_output=True, text=True, timeout=60, check=False, env=self.environment)
+            input=code + "\n", capture_output=True, text=True, timeout=LIMIT, check=False, env=self.environment)
         # the last line is the result, cut short if it is long; before it what was printed
         printed, _, result = ("\n" + done.stdout).rpartition("\n{ok, ")
         if done.returncode != 0 or not result:
@@ -566,7 +566,7 @@ class Amqp:
     def nack(self, message):
         self.channel.basic_nack(message.tag, requeue=True)
 
-    def wait_get(self, queue, limit=15.0):
+    def wait_get(self, queue, limit=LIMIT):
         return wait_until(lambda: self.get(queue), limit, f"a message in {queue}")
 
     def get_all(self, queue):
@@ -590,7 +590,7 @@ class Amqp:
             self._open()
             return None
 
-    def wait_count(self, queue, count, limit=15.0):
+    def wait_count(self, queue, count, limit=LIMIT):
         wait_until(lambda: self.count(queue) == count, limit, f"{queue} holds {count} messages")
 
     def declare(self, queue, quorum=True, **arguments):
@@ -615,17 +615,14 @@ class Amqp:
         self.channel.queue_delete(queue)
 
 
-_shared = {}
+_shared = []
 
 
-def shared(**options):
-    """The broker of this process (and these options), started at its first use."""
-    key = tuple(sorted(options.items()))
-    if key not in _shared:
-        _shared[key] = Broker(**options)
-        atexit.register(_shared[key].close)
-        _shared[key].start()
-    broker = _shared[key]
-    if not broker.alive():
-        broker.start()
-    return broker
+def shared():
+    """The broker of this process, with TLS too; started at its first use."""
+    if not _shared:
+        _shared.append(Broker(tls=True))
+        atexit.register(_shared[0].close)
+    if not _shared[0].alive():
+        _shared[0].start()
+    return _shared[0]

@@ -83,7 +83,7 @@ def answers(port):
 class Lmtp:
     """One LMTP connection (RFC 2033)."""
 
-    def __init__(self, port, limit=30):
+    def __init__(self, port, limit=LIMIT):
         self.sock = socket.create_connection(("127.0.0.1", port), limit)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.sock.makefile("rb")
@@ -244,7 +244,7 @@ class Dovecot:
         script = None
         if self.sieve is not None:
             script = self._write("script.sieve", self.sieve)
-            subprocess.run(["/usr/bin/sievec", script], check=True, timeout=20)
+            subprocess.run(["/usr/bin/sievec", script], check=True, timeout=LIMIT)
         text = dovecot_config.text(
             self.folder, internal=internal, group=group, login=login, mail_user=mail_user,
             mail_group=mail_group, modules=modules, mail_plugins=self.mail_plugins,
@@ -262,7 +262,7 @@ class Dovecot:
     def script(self, name, text, *extensions):
         """Writes and compiles a Sieve script that all users may read; returns its path."""
         path = self._write(f"{name}.sieve", text)
-        subprocess.run([SIEVEC, *extensions, path], check=True, timeout=20)
+        subprocess.run([SIEVEC, *extensions, path], check=True, timeout=LIMIT)
         os.chmod(path.replace(".sieve", ".svbin"), 0o644)
         return path
 
@@ -274,7 +274,7 @@ class Dovecot:
         all that a service has said until then, it keeps until the service says more (log-connection.c,
         log_connection_handshake()): a line that a test waits for would not come."""
         self._start()
-        wait_until(self._log_is_read, 20, lambda: "Dovecot reads its log pipes: " + self.console() + self.log())
+        wait_until(self._log_is_read, what=lambda: "Dovecot reads its log pipes: " + self.console() + self.log())
         return self
 
     def _log_is_read(self):
@@ -300,7 +300,7 @@ class Dovecot:
                 raise RuntimeError("Dovecot ended: " + self.console() + self.log())
             return answers(self.imap_port) and answers(self.lmtp_port)
 
-        wait_until(ready, 15, "Dovecot answers")
+        wait_until(ready, what="Dovecot answers")
 
     def stop_processes(self, clean=True):
         """clean: as an admin would, which takes a second; else at once, without the plugin's farewell."""
@@ -384,7 +384,7 @@ class Dovecot:
         finally:
             connection.close()
 
-    def lda(self, user, limit=30):
+    def lda(self, user, limit=LIMIT):
         """Runs dovecot-lda; returns seconds. Raises if it refuses the mail."""
         start = time.perf_counter()
         subprocess.run(self.command(LDA, "-c", self.config, "-d", user, user=self.run_as),
@@ -392,12 +392,12 @@ class Dovecot:
                        capture_output=True, env={**os.environ, **self.environment})
         return time.perf_counter() - start
 
-    def doveadm(self, *arguments, limit=30):
+    def doveadm(self, *arguments, limit=LIMIT):
         return subprocess.run(self.command(DOVEADM, "-c", self.config, *arguments), timeout=limit, cwd="/",
                               capture_output=True, text=True, check=False,
                               env={**os.environ, **self.environment})
 
     def imap(self, user):
-        connection = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=30)
+        connection = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=LIMIT)
         connection.login(user, self.users[user])
         return connection

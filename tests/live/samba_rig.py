@@ -26,7 +26,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import isolation, paths
 from harness.ports import free_port
-from harness.wait import Lines, wait_until
+from harness.wait import LIMIT, Lines, wait_until
 from rig import sanitizer
 
 MODULES = "/usr/lib/x86_64-linux-gnu/samba"
@@ -92,7 +92,7 @@ def prepare():
 
 # -- the server
 
-def run(*words, limit=60):
+def run(*words, limit=LIMIT):
     done = subprocess.run(words, capture_output=True, text=True, timeout=limit, check=False,
                           stdin=subprocess.DEVNULL)
     assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout[-1500:]}{done.stderr[-1500:]}"
@@ -127,7 +127,7 @@ class Domain:
         run(SAMBA_TOOL, "domain", "provision", f"--targetdir={self.folder}", f"--realm={REALM}",
             f"--domain={DOMAIN}", "--host-name=mx1", "--host-ip=127.0.0.1", "--server-role=dc",
             "--use-rfc2307", "--dns-backend=NONE", f"--adminpass={PASSWORD}",
-            "--option=interfaces=lo", "--option=bind interfaces only=yes", limit=120)
+            "--option=interfaces=lo", "--option=bind interfaces only=yes", limit=900)
         for user in users:
             run(SAMBA_TOOL, "user", "create", user, PASSWORD, "-H",
                 f"{self.folder}/private/sam.ldb", config)
@@ -199,7 +199,7 @@ class Dc:
                  "LDB_MODULES_DISABLE_DEEPBIND": "1"})
         self.out = Lines(self.process.stdout)
         if ready:
-            wait_until(self._answers, 20, "Samba answers; it said:\n" + self.out.text()[-3000:])
+            wait_until(self._answers, what="Samba answers; it said:\n" + self.out.text()[-3000:])
         return self
 
     def _answers(self):

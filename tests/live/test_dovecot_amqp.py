@@ -20,7 +20,7 @@ from rig import Dovecot  # noqa: E402
 from harness import paths, rabbit  # noqa: E402
 from harness.case import ROOT  # noqa: E402
 from harness.nodes import RabbitTest  # noqa: E402
-from harness.wait import stop_process, wait_until  # noqa: E402
+from harness.wait import LIMIT, stop_process, wait_until  # noqa: E402
 
 BACKEND = {"backend:dovecot": {"uri": "imap://{user}@mailhost/{folder}/{message}"}}
 # What a delivery may take at most while something else is dead or hangs.
@@ -74,7 +74,7 @@ class DovecotAmqp(RabbitTest):
     def new_mails(self, consumer):
         return [e.mid for e in consumer.events() if e.flags == 0x8002]
 
-    def wait_new_mails(self, consumer, count, limit=30.0):
+    def wait_new_mails(self, consumer, count, limit=LIMIT):
         """Exactly so many, none twice."""
         wait_until(lambda: len(set(self.new_mails(consumer))) >= count, limit,
                    f"{count} new mails (relay's log: {self.relay.log()[-1500:]})")
@@ -131,7 +131,7 @@ class DovecotAmqp(RabbitTest):
         self.relay.start()
         self.broker.start()
         self.deliver(5)
-        self.wait_new_mails(consumer, 50, 60)
+        self.wait_new_mails(consumer, 50)
         self.assertEqual(self.mails(), 50)
 
     def test_without_a_spool_the_plugin_keeps_what_the_relay_refuses(self):
@@ -146,7 +146,7 @@ class DovecotAmqp(RabbitTest):
         self.deliver(5)
         self.assertEqual(len(self.complaints()), 1, "said once")
         self.broker.start()
-        self.wait_new_mails(consumer, 28, 60)
+        self.wait_new_mails(consumer, 28)
         self.dovecot.wait_log("answers again")
 
     def test_a_broker_that_hangs_delays_no_delivery(self):
@@ -165,7 +165,7 @@ class DovecotAmqp(RabbitTest):
                 time.sleep(0.1)
         finally:
             self.broker.sigcont()
-        self.wait_new_mails(consumer, sent, 60)
+        self.wait_new_mails(consumer, sent)
 
     def test_a_relay_that_is_killed_or_hangs_costs_no_event_and_no_time(self):
         node = self.node("n", overrides=BACKEND)
@@ -176,7 +176,7 @@ class DovecotAmqp(RabbitTest):
         self.deliver(15)
         self.dovecot.wait_log("mail is stored as usual")
         self.relay.start()
-        self.wait_new_mails(consumer, 20, 40)
+        self.wait_new_mails(consumer, 20)
         stop_process(self.relay.pid)
         try:
             self.deliver(15)
@@ -184,7 +184,7 @@ class DovecotAmqp(RabbitTest):
             self.deliver(5)
         finally:
             self.relay.process.send_signal(signal.SIGCONT)
-        self.wait_new_mails(consumer, 40, 40)
+        self.wait_new_mails(consumer, 40)
         self.assertEqual(self.mails(), 40)
 
 

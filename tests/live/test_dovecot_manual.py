@@ -105,7 +105,7 @@ def isolate(folder):
     subprocess.run(["mount", "-t", "mqueue", "none", "/dev/mqueue"], check=True)
 
 
-def wait(condition, what, limit=20):
+def wait(condition, what, limit=120):
     end = time.monotonic() + limit
     while not condition():
         if time.monotonic() > end:

@@ -382,11 +382,11 @@ class Deliveries(Rig):
         self.dovecot.wait_log("waiting to be reported")
         self.deliver_many(count)
         enough = len(self.server.requests) + tries
-        wait_until(lambda: len(self.server.requests) >= enough, 30, "it is tried again")
+        wait_until(lambda: len(self.server.requests) >= enough, what="it is tried again")
         self.assertEqual(len(self.lines()), 1, "logged once")
         self.assertEqual(self.mails(), 2 * count)
         self.server.behave = recover
-        got = self.server.wait_accepted(2 * count, 30)
+        got = self.server.wait_accepted(2 * count)
         self.dovecot.wait_log("answers again")
         uids = [int(n["messageID"]) for n in got]
         self.assertEqual(list(dict.fromkeys(uids)), list(range(1, 2 * count + 1)))
@@ -634,7 +634,7 @@ class Amqp(Deliveries):
             count = len(self.server.requests)
             if not refused:
                 self.deliver_many(1)
-            wait_until(lambda c=count: len(self.server.requests) > c, 15, "it is in its hands")
+            wait_until(lambda c=count: len(self.server.requests) > c, what="it is in its hands")
             self.server.stop()
             if refused:
                 dead = socket.socket(socket.AF_UNIX)  # bound, and nobody listens

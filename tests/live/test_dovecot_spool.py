@@ -15,7 +15,7 @@ import zlib
 
 from fakeserver import HANG, Slow, error
 from plugin_case import MAIL, PASSWORD, Rig
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 PROMPT = 3  # a delivery that waited for a server would take the timeout of 10 s
 
@@ -62,8 +62,17 @@ class Spooled(Rig):
         return sum(self.content(name, user).count(b"\n+") for name in self.files(user))
 
     def wait_kept(self, count, user="root"):
-        wait_until(lambda: self.kept(user) >= count, 15, f"{count} kept")
+        wait_until(lambda: self.kept(user) >= count, what=f"{count} kept")
         self.assertEqual(self.kept(user), count)
+
+    def deliver_kept(self, count, *users, owner="root"):
+        """While the daemon is away: each mail is in the spool before the next one is delivered. What several
+        processes have under way at a time is in no order: each puts it there when it gives up."""
+        for _ in range(count):
+            for user in users or ("alice",):
+                kept = self.kept(owner)
+                self.deliver(1, user)
+                self.wait_kept(kept + 1, owner)
 
     def lines(self, text="ocsmanager:"):
         return [line for line in self.dovecot.log().splitlines() if text in line]
@@ -92,10 +101,8 @@ class Spooled(Rig):
 class Outages(Spooled):
     def outage(self, behave, tries_most, recover=None):
         self.start(behave=behave)
-        self.deliver(1)
+        self.deliver_kept(15)
         self.dovecot.wait_log("mail is stored as usual")
-        self.deliver(14)
-        self.wait_kept(15)
         self.assertLessEqual(len(self.server.requests), tries_most, "one pace for all processes")
         self.assertEqual(len(self.lines()), 1, "logged once, not by each process")
         self.server.behave = recover
@@ -106,8 +113,7 @@ class Outages(Spooled):
     def test_a_daemon_that_is_down_costs_no_event(self):
         self.start()
         self.server.stop()
-        self.deliver(15)
-        self.wait_kept(15)
+        self.deliver_kept(15)
         self.assertEqual(len(self.lines()), 1, self.lines())
         for name in self.files() + ["lock"]:
             path = os.path.join(self.folder(), name)
@@ -133,6 +139,22 @@ class Outages(Spooled):
         count = self.deliver_until_reported(10)
         self.assertEqual(sorted(self.reported()), list(range(1, count + 1)))
 
+    def test_what_was_under_way_when_the_daemon_went_away_is_kept_as_each_process_gives_up(self):
+        self.start(behave=lambda r: HANG, timeout="60s")
+        connections = []
+        for number in (1, 2):
+            connections.append(self.dovecot.lmtp())
+            connections[-1].deliver(["alice"], self.dovecot.message())
+            wait_until(lambda n=number: len(self.server.requests) == n, what=f"{number} is under way")
+        connections[0].close()  # its process ends, and gives up
+        self.wait_kept(1)
+        self.deliver_kept(1)
+        connections[1].close()
+        self.wait_kept(3)
+        self.server.behave = None
+        count = self.deliver_until_reported(3)
+        self.assertEqual(self.reported(), [1, 3, 2, *range(4, count + 1)])
+
     def test_a_daemon_that_refuses_for_now_costs_no_event(self):
         self.outage(lambda r: (503, {}, error(503, "REGISTRY_UNAVAILABLE")) if r.method == "PUT" else None,
                     24)
@@ -140,8 +162,7 @@ class Outages(Spooled):
     def test_wrong_credentials_are_not_tried_by_each_process(self):
         self.start(behave=lambda r: (401, {}, error(401, "INVALID_CREDENTIALS"))
                    if r.path == "/authenticate/login" else None)
-        self.deliver(15)
-        self.wait_kept(15)
+        self.deliver_kept(15)
         self.assertEqual(len(self.server.requests), 2, "one login: the daemon counts failed ones")
         self.assertEqual(len(self.lines()), 1)
         # the password was put right; who does not want to wait removes the lock file
@@ -163,12 +184,12 @@ class Outages(Spooled):
         for thread in threads:
             thread.start()
         for total in (15, 30, 45):
-            wait_until(lambda t=total: sum(counts.values()) >= t, 60, "deliveries")
+            wait_until(lambda t=total: sum(counts.values()) >= t, what="deliveries")
             self.server.stop()
-            wait_until(lambda t=total: sum(counts.values()) >= t + 8, 60, "deliveries")
+            wait_until(lambda t=total: sum(counts.values()) >= t + 8, what="deliveries")
             self.server.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(LIMIT)
         for user in users:
             self.assertEqual(counts[user], 25)
             count = self.deliver_until_reported(25, user)
@@ -183,7 +204,7 @@ class Outages(Spooled):
             connection.deliver(["alice"], self.dovecot.message())
         self.wait_kept(10)
         self.server.start()
-        wait_until(lambda: len(self.reported()) == 10, 15, "all reported")
+        wait_until(lambda: len(self.reported()) == 10, what="all reported")
         self.assert_all(10)
 
     def test_a_process_that_is_killed_loses_nothing_of_an_outage(self):
@@ -218,7 +239,7 @@ class Outages(Spooled):
         self.wait_kept(2, "nobody")
         self.assertEqual(self.lines("not reported to"), [])
         self.server.start()
-        wait_until(lambda: self.dovecot.lda("alice") and len(self.server.accepted) >= 3, 30, "reported")
+        wait_until(lambda: self.dovecot.lda("alice") and len(self.server.accepted) >= 3, what="reported")
         got = [(n["category"], n.get("messageID")) for n in self.server.accepted]
         self.assertEqual(got[:3], [("created", "1"), ("newmail", "2"), ("newmail", "3")])
 
@@ -227,13 +248,11 @@ class Folder(Spooled):
     def test_a_torn_record_costs_itself_only(self):
         self.start()
         self.server.stop()
-        self.deliver(2)
-        self.wait_kept(2)
+        self.deliver_kept(2)
         path = os.path.join(self.folder(), self.files()[0])
         with open(path, "ab") as f:
             f.write(b"\n+0123abcd <notification category=")
-        self.deliver(2)
-        self.wait_kept(5)
+        self.deliver_kept(2)
         with open(path, "ab") as f:
             f.write(b"\n\n\n\x00\xff" + b"x" * 100_000 + b"\n+00000000 <notification/>\n-\n\n+")
         self.server.start()
@@ -244,8 +263,7 @@ class Folder(Spooled):
     def test_a_record_that_was_reported_is_not_sent_again(self):
         self.start(lmtp_requests=0)
         self.server.stop()
-        self.deliver(4)
-        self.wait_kept(4)
+        self.deliver_kept(4)
         path = os.path.join(self.folder(), self.files()[0])
         with open(path, "rb") as f:
             data = f.read()
@@ -270,24 +288,22 @@ class Folder(Spooled):
 
         self.start(behave=one_batch)
         self.server.stop()
-        self.deliver(1)
-        self.wait_kept(1)
+        self.deliver_kept(1)
         with open(os.path.join(self.folder(), self.files()[0]), "ab") as f:
             f.write(b"".join(record(n) for n in range(600)))
         self.server.start()
-        wait_until(lambda: self.deliver(1) or len(reports) > 1, 20, "a second batch")
+        wait_until(lambda: self.deliver(1) or len(reports) > 1, what="a second batch")
         sent = len(self.ids())
         self.assertGreater(sent, 200)
         self.server.behave = None
         self.deliver_until_reported(1)
-        wait_until(lambda: len(self.ids()) >= 600, 20, "all")
+        wait_until(lambda: len(self.ids()) >= 600, what="all")
         self.assertEqual(self.ids(), [f"test-spool-{n}" for n in range(600)], "in order, each once")
 
     def test_a_file_is_not_removed_under_a_writer(self):
         self.start()
         self.server.stop()
-        self.deliver(2)
-        self.wait_kept(2)
+        self.deliver_kept(2)
         path = os.path.join(self.folder(), self.files()[0])
         with open(path, "ab", buffering=0) as writer:
             fcntl.flock(writer, fcntl.LOCK_SH)
@@ -296,20 +312,18 @@ class Folder(Spooled):
             self.deliver_until_reported(count)  # by another process, which looks again
             self.assertTrue(os.path.exists(path))
             writer.write(record(1))
-        wait_until(lambda: self.deliver(1) or self.ids(), 20, "what it wrote last")
+        wait_until(lambda: self.deliver(1) or self.ids(), what="what it wrote last")
         wait_until(lambda: not os.path.exists(path), what="it is removed")
 
     def test_a_file_that_is_about_to_be_removed_is_not_written_to(self):
         self.start()
         self.server.stop()
-        self.deliver(1)
-        self.wait_kept(1)
+        self.deliver_kept(1)
         path = os.path.join(self.folder(), self.files()[0])
         with open(path, "rb") as reader:
             fcntl.flock(reader, fcntl.LOCK_EX)
             before = os.path.getsize(path)
-            self.deliver(2)
-            self.wait_kept(3)
+            self.deliver_kept(2)
             self.assertEqual((os.path.getsize(path), len(self.files())), (before, 2))
         self.server.start()
         self.assert_all(self.deliver_until_reported(3))
@@ -335,8 +349,7 @@ class Folder(Spooled):
 
     def test_what_is_refused_for_good_does_not_stay(self):
         self.start(behave=lambda r: HANG)
-        self.deliver(3, "alice", "bob")
-        self.wait_kept(6)
+        self.deliver_kept(3, "alice", "bob")
         self.server.behave = lambda r: (422, {}, error(422, "UNKNOWN_USER")) \
             if r.method == "PUT" and b">bob<" in r.body else None
         self.assert_all(self.deliver_until_reported(3))
@@ -366,7 +379,7 @@ class Folder(Spooled):
                                       if what != "link" else "failed: Not a directory")
                 self.assertEqual(self.files("nobody"), [])
                 self.server.start()  # and memory bridges it, as without a spool
-                wait_until(lambda: self.reported() == [1], 15, "reported")
+                wait_until(lambda: self.reported() == [1], what="reported")
                 self.doCleanups()
 
     @unittest.skipIf(os.geteuid() != 0, "needs root")
@@ -394,7 +407,7 @@ class Folder(Spooled):
         self.dovecot.wait_log("failed: Disk quota exceeded")
         self.assertEqual(len(self.files()), 64)
         self.server.start()
-        wait_until(lambda: any(n["category"] == "modified" for n in self.server.accepted), 20, "modified")
+        wait_until(lambda: any(n["category"] == "modified" for n in self.server.accepted), what="modified")
         self.assertEqual([n["folder"] for n in self.server.accepted if n["username"] == "bob"], ["X"] * 64)
         self.assertEqual(self.reported(), [1, 2, 3, 4, 5])
         wait_until(lambda: not self.files(), what="the spool is empty")
@@ -410,8 +423,7 @@ class Folder(Spooled):
     def test_without_root_everything_is_in_one_folder(self):
         self.setup(dovecot={"run_as": "nobody", "lmtp_requests": 1}, events="newmail")
         self.server.stop()
-        self.deliver(3)
-        self.wait_kept(3, "nobody")
+        self.deliver_kept(3, owner="nobody")
         self.server.start()
         self.assert_all(self.deliver_until_reported(3))
 

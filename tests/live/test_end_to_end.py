@@ -233,7 +233,7 @@ class EndToEnd(ServiceTest):
         imap.append("Work", None, None, MAIL)  # UID 1 again
         imap.logout()
         messages = lambda: [e for e in consumer.events() if e.flags == 0x8004]
-        wait_until(lambda: len(messages()) == 2, 15, "the mail with the same UID is a new one")
+        wait_until(lambda: len(messages()) == 2, what="the mail with the same UID is a new one")
         second = messages()[1]
         self.assertNotEqual((second.fid, second.mid), (first.fid, first.mid))
         self.assertNotEqual(second.mid, first.mid)
@@ -253,7 +253,7 @@ class EndToEnd(ServiceTest):
         def told():
             lmtp.deliver(["alice"], dovecot.message())  # the next delivery finds it
             return [e for e in consumer.events()[3:] if e.flags & 0x0FFF == 0x0010]
-        wait_until(told, 30, "the folder is modified")
+        wait_until(told, what="the folder is modified")
         lost = [l for l in dovecot.log().splitlines() if "ocsmanager" in l.lower()]
         self.assertLess(len(lost), 6, "said once, not for each mail: " + "\n".join(lost))
 

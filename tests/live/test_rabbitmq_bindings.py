@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness.case import ROOT
 from harness.consumer import Consumer
 from harness.nodes import RabbitTest
-from harness.wait import stop_process, wait_until
+from harness.wait import LIMIT, stop_process, wait_until
 
 EXCHANGE = "ocsmanager.users"
 DEGRADED = "until the binding is made"
@@ -32,7 +32,7 @@ class Bindings(RabbitTest):
         return self.other.publish(b"", queue=user, exchange=EXCHANGE,
                                   headers={"ocs-origin": node})
 
-    def wait_bound(self, user, value=True, limit=20.0):
+    def wait_bound(self, user, value=True, limit=LIMIT):
         wait_until(lambda: self.bound(user) == value, limit, f"{user} bound: {value}")
 
 
@@ -72,14 +72,14 @@ class WhenASessionComes(Bindings):
         for number in range(1000):
             ring = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self.addCleanup(ring.close)
-            ring.settimeout(10)
+            ring.settimeout(LIMIT)
             ring.connect(os.path.join(node.registry, "bind.sock"))
             ring.send(b"\x01B" + f"u{number}".encode())
             rings.append(ring)
         answers = [ring.recv(300)[:2] for ring in rings]
         self.assertEqual(answers.count(b"\x01\x00") + answers.count(b"\x01\x01"), 1000)
         # who was not answered in time is bound all the same
-        wait_until(lambda: node.link("bound_users") == 1000, 20, "all are bound")
+        wait_until(lambda: node.link("bound_users") == 1000, what="all are bound")
         self.assertTrue(self.bound("u0"))
         self.assertTrue(self.bound("u999"))
 
@@ -97,7 +97,7 @@ class WhenASessionGoes(Bindings):
         node = self.node("a", unbind_after=1)
         first, second = self.consumer(node, "jdoe"), self.consumer(node, "jdoe")
         first.close()
-        wait_until(lambda: node.metrics().get("ocsmanager_link_unbinds_total") == 0, 2)
+        wait_until(lambda: node.metrics().get("ocsmanager_link_unbinds_total") == 0)
         self.assertTrue(self.bound("jdoe"))
         second.close()
         self.wait_bound("jdoe", False)
@@ -128,7 +128,7 @@ class WhenTheBrokerLosesThem(Bindings):
         node = self.node("a")
         self.consumer(node, "jdoe")
         self.other.delete(node.queue)
-        self.wait_bound("jdoe", limit=30)
+        self.wait_bound("jdoe")
 
     def test_the_exchange_is_deleted_by_hand(self):
         node = self.node("a")
@@ -136,14 +136,14 @@ class WhenTheBrokerLosesThem(Bindings):
         self.other.channel.exchange_delete(EXCHANGE)
         self.other.declare_exchange(EXCHANGE)
         self.assertFalse(self.bound("jdoe"))
-        self.wait_bound("jdoe", limit=30)
+        self.wait_bound("jdoe")
 
     def test_what_changes_while_the_broker_is_away_is_done_when_it_is_back(self):
         node = self.node("a", unbind_after=1)
         gone = self.consumer(node, "gone")
         self.consumer(node, "stays")
         self.broker.stop()
-        wait_until(lambda: node.states()["bind"] != "up", 15, "it has noticed")
+        wait_until(lambda: node.states()["bind"] != "up", what="it has noticed")
         gone.close()
         # so that the daemon has had no connection for longer than it hopes for one
         time.sleep(2.1)
@@ -151,7 +151,7 @@ class WhenTheBrokerLosesThem(Bindings):
         wait_until(lambda: DEGRADED in new.err.text(), what="a warning")
         self.broker.start()
         self.other = self.amqp()
-        self.wait_bound("new", limit=30)
+        self.wait_bound("new")
         self.wait_bound("stays")
         self.wait_bound("gone", False)
 
@@ -166,8 +166,8 @@ class WhenTheBrokerLosesThem(Bindings):
         client = self.client(b)
         for number, consumer in enumerate(consumers):
             # 503 as long as it cannot be told whether somebody listens
-            wait_until(lambda n=number: self.number(client, n, f"u{n}").status == 200, 30, "it is taken")
-            self.wait_heard(consumer, [number], limit=30)
+            wait_until(lambda n=number: self.number(client, n, f"u{n}").status == 200, what="it is taken")
+            self.wait_heard(consumer, [number])
         self.other = self.amqp()
         for number in range(5):
             self.wait_bound(f"u{number}")
@@ -199,7 +199,7 @@ class WhenTheDaemonCannotBind(Bindings):
             self.assertGreaterEqual(node.link("bind_timeouts"), 1)
         finally:
             self.broker.sigcont()
-        self.wait_bound("jdoe", limit=30)
+        self.wait_bound("jdoe")
 
     def test_a_daemon_that_hangs_costs_two_seconds(self):
         node = self.node("a")
@@ -211,13 +211,13 @@ class WhenTheDaemonCannotBind(Bindings):
             self.assertIn(DEGRADED, consumer.err.text())
         finally:
             node.process.send_signal(signal.SIGCONT)
-        self.wait_bound("jdoe", limit=30)
+        self.wait_bound("jdoe")
 
     def test_without_the_permission_to_bind_it_is_said_at_once(self):
         name = "p" + os.urandom(3).hex()
         self.broker.add_user(name, "pw", self.vhost, write="^ocsmanager[.](users|ingest|dead)$")
         node = self.node("a", uri=self.broker.uri(self.vhost, name, "pw"), linked=False)
-        wait_until(lambda: node.states()["bind"] == "refused", 15, "it is refused")
+        wait_until(lambda: node.states()["bind"] == "refused", what="it is refused")
         consumer = self.consumer(node)
         wait_until(lambda: DEGRADED in consumer.err.text(), what="a warning")
         self.assertIn("refuse", consumer.err.text())

@@ -56,24 +56,24 @@ class ThreeBrokers(RabbitTest):
             self.assertNotIn("refused", node.states().values(), node.operations("/link")[1])
 
         first.start()
-        plain.wait_accepted(100, limit=60)
-        self.wait_heard(there, plain.accepted[:], limit=40)
+        plain.wait_accepted(100)
+        self.wait_heard(there, plain.accepted[:])
         second.start()
         for load in loads:
             load.wait_accepted(100)
-        wait_until(lambda: len(self.cluster.online(self.vhost, b.queue)) == 3, 40,
-                   "the queue has its three members again")
+        wait_until(lambda: len(self.cluster.online(self.vhost, b.queue)) == 3,
+                   what="the queue has its three members again")
         for load in loads:
             load.stop()
             self.assertLess(load.slowest, PROMPT)
             self.assertEqual(load.broken, {})
         self.assertEqual({status for status, _ in plain.refused.values()}, {503})
-        self.wait_heard(there, plain.accepted + spooled.accepted, limit=40)
+        self.wait_heard(there, plain.accepted + spooled.accepted)
         late = self.consumer(c, "late")
         # its subscription waits two seconds for the binding, which three brokers at work can exceed
         client, numbers = self.client(b), itertools.count(5)
-        wait_until(lambda: self.number(client, next(numbers), "late").statuses == ["queued"], 30, "late is bound")
-        wait_until(lambda: self.heard(late), 30, "it is heard")
+        wait_until(lambda: self.number(client, next(numbers), "late").statuses == ["queued"], what="late is bound")
+        wait_until(lambda: self.heard(late), what="it is heard")
 
 
 if __name__ == "__main__":

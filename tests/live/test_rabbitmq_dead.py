@@ -17,7 +17,7 @@ from harness.daemon import SANITIZER
 from harness.nodes import Node, RabbitTest, node_ini
 from harness.ports import free_port
 from harness.rabbit import PASSWORD, USER
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 DEAD, INGEST = "ocsmanager.dead", "ocsmanager.ingest"
 
@@ -38,7 +38,7 @@ class DeadTest(RabbitTest):
     def ctl(self, *words, daemon=None, expect=0):
         done = subprocess.run(
             [paths.program("ocsctl"), "-c", (daemon or self.node).ini, *words], text=True,
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=60, cwd="/", check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, cwd="/", check=False)
         result = Result(done)
         self.assertFalse(SANITIZER.search(result.err), result)
         self.assertNotIn(PASSWORD, result.out + result.err)
@@ -142,7 +142,7 @@ class Queue(DeadTest):
 
     def ctl_bytes(self, *words):
         done = subprocess.run([paths.program("ocsctl"), "-c", self.node.ini, *words],
-                              capture_output=True, timeout=60, cwd="/", check=True)
+                              capture_output=True, timeout=LIMIT, cwd="/", check=True)
         return done.stdout
 
     def test_a_cut_body_is_cut_between_characters(self):
@@ -290,14 +290,14 @@ class DeliveryLimit(DeadTest):
     def test_nothing_is_thrown_away_for_coming_back(self):
         self.start()
         with self.broker.amqp(self.vhost) as mq:
-            wait_until(lambda: mq.publish("<n/>", queue=DEAD, headers={"ocs-from": INGEST}), 15)
-        wait_until(lambda: len(self.limits()) == 3, 15, "the queues")
+            wait_until(lambda: mq.publish("<n/>", queue=DEAD, headers={"ocs-from": INGEST}))
+        wait_until(lambda: len(self.limits()) == 3, what="the queues")
         self.assertEqual(set(self.limits().values()), {-1 if self.broker.version() >= 4 else None})
         for _ in range(30):
             self.assertEqual(self.bodies(), ["<n/>"])
         with self.broker.amqp(self.vhost) as mq:
             for _ in range(30):
-                mq.nack(wait_until(lambda: mq.get(DEAD, ack=False), 5))
+                mq.nack(wait_until(lambda: mq.get(DEAD, ack=False)))
         wait_until(lambda: self.bodies() == ["<n/>"], what="it is there still")
 
     def test_queues_that_were_made_without_saying_so_are_used_as_they_are(self):
@@ -307,7 +307,7 @@ class DeliveryLimit(DeadTest):
         self.start()
         consumer = self.consumer(self.node)
         with self.broker.amqp(self.vhost) as mq:
-            wait_until(lambda: mq.publish(document(notification(message="1.eml")), queue=INGEST), 15)
+            wait_until(lambda: mq.publish(document(notification(message="1.eml")), queue=INGEST))
         consumer.wait_events(1)
         self.assertEqual({self.limits()[q] for q in (DEAD, INGEST)}, {None})
 
@@ -321,8 +321,8 @@ class EndToEnd(DeadTest):
         body = document(notification(backend="later", message="1.eml"))
         with self.broker.amqp(self.vhost) as mq:
             # a queue that was just made refuses until it has its leader
-            wait_until(lambda: mq.publish(body, queue=INGEST, user_id=USER), 15,
-                       "the ingest queue takes it")
+            wait_until(lambda: mq.publish(body, queue=INGEST, user_id=USER),
+                       what="the ingest queue takes it")
         self.node.wait_link("dead", 1)
         [letter] = self.letters()
         self.assertEqual((letter["from"], letter["account"], letter["node"]),

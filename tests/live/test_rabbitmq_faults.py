@@ -69,11 +69,11 @@ class BrokerFaults(FaultTest):
             wait_until(lambda: b.link("bind_timeouts") >= 1, what="the subscription is counted")
         finally:
             self.broker.sigcont()
-        load.wait_accepted(100, limit=40)
+        load.wait_accepted(100)
         self.stop_loads()
         self.wait_heard(there, load.accepted)
-        wait_until(lambda: self.number(client, 5, "late").statuses == ["queued"], 20,
-                   "the late session is bound")
+        wait_until(lambda: self.number(client, 5, "late").statuses == ["queued"],
+                   what="the late session is bound")
         self.wait_heard(late, [5])
 
     def test_memory_alarm(self):
@@ -105,12 +105,11 @@ class NotPermitted(FaultTest):
         def says(lines):
             return next((l for l in lines if all(w.lower() in l.lower() for w in words)), None)
 
-        node.err.wait(says, 20, f"a line with {words}")
+        node.err.wait(says, what=f"a line with {words}")
         self.assertNotIn(PASSWORD, node.log())
         wait_until(lambda: "refused" in node.states().values(), what="the state of the connection")
         status, reason = wait_until(  # another connection may still be on its way
-            lambda: next((r for r in [node.operations("/healthz")] if (r[0] == 200) == publishes), None),
-            10, "the health check")
+            lambda: next((r for r in [node.operations("/healthz")] if (r[0] == 200) == publishes), None), what="the health check")
         for word in words:
             self.assertIn(word.lower(), reason.lower())
         consumer = self.consumer(node)
@@ -137,7 +136,7 @@ class NotPermitted(FaultTest):
         amqp.delete("ocsmanager.node.c")
         amqp.delete("other.ingest")
         for node in (wrong, lost, queue, ingest):
-            node.wait_linked(40)
+            node.wait_linked()
         self.works(wrong, queue, "both")
         for node in (wrong, lost, queue, ingest):
             lines = [l for l in node.log().splitlines() if "broker" in l.lower()]
@@ -158,12 +157,14 @@ class NodeFaults(FaultTest):
         loads = [self.load(a, prefix=f"p{n}-", first=n * 1000000, pause=0) for n in range(4)]
 
         def more():
-            for load in loads:
-                load.wait_accepted(100)
+            for load in loads:  # one after the other, and all of them go on meanwhile: a hundred of each
+                load.wait_accepted(25)
             return [number for load in loads for number in load.accepted[:]]
 
         more()
         b.kill()
+        for load in loads:  # full speed is for what is on its way at that moment
+            load.pause = 0.02
         self.wait_heard(at_c, more())
         b.start()
         more()

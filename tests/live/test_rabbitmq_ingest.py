@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import rabbit, tdb
 from harness.client import document, notification
 from harness.nodes import Node, RabbitTest
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 INGEST, DEAD = "ocsmanager.ingest", "ocsmanager.dead"
 OLD = {"backend:old": {"uri": "old://{user}@mail/{folder}/{message}"}}
@@ -30,15 +30,15 @@ class IngestTest(RabbitTest):
     def listening(self, name="a", **more):
         """A node that consumes, and queues that take messages."""
         node = self.node(name, **more)
-        wait_until(lambda: self.mq.state(INGEST) and self.mq.state(INGEST).consumer_count, 15,
-                   "the ingest queue has a consumer")
+        wait_until(lambda: self.mq.state(INGEST) and self.mq.state(INGEST).consumer_count,
+                   what="the ingest queue has a consumer")
         return node
 
     def publish(self, body, **more):
         # a queue that was just made refuses until it has its leader
-        wait_until(lambda: self.mq.publish(body, queue=INGEST, **more), 15, "the queue takes it")
+        wait_until(lambda: self.mq.publish(body, queue=INGEST, **more), what="the queue takes it")
 
-    def letters(self, count, limit=15):
+    def letters(self, count, limit=LIMIT):
         found = []
         wait_until(lambda: found.extend(self.mq.get_all(DEAD)) or len(found) >= count, limit,
                    f"{count} dead letters")
@@ -52,10 +52,9 @@ class IngestTest(RabbitTest):
         """So many documents came, and all that came is acknowledged."""
         node.wait_link("ingested", count)
         # more: what a node sends to itself to see that its bindings are there
-        wait_until(lambda: node.link("acked") >= node.link("ingested") + node.link("node_received"),
-                   15, "all is acknowledged")
+        wait_until(lambda: node.link("acked") >= node.link("ingested") + node.link("node_received"), what="all is acknowledged")
         self.assertEqual(node.link("ingested"), count)
-        wait_until(lambda: node.link("held") == 0, 15, "nothing is held")
+        wait_until(lambda: node.link("held") == 0, what="nothing is held")
         self.mq.wait_count(INGEST, 0)
 
 
@@ -154,7 +153,7 @@ class Documents(IngestTest):
         self.wait_heard(consumer, [1])
         self.mq.delete(DEAD)
         self.publish("hello")
-        wait_until(lambda: self.mq.count(DEAD), 15, "the dead-letter queue is there again")
+        wait_until(lambda: self.mq.count(DEAD), what="the dead-letter queue is there again")
         self.assertRegex(self.reason(), "^400 ")
 
 
@@ -199,13 +198,13 @@ class Deliveries(IngestTest):
     def test_two_nodes_share_the_work_and_each_is_heard_once(self):
         nodes = [self.listening(name, prefetch=4) for name in "ab"]
         consumers = [self.consumer(nodes[0]), self.consumer(nodes[1], "mary")]
-        wait_until(lambda: self.mq.state(INGEST).consumer_count == 2, 20, "both consume")
+        wait_until(lambda: self.mq.state(INGEST).consumer_count == 2, what="both consume")
         for number in range(100):
             self.publish(document(newmail(number)), message_id=f"j{number}")
             self.publish(document(newmail(number, user="mary")), message_id=f"m{number}")
         for consumer in consumers:
             self.wait_heard(consumer, range(100))
-        wait_until(lambda: sum(n.link("ingested") for n in nodes) == 200, 10)
+        wait_until(lambda: sum(n.link("ingested") for n in nodes) == 200)
         for node in nodes:
             self.assertGreater(node.link("ingested"), 0)
             self.assertEqual(node.link("redelivered"), 0)
@@ -258,7 +257,7 @@ class Deliveries(IngestTest):
         for number in range(3):
             self.publish(document(newmail(number)), message_id=f"id{number}")
         for _ in range(20):
-            held = [wait_until(lambda: self.mq.get(INGEST, ack=False), 10) for _ in range(3)]
+            held = [wait_until(lambda: self.mq.get(INGEST, ack=False)) for _ in range(3)]
             for message in reversed(held):
                 self.mq.nack(message)
             self.mq.wait_count(INGEST, 3)
@@ -305,7 +304,7 @@ class Queues(IngestTest):
         self.assertEqual(second.states()["consume"], "refused")
         self.assertEqual(first.states()["consume"], "up")
         first.terminate()
-        wait_until(lambda: second.states()["consume"] == "up", 15, "the second takes over")
+        wait_until(lambda: second.states()["consume"] == "up", what="the second takes over")
 
     def test_an_ingest_queue_with_other_arguments_does_not_stop_the_nodes_own(self):
         self.mq.declare(INGEST, quorum=False)
@@ -314,11 +313,11 @@ class Queues(IngestTest):
         self.assertIn(INGEST, line)
         self.assertEqual(a.states()["consume"], "refused")
         consumer = self.consumer(b)
-        wait_until(lambda: a.states()["publish"] == "up", 15)
+        wait_until(lambda: a.states()["publish"] == "up")
         self.accepted(self.number(self.client(a), 1))
         self.wait_heard(consumer, [1])
         self.mq.delete(INGEST)
-        wait_until(lambda: a.states()["consume"] == "up", 20, "it is tried again")
+        wait_until(lambda: a.states()["consume"] == "up", what="it is tried again")
         self.assertEqual(len([l for l in a.err.snapshot() if "other arguments" in l]), 1)
 
     def test_a_node_that_takes_no_part_leaves_the_ingest_queue_alone(self):

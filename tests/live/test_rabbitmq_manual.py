@@ -16,7 +16,7 @@ from harness import paths, rabbit
 from harness.client import document, notification
 from harness.nodes import Node
 from harness.case import ServiceTest
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 import pika
 
@@ -89,7 +89,7 @@ class Manual(ServiceTest):
 
     def wait_refused(self, node):
         try:
-            wait_until(lambda: self.reasons(node), 15, f"{node.name} is refused")
+            wait_until(lambda: self.reasons(node), what=f"{node.name} is refused")
         except AssertionError as problem:
             raise AssertionError(f"{problem}:\n{node.operations('/link')[1]}\n"
                                  f"{node.log()[-3000:]}") from None
@@ -107,7 +107,7 @@ class Manual(ServiceTest):
 
     def dead(self, node):
         return subprocess.run([paths.program("ocsctl"), "-c", node.ini, "dead"],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=LIMIT, check=False)
 
     def test_the_expressions_fit_what_a_node_needs_and_no_other_node(self):
         given = of_node("node1")
@@ -155,8 +155,8 @@ class Manual(ServiceTest):
                 elif what == ("write", "ocsmanager.users"):
                     wait_until(lambda: node.states()["publish"] == "up", what="it can publish")
                     self.refused(self.client(node).newmail("1"), 503, "BROKER_UNAVAILABLE")
-                    wait_until(lambda: "access to exchange 'ocsmanager.users'" in node.log(), 10,
-                               "the log says why")
+                    wait_until(lambda: "access to exchange 'ocsmanager.users'" in node.log(),
+                               what="the log says why")
                     continue
                 self.wait_refused(node)
 

@@ -15,7 +15,7 @@ from samba_rig import become_root
 from harness.netns import Network
 from harness.nodes import QUICK, RabbitTest
 from harness.rabbit import Broker
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 
 class Cable(RabbitTest):
@@ -44,7 +44,7 @@ class Cable(RabbitTest):
         with self.network.inside(self.network.right):
             return call(*arguments, **more)
 
-    def wait_b(self, linked, limit=30):
+    def wait_b(self, linked, limit=LIMIT):
         wait_until(lambda: self.at_b(self.b.linked) == linked, limit,
                    f"b is {'linked' if linked else 'cut off'}")
 
@@ -70,13 +70,59 @@ class Cable(RabbitTest):
         self.assertEqual(set(self.heard(there)), {0})
 
         self.network.heal()
-        self.wait_heard(there, range(100), limit=40)
+        self.wait_heard(there, range(100))
         self.wait_b(True)
-        wait_until(lambda: self.number(client, 7, "late").statuses == ["queued"], 20,
-                   "the session of the time without a cable is bound")
+        wait_until(lambda: self.number(client, 7, "late").statuses == ["queued"],
+                   what="the session of the time without a cable is bound")
         self.wait_heard(late, [7])
         self.accepted(self.at_b(self.number, client_b, 102, "here"), "queued")
         self.wait_heard(here, [100, 102])
+
+    def ids(self, consumer):
+        """{number: (FID, MID)} of the newmail events; no folder has two FIDs."""
+        found = {e["message_flags"]: (e.fid, e.mid) for e in consumer.events() if e["event"] == "newmail"}
+        self.assertEqual(len({fid for fid, _ in found.values()}), 1, "one FID while a session lasts")
+        return found
+
+    def test_a_folder_that_got_two_identifiers_has_one_in_the_end(self):
+        nodes = [self.a, self.b, self.node("c")]
+        client, client_b = self.client(self.a), self.at_b(self.client, self.b)
+        self.network.cut()
+        self.wait_b(False)
+        consumers = [self.consumer(node, "one") for node in nodes]
+        self.accepted(self.number(client, 1, "one"), "queued")
+        self.refused_by_broker(self.at_b(self.number, client_b, 2, "one"))
+        for consumer, number in zip(consumers, (1, 2, 1)):
+            self.wait_heard(consumer, [number])
+        at_a, at_b, at_c = map(self.ids, consumers)
+        self.assertEqual(at_a, at_c)
+        self.assertNotEqual(at_a[1][0], at_b[2][0])
+
+        self.network.heal()
+        self.wait_b(True)
+        self.accepted(self.at_b(self.number, client_b, 2, "one"))  # as its sender does
+        wait_until(lambda: self.number(client, 3, "one").statuses and self.heard(consumers[1])[3],
+                   what="b is bound")
+        for consumer in consumers:
+            self.wait_heard(consumer, [2, 3])
+        at_a, at_b, at_c = map(self.ids, consumers)
+        self.assertEqual(at_a, at_c)
+        self.assertEqual([at_b[n][1] for n in (2, 3)], [at_a[n][1] for n in (2, 3)], "a mail has one MID")
+        self.assertNotEqual(at_a[3][0], at_b[3][0], "nobody hears another FID while the session lasts")
+
+        # whoever has the FID that lost gives it up once nobody is left who was told
+        for consumer in consumers:
+            consumer.close()
+        wait_until(lambda: any("all nodes settled on" in node.log() for node in nodes), what="they agree")
+        wait_until(lambda: "all nodes settled on" in self.b.log() or all(
+            "all nodes settled on" in node.log() for node in (nodes[0], nodes[2])), what="all of them")
+        consumers = [self.consumer(node, "one") for node in nodes]
+        self.accepted(self.number(client, 4, "one"), "queued")
+        for consumer in consumers:
+            self.wait_heard(consumer, [4])
+        new = [self.ids(consumer) for consumer in consumers]
+        self.assertEqual(new, [new[0]] * 3)
+        self.assertIn(new[0][4][0], (at_a[3][0], at_b[3][0]))
 
     def test_a_cut_too_short_to_be_noticed(self):
         there = self.consumer(self.b)
@@ -87,7 +133,7 @@ class Cable(RabbitTest):
         for number in range(1, 20):
             self.accepted(self.number(client, number), "queued")
         self.network.heal()
-        self.wait_heard(there, range(20), limit=4 * int(QUICK["heartbeat"]) + 10)
+        self.wait_heard(there, range(20))
         self.assertGreaterEqual(self.at_b(self.b.link, "connects"), connects)
 
 

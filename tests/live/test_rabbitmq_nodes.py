@@ -3,6 +3,7 @@
 """Nodes joined by a real RabbitMQ: a notification accepted anywhere is heard where the user has a
 session, once, and comes to no other node."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from harness.client import notification
 from harness.nodes import Node, RabbitTest
 from harness.ports import free_port
 from harness.rabbit import PASSWORD
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 NEWMAIL = 0x8002
 
@@ -23,13 +24,12 @@ NEWMAIL = 0x8002
 class ThreeNodes(RabbitTest):
     """The nodes are the class's; each test has a user of its own."""
 
-    broker_options = {"tls": True}
     shared_nodes = None
 
     def setUp(self):
         cls = type(self)
         if cls.shared_nodes is None:
-            cls.shared_broker = self.broker = rabbit.shared(**cls.broker_options)
+            cls.shared_broker = self.broker = rabbit.shared()
             cls.shared_vhost = self.vhost = self.broker.vhost()
             cls.addClassCleanup(self.broker.delete_vhost, self.vhost)
             cls.shared_nodes = [Node(self.uri, name, number, unbind_after=1)
@@ -182,6 +182,47 @@ class ThreeNodes(RabbitTest):
                               for consumer in (there, here))
             self.assertEqual(told, expected)
 
+    def whois(self, node, id):
+        done = subprocess.run([paths.program("ocsctl"), "-c", node.ini, "whois", f"{id:016x}", "--json"],
+                              text=True, capture_output=True, timeout=LIMIT, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        known = json.loads(done.stdout)
+        return known["kind"], known["folder"], known["message"], known["deleted"]
+
+    def test_folders_and_mails_have_one_identifier_on_every_node(self):
+        consumers = [self.here(node, tables=("newmail", "object")) for node in self.started]
+        clients = [self.at_a, self.at_b, self.at_c]
+        reports = [
+            self.report("created", folder="Work/2024"), self.report("newmail", message="1"),
+            self.report("newmail", message="2", folder="Work/2024"),
+            self.report("modified", message="1"), self.report("created", folder="Work/2024/May"),
+            self.report("newmail", message="3", folder="Work/2024/May/Deep"),
+            self.report("moved", folder="Done", oldFolder="Work"),
+            self.report("moved", message="4", folder="Done/2024", oldFolder="INBOX", oldMessageID="1"),
+            self.report("copied", message="5", folder="INBOX", oldFolder="Done/2024", oldMessageID="2"),
+            self.report("moved", folder="Archive", oldFolder="INBOX"),
+            self.report("newmail", message="1"), self.report("modified", message="5", folder="Archive"),
+            self.report("deleted", message="9"), self.report("deleted", folder="Done/2024/May")]
+        keys = ("event", "fid", "mid", "parent_fid", "old_fid", "old_mid", "old_parent_fid")
+
+        def told(consumer):
+            return [tuple(e.get(k) for k in keys) for e in consumer.events() if e["event"] != "table"]
+
+        for number, report in enumerate(reports):
+            before = [len(told(consumer)) for consumer in consumers]
+            self.accepted(clients[number % 3].put(report), "queued")
+            new = wait_until(lambda: all(len(told(c)) > n for c, n in zip(consumers, before)) and
+                             len({len(told(c)) for c in consumers}) == 1 and
+                             [sorted(told(c)[n:], key=str) for c, n in zip(consumers, before)],
+                             what=f"report {number} at each node")
+            self.assertEqual(new[1:], [new[0]] * 2, f"report {number}")
+        for node in self.started:
+            self.assertNotIn("is something else here", node.log())
+        mails = {e.mid for e in consumers[0].events() if e["event"] == "newmail"}
+        self.assertEqual(len(mails), 4)
+        for id in mails | {e.fid for e in consumers[0].events()}:
+            self.assertEqual(len({self.whois(node, id) for node in self.started}), 1)
+
     def test_a_batch_is_answered_in_order_and_heard_in_order(self):
         ann, bob = self.here(self.b, "ann"), self.here(self.c, "bob")
         users = ["ann", "bob", "nobody"]
@@ -229,13 +270,13 @@ class ThreeNodes(RabbitTest):
     def test_a_second_node_of_the_same_name_is_told_so_and_takes_nothing(self):
         consumer = self.here(self.b)
         twin = self.node("b", number=20, linked=False)
-        twin.err.wait_text('another ocsmanager uses the node name "b"', 20)
+        twin.err.wait_text('another ocsmanager uses the node name "b"')
         for number in range(1, 20):
             self.accepted(self.put(self.at_a, number), "queued")
         self.wait_heard(consumer, range(1, 20))
         self.assertEqual(twin.link("node_received"), 0)
         # what it handed on would be dropped as b's own: it promises nothing to anybody
-        wait_until(lambda: twin.operations("/healthz")[0] == 503, 20, "the twin to say so")
+        wait_until(lambda: twin.operations("/healthz")[0] == 503, what="the twin to say so")
         self.assertIn("uses this node's name", twin.operations("/healthz")[1])
         self.refused(self.put(self.client(twin), 30), 503, "BROKER_UNAVAILABLE")
 
@@ -249,7 +290,7 @@ class ThreeNodes(RabbitTest):
             self.assertRegex(page, f"{connection}</td><td>up .*:{self.broker.port}/{self.vhost}<")
         self.assertNotIn(PASSWORD, page)
         shown = subprocess.run([paths.program("ocsctl"), "-c", self.b.ini, "status"], text=True,
-                               capture_output=True, timeout=30, check=False)
+                               capture_output=True, timeout=LIMIT, check=False)
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertIn("publish", shown.stdout)
 
@@ -264,14 +305,13 @@ class ThreeNodes(RabbitTest):
 
 
 class Map(RabbitTest):
-    broker_options = {"tls": True}
     MAP = ("sogo\tshared\tINBOX\talice\t-\n"
            "sogo\tshared\tINBOX\tbob\t-\n"
            "sogo\tshared\tINBOX\tcarol\t-\n"
            "sogo\tjdoe\t*\t=\t-\n")
 
     def test_users_on_several_nodes_hear_of_one_folder_by_one_message(self):
-        nodes = [self.node(name, start=False, overrides={"users": {"map": "map"}})
+        nodes = [self.node(name, start=False, overrides={"users": {"map": "map"}}, unbind_after=1)
                  for name in "abc"]
         for node in nodes:
             node.write("map", self.MAP)
@@ -292,11 +332,18 @@ class Map(RabbitTest):
         self.assertEqual(a.link("published"), 2)
         self.assertEqual([b.link("node_received"), c.link("node_received")], [1, 2])
         self.refused(self.number(client, 3, "nobody"), 422, "UNKNOWN_USER")
+        # a session of another node that sees the store, in no line of any map
+        dora = self.consumer(b, "dora", maps=("sogo:nobody",))
+        before = c.link("node_received")
+        self.accepted(self.number(client, 4, "nobody"), "queued")
+        self.wait_heard(dora, [4])
+        self.assertEqual(c.link("node_received"), before)
+        dora.close()
+        wait_until(lambda: self.number(client, 5, "nobody").status == 422, what="the store is unbound")
+        self.assertIn(self.amqp().count("ocsmanager.dead"), (None, 0), "what came meanwhile is no dead letter")
 
 
 class Transport(RabbitTest):
-    broker_options = {"tls": True}
-
     def test_tls_with_the_ca_that_is_named(self):
         uri = self.broker.uri(self.vhost, tls=True, host="localhost")
         a, b = self.nodes("ab", uri=uri, ca_file=self.broker.ca_file)
@@ -307,7 +354,7 @@ class Transport(RabbitTest):
     def test_tls_with_a_ca_that_is_not_trusted_is_refused_unless_told_otherwise(self):
         uri = self.broker.uri(self.vhost, tls=True, host="localhost")
         node = self.node("a", uri=uri, linked=False)
-        node.err.wait_text("certificate", 20)
+        node.err.wait_text("certificate")
         wait_until(lambda: not node.healthy(), what="the health check says so")
         self.assertNotIn(PASSWORD, node.log())
         self.node("b", uri=uri, tls_verify="no")
@@ -315,7 +362,7 @@ class Transport(RabbitTest):
     def test_tls_with_an_address_is_refused_even_if_the_certificate_names_it(self):
         uri = self.broker.uri(self.vhost, tls=True)
         node = self.node("a", uri=uri, ca_file=self.broker.ca_file, linked=False)
-        node.err.wait_text("its certificate is for another host name than that in uri", 20)
+        node.err.wait_text("its certificate is for another host name than that in uri")
 
     def test_a_broker_that_is_not_there_is_passed_over(self):
         nobody = self.broker.uri(self.vhost, port=free_port())

@@ -93,7 +93,7 @@ class Trouble(OutboxTest):
         amqp.channel.exchange_delete(EXCHANGE)
         client = self.client(a)
         # 503 where it took so long that it is an outage: who listened has to bind anew
-        wait_until(lambda: self.number(client, next(numbers)).statuses == ["nosubscriber"], 30, "it is made")
+        wait_until(lambda: self.number(client, next(numbers)).statuses == ["nosubscriber"], what="it is made")
         queue = self.listen(amqp)
         self.accepted(self.number(self.client(a), 2, id="x2"), "queued")
         self.assertEqual(self.numbers(amqp, queue), [2])

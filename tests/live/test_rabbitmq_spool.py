@@ -49,18 +49,18 @@ class Spool(FaultTest):
         client = self.client(a)
         self.puts(client, range(100, 150))
         full = self.fill(client)
-        answer = self.number(client, 150, id="s150")
-        self.refused_by_broker(answer)
+        # as large as those that do not fit
+        self.refused_by_broker(client.newmail("n150" + "x" * 300, messageFlags=150, id="s150"))
         self.assertGreaterEqual(a.link("spool_full"), 1)
         self.assertLessEqual(a.link("spool_bytes"), 1024 * 1024)
         self.unhealthy(a)
 
         self.broker.start()
         expected = [*range(150), *range(10000, full)]
-        self.wait_heard(there, expected, limit=40, at_most=1)
+        self.wait_heard(there, expected, at_most=1)
         order = [e["message_flags"] for e in there.events()]
         self.assertEqual([n for n in order if n in set(expected)], expected)
-        wait_until(lambda: a.link("spool_messages") == 0, 15, "the spool is empty")
+        wait_until(lambda: a.link("spool_messages") == 0, what="the spool is empty")
         for node in (a, plain):
             node.wait_linked()
         self.puts(client, range(151, 160))

@@ -37,10 +37,17 @@ _domain = None
 
 
 def the_domain():
+    """Made once; what failed is not tried again by each test."""
     global _domain
     if _domain is None:
-        _domain = samba_rig.Domain(USERS)
+        try:
+            _domain = samba_rig.Domain(USERS)
+        except BaseException as problem:
+            _domain = problem
+            raise
         unittest.addModuleCleanup(_domain.close)
+    if isinstance(_domain, BaseException):
+        raise AssertionError("there is no domain: see the first test") from _domain
     return _domain
 
 
@@ -392,7 +399,7 @@ class Ends(SambaTest):
             except (Fault, OSError, rpcrt.DCERPCException):  # refused, or cut
                 return None
 
-        self.the_whole_way(wait_until(session, 20, "a session"))
+        self.the_whole_way(wait_until(session, what="a session"))
 
     def test_samba_may_start_before_the_daemon(self):
         self.samba(daemon=False)

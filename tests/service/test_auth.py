@@ -16,7 +16,7 @@ from harness.case import ServiceTest, SharedDaemonTest
 from harness.client import (ACCOUNT, DECLARATION, PASSWORD, Client, b64u, document, notification,
                             ssha_answer, unb64)
 from harness.daemon import SSHA
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 ACCOUNTS = {"ssha": hashes.ssha("pw-ssha"), "scram": hashes.scram("pw-scram"),
             "six": hashes.sha512_crypt("pw-six"), "yes": hashes.yescrypt("pw-yes")}
@@ -102,7 +102,7 @@ class OldClient(SharedDaemonTest):
                  jar, "-H", "Content-Type: text/xml", "-H", "Expect: 100-continue", "--data-binary",
                  "@-", f"http://{self.shared.host}:{self.shared.port}{path}"],
                 input=DECLARATION + body, text=True, capture_output=True, check=True,
-                timeout=20).stdout
+                timeout=LIMIT).stdout
 
         text = curl("POST", "/authenticate/token",
                     f"<ocsmanager><login>{ACCOUNT}</login></ocsmanager>")

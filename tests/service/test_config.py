@@ -267,7 +267,7 @@ class Manuals(ConfigTest):
         """The block with what a reader fills in, and the sections of the least ini it does not have."""
         block = re.sub(r"\{(SSHA|SCRAM-SHA-256)\}\.\.\.", SSHA, block)
         block = re.sub(r"^registry = .*$", "registry = run", block, flags=re.M)
-        block = re.sub(r"^(user|group|socket|socket_group) = .*\n", "", block, flags=re.M)
+        block = re.sub(r"^(user|group|socket|socket_group|openchangedb) = .*\n", "", block, flags=re.M)
         for key in re.findall(r"^(?:ca_file|cert_file|key_file|map|file) = (.*)$", block, re.M):
             block = block.replace(f"= {key}\n", f"= {self.certificate(key)}\n")
         there = re.findall(r"^\[(.*)\]$", block, re.M)
@@ -399,7 +399,7 @@ class Shipped(ConfigTest):
 
     def test_every_default_can_be_written_out(self):
         text = re.sub(r"^#(\w+ = )", r"\1", self.read("ocsmanager.ini"), flags=re.M)
-        text = re.sub(r"^(user|group|file|map|secret_file|socket|socket_group|ca_file|cert_file|key_file) = .*\n", "", text, flags=re.M)
+        text = re.sub(r"^(user|group|file|map|openchangedb|secret_file|socket|socket_group|ca_file|cert_file|key_file) = .*\n", "", text, flags=re.M)
         text = text.replace("{SSHA}...", SSHA).replace("threads = 0", "threads = 4")
         text = text.replace("#[backend:NAME]", "[backend:sogo]")
         text = text.replace("#[account:NAME]", "[account:openchange]")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,10 +32,12 @@ class Manager:
         self.socket.settimeout(LIMIT)
 
     def wait(self, words):
-        while True:
-            heard = self.socket.recv(4096).decode()
-            if words in heard:
-                return heard
+        heard, end = [], time.monotonic() + LIMIT  # the watchdog is heard for ever
+        while time.monotonic() < end:
+            heard.append(self.socket.recv(4096).decode())
+            if words in heard[-1]:
+                return heard[-1]
+        raise AssertionError(f"not within {LIMIT} s: {words!r}; heard {sorted(set(heard))}")
 
     def close(self):
         self.socket.close()
@@ -51,14 +54,14 @@ class HealthTest(ServiceTest):
 
     def ctl_status(self):
         done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "status"],
-                              capture_output=True, timeout=60)
+                              capture_output=True, timeout=LIMIT)
         return done.returncode, done.stdout.decode() + done.stderr.decode()
 
     def unwell_everywhere(self, words, source):
         """Already, or within seconds without a request."""
         status, text = wait_until(
-            lambda: (lambda r: r[0] == 503 and r)(self.d.operations("/healthz")), 20,
-            "it says that it is not well")
+            lambda: (lambda r: r[0] == 503 and r)(self.d.operations("/healthz")),
+            what="it says that it is not well")
         self.assertIn(words, text)
         self.assertIn("It cannot deliver", self.d.operations("/status")[1])
         self.assertIn(words, self.d.operations("/status")[1])
@@ -73,7 +76,7 @@ class HealthTest(ServiceTest):
 
     def well_everywhere(self):
         """Without a request."""
-        wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20, "it is well again")
+        wait_until(lambda: self.d.operations("/healthz")[0] == 200, what="it is well again")
         self.assertIn("It can deliver", self.d.operations("/status")[1])
         self.assertEqual(self.d.metrics().get("ocsmanager_healthy"), 1)
         self.manager.wait("STATUS=delivers")
@@ -142,6 +145,10 @@ class FullDisk(HealthTest):
                          0)
         os.unlink(filler)
         self.well_everywhere()
+        # What was written to find that out is nothing that is wrong with the index.
+        done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "index", "check"], capture_output=True,
+                              text=True, timeout=LIMIT)
+        self.assertIn("all of it fits together", done.stdout)
 
 
 class Gone(HealthTest):
@@ -177,7 +184,7 @@ class Gone(HealthTest):
         self.refuses(1)
         self.unwell_everywhere("identifiers must not repeat", "index")
         shutil.copy(self.d.path("kept"), os.path.join(self.d.registry, "index.tdb"))
-        wait_until(lambda: "not the file in use" in self.d.operations("/healthz")[1], 10)
+        wait_until(lambda: "not the file in use" in self.d.operations("/healthz")[1])
         self.refuses(2)
         back()
         self.well_everywhere()
@@ -205,12 +212,12 @@ class ReadOnly(ServiceTest):
         for folder, mode in ((d.registry, 0o3770), (os.path.join(d.registry, "private"), 0o700)):
             with self.subTest(folder=folder):
                 os.chmod(folder, 0o500)
-                _, text = wait_until(lambda: (lambda r: r[0] == 503 and r)(d.operations("/healthz")), 20,
-                                     "it says that it is not well")
+                _, text = wait_until(lambda: (lambda r: r[0] == 503 and r)(d.operations("/healthz")),
+                                     what="it says that it is not well")
                 self.assertIn("Permission denied", text)
                 self.assertIn(folder, text)
                 os.chmod(folder, mode)
-                wait_until(lambda: d.operations("/healthz")[0] == 200, 20, "it is well again")
+                wait_until(lambda: d.operations("/healthz")[0] == 200, what="it is well again")
                 self.accepted(c.newmail(folder), "nosubscriber")
 
 
@@ -263,7 +270,7 @@ class Scarce(HealthTest):
         account = pwd.getpwnam(user)
         subprocess.run(["prlimit", f"--pid={d.pid}", f"--nproc={most}:{most}"], check=True,
                        user=account.pw_uid, group=account.pw_gid, extra_groups=[])
-        wait_until(lambda: d.metrics().get("ocsmanager_health_trouble", source="threads") == 0, 20)
+        wait_until(lambda: d.metrics().get("ocsmanager_health_trouble", source="threads") == 0)
         self.assertEqual(threads(d.pid), most)
         self.assertEqual(d.log().count("cannot start a thread"), 2, "when it began and ended")
         d.terminate()

@@ -199,6 +199,41 @@ class Http(SharedDaemonTest):
         self.assertEqual(len(body), 8192)
         self.accepted(self.c.request("PUT", "/notification", body))
 
+    def test_each_answer_on_a_connection_is_its_own(self):
+        """A connection keeps its last answer for when the next is the same."""
+        first = notification("modified")
+        wrong = notification("modified", backend=None)
+        body = self.c.body([first])
+        for name in ("one", "two"):
+            other = notification("modified", id=name)
+            for items, ids, statuses in (([first], [None], ["nosubscriber"]),) * 2 + (
+                    ([other], [name], ["nosubscriber"]), ([other], [name], ["duplicate"]), ([first], [None], ["nosubscriber"]),
+                    ([first, wrong], [None, None], ["nosubscriber", "refused"]),
+                    ([first] * 9, [None] * 9, ["nosubscriber"] * 9)):
+                answer = self.accepted(self.c.put(*items), *statuses)
+                self.assertEqual([r[0] for r in answer.results], ids)
+                self.assertEqual(answer.headers.get_all("Content-Type"), ["text/xml; charset=utf-8"])
+                self.assertIsNone(answer.headers["Connection"])
+            self.refused(self.c.put(wrong), 422, "MISSING_PARAMETER")
+            self.assertEqual(self.c.request("GET", "/authenticate").status, 200)
+            self.assertIsNone(self.c.request("GET", "/authenticate").headers["Set-Cookie"])
+        raw = self.raw(self.shared)
+        for extra, connection in (("", None), ("", None), ("Connection: close\r\n", "close")):
+            raw.send(put_head(f"Content-Length: {len(body)}\r\n{extra}") + body)
+            status, headers, answer = raw.response()
+            self.assertEqual((status, headers.get("connection")), (200, connection))
+            self.assertIn(b'status="nosubscriber"/>', answer)
+        self.assertEqual(raw.response()[0], None)
+
+    def test_the_last_answer_of_a_chunked_request_ends_its_connection(self):
+        body = self.c.body([notification("modified")])
+        raw = self.raw(self.shared)
+        raw.send(put_head(f"Content-Length: {len(body)}\r\n") + body)
+        self.assertEqual(raw.response()[0], 200)
+        raw.send(put_head("Transfer-Encoding: chunked\r\n") + f"{len(body):x}\r\n{body}\r\n0\r\n\r\n")
+        status, headers, _ = raw.response()
+        self.assertEqual((status, headers.get("connection")), (200, "close"))
+
     def test_a_request_line_that_is_too_long(self):
         raw = self.raw(self.shared)
         raw.send("GET /" + "a" * 100000 + " HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -283,7 +318,7 @@ class Http(SharedDaemonTest):
             ["curl", "-sS", "--max-time", "10", "-X", "PUT", "-H", "Content-Type: text/xml", "-H",
              "Expect: 100-continue", "--data-binary", "@-", "-w", "%{http_code}",
              f"http://{self.shared.host}:{self.shared.port}/notification"],
-            input=self.body, text=True, capture_output=True, check=True, timeout=20).stdout
+            input=self.body, text=True, capture_output=True, check=True, timeout=LIMIT).stdout
         self.assertTrue(answer.endswith("200"), answer)
         self.assertIn('status="nosubscriber"', answer)
 

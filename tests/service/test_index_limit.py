@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.case import ServiceTest
 from harness.client import notification
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 BATCH = 40
 
@@ -55,7 +55,7 @@ class Full(ServiceTest):
         n, answer = self.fill(c, lambda: False, n)
         self.assertIn("index_limit", answer.text)
         self.assertIn("REGISTRY_UNAVAILABLE", answer.text)
-        status, text = wait_until(lambda: (lambda r: r[0] == 503 and r)(d.operations("/healthz")), 10)
+        status, text = wait_until(lambda: (lambda r: r[0] == 503 and r)(d.operations("/healthz")))
         self.assertIn("index_limit", text)
         self.assertEqual(self.trouble(d), 2)
         self.refused(c.newmail("new"), 503, "REGISTRY_UNAVAILABLE")
@@ -105,13 +105,13 @@ class Abuse(ServiceTest):
     def abuse(self, name):
         d = self.daemon({"limits": {"request_deadline": "5"}})
         consumer = self.consumer(d, tables=("object",))
-        c = self.client(d, timeout=30)
+        c = self.client(d, timeout=LIMIT)
         self.accepted(c.put(notification("modified")), "queued")
         path = os.path.join(d.registry, name)
         stop = threading.Event()
 
         def load(k):
-            with self.client(d, timeout=30) as client:
+            with self.client(d, timeout=LIMIT) as client:
                 n = 0
                 while not stop.is_set():
                     n += 1
@@ -152,8 +152,8 @@ class Abuse(ServiceTest):
         return d, consumer, path
 
     def wait_well(self, d, client):
-        wait_until(lambda: client.newmail("afterwards").status == 200, 15, "mail is accepted again")
-        wait_until(lambda: d.operations("/healthz")[0] == 200, 15, "it is well again")
+        wait_until(lambda: client.newmail("afterwards").status == 200, what="mail is accepted again")
+        wait_until(lambda: d.operations("/healthz")[0] == 200, what="it is well again")
 
     def test_the_index(self):
         d, _, path = self.abuse("index.tdb")

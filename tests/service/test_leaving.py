@@ -107,9 +107,9 @@ class LeavingTest(ServiceTest):
 
     def well(self, daemon):
         """It answers, as soon as those that have just left are no longer taken for busy, and has forgotten them."""
-        wait_until(lambda: daemon.operations("/healthz")[0] == 200, 20, "it is well")
-        wait_until(lambda: daemon.metrics().get("ocsmanager_connections") <= 2, 20,
-                   "the connections are closed")
+        wait_until(lambda: daemon.operations("/healthz")[0] == 200, what="it is well")
+        wait_until(lambda: daemon.metrics().get("ocsmanager_connections") <= 2,
+                   what="the connections are closed")
 
 
 class Leaving(LeavingTest):
@@ -137,8 +137,8 @@ class Leaving(LeavingTest):
                                       "confirm_timeout": "1"}})
         self.consumer(d, "jdoe", ("newmail",))
         self.settle(d, self.hammer(d, *self.web(d), COUNT // 2))
-        wait_until(lambda: d.metrics().get("ocsmanager_connections") <= 2, 20,
-                   "the connections are closed")
+        wait_until(lambda: d.metrics().get("ocsmanager_connections") <= 2,
+                   what="the connections are closed")
 
     def test_the_local_socket(self):
         d = self.daemon({"server:main": {"socket": SOCKET}})
@@ -162,7 +162,7 @@ class Leaving(LeavingTest):
                        for address, requests in (self.web(d), (d.path(SOCKET), web_requests([""])),
                                                  (f"{d.operations_host}:{d.operations_port}",
                                                   [head("GET", "/metrics")]))]
-            d.wait_metric("ocsmanager_connections_total", before + 100, 60)
+            d.wait_metric("ocsmanager_connections_total", before + 100)
             d.terminate()
             for hammer in hammers:
                 hammer.close()

@@ -19,7 +19,7 @@ from harness import paths, queues
 from harness.case import ROOT, ServiceTest, unprivileged
 from harness.client import Client, logged_in, notification
 from harness.daemon import STOP_LIMIT
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 
 class Starting(ServiceTest):
@@ -46,7 +46,7 @@ class Starting(ServiceTest):
         self.accepted(c.newmail("1", user="victim3"), "queued")
         self.assertEqual(len(consumer.wait_events(1)), 1)
         consumer.kill()  # its queue is removed although /dev/mqueue is sticky
-        wait_until(lambda: not queues.names("victim3"), 32, "the queue is removed")
+        wait_until(lambda: not queues.names("victim3"), what="the queue is removed")
 
     @unittest.skipUnless(ROOT, "needs root")
     def test_an_ini_of_its_group_can_be_reloaded_after_root_is_dropped(self):
@@ -101,7 +101,7 @@ class Starting(ServiceTest):
     def test_wrong_usage_is_2(self):
         for words in (["--what"], ["-c"], ["extra", "words"]):
             status = subprocess.run([paths.program("ocsmanager"), *words], capture_output=True,
-                                    timeout=20, check=False).returncode
+                                    timeout=LIMIT, check=False).returncode
             self.assertEqual(status, 2, words)
 
 
@@ -284,7 +284,7 @@ class SuddenDeath(ServiceTest):
         self.killed_at("newmail-done")
 
     def test_when_its_entry_was_spilled(self):
-        self.killed_at("spill-committed", full=True)
+        self.killed_at("spill-written", full=True)
 
 
     def test_when_another_mail_had_its_name(self):
@@ -316,7 +316,7 @@ class SuddenDeath(ServiceTest):
             for t in threads:
                 t.start()
             before, more = len(accepted), random.randrange(40, 400)
-            wait_until(lambda: len(accepted) >= before + more, 20)
+            wait_until(lambda: len(accepted) >= before + more)
             d.kill()
             stop.set()
             for t in threads:
@@ -328,7 +328,7 @@ class SuddenDeath(ServiceTest):
                              for m in accepted[start:start + 100]])
             self.assertEqual(set(self.accepted(answer).statuses), {"duplicate"})
         self.accepted(c.newmail("end", messageClass="IPM.End"), "queued")
-        consumer.wait_event(lambda e: e["message_class"] == "IPM.End", 30)
+        consumer.wait_event(lambda e: e["message_class"] == "IPM.End")
         self.assertGreaterEqual(len({e.mid for e in consumer.events()}), len(accepted) + 1)
 
 

@@ -19,14 +19,14 @@ from harness import paths  # noqa: E402
 from harness.case import ROOT, ServiceTest  # noqa: E402
 from harness.client import Client, document, notification  # noqa: E402
 from harness.raw import Raw  # noqa: E402
-from harness.wait import wait_until  # noqa: E402
+from harness.wait import LIMIT, wait_until  # noqa: E402
 
 SOCKET = "sock/o.sock"
 # Tries to connect to the path and says how that went.
 CONNECT = "import socket, sys; print(socket.socket(socket.AF_UNIX).connect_ex(sys.argv[1]))"
 
 
-def connect(path, limit=10):
+def connect(path, limit=LIMIT):
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(limit)
     connection.connect(path)
@@ -35,7 +35,7 @@ def connect(path, limit=10):
 
 class LocalConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=10)
+        super().__init__("localhost", timeout=LIMIT)
         self.path = path
 
     def connect(self):
@@ -278,7 +278,7 @@ class LocalSocket(ServiceTest):
             except (ConnectionError, http.client.HTTPException):
                 statuses.append(None)  # not read yet when it stopped
         self.assertTrue(set(statuses) <= {200, 503, None}, statuses)
-        self.assertEqual(d.wait_exit(5), 0)
+        self.assertEqual(d.wait_exit(), 0)
 
     def test_what_cannot_work_is_said_by_the_test_of_the_ini(self):
         for keys, words in (({"socket": "x" * 120}, "socket"),
@@ -287,7 +287,7 @@ class LocalSocket(ServiceTest):
             with self.subTest(keys=keys):
                 d = self.daemon({"server:main": keys}, start=False)
                 result = subprocess.run([paths.program("ocsmanager"), "-c", d.ini, "-t"],
-                                        capture_output=True, text=True, timeout=20, check=False)
+                                        capture_output=True, text=True, timeout=LIMIT, check=False)
                 self.assertEqual(result.returncode, 1, result.stderr)
                 self.assertIn(words, result.stderr)
                 self.fails(d, words)
@@ -299,7 +299,7 @@ class LocalSocket(ServiceTest):
         def as_user(user, group):
             return subprocess.run([sys.executable, "-c", CONNECT, d.path(SOCKET)], user=user,
                                   group=group, extra_groups=[], capture_output=True, text=True,
-                                  timeout=20, cwd="/", check=True).stdout.strip()
+                                  timeout=LIMIT, cwd="/", check=True).stdout.strip()
         self.assertEqual(as_user("nobody", "nogroup"), "0")
         self.assertEqual(as_user("nobody", "daemon"), "13")
 

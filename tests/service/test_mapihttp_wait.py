@@ -330,7 +330,7 @@ class Tls(WaitTest):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
                         "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
-                        "-out", cert], check=True, capture_output=True, timeout=60)
+                        "-out", cert], check=True, capture_output=True, timeout=LIMIT)
         os.chmod(key, 0o600)
         cls.tls = cert, key
         super().setUpClass()
@@ -395,7 +395,7 @@ class Tls(WaitTest):
     def test_a_certificate_without_its_key_is_refused(self):
         other = os.path.join(self.folder.name, "other")
         subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",
-                        other], check=True, capture_output=True, timeout=60)
+                        other], check=True, capture_output=True, timeout=LIMIT)
         os.chmod(other, 0o600)
         self.fails("a pair", "--private", os.path.join(self.folder.name, "q"),
                    tls=(self.tls[0], other))
@@ -405,7 +405,7 @@ class CommandLine(WaitTest):
     def run_it(self, *words):
         from harness import paths
         return subprocess.run([paths.program("ocsmapihttp"), *words], capture_output=True,
-                              text=True, timeout=30, check=False)
+                              text=True, timeout=LIMIT, check=False)
 
     def test_help_and_version(self):
         answer = self.run_it("--help")

@@ -92,8 +92,8 @@ class Duplicates(ServiceTest):
         self.accepted(c.put(notification("deleted", folder="X", id="one")), "duplicate")
         self.accepted(c.put(notification("modified", id="two")), "queued")
         d.reload({"main": {"dedupe_window": "1"}})
-        wait_until(lambda: c.put(notification("modified", id="one")).statuses == ["queued"], 10,
-                   "the window ends")
+        wait_until(lambda: c.put(notification("modified", id="one")).statuses == ["queued"],
+                   what="the window ends")
         consumer.wait_events(3)
         self.assertEqual(len(consumer.events()), 3, "no second event for a duplicate")
 
@@ -325,7 +325,7 @@ class UserMap(ServiceTest):
         self.d.write("users.map", "sogo\tjdoe\t*\tanna\t-\n")
         self.d.reload()
         wait_until(lambda: self.c.put(notification("newmail", message=os.urandom(4).hex())
-                                      ).statuses == ["queued"], 5, "the new map counts")
+                                      ).statuses == ["queued"], what="the new map counts")
         self.d.write("users.map", "sogo\tjdoe\n")
         self.d.reload()
         self.accepted(self.c.newmail("after"), "queued")

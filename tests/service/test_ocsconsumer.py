@@ -14,11 +14,12 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import paths, queues
 from harness.case import ServiceTest
+from harness.wait import LIMIT
 
 
 def run(*words):
     return subprocess.run([paths.program("ocsconsumer"), *words], capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=LIMIT, check=False)
 
 
 class Options(unittest.TestCase):
@@ -100,12 +101,14 @@ class Formats(ServiceTest):
         self.assertEqual(pairs["message_flags"], "0x5")
         self.assertEqual(pairs["message_class"], "IPM.Note")
         self.assertEqual(pairs["notification_flags"], "0x8002")
+        self.assertEqual(pairs["uri"], "sogo://jdoe@mail/INBOX/1.eml")
 
     def test_json_has_all_fields(self):
         event = json.loads(self.lines("json", 1)[0])
         for key in ("time", "event", "queue", "user", "fid", "mid", "parent_fid", "old_fid",
                     "old_mid", "total", "unread", "message_flags", "message_class",
-                    "notification_flags", "handle", "id"):
+                    "notification_flags", "handle", "id", "backend", "backend_user", "folder",
+                    "message", "old_folder", "old_message", "uri"):
             self.assertIn(key, event)
         self.assertEqual((event["event"], event["user"], event["message_flags"],
                           event["notification_flags"], event["total"]),

@@ -112,8 +112,11 @@ class Manager:
         self.heard = []
 
     def wait(self, words):
+        end = time.monotonic() + LIMIT  # the watchdog is heard for ever
         while not any(words in text for text in self.heard):
             self.heard.append(self.socket.recv(4096).decode())
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {LIMIT} s: {words!r}; heard {sorted(set(self.heard))}")
 
     def close(self):
         self.socket.close()
@@ -188,8 +191,8 @@ class Link(ServiceTest):
         self.assertTrue(self.link(d)["spools"])
         client = self.client(d)
         self.accepted(client.newmail("1"), "queued")
-        wait_until(lambda: "link: waiting in the spool: 1\n" in d.operations("/healthz")[1], 10,
-                   "it is in the spool")
+        wait_until(lambda: "link: waiting in the spool: 1\n" in d.operations("/healthz")[1],
+                   what="it is in the spool")
         self.assertEqual(d.metrics().get("ocsmanager_link_spool_messages"), 1)
 
     def test_every_counter_of_the_link_is_a_metric(self):
@@ -202,8 +205,8 @@ class Link(ServiceTest):
 
     def test_the_state_of_each_connection(self):
         d = self.away()
-        wait_until(lambda: all(c["reason"] for c in self.link(d)["connections"].values()), 10,
-                   "all were tried")
+        wait_until(lambda: all(c["reason"] for c in self.link(d)["connections"].values()),
+                   what="all were tried")
         m = d.metrics()
         for which in ("publish", "consume", "bind"):
             state = self.link(d)["connections"][which]

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import mq, paths
 from harness.case import ROOT, ServiceTest
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 
 class Clock(ServiceTest):
@@ -40,7 +40,7 @@ class Clock(ServiceTest):
 
 def ctl(daemon, *words):
     return subprocess.run([paths.program("ocsctl"), "-c", daemon.ini, *words], check=True,
-                          capture_output=True, timeout=20).stdout.decode()
+                          capture_output=True, timeout=LIMIT).stdout.decode()
 
 
 @unittest.skipUnless(ROOT, "needs another user")
@@ -83,8 +83,8 @@ class Owner(ServiceTest):
         mq.create_as("nobody", name)
         self.addCleanup(mq.unlink, name)
         consumer.kill()
-        wait_until(lambda: d.metrics().get("ocsmanager_sessions_reaped_total") == 1, 40,
-                   "the session is removed")
+        wait_until(lambda: d.metrics().get("ocsmanager_sessions_reaped_total") == 1,
+                   what="the session is removed")
         self.assertNotEqual(mq.state(name)[1], 0)
 
 

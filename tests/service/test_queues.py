@@ -32,13 +32,13 @@ class Full(ServiceTest):
         d = self.daemon()
         consumer, c = self.consumer(d), self.client(d)
         self.flood(c, 5000, 100)
-        events = consumer.wait_events(5000, 60)
+        events = consumer.wait_events(5000)
         self.assertEqual(flags_of(events), list(range(5000)))
         self.accepted(c.newmail("end", messageFlags=5000), "queued")
         self.assertEqual(flags_of(consumer.wait_events(5001)), list(range(5001)))
         self.assertGreater(d.metrics().get("ocsmanager_queue_entries_total", way="spilled"), 100)
 
-    def test_the_same_where_nothing_but_a_full_queue_needs_a_commit(self):
+    def test_the_same_where_nothing_needs_a_commit(self):
         d = self.daemon()
         consumer, c = self.consumer(d, tables=("object",), idle=0.01), self.client(d)
         raw = self.raw(d)
@@ -52,11 +52,11 @@ class Full(ServiceTest):
             raw.send(b"".join(requests[start:start + 50]))
             for _ in range(50):
                 self.assertIn(b'"queued"', raw.response()[2])
-        totals = [e["total"] for e in consumer.wait_events(4000, 60)]
+        totals = [e["total"] for e in consumer.wait_events(4000)]
         self.assertEqual(totals, list(range(4000)))
         entries = lambda way: d.metrics().get("ocsmanager_queue_entries_total", way=way)
         self.assertGreater(entries("spilled"), 50)
-        self.assertGreater(entries("kernel"), 50)
+        self.assertGreater(entries("kernel"), 10, "it goes back to the kernel's queue")
 
     def test_what_was_answered_before_another_was_sent_arrives_before_it(self):
         d = self.daemon()
@@ -75,7 +75,7 @@ class Full(ServiceTest):
             t.start()
         for t in threads:
             t.join()
-        keys = [e["total"] for e in consumer.wait_events(3200, 60)]
+        keys = [e["total"] for e in consumer.wait_events(3200)]
         self.assertEqual(sorted(keys), sorted(sent), "each once")
         latest = 0.0
         for key in keys:
@@ -97,7 +97,7 @@ class Full(ServiceTest):
             t.start()
         for t in threads:
             t.join()
-        found = flags_of(consumer.wait_events(3200, 60))
+        found = flags_of(consumer.wait_events(3200))
         self.assertEqual(len(set(found)), 3200)
         for number in range(8):
             mine = [f for f in found if f // 1000 == number]
@@ -279,9 +279,9 @@ class LeftBehind(ServiceTest):
         self.assertEqual(self.accepted(c.newmail("1", user="victim")).results[0][1:3], ("queued", 3))
         consumer.kill()
         wait_until(lambda: len(queues.names("victim")) <= 1
-                   and len(os.listdir(os.path.join(d.registry, "wake"))) == 2, 60,
-                   "its queues and its socket are removed")
-        wait_until(lambda: d.metrics().get("ocsmanager_sessions_reaped_total") == 1, 5)
+                   and len(os.listdir(os.path.join(d.registry, "wake"))) == 2,
+                   what="its queues and its socket are removed")
+        wait_until(lambda: d.metrics().get("ocsmanager_sessions_reaped_total") == 1)
         answer = self.accepted(c.newmail("2", user="victim"))
         self.assertEqual(answer.results[0][1:3], ("queued", 1), "the living one is still served")
         self.assertEqual(len(alive.wait_events(2)), 2)
@@ -293,7 +293,7 @@ class LeftBehind(ServiceTest):
         consumer.kill()
         d.start()
         wait_until(lambda: not queues.names("victim2")
-                   and os.listdir(os.path.join(d.registry, "wake")) == [], 60, "all removed")
+                   and os.listdir(os.path.join(d.registry, "wake")) == [], what="all removed")
         self.accepted(self.client(d).newmail("1", user="victim2"), "nosubscriber")
 
     def test_a_stopped_consumer_is_not_dead(self):
@@ -303,7 +303,7 @@ class LeftBehind(ServiceTest):
         for n in range(300):  # more than its socket's buffer of wake-ups, too
             self.accepted(c.newmail(str(n), user="sleeper", messageFlags=n), "queued")
         end = time.monotonic() + 12  # a round of the janitor
-        wait_until(lambda: time.monotonic() > end, 20)
+        wait_until(lambda: time.monotonic() > end)
         self.accepted(c.newmail("300", user="sleeper", messageFlags=300), "queued")
         consumer.go_on()
         self.assertEqual(flags_of(consumer.wait_events(301)), list(range(301)))

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import mq, paths
 from harness.case import ServiceTest
-from harness.wait import stop_process, wait_until
+from harness.wait import LIMIT, stop_process, wait_until
 
 
 class Removed(ServiceTest):
@@ -73,12 +73,11 @@ class Removed(ServiceTest):
         self.o.err.wait_text("1 message queue had been removed; made again")
         self.assertNotEqual(self.queues(), [queue])
         self.arrives()
-        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="queues") == 0,
-                   20)
+        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="queues") == 0)
 
     def queues(self):
         done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "queues", "--json"],
-                              check=True, capture_output=True, timeout=20)
+                              check=True, capture_output=True, timeout=LIMIT)
         return [q["queue"] for q in json.loads(done.stdout)]
 
     def test_the_registry_with_entries_in_a_spill_list(self):
@@ -98,6 +97,20 @@ class Removed(ServiceTest):
         self.consumer(self.d, user="jane")
         self.assertEqual(self.d.operations("/healthz")[0], 200)
         self.never_dead()
+
+    def test_the_folder_of_the_spill_lists(self):
+        self.arrives()
+        self.o.stop()
+        for _ in range(15):  # five are spilled
+            self.accepted(self.c.newmail(f"s{self.n}", messageFlags=self.n), "queued")
+            self.n += 1
+        shutil.rmtree(os.path.join(self.d.registry, "spill"))
+        self.d.err.wait_text("spill lists had been removed; made again with the 5 entries that wait in them")
+        self.assertEqual(os.stat(os.path.join(self.d.registry, "spill")).st_mode & 0o7777, 0o3770)
+        self.o.go_on()
+        self.assertEqual([e["message_flags"] for e in self.o.wait_events(self.n)], list(range(self.n)))
+        self.arrives()
+        self.assertEqual(self.d.operations("/healthz")[0], 200)
 
     def test_another_file_in_place_of_the_registry(self):
         self.arrives()
@@ -126,7 +139,7 @@ class Removed(ServiceTest):
                 self.damage(start)
                 self.d.err.wait_text("damaged while in use: made anew and empty", start=mark)
                 self.o.err.wait_text("registered again", start=known)
-                wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20)
+                wait_until(lambda: self.d.operations("/healthz")[0] == 200)
                 self.arrives()
         self.assertEqual(len(self.queues()), 1)
 
@@ -135,11 +148,11 @@ class Removed(ServiceTest):
         self.o.stop()
         for path in self.wake():
             os.unlink(path)
-        wait_until(lambda: self.d.metrics().get("ocsmanager_sessions_reaped_total") == 1, 60,
-                   "it is taken for dead")
+        wait_until(lambda: self.d.metrics().get("ocsmanager_sessions_reaped_total") == 1,
+                   what="it is taken for dead")
         self.o.go_on()
         self.o.err.wait_text("no longer registered")
-        wait_until(lambda: self.queues(), 10)
+        wait_until(lambda: self.queues())
         self.arrives()
 
 
@@ -167,7 +180,7 @@ class Files(ServiceTest):
         remove(path)
         self.d.err.wait_text(f"{name}: is ", start=mark)
         self.d.err.wait_text("made again, nothing is lost", start=mark)
-        wait_until(lambda: os.path.exists(path), 5)
+        wait_until(lambda: os.path.exists(path))
         self.assertEqual(self.d.operations("/healthz")[0], 200)
         self.arrives()
         return before
@@ -187,7 +200,7 @@ class Files(ServiceTest):
     def second(self):
         """What a second daemon of the same ini says before it ends."""
         done = subprocess.run([paths.program("ocsmanager"), "-c", self.d.ini, "-f"],
-                              capture_output=True, timeout=30)
+                              capture_output=True, timeout=LIMIT)
         self.assertNotEqual(done.returncode, 0)
         return done.stderr.decode()
 
@@ -196,7 +209,7 @@ class Files(ServiceTest):
         self.assertEqual(self.now("ocsmanager.lock"), before)
         self.assertIn("another ocsmanager (pid %d) serves" % self.d.pid, self.second())
         done = subprocess.run([paths.program("ocsctl"), "-c", self.d.ini, "status"],
-                              capture_output=True, timeout=60)
+                              capture_output=True, timeout=LIMIT)
         self.assertEqual(done.returncode, 0, done)
 
     def test_a_second_daemon_is_refused_while_the_lock_is_gone(self):
@@ -209,7 +222,7 @@ class Files(ServiceTest):
         finally:
             os.kill(self.d.pid, signal.SIGCONT)
         self.arrives()
-        wait_until(lambda: os.path.exists(path) and self.now("ocsmanager.lock"), 10)
+        wait_until(lambda: os.path.exists(path) and self.now("ocsmanager.lock"))
 
     def test_the_secret(self):
         self.arrives()
@@ -285,12 +298,12 @@ class Files(ServiceTest):
         os.mkdir(path + ".new")
         os.unlink(path)
         status, text = wait_until(
-            lambda: (lambda r: r[0] == 503 and r)(self.d.operations("/healthz")), 20)
+            lambda: (lambda r: r[0] == 503 and r)(self.d.operations("/healthz")))
         self.assertIn("recent.log: is gone", text)
         self.refused(self.c.newmail("x"), 503, "REGISTRY_UNAVAILABLE")
         self.assertEqual(self.d.metrics().get("ocsmanager_health_trouble", source="files"), 2)
         os.rmdir(path + ".new")
-        wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20)
+        wait_until(lambda: self.d.operations("/healthz")[0] == 200)
         self.arrives()
         self.duplicate()
 
@@ -301,13 +314,11 @@ class Files(ServiceTest):
         self.d.write_ini({"main": {"secret_file": self.d.path("s/secret")}})
         self.d.restart()
         os.rename(self.d.path("s"), self.d.path("away"))
-        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="files") == 1,
-                   20)
+        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="files") == 1)
         self.assertEqual(self.d.operations("/healthz")[0], 200)
         self.assertIn("s/secret: is gone", self.d.operations("/status")[1])
         os.rename(self.d.path("away"), self.d.path("s"))
-        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="files") == 0,
-                   20)
+        wait_until(lambda: self.d.metrics().get("ocsmanager_health_trouble", source="files") == 0)
 
 
 class Anew(ServiceTest):
@@ -339,7 +350,7 @@ class Anew(ServiceTest):
         return end
 
     def well(self):
-        wait_until(lambda: self.d.operations("/healthz")[0] == 200, 20, "it is well again")
+        wait_until(lambda: self.d.operations("/healthz")[0] == 200, what="it is well again")
 
     def test_a_cut_registry_under_load_never_answers_nosubscriber(self):
         self.d = self.daemon()
@@ -355,7 +366,7 @@ class Anew(ServiceTest):
                 consumer.err.wait_text("registered again", start=start)
             self.well()
             n = statuses.count("queued")
-            wait_until(lambda: statuses.count("queued") > n, 20, "they come through again")
+            wait_until(lambda: statuses.count("queued") > n, what="they come through again")
         end()
         self.assertEqual(set(statuses), {"queued", "refused"})
         self.assertIn("was made anew: waiting for", self.d.log())
@@ -371,7 +382,7 @@ class Anew(ServiceTest):
         end = self.sends(statuses)
         consumer.err.wait_text("registered again")
         self.well()
-        wait_until(lambda: "queued" in statuses, 20)
+        wait_until(lambda: "queued" in statuses)
         end()
         self.assertNotIn("nosubscriber", statuses)
 
@@ -394,8 +405,8 @@ class Anew(ServiceTest):
         self.d.err.wait_text("made anew and empty", start=mark)
         self.accepted(self.client(self.d).newmail("1"), "nosubscriber")
         self.assertNotIn("waiting for", self.d.log())
-        wait_until(lambda: not os.listdir(os.path.join(self.d.registry, "wake")), 40,
-                   "what it left is removed")
+        wait_until(lambda: not os.listdir(os.path.join(self.d.registry, "wake")),
+                   what="what it left is removed")
 
 
 if __name__ == "__main__":

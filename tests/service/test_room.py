@@ -102,7 +102,7 @@ class Room(ServiceTest):
                 except ConnectionError:
                     pass
                 return raw.response()[0] in (503, None)
-        wait_until(turned_away, 20, "somebody is turned away")
+        wait_until(turned_away, what="somebody is turned away")
         self.assertGreater(d.metrics().get("ocsmanager_connections_refused_total"), 0)
 
     # -- the deadline
@@ -196,8 +196,8 @@ class Room(ServiceTest):
                 pass
             connection.close()
         resource.prlimit(d.pid, resource.RLIMIT_NOFILE, hard)
-        d.err.wait_text("descriptors", 10)
-        wait_until(lambda: d.operations("/healthz")[0] == 200, 20, "it is well again")
+        d.err.wait_text("descriptors")
+        wait_until(lambda: d.operations("/healthz")[0] == 200, what="it is well again")
         self.assertLess(processor(d.pid) - before, 2)
         self.served(d, "127.0.0.4")
 

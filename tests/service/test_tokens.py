@@ -136,7 +136,7 @@ class Tokens(ServiceTest):
             self.assertEqual(two.login_ssha("two", "2").status, 200)
             daemon.write("accounts", f"one:{hashes.ssha('new')}\n{kept}\n", 0o600)
             daemon.reload()
-            wait_until(lambda: one.put(notification("modified")).status == 401, 5)
+            wait_until(lambda: one.put(notification("modified")).status == 401)
             self.refused(one.put(notification("modified")), 401, "TOKEN_INVALID")
             self.accepted(two.put(notification("modified")), "nosubscriber")
             daemon.write("accounts", kept + "\n", 0o600)  # an account that goes
@@ -169,6 +169,83 @@ class Tokens(ServiceTest):
         self.assertEqual(os.stat(daemon.registry).st_mode & 0o7777, 0o3770)
 
 
+class OnOneConnection(ServiceTest):
+    """What a connection has shown before is looked at again with each request."""
+
+    def put(self, c):
+        """On the connection that there is: a new one would have shown nothing before."""
+        before = c.connection.sock
+        answer = c.put(notification("modified"))
+        if before is not None:
+            self.assertIs(c.connection.sock, before)
+        return answer
+
+    def test_a_token_that_is_logged_out_elsewhere_ends(self):
+        daemon = self.daemon()
+        c = self.client(daemon)
+        for _ in range(3):
+            self.accepted(self.put(c))
+        with Client(daemon) as other:
+            other.token = c.token
+            self.assertEqual(other.logout().status, 200)
+        self.refused(self.put(c), 401, "TOKEN_INVALID")
+        self.refused(self.put(c), 401, "TOKEN_INVALID")
+
+    def test_a_token_expires(self):
+        daemon = self.daemon({"main": {"token_ttl": "2"}})
+        c = self.client(daemon)
+        self.accepted(self.put(c))
+        answer = wait_until(lambda: (a := self.put(c)).status != 200 and a, what="the token expires")
+        self.refused(answer, 401, "TOKEN_EXPIRED")
+
+    def test_an_account_that_goes_takes_its_tokens_along_and_brings_them_back(self):
+        daemon = self.daemon({"main": {"auth": "file"}, "auth:file": {"file": "accounts"}}, start=False)
+        one, two = (f"{name}:{hashes.ssha(name)}\n" for name in ("one", "two"))
+        daemon.write("accounts", one + two, 0o600)
+        daemon.start()
+        with Client(daemon) as c:
+            self.assertEqual(c.login_ssha("one", "one").status, 200)
+            self.accepted(self.put(c))
+            daemon.write("accounts", two, 0o600)
+            daemon.reload()
+            answer = wait_until(lambda: (a := self.put(c)).status != 200 and a, what="the account goes")
+            self.refused(answer, 401, "TOKEN_INVALID")
+            daemon.write("accounts", one + two, 0o600)
+            daemon.reload()
+            wait_until(lambda: self.put(c).status == 200, what="the account is there again")
+
+    def test_each_token_is_what_it_says(self):
+        """Several on one connection, as behind a proxy; a wrong one between them."""
+        daemon = self.daemon({"main": {"auth": "file"}, "auth:file": {"file": "accounts"},
+                              "account:two": {"users": "nobody"}}, start=False)
+        daemon.write("accounts", "".join(f"{name}:{hashes.ssha(name)}\n" for name in ("one", "two")), 0o600)
+        daemon.start()
+        with Client(daemon) as c:
+            self.assertEqual(c.login_ssha("one", "one").status, 200)
+            one = c.token
+            self.assertEqual(c.login_ssha("two", "two").status, 200)
+            two = c.token
+            for _ in range(2):
+                c.token = one
+                self.accepted(self.put(c))
+                c.token = ("A" if one[0] != "A" else "B") + one[1:]
+                self.refused(self.put(c), 401, "TOKEN_INVALID")
+                c.token = one[:-1]
+                self.refused(self.put(c), 401, "TOKEN_INVALID")
+                c.token = two
+                self.refused(self.put(c), 403, "ACCESS_FORBIDDEN")
+
+    def test_another_secret_after_a_restart(self):
+        daemon = self.daemon()
+        c = self.client(daemon)
+        self.accepted(self.put(c))
+        daemon.terminate()
+        os.unlink(os.path.join(daemon.registry, "private", "secret"))
+        daemon.start()
+        with Client(daemon) as again:
+            self.refused(again.put(notification("modified"), token=c.token), 401, "TOKEN_INVALID")
+
+
 class AccountLimits(ServiceTest):
     """[account:NAME]: 403 ACCESS_FORBIDDEN."""
 
@@ -194,7 +271,7 @@ class AccountLimits(ServiceTest):
         c = self.client(daemon)
         self.accepted(c.put(notification("modified")))
         daemon.reload({f"account:{ACCOUNT}": {"users": "somebody"}})
-        wait_until(lambda: c.put(notification("modified")).status == 403, 5)
+        wait_until(lambda: c.put(notification("modified")).status == 403)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness.wait import wait_until
+from harness.wait import LIMIT, wait_until
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(TREE, "tools", "install-packages")
@@ -62,7 +62,7 @@ class InstallPackages(unittest.TestCase):
 
     def run_it(self, text):
         process = self.start(text)
-        said = process.communicate(timeout=30)[0]
+        said = process.communicate(timeout=LIMIT)[0]
         return process.returncode, said
 
     def test_nothing_is_done_where_nothing_is_missing(self):
@@ -108,7 +108,7 @@ class InstallPackages(unittest.TestCase):
         for name in ("sh", "sed"):
             os.symlink(shutil.which(name), self.path(name))
         done = subprocess.run([PROGRAM, self.write("list", "missing\n")], env={"PATH": self.folder}, text=True,
-                              capture_output=True, timeout=30, check=False)
+                              capture_output=True, timeout=LIMIT, check=False)
         self.assertEqual(done.returncode, 1, done)
         self.assertIn("Missing packages: missing\n", done.stderr)
         self.assertIn("DEPS=no", done.stderr)

@@ -14,7 +14,7 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PACKAGES = {"tdb.h": "tdb", "talloc.h": "talloc", "nettle/": "nettle", "microhttpd.h": "libmicrohttpd",
             "libxml/": "libxml-2.0", "amqp": "librabbitmq", "rabbitmq-c/": "librabbitmq", "jansson.h": "jansson",
             "curl/": "libcurl", "gsasl.h": "libgsasl", "gnutls/": "gnutls", "cap-ng.h": "libcap-ng",
-            "systemd/": "libsystemd"}
+            "systemd/": "libsystemd", "ldb.h": "ldb"}
 
 
 def makefile():
@@ -31,6 +31,26 @@ def includes(module):
         with open(path, encoding="utf-8") as f:
             for quote, what in re.findall(r'^#\s*include\s+(["<])([^">]+)', f.read(), re.M):
                 yield os.path.relpath(path, TREE), what, quote == '"'
+
+
+def source_lines():
+    """("file:number", line) of all sources."""
+    for path in sorted(glob.glob(f"{TREE}/*/*.[ch]") + glob.glob(f"{TREE}/plugins/*/*.[ch]") +
+                       glob.glob(f"{TREE}/tests/unit/**/*.[ch]", recursive=True)):
+        with open(path, encoding="utf-8") as f:
+            for number, line in enumerate(f, 1):
+                yield f"{os.path.relpath(path, TREE)}:{number}", line
+
+
+NEXT = r"->(?:\w+_)?(?:next|prev|previous)(?:_linked|_of_\w+)?\b"
+# sys/queue.h; a way along pointers to pointers; an element put in or taken out by hand.
+OTHER_LISTS = re.compile(r"<sys/queue\.h>|\b(?:TAILQ|STAILQ|SLIST|SIMPLEQ)_[A-Z]|\bLIST_(?:HEAD|ENTRY|INIT|INSERT|REMOVE)"
+                         rf"|&\(\*\w+\){NEXT}|(?:^\s*\*|->)\w+ = \w+->next;|{NEXT} = \*\w+;|{NEXT} = \w+(?:->\w+)+;|->\w+{NEXT} = ")
+
+
+def other_list(where, line):
+    """A list that is not one of utlist.h. Dovecot's plugin has Dovecot's."""
+    return bool(OTHER_LISTS.search(line)) or ("DLLIST" in line and not where.startswith("plugins/dovecot/"))
 
 
 class Layout(unittest.TestCase):
@@ -71,6 +91,25 @@ class Layout(unittest.TestCase):
                         blind.append(f"{os.path.relpath(path, TREE)}:{i + 1}")
         self.assertEqual(blind, [])
         self.assertGreater(seen, 20)
+
+    def test_lists_are_of_utlist(self):
+        lines = list(source_lines())
+        wrong = [f"{where}: {line.strip()}" for where, line in lines if other_list(where, line)]
+        self.assertEqual(wrong, [])
+        self.assertGreater(len(lines), 50000)
+
+    def test_a_list_of_another_kind_is_seen(self):
+        for line in ("#include <sys/queue.h>", "TAILQ_INSERT_TAIL(&jobs, job, link);", "LIST_HEAD(jobs, job);",
+                     "for (p = &jobs; *p != job; p = &(*p)->next)", "\t*p = job->next;", "\tjob->next = jobs->first;",
+                     "jobs->first = job->next;", "jobs->last->next = job;", "job->next->previous = job;",
+                     "DLLIST_PREPEND(&transactions, txn);",
+                     "session->next_linked = other->next_linked;", "for (; *p; p = &(*p)->next_of_owner)",
+                     "item->next = *at;"):
+            self.assertTrue(other_list("notify/a.c", line), line)
+        for line in ("DL_APPEND(jobs, job);", "for (; job != NULL; job = job->next)", "cursor->next = number + 1;",
+                     "first = job->next;"):
+            self.assertFalse(other_list("notify/a.c", line), line)
+        self.assertFalse(other_list("plugins/dovecot/a.c", "DLLIST_PREPEND(&transactions, txn);"))
 
     def test_no_circle(self):
         done = []

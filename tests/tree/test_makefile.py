@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (C) 2026 the OCSManager developers
 """The Makefile as an admin, a packager and a developer call it. The compiler is a script that notes its words and
-makes empty files: what is built, with which flags, is the Makefile's doing; that it compiles is shown elsewhere."""
+makes empty files: what is built, with which flags, is the Makefile's doing; that it compiles is shown elsewhere.
+
+Even so a build starts more than a thousand programs, so a test builds no more than it is about: flags are read from
+what `make -n` says, and what `make all` builds is built once, for all tests that only look at it."""
 
 import grp
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -22,7 +26,7 @@ done
 """
 
 
-_shared = {}  # folder: of all tests; compiler: its path; lines: of the first `make all`
+_shared = {}  # folder: of all tests; compiler: its path; lines: of the first `make all`; other: a copy of what it built
 
 
 def setUpModule():
@@ -64,15 +68,33 @@ class MakefileTest(unittest.TestCase):
         with open(self.compiled, encoding="utf-8") as f:
             return [line.rstrip("\n") for line in f if " -o " in line and "-nostdlib" not in line]
 
+    def plan(self, *words):
+        """The same lines of a build from nothing, as `make -n` says them."""
+        done = self.run_make("-n", *words)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        parts = [part for line in done.stdout.replace("\\\n", " ").splitlines() for part in line.split(" && ")]
+        return [" ".join(shlex.split(part)[1:]) for part in parts
+                if part.startswith(_shared["compiler"] + " ") and " -o " in part and "-nostdlib" not in part]
+
     def built(self):
-        """`make all` with nothing special, done once for all tests: its command lines."""
-        kept = _shared["folder"] + "/b"
-        if "lines" in _shared:
-            shutil.copytree(kept, self.build, symlinks=True)
-        else:
+        """`make all` with nothing special, built once, for tests that let nothing be built: its command lines."""
+        self.build = _shared["folder"] + "/b"
+        if "lines" not in _shared:
             _shared["lines"] = self.make("all")
-            shutil.copytree(self.build, kept, symlinks=True)
         return _shared["lines"]
+
+    def built_elsewhere(self):
+        """The same, in a folder for tests that give other paths; which it was built with last is not known."""
+        lines = self.built()
+        if "other" not in _shared:
+            _shared["other"] = _shared["folder"] + "/o"
+            shutil.copytree(self.build, _shared["other"], symlinks=True)
+        self.build = _shared["other"]
+        return lines
+
+    def install(self, *words):
+        """Of what is built."""
+        self.assertEqual(self.make("install", f"DESTDIR={self.root}", *words), [])
 
     def sources(self, lines):
         return {line.split()[-1] for line in lines if " -c " in line}
@@ -96,7 +118,7 @@ class State(MakefileTest):
             self.assertTrue(os.path.exists(f"{self.build}/{name}"), name)
 
     def test_another_folder_for_the_ini_reaches_what_is_installed(self):
-        everything = self.sources(self.built())
+        everything = self.sources(self.built_elsewhere())
         lines = self.make("install", f"DESTDIR={self.root}", "SYSCONFDIR=/second")
         again = self.sources(lines)
         self.assertTrue({"ocsmanager/main.c", "ocsctl/main.c", "mapihttp/options.c",
@@ -105,36 +127,48 @@ class State(MakefileTest):
         for line in lines:
             if " -c " in line:
                 self.assertIn('-DOCS_SYSCONFDIR="/second"', line)
-        self.assertTrue(any(line.endswith("/b/ocsmanager") or "/b/ocsmanager " in line for line in lines))
+        self.assertTrue(any(f"{self.build}/ocsmanager" in line.split() for line in lines))
         self.assertIn("second/ocsmanager.ini", self.files())
 
     def test_another_prefix_reaches_the_pc_file(self):
-        self.built()
+        self.built_elsewhere()
         self.make("install", f"DESTDIR={self.root}", "PREFIX=/opt/ocs")
         with open(self.root + "/opt/ocs/lib/pkgconfig/ocsnotify.pc", encoding="ascii") as f:
             self.assertIn("prefix=/opt/ocs\n", f.read())
 
     def test_other_flags_build_all_of_it_again(self):
-        goal = self.build + "/libocsnotify.so"
-        everything = self.make(goal)
-        for words in (["CFLAGS=-O1"], ["CFLAGS=-O1", "CPPFLAGS=-DX"], ["CFLAGS=-O1", "LDFLAGS=-Wl,-O1"],
-                      ["SANITIZE=thread"], ["WITH_SYSTEMD=no"]):
-            self.assertEqual(len(self.make(goal, *words)), len(everything), words)
+        def again(goal, *words):
+            self.assertEqual(len(self.make(goal, *words)), everything, words)
             self.assertEqual(self.make(goal, *words), [], words)
 
+        library, tool = self.build + "/libocsnotify.so", self.build + "/tests/hammer"
+        everything = len(self.make(library))
+        self.assertGreater(everything, 50)
+        again(library, "CFLAGS=-O1")
+        everything = len(self.make(tool))  # an object and a link: which flags count is the same for all
+        self.assertEqual(everything, 2)
+        words = []
+        for word in "CFLAGS=-O1", "CPPFLAGS=-DX", "LDFLAGS=-Wl,-O1", "SANITIZE=thread", "WITH_SYSTEMD=no":
+            words.append(word)
+            again(tool, *words)
+
     def test_objects_that_may_hide_a_warning_are_not_reused_where_warnings_are_errors(self):
-        lax = self.built()
+        # one of each recipe that compiles
+        goals = [f"{self.build}/{name}" for name in
+                 ("lib/store.a", "obj-faults/store/journal.o", "lib90_ocsmanager_plugin.so", "tests/samba_peer")]
+        lax = self.make(*goals)
         self.assertFalse([line for line in lax if "-Werror" in line])
-        strict = self.make("all", "WERROR=1")
-        self.assertEqual(self.sources(strict), self.sources(lax))
-        self.assertFalse([line for line in strict if " -c " in line and "-Werror" not in line])
-        self.assertTrue([line for line in strict if "plugins/dovecot/" in line and "-Werror" in line])
-        self.assertEqual(self.make("all", "WERROR=1"), [])
-        self.assertEqual(self.make("all"), [], "an object without a warning is the same")
+        strict = self.make(*goals, "WERROR=1")
+        self.assertEqual([line.replace(" -Werror", "") for line in sorted(strict)], sorted(lax))
+        self.assertFalse([line for line in strict if "-Werror" not in line.split()])
+        self.assertEqual(self.make(*goals, "WERROR=1"), [])
+        self.assertEqual(self.make(*goals), [], "an object without a warning is the same")
 
     def test_a_library_forgets_a_source_that_is_gone(self):
         tree = self.folder + "/tree"
-        shutil.copytree(TREE, tree, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__"))
+        for name in "base", "store", "include":  # what store/ may use, and what make reads
+            shutil.copytree(f"{TREE}/{name}", f"{tree}/{name}")
+        shutil.copy(TREE + "/Makefile", tree)
         with open(tree + "/store/gone.c", "w", encoding="ascii") as f:
             f.write("int gone;\n")
         members = lambda: subprocess.run(["ar", "t", self.build + "/lib/store.a"], check=True, text=True,
@@ -153,7 +187,9 @@ class Packager(MakefileTest):
              "LDFLAGS=-Wl,-z,relro -Wl,-z,now -Wl,--as-needed"]
 
     def test_the_flags_of_a_packager_are_added_to_ours(self):
-        for line in self.make("all", "tests", *self.FLAGS):
+        lines = self.plan("all", "tests", *self.FLAGS)
+        self.assertGreater(len(lines), 150)
+        for line in lines:
             words = line.split()
             self.assertIn("-ffile-prefix-map=/x=.", words)
             self.assertIn("-std=gnu11", words)
@@ -163,24 +199,31 @@ class Packager(MakefileTest):
                 self.assertGreater(words.index("-fPIC"), words.index("-fPIE"))
 
     def test_their_optimization_is_the_one_that_counts(self):
-        for line in self.make("all", "CFLAGS=-O0"):
+        lines = self.plan("all", "CFLAGS=-O0")
+        self.assertGreater(len(lines), 150)
+        for line in lines:
             self.assertEqual(re.findall(r"(?<= )-O\S+", line), ["-O0"])
             self.assertNotIn("_FORTIFY_SOURCE", line, "it needs an optimizing compiler")
 
     def test_what_is_not_wanted_is_neither_built_nor_installed(self):
-        lines = self.make("install", f"DESTDIR={self.root}", "WITH_DOVECOT=no", "WITH_SAMBA=no", "WITH_SYSTEMD=no")
+        lines = self.plan("all", "WITH_DOVECOT=no", "WITH_SAMBA=no", "WITH_SYSTEMD=no")
+        self.assertGreater(len(lines), 150)
         self.assertFalse([line for line in lines if "plugins/" in line])
         self.assertFalse([line for line in lines if "HAVE_SYSTEMD" in line or "-lsystemd" in line])
+        self.built()
+        self.install("WITH_DOVECOT=no", "WITH_SAMBA=no")
+        self.assertIn("usr/local/sbin/ocsmanager", self.files())
         self.assertFalse([name for name in self.files() if "dovecot" in name or "samba" in name
                           or "plugin" in name])
 
     def test_auto_leaves_out_what_is_not_there(self):
-        lines = self.make("all", "FOUND_DOVECOT=", "FOUND_SAMBA=", "FOUND_SYSTEMD=")
+        lines = self.plan("all", "FOUND_DOVECOT=", "FOUND_SAMBA=", "FOUND_SYSTEMD=")
+        self.assertGreater(len(lines), 150)
         self.assertFalse([line for line in lines if "plugins/" in line or "HAVE_SYSTEMD" in line])
 
     def test_what_is_wanted_and_not_there_is_said(self):
         for name, package in (("DOVECOT", "dovecot-dev"), ("SAMBA", "samba-dev")):
-            done = self.run_make("all", f"WITH_{name}=yes", f"FOUND_{name}=")
+            done = self.run_make("-n", "all", f"WITH_{name}=yes", f"FOUND_{name}=")
             self.assertEqual(done.returncode, 2, done.stdout)
             self.assertIn(package, done.stdout)
 
@@ -193,7 +236,7 @@ class Packager(MakefileTest):
         self.built()
         for words in (["DOVECOTDIR="], ["SAMBADIR="], ["DOVECOTDIR=", "SAMBADIR="]):
             shutil.rmtree(self.root, ignore_errors=True)
-            self.make("install", f"DESTDIR={self.root}", *words)
+            self.install(*words)
             self.assertEqual([n for n in os.listdir(self.root) if not os.path.isdir(f"{self.root}/{n}")], [])
             found = [n for n in self.files() if "plugin" in n or n.endswith("/ocsmanager.so")]
             self.assertEqual(len(found), 2 - len(words), found)
@@ -205,13 +248,16 @@ class Packager(MakefileTest):
         self.built()
         os.makedirs(self.root + "/usr/local/bin")
         self.script("root/usr/local/bin/other", "")
-        self.make("install", f"DESTDIR={self.root}")
+        self.install()
         installed = self.files()
         self.assertTrue({"usr/local/sbin/ocsmanager", "usr/local/bin/ocsctl", "usr/local/lib/libocsnotify.so",
                          "usr/local/lib/libocsemsmdb.so.0", "usr/local/lib/pkgconfig/ocsemsmdb.pc",
                          "usr/local/include/ocsnotify.h", "usr/local/share/man/man8/ocsmanager.8",
                          "usr/local/share/man/man3/ocsnotify_open.3", "usr/local/share/man/man3/ocsemsmdb_rpc.3",
-                         "usr/local/share/man/man5/ocsmanager.ini.5"} <= set(installed), installed)
+                         "usr/local/share/man/man5/ocsmanager.ini.5",
+                         "usr/local/share/doc/ocsmanager/examples/sysctl.conf",
+                         "usr/local/share/doc/ocsmanager/examples/limits.conf"} <= set(installed), installed)
+        self.assertFalse([name for name in installed if "sysctl.d" in name or "systemd" in name], "examples only")
         self.make("uninstall", f"DESTDIR={self.root}")
         self.assertEqual(self.files(), ["etc/ocsmanager.ini", "usr/local/bin/other"])
 
@@ -219,7 +265,7 @@ class Packager(MakefileTest):
         self.built()
         os.makedirs(self.root + "/etc")
         self.script("root/etc/ocsmanager.ini", "mine\n")
-        self.make("install", f"DESTDIR={self.root}")
+        self.install()
         with open(self.root + "/etc/ocsmanager.ini", encoding="ascii") as f:
             self.assertEqual(f.read(), "mine\n")
 
@@ -236,7 +282,7 @@ class IniGroup(MakefileTest):
         os.chown(path, *owner)
         os.chmod(path, mode)
         done = subprocess.run([TREE + "/tools/ini-group", path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=60, check=True)
+                              text=True, timeout=120, check=True)
         status = os.stat(path)
         with open(path, encoding="ascii", newline="") as f:
             self.assertEqual(f.read(), text)
@@ -271,7 +317,7 @@ class IniGroup(MakefileTest):
         self.assertIn("chgrp GROUP", said)
 
     def test_install_does_it(self):
-        self.built()
+        self.built_elsewhere()
         etc = self.folder + "/etc"
         os.mkdir(etc)
         self.script("etc/ocsmanager.ini", "[main]\nuser = nobody\n")
@@ -301,7 +347,7 @@ class Developer(MakefileTest):
         def asks(*words):
             return "install-packages" in self.run_make("-n", *words).stdout
 
-        for goal in ("check", "demo", "demo-outlook", "demo-cluster"):
+        for goal in ("check", "demo", "demo-outlook", "demo-cluster", "bench"):
             self.assertTrue(asks(goal), goal)
             self.assertFalse(asks(goal, "DEPS=no"), goal)
         self.assertTrue(asks("deps"))
@@ -311,12 +357,25 @@ class Developer(MakefileTest):
         for folder in ("build", "build-asan"):
             self.assertRegex(plan, rf"WERROR=1 BUILD={folder} ")
 
+    def test_unit_tests_are_optimized_where_that_is_said(self):
+        def optimized(*words):
+            lines = [line for line in self.plan("tests", *words) if " -c " in line]
+            return {kind: {tuple(re.findall(r"(?<= )-(?:O\S+|D_FORTIFY_SOURCE=2)", line)) for line in lines
+                           if ("/obj/tests/unit/" in line) == (kind == "unit")} for kind in ("unit", "ours")}
+
+        both = ("-D_FORTIFY_SOURCE=2", "-O2")
+        self.assertEqual(optimized(), {"unit": {()}, "ours": {both}})
+        for words in (["OPT=-O2"], ["CFLAGS=-O2"]):
+            self.assertEqual(optimized(*words), {"unit": {both}, "ours": {both}})
+
     def test_demo_removes_nothing_beside_its_output(self):
         self.built()
-        with open(self.build + ".log", "w", encoding="ascii") as f:
+        beside = self.build + ".log"
+        self.addCleanup(os.unlink, beside)
+        with open(beside, "w", encoding="ascii") as f:
             f.write("mine\n")
-        self.make("demo", "DEPS=no", "PYTHON=true")
-        self.assertTrue(os.path.exists(self.build + ".log"))
+        self.assertEqual(self.make("demo", "DEPS=no", "PYTHON=true"), [])
+        self.assertTrue(os.path.exists(beside))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@
 /* After n more allocations one fails. */
 void memory_fail_after(int n);
 
+/* After n more allocations all fail. */
+void memory_fail_from(int n);
+
 /* None fails any more; whether one did. */
 bool memory_has_failed(void);
 

@@ -115,11 +115,11 @@ int rig_child_wait(struct rig_child *child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-bool rig_wait_for(bool (*condition)(void *arg), void *arg, int seconds)
+bool rig_wait_for(bool (*condition)(void *arg), void *arg)
 {
 	struct timespec step = {.tv_nsec = 5000000};
 
-	for (int i = 0; i < seconds * 200; i++) {
+	for (int i = 0; i < 150 * 200; i++) {
 		if (condition(arg))
 			return true;
 		nanosleep(&step, NULL);

@@ -66,7 +66,8 @@ void rig_child_go(struct rig_child *child);
 /* The exit status; -signal if one ended it. */
 int rig_child_wait(struct rig_child *child);
 
-/* Until condition() holds, at most that many seconds. */
-bool rig_wait_for(bool (*condition)(void *arg), void *arg, int seconds);
+/* Until condition() holds, of which nothing tells but looking; false if it did not in 150 seconds,
+ * more than a busy machine pauses. */
+bool rig_wait_for(bool (*condition)(void *arg), void *arg);
 
 #endif

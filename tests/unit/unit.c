@@ -3,20 +3,21 @@
 /* The main() of each program of unit tests: runs what its file has registered. */
 #include <errno.h>
 #include <stdio.h>
+#include <utlist.h>
 
 #include "tests/unit/unit.h"
 
 static struct unit_item *items;
 
+static int by_line(const struct unit_item *a, const struct unit_item *b)
+{
+	return a->line - b->line;
+}
+
 /* The compiler may turn the order of constructors round: sorted by line. */
 void unit_register(struct unit_item *item)
 {
-	struct unit_item **at = &items;
-
-	while (*at != NULL && (*at)->line < item->line)
-		at = &(*at)->next;
-	item->next = *at;
-	*at = item;
+	LL_INSERT_INORDER(items, item, by_line);
 }
 
 int main(void)

@@ -41,7 +41,7 @@ void auth_write_accounts(const char *text)
 
 void auth_open(void)
 {
-	struct ocs_error error = {""};
+	struct ocs_error error = {.text = ""};
 
 	ck_assert_msg(ocs_auth_open(&auth_settings, &auth, &error) == 0, "%s", error.text);
 }
@@ -210,5 +210,5 @@ enum ocs_auth_result auth_check(const char *token)
 {
 	char account[OCS_AUTH_NAME_SIZE];
 
-	return ocs_auth_check_token(auth, token, account);
+	return ocs_auth_check_token(auth, token, NULL, account);
 }

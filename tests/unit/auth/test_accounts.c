@@ -280,6 +280,21 @@ TEST(limits_match_backends_without_case_and_users_exactly_with_stars)
 	talloc_free(l);
 }
 
+TEST(with_fold_users_match_without_case)
+{
+	struct ocs_auth_limits *l = ocs_auth_limits_new(NULL);
+
+	ocs_auth_limits_set_fold(l, true);
+	ck_assert_int_eq(ocs_auth_limits_add(l, "a", NULL, "Jd*e, \xc3\x9c*@Example.org", &error),
+	                 0);
+	ck_assert(ocs_auth_limits_allow(l, "a", "sogo", "JDOE"));
+	ck_assert(ocs_auth_limits_allow(l, "a", "sogo", "\xc3\xbcmit@EXAMPLE.ORG"));
+	ck_assert(!ocs_auth_limits_allow(l, "a", "sogo", "jdo"));
+	ck_assert_int_eq(ocs_auth_limits_add(l, "b", NULL, NULL, &error), 0);
+	ck_assert(ocs_auth_limits_allow(l, "b", "sogo", "JDOE"));
+	talloc_free(l);
+}
+
 TEST(bad_limits_are_refused)
 {
 	struct ocs_auth_limits *l = ocs_auth_limits_new(NULL);

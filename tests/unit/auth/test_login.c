@@ -23,7 +23,7 @@ TEST(a_legacy_client_logs_in_and_its_token_is_good)
 	                 OCS_AUTH_OK);
 	ck_assert_uint_eq(auth_reply.ttl, 3600);
 	ck_assert_str_eq(auth_reply.account, "openchange");
-	ck_assert_int_eq(ocs_auth_check_token(auth, auth_reply.token, account), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_check_token(auth, auth_reply.token, NULL, account), OCS_AUTH_OK);
 	ck_assert_str_eq(account, "openchange");
 	ck_assert_str_eq(auth_reported, "");
 }

@@ -31,7 +31,7 @@ TEST(what_it_makes_of_a_password)
 	char out[OCS_HASH_PASSWORD_MAX + 1];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct ocs_error error = {""};
+		struct ocs_error error = {.text = ""};
 		int rc = ocs_password_prepare(rows[i].in, out, &error);
 
 		ck_assert_msg(rc == (rows[i].out ? 0 : -1), "row %zu: %s", i, error.text);

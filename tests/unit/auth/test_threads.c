@@ -61,14 +61,15 @@ static void *work(void *arg)
 {
 	struct ocs_auth_reply reply;
 	char account[OCS_AUTH_NAME_SIZE], token[OCS_AUTH_TOKEN_SIZE];
+	struct ocs_auth_shown *shown = NULL;
 
 	for (int i = 0; i < ROUNDS; i++) {
 		if (ssha(&reply) != OCS_AUTH_OK)
 			continue;
 		strcpy(token, reply.token);
-		logins += ocs_auth_check_token(auth, token, account) == OCS_AUTH_OK;
+		logins += ocs_auth_check_token(auth, token, &shown, account) == OCS_AUTH_OK;
 		if (i % 8 == 0 && ocs_auth_logout(auth, token, &reply) == OCS_AUTH_OK)
-			refused += ocs_auth_check_token(auth, token, account) ==
+			refused += ocs_auth_check_token(auth, token, &shown, account) ==
 			           OCS_AUTH_TOKEN_INVALID;
 		if (scram(&reply) == OCS_AUTH_OK)
 			return arg;
@@ -77,6 +78,7 @@ static void *work(void *arg)
 		                                 &reply) != OCS_AUTH_OK)
 			return arg;
 	}
+	ocs_auth_shown_free(shown);
 	return NULL;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* Tokens bit by bit, the secret's file, revocations over restarts and damage. */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,7 @@ static enum ocs_auth_result check(const char *token)
 {
 	char account[OCS_AUTH_NAME_SIZE];
 
-	return ocs_auth_check_token(auth, token, account);
+	return ocs_auth_check_token(auth, token, NULL, account);
 }
 
 TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
@@ -187,6 +188,85 @@ TEST(a_logout_survives_a_restart_and_is_pruned_at_expiry)
 	ck_assert_int_eq(reopen(), 0);
 	ocs_auth_count(auth, &counts);
 	ck_assert_uint_eq(counts.revoked_tokens, 0);
+}
+
+/* As on a connection that has shown a token before. */
+static struct ocs_auth_shown *shown;
+
+static enum ocs_auth_result check_again(const char *token)
+{
+	char account[OCS_AUTH_NAME_SIZE];
+	enum ocs_auth_result result = ocs_auth_check_token(auth, token, &shown, account);
+
+	ck_assert_str_eq(account, result == OCS_AUTH_OK ? "openchange" : "");
+	ck_assert_int_eq(result, check(token)); /* whatever is kept, the answer is that of none */
+	return result;
+}
+
+TEST(a_token_that_was_shown_before_is_no_other_one)
+{
+	char a[OCS_AUTH_TOKEN_SIZE], b[OCS_AUTH_TOKEN_SIZE], bent[OCS_AUTH_TOKEN_SIZE + 8];
+	size_t len;
+
+	login(a);
+	login(b);
+	len = strlen(a);
+	ck_assert_int_eq(check_again(NULL), OCS_AUTH_TOKEN_INVALID);
+	ck_assert_int_eq(check_again("x"), OCS_AUTH_TOKEN_INVALID);
+	ck_assert_ptr_null(shown);
+	ck_assert_int_eq(check_again(a), OCS_AUTH_OK);
+	ck_assert_ptr_nonnull(shown);
+	for (size_t i = 0; i < len; i++) {
+		strcpy(bent, a);
+		bent[i] = (char)(bent[i] ^ 1);
+		ck_assert_int_eq(check_again(bent), OCS_AUTH_TOKEN_INVALID);
+		bent[i] = '\0';
+		ck_assert_int_eq(check_again(bent), OCS_AUTH_TOKEN_INVALID);
+	}
+	snprintf(bent, sizeof(bent), "%sA", a);
+	ck_assert_int_eq(check_again(bent), OCS_AUTH_TOKEN_INVALID);
+	ck_assert_int_eq(check_again(""), OCS_AUTH_TOKEN_INVALID);
+	ck_assert_int_eq(check_again(b), OCS_AUTH_OK);
+	ck_assert_int_eq(check_again(a), OCS_AUTH_OK);
+	ocs_auth_shown_free(shown);
+	shown = NULL;
+	ocs_auth_shown_free(shown);
+}
+
+TEST(a_token_that_was_shown_before_can_end)
+{
+	char a[OCS_AUTH_TOKEN_SIZE], b[OCS_AUTH_TOKEN_SIZE], c[OCS_AUTH_TOKEN_SIZE];
+
+	login(a);
+	login(b);
+	login(c);
+	/* logged out */
+	ck_assert_int_eq(check_again(a), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_logout(auth, a, &reply), OCS_AUTH_OK);
+	ck_assert_int_eq(check_again(a), OCS_AUTH_TOKEN_INVALID);
+	/* the account has another password, and the old one again */
+	ck_assert_int_eq(check_again(b), OCS_AUTH_OK);
+	const char *before = settings.password;
+	settings.password = "pencil";
+	ck_assert_int_eq(ocs_auth_reload(auth, &settings, &error), 0);
+	ck_assert_int_eq(check_again(b), OCS_AUTH_TOKEN_INVALID);
+	settings.password = before;
+	ck_assert_int_eq(ocs_auth_reload(auth, &settings, &error), 0);
+	ck_assert_int_eq(check_again(b), OCS_AUTH_OK);
+	/* the account is gone */
+	settings.username = "somebody";
+	ck_assert_int_eq(ocs_auth_reload(auth, &settings, &error), 0);
+	ck_assert_int_eq(check_again(b), OCS_AUTH_TOKEN_INVALID);
+	settings.username = "openchange";
+	ck_assert_int_eq(ocs_auth_reload(auth, &settings, &error), 0);
+	/* expired */
+	ck_assert_int_eq(check_again(c), OCS_AUTH_OK);
+	clock_ms += 3599999;
+	ck_assert_int_eq(check_again(c), OCS_AUTH_OK);
+	clock_ms += 1;
+	ck_assert_int_eq(check_again(c), OCS_AUTH_TOKEN_EXPIRED);
+	ocs_auth_shown_free(shown);
+	shown = NULL;
 }
 
 /* Each leaves a live and a logged-out token, breaks auth.tdb, and expects both to be ended. */
@@ -324,7 +404,7 @@ TEST(nodes_that_share_a_secret_file_accept_each_others_tokens)
 	other.private_folder = other_folder;
 	ck_assert_msg(ocs_auth_open(&other, &second, &error) == 0, "%s", error.text);
 	login(token);
-	ck_assert_int_eq(ocs_auth_check_token(second, token, account), OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_check_token(second, token, NULL, account), OCS_AUTH_OK);
 	ck_assert_str_eq(reported, "");
 	ocs_auth_close(second);
 }
@@ -365,6 +445,43 @@ TEST(revocations_are_bounded)
 	ck_assert(!ocs_revoked_has(revoked, id));
 	id[0] = 2;
 	ck_assert_int_eq(ocs_revoked_add(revoked, id, 1000, 1, &error), OCS_AUTH_OK);
+	ocs_revoked_close(revoked);
+}
+
+static int talloc_left = -1; /* until one fails; below 0 none does */
+
+void *talloc_named_const(const void *ctx, size_t size, const char *name)
+{
+	void *(*real)(const void *, size_t, const char *) =
+	        (void *(*)(const void *, size_t, const char *))dlsym(RTLD_NEXT,
+	                                                             "talloc_named_const");
+
+	return talloc_left-- == 0 ? NULL : real(ctx, size, name);
+}
+
+/* Damage costs everybody's tokens. */
+TEST(to_be_out_of_memory_is_no_damage)
+{
+	struct ocs_revoked *revoked;
+	enum ocs_revoked_open result = OCS_REVOKED_ERROR;
+	unsigned failed = 0;
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/r.tdb", rig_folder);
+	ck_assert_int_eq(ocs_revoked_open(path, true, false, 2, 0, &revoked, &error),
+	                 OCS_REVOKED_OK);
+	ocs_revoked_close(revoked);
+	for (int k = 0; result != OCS_REVOKED_OK; k++) {
+		talloc_left = k;
+		result = ocs_revoked_open(path, false, false, 2, 0, &revoked, &error);
+		talloc_left = -1;
+		if (result == OCS_REVOKED_OK)
+			break;
+		ck_assert_int_eq(result, OCS_REVOKED_ERROR);
+		ck_assert(error.no_memory);
+		failed++;
+	}
+	ck_assert_uint_gt(failed, 0);
 	ocs_revoked_close(revoked);
 }
 

@@ -49,7 +49,6 @@ static void setup(void)
 	                                      &ocs_bindings_calls, &bindings, NULL),
 	                 0);
 	pthread_mutex_init(&bindings.lock, NULL);
-	ocs_bindings_table_init(&bindings);
 }
 
 static void teardown(void)
@@ -329,6 +328,29 @@ TEST(a_message_for_a_stranger_makes_them_known_and_in_time_unbound)
 	set_session("jdoe", true);
 	ocs_bindings_want(&bindings, add("jdoe", OCS_BINDING_WANTED), false);
 	ck_assert(ocs_bindings_saw(&bindings, "jdoe"));
+}
+
+/* ---- the binder ---- */
+
+TEST(a_broker_that_blocks_the_new_connection_too_is_given_its_pause)
+{
+	struct ocs_error error;
+
+	bindings.loop.blocked = true;
+	ck_assert_int_eq(ocs_bindings_calls.blocked(&bindings, &error), OCS_BROKER_LOST);
+	ck_assert(bindings.loop.quiet);
+	ck_assert_uint_gt(bindings.binder.probe_after, ocs_clock_ms());
+	ck_assert_int_eq(ocs_bindings_calls.blocked(&bindings, &error), OCS_BROKER_LOST);
+	ck_assert(!bindings.loop.quiet);
+
+	/* Long after, it is news again. */
+	bindings.binder.probe_after = ocs_clock_ms();
+	ck_assert_int_eq(ocs_bindings_calls.blocked(&bindings, &error), OCS_BROKER_LOST);
+	ck_assert(bindings.loop.quiet);
+
+	bindings.loop.quiet = bindings.loop.blocked = false;
+	ck_assert_int_eq(ocs_bindings_calls.blocked(&bindings, &error), OCS_BROKER_OK);
+	ck_assert(!bindings.loop.quiet);
 }
 
 /* ---- without a broker ---- */

@@ -107,6 +107,32 @@ TEST(what_another_node_says_is_read)
 	ck_assert_uint_eq(envelope.message_id.len, 4);
 }
 
+TEST(a_key_of_a_mail_store_is_no_further_user)
+{
+	amqp_field_value_t key = {.kind = AMQP_FIELD_KIND_UTF8,
+	                          .value.bytes = amqp_cstring_bytes("\002sogo\002jdoe")};
+	amqp_field_value_t *cc = add("CC", AMQP_FIELD_KIND_ARRAY);
+
+	cc->value.array.num_entries = 1;
+	cc->value.array.entries = &key;
+	ocs_inbox_read_properties(&properties, &envelope);
+	ck_assert(!envelope.has_cc);
+	ck_assert_str_eq(envelope.store, "\002sogo\002jdoe");
+}
+
+TEST(identifiers_of_another_node_are_taken_as_bytes_and_an_answer_is_told_by_its_type)
+{
+	add("ocs-ids", AMQP_FIELD_KIND_BYTES)->value.bytes = amqp_cstring_bytes("ids");
+	properties._flags |= AMQP_BASIC_CONTENT_TYPE_FLAG;
+	properties.content_type = amqp_cstring_bytes("text/xml");
+	ocs_inbox_read_properties(&properties, &envelope);
+	ck_assert_uint_eq(envelope.ids.len, 3);
+	ck_assert(!envelope.ids_only);
+	properties.content_type = amqp_cstring_bytes("application/vnd.ocsmanager.ids+xml");
+	ocs_inbox_read_properties(&properties, &envelope);
+	ck_assert(envelope.ids_only);
+}
+
 TEST(numbers_come_in_every_width)
 {
 	static const uint8_t kinds[] = {

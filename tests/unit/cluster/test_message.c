@@ -185,3 +185,41 @@ TEST(of_a_block_without_a_body_nothing_is_read_past_its_end)
 	munmap(pages, 2 * page);
 	talloc_free(mem_ctx);
 }
+
+TEST(what_is_told_along_with_it_and_an_answer_come_back_from_the_spool)
+{
+	static const uint64_t folder[] = {0x0101, 0x0201};
+	const struct ocs_ids_list list = {
+	        .replica_id = 7,
+	        .n = 1,
+	        .ids = &(struct ocs_ids){.user = "jdoe", .n_folder = 2, .folder = folder}};
+	struct ocs_notification in = full();
+	void *mem_ctx = talloc_new(NULL);
+	struct ocs_message *message = make(mem_ctx, &in, 2), *again;
+	struct ocs_ids_list *told;
+	struct ocs_error error;
+	uint8_t *data;
+	size_t len;
+
+	ck_assert_int_eq(ocs_message_set_ids(message, &list), 0);
+	data = ocs_message_pack(mem_ctx, message, &len);
+	again = ocs_message_unpack(mem_ctx, data, len, &error);
+	ck_assert_ptr_nonnull(again);
+	ck_assert(!again->ids_only);
+	told = ocs_ids_decode(mem_ctx, again->ids, again->ids_len);
+	ck_assert_ptr_nonnull(told);
+	ck_assert_uint_eq(told->replica_id, 7);
+	for (size_t n = 0; n < len; n++)
+		ck_assert_ptr_null(ocs_message_unpack(mem_ctx, data, n, &error));
+
+	message = ocs_message_new_ids(mem_ctx, "node-b", &in, &list);
+	ck_assert_ptr_nonnull(message);
+	ck_assert_str_eq(message->keys[0], "\001node-b");
+	data = ocs_message_pack(mem_ctx, message, &len);
+	again = ocs_message_unpack(mem_ctx, data, len, &error);
+	ck_assert_ptr_nonnull(again);
+	ck_assert(again->ids_only && !again->ingest);
+	ck_assert_ptr_null(ocs_message_new_ids(mem_ctx, "node-b", &in,
+	                                       &(struct ocs_ids_list){.replica_id = 7}));
+	talloc_free(mem_ctx);
+}

@@ -199,7 +199,7 @@ static bool is_unwell(void *arg)
 
 static void wait_until_unwell(const char *text)
 {
-	ck_assert(rig_wait_for(is_unwell, NULL, 10));
+	ck_assert(rig_wait_for(is_unwell, NULL));
 	ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
 }
 

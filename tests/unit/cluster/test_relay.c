@@ -16,15 +16,30 @@ static struct {
 	void *owner;
 } put[16];
 static size_t n_put;
+static pthread_mutex_t put_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t put_more = PTHREAD_COND_INITIALIZER;
 
 void ocs_outbox_put(struct ocs_outbox *outbox, struct ocs_message *message,
                     ocs_outbox_done_fn *done, void *owner)
 {
 	(void)outbox;
+	pthread_mutex_lock(&put_lock);
 	ck_assert_uint_lt(n_put, 16);
 	put[n_put].message = message;
 	put[n_put].done = done;
 	put[n_put++].owner = owner;
+	pthread_cond_signal(&put_more);
+	pthread_mutex_unlock(&put_lock);
+}
+
+/* Dispatch comes first, in its own thread. */
+static void wait_for_put(size_t n)
+{
+	pthread_mutex_lock(&put_lock);
+	while (n_put < n)
+		pthread_cond_wait(&put_more, &put_lock);
+	pthread_mutex_unlock(&put_lock);
+	ck_assert_uint_eq(n_put, n);
 }
 
 static void end_all(enum ocs_outbox_end end)
@@ -51,7 +66,7 @@ static void start(void)
 	relay.settings = &settings;
 	relay.status = &status;
 	relay.dispatch = dispatch;
-	ocs_relay_init(&relay);
+	ck_assert_int_eq(ocs_relay_init(&relay), 0);
 }
 
 static void submit(struct dispatch_waiter *waiter, const struct ocs_notification *items, size_t n,
@@ -76,7 +91,7 @@ static struct ocs_result report(const struct ocs_notification *item, enum ocs_ou
 	struct dispatch_waiter waiter = DISPATCH_WAITER;
 
 	submit(&waiter, item, 1, false);
-	ck_assert_uint_eq(n_put, 1);
+	wait_for_put(1);
 	ck_assert(!waiter.done);
 	end_all(end);
 	return dispatch_wait(&waiter);
@@ -91,7 +106,14 @@ static mqd_t subscribe(struct ocs_registry_queue *queue)
 	return mq;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = dispatch_teardown);
+static void teardown(void)
+{
+	dispatch_teardown();
+	ocs_relay_end(&relay);
+	ocs_relay_free(&relay);
+}
+
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(without_a_session_anywhere_nobody_waits)
 {
@@ -112,6 +134,33 @@ TEST(what_another_node_or_the_spool_has_is_queued_there)
 	ck_assert_uint_eq(result.queues, 0);
 	event.message_id = "2";
 	ck_assert_int_eq(report(&event, OCS_OUTBOX_SPOOLED).status, OCS_STATUS_QUEUED);
+}
+
+TEST(a_user_unknown_here_is_left_to_a_node_that_knows_them)
+{
+	static char *backends[] = {(char *)"sogo", NULL};
+	const struct ocs_dispatch_settings refusing = {.sync = OCS_SYNC_NEVER,
+	                                               .dedupe_window = 600,
+	                                               .request_deadline = 10,
+	                                               .spill_max = 10,
+	                                               .spill_total = 10,
+	                                               .descriptors = 64,
+	                                               .backends = backends,
+	                                               .refuse_unknown = true,
+	                                               .published = {.max_messages = 10,
+	                                                             .message_size = 256,
+	                                                             .spill_max = 10,
+	                                                             .spill_total = 10,
+	                                                             .push_interval = 60,
+	                                                             .replica_id = 1}};
+	struct ocs_notification event = dispatch_event(OCS_NEWMAIL, "INBOX", "1");
+
+	start();
+	ocs_dispatch_reload(dispatch, &refusing, NULL);
+	ck_assert_int_eq(report(&event, OCS_OUTBOX_CONFIRMED).status, OCS_STATUS_QUEUED);
+	ck_assert_str_eq(report(&event, OCS_OUTBOX_RETURNED).refusal.name, "UNKNOWN_USER");
+	/* It may be known elsewhere: to be tried again. */
+	ck_assert_str_eq(report(&event, OCS_OUTBOX_FAILED).refusal.name, "BROKER_UNAVAILABLE");
 }
 
 TEST(without_the_broker_it_is_delivered_here_and_refused)
@@ -159,7 +208,7 @@ TEST(what_is_refused_is_not_handed_on)
 	events[1].backend = "unknown";
 	start();
 	submit(&waiter, events, 3, true);
-	ck_assert_uint_eq(n_put, 1);
+	wait_for_put(1);
 	ck_assert_ptr_nonnull(strstr(put[0].message->body, "<messageID>3</messageID>"));
 	end_all(OCS_OUTBOX_RETURNED);
 	ck_assert_int_eq(dispatch_wait(&waiter).status, OCS_STATUS_NOSUBSCRIBER);
@@ -173,11 +222,12 @@ TEST(each_message_has_an_id_of_its_own_and_the_user_as_key)
 
 	start();
 	submit(&waiter, events, 2, false);
-	ck_assert_uint_eq(n_put, 2);
+	wait_for_put(2);
 	ck_assert_str_ne(put[0].message->id, put[1].message->id);
 	ck_assert_int_eq(strncmp(put[0].message->id, "a-", 2), 0);
-	ck_assert_uint_eq(put[0].message->n_keys, 1);
+	ck_assert_uint_eq(put[0].message->n_keys, 2);
 	ck_assert_str_eq(put[0].message->keys[0], "jdoe");
+	ck_assert_str_eq(put[0].message->keys[1], "\002sogo\002jdoe");
 	ck_assert_str_eq(put[0].message->account, "tester");
 	ck_assert(!put[0].message->ingest);
 	end_all(OCS_OUTBOX_CONFIRMED);
@@ -195,7 +245,7 @@ TEST(a_relay_delivers_nothing_and_fills_the_ingest_queue)
 	settings.relay = true;
 	start();
 	submit(&waiter, &event, 1, false);
-	ck_assert_uint_eq(n_put, 1);
+	wait_for_put(1);
 	ck_assert(put[0].message->ingest);
 	ck_assert_uint_eq(put[0].message->n_keys, 0);
 	end_all(OCS_OUTBOX_CONFIRMED);

@@ -142,10 +142,13 @@ TEST(what_is_for_later_versions_says_so)
 
 TEST(accounts_have_lists_of_patterns)
 {
-	config_load_with("[account:bob]\nbackends = sogo, x*\n[account:al@ex.org]\nusers =\n");
+	config_load_with("[account:bob]\nbackends = sogo, x*\n[account:al@ex.org]\nusers =\n"
+	                 "[account:local]\nusers = j*\n[account:registry]\nusers = j*\n");
 	config_says("W", 6, "[account:bob]: no such account");
 	config_says("W", 8, "[account:al@ex.org]: no such account");
-	ck_assert_uint_eq(config->n_accounts, 2);
+	ck_assert_ptr_null(strstr(config_problems, "[account:local]"));
+	ck_assert_ptr_null(strstr(config_problems, "[account:registry]"));
+	ck_assert_uint_eq(config->n_accounts, 4);
 	ck_assert_str_eq(ocs_config_account(config, "bob")->backends, "sogo, x*");
 	ck_assert_ptr_null(ocs_config_account(config, "bob")->users);
 	ck_assert_str_eq(ocs_config_account(config, "al@ex.org")->users, "");

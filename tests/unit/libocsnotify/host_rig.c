@@ -41,6 +41,37 @@ void daemon_make_registry(void)
 	ck_assert_int_eq(status, 0);
 }
 
+void daemon_make_index(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		static char *const names[] = {(char *)"sogo", (char *)"dovecot", NULL};
+		static char *const templates[] = {
+		        (char *)"sogo://{user}:*@mail/{folder:sogo}/{message}.eml",
+		        (char *)"imap://{user}@mail/{folder}/{message}", NULL};
+		struct ocs_registry *registry;
+		struct ocs_index *index;
+		struct ocs_error error = {.text = ""};
+
+		if (ocs_index_open(rig_folder, 1, true, &index, &error) != OCS_STORE_OK ||
+		    mkdir(rig_path("messages"), 0750) != 0 ||
+		    ocs_registry_open(rig_folder, false, &registry, NULL, &error) != 0 ||
+		    ocs_registry_begin(registry, &error) != 0 ||
+		    ocs_registry_templates_put(registry, names, templates, &error) != 0 ||
+		    ocs_registry_commit(registry, false, &error) != 0) {
+			fprintf(stderr, "%s\n", error.text);
+			_exit(1);
+		}
+		ocs_registry_close(registry);
+		ocs_index_close(index);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
 void host_setup(void)
 {
 	rig_make_folder();
@@ -132,15 +163,38 @@ static int daemon_wake(struct ocs_registry *registry, const struct ocs_registry_
 	return ret;
 }
 
+/* Whom no wake-up reached. */
+static struct ocs_registry_queue daemon_owed[64];
+static size_t daemon_n_owed;
+
+void daemon_wake_owed(struct ocsnotify *context)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < daemon_n_owed; i++)
+		if (daemon_wake(context->shared->registry, &daemon_owed[i]) == -EAGAIN)
+			daemon_owed[kept++] = daemon_owed[i];
+	daemon_n_owed = kept;
+}
+
+int daemon_wake_again(const struct ocsnotify_session *session)
+{
+	return daemon_wake(session->context->shared->registry, &session->queues->r);
+}
+
 static int daemon_deliver_to(struct ocs_registry *registry, const struct ocs_registry_queue *queue,
                              const uint8_t *data, size_t len)
 {
+	const struct ocs_spill_name name = {ocs_registry_folder(registry), queue->context,
+	                                    queue->id};
 	enum ocs_spill_outcome outcome;
 	struct ocs_spill_state state;
+	struct ocs_spill spill;
+	bool wake = false;
 	mqd_t mq;
 	int ret = -EAGAIN;
 
-	if (ocs_registry_spill_state(registry, queue->id, &state, NULL) != 0)
+	if (ocs_spill_state(&name, &state) != 0)
 		return -1;
 	if (state.count == 0 && !queue->spill_only) {
 		ret = ocs_queue_open_write(queue->name, &mq);
@@ -151,16 +205,23 @@ static int daemon_deliver_to(struct ocs_registry *registry, const struct ocs_reg
 	}
 	if (ret != -EAGAIN)
 		return ret;
-	if (ocs_registry_begin(registry, NULL) != 0)
-		return -1;
 	/* Nothing but the daemon lengthens the list, but the library may have taken it. */
-	if (ocs_registry_spill_append(registry, queue->id, queue->table, data, len,
-	                              daemon_settings.spill_max, daemon_settings.spill_total,
-	                              &outcome, NULL) != 0 ||
-	    ocs_registry_commit(registry, false, NULL) != 0)
-		return -1;
-	ret = daemon_wake(registry, queue);
-	return ret == -EAGAIN ? 0 : ret;
+	ocs_spill_init(&spill);
+	ret = ocs_spill_open(&spill, &name, true, (gid_t)-1);
+	if (ret == 0)
+		ret = ocs_spill_append(&spill, queue->table, data, len, daemon_settings.spill_max,
+		                       false, &outcome, &wake);
+	ocs_spill_close(&spill);
+	if (ret == 0 && wake)
+		ret = daemon_wake(registry, queue);
+	for (size_t i = 0; ret == -EAGAIN && i < daemon_n_owed; i++)
+		if (daemon_owed[i].id == queue->id)
+			return 0;
+	if (ret == -EAGAIN && daemon_n_owed < sizeof(daemon_owed) / sizeof(daemon_owed[0])) {
+		daemon_owed[daemon_n_owed++] = *queue;
+		return 0;
+	}
+	return ret;
 }
 
 int daemon_deliver(struct ocs_registry *registry, const char *user, enum ocs_table table,

@@ -13,7 +13,7 @@
 
 #include "libocsnotify/internal.h"
 #include "mqueue/queue.h"
-#include "tests/unit/rig.h"
+#include "tests/unit/spill_rig.h"
 
 #define HOST_WAIT_MS 10000 /* what should happen has happened long before */
 
@@ -23,6 +23,8 @@ extern struct ocs_registry_settings daemon_settings;
 
 /* What the daemon does when it starts, in a process that ends again. */
 void daemon_make_registry(void);
+/* The same for the index, and the URI templates sogo and dovecot. */
+void daemon_make_index(void);
 
 /* A folder with such a registry; rig_remove_folder() ends it. */
 void host_setup(void);
@@ -38,6 +40,11 @@ int host_count_wake_files(void);
 /* Writes the entry to each queue of the user that wants it: their number, or -1. */
 int daemon_deliver(struct ocs_registry *registry, const char *user, enum ocs_table table,
                    const struct ocs_entry *entry);
+
+/* Wakes those whom no datagram reached, as the daemon does. */
+void daemon_wake_owed(struct ocsnotify *context);
+/* Tells of the session's first queue once more, as the daemon may. */
+int daemon_wake_again(const struct ocsnotify_session *session);
 
 /* The same with the library's own handle. */
 int daemon_send(struct ocsnotify *context, const char *user, enum ocs_table table,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The ten lines of README.md and doc/integration.md, compiled and run as they stand there
+ * The lines of C in README.md and doc/integration.md, compiled and run as they stand there
  * (tests/service/test_ocsconsumer.py compares them); only the registry folder is the test's.
  */
 #include "tests/unit/libocsnotify/host_rig.h"
@@ -72,5 +72,76 @@ TEST(the_ten_lines_do_what_the_page_says)
 	ck_assert_uint_eq(buffer[0], 0x2a);
 	ck_assert_uint_eq(buffer[1], handle);
 	close(fd);
+	ocsnotify_close(context);
+}
+
+static char logged[512];
+
+#define log(text) snprintf(logged, sizeof(logged), "%s", text)
+
+TEST(what_is_reported_while_the_daemon_is_away_is_logged)
+{
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, "jdoe");
+
+	logged[0] = '\0';
+	struct ocsnotify_report_event moved = {
+	        .type = OCSNOTIFY_OBJECT_MOVED,
+	        .backend = "sogo",
+	        .backend_user = "jdoe",
+	        .folder = "Archive",
+	        .message = "77.eml",
+	        .old_folder = "INBOX",
+	        .old_message = "17.eml",
+	};
+	struct ocsnotify_report_result result;
+	if (ocsnotify_report(context, &moved, &result, 1, session) != OCSNOTIFY_OK)
+		log(ocsnotify_last_error(context));
+
+	ck_assert_str_ne(logged, "");
+	ocsnotify_close(context);
+}
+
+static unsigned named;
+static bool identify(const struct ocsnotify_object *object, uint64_t *id_r, void *arg);
+static bool name(struct ocsnotify_session *session, uint64_t folder_id, uint64_t message_id,
+                 struct ocsnotify_object *object, void *arg);
+
+static bool identify(const struct ocsnotify_object *object, uint64_t *id_r, void *arg)
+{
+	(void)object;
+	*id_r = 4711;
+	return arg == &named;
+}
+
+static bool name(struct ocsnotify_session *session, uint64_t folder_id, uint64_t message_id,
+                 struct ocsnotify_object *object, void *arg)
+{
+	(void)session;
+	ck_assert_uint_eq(folder_id, 4711);
+	ck_assert_uint_eq(message_id, 0);
+	object->backend = "sogo";
+	object->backend_user = "jdoe";
+	object->folder = "INBOX";
+	++*(unsigned *)arg;
+	return true;
+}
+
+TEST(a_server_with_identifiers_of_its_own_subscribes_by_them)
+{
+	struct ocsnotify *context;
+	struct ocsnotify_session *session;
+	void *server = &named;
+
+	daemon_settings.host_identifiers = true;
+	daemon_make_registry();
+	daemon_make_index();
+	context = host_open();
+	ocsnotify_set_identifiers(context, identify, name, server);
+	session = host_session(context, "jdoe");
+	ck_assert_int_eq(
+	        ocsnotify_subscribe(session, 1, 0, OCSNOTIFY_OBJECT_MODIFIED, false, 4711, 0),
+	        OCSNOTIFY_OK);
+	ck_assert_uint_eq(named, 1);
 	ocsnotify_close(context);
 }

@@ -19,31 +19,10 @@ static void write_map(const char *text, time_t time)
 	ck_assert_int_eq(utimensat(AT_FDCWD, map_path, times, 0), 0);
 }
 
-/* As the daemon does, in a process of its own. */
-static void make_index(void)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		struct ocs_index *index;
-		struct ocs_error error = {""};
-
-		if (ocs_index_open(rig_folder, 1, true, &index, &error) != OCS_STORE_OK) {
-			fprintf(stderr, "%s\n", error.text);
-			_exit(1);
-		}
-		ocs_index_close(index);
-		_exit(0);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
-}
-
 static void setup(void)
 {
 	host_setup();
-	make_index();
+	daemon_make_index();
 	context = host_open();
 }
 
@@ -54,7 +33,7 @@ static void setup_with_map(void)
 	snprintf(daemon_settings.usermap, sizeof(daemon_settings.usermap), "%s", map_path);
 	write_map("sogo\tjdoe\tINBOX\t" USER "\t00000000abcd0001\n", 1000);
 	daemon_make_registry();
-	make_index();
+	daemon_make_index();
 	context = host_open();
 }
 
@@ -152,4 +131,53 @@ TEST(a_user_map_with_a_mistake_is_an_error_that_names_it)
 	ck_assert_int_eq(ocsnotify_folder_fid(context, USER, "sogo", "jdoe", "INBOX", &found),
 	                 OCSNOTIFY_E_REGISTRY);
 	ck_assert_ptr_nonnull(strstr(ocsnotify_last_error(context), "users:1"));
+}
+
+static void setup_with_names(void)
+{
+	host_setup();
+	snprintf(map_path, sizeof(map_path), "%s/users", rig_folder);
+	snprintf(daemon_settings.usermap, sizeof(daemon_settings.usermap), "%s", map_path);
+	daemon_settings.names = (struct ocs_name_rule){true, "example.org"};
+	write_map("alias\tjd\tjdoe\n", 1000);
+	daemon_make_registry();
+	daemon_make_index();
+	context = host_open();
+}
+
+static uint64_t fid_of(const char *user, const char *backend_user, const char *folder)
+{
+	uint64_t found = 0;
+
+	ck_assert_int_eq(ocsnotify_folder_fid(context, user, "sogo", backend_user, folder, &found),
+	                 0);
+	return found;
+}
+
+static const char *user_of_session(const char *user)
+{
+	static char name[OCS_USER_MAX + 1];
+	struct ocsnotify_session *session;
+
+	ck_assert_int_eq(ocsnotify_session_open(context, user, NULL, &session), 0);
+	strcpy(name, session->r.user);
+	ocsnotify_session_close(session);
+	return name;
+}
+
+TESTS_HAVE(.setup = setup_with_names, .teardown = teardown);
+
+TEST(a_user_has_one_name_however_a_host_says_it)
+{
+	uint64_t work = fid_of("jdoe", "jdoe", "Work");
+
+	ck_assert_uint_eq(fid_of("JDoe", "jd", "work"), work);
+	ck_assert_uint_eq(fid_of("jdoe@Example.org", "JD@example.org", "WORK"), work);
+	ck_assert_uint_ne(fid_of("mary", "jdoe", "Work"), work);
+	ck_assert_str_eq(user_of_session("Jdoe"), "jdoe");
+	ck_assert_str_eq(user_of_session("JD@example.org"), "jdoe");
+	ck_assert_str_eq(user_of_session("jdoe@elsewhere"), "jdoe@elsewhere");
+	/* The map cannot be read: what was read before holds. */
+	write_map("nonsense\n", 2000);
+	ck_assert_str_eq(user_of_session("JD"), "jdoe");
 }

@@ -341,12 +341,24 @@ TEST(pending_may_drain)
 	ck_assert(!host_readable(context, 0));
 }
 
+/* It lives on its spill list. */
+static void give_up_queue(struct ocsnotify_session *of)
+{
+	of->queues->r.spill_only = true;
+	libocsnotify_lock();
+	ck_assert_int_eq(libocsnotify_registration_begin(context, NULL), 0);
+	ck_assert_int_eq(libocsnotify_registration_end(
+	                         context, libocsnotify_registration_store(of, NULL), NULL),
+	                 0);
+	libocsnotify_unlock();
+}
+
 TEST(a_flood_of_wake_ups_hides_no_session)
 {
 	struct ocsnotify_session *others[40];
 	int n = 0;
 
-	/* More than the socket holds: the later datagrams are lost. */
+	/* More than the socket holds: the later datagrams come when there is room again. */
 	for (int i = 0; i < 40; i++) {
 		char user[64];
 
@@ -354,14 +366,7 @@ TEST(a_flood_of_wake_ups_hides_no_session)
 		others[i] = host_session(context, user);
 		ck_assert_int_eq(
 		        ocsnotify_subscribe(others[i], 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0), 0);
-		others[i]->queues->r.spill_only = true;
-		libocsnotify_lock();
-		ck_assert_int_eq(libocsnotify_registration_begin(context, NULL), 0);
-		ck_assert_int_eq(
-		        libocsnotify_registration_end(
-		                context, libocsnotify_registration_store(others[i], NULL), NULL),
-		        0);
-		libocsnotify_unlock();
+		give_up_queue(others[i]);
 	}
 	for (int i = 0; i < 40; i++) {
 		struct ocs_entry entry = entry_newmail(INBOX, MAIL);
@@ -369,7 +374,55 @@ TEST(a_flood_of_wake_ups_hides_no_session)
 		ck_assert_int_eq(daemon_send(context, others[i]->r.user, OCS_TABLE_NEWMAIL, &entry),
 		                 1);
 	}
-	while (host_readable(context, 0))
+	while (host_readable(context, 0)) {
 		n += ocsnotify_process(context, NULL, NULL);
+		daemon_wake_owed(context);
+	}
 	ck_assert_int_eq(n, 40);
+}
+
+static struct ocsnotify_session *three[3];
+
+/* What the second could not do is told while the first waits to be called and the third is not
+ * looked at yet. */
+static void wake_the_first_again(const char *text, void *arg)
+{
+	(void)arg;
+	if (strstr(text, "spill list") != NULL)
+		ck_assert_int_eq(daemon_wake_again(three[0]), 0);
+}
+
+static void drain_and_count(struct ocsnotify_session *of, void *arg)
+{
+	struct ocsnotify_event event;
+
+	while (ocsnotify_next_event(of, &event) == 1)
+		++*(int *)arg;
+}
+
+TEST(a_session_that_is_woken_while_others_are_looked_at_hides_none)
+{
+	struct ocs_entry entry = entry_newmail(INBOX, MAIL);
+	char path[160], user[64];
+	int n = 0;
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(user, sizeof(user), "%s-%d", host_user, i);
+		three[i] = host_session(context, user);
+		ck_assert_int_eq(ocsnotify_subscribe(three[i], 1, 0, OCSNOTIFY_NEWMAIL, true, 0, 0),
+		                 0);
+		give_up_queue(three[i]);
+	}
+	ck_assert_int_eq(daemon_send(context, three[0]->r.user, OCS_TABLE_NEWMAIL, &entry), 1);
+	/* Its list cannot be read. */
+	snprintf(path, sizeof(path), "%s/" OCS_SPILL_FOLDER "/%016llx.%016llx", rig_folder,
+	         (unsigned long long)context->r.id, (unsigned long long)three[1]->queues->r.id);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(daemon_wake_again(three[1]), 0);
+	ck_assert_int_eq(daemon_send(context, three[2]->r.user, OCS_TABLE_NEWMAIL, &entry), 1);
+	ocsnotify_set_warning(context, wake_the_first_again, NULL);
+	while (host_readable(context, 0))
+		ck_assert_int_ge(ocsnotify_process(context, drain_and_count, &n), 0);
+	ck_assert_int_eq(n, 2);
+	ck_assert_int_eq(rmdir(path), 0);
 }

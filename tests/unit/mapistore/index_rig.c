@@ -96,8 +96,9 @@ const char *index_name_of(uint64_t id)
 	ck_assert(ret == OCS_STORE_OK || ret == OCS_STORE_MISSING);
 	text[0] = '\0';
 	if (ret == OCS_STORE_OK)
-		snprintf(text, sizeof(text), "%s|%s|%s|%s%s%s", name.user, name.backend,
-		         name.backend_user, name.folder, name.message_id != NULL ? "|" : "",
+		snprintf(text, sizeof(text), "%s%s|%s|%s|%s%s%s", name.deleted ? "was " : "",
+		         name.user, name.backend, name.backend_user, name.folder,
+		         name.message_id != NULL ? "|" : "",
 		         name.message_id != NULL ? name.message_id : "");
 	talloc_free(ctx);
 	return text;

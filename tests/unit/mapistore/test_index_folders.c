@@ -177,9 +177,9 @@ TEST(a_rename_over_an_existing_folder_retires_that_one)
 	ck_assert_uint_eq(index_found.fid, a);
 	ck_assert_int_eq(index_get_message("b", "1", &got), OCS_STORE_MISSING);
 	ck_assert_int_eq(index_find("b/sub"), OCS_STORE_MISSING);
-	ck_assert_str_eq(index_name_of(b), "");
-	ck_assert_str_eq(index_name_of(old), "");
-	ck_assert_str_eq(index_name_of(below), "");
+	ck_assert_str_eq(index_name_of(b), "was jdoe|sogo|john|b");
+	ck_assert_str_eq(index_name_of(old), "was jdoe|sogo|john|b|1");
+	ck_assert_str_eq(index_name_of(below), "was jdoe|sogo|john|b/sub");
 	ck_assert_str_eq(index_name_of(a), "jdoe|sogo|john|b");
 }
 
@@ -239,15 +239,18 @@ TEST(a_deleted_folder_retires_what_is_below)
 	ck_assert_int_eq(index_find("a"), OCS_STORE_MISSING);
 	ck_assert_int_eq(index_find("a/b"), OCS_STORE_MISSING);
 	ck_assert_int_eq(index_find("not"), OCS_STORE_MISSING);
-	ck_assert_str_eq(index_name_of(a), "");
-	ck_assert_str_eq(index_name_of(b), "");
-	ck_assert_str_eq(index_name_of(mid), "");
+	ck_assert_str_eq(index_name_of(a), "was jdoe|sogo|john|a");
+	ck_assert_str_eq(index_name_of(b), "was jdoe|sogo|john|a/b");
+	ck_assert_str_eq(index_name_of(mid), "was jdoe|sogo|john|a/b|1");
 	ck_assert_uint_ne(index_make("a"), a);
 	ck_assert_uint_ne(index_make("a/b"), b);
 	ck_assert_int_eq(index_get_message("a/b", "1", &got), OCS_STORE_MISSING);
-	/* Also now that the names are used again. */
-	ck_assert_str_eq(index_name_of(b), "");
-	ck_assert_str_eq(index_name_of(mid), "");
+	/* Also now that the names are used again, and after a reload. */
+	index_reopen();
+	ck_assert_str_eq(index_name_of(a), "was jdoe|sogo|john|a");
+	ck_assert_str_eq(index_name_of(b), "was jdoe|sogo|john|a/b");
+	ck_assert_str_eq(index_name_of(mid), "was jdoe|sogo|john|a/b|1");
+	ck_assert_str_eq(index_name_of(index_make("a/b")), "jdoe|sogo|john|a/b");
 }
 
 TEST(a_new_uid_validity_retires_the_messages_and_keeps_the_folder)
@@ -265,6 +268,8 @@ TEST(a_new_uid_validity_retires_the_messages_and_keeps_the_folder)
 	ck_assert(index_found.has_uid_validity);
 	ck_assert_uint_eq(index_found.uid_validity, 6);
 	ck_assert_int_eq(index_get_message("a", "1", &got), OCS_STORE_MISSING);
+	ck_assert_str_eq(index_name_of(mid), "was jdoe|sogo|john|a|1");
+	ck_assert_str_eq(index_name_of(fid), "jdoe|sogo|john|a");
 	ck_assert_ok(index_find("a/sub"));
 	ck_assert_uint_eq(index_found.fid, sub);
 	ck_assert_uint_ne(index_put_message("a", "1"), mid);
@@ -291,10 +296,83 @@ TEST(messages_are_put_changed_and_deleted)
 	ck_assert_ok(ocs_index_message(index_db, index_found.series, "1", &message, &rig_error));
 	ck_assert(!message.announced);
 	ck_assert_ok(ocs_index_begin(index_db, &rig_error));
-	ck_assert_ok(ocs_index_message_delete(index_db, index_found.series, "1", &rig_error));
-	ck_assert_ok(ocs_index_message_delete(index_db, index_found.series, "1", &rig_error));
+	ck_assert_ok(ocs_index_message_delete(index_db, index_found.series, "1", 0, &rig_error));
+	ck_assert_ok(ocs_index_message_delete(index_db, index_found.series, "1", 0, &rig_error));
 	ck_assert_ok(ocs_index_commit(index_db, &rig_error));
 	ck_assert_int_eq(index_get_message("a", "1", &got), OCS_STORE_MISSING);
+	ck_assert_str_eq(index_name_of(mid), "was jdoe|sogo|john|a|1");
+	/* Another message of that name is another one. */
+	got = index_put_message("a", "1");
+	ck_assert_uint_ne(got, mid);
+	ck_assert_str_eq(index_name_of(got), "jdoe|sogo|john|a|1");
+	ck_assert_str_eq(index_name_of(mid), "was jdoe|sogo|john|a|1");
+}
+
+TEST(a_message_is_deleted_by_its_mid_only)
+{
+	uint64_t mid = index_put_message("a", "1"), other, unheard_of, got;
+
+	ck_assert_ok(index_find("a"));
+	ck_assert_ok(ocs_index_begin(index_db, &rig_error));
+	ck_assert_ok(ocs_index_reserve(index_db, 1, &other, &rig_error));
+	ck_assert_ok(ocs_index_reserve(index_db, 1, &unheard_of, &rig_error));
+	ck_assert_ok(
+	        ocs_index_message_delete(index_db, index_found.series, "1", other, &rig_error));
+	ck_assert_ok(ocs_index_message_delete(index_db, index_found.series, "2", unheard_of,
+	                                      &rig_error));
+	ck_assert_ok(ocs_index_commit(index_db, &rig_error));
+	ck_assert_ok(index_get_message("a", "1", &got));
+	ck_assert_uint_eq(got, mid);
+	ck_assert_str_eq(index_name_of(mid), "jdoe|sogo|john|a|1");
+	ck_assert_str_eq(index_name_of(other), "was jdoe|sogo|john|a|1");
+	ck_assert_str_eq(index_name_of(unheard_of), "was jdoe|sogo|john|a|2");
+}
+
+TEST(what_was_deleted_follows_a_rename_above_it)
+{
+	uint64_t below = index_make("a/b/c"), mid = index_put_message("a/b", "1");
+
+	index_delete("a/b/c");
+	index_rename("a", "x");
+	ck_assert_str_eq(index_name_of(below), "was jdoe|sogo|john|x/b/c");
+	ck_assert_str_eq(index_name_of(mid), "jdoe|sogo|john|x/b|1");
+	index_delete("x/b");
+	index_rename("x", "y");
+	ck_assert_str_eq(index_name_of(mid), "was jdoe|sogo|john|y/b|1");
+}
+
+/* ---- as indexes were written before ---- */
+
+static void put_raw(uint64_t id, const void *data, size_t len)
+{
+	uint8_t key[9] = {'I'};
+
+	ocs_put64(key + 1, id);
+	ck_assert_ok(ocs_index_begin(index_db, &rig_error));
+	ck_assert_ok(
+	        len > 0 ? ocs_store_put(ocs_index_store(index_db), key, 9, data, len, &rig_error)
+	                : ocs_store_delete(ocs_index_store(index_db), key, 9, &rig_error));
+	ck_assert_ok(ocs_index_commit(index_db, &rig_error));
+}
+
+TEST(a_folder_whose_record_has_all_its_names_is_read_deleted_and_known)
+{
+	static const char old[] = "F\0\0\0\0\0\0\0\0jdoe\0sogo\0john\0a";
+	uint64_t fid = index_make("a");
+
+	put_raw(fid, old, sizeof(old) - 1);
+	ck_assert_str_eq(index_name_of(fid), "jdoe|sogo|john|a");
+	index_delete("a");
+	ck_assert_str_eq(index_name_of(fid), "was jdoe|sogo|john|a");
+}
+
+TEST(what_is_below_a_folder_that_was_deleted_without_a_trace_is_unknown)
+{
+	uint64_t fid = index_make("a"), below = index_make("a/b"),
+	         mid = index_put_message("a", "1");
+
+	put_raw(fid, NULL, 0);
+	ck_assert_str_eq(index_name_of(below), "");
 	ck_assert_str_eq(index_name_of(mid), "");
 }
 
@@ -315,4 +393,67 @@ TEST(a_damaged_folder_record_is_set_aside_and_the_folder_starts_afresh)
 	ck_assert_uint_ne(index_make("a folder to be hit"), fid);
 	ck_assert_ok(index_find("other"));
 	ck_assert_uint_eq(index_found.fid, other);
+}
+
+/* ---- case = fold ---- */
+
+TEST(with_fold_folders_that_differ_in_case_are_one_and_shown_as_first_said)
+{
+	uint64_t fid, mid;
+
+	ocs_index_set_fold(index_db, true);
+	fid = index_make("Work/Entw\xc3\xbcrfe");
+	mid = index_put_message("WORK/ENTW\xc3\x9cRFE", "1");
+	ck_assert_ok(index_find("work/entwu\xcc\x88rfe"));
+	ck_assert_uint_eq(index_found.fid, fid);
+	ck_assert_str_eq(index_name_of(fid), "jdoe|sogo|john|Work/Entw\xc3\xbcrfe");
+	ck_assert_str_eq(index_name_of(mid), "jdoe|sogo|john|Work/Entw\xc3\xbcrfe|1");
+	index_delete("work/entw\xc3\xbcrfe");
+	ck_assert_int_eq(index_find("Work/Entw\xc3\xbcrfe"), OCS_STORE_MISSING);
+}
+
+TEST(with_fold_a_new_case_is_a_new_name_for_people_alone)
+{
+	uint64_t fid, mid;
+
+	ocs_index_set_fold(index_db, true);
+	fid = index_make("work/Plans");
+	mid = index_put_message("work/Plans", "1");
+	index_rename("WORK/plans", "work/PLANS");
+	ck_assert_ok(index_find("Work/Plans"));
+	ck_assert_uint_eq(index_found.fid, fid);
+	ck_assert_str_eq(index_name_of(mid), "jdoe|sogo|john|work/PLANS|1");
+	index_rename("Work/plans", "Old");
+	ck_assert_ok(index_find("OLD"));
+	ck_assert_uint_eq(index_found.fid, fid);
+	ck_assert_int_eq(index_find("work/plans"), OCS_STORE_MISSING);
+}
+
+TEST(a_folder_from_before_fold_is_found_by_its_name_and_moves_and_goes_whole)
+{
+	uint64_t fid = index_make("Work/Plans"), old = index_make("Old");
+
+	ocs_index_set_fold(index_db, true);
+	ck_assert_ok(index_find("Work/Plans"));
+	ck_assert_uint_eq(index_found.fid, fid);
+	index_rename("Work/Plans", "Work/Done");
+	ck_assert_ok(index_find("Work/done"));
+	ck_assert_uint_eq(index_found.fid, fid);
+	ck_assert_int_eq(index_find("Work/Plans"), OCS_STORE_MISSING);
+	ck_assert_ok(index_find("Old"));
+	ck_assert_uint_eq(index_found.fid, old);
+	index_delete("Old");
+	ck_assert_int_eq(index_find("Old"), OCS_STORE_MISSING);
+}
+
+TEST(a_folder_from_before_fold_keeps_its_fid_when_only_its_case_changes)
+{
+	uint64_t fid = index_make("Work"), below = index_make("Work/Plans");
+
+	ocs_index_set_fold(index_db, true);
+	index_rename("Work", "WORK");
+	ck_assert_ok(index_find("work"));
+	ck_assert_uint_eq(index_found.fid, fid);
+	ck_assert_ok(index_find("Work/Plans"));
+	ck_assert_uint_eq(index_found.fid, below);
 }

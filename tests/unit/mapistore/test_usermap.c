@@ -35,7 +35,7 @@ static int load_bytes(const char *text, size_t len)
 	fwrite(text, 1, len, file);
 	fclose(file);
 	TALLOC_FREE(map);
-	return ocs_usermap_load(rig_path("map"), NULL, report, NULL, &map, &rig_error);
+	return ocs_usermap_load(rig_path("map"), NULL, NULL, report, NULL, &map, &rig_error);
 }
 
 static int load(const char *text)
@@ -149,11 +149,30 @@ TEST(a_field_is_exact_between_its_tabs)
 	ck_assert_str_eq(users("sogo", "john", "INBOX"), "");
 }
 
+TEST(a_fid_of_two_folders_is_told_of_and_stays)
+{
+	ck_assert_ok(load("sogo\tj\tINBOX\ta\t7700000000000002\n"
+	                  "sogo\tj\tINBOX\ta\t7700000000000002\n"
+	                  "sogo\tj\tWork\ta\t7800000000000002\n"));
+	ck_assert_str_eq(reports, "");
+	ck_assert_ok(load("sogo\tj\tINBOX\ta\t7700000000000002\n"
+	                  "sogo\tj\tWork\ta\t7700000000000002\n"
+	                  "sogo\tj\tINBOX\tb\t7700000000000002\n"));
+	ck_assert_ptr_nonnull(strstr(reports, "map:2: FID 7700000000000002"));
+	ck_assert_ptr_nonnull(strstr(reports, "map:3: FID 7700000000000002"));
+	ck_assert_ptr_nonnull(strstr(reports, "map:1)"));
+	ck_assert_str_eq(users("sogo", "j", "INBOX"), "a:7700000000000002 b:7700000000000002 ");
+}
+
 TEST(what_can_be_no_name_is_a_bad_line)
 {
-	static const char *const bad[] = {"sogo\tj\t/INBOX\tu\t-\n", "sogo\tj\ta//b\tu\t-\n",
-	                                  "sogo\tj\ta/\tu\t-\n",     "sogo\tj\tEntw\xfcrfe\tu\t-\n",
-	                                  "sogo\tj\xe9\t*\t=\t-\n",  "s\x01\tj\t*\t=\t-\n",
+	static const char *const bad[] = {"sogo\tj\tINBOX\tu\tffffffffffffffff\n",
+	                                  "sogo\tj\t/INBOX\tu\t-\n",
+	                                  "sogo\tj\ta//b\tu\t-\n",
+	                                  "sogo\tj\ta/\tu\t-\n",
+	                                  "sogo\tj\tEntw\xfcrfe\tu\t-\n",
+	                                  "sogo\tj\xe9\t*\t=\t-\n",
+	                                  "s\x01\tj\t*\t=\t-\n",
 	                                  "sogo\tj\t*\tu\x1f\t-\n"};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -228,7 +247,115 @@ TEST(a_line_with_a_nul_byte_is_bad)
 
 TEST(a_missing_file_is_an_error_that_names_it)
 {
-	ck_assert_int_eq(ocs_usermap_load(rig_path("none"), NULL, report, NULL, &map, &rig_error),
-	                 -1);
+	ck_assert_int_eq(
+	        ocs_usermap_load(rig_path("none"), NULL, NULL, report, NULL, &map, &rig_error), -1);
 	ck_assert_ptr_nonnull(strstr(rig_error.text, rig_path("none")));
+}
+
+/* ---- names that are one ---- */
+
+static int load_by(const char *text, bool fold, const char *domains)
+{
+	struct ocs_name_rule rule = {.fold = fold};
+	FILE *file = fopen(rig_path("map"), "w");
+
+	snprintf(rule.domains, sizeof(rule.domains), "%s", domains);
+	fwrite(text, 1, strlen(text), file);
+	fclose(file);
+	TALLOC_FREE(map);
+	return ocs_usermap_load(rig_path("map"), &rule, NULL, report, NULL, &map, &rig_error);
+}
+
+/* Of a name as somebody says it. */
+static const char *one_name(const char *user, bool fold, const char *domains)
+{
+	static char out[OCS_NAME_MAX + 1];
+	struct ocs_name_rule rule = {.fold = fold};
+
+	snprintf(rule.domains, sizeof(rule.domains), "%s", domains);
+	return ocs_usermap_user(map, &rule, user, out);
+}
+
+TEST(an_alias_is_its_user_wherever_it_is_named)
+{
+	ck_assert_ok(load("alias\tjohn.doe\tjdoe\n"
+	                  "sogo\tjohn.doe\tINBOX\tjdoe\t-\n"
+	                  "sogo\tjdoe\tINBOX\tjohn.doe\t00ab000000000001\n"
+	                  "sogo\tteam\t*\tjohn.doe\t-\n"));
+	ck_assert_str_eq(one_name("john.doe", false, ""), "jdoe");
+	ck_assert_str_eq(one_name("jdoe", false, ""), "jdoe");
+	ck_assert_str_eq(one_name("John.Doe", false, ""), "John.Doe");
+	ck_assert_str_eq(users("sogo", "jdoe", "INBOX"), "jdoe:ab000000000001 ");
+	ck_assert_str_eq(users("sogo", "team", "x"), "jdoe:0 ");
+}
+
+TEST(aliases_alone_leave_everybody_the_user_they_are)
+{
+	ck_assert_ok(load("alias\tjohn.doe\tjdoe\n"));
+	ck_assert(!ocs_usermap_decides(map));
+	ck_assert_str_eq(users("sogo", "mary", "INBOX"), "mary:0 ");
+	ck_assert_ok(load(""));
+	ck_assert(ocs_usermap_decides(map));
+}
+
+TEST(aliases_that_contradict_each_other_are_bad_lines)
+{
+	ck_assert_int_eq(load("alias\ta\tb\nalias\ta\tc\n"), -1);
+	ck_assert_ptr_nonnull(strstr(reports, "map:2: "));
+	reports[0] = '\0';
+	ck_assert_int_eq(load("alias\ta\tb\nalias\tb\tc\n"), -1);
+	ck_assert_ptr_nonnull(strstr(reports, "map:1: "));
+	ck_assert_ok(load("alias\ta\tb\nalias\ta\tb\nalias\tb\tb\n"));
+	ck_assert_int_eq(load("alias\t*\tb\n"), -1);
+	ck_assert_int_eq(load("alias\ta\t=\n"), -1);
+	ck_assert_int_eq(load("alias\ta\n"), -1);
+	/* Five fields are of a backend of that name. */
+	ck_assert_ok(load("alias\ta\tINBOX\tb\t-\n"));
+	ck_assert_str_eq(users("alias", "a", "INBOX"), "b:0 ");
+}
+
+TEST(with_fold_case_does_not_matter)
+{
+	ck_assert_ok(load_by("sogo\tJdoe\tEntw\xc3\xbcrfe\tJdoe\t-\n"
+	                     "sogo\tjdoe\tINBOX\tMary\t-\n"
+	                     "alias\tJohn.Doe\tJDOE\n",
+	                     true, ""));
+	ck_assert_str_eq(one_name("JDoe", true, ""), "jdoe");
+	ck_assert_str_eq(one_name("john.DOE", true, ""), "jdoe");
+	ck_assert_str_eq(users("sogo", "jdoe", "ENTW\xc3\x9cRFE"), "jdoe:0 ");
+	ck_assert_str_eq(users("sogo", "jdoe", "inbox"), "mary:0 ");
+	ck_assert_ok(load("sogo\tJdoe\tINBOX\tJdoe\t-\n"));
+	ck_assert_str_eq(users("sogo", "jdoe", "INBOX"), "");
+}
+
+TEST(a_domain_that_is_ours_says_nothing)
+{
+	ck_assert_ok(load_by("sogo\tjdoe@example.org\tINBOX\t=\t-\n", false,
+	                     "example.org, example.net"));
+	ck_assert_str_eq(users("sogo", "jdoe", "INBOX"), "jdoe:0 ");
+	ck_assert_str_eq(one_name("jdoe@Example.NET", false, "example.org, example.net"), "jdoe");
+	ck_assert_str_eq(one_name("jdoe@other", false, "example.org, example.net"), "jdoe@other");
+	ck_assert_str_eq(one_name("jdoe@other", false, "*"), "jdoe");
+	ck_assert_str_eq(one_name("@other", false, "*"), "@other");
+	ck_assert_str_eq(one_name("a@b@c", false, "*"), "a");
+	ck_assert_str_eq(one_name("jdoe@example.org", false, ""), "jdoe@example.org");
+}
+
+TEST(what_libraries_need_can_be_read_again)
+{
+	FILE *file = fopen(rig_path("copy"), "w");
+	struct ocs_usermap *copy;
+
+	ck_assert_ok(load("sogo\tjohn\tINBOX\tmary\t00ab000000000001\n"
+	                  "*\tjohn\tWork\t=\t00ab000000000002\n"
+	                  "sogo\t*\tINBOX\teve\t-\nalias\tjd\tjohn\n"));
+	ck_assert_int_eq(ocs_usermap_write_fixed(map, file), 0);
+	fclose(file);
+	ck_assert_ok(
+	        ocs_usermap_load(rig_path("copy"), NULL, NULL, report, NULL, &copy, &rig_error));
+	talloc_free(map);
+	map = copy;
+	ck_assert_str_eq(users("sogo", "john", "INBOX"), "mary:ab000000000001 ");
+	ck_assert_str_eq(users("sogo", "john", "Work"), "john:ab000000000002 ");
+	ck_assert_str_eq(one_name("jd", false, ""), "john");
 }

@@ -6,7 +6,7 @@
 struct ocs_registry *dispatch_registry;
 struct ocs_index *dispatch_index;
 struct ocs_dispatch *dispatch;
-unsigned dispatch_deadline = 10;
+unsigned dispatch_deadline = 10, dispatch_spill_total = 1000000, dispatch_descriptors = 64;
 
 void dispatch_open(void)
 {
@@ -30,8 +30,9 @@ void dispatch_start(void)
 	        .dedupe_window = 600,
 	        .request_deadline = dispatch_deadline,
 	        .spill_max = 100000,
-	        .spill_total = 1000000,
-	        .descriptors = 64,
+	        .spill_total = dispatch_spill_total,
+	        .descriptors = dispatch_descriptors,
+	        .unknown_users = 1000,
 	        .backends = backends,
 	        .published = {.max_messages = 10, .message_size = 256, .replica_id = 1},
 	};

@@ -13,12 +13,12 @@
 #include "mqueue/queue.h"
 #include "notify/dispatch.h"
 #include "registry/registry.h"
-#include "tests/unit/rig.h"
+#include "tests/unit/spill_rig.h"
 
 extern struct ocs_registry *dispatch_registry;
 extern struct ocs_index *dispatch_index;
 extern struct ocs_dispatch *dispatch;
-extern unsigned dispatch_deadline;
+extern unsigned dispatch_deadline, dispatch_spill_total, dispatch_descriptors;
 
 void dispatch_open(void);
 void dispatch_close(void);

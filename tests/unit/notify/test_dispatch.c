@@ -36,6 +36,7 @@ static void start(void)
 	        .spill_max = 100,
 	        .spill_total = 1000,
 	        .descriptors = 64,
+	        .unknown_users = 1000,
 	        .backends = backends,
 	        .published = {.max_messages = 10, .message_size = 256, .replica_id = 1},
 	};
@@ -273,7 +274,8 @@ TEST(a_full_queue_spills_in_order_and_never_refuses)
 		ck_assert_int_eq(waiter.results[0].status, OCS_STATUS_QUEUED);
 	}
 	ocs_dispatch_stop(dispatch);
-	ck_assert_int_eq(ocs_registry_spill_state(registry, queue.id, &spill, &error), 0);
+	ck_assert_int_eq(
+	        ocs_registry_spill_state(registry, queue.context, queue.id, &spill, &error), 0);
 	ck_assert_uint_eq(spill.count, 50);
 	for (int i = 0; i < 10; i++) {
 		ck_assert_int_eq(receive(mq, &entry), 1);
@@ -281,9 +283,7 @@ TEST(a_full_queue_spills_in_order_and_never_refuses)
 		last = entry.sequence;
 	}
 	ck_assert_int_eq(receive(mq, &entry), 0);
-	ck_assert_int_eq(ocs_registry_begin(registry, &error), 0);
-	ck_assert_int_eq(ocs_registry_spill_clear(registry, queue.id, &error), 0);
-	ck_assert_int_eq(ocs_registry_commit(registry, false, &error), 0);
+	ck_assert_int_eq(ocs_registry_spill_clear(registry, queue.context, queue.id, &error), 0);
 	ocs_index_close(idx);
 	ocs_registry_close(registry);
 	start();
@@ -307,10 +307,14 @@ TEST(an_overflowing_spill_list_drops_the_oldest_and_a_table_collapses)
 	for (int i = 0; i < 105; i++)
 		submit(&change, 1);
 	ocs_dispatch_stop(dispatch);
-	ck_assert_int_eq(ocs_registry_spill_state(registry, queues[0].id, &spill, &error), 0);
+	ck_assert_int_eq(
+	        ocs_registry_spill_state(registry, queues[0].context, queues[0].id, &spill, &error),
+	        0);
 	ck_assert_uint_eq(spill.count, 100);
 	ck_assert_uint_eq(spill.dropped, 5);
-	ck_assert_int_eq(ocs_registry_spill_state(registry, queues[1].id, &spill, &error), 0);
+	ck_assert_int_eq(
+	        ocs_registry_spill_state(registry, queues[1].context, queues[1].id, &spill, &error),
+	        0);
 	ck_assert_uint_eq(spill.count, 1);
 	ck_assert(spill.collapsed);
 	ocs_index_close(idx);
@@ -350,8 +354,10 @@ TEST(a_rename_keeps_the_fid_of_the_folder_and_what_is_below)
 	struct ocs_notification create = event(OCS_CREATED, "a/b/c", NULL);
 	struct ocs_notification move = event(OCS_MOVED, "x", NULL);
 	struct ocs_notification into_itself = event(OCS_MOVED, "x/y", NULL);
+	struct ocs_notification mail = event(OCS_NEWMAIL, "INBOX", "1");
 	struct ocs_index_folder before[2], after[2];
 
+	submit(&mail, 1); /* nothing is kept of a user whom nobody knows */
 	submit(&create, 1);
 	ocs_dispatch_stop(dispatch);
 	ocs_index_folder(idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "a/b"}, false,

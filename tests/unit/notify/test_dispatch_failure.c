@@ -90,6 +90,20 @@ static void counters_add_up(uint64_t refusals)
 /* A record in the message log: its header, state and MID 10, series 8. */
 #define RECORD(id) (sizeof(id) - 1 + OCS_RECORD_HEADER + 18)
 
+/* The message log is in the index, and empty. */
+static bool is_in_the_index(void *unused)
+{
+	struct stat st;
+
+	(void)unused;
+	return stat(rig_path("private/messages.log"), &st) == 0 && st.st_size == 0;
+}
+
+static void wait_for_the_index(void)
+{
+	ck_assert(rig_wait_for(is_in_the_index, NULL));
+}
+
 TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
 
 LOOP_TEST(a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_identifier, 0, 4)
@@ -103,6 +117,7 @@ LOOP_TEST(a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_ide
 	/* Its identifier has a whole range reserved: the index is not written from here on. */
 	ck_assert_int_eq(dispatch_report(&gone).status, OCS_STATUS_QUEUED);
 	take(0x8004, &first);
+	wait_for_the_index();
 	if (_i >= 2)
 		mail.id = "an id";
 	/* No room to note the identifier, or room for that and not for what is done. */
@@ -194,43 +209,4 @@ TEST(a_rename_of_inbox_that_was_refused_and_comes_again_moves_once)
 	ck_assert_int_ne(dispatch_report(&moved).status, OCS_STATUS_REFUSED);
 	mail.folder = "old mail";
 	ck_assert_int_eq(dispatch_report(&mail).status, OCS_STATUS_DUPLICATE);
-}
-
-/* ---- an owner that goes ---- */
-
-static struct dispatch_waiter late = DISPATCH_WAITER;
-
-/* Between a spilled entry and its commit the session is removed, as by its owner or the janitor. */
-static int remove_session_once(struct tdb_context *tdb)
-{
-	struct ocs_registry_user nobody = {.user = (char *)(uintptr_t) "jdoe"};
-	struct ocs_notification change = dispatch_event(OCS_MODIFIED, "INBOX", NULL);
-
-	ocs_store_tdb_commit = tdb_transaction_commit;
-	dispatch_submit(&late, &change);
-	ck_assert_ok(ocs_registry_begin(dispatch_registry, &rig_error));
-	ck_assert_ok(ocs_registry_user_put(dispatch_registry, &nobody, &rig_error));
-	ck_assert_ok(ocs_registry_spill_forget(dispatch_registry, queue.id, &rig_error));
-	ck_assert_ok(ocs_registry_commit(dispatch_registry, false, &rig_error));
-	return tdb_transaction_commit(tdb);
-}
-
-TEST(nothing_is_spilled_for_a_queue_that_is_gone)
-{
-	struct ocs_notification fresh = dispatch_event(OCS_CREATED, "Fresh", "1"),
-	                        change = dispatch_event(OCS_MODIFIED, "INBOX", NULL);
-	struct ocs_spill_state state;
-	uint64_t total;
-
-	for (int i = 0; i < 9; i++) /* with the first one full */
-		ck_assert_int_eq(dispatch_report(&change).status, OCS_STATUS_QUEUED);
-	ocs_store_tdb_commit = remove_session_once;
-	dispatch_report(&fresh);
-	dispatch_wait(&late);
-	ck_assert_int_eq(ocs_dispatch_stop(dispatch), 0);
-	dispatch = NULL;
-	ck_assert_ok(ocs_registry_spill_state(dispatch_registry, queue.id, &state, &rig_error));
-	ck_assert_uint_eq(state.count, 0);
-	ck_assert_ok(ocs_registry_spill_total(dispatch_registry, &total, &rig_error));
-	ck_assert_uint_eq(total, 0);
 }

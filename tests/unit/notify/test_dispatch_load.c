@@ -36,33 +36,30 @@ static size_t drain(struct consumer *consumer, mqd_t mq)
 	return n;
 }
 
-/* What the library does: drain, and if a spill list exists take it in a transaction. */
+/* What the library does: drain, and if there is a spill list, drain again and read it. */
 static int consume(int to_parent)
 {
+	const struct ocs_spill_name name = {rig_folder, queue.context, queue.id};
 	struct consumer consumer = {.to_parent = to_parent};
-	struct timespec idle = {.tv_nsec = 2000000};
-	struct ocs_registry *own;
+	struct ocs_spill_reader reader;
 	mqd_t mq;
 
-	if (ocs_registry_open(rig_folder, false, &own, NULL, NULL) != 0 ||
-	    ocs_queue_open_read(queue.name, &mq) != 0)
+	ocs_spill_reader_init(&reader);
+	if (ocs_queue_open_read(queue.name, &mq) != 0)
 		return 1;
 	for (;;) {
-		struct ocs_spill_state state;
 		size_t n = drain(&consumer, mq);
+		int waiting = ocs_spill_waiting(&reader, &name);
 
-		if (consumer.failed || ocs_registry_spill_state(own, queue.id, &state, NULL) != 0)
+		if (consumer.failed || waiting < 0)
 			return 1;
-		if (state.count > 0) {
-			if (ocs_registry_begin(own, NULL) != 0)
-				return 1;
+		if (waiting > 0) {
 			drain(&consumer, mq);
-			if (ocs_registry_spill_each(own, queue.id, give, &consumer, NULL) != 0 ||
-			    ocs_registry_spill_clear(own, queue.id, NULL) != 0 ||
-			    ocs_registry_commit(own, false, NULL) != 0)
+			if (ocs_spill_take(&reader, &name, give, &consumer) < 0)
 				return 1;
 		} else if (n == 0) {
-			nanosleep(&idle, NULL); /* until the parent ends this process */
+			/* Until the parent ends this process; what is spilled wakes nobody here. */
+			(void)poll(&(struct pollfd){.fd = (int)mq, .events = POLLIN}, 1, 2);
 		}
 	}
 }

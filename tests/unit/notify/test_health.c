@@ -29,7 +29,7 @@ TEST(what_is_unwell_is_the_reason_and_what_is_a_warning_is_not)
 {
 	struct ocs_health *health = ocs_health_new(note);
 	struct ocs_health_report report;
-	struct ocs_error reason = {""};
+	struct ocs_error reason = {.text = ""};
 
 	n_logged = 0;
 	ck_assert_int_eq(ocs_health_ask(health, &reason), 0);
@@ -73,7 +73,7 @@ TEST(a_change_is_logged_once_however_often_it_is_reported)
 TEST(a_check_is_asked_each_time_until_it_is_taken_back)
 {
 	struct ocs_health *health = ocs_health_new(note);
-	struct ocs_error reason = {""};
+	struct ocs_error reason = {.text = ""};
 
 	n_logged = 0;
 	answer = 0;

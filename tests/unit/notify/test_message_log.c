@@ -2,186 +2,54 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* The message log: what is known of a message is one truth, in the journal first and in the index
  * later, whoever is killed in between. */
-#include "tests/unit/rig.h"
+#include "tests/unit/notify/message_log_rig.h"
 
 #include <sys/resource.h>
 
-#include "notify/message_log.h"
-
-static struct ocs_index *idx;
-static struct ocs_message_log *message_log;
-static struct ocs_journal_damage damage;
-static uint64_t series, mids; /* of INBOX; the first of a hundred */
-
-static void open_all(void)
-{
-	memset(&damage, 0, sizeof(damage));
-	ck_assert_ok(ocs_index_open(rig_folder, 1, true, &idx, &rig_error));
-	ck_assert_ok(ocs_message_log_open(rig_folder, idx, &message_log, &damage, &rig_error));
-}
-
-static void close_all(void)
-{
-	ocs_message_log_close(message_log);
-	ocs_index_close(idx);
-}
-
-static void setup(void)
-{
-	struct ocs_index_folder inbox;
-
-	rig_make_folder();
-	open_all();
-	ck_assert_ok(ocs_index_begin(idx, &rig_error));
-	ck_assert_ok(ocs_index_folder(idx,
-	                              &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"},
-	                              true, &inbox, &rig_error));
-	ck_assert_ok(ocs_index_reserve(idx, 100, &mids, &rig_error));
-	ck_assert_ok(ocs_index_commit(idx, &rig_error));
-	series = inbox.series;
-}
-
-static void teardown(void)
-{
-	close_all();
-	rig_remove_folder();
-}
-
-/* As a killed process leaves it: nothing more is written. */
-static void kill_after(void (*fn)(void))
-{
-	int status;
-	pid_t pid;
-
-	close_all();
-	pid = fork();
-	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		open_all();
-		fn();
-		kill(getpid(), SIGKILL);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(WIFSIGNALED(status) ? WTERMSIG(status) : -1, SIGKILL);
-	open_all();
-}
-
-static uint64_t mid_at(unsigned n)
-{
-	uint64_t mid = mids;
-
-	while (n-- > 0)
-		mid = ocs_index_id_next(mid);
-	return mid;
-}
-
-static void put(const char *id, unsigned n, bool announced)
-{
-	struct ocs_index_message message = {.mid = mid_at(n), .announced = announced};
-
-	ck_assert_ok(ocs_message_log_put(message_log, series, id, &message, &rig_error));
-}
-
-static void assign(const char *id, unsigned n)
-{
-	struct ocs_index_message message = {.mid = mid_at(n)};
-
-	ck_assert_ok(ocs_message_log_assign(message_log, series, id, &message, false, &rig_error));
-}
-
-static void forget(const char *id)
-{
-	ck_assert_ok(ocs_message_log_delete(message_log, series, id, &rig_error));
-}
-
-static void flush(void)
-{
-	ck_assert_ok(ocs_message_log_flush(message_log, true, &rig_error));
-}
-
-static void apply(void)
-{
-	ck_assert_ok(ocs_message_log_apply(message_log, &rig_error));
-}
-
-static const char *text_of(int ret, const struct ocs_index_message *message)
-{
-	static char text[32];
-
-	if (ret == OCS_STORE_MISSING)
-		return "-";
-	ck_assert_int_eq(ret, OCS_STORE_OK);
-	for (unsigned n = 0; n < 100; n++)
-		if (mid_at(n) == message->mid)
-			snprintf(text, sizeof(text), "%u%s", n, message->announced ? "!" : "");
-	return text;
-}
-
-/* "7!": the identifier number 7, announced; "7": not announced; "-": not recorded. */
-static const char *known(const char *id)
-{
-	struct ocs_index_message message = {0};
-
-	return text_of(ocs_message_log_get(message_log, series, id, &message, &rig_error),
-	               &message);
-}
-
-static const char *indexed(const char *id)
-{
-	struct ocs_index_message message = {0};
-
-	return text_of(ocs_index_message(idx, series, id, &message, &rig_error), &message);
-}
-
-static uint64_t assigned(const char *id)
-{
-	return ocs_message_log_assigned(message_log, series, id, 0);
-}
-
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = log_setup, .teardown = log_teardown, .timeout = 60);
 
 TEST(what_is_put_is_known_at_once_and_in_the_index_after_apply)
 {
-	put("1", 1, true);
-	put("2", 2, false);
-	ck_assert_str_eq(known("1"), "1!");
-	ck_assert_str_eq(known("2"), "2");
-	ck_assert_str_eq(known("3"), "-");
-	ck_assert_str_eq(indexed("1"), "-");
+	log_put("1", 1, true);
+	log_put("2", 2, false);
+	ck_assert_str_eq(log_known("1"), "1!");
+	ck_assert_str_eq(log_known("2"), "2");
+	ck_assert_str_eq(log_known("3"), "-");
+	ck_assert_str_eq(log_indexed("1"), "-");
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 2);
-	put("2", 2, true);
+	log_put("2", 2, true);
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 2);
-	flush();
-	apply();
+	log_flush();
+	log_apply();
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
-	ck_assert_str_eq(indexed("1"), "1!");
-	ck_assert_str_eq(indexed("2"), "2!");
-	ck_assert_str_eq(known("1"), "1!");
-	ck_assert_str_eq(known("2"), "2!");
+	ck_assert_str_eq(log_indexed("1"), "1!");
+	ck_assert_str_eq(log_indexed("2"), "2!");
+	ck_assert_str_eq(log_known("1"), "1!");
+	ck_assert_str_eq(log_known("2"), "2!");
 }
 
 TEST(the_journal_wins_over_the_index_and_then_they_agree)
 {
-	put("gone", 1, true);
-	put("changed", 2, false);
-	put("stays", 3, true);
-	flush();
-	apply();
-	forget("gone");
-	put("changed", 2, true);
-	ck_assert_str_eq(known("gone"), "-");
-	ck_assert_str_eq(known("changed"), "2!");
-	ck_assert_str_eq(known("stays"), "3!");
-	ck_assert_str_eq(indexed("gone"), "1!");
-	flush();
-	apply();
+	log_put("gone", 1, true);
+	log_put("changed", 2, false);
+	log_put("stays", 3, true);
+	log_flush();
+	log_apply();
+	log_forget("gone");
+	log_put("changed", 2, true);
+	ck_assert_str_eq(log_known("gone"), "-");
+	ck_assert_str_eq(log_known("changed"), "2!");
+	ck_assert_str_eq(log_known("stays"), "3!");
+	ck_assert_str_eq(log_indexed("gone"), "1!");
+	log_flush();
+	log_apply();
 	for (int i = 0; i < 2; i++) {
-		ck_assert_str_eq(indexed("gone"), "-");
-		ck_assert_str_eq(indexed("changed"), "2!");
-		ck_assert_str_eq(indexed("stays"), "3!");
-		ck_assert_str_eq(known("gone"), "-");
-		close_all();
-		open_all();
+		ck_assert_str_eq(log_indexed("gone"), "-");
+		ck_assert_str_eq(log_indexed("changed"), "2!");
+		ck_assert_str_eq(log_indexed("stays"), "3!");
+		ck_assert_str_eq(log_known("gone"), "-");
+		log_close_all();
+		log_open_all();
 	}
 }
 
@@ -189,88 +57,112 @@ TEST(a_message_of_another_series_is_another_message)
 {
 	struct ocs_index_message message;
 
-	put("1", 1, true);
-	ck_assert_int_eq(ocs_message_log_get(message_log, series + 1, "1", &message, &rig_error),
-	                 OCS_STORE_MISSING);
-	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series + 1, "1", 0), 0);
+	log_put("1", 1, true);
+	ck_assert_int_eq(
+	        ocs_message_log_get(message_log, log_series + 1, "1", &message, &rig_error),
+	        OCS_STORE_MISSING);
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series + 1, "1", 0), 0);
 }
 
 TEST(what_is_only_assigned_is_not_recorded_and_keeps_its_identifier)
 {
-	assign("1", 5);
-	ck_assert_str_eq(known("1"), "-");
-	ck_assert_uint_eq(assigned("1"), mid_at(5));
-	ck_assert_uint_eq(assigned("2"), 0);
+	log_assign("1", 5);
+	ck_assert_str_eq(log_known("1"), "-");
+	ck_assert_uint_eq(log_assigned("1"), log_mid_at(5));
+	ck_assert_uint_eq(log_assigned("2"), 0);
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
-	put("2", 6, true);
-	flush();
+	log_put("2", 6, true);
+	log_flush();
 	/* Through an apply and two restarts, which leave it alone in the journal. */
 	for (int i = 0; i < 2; i++) {
-		apply();
-		ck_assert_uint_eq(assigned("1"), mid_at(5));
-		ck_assert_str_eq(known("1"), "-");
-		ck_assert_str_eq(indexed("1"), "-");
-		close_all();
-		open_all();
+		log_apply();
+		ck_assert_uint_eq(log_assigned("1"), log_mid_at(5));
+		ck_assert_str_eq(log_known("1"), "-");
+		ck_assert_str_eq(log_indexed("1"), "-");
+		log_close_all();
+		log_open_all();
 	}
-	put("1", 5, true);
-	ck_assert_uint_eq(assigned("1"), 0);
-	ck_assert_str_eq(known("1"), "5!");
-	flush();
-	apply();
-	ck_assert_str_eq(indexed("1"), "5!");
+	log_put("1", 5, true);
+	ck_assert_uint_eq(log_assigned("1"), 0);
+	ck_assert_str_eq(log_known("1"), "5!");
+	log_flush();
+	log_apply();
+	ck_assert_str_eq(log_indexed("1"), "5!");
 }
 
 LOOP_TEST(a_deleted_message_that_is_assigned_anew_loses_its_old_registration, 0, 2)
 {
-	put("1", 1, true);
-	flush();
-	apply();
-	forget("1");
-	assign("1", 2);
-	flush();
-	ck_assert_str_eq(known("1"), "-");
-	ck_assert_uint_eq(assigned("1"), mid_at(2));
+	log_put("1", 1, true);
+	log_flush();
+	log_apply();
+	log_forget("1");
+	log_assign("1", 2);
+	log_flush();
+	ck_assert_str_eq(log_known("1"), "-");
+	ck_assert_uint_eq(log_assigned("1"), log_mid_at(2));
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 1);
 	if (_i == 1) {
-		close_all();
-		open_all();
+		log_close_all();
+		log_open_all();
 	} else {
-		apply();
+		log_apply();
 	}
-	ck_assert_str_eq(indexed("1"), "-");
-	ck_assert_str_eq(known("1"), "-");
-	ck_assert_uint_eq(assigned("1"), mid_at(2));
+	ck_assert_str_eq(log_indexed("1"), "-");
+	ck_assert_str_eq(log_known("1"), "-");
+	ck_assert_uint_eq(log_assigned("1"), log_mid_at(2));
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
+}
+
+LOOP_TEST(a_message_that_comes_and_goes_before_the_index_hears_leaves_none_there, 0, 4)
+{
+	log_put("1", 1, true);
+	log_flush();
+	log_apply();
+	if ((_i & 1) == 0)
+		log_forget("1");
+	log_put("1", 2, true);
+	log_flush();
+	ck_assert_ok(
+	        ocs_message_log_delete(message_log, log_series, "1", log_mid_at(2), &rig_error));
+	log_flush();
+	ck_assert_str_eq(log_known("1"), "-");
+	if ((_i & 2) != 0) {
+		log_close_all();
+		log_open_all();
+	} else {
+		log_apply();
+	}
+	ck_assert_str_eq(log_indexed("1"), "-");
+	ck_assert_str_eq(log_known("1"), "-");
 }
 
 /* ---- sudden death ---- */
 
 static void some_of_all(void)
 {
-	put("put", 1, true);
-	assign("assigned", 2);
-	flush();
-	put("never written", 3, true);
+	log_put("put", 1, true);
+	log_assign("assigned", 2);
+	log_flush();
+	log_put("never written", 3, true);
 }
 
 TEST(killed_before_apply_the_next_start_applies_what_was_written)
 {
-	kill_after(some_of_all);
-	ck_assert_uint_eq(damage.cut + damage.skipped, 0);
-	ck_assert_str_eq(indexed("put"), "1!");
-	ck_assert_str_eq(known("put"), "1!");
-	ck_assert_uint_eq(assigned("assigned"), mid_at(2));
-	ck_assert_str_eq(known("never written"), "-");
+	log_kill_after(some_of_all);
+	ck_assert_uint_eq(log_damage.cut + log_damage.skipped, 0);
+	ck_assert_str_eq(log_indexed("put"), "1!");
+	ck_assert_str_eq(log_known("put"), "1!");
+	ck_assert_uint_eq(log_assigned("assigned"), log_mid_at(2));
+	ck_assert_str_eq(log_known("never written"), "-");
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
 }
 
 static void apply_and_keep_the_journal(void)
 {
-	put("put", 1, true);
-	put("changed", 2, true);
-	forget("gone");
-	flush();
+	log_put("put", 1, true);
+	log_put("changed", 2, true);
+	log_forget("gone");
+	log_flush();
 	/* The new journal cannot be made: as if killed after the index's commit. */
 	if (mkdir(rig_path("messages.log.new"), 0700) != 0 ||
 	    ocs_message_log_apply(message_log, NULL) == 0)
@@ -281,18 +173,18 @@ static void apply_and_keep_the_journal(void)
 
 TEST(killed_between_index_and_journal_the_same_is_applied_once_more)
 {
-	put("gone", 9, true);
-	put("changed", 2, false);
-	flush();
-	apply();
-	kill_after(apply_and_keep_the_journal);
+	log_put("gone", 9, true);
+	log_put("changed", 2, false);
+	log_flush();
+	log_apply();
+	log_kill_after(apply_and_keep_the_journal);
 	for (int i = 0; i < 2; i++) {
-		ck_assert_str_eq(indexed("put"), "1!");
-		ck_assert_str_eq(indexed("changed"), "2!");
-		ck_assert_str_eq(indexed("gone"), "-");
-		ck_assert_str_eq(known("gone"), "-");
-		close_all();
-		open_all();
+		ck_assert_str_eq(log_indexed("put"), "1!");
+		ck_assert_str_eq(log_indexed("changed"), "2!");
+		ck_assert_str_eq(log_indexed("gone"), "-");
+		ck_assert_str_eq(log_known("gone"), "-");
+		log_close_all();
+		log_open_all();
 	}
 }
 
@@ -300,25 +192,25 @@ TEST(killed_between_index_and_journal_the_same_is_applied_once_more)
 
 TEST(revert_goes_back_to_what_is_in_the_file)
 {
-	put("written", 1, true);
-	assign("assigned", 2);
-	flush();
-	put("written", 1, false);
-	put("not written", 3, true);
-	forget("assigned");
+	log_put("written", 1, true);
+	log_assign("assigned", 2);
+	log_flush();
+	log_put("written", 1, false);
+	log_put("not written", 3, true);
+	log_forget("assigned");
 	ocs_message_log_revert(message_log);
-	ck_assert_str_eq(known("written"), "1!");
-	ck_assert_str_eq(known("not written"), "-");
-	ck_assert_uint_eq(assigned("assigned"), mid_at(2));
+	ck_assert_str_eq(log_known("written"), "1!");
+	ck_assert_str_eq(log_known("not written"), "-");
+	ck_assert_uint_eq(log_assigned("assigned"), log_mid_at(2));
 	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 1);
-	flush();
-	put("after", 4, true);
-	flush();
-	close_all();
-	open_all();
-	ck_assert_str_eq(indexed("written"), "1!");
-	ck_assert_str_eq(indexed("not written"), "-");
-	ck_assert_str_eq(indexed("after"), "4!");
+	log_flush();
+	log_put("after", 4, true);
+	log_flush();
+	log_close_all();
+	log_open_all();
+	ck_assert_str_eq(log_indexed("written"), "1!");
+	ck_assert_str_eq(log_indexed("not written"), "-");
+	ck_assert_str_eq(log_indexed("after"), "4!");
 }
 
 TEST(a_failed_flush_and_revert_leave_what_was_there_and_go_on)
@@ -326,10 +218,10 @@ TEST(a_failed_flush_and_revert_leave_what_was_there_and_go_on)
 	struct rlimit limit;
 	int ret;
 
-	put("1", 1, true);
-	flush();
-	put("2", 2, true);
-	put("3", 3, true);
+	log_put("1", 1, true);
+	log_flush();
+	log_put("2", 2, true);
+	log_put("3", 3, true);
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &limit);
 	limit.rlim_cur = 60;
@@ -342,15 +234,15 @@ TEST(a_failed_flush_and_revert_leave_what_was_there_and_go_on)
 	if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
 		abort();
 	ck_assert_int_eq(ret, -1);
-	ck_assert_str_eq(known("1"), "1!");
-	ck_assert_str_eq(known("2"), "-");
-	put("4", 4, true);
-	flush();
-	close_all();
-	open_all();
-	ck_assert_str_eq(indexed("1"), "1!");
-	ck_assert_str_eq(indexed("2"), "-");
-	ck_assert_str_eq(indexed("4"), "4!");
+	ck_assert_str_eq(log_known("1"), "1!");
+	ck_assert_str_eq(log_known("2"), "-");
+	log_put("4", 4, true);
+	log_flush();
+	log_close_all();
+	log_open_all();
+	ck_assert_str_eq(log_indexed("1"), "1!");
+	ck_assert_str_eq(log_indexed("2"), "-");
+	ck_assert_str_eq(log_indexed("4"), "4!");
 }
 
 TEST(a_revert_that_cannot_read_loses_nothing)
@@ -360,28 +252,28 @@ TEST(a_revert_that_cannot_read_loses_nothing)
 
 	snprintf(log, sizeof(log), "%s", rig_path("messages.log"));
 	snprintf(away, sizeof(away), "%s", rig_path("away"));
-	put("1", 1, true);
-	flush();
+	log_put("1", 1, true);
+	log_flush();
 	ck_assert_int_eq(rename(log, away), 0);
 	ck_assert_int_eq(mkdir(log, 0700), 0); /* cannot be opened */
 	ocs_message_log_revert(message_log);
 	/* Neither known nor unknown, and nothing is thrown away. */
-	ck_assert_int_eq(ocs_message_log_get(message_log, series, "1", &message, &rig_error),
+	ck_assert_int_eq(ocs_message_log_get(message_log, log_series, "1", &message, &rig_error),
 	                 OCS_STORE_ERROR);
-	apply();
+	log_apply();
 	ck_assert_int_eq(rmdir(log), 0);
 	ck_assert_int_eq(rename(away, log), 0);
-	ck_assert_str_eq(known("1"), "1!");
-	apply();
-	ck_assert_str_eq(indexed("1"), "1!");
+	ck_assert_str_eq(log_known("1"), "1!");
+	log_apply();
+	ck_assert_str_eq(log_indexed("1"), "1!");
 }
 
 /* Which mail it is goes the same ways as its identifier. */
 static uint64_t content_of(const char *id, bool in_index)
 {
 	struct ocs_index_message message = {.content = 99};
-	int ret = in_index ? ocs_index_message(idx, series, id, &message, &rig_error)
-	                   : ocs_message_log_get(message_log, series, id, &message, &rig_error);
+	int ret = in_index ? ocs_index_message(log_index, log_series, id, &message, &rig_error)
+	                   : ocs_message_log_get(message_log, log_series, id, &message, &rig_error);
 
 	ck_assert_int_eq(ret, OCS_STORE_OK);
 	return message.content;
@@ -390,67 +282,112 @@ static uint64_t content_of(const char *id, bool in_index)
 static void put_mail(const char *id, unsigned n, uint64_t content)
 {
 	struct ocs_index_message message = {
-	        .mid = mid_at(n), .announced = true, .content = content};
+	        .mid = log_mid_at(n), .announced = true, .content = content};
 
-	ck_assert_ok(ocs_message_log_put(message_log, series, id, &message, &rig_error));
+	ck_assert_ok(ocs_message_log_put(message_log, log_series, id, &message, &rig_error));
 }
 
 TEST(which_mail_it_is_reaches_the_index_and_survives)
 {
-	put("old", 1, true);
+	log_put("old", 1, true);
 	put_mail("new", 2, 0x1122334455667788);
-	flush();
+	log_flush();
 	ocs_message_log_revert(message_log); /* read back from the journal */
 	for (int i = 0; i < 2; i++) {
-		ck_assert_str_eq(known("old"), "1!");
-		ck_assert_str_eq(known("new"), "2!");
+		ck_assert_str_eq(log_known("old"), "1!");
+		ck_assert_str_eq(log_known("new"), "2!");
 		ck_assert(content_of("old", false) == 0);
 		ck_assert(content_of("new", false) == 0x1122334455667788);
-		apply();
+		log_apply();
 	}
 	ck_assert(content_of("old", true) == 0);
 	ck_assert(content_of("new", true) == 0x1122334455667788);
-	put("new", 3, true); /* a shorter record over a longer one */
-	flush();
-	apply();
+	log_put("new", 3, true); /* a shorter record over a longer one */
+	log_flush();
+	log_apply();
 	ck_assert(content_of("new", true) == 0);
 }
 
 TEST(an_assigned_mail_is_not_another_one_and_ends_what_was_recorded)
 {
-	struct ocs_index_message message = {.mid = mid_at(2), .content = 7};
+	struct ocs_index_message message = {.mid = log_mid_at(2), .content = 7};
 
 	put_mail("1", 1, 6);
-	flush();
-	apply();
-	ck_assert_ok(ocs_message_log_assign(message_log, series, "1", &message, true, &rig_error));
-	flush();
+	log_flush();
+	log_apply();
+	ck_assert_ok(
+	        ocs_message_log_assign(message_log, log_series, "1", &message, true, &rig_error));
+	log_flush();
 	for (int i = 0; i < 2; i++) {
-		ck_assert_str_eq(known("1"), "-");
-		ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 0), mid_at(2));
-		ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 7), mid_at(2));
-		ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 8), 0);
+		ck_assert_str_eq(log_known("1"), "-");
+		ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series, "1", 0),
+		                  log_mid_at(2));
+		ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series, "1", 7),
+		                  log_mid_at(2));
+		ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series, "1", 8), 0);
 		if (i == 0)
 			ocs_message_log_revert(message_log);
 	}
-	apply();
-	ck_assert_str_eq(indexed("1"), "-");
-	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 7), mid_at(2));
-	close_all();
-	open_all();
-	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 8), 0);
-	ck_assert_uint_eq(ocs_message_log_assigned(message_log, series, "1", 7), mid_at(2));
+	log_apply();
+	ck_assert_str_eq(log_indexed("1"), "-");
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series, "1", 7), log_mid_at(2));
+	log_close_all();
+	log_open_all();
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series, "1", 8), 0);
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series, "1", 7), log_mid_at(2));
+}
+
+static void in_a_folder_of_nobody(void)
+{
+	log_put("1", 1, true);
+	log_series++;
+	log_put("2", 2, true);
+	log_put("2", 3, true);
+	log_assign("3", 4);
+	log_series--;
+	log_flush();
+	ck_assert_ok(ocs_message_log_delete(message_log, log_series + 1, "4", log_mid_at(7),
+	                                    &rig_error));
+	log_flush();
+}
+
+static bool known_as(unsigned n)
+{
+	struct ocs_index_name name;
+	int ret = ocs_index_lookup(log_index, log_index, log_mid_at(n), &name, &rig_error);
+
+	return ret == OCS_STORE_OK && name.message_id != NULL;
+}
+
+/* The index is an older copy: of before the folder was made. */
+TEST(what_an_older_index_has_no_folder_for_is_left_out)
+{
+	log_kill_after(in_a_folder_of_nobody);
+	ck_assert_uint_eq(ocs_message_log_homeless(message_log), 4);
+	ck_assert_uint_eq(ocs_message_log_waiting(message_log), 0);
+	ck_assert_str_eq(log_indexed("1"), "1!");
+	ck_assert(known_as(1));
+	for (unsigned n = 2; n <= 7; n++)
+		ck_assert(!known_as(n));
+	/* It is out of the file too. */
+	ocs_message_log_revert(message_log);
+	ck_assert_uint_eq(ocs_message_log_assigned(message_log, log_series + 1, "3", 0), 0);
+	log_close_all();
+	log_open_all();
+	ck_assert_uint_eq(ocs_message_log_homeless(message_log), 0);
 }
 
 TEST(a_damaged_record_costs_that_message_alone)
 {
-	put("first message", 1, true);
-	put("second message", 2, true);
-	put("third message", 3, true);
-	flush();
+	log_put("first message", 1, true);
+	log_put("second message", 2, true);
+	log_put("third message", 3, true);
+	log_flush();
 	rig_flip(rig_path("messages.log"), "second message", 14);
 	ocs_message_log_revert(message_log);
-	ck_assert_str_eq(known("first message"), "1!");
-	ck_assert_str_eq(known("second message"), "-");
-	ck_assert_str_eq(known("third message"), "3!");
+	ck_assert_str_eq(log_known("first message"), "1!");
+	ck_assert_str_eq(log_known("second message"), "-");
+	ck_assert_str_eq(log_known("third message"), "3!");
 }
+
+/* ---- what libraries see of it ---- */

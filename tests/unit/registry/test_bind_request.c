@@ -92,7 +92,7 @@ static void wait_for(atomic_int *value, int least)
 {
 	struct wanted wanted = {value, least};
 
-	ck_assert_msg(rig_wait_for(is_reached, &wanted, 10), "%d", atomic_load(value));
+	ck_assert_msg(rig_wait_for(is_reached, &wanted), "%d", atomic_load(value));
 }
 
 /* Each look at its events is a chance to ask again, or to hear the answer; it does not wait. */
@@ -396,7 +396,7 @@ TEST(an_unbound_session_asks_again_when_it_drains)
 	ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
 	ck_assert_int_eq(atomic_load(&asked_first), 1);
 	says = OCS_BIND_YES;
-	ck_assert(rig_wait_for(becomes_bound, session, 10));
+	ck_assert(rig_wait_for(becomes_bound, session));
 	ck_assert_int_eq(atomic_load(&asked_first), 2);
 	ocsnotify_close(context);
 }
@@ -414,7 +414,7 @@ TEST(a_session_may_close_while_it_asks)
 	session = host_session(context, host_user);
 	subscribe(session, 1);
 	says = OCS_BIND_LATER;
-	ck_assert(rig_wait_for(asks, session, 10));
+	ck_assert(rig_wait_for(asks, session));
 	ck_assert_ptr_eq(context->asking, session);
 	ocsnotify_session_close(session);
 	ck_assert_ptr_null(context->asking);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* What dead contexts leave is removed; what the living have is not touched. */
-#include "tests/unit/rig.h"
+#include "tests/unit/spill_rig.h"
 
 #include <sys/socket.h>
 
@@ -48,7 +48,6 @@ static int make_context(uint64_t id, const char *user, uid_t uid, struct ocs_reg
 	struct ocs_registry_session session = {.id = id + 1, .context = id};
 	struct ocs_registry_user owner = {
 	        .user = (char *)(uintptr_t)user, .n_queues = 1, .queues = queue};
-	enum ocs_spill_outcome outcome;
 	int fd = wake_socket(id);
 	mqd_t mq;
 
@@ -75,10 +74,8 @@ static int make_context(uint64_t id, const char *user, uid_t uid, struct ocs_reg
 	ck_assert_ok(ocs_registry_context_add(registry, &context, &rig_error));
 	ck_assert_ok(ocs_registry_session_put(registry, &session, &rig_error));
 	ck_assert_ok(ocs_registry_user_put(registry, &owner, &rig_error));
-	ck_assert_ok(ocs_registry_spill_append(registry, queue->id, OCS_TABLE_OBJECT,
-	                                       (const uint8_t *)"x", 1, 9, 9, &outcome,
-	                                       &rig_error));
 	ck_assert_ok(ocs_registry_commit(registry, false, &rig_error));
+	spill_append(id, queue->id, OCS_TABLE_OBJECT, (const uint8_t *)"x", 1, 9);
 	return fd;
 }
 
@@ -123,14 +120,6 @@ static size_t queues_of(const char *user)
 	return n;
 }
 
-static uint64_t spilled(void)
-{
-	uint64_t total;
-
-	ck_assert_ok(ocs_registry_spill_total(registry, &total, &rig_error));
-	return total;
-}
-
 static size_t contexts(void)
 {
 	struct ocs_registry_context *list;
@@ -163,7 +152,7 @@ TEST(the_dead_lose_everything_and_the_living_nothing)
 	ck_assert(queue_exists(living.name));
 	ck_assert_uint_eq(queues_of("dead"), 0);
 	ck_assert_uint_eq(queues_of("living"), 1);
-	ck_assert_uint_eq(spilled(), 1);
+	ck_assert_uint_eq(spill_total(), 1);
 	ck_assert_uint_eq(contexts(), 1);
 	ck_assert_int_ne(access(rig_path("wake/0000000000000100.sock"), F_OK), 0);
 	ck_assert_int_eq(access(rig_path("wake/0000000000000200.sock"), F_OK), 0);
@@ -178,11 +167,11 @@ TEST(the_dead_lose_everything_and_the_living_nothing)
 	reap(OCS_REAP_ALL);
 	ck_assert_int_eq(reports, 0);
 	ocs_reap_grace_ms = 1;
-	ck_assert(rig_wait_for(is_reaped, NULL, 10));
+	ck_assert(rig_wait_for(is_reaped, NULL));
 	ck_assert_int_eq(reports, 1);
 	ck_assert(!queue_exists(living.name));
 	ck_assert_uint_eq(contexts(), 0);
-	ck_assert_uint_eq(spilled(), 0);
+	ck_assert_uint_eq(spill_total(), 0);
 	close(living_fd);
 }
 
@@ -311,4 +300,53 @@ TEST(an_old_queue_list_of_a_living_context_stays)
 	reap(OCS_REAP_ALL);
 	ck_assert_int_ne(access(path, F_OK), 0);
 	ck_assert_int_ne(access(rig_path("wake/0000000000000300.sock"), F_OK), 0);
+}
+
+static void age_list(uint64_t context, uint64_t queue)
+{
+	const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/" OCS_SPILL_FOLDER "/%016llx.%016llx", rig_folder,
+	         (unsigned long long)context, (unsigned long long)queue);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+/* 0: of a context that lives; 1: of one that is not registered yet. */
+LOOP_TEST(a_list_whose_queue_was_unsubscribed_goes_and_the_others_stay, 0, 2)
+{
+	struct ocs_registry_queue queue;
+	int fd = make_context(0x10, "jdoe", geteuid(), &queue), other;
+
+	spill_append(0x10, 0x99, OCS_TABLE_OBJECT, (const uint8_t *)"x", 1, 9);
+	age_list(0x10, queue.id);
+	age_list(0x10, 0x99);
+	other = wake_socket(0x20);
+	spill_append(0x20, 0x98, OCS_TABLE_OBJECT, (const uint8_t *)"x", 1, 9);
+	if (_i == 1)
+		age_list(0x20, 0x98);
+	/* One just made may be of a queue that is registered by now. */
+	spill_append(0x10, 0x97, OCS_TABLE_OBJECT, (const uint8_t *)"x", 1, 9);
+	reap(OCS_REAP_ALL);
+	ck_assert_uint_eq(spill_total(), 3);
+	ck_assert_int_eq(ocs_queue_unlink(queue.name), 0);
+	close(fd);
+	close(other);
+}
+
+LOOP_TEST(what_is_no_queue_list_stops_nobody_and_goes, 0, 2)
+{
+	const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+	char path[300];
+
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 0x30, path, sizeof(path)), 0);
+	if (_i == 0)
+		ck_assert_int_eq(mkfifo(path, 0660), 0);
+	else
+		ck_assert_int_eq(symlink("/dev/zero", path), 0);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, old, AT_SYMLINK_NOFOLLOW), 0);
+	ocs_reap_grace_ms = 0;
+	reap(OCS_REAP_ALL);
+	reap(OCS_REAP_ALL);
+	ck_assert_int_eq(unlink(path), -1);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* The registry: contexts, sessions, users, settings; soft state that damage does not spread in. */
-#include "tests/unit/rig.h"
+#include "tests/unit/spill_rig.h"
 
 #include <netinet/in.h>
 
@@ -278,14 +278,13 @@ static uint64_t spill(uint64_t id)
 {
 	struct ocs_spill_state state;
 
-	ck_assert_ok(ocs_registry_spill_state(registry, id, &state, &rig_error));
+	ck_assert_ok(ocs_registry_spill_state(registry, 100, id, &state, &rig_error));
 	return state.count;
 }
 
 TEST(removing_a_session_takes_its_queues_and_spills_and_no_others)
 {
 	struct ocs_registry_queue queues[2] = {queue(1, 10, 100), queue(2, 11, 100)};
-	enum ocs_spill_outcome outcome;
 	struct ocs_registry_user *user;
 
 	begin();
@@ -294,9 +293,7 @@ TEST(removing_a_session_takes_its_queues_and_spills_and_no_others)
 	add_session(11, 100, "jdoe");
 	put_user("jdoe", queues, 2);
 	for (uint64_t id = 1; id <= 2; id++)
-		ck_assert_ok(ocs_registry_spill_append(registry, id, OCS_TABLE_OBJECT,
-		                                       (const uint8_t *)"x", 1, 10, 10, &outcome,
-		                                       &rig_error));
+		spill_append(100, id, OCS_TABLE_OBJECT, (const uint8_t *)"x", 1, 10);
 	ck_assert_ok(ocs_registry_session_remove(registry, 10, &rig_error));
 	ck_assert_ok(ocs_registry_session_remove(registry, 10, &rig_error));
 	commit();
@@ -361,6 +358,37 @@ TEST(another_boot_id_empties_the_registry)
 	ck_assert_uint_eq(get_user("jdoe")->n_queues, 1);
 }
 
+static const char *template_of(const char *backend)
+{
+	static char *template;
+	int ret;
+
+	talloc_free(template);
+	ret = ocs_registry_template_get(registry, NULL, backend, &template, &rig_error);
+	ck_assert_int_eq(ret, template != NULL ? OCS_STORE_OK : OCS_STORE_MISSING);
+	return template != NULL ? template : "none";
+}
+
+TEST(the_templates_of_the_backends_are_found_by_name)
+{
+	char *const names[] = {"sogo", "dovecot", "bare", NULL};
+	char *const templates[] = {"sogo://{user}/{folder:sogo}", "imap://x", "", NULL};
+
+	ck_assert_str_eq(template_of("sogo"), "none");
+	begin();
+	ck_assert_ok(ocs_registry_templates_put(registry, names, templates, &rig_error));
+	commit();
+	reopen();
+	ck_assert_str_eq(template_of("sogo"), templates[0]);
+	ck_assert_str_eq(template_of("dovecot"), templates[1]);
+	ck_assert_str_eq(template_of("bare"), "none");
+	ck_assert_str_eq(template_of("imap://x"), "none");
+	begin();
+	ck_assert_ok(ocs_registry_templates_put(registry, names + 2, NULL, &rig_error));
+	commit();
+	ck_assert_str_eq(template_of("sogo"), "none");
+}
+
 TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 {
 	struct ocs_registry_settings s;
@@ -374,8 +402,13 @@ TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 	ck_assert_uint_eq(s.replica_id, 1);
 	ck_assert_str_eq(s.usermap, "");
 	ck_assert(!s.linked);
-	s = (struct ocs_registry_settings){1, 2, 3, 4, 5, 6, "", true, 1ULL << 40};
+	ck_assert(!s.names.fold);
+	ck_assert_str_eq(s.names.domains, "");
+	ck_assert(!s.host_identifiers);
+	s = (struct ocs_registry_settings){1,  2,    3,          4,    5,         6,
+	                                   "", true, 1ULL << 40, true, {true, ""}};
 	memset(s.usermap, 'p', sizeof(s.usermap) - 1);
+	memset(s.names.domains, 'd', sizeof(s.names.domains) - 1);
 	begin();
 	ck_assert_ok(ocs_registry_settings_put(registry, &s, &rig_error));
 	commit();
@@ -389,6 +422,15 @@ TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 	ck_assert_uint_eq(s.index_limit, 1ULL << 40);
 	ck_assert_uint_eq(strlen(s.usermap), sizeof(s.usermap) - 1);
 	ck_assert(s.linked);
+	ck_assert(s.names.fold);
+	ck_assert_uint_eq(strlen(s.names.domains), sizeof(s.names.domains) - 1);
+	ck_assert(s.host_identifiers);
+	s.linked = false;
+	begin();
+	ck_assert_ok(ocs_registry_settings_put(registry, &s, &rig_error));
+	commit();
+	ck_assert_ok(ocs_registry_settings_get(registry, &s, &rig_error));
+	ck_assert(!s.linked && s.host_identifiers);
 }
 
 TEST(without_create_there_is_no_registry_and_a_corrupt_one_is_moved_by_the_daemon_only)

@@ -8,7 +8,10 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
+#include <tdb.h>
+
 #define RECORDS 400
+#define CHAINS  1009
 
 static char path[256];
 static struct ocs_store *store;
@@ -37,7 +40,7 @@ static void setup(void)
 {
 	rig_make_folder();
 	snprintf(path, sizeof(path), "%s", rig_path("test.tdb"));
-	ck_assert_ok(ocs_store_open(path, 1009, OCS_STORE_CREATE, 0660, (gid_t)-1, &store, NULL,
+	ck_assert_ok(ocs_store_open(path, CHAINS, OCS_STORE_CREATE, 0660, (gid_t)-1, &store, NULL,
 	                            &rig_error));
 	fill();
 }
@@ -103,6 +106,16 @@ static void ck_refused(const char *why)
 	                 OCS_STORE_CORRUPT);
 }
 
+static int count_one(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
+{
+	(void)key;
+	(void)key_len;
+	(void)data;
+	(void)len;
+	(void)arg;
+	return 0;
+}
+
 TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
 
 LOOP_TEST(a_file_that_is_cut_short_refuses_and_is_not_written_to, 0, 5)
@@ -133,6 +146,49 @@ TEST(a_hole_where_the_file_was_is_not_taken_for_an_empty_one)
 	ck_assert_int_eq(use_it(), 0);
 }
 
+/* What another process was committing makes the file as long as it was; the header is there. */
+LOOP_TEST(what_was_cut_off_and_grew_again_is_damaged_and_not_missing, 1, 60)
+{
+	struct stat st;
+	uint8_t *data;
+	size_t len;
+	int good = 0;
+
+	put("always", "there");
+	ck_assert(ocs_store_set_anchor(store, "always", 6));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(truncate(path, st.st_size * _i / 60), 0);
+	ck_assert_int_eq(truncate(path, st.st_size), 0);
+	for (int i = 0; i < RECORDS; i++) {
+		char key[16];
+		int ret;
+
+		snprintf(key, sizeof(key), "K%d", i);
+		ret = ocs_store_fetch(store, NULL, key, strlen(key), &data, &len, &rig_error);
+		ck_assert_msg(ret != OCS_STORE_MISSING, "%s", key);
+		good += ret == OCS_STORE_OK;
+		talloc_free(data);
+	}
+	ck_assert_int_lt(good, RECORDS);
+	ck_assert_int_ne(ocs_store_each(store, -1, count_one, NULL, &rig_error), 0);
+}
+
+TEST(what_is_missing_from_a_whole_file_is_missing)
+{
+	uint8_t *data;
+	size_t len;
+
+	ck_assert(!ocs_store_set_anchor(store, "always", 6));
+	ck_assert_int_eq(ocs_store_fetch(store, NULL, "none", 4, &data, &len, &rig_error),
+	                 OCS_STORE_MISSING);
+	put("always", "there");
+	ck_assert(ocs_store_set_anchor(store, "always", 6));
+	ck_assert_int_eq(ocs_store_fetch(store, NULL, "none", 4, &data, &len, &rig_error),
+	                 OCS_STORE_MISSING);
+	ck_assert_ok(ocs_store_each(store, -1, count_one, NULL, &rig_error));
+	ck_assert(!ocs_store_damaged(store));
+}
+
 TEST(garbage_in_place_refuses)
 {
 	uint8_t garbage[8192];
@@ -142,6 +198,16 @@ TEST(garbage_in_place_refuses)
 	overwrite(0, garbage, sizeof(garbage));
 	ck_refused("overwritten while in use");
 	ck_assert_int_eq(use_it(), 0);
+}
+
+TEST(a_file_that_is_larger_than_any_store_refuses)
+{
+	ck_assert_int_eq(truncate(path, OCS_STORE_SIZE_MAX), 0);
+	ck_assert_ok(ocs_store_usable(store, &rig_error));
+	ck_assert_int_eq(truncate(path, OCS_STORE_SIZE_MAX + 1), 0);
+	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_eq(ocs_store_begin(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, "overwritten while in use"));
 }
 
 TEST(another_database_copied_over_it_refuses)
@@ -209,6 +275,60 @@ TEST(scattered_garbage_never_ends_the_process_and_is_never_returned)
 	}
 	ck_assert_int_gt(use_it(), RECORDS - 3);
 	free(whole);
+}
+
+/* Where the header of that record is: the heads of the chains come behind that of the free list,
+ * and a record is the next one, four numbers, its magic number, and the key. */
+static uint32_t record_at(const uint8_t *file, size_t len, const char *key)
+{
+	TDB_DATA k = {.dptr = (unsigned char *)(uintptr_t)key, .dsize = strlen(key)};
+	size_t head = 168 + 4 * (1 + tdb_jenkins_hash(&k) % CHAINS);
+	uint32_t at;
+
+	for (memcpy(&at, file + head, 4); at != 0; memcpy(&at, file + at, 4)) {
+		ck_assert_uint_le(at + 24 + k.dsize, len);
+		if (memcmp(file + at + 24, key, k.dsize) == 0 && file[at + 24 + k.dsize] == 1)
+			return at;
+	}
+	ck_abort_msg("%s", key);
+}
+
+/* libtdb frees the same dead record again and again, and the free one beside it grows each time. */
+LOOP_TEST(a_chain_that_leads_back_to_itself_is_refused, 0, 3)
+{
+	char key[16], larger[2000];
+	uint32_t at;
+	uint8_t *file;
+	size_t len;
+
+	memset(larger, 'x', sizeof(larger));
+	for (int i = 10; i < 60; i += 5) {
+		ck_assert_ok(ocs_store_begin(store, &rig_error));
+		for (int k = i - 1; k <= i + 1; k += 2) { /* free ones on both sides */
+			snprintf(key, sizeof(key), "K%d", k);
+			ck_assert_ok(ocs_store_delete(store, key, strlen(key), &rig_error));
+		}
+		ck_assert_ok(ocs_store_commit(store, true, &rig_error));
+		snprintf(key, sizeof(key), "K%d", i);
+		file = rig_read_file(path, &len);
+		at = record_at(file, len, key);
+		overwrite((off_t)at, &at, sizeof(at));
+		ck_assert_ok(ocs_store_begin(store, &rig_error));
+		if (_i == 0)
+			ck_assert_int_ne(ocs_store_delete(store, key, strlen(key), &rig_error), 0);
+		else if (_i == 1)
+			ck_assert_int_ne(
+			        ocs_store_put(store, key, strlen(key), larger, 2000, &rig_error),
+			        0);
+		else
+			ck_assert_int_ne(ocs_store_quarantine(store, key, strlen(key), &rig_error),
+			                 0);
+		ck_assert_ptr_nonnull(strstr(rig_error.text, path));
+		ocs_store_cancel(store);
+		ck_assert(ocs_store_damaged(store));
+		overwrite((off_t)at, file + at, sizeof(at));
+		free(file);
+	}
 }
 
 /* A process that uses the file while another one does everything above to it. */

@@ -3,6 +3,7 @@
 /* The journal: what was written is there, whatever happened to its writer or to its end. */
 #include "tests/unit/rig.h"
 
+#include <dlfcn.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -39,6 +40,18 @@ int ftruncate(int fd, off_t size)
 		return -1;
 	}
 	return (int)syscall(SYS_ftruncate, fd, size);
+}
+
+/* Of replay_file() alone, and of no other function of the journal. */
+static int talloc_left = -1; /* until one fails; below 0 none does */
+
+void *talloc_named_const(const void *ctx, size_t size, const char *name)
+{
+	void *(*real)(const void *, size_t, const char *) =
+	        (void *(*)(const void *, size_t, const char *))dlsym(RTLD_NEXT,
+	                                                             "talloc_named_const");
+
+	return talloc_left-- == 0 ? NULL : real(ctx, size, name);
 }
 
 static int take_in(void *arg, const uint8_t *data, size_t len)
@@ -511,4 +524,50 @@ LOOP_TEST(killed_while_it_writes_nothing_that_was_said_is_lost, 0, 12)
 	ck_assert_ok(ocs_journal_add(mine, "end", 3, &rig_error));
 	ck_assert_ok(ocs_journal_write(mine, true, &rig_error));
 	ocs_journal_close(mine);
+}
+
+LOOP_TEST(without_memory_it_is_not_opened_and_stays_as_it_is, 0, 2)
+{
+	struct ocs_journal *second = journal;
+
+	add("one");
+	add("two");
+	ck_assert_ok(ocs_journal_write(journal, true, &rig_error));
+	talloc_left = _i;
+	ck_assert_int_eq(ocs_journal_open(path, take_in, NULL, &second, &damage, &rig_error), -1);
+	ck_assert_int_lt(talloc_left, 0);
+	ck_assert_ptr_null(second);
+	ck_assert(rig_error.no_memory);
+	ck_assert_str_eq(reopen(), "one two ");
+	ck_assert_uint_eq(damage.cut + damage.skipped, 0);
+}
+
+static int add_three(void *arg, struct ocs_journal *its_journal, struct ocs_error *error)
+{
+	const int *fails = arg;
+
+	ck_assert_ptr_eq(its_journal, journal);
+	add("four");
+	add("five");
+	if (*fails)
+		return ocs_error_set(error, "no more of it");
+	add("six");
+	return 0;
+}
+
+TEST(it_is_written_anew_with_what_its_owner_adds_or_stays_as_it_is)
+{
+	int fails = true;
+
+	add("one");
+	ck_assert_ok(ocs_journal_write(journal, true, &rig_error));
+	add("collected");
+	ck_assert_int_eq(ocs_journal_rewrite(journal, add_three, &fails, &rig_error), -1);
+	ck_assert_str_eq(rig_error.text, "no more of it");
+	ck_assert_ok(ocs_journal_write(journal, true, &rig_error));
+	ck_assert_str_eq(reopen(), "one ");
+	fails = false;
+	add("collected");
+	ck_assert_ok(ocs_journal_rewrite(journal, add_three, &fails, &rig_error));
+	ck_assert_str_eq(reopen(), "four five six ");
 }

@@ -168,6 +168,22 @@ TEST(each_visits_the_prefix_asked_for_and_stops_when_told)
 	ck_assert_int_eq(visited, 1);
 }
 
+TEST(each_visits_what_the_open_transaction_has_written)
+{
+	int counts[2] = {0, 0};
+
+	put_committed("Aa", "1");
+	ck_assert_ok(ocs_store_begin(store, &rig_error));
+	ck_assert_ok(ocs_store_put(store, "Ab", 2, "2", 1, &rig_error));
+	ck_assert_ok(ocs_store_put(store, "Ac", 2, "3", 1, &rig_error));
+	ck_assert_ok(ocs_store_delete(store, "Aa", 2, &rig_error));
+	ck_assert_ok(ocs_store_each(store, 'A', count_one, counts, &rig_error));
+	ck_assert_int_eq(counts[0], 2);
+	ocs_store_cancel(store);
+	ck_assert_ok(ocs_store_each(store, 'A', count_one, counts, &rig_error));
+	ck_assert_int_eq(counts[0], 3);
+}
+
 TEST(a_flipped_byte_is_damaged_and_can_be_set_aside)
 {
 	int counts[2] = {0, 0};

@@ -31,6 +31,30 @@ TEST(a_notification_is_read_with_all_its_elements)
 	ck_assert_uint_eq(item->message_flags, 0);
 }
 
+#define OLD "<oldFolder>A</oldFolder>"
+
+TEST(a_move_across_stores_names_the_old_one)
+{
+	const struct ocs_notification *item = xml_read_one(
+	        XML_NOTE("category='moved'", "<oldBackend>IMAP</oldBackend>" OLD XML_BODY));
+
+	ck_assert_str_eq(item->old_backend, "imap");
+	/* The same one is none. */
+	item = xml_read_one(
+	        XML_NOTE("category='copied'", XML_BODY OLD "<oldBackend>SoGo</oldBackend>"));
+	ck_assert_ptr_null(item->old_backend);
+	item = xml_read_one(XML_NOTE("category='moved'", XML_BODY OLD));
+	ck_assert_ptr_null(item->old_backend);
+	/* Nothing was anywhere else before it was created. */
+	item = xml_read_one(
+	        XML_NOTE("category='created'", XML_BODY "<oldBackend>imap</oldBackend>"));
+	ck_assert_ptr_null(item->old_backend);
+	xml_refused_item(XML_NOTE("category='moved'", XML_BODY "<oldBackend>imap</oldBackend>"),
+	                 "MISSING_PARAMETER");
+	xml_refused_item(XML_NOTE("category='moved'", XML_BODY OLD "<oldBackend/>"),
+	                 "INVALID_PARAMETER");
+}
+
 TEST(what_a_legacy_client_sends_is_read)
 {
 	struct ocs_xml_notifications *out = xml_read_text(

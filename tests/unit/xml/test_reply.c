@@ -65,7 +65,10 @@ TEST(a_notification_is_read_as_it_was_written)
 	size_t n = sizeof(names) / sizeof(names[0]);
 
 	for (size_t i = 0; i < n; i++) {
-		struct ocs_notification what = {.category = OCS_MOVED, .backend = "b", .id = "i"},
+		struct ocs_notification what = {.category = OCS_MOVED,
+		                                .backend = "b",
+		                                .old_backend = "c",
+		                                .id = "i"},
 		                        *read;
 		struct ocs_xml_writer writer = {0};
 
@@ -85,6 +88,7 @@ TEST(a_notification_is_read_as_it_was_written)
 		ck_assert_str_eq(read->old_folder, what.old_folder);
 		ck_assert_str_eq(read->old_message_id, what.old_message_id);
 		ck_assert_str_eq(read->guid, what.guid);
+		ck_assert_str_eq(read->old_backend, what.old_backend);
 		free(writer.data);
 	}
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* Spill lists that somebody has removed are made again with what waits in them. Store thread.
+ * Touches the files of the lists that are open. */
+#include "notify/dispatch_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <talloc.h>
+
+#include "base/plural.h"
+
+/* The queue's lock is held. */
+static bool is_lost(const struct ocs_dispatch *dispatch, const struct dispatch_queue *queue)
+{
+	const struct ocs_spill_name name = {dispatch->folder, queue->context, queue->id};
+
+	return ocs_spill_unlinked(&queue->spill, &name);
+}
+
+/* Adds to *entries_r how many were in it. The queue's lock is held. */
+static int mend(struct ocs_dispatch *dispatch, struct dispatch_queue *queue, uint64_t *entries_r)
+{
+	struct ocs_spill_name name = {dispatch->folder, queue->context, queue->id};
+	int ret;
+
+	if (!is_lost(dispatch, queue))
+		return 0;
+	ret = ocs_spill_open(&queue->spill, &name, true, dispatch->gid);
+	if (ret != 0 || ocs_spill_count(&queue->spill) == 0)
+		return ret;
+	*entries_r += ocs_spill_count(&queue->spill);
+	ocs_dispatch_owe(dispatch, queue);
+	return 0;
+}
+
+/* The users of lists that have lost their names; NULL-terminated, on mem_ctx. queues_lock is held.
+ */
+static char **users_of_lost(struct ocs_dispatch *dispatch, const void *mem_ctx)
+{
+	char **users = talloc_zero_array(mem_ctx, char *, 1);
+	struct dispatch_snapshot *snapshot, *next;
+	size_t n = 0;
+
+	HASH_ITER(hh, dispatch->snapshots, snapshot, next)
+	{
+		bool lost = false;
+
+		for (size_t i = 0; i < snapshot->n_queues && !lost; i++)
+			lost = snapshot->queues[i].queue->lost;
+		if (!lost || users == NULL)
+			continue;
+		users = talloc_realloc(mem_ctx, users, char *, n + 2);
+		if (users == NULL)
+			return NULL;
+		users[n] = talloc_strdup(mem_ctx, snapshot->user);
+		n += users[n] != NULL;
+		users[n] = NULL;
+	}
+	return users;
+}
+
+/* Marks the lists that have lost their names. An owner that removes a subscription, and the
+ * janitor, remove its list too: which queues there still are is read anew. */
+static void look_for_lost(struct ocs_dispatch *dispatch)
+{
+	struct dispatch_queue *queue, *next;
+	void *mem_ctx = talloc_new(NULL);
+	struct ocs_error ignored;
+	char **users = NULL;
+	bool lost = false;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_ITER(hh, dispatch->queues, queue, next)
+	{
+		/* One that is in use now is looked at the next time. */
+		queue->lost = false;
+		if (queue->gone || pthread_mutex_trylock(&queue->lock) != 0)
+			continue;
+		queue->lost = is_lost(dispatch, queue);
+		lost = lost || queue->lost;
+		pthread_mutex_unlock(&queue->lock);
+	}
+	if (lost)
+		users = users_of_lost(dispatch, mem_ctx);
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	for (size_t i = 0; users != NULL && users[i] != NULL; i++) {
+		struct dispatch_snapshot *snapshot =
+		        ocs_dispatch_snapshot_read(dispatch, users[i], &ignored);
+
+		if (snapshot != NULL)
+			ocs_dispatch_snapshot_put(dispatch, snapshot);
+	}
+	talloc_free(mem_ctx);
+}
+
+int ocs_dispatch_spill_mend(struct ocs_dispatch *dispatch, struct ocs_error *error)
+{
+	struct dispatch_queue *queue, *next;
+	uint64_t entries = 0;
+	int ret = ocs_spill_folder(dispatch->folder, dispatch->gid);
+
+	/* The registry folder is away, which has been said, or is said soon. */
+	if (ret == -ENOENT)
+		return 0;
+	look_for_lost(dispatch);
+	pthread_mutex_lock(&dispatch->queues_lock);
+	HASH_ITER(hh, dispatch->queues, queue, next)
+	{
+		if (!queue->lost || queue->gone || pthread_mutex_trylock(&queue->lock) != 0)
+			continue;
+		if (ret == 0)
+			ret = mend(dispatch, queue, &entries);
+		pthread_mutex_unlock(&queue->lock);
+	}
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	if (entries > 0)
+		ocs_dispatch_log(dispatch, LOG_WARNING,
+		                 "%s/" OCS_SPILL_FOLDER
+		                 ": spill lists had been removed; made again with the %llu %s that "
+		                 "wait in them",
+		                 dispatch->folder, (unsigned long long)entries,
+		                 ocs_plural(entries, "entry", "entries"));
+	return ret == 0 ? 0
+	                : ocs_error_set(error, "%s/" OCS_SPILL_FOLDER ": %s", dispatch->folder,
+	                                strerror(-ret));
+}

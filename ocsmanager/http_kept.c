@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* What a connection keeps between its requests. Touches its memory, and the server's settings. */
+#include "ocsmanager/http_kept.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void http_kept_free(void *arg)
+{
+	struct ocs_http_kept *kept = arg;
+
+	if (kept->settings != NULL)
+		ocs_http_settings_release(kept->settings);
+	ocs_auth_shown_free(kept->shown);
+	if (kept->answer != NULL)
+		MHD_destroy_response(kept->answer);
+	free(kept);
+}
+
+static void take_settings(struct ocs_http_server *server, struct ocs_http_kept *kept)
+{
+	struct ocs_http_settings *old = kept->settings;
+
+	pthread_mutex_lock(&server->lock);
+	kept->settings = atomic_load(&server->settings);
+	atomic_fetch_add(&kept->settings->references, 1);
+	pthread_mutex_unlock(&server->lock);
+	if (old != NULL)
+		ocs_http_settings_release(old);
+}
+
+struct ocs_http_kept *ocs_http_kept(struct ocs_http_server *server,
+                                    struct ocs_http_connection *peer)
+{
+	struct ocs_http_kept *kept = peer->kept;
+
+	if (kept == NULL) {
+		kept = calloc(1, sizeof(*kept));
+		if (kept == NULL) {
+			ocs_http_guard_no_memory(peer->guard);
+			return NULL;
+		}
+		peer->kept = kept;
+		peer->kept_free = http_kept_free;
+	}
+	/* Those that are kept are not freed, so others have another address. */
+	if (kept->settings != atomic_load(&server->settings))
+		take_settings(server, kept);
+	return kept;
+}
+
+struct MHD_Response *ocs_http_kept_answer(struct ocs_http_kept *kept, char *body, size_t len)
+{
+	if (kept->answer != NULL && kept->body_len == len && memcmp(kept->body, body, len) == 0) {
+		free(body);
+		return kept->answer;
+	}
+	if (kept->answer != NULL)
+		MHD_destroy_response(kept->answer);
+	kept->answer = ocs_http_response(body, len);
+	ocs_http_header(&kept->answer, "Content-Type", OCS_HTTP_XML);
+	kept->body = body;
+	kept->body_len = len;
+	return kept->answer;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Copyright (C) 2026 the OCSManager developers */
+/* Sources of users to one map: see users.h. Touches what the sources touch. */
+#include "users/users.h"
+
+#include <stdlib.h>
+
+#include <talloc.h>
+
+#include "base/plural.h"
+
+static const struct ocs_users_source *const sources[] = {&ocs_users_text, &ocs_users_openchangedb};
+
+#define N_SOURCES (sizeof(sources) / sizeof(sources[0]))
+
+static const char *text_where(const struct ocs_users_settings *settings)
+{
+	return settings->map;
+}
+
+static int text_read(struct ocs_usermap *map, const struct ocs_users_settings *settings,
+                     ocs_report_fn *report, void *arg, struct ocs_error *error)
+{
+	return ocs_usermap_read(map, settings->map, report, arg, error);
+}
+
+const struct ocs_users_source ocs_users_text = {text_where, text_read};
+
+bool ocs_users_wanted(const struct ocs_users_settings *settings)
+{
+	for (size_t i = 0; i < N_SOURCES; i++)
+		if (sources[i]->where(settings) != NULL)
+			return true;
+	return false;
+}
+
+static int load_sources(struct ocs_usermap *map, const struct ocs_users_settings *settings,
+                        ocs_report_fn *report, void *arg, struct ocs_error *error)
+{
+	int bad;
+
+	for (size_t i = 0; i < N_SOURCES; i++)
+		if (sources[i]->where(settings) != NULL &&
+		    sources[i]->read(map, settings, report, arg, error) != 0)
+			return -1;
+	bad = ocs_usermap_finish(map, report, arg, error);
+	if (bad > 0)
+		ocs_error_set(error, "%s: %d bad %s", settings->map, bad,
+		              ocs_plural((unsigned)bad, "line", "lines"));
+	return bad == 0 ? 0 : -1;
+}
+
+int ocs_users_load(const struct ocs_users_settings *settings, const void *mem_ctx,
+                   ocs_report_fn *report, void *arg, struct ocs_usermap **map_r,
+                   struct ocs_error *error)
+{
+	struct ocs_usermap *map;
+
+	*map_r = NULL;
+	/* libldb loads its backends with dlopen(), and all that Samba has put beside them; bound
+	 * deeply they cannot be loaded under a sanitizer. At start, while there is one thread:
+	 * later it changes nothing. */
+	(void)setenv("LDB_MODULES_DISABLE_DEEPBIND", "1", 0);
+	if (!ocs_users_wanted(settings))
+		return 0;
+	map = ocs_usermap_new(mem_ctx, &settings->names);
+	if (map == NULL)
+		return ocs_error_memory(error);
+	if (load_sources(map, settings, report, arg, error) != 0) {
+		talloc_free(map);
+		return -1;
+	}
+	*map_r = map;
+	return 0;
+}
