@@ -44,7 +44,7 @@ def ini_text(overrides=None):
 
 
 class Daemon:
-    """overrides: see ini_text(); user: run as this user (root only); env: added to the environment;
+    """overrides: see ini_text(); user: run as this one, a name or a uid and gid (root only); env: added to the environment;
     program: ocsmanager or ocsmanager-faults; wrapper: words before the program's (prlimit ...)."""
 
     def __init__(self, overrides=None, user=None, env=None, program="ocsmanager", wrapper=(),
@@ -214,5 +214,7 @@ class Daemon:
 
 
 def _group_of(user):
+    if isinstance(user, int):
+        return user
     import pwd
     return pwd.getpwnam(user).pw_gid
