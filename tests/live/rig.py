@@ -395,14 +395,17 @@ class Dovecot:
 
     def until_reported(self, condition):
         """For wait_until(). On a busy machine a process may end before it could report (an LDA waits a quarter of a
-        second for the daemon, an IMAP process one); what it left in the spool, the next one reports: there is one, that
-        has nothing of its own to report, where the condition takes long to come true."""
+        second for the daemon, an IMAP process one); what it left in the spool, the next one reports: where the condition
+        takes long to come true there is one, a client that is there and does nothing."""
         patience = time.monotonic() + PATIENCE
+        clients = []
 
         def check():
             value = condition()
-            if not value and time.monotonic() > patience:
-                self.doveadm("mailbox", "list", "-u", "alice")
+            if value and clients:
+                clients.pop().logout()
+            elif not value and not clients and time.monotonic() > patience:
+                clients.append(self.imap("alice"))
             return value
         return check
 
