@@ -45,7 +45,7 @@ static bool resolve_from_memory(struct ocs_dispatch *dispatch, const struct job 
 
 /* true: the item has ended. false: the store thread goes on with it. */
 static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *config,
-                      struct job *job, struct item *item)
+                      struct job *job, struct item *item, struct dispatch_wakes *wakes)
 {
 	const struct ocs_notification *notification = item->notification;
 	struct dispatch_snapshot *snapshots[FAST_TARGETS_MAX];
@@ -92,7 +92,7 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 			(void)ocs_dispatch_agree_known(dispatch, NULL, job, item, &targets[i]);
 		for (size_t i = 0; i < n_users && ended; i++)
 			ended = ocs_dispatch_deliver(dispatch, &config->settings, job, item,
-			                             &targets[i], snapshots[i], &error) == 0;
+			                             &targets[i], snapshots[i], wakes, &error) == 0;
 		if (ended) {
 			ocs_dispatch_item_end(item);
 		} else {
@@ -110,12 +110,15 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job)
 {
 	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
+	struct dispatch_wakes wakes;
 	size_t i;
 
+	wakes.n = 0;
 	for (i = 0; i < job->request->count; i++)
 		if (job->items[i].state != ITEM_ENDED &&
-		    !fast_item(dispatch, config, job, &job->items[i]))
+		    !fast_item(dispatch, config, job, &job->items[i], &wakes))
 			break;
+	ocs_dispatch_wakes_send(dispatch, &wakes);
 	ocs_dispatch_config_put(dispatch, config);
 	return i == job->request->count;
 }

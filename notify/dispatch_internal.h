@@ -64,6 +64,7 @@
 #include "notify/sequence.h"
 
 struct resolve;
+struct dispatch_wakes;
 
 /* ---- settings: replaced as a whole by a reload, kept by whoever still uses them ---- */
 
@@ -353,12 +354,13 @@ int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
 /* dispatch_fast.c: does what it can; true if every item has ended. Caller's thread. */
 bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job);
 
-/* dispatch_deliver.c. Sends what a resolved target makes. -1: a spill list could not be written.
- * snapshot is valid for the user. Any thread. */
+/* dispatch_deliver.c. Sends what a resolved target makes; who is to be woken for it is noted. -1: a
+ * spill list could not be written. snapshot is valid for the user. Any thread. */
 int ocs_dispatch_deliver(struct ocs_dispatch *dispatch,
                          const struct ocs_dispatch_settings *settings, const struct job *job,
                          struct item *item, const struct target *target,
-                         const struct dispatch_snapshot *snapshot, struct ocs_error *error);
+                         const struct dispatch_snapshot *snapshot, struct dispatch_wakes *wakes,
+                         struct ocs_error *error);
 void ocs_dispatch_item_end(struct item *item);
 
 /* dispatch_job.c: the names of what is not done yet, by these settings. false: out of memory. */
@@ -381,9 +383,18 @@ void ocs_dispatch_spill_end(struct ocs_dispatch *dispatch, struct dispatch_queue
  * 0 or -1. Store thread. */
 int ocs_dispatch_spill_mend(struct ocs_dispatch *dispatch, struct ocs_error *error);
 
-/* dispatch_wake.c, any thread. The owners of queues that somebody holds; which may be named twice.
- */
-void ocs_dispatch_wake(struct ocs_dispatch *dispatch, struct dispatch_queue **queues, size_t n);
+/* dispatch_wake.c, any thread. Whose owners are to be woken for a request or a group, so that each
+ * is woken once for many lists. Begins as {.n = 0}; ends with the second, or nobody is woken. */
+#define OCS_DISPATCH_WAKES_MAX 64
+struct dispatch_wakes {
+	size_t n;
+	struct dispatch_wake {
+		uint64_t context, queue;
+	} list[OCS_DISPATCH_WAKES_MAX];
+};
+void ocs_dispatch_wakes_add(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes,
+                            const struct dispatch_queue *queue);
+void ocs_dispatch_wakes_send(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes);
 /* It is woken later. */
 void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
 /* The queue is forgotten; queues_lock is held. */

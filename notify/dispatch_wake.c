@@ -178,32 +178,62 @@ void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *
 	pthread_mutex_unlock(&dispatch->owed_lock);
 }
 
-void ocs_dispatch_wake(struct ocs_dispatch *dispatch, struct dispatch_queue **queues, size_t n)
+/* Whom no wake-up reached. */
+static void owe_wakes(struct ocs_dispatch *dispatch, const struct dispatch_wake *list, size_t n)
 {
+	struct dispatch_queue *queue;
+	bool first;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	pthread_mutex_lock(&dispatch->owed_lock);
+	first = !atomic_exchange(&dispatch->owes, true);
+	for (size_t i = 0; i < n; i++) {
+		HASH_FIND(hh, dispatch->queues, &list[i].queue, sizeof(list[i].queue), queue);
+		if (queue != NULL)
+			owe_queue(dispatch, queue);
+		else
+			owe_all(dispatch, list[i].context);
+	}
+	pthread_mutex_unlock(&dispatch->owed_lock);
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	if (!first)
+		return;
+	/* The store thread may be asleep for longer. */
+	pthread_mutex_lock(&dispatch->lock);
+	pthread_cond_signal(&dispatch->work);
+	pthread_mutex_unlock(&dispatch->lock);
+}
+
+void ocs_dispatch_wakes_send(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes)
+{
+	struct dispatch_wake part[OCS_REGISTRY_WAKE_MAX];
 	uint8_t data[8 * OCS_REGISTRY_WAKE_MAX];
 
-	/* Neighbours are mostly of one owner. */
-	for (size_t from = 0, i; from < n; from = i) {
-		bool first;
+	while (wakes->n > 0) {
+		uint64_t context = wakes->list[0].context;
+		size_t n = 0, kept = 0;
 
-		for (i = from; i < n && i - from < OCS_REGISTRY_WAKE_MAX &&
-		               queues[i]->context == queues[from]->context;
-		     i++)
-			ocs_put64(data + 8 * (i - from), queues[i]->id);
-		if (wake(dispatch, queues[from]->context, data, 8 * (i - from)))
-			continue;
-		pthread_mutex_lock(&dispatch->owed_lock);
-		for (size_t k = from; k < i; k++)
-			owe_queue(dispatch, queues[k]);
-		first = !atomic_exchange(&dispatch->owes, true);
-		pthread_mutex_unlock(&dispatch->owed_lock);
-		if (!first)
-			continue;
-		/* The store thread may be asleep for longer. */
-		pthread_mutex_lock(&dispatch->lock);
-		pthread_cond_signal(&dispatch->work);
-		pthread_mutex_unlock(&dispatch->lock);
+		/* All of one owner, wherever they are. */
+		for (size_t i = 0; i < wakes->n; i++) {
+			if (wakes->list[i].context != context || n == OCS_REGISTRY_WAKE_MAX) {
+				wakes->list[kept++] = wakes->list[i];
+				continue;
+			}
+			part[n] = wakes->list[i];
+			ocs_put64(data + 8 * n++, wakes->list[i].queue);
+		}
+		wakes->n = kept;
+		if (!wake(dispatch, context, data, 8 * n))
+			owe_wakes(dispatch, part, n);
 	}
+}
+
+void ocs_dispatch_wakes_add(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes,
+                            const struct dispatch_queue *queue)
+{
+	if (wakes->n == OCS_DISPATCH_WAKES_MAX)
+		ocs_dispatch_wakes_send(dispatch, wakes);
+	wakes->list[wakes->n++] = (struct dispatch_wake){queue->context, queue->id};
 }
 
 size_t ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch)
