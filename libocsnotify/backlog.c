@@ -163,6 +163,22 @@ static int list_read(struct libocsnotify_queue *queue, bool take)
 	return ret;
 }
 
+void libocsnotify_backlog_look(struct ocsnotify *context)
+{
+	struct ocs_spill_name name = {.folder = context->shared->path};
+
+	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
+		for (struct libocsnotify_queue *q = s->queues; q != NULL; q = q->next) {
+			name.context = q->r.context;
+			name.queue = q->r.id;
+			if (!ocs_spill_reader_is_old(&q->list, &name))
+				continue;
+			context->open_lists--;
+			q->spilled = true;
+			libocsnotify_news(s);
+		}
+}
+
 static int take_list(struct libocsnotify_queue *queue)
 {
 	int ret = 1;
@@ -235,7 +251,7 @@ static int list_failed(const struct libocsnotify_queue *queue, int ret)
 /* Reads the spill lists of which the daemon has told: a library code. */
 static int take_lists(struct ocsnotify_session *session)
 {
-	int code, failed = OCSNOTIFY_OK;
+	int failed = OCSNOTIFY_OK;
 
 	libocsnotify_wakes_read(session->context);
 	for (struct libocsnotify_queue *queue = session->queues; queue != NULL;
@@ -248,10 +264,14 @@ static int take_lists(struct ocsnotify_session *session)
 		if (ret < 0)
 			failed = list_failed(queue, ret);
 	}
-	if (failed != OCSNOTIFY_OK)
-		return failed;
-	/* Whether the registry is still the one that this context is registered in. */
-	code = libocsnotify_enter(session->context);
+	return failed;
+}
+
+/* Nothing has come: whether the registry is still the one that this context is registered in. */
+static int look_for_registry(struct ocsnotify *context)
+{
+	int code = libocsnotify_enter(context);
+
 	if (code == OCSNOTIFY_OK)
 		libocsnotify_unlock();
 	return code;
@@ -275,6 +295,8 @@ int libocsnotify_backlog_take(struct ocsnotify_session *session)
 			code = take_lists(session);
 	} while (code == OCSNOTIFY_OK && session->n_items - session->head > had &&
 	         rounds < ROUNDS_MAX);
+	if (code == OCSNOTIFY_OK && session->n_items - session->head == before)
+		code = look_for_registry(session->context);
 	first = session->head + before;
 	for (size_t i = first; i < session->n_items; i++) {
 		session->items[i].serial = session->next_serial++;

@@ -433,6 +433,8 @@ bool libocsnotify_queue_match(struct libocsnotify_queue *queue);
 int libocsnotify_backlog_take(struct ocsnotify_session *session);
 /* Whether a queue or spill list has something: 1, 0 or an OCSNOTIFY_E_* code. */
 int libocsnotify_backlog_waiting(struct ocsnotify_session *session);
+/* Lists of which another file may have the name by now have something again. */
+void libocsnotify_backlog_look(struct ocsnotify *context);
 /* The next item and the handle it is for; drops what no handle wants. NULL: nothing left. */
 const struct libocsnotify_item *
 libocsnotify_backlog_peek(struct ocsnotify_session *session,
