@@ -191,7 +191,7 @@ struct ocsnotify {
 	struct libocsnotify_shared *shared;
 	unsigned generation; /* of the registry file this context is registered in */
 	struct ocs_registry_context r;
-	int epoll, wake, timer;
+	int epoll, wake, timer, news_event;
 	dev_t wake_device; /* of the socket's name */
 	ino_t wake_inode;
 	uint64_t look_due;                /* monotonic milliseconds */
@@ -217,6 +217,7 @@ struct ocsnotify {
 	unsigned bind_troubles;       /* kinds that were reported, a bit each */
 	uint64_t report_silent_until; /* ... nor to a report: less waiting before */
 
+	bool news_told;      /* news_event is readable */
 	uint64_t armed;      /* what the timer is set to; 0: off */
 	uint64_t *unremoved; /* sessions whose removal from the registry failed */
 	size_t n_unremoved;
@@ -365,7 +366,7 @@ void libocsnotify_news(struct ocsnotify_session *session);
 void libocsnotify_settle(struct ocsnotify_session *session, bool empty);
 /* Takes the session out of the lists. */
 void libocsnotify_unlist(struct ocsnotify_session *session);
-/* Sets the timer to what is due next. */
+/* Sets the timer to what is due next, and makes the descriptor readable while there is news. */
 void libocsnotify_arm(struct ocsnotify *context);
 /* Starts or moves the session's datagram; it is due now. */
 void libocsnotify_push_now(struct ocsnotify_session *session);
