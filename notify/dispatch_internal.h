@@ -29,7 +29,9 @@
  *   dispatch_deliver.c  entries into a user's queues
  *   dispatch_queues.c   the queues of users in memory, sending
  *   dispatch_spill.c    what the kernel queues did not take, into spill lists
- *   dispatch_wake.c     their owners are woken
+ *   dispatch_wake.c     which of their owners are woken
+ *   dispatch_owed.c     wake-ups that did not reach
+ *   dispatch_datagram.c one wake-up
  *   dispatch_descriptors.c
  *                       how many files of queues and lists are open
  *   dispatch_cache.c    identifiers in memory, for the fast path
@@ -243,6 +245,15 @@ struct job {
 	bool running, answered; /* under dispatch->lock */
 };
 
+/* Wake-ups that did not reach, of the contexts whose ids have one remainder; under owed_lock. */
+#define OCS_DISPATCH_OWED 64
+struct dispatch_owed {
+	struct dispatch_queue *queues; /* whose owners are to be woken */
+	atomic_bool any;               /* somebody is to be; read without the lock, too */
+	uint64_t next, wait;           /* when the store thread tries again, and after how long */
+	uint64_t tried;                /* when it was last tried */
+};
+
 struct ocs_dispatch {
 	char *folder;
 	struct ocs_registry *registry;
@@ -274,12 +285,11 @@ struct ocs_dispatch {
 	unsigned open_descriptors;
 	atomic_int_fast64_t spilled; /* entries that wait in the lists that are known */
 	atomic_uint_fast64_t recounted;
-	atomic_bool owes;            /* somebody is to be woken */
-	pthread_mutex_t owed_lock;   /* the last one to be taken */
-	struct dispatch_queue *owed; /* whose consumers are ... */
-	uint64_t *owed_all;          /* ... and contexts, with all their lists (malloc) */
+	pthread_mutex_t owed_lock;                        /* the last one to be taken; for these: */
+	struct dispatch_owed owed[OCS_DISPATCH_OWED + 1]; /* the last one is of owed_all */
+	uint64_t *owed_all; /* contexts whose lists are all to be looked at (malloc) */
 	size_t n_owed_all;
-	uint64_t next_owed, owed_wait; /* when they are tried again (store thread) */
+	atomic_uint_fast64_t next_owed; /* when the store thread tries again; UINT64_MAX: never */
 
 	pthread_mutex_t visit_lock; /* held during a visit */
 	ocs_dispatch_visit_fn *visit;
@@ -395,14 +405,26 @@ struct dispatch_wakes {
 void ocs_dispatch_wakes_add(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes,
                             const struct dispatch_queue *queue);
 void ocs_dispatch_wakes_send(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes);
-/* It is woken later. */
-void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
-/* The queue is forgotten; queues_lock is held. */
-void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
-/* Those that could not be woken, again: how many were now. Store thread. */
-size_t ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch);
 /* Whose lists have something from before: they are woken. Start. */
 void ocs_dispatch_spill_start(struct ocs_dispatch *dispatch);
+
+/* dispatch_owed.c, any thread but for the last. Whether somebody who may be the context is owed. */
+bool ocs_dispatch_owes(struct ocs_dispatch *dispatch, uint64_t context);
+/* The owner of the queue is woken later; that of a list of wakes, all of one context, later or now;
+ * that context for all its lists. */
+void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+void ocs_dispatch_owe_wakes(struct ocs_dispatch *dispatch, const struct dispatch_wake *list,
+                            size_t n);
+void ocs_dispatch_owe_all(struct ocs_dispatch *dispatch, uint64_t context);
+/* The queue is forgotten; queues_lock is held. */
+void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+/* Those whose time has come, again. Store thread. */
+void ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch, uint64_t now);
+
+/* dispatch_datagram.c, any thread. false: it has to be tried again. Whose socket is gone is dead,
+ * or looks at all its lists once it has another. */
+bool ocs_dispatch_datagram(struct ocs_dispatch *dispatch, uint64_t context, const uint8_t *data,
+                           size_t len);
 
 /* dispatch_resolve.c. Store thread. */
 struct resolve {
