@@ -141,9 +141,13 @@ struct dispatch_snapshot {
 	char user[];
 };
 
-/* The valid snapshot of a user, or NULL: the store thread must read the registry. Any thread. */
-struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch,
-                                                    const char *user);
+/* The state that the registry is in. It is asked for once for a request: what was in the registry
+ * before that came holds for all of it. Any thread. */
+uint32_t ocs_dispatch_seqnum(struct ocs_dispatch *dispatch);
+/* The snapshot of a user that is valid in that state, or NULL: the store thread must read the
+ * registry. Any thread. */
+struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch, const char *user,
+                                                    uint32_t seqnum);
 /* The same, read from the registry where needed. Store thread. NULL with error: it failed. */
 struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispatch,
                                                      const char *user, struct ocs_error *error);
@@ -174,10 +178,11 @@ void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
  */
 int ocs_dispatch_store_users(struct resolve *resolve, const void *mem_ctx, const char *backend,
                              const char *backend_user, const char ***users_r, size_t *n_r);
-/* The same from memory: 1; 0: it must be read; -1: out of memory. Any thread. */
+/* The same from memory, in that state of the registry: 1; 0: it must be read; -1: out of memory.
+ * Any thread. */
 int ocs_dispatch_store_known(struct ocs_dispatch *dispatch, const void *mem_ctx,
-                             const char *backend, const char *backend_user, const char ***users_r,
-                             size_t *n_r);
+                             const char *backend, const char *backend_user, uint32_t seqnum,
+                             const char ***users_r, size_t *n_r);
 /* queues_lock is held, or nobody else is there. */
 void ocs_dispatch_stores_clear(struct ocs_dispatch *dispatch);
 
