@@ -200,7 +200,6 @@ struct ocsnotify {
 	int udp4, udp6;                   /* -1: not opened, or not available */
 	int queue_list;
 	size_t listed_queues, live_queues;
-	unsigned open_lists; /* spill lists whose files are kept open */
 
 	struct ocsnotify_session *sessions;
 	struct libocsnotify_queue *by_id[LIBOCSNOTIFY_BUCKETS];
@@ -434,6 +433,8 @@ bool libocsnotify_queue_match(struct libocsnotify_queue *queue);
 int libocsnotify_backlog_take(struct ocsnotify_session *session);
 /* Whether a queue or spill list has something: 1, 0 or an OCSNOTIFY_E_* code. */
 int libocsnotify_backlog_waiting(struct ocsnotify_session *session);
+/* The file of the queue's spill list, where it is open. */
+void libocsnotify_list_close(struct libocsnotify_queue *queue);
 /* Lists of which another file may have the name by now have something again. */
 void libocsnotify_backlog_look(struct ocsnotify *context);
 /* The next item and the handle it is for; drops what no handle wants. NULL: nothing left. */

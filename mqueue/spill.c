@@ -100,8 +100,8 @@ static int make_file(const struct ocs_spill_name *name, gid_t gid, int *fd_r)
 	int fd = -1, ret = ocs_spill_path(name, path, sizeof(path));
 
 	for (int tries = 0; ret == 0 && fd < 0 && tries < 3; tries++) {
-		fd = open(path,
-		          O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOATIME, 0600);
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOATIME,
+		          0600);
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 			ret = ocs_spill_folder(name->folder, gid);
 		else if (fd < 0 && errno == EEXIST)
