@@ -16,10 +16,10 @@
 
 #include "base/bytes.h"
 
-/* Between tries of the store thread: the first, and twice the last up to the last. */
+/* Between tries of whoever adds to it, and of the store thread: the first, and twice the last up to
+ * the last. */
 #define OWED_NS     (500 * 1000ULL)
 #define OWED_MAX_NS (128 * 1000000ULL)
-#define TRY_NS      (200 * 1000ULL) /* between those of whoever adds to it */
 
 /* Owners that do not read, told apart in one round: they are not tried again for each list. */
 #define FULL_MAX 16
@@ -201,7 +201,7 @@ void ocs_dispatch_owe_wakes(struct ocs_dispatch *dispatch, const struct dispatch
 		                        : owe_all(dispatch, list[i].context, now);
 	}
 	pthread_mutex_unlock(&dispatch->queues_lock);
-	if (owed->tried + TRY_NS <= now)
+	if (owed->tried + OWED_NS <= now)
 		(void)try_again(dispatch, owed, now);
 	pthread_mutex_unlock(&dispatch->owed_lock);
 	if (!sooner)
