@@ -243,10 +243,10 @@ const struct ocs_key ocs_keys[] = {
                  "oldest entry; what is lost is in the log, in /status and in `ocsctl queues`."},
         {KEY("mqueue", mqueue, spill_total, NUMBER), .fallback = "1000000", .min = 1,
          .max = 1000000000, .reload = true, .help = "The same over all queues."},
-        {KEY("mqueue", mqueue, descriptors, NUMBER), .fallback = "4096", .min = 1, .max = 1000000,
+        {KEY("mqueue", mqueue, descriptors, NUMBER), .fallback = "65536", .min = 1, .max = 1000000,
          .reload = true,
-         .help = "Queues the daemon keeps open. Less where the limit of file descriptors "
-                 "(LimitNOFILE=) is too low for this and connection_limit."},
+         .help = "Queues and spill lists the daemon keeps open. Less where the limit of file "
+                 "descriptors (LimitNOFILE=) is too low for this and connection_limit."},
 
         {KEY("push", push, interval, NUMBER), .fallback = "60", .min = 1, .max = 86400,
          .reload = true,

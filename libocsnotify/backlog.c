@@ -17,8 +17,10 @@
 #include "libocsnotify/internal.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "mqueue/queue.h"
 #include "registry/match.h"
@@ -30,8 +32,12 @@
 /* How often queues and lists are gone through while more keeps coming. */
 #define ROUNDS_MAX 16
 
-/* Spill lists of a context whose files stay open; the others are opened for each reading. */
-#define OPEN_LISTS_MAX 256
+/* Spill lists of the process whose files stay open, a quarter of the descriptors that it may have,
+ * but no more than that; the others are opened for each reading. */
+#define OPEN_LISTS_PART 4
+#define OPEN_LISTS_MAX  16384
+
+static atomic_uint open_lists; /* contexts may be in several threads */
 
 /* The backlog's memory is given back when it is empty and larger than this many items. */
 #define KEEP_ITEMS 64
@@ -121,30 +127,56 @@ static int backlog_add_spilled(const uint8_t *entry, size_t len, void *arg)
 	return 0;
 }
 
+static unsigned open_lists_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur / OPEN_LISTS_PART > OPEN_LISTS_MAX)
+		return OPEN_LISTS_MAX;
+	return (unsigned)(limit.rlim_cur / OPEN_LISTS_PART);
+}
+
+void libocsnotify_list_close(struct libocsnotify_queue *queue)
+{
+	if (queue->list.fd >= 0)
+		atomic_fetch_sub(&open_lists, 1);
+	ocs_spill_reader_close(&queue->list);
+}
+
 /* The files of all lists that nobody is reading. */
 static void close_lists(struct ocsnotify *context)
 {
 	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
 		for (struct libocsnotify_queue *queue = s->queues; queue != NULL;
 		     queue = queue->next)
-			ocs_spill_reader_close(&queue->list);
-	context->open_lists = 0;
+			libocsnotify_list_close(queue);
+}
+
+static struct ocs_spill_name list_name(const struct libocsnotify_queue *queue)
+{
+	return (struct ocs_spill_name){queue->session->context->shared->path, queue->r.context,
+	                               queue->r.id};
+}
+
+/* Counts whether its file is open, which it was or was not. */
+static void list_count(struct libocsnotify_queue *queue, bool was_open)
+{
+	if (was_open && queue->list.fd < 0)
+		atomic_fetch_sub(&open_lists, 1);
+	if (!was_open && queue->list.fd >= 0 &&
+	    atomic_fetch_add(&open_lists, 1) >= open_lists_max())
+		libocsnotify_list_close(queue);
 }
 
 static int list_once(struct libocsnotify_queue *queue, bool take)
 {
-	const struct ocs_spill_name name = {queue->session->context->shared->path, queue->r.context,
-	                                    queue->r.id};
-	struct ocsnotify *context = queue->session->context;
+	const struct ocs_spill_name name = list_name(queue);
 	bool was_open = queue->list.fd >= 0;
 	int ret = take ? ocs_spill_take(&queue->list, &name, backlog_add_spilled, queue)
 	               : ocs_spill_waiting(&queue->list, &name);
 
-	context->open_lists += (queue->list.fd >= 0) - was_open;
-	if (context->open_lists > OPEN_LISTS_MAX && queue->list.fd >= 0) {
-		ocs_spill_reader_close(&queue->list);
-		context->open_lists--;
-	}
+	list_count(queue, was_open);
 	return ret;
 }
 
@@ -161,6 +193,20 @@ static int list_read(struct libocsnotify_queue *queue, bool take)
 	}
 	queue->session->context->damaged_queued += queue->list.damaged - damaged;
 	return ret;
+}
+
+void libocsnotify_backlog_look(struct ocsnotify *context)
+{
+	for (struct ocsnotify_session *s = context->sessions; s != NULL; s = s->next)
+		for (struct libocsnotify_queue *q = s->queues; q != NULL; q = q->next) {
+			const struct ocs_spill_name name = list_name(q);
+
+			if (!ocs_spill_reader_is_old(&q->list, &name))
+				continue;
+			list_count(q, true);
+			q->spilled = true;
+			libocsnotify_news(s);
+		}
 }
 
 static int take_list(struct libocsnotify_queue *queue)
@@ -235,7 +281,7 @@ static int list_failed(const struct libocsnotify_queue *queue, int ret)
 /* Reads the spill lists of which the daemon has told: a library code. */
 static int take_lists(struct ocsnotify_session *session)
 {
-	int code, failed = OCSNOTIFY_OK;
+	int failed = OCSNOTIFY_OK;
 
 	libocsnotify_wakes_read(session->context);
 	for (struct libocsnotify_queue *queue = session->queues; queue != NULL;
@@ -248,10 +294,14 @@ static int take_lists(struct ocsnotify_session *session)
 		if (ret < 0)
 			failed = list_failed(queue, ret);
 	}
-	if (failed != OCSNOTIFY_OK)
-		return failed;
-	/* Whether the registry is still the one that this context is registered in. */
-	code = libocsnotify_enter(session->context);
+	return failed;
+}
+
+/* Nothing has come: whether the registry is still the one that this context is registered in. */
+static int look_for_registry(struct ocsnotify *context)
+{
+	int code = libocsnotify_enter(context);
+
 	if (code == OCSNOTIFY_OK)
 		libocsnotify_unlock();
 	return code;
@@ -275,6 +325,8 @@ int libocsnotify_backlog_take(struct ocsnotify_session *session)
 			code = take_lists(session);
 	} while (code == OCSNOTIFY_OK && session->n_items - session->head > had &&
 	         rounds < ROUNDS_MAX);
+	if (code == OCSNOTIFY_OK && session->n_items - session->head == before)
+		code = look_for_registry(session->context);
 	first = session->head + before;
 	for (size_t i = first; i < session->n_items; i++) {
 		session->items[i].serial = session->next_serial++;

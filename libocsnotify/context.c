@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * A context of libocsnotify as a whole: opening, closing, the descriptor and what process() does.
- * Makes the parts; touches the epoll set, the timer and the wake-up socket.
+ * Makes the parts; touches the epoll set, the timer, the eventfd and the wake-up socket.
  */
 #include "libocsnotify/internal.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -45,12 +46,15 @@ int ocsnotify_fd(const struct ocsnotify *context)
 
 static int make_descriptors(struct ocsnotify *context, struct ocs_error *error)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &context->timer};
+	struct epoll_event timer = {.events = EPOLLIN, .data.ptr = &context->timer};
+	struct epoll_event news = {.events = EPOLLIN, .data.ptr = &context->news_event};
 
 	context->epoll = epoll_create1(EPOLL_CLOEXEC);
 	context->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (context->epoll < 0 || context->timer < 0 ||
-	    epoll_ctl(context->epoll, EPOLL_CTL_ADD, context->timer, &event) != 0)
+	context->news_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (context->epoll < 0 || context->timer < 0 || context->news_event < 0 ||
+	    epoll_ctl(context->epoll, EPOLL_CTL_ADD, context->timer, &timer) != 0 ||
+	    epoll_ctl(context->epoll, EPOLL_CTL_ADD, context->news_event, &news) != 0)
 		return ocs_error_set(error, "cannot create a descriptor: %s", strerror(errno));
 	return 0;
 }
@@ -78,6 +82,7 @@ static void free_context(struct ocsnotify *context)
 {
 	close_fd(context->epoll);
 	close_fd(context->timer);
+	close_fd(context->news_event);
 	close_fd(context->wake);
 	close_fd(context->queue_list);
 	close_fd(context->udp4);
@@ -105,6 +110,7 @@ int ocsnotify_open(const char *registry_folder, struct ocsnotify **context_r, ch
 	}
 	context->pid = getpid();
 	context->epoll = context->timer = context->wake = context->queue_list = -1;
+	context->news_event = -1;
 	context->udp4 = context->udp6 = -1;
 	context->settings = (struct ocs_registry_settings){
 	        .max_messages = 10, .message_size = 256, .push_interval = 60, .replica_id = 1};
@@ -209,7 +215,7 @@ static int take_events(struct ocsnotify *context)
 				libocsnotify_wakes_read(context);
 			else if (source == &context->timer)
 				read_timer(context);
-			else
+			else if (source != &context->news_event)
 				libocsnotify_news(((struct libocsnotify_queue *)source)->session);
 		}
 	}

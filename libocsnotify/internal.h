@@ -191,7 +191,7 @@ struct ocsnotify {
 	struct libocsnotify_shared *shared;
 	unsigned generation; /* of the registry file this context is registered in */
 	struct ocs_registry_context r;
-	int epoll, wake, timer;
+	int epoll, wake, timer, news_event;
 	dev_t wake_device; /* of the socket's name */
 	ino_t wake_inode;
 	uint64_t look_due;                /* monotonic milliseconds */
@@ -200,7 +200,6 @@ struct ocsnotify {
 	int udp4, udp6;                   /* -1: not opened, or not available */
 	int queue_list;
 	size_t listed_queues, live_queues;
-	unsigned open_lists; /* spill lists whose files are kept open */
 
 	struct ocsnotify_session *sessions;
 	struct libocsnotify_queue *by_id[LIBOCSNOTIFY_BUCKETS];
@@ -217,6 +216,7 @@ struct ocsnotify {
 	unsigned bind_troubles;       /* kinds that were reported, a bit each */
 	uint64_t report_silent_until; /* ... nor to a report: less waiting before */
 
+	bool news_told;      /* news_event is readable */
 	uint64_t armed;      /* what the timer is set to; 0: off */
 	uint64_t *unremoved; /* sessions whose removal from the registry failed */
 	size_t n_unremoved;
@@ -365,7 +365,7 @@ void libocsnotify_news(struct ocsnotify_session *session);
 void libocsnotify_settle(struct ocsnotify_session *session, bool empty);
 /* Takes the session out of the lists. */
 void libocsnotify_unlist(struct ocsnotify_session *session);
-/* Sets the timer to what is due next. */
+/* Sets the timer to what is due next, and makes the descriptor readable while there is news. */
 void libocsnotify_arm(struct ocsnotify *context);
 /* Starts or moves the session's datagram; it is due now. */
 void libocsnotify_push_now(struct ocsnotify_session *session);
@@ -433,6 +433,10 @@ bool libocsnotify_queue_match(struct libocsnotify_queue *queue);
 int libocsnotify_backlog_take(struct ocsnotify_session *session);
 /* Whether a queue or spill list has something: 1, 0 or an OCSNOTIFY_E_* code. */
 int libocsnotify_backlog_waiting(struct ocsnotify_session *session);
+/* The file of the queue's spill list, where it is open. */
+void libocsnotify_list_close(struct libocsnotify_queue *queue);
+/* Lists of which another file may have the name by now have something again. */
+void libocsnotify_backlog_look(struct ocsnotify *context);
 /* The next item and the handle it is for; drops what no handle wants. NULL: nothing left. */
 const struct libocsnotify_item *
 libocsnotify_backlog_peek(struct ocsnotify_session *session,

@@ -2,9 +2,9 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * What somebody removed under a running library: the wake-up socket, the queue list, the wake
- * folder, the context's record, a kernel queue. Cleaners of temporary folders do it. Looked for
- * every few seconds, in calls of the host and by the context's timer; made again, registered again,
- * and reported. Touches all of these.
+ * folder, the context's record, a kernel queue, a spill list. Cleaners of temporary folders do it.
+ * Looked for every few seconds, in calls of the host and by the context's timer; made again, but
+ * for lists, which the daemon makes, registered again, and reported. Touches all of these.
  */
 #include "libocsnotify/internal.h"
 
@@ -78,6 +78,7 @@ void libocsnotify_look(struct ocsnotify *context)
 		return;
 	context->look_due = now + LIBOCSNOTIFY_LOOK_MS;
 	libocsnotify_settings(context);
+	libocsnotify_backlog_look(context);
 	queues = renew_queues(context);
 	context->renewed = context->renewed || queues > 0;
 	if (libocsnotify_enter(context) != OCSNOTIFY_OK) {

@@ -163,9 +163,7 @@ void libocsnotify_queue_free(struct libocsnotify_queue *queue, bool unlink)
 	}
 	if (queue->old_mq != LIBOCSNOTIFY_NO_QUEUE)
 		ocs_queue_close(queue->old_mq);
-	if (queue->list.fd >= 0)
-		context->open_lists--;
-	ocs_spill_reader_close(&queue->list);
+	libocsnotify_list_close(queue);
 	free(queue->users);
 	free(queue);
 }

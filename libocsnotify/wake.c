@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * News: which sessions process() has to look at, the repeat timer, and the UDP datagrams. Touches
- * the context's timer and UDP sockets.
+ * the context's timer, eventfd and UDP sockets.
  */
 #include "libocsnotify/internal.h"
 
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,18 +27,31 @@ uint64_t libocsnotify_now_ms(void)
 	return ocs_clock_ms();
 }
 
+/* Readable while there is news. Not by the timer: one that is due at once is many times as dear,
+ * and news comes and goes with nearly every event. */
+static void arm_news(struct ocsnotify *context)
+{
+	bool wanted = context->news != NULL;
+	eventfd_t count;
+
+	if (wanted == context->news_told)
+		return;
+	if ((wanted ? eventfd_write(context->news_event, 1)
+	            : eventfd_read(context->news_event, &count)) == 0)
+		context->news_told = wanted;
+}
+
 void libocsnotify_arm(struct ocsnotify *context)
 {
 	const struct ocsnotify_session *first = context->pushes;
 	struct itimerspec at = {{0, 0}, {0, 0}};
-	uint64_t due = 0;
+	uint64_t due = context->look_due;
 
-	if (context->news != NULL)
-		due = 1; /* long ago: at once */
-	else if (first != NULL && first->push_due < context->look_due)
+	arm_news(context);
+	if (first != NULL && first->push_due < due)
 		due = first->push_due;
-	else
-		due = context->look_due;
+	if (due == 0)
+		due = 1; /* long ago: at once */
 	if (due == context->armed)
 		return;
 	at.it_value.tv_sec = (time_t)(due / 1000);

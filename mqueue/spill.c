@@ -17,8 +17,10 @@
 #include "base/file.h"
 #include "ocsnotify.h"
 
-/* A list whose consumer keeps up starts from its beginning again past that many slots. */
-#define USED_MAX 64
+/* A list whose consumer keeps up starts from its beginning again past that many slots; whether it
+ * does is looked up now and then, in no step with bursts that come in powers of two or ten. */
+#define USED_MAX  64
+#define USED_STEP 17
 
 void ocs_spill_init(struct ocs_spill *spill)
 {
@@ -30,6 +32,13 @@ void ocs_spill_close(struct ocs_spill *spill)
 	if (spill->fd >= 0)
 		close(spill->fd);
 	spill->fd = -1;
+}
+
+static bool is_long(const struct ocs_spill *spill)
+{
+	uint64_t used = spill->tail - spill->base;
+
+	return used >= USED_MAX && used % USED_STEP == 0;
 }
 
 /* What is in the place of ours goes; what cannot, as a folder that is not empty, aside. */
@@ -101,7 +110,8 @@ static int make_file(const struct ocs_spill_name *name, gid_t gid, int *fd_r)
 	int fd = -1, ret = ocs_spill_path(name, path, sizeof(path));
 
 	for (int tries = 0; ret == 0 && fd < 0 && tries < 3; tries++) {
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOATIME,
+		          0600);
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 			ret = ocs_spill_folder(name->folder, gid);
 		else if (fd < 0 && errno == EEXIST)
@@ -447,7 +457,7 @@ int ocs_spill_append(struct ocs_spill *spill, enum ocs_table table, const uint8_
 	/* How far the reader is, where it decides something. */
 	if (ocs_spill_count(spill) > 0 &&
 	    (spill->collapsed || full || ocs_spill_count(spill) >= max ||
-	     ocs_spill_count(spill) >= spill->slots - 1 || spill->tail - spill->base >= USED_MAX))
+	     ocs_spill_count(spill) >= spill->slots - 1 || is_long(spill)))
 		ret = ocs_spill_look(spill);
 	if (ret != 0)
 		return ret;

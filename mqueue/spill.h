@@ -95,11 +95,15 @@ typedef int ocs_spill_each_fn(const uint8_t *entry, size_t len, void *arg);
 void ocs_spill_reader_init(struct ocs_spill_reader *reader);
 /* Takes what there is, the oldest first: those that each() has had do not come again. Opens the
  * list, and leaves it open. 1: there is more by now; from the moment that all is marked as read the
- * daemon may have sent to the kernel's queue again, so that one is read before. */
+ * daemon may have sent to the kernel's queue again, so that one is read before. Where something was
+ * taken from a file that was open before, there may be another one in its place by now. */
 int ocs_spill_take(struct ocs_spill_reader *reader, const struct ocs_spill_name *name,
                    ocs_spill_each_fn *each, void *arg);
 /* Whether there is something to take: 1 or 0. */
 int ocs_spill_waiting(struct ocs_spill_reader *reader, const struct ocs_spill_name *name);
+/* Whether another file may have the list's name by now; it is closed then. For now and then: while
+ * nothing is found in an open file this is looked up anyway. */
+bool ocs_spill_reader_is_old(struct ocs_spill_reader *reader, const struct ocs_spill_name *name);
 void ocs_spill_reader_close(struct ocs_spill_reader *reader);
 
 /* ---- anybody ---- */

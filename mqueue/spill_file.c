@@ -66,6 +66,12 @@ int ocs_spill_path(const struct ocs_spill_name *name, char *path, size_t size)
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
+/* The folder is open to the group: a FIFO must not stop anybody. */
+static int open_path(const char *path, int flags)
+{
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
 int ocs_spill_open_file(const struct ocs_spill_name *name, int access, int *fd_r)
 {
 	char path[PATH_MAX];
@@ -74,8 +80,9 @@ int ocs_spill_open_file(const struct ocs_spill_name *name, int access, int *fd_r
 
 	if (ret != 0)
 		return ret;
-	/* The folder is open to the group: a FIFO must not stop anybody. */
-	fd = open(path, access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = open_path(path, access | O_NOATIME);
+	if (fd < 0 && errno == EPERM) /* that is for its owner and for root */
+		fd = open_path(path, access);
 	if (fd < 0)
 		return errno == EISDIR || errno == ENXIO ? -ELOOP : -errno;
 	if (fstat(fd, &st) != 0)

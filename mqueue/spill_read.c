@@ -104,10 +104,9 @@ static int reader_open(struct ocs_spill_reader *reader, const struct ocs_spill_n
 	return ret == -ELOOP || (ret == -EACCES && is_strangers(name)) ? -ENOENT : ret;
 }
 
-/* Nothing was found in a file that was open before: whether there may be another one by now. */
-static bool reader_is_old(struct ocs_spill_reader *reader, const struct ocs_spill_name *name)
+bool ocs_spill_reader_is_old(struct ocs_spill_reader *reader, const struct ocs_spill_name *name)
 {
-	if (ocs_spill_has_name(reader->fd, name))
+	if (reader->fd < 0 || ocs_spill_has_name(reader->fd, name))
 		return false;
 	ocs_spill_reader_close(reader);
 	return true;
@@ -250,9 +249,9 @@ int ocs_spill_take(struct ocs_spill_reader *reader, const struct ocs_spill_name 
 	if (ret != 0 || pass.each != 0)
 		return ret != 0 ? ret : pass.each;
 	ret = look_ahead(reader);
-	if (ret != 0 || !was_open || !reader_is_old(reader, name))
+	if (ret != 0 || pass.taken > 0 || !was_open || !ocs_spill_reader_is_old(reader, name))
 		return ret;
-	return pass.taken > 0 ? 1 : ocs_spill_take(reader, name, each, arg);
+	return ocs_spill_take(reader, name, each, arg);
 }
 
 int ocs_spill_waiting(struct ocs_spill_reader *reader, const struct ocs_spill_name *name)
@@ -263,7 +262,7 @@ int ocs_spill_waiting(struct ocs_spill_reader *reader, const struct ocs_spill_na
 	if (ret != 0)
 		return ret == -ENOENT ? 0 : ret;
 	found = look_ahead(reader);
-	return found == 0 && was_open && reader_is_old(reader, name)
+	return found == 0 && was_open && ocs_spill_reader_is_old(reader, name)
 	               ? ocs_spill_waiting(reader, name)
 	               : found;
 }

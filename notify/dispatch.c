@@ -198,6 +198,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	pthread_mutex_init(&dispatch->visit_lock, NULL);
 	pthread_mutex_init(&dispatch->drops_lock, NULL);
 	pthread_mutex_init(&dispatch->owed_lock, NULL);
+	atomic_store(&dispatch->next_owed, UINT64_MAX);
 	pthread_mutex_init(&dispatch->lock, NULL);
 	(void)ocs_clock_condition(&dispatch->work);
 	(void)ocs_clock_condition(&dispatch->waiting);

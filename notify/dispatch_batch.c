@@ -36,6 +36,7 @@ struct group {
 	struct item *items[GROUP_MAX];
 	size_t n;
 	struct touched *touched;
+	struct dispatch_wakes wakes;
 	void *mem_ctx;
 	uint64_t now; /* seconds since 1970 */
 };
@@ -270,7 +271,8 @@ static int send_group(struct group *group, struct ocs_error *error)
 			if (snapshot == NULL)
 				return -1;
 			ret = ocs_dispatch_deliver(group->dispatch, &group->config->settings,
-			                           group->jobs[i], item, target, snapshot, error);
+			                           group->jobs[i], item, target, snapshot,
+			                           &group->wakes, error);
 			ocs_dispatch_snapshot_put(group->dispatch, snapshot);
 			if (ret != 0) {
 				refuse_item(group, i, error);
@@ -324,6 +326,7 @@ static void run_group(struct group *group)
 	if (ret == 0) {
 		ocs_fault_point("newmail-assigned");
 		ret = send_group(group, &resolve.error);
+		ocs_dispatch_wakes_send(group->dispatch, &group->wakes);
 	}
 	if (ret == 0) {
 		ocs_fault_point("newmail-sent");

@@ -29,13 +29,13 @@ static bool queue_wants(const struct snapshot_queue *queue, const struct ocs_ent
 int ocs_dispatch_deliver(struct ocs_dispatch *dispatch,
                          const struct ocs_dispatch_settings *settings, const struct job *job,
                          struct item *item, const struct target *target,
-                         const struct dispatch_snapshot *snapshot, struct ocs_error *error)
+                         const struct dispatch_snapshot *snapshot, struct dispatch_wakes *wakes,
+                         struct ocs_error *error)
 {
 	struct ocs_fanout_item items[OCS_FANOUT_MAX];
 	uint8_t encoded[OCS_FANOUT_MAX][OCS_ENTRY_SIZE_MAX];
 	size_t lengths[OCS_FANOUT_MAX] = {0};
-	struct dispatch_queue *woken[OCS_REGISTRY_WAKE_MAX];
-	size_t n, n_woken = 0;
+	size_t n;
 	int ret = 0;
 
 	if (snapshot->n_queues == 0)
@@ -61,15 +61,10 @@ int ocs_dispatch_deliver(struct ocs_dispatch *dispatch,
 			                        encoded[i], lengths[i], &wake);
 		}
 		if (wake)
-			woken[n_woken++] = to->queue;
-		if (n_woken == OCS_REGISTRY_WAKE_MAX) {
-			ocs_dispatch_wake(dispatch, woken, n_woken);
-			n_woken = 0;
-		}
+			ocs_dispatch_wakes_add(dispatch, wakes, to->queue);
 		if (wrote)
 			item->queues++;
 	}
-	ocs_dispatch_wake(dispatch, woken, n_woken);
 	return ret == 0 ? 0
 	                : ocs_error_set(error, "%s/" OCS_SPILL_FOLDER ": %s", dispatch->folder,
 	                                strerror(-ret));

@@ -45,7 +45,8 @@ static bool resolve_from_memory(struct ocs_dispatch *dispatch, const struct job 
 
 /* true: the item has ended. false: the store thread goes on with it. */
 static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *config,
-                      struct job *job, struct item *item)
+                      struct job *job, struct item *item, uint32_t seqnum,
+                      struct dispatch_wakes *wakes)
 {
 	const struct ocs_notification *notification = item->notification;
 	struct dispatch_snapshot *snapshots[FAST_TARGETS_MAX];
@@ -68,7 +69,7 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 		return false;
 	/* Where a session sees the store the store thread does it all. */
 	if (ocs_dispatch_store_known(dispatch, job->request, notification->backend,
-	                             notification->backend_user, &mapped, &n_mapped) != 1 ||
+	                             notification->backend_user, seqnum, &mapped, &n_mapped) != 1 ||
 	    n_mapped > 0)
 		return false;
 	if (config->map != NULL) {
@@ -81,7 +82,7 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 
 		if (!resolve_from_memory(dispatch, job, item, user, &targets[ready]))
 			break;
-		snapshots[ready] = ocs_dispatch_snapshot_get(dispatch, user);
+		snapshots[ready] = ocs_dispatch_snapshot_get(dispatch, user, seqnum);
 		if (snapshots[ready] == NULL)
 			break;
 	}
@@ -92,7 +93,7 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 			(void)ocs_dispatch_agree_known(dispatch, NULL, job, item, &targets[i]);
 		for (size_t i = 0; i < n_users && ended; i++)
 			ended = ocs_dispatch_deliver(dispatch, &config->settings, job, item,
-			                             &targets[i], snapshots[i], &error) == 0;
+			                             &targets[i], snapshots[i], wakes, &error) == 0;
 		if (ended) {
 			ocs_dispatch_item_end(item);
 		} else {
@@ -110,12 +111,16 @@ static bool fast_item(struct ocs_dispatch *dispatch, struct dispatch_config *con
 bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job)
 {
 	struct dispatch_config *config = ocs_dispatch_config_get(dispatch);
+	uint32_t seqnum = ocs_dispatch_seqnum(dispatch);
+	struct dispatch_wakes wakes;
 	size_t i;
 
+	wakes.n = 0;
 	for (i = 0; i < job->request->count; i++)
 		if (job->items[i].state != ITEM_ENDED &&
-		    !fast_item(dispatch, config, job, &job->items[i]))
+		    !fast_item(dispatch, config, job, &job->items[i], seqnum, &wakes))
 			break;
+	ocs_dispatch_wakes_send(dispatch, &wakes);
 	ocs_dispatch_config_put(dispatch, config);
 	return i == job->request->count;
 }

@@ -29,7 +29,9 @@
  *   dispatch_deliver.c  entries into a user's queues
  *   dispatch_queues.c   the queues of users in memory, sending
  *   dispatch_spill.c    what the kernel queues did not take, into spill lists
- *   dispatch_wake.c     their owners are woken
+ *   dispatch_wake.c     which of their owners are woken
+ *   dispatch_owed.c     wake-ups that did not reach
+ *   dispatch_datagram.c one wake-up
  *   dispatch_descriptors.c
  *                       how many files of queues and lists are open
  *   dispatch_cache.c    identifiers in memory, for the fast path
@@ -64,6 +66,7 @@
 #include "notify/sequence.h"
 
 struct resolve;
+struct dispatch_wakes;
 
 /* ---- settings: replaced as a whole by a reload, kept by whoever still uses them ---- */
 
@@ -138,9 +141,13 @@ struct dispatch_snapshot {
 	char user[];
 };
 
-/* The valid snapshot of a user, or NULL: the store thread must read the registry. Any thread. */
-struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch,
-                                                    const char *user);
+/* The state that the registry is in. It is asked for once for a request: what was in the registry
+ * before that came holds for all of it. Any thread. */
+uint32_t ocs_dispatch_seqnum(struct ocs_dispatch *dispatch);
+/* The snapshot of a user that is valid in that state, or NULL: the store thread must read the
+ * registry. Any thread. */
+struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch, const char *user,
+                                                    uint32_t seqnum);
 /* The same, read from the registry where needed. Store thread. NULL with error: it failed. */
 struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispatch,
                                                      const char *user, struct ocs_error *error);
@@ -171,10 +178,11 @@ void ocs_dispatch_queues_free(struct ocs_dispatch *dispatch);
  */
 int ocs_dispatch_store_users(struct resolve *resolve, const void *mem_ctx, const char *backend,
                              const char *backend_user, const char ***users_r, size_t *n_r);
-/* The same from memory: 1; 0: it must be read; -1: out of memory. Any thread. */
+/* The same from memory, in that state of the registry: 1; 0: it must be read; -1: out of memory.
+ * Any thread. */
 int ocs_dispatch_store_known(struct ocs_dispatch *dispatch, const void *mem_ctx,
-                             const char *backend, const char *backend_user, const char ***users_r,
-                             size_t *n_r);
+                             const char *backend, const char *backend_user, uint32_t seqnum,
+                             const char ***users_r, size_t *n_r);
 /* queues_lock is held, or nobody else is there. */
 void ocs_dispatch_stores_clear(struct ocs_dispatch *dispatch);
 
@@ -242,6 +250,15 @@ struct job {
 	bool running, answered; /* under dispatch->lock */
 };
 
+/* Wake-ups that did not reach, of the contexts whose ids have one remainder; under owed_lock. */
+#define OCS_DISPATCH_OWED 64
+struct dispatch_owed {
+	struct dispatch_queue *queues; /* whose owners are to be woken */
+	atomic_bool any;               /* somebody is to be; read without the lock, too */
+	uint64_t next, wait;           /* when the store thread tries again, and after how long */
+	uint64_t tried;                /* when it was last tried */
+};
+
 struct ocs_dispatch {
 	char *folder;
 	struct ocs_registry *registry;
@@ -273,12 +290,11 @@ struct ocs_dispatch {
 	unsigned open_descriptors;
 	atomic_int_fast64_t spilled; /* entries that wait in the lists that are known */
 	atomic_uint_fast64_t recounted;
-	atomic_bool owes;            /* somebody is to be woken */
-	pthread_mutex_t owed_lock;   /* the last one to be taken */
-	struct dispatch_queue *owed; /* whose consumers are ... */
-	uint64_t *owed_all;          /* ... and contexts, with all their lists (malloc) */
+	pthread_mutex_t owed_lock;                        /* the last one to be taken; for these: */
+	struct dispatch_owed owed[OCS_DISPATCH_OWED + 1]; /* the last one is of owed_all */
+	uint64_t *owed_all; /* contexts whose lists are all to be looked at (malloc) */
 	size_t n_owed_all;
-	uint64_t next_owed, owed_wait; /* when they are tried again (store thread) */
+	atomic_uint_fast64_t next_owed; /* when the store thread tries again; UINT64_MAX: never */
 
 	pthread_mutex_t visit_lock; /* held during a visit */
 	ocs_dispatch_visit_fn *visit;
@@ -353,12 +369,13 @@ int ocs_dispatch_publish(struct ocs_dispatch *dispatch, struct ocs_error *error)
 /* dispatch_fast.c: does what it can; true if every item has ended. Caller's thread. */
 bool ocs_dispatch_fast(struct ocs_dispatch *dispatch, struct job *job);
 
-/* dispatch_deliver.c. Sends what a resolved target makes. -1: a spill list could not be written.
- * snapshot is valid for the user. Any thread. */
+/* dispatch_deliver.c. Sends what a resolved target makes; who is to be woken for it is noted. -1: a
+ * spill list could not be written. snapshot is valid for the user. Any thread. */
 int ocs_dispatch_deliver(struct ocs_dispatch *dispatch,
                          const struct ocs_dispatch_settings *settings, const struct job *job,
                          struct item *item, const struct target *target,
-                         const struct dispatch_snapshot *snapshot, struct ocs_error *error);
+                         const struct dispatch_snapshot *snapshot, struct dispatch_wakes *wakes,
+                         struct ocs_error *error);
 void ocs_dispatch_item_end(struct item *item);
 
 /* dispatch_job.c: the names of what is not done yet, by these settings. false: out of memory. */
@@ -381,17 +398,38 @@ void ocs_dispatch_spill_end(struct ocs_dispatch *dispatch, struct dispatch_queue
  * 0 or -1. Store thread. */
 int ocs_dispatch_spill_mend(struct ocs_dispatch *dispatch, struct ocs_error *error);
 
-/* dispatch_wake.c, any thread. The owners of queues that somebody holds; which may be named twice.
- */
-void ocs_dispatch_wake(struct ocs_dispatch *dispatch, struct dispatch_queue **queues, size_t n);
-/* It is woken later. */
-void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
-/* The queue is forgotten; queues_lock is held. */
-void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
-/* Those that could not be woken, again: how many were now. Store thread. */
-size_t ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch);
+/* dispatch_wake.c, any thread. Whose owners are to be woken for a request or a group, so that each
+ * is woken once for many lists. Begins as {.n = 0}; ends with the second, or nobody is woken. */
+#define OCS_DISPATCH_WAKES_MAX 64
+struct dispatch_wakes {
+	size_t n;
+	struct dispatch_wake {
+		uint64_t context, queue;
+	} list[OCS_DISPATCH_WAKES_MAX];
+};
+void ocs_dispatch_wakes_add(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes,
+                            const struct dispatch_queue *queue);
+void ocs_dispatch_wakes_send(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes);
 /* Whose lists have something from before: they are woken. Start. */
 void ocs_dispatch_spill_start(struct ocs_dispatch *dispatch);
+
+/* dispatch_owed.c, any thread but for the last. Whether somebody who may be the context is owed. */
+bool ocs_dispatch_owes(struct ocs_dispatch *dispatch, uint64_t context);
+/* The owner of the queue is woken later; that of a list of wakes, all of one context, later or now;
+ * that context for all its lists. */
+void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+void ocs_dispatch_owe_wakes(struct ocs_dispatch *dispatch, const struct dispatch_wake *list,
+                            size_t n);
+void ocs_dispatch_owe_all(struct ocs_dispatch *dispatch, uint64_t context);
+/* The queue is forgotten; queues_lock is held. */
+void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
+/* Those whose time has come, again. Store thread. */
+void ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch, uint64_t now);
+
+/* dispatch_datagram.c, any thread. false: it has to be tried again. Whose socket is gone is dead,
+ * or looks at all its lists once it has another. */
+bool ocs_dispatch_datagram(struct ocs_dispatch *dispatch, uint64_t context, const uint8_t *data,
+                           size_t len);
 
 /* dispatch_resolve.c. Store thread. */
 struct resolve {

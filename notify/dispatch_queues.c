@@ -78,14 +78,23 @@ static struct dispatch_queue *queue_ref(struct ocs_dispatch *dispatch,
 
 /* ---- snapshots ---- */
 
-struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch, const char *user)
+uint32_t ocs_dispatch_seqnum(struct ocs_dispatch *dispatch)
 {
-	struct dispatch_snapshot *snapshot;
 	uint32_t seqnum;
 
 	pthread_mutex_lock(&dispatch->queues_lock);
 	/* Under the lock: the file may be exchanged for another one. */
 	seqnum = ocs_registry_seqnum(dispatch->registry);
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	return seqnum;
+}
+
+struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch, const char *user,
+                                                    uint32_t seqnum)
+{
+	struct dispatch_snapshot *snapshot;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
 	HASH_FIND_STR(dispatch->snapshots, user, snapshot);
 	if (snapshot != NULL && snapshot->seqnum == seqnum)
 		snapshot->refs++;
@@ -216,14 +225,13 @@ static void snapshot_add(struct ocs_dispatch *dispatch, struct dispatch_snapshot
 struct dispatch_snapshot *ocs_dispatch_snapshot_read(struct ocs_dispatch *dispatch,
                                                      const char *name, struct ocs_error *error)
 {
-	struct dispatch_snapshot *snapshot = ocs_dispatch_snapshot_get(dispatch, name);
+	/* Read before the record: a commit in between makes the snapshot stale, not wrong. */
+	uint32_t seqnum = ocs_dispatch_seqnum(dispatch);
+	struct dispatch_snapshot *snapshot = ocs_dispatch_snapshot_get(dispatch, name, seqnum);
 	struct ocs_registry_user *user;
-	uint32_t seqnum;
 
 	if (snapshot != NULL)
 		return snapshot;
-	/* Read before the record: a commit in between makes the snapshot stale, not wrong. */
-	seqnum = ocs_registry_seqnum(dispatch->registry);
 	if (ocs_registry_user_get(dispatch->registry, NULL, name, &user, error) != OCS_STORE_OK)
 		return NULL;
 	pthread_mutex_lock(&dispatch->queues_lock);

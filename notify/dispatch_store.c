@@ -16,13 +16,9 @@
 #include "base/clock.h"
 #include "base/plural.h"
 
-#define BATCH_MAX 256 /* requests taken at once by the store thread */
-#define SYNC_NS   (50 * 1000000ULL)
-#define BUILD_NS  (20 * 1000000ULL) /* between steps of preparing the index for searches */
-/* Between tries to wake whom a wake-up did not reach: the first, and twice the last up to the last.
- */
-#define OWED_NS       (2 * 1000000ULL)
-#define OWED_MAX_NS   (128 * 1000000ULL)
+#define BATCH_MAX     256 /* requests taken at once by the store thread */
+#define SYNC_NS       (50 * 1000000ULL)
+#define BUILD_NS      (20 * 1000000ULL) /* between steps of preparing the index for searches */
 #define IDLE_NS       (500 * 1000000ULL)
 #define APPLY_NS      OCS_CLOCK_SECOND       /* the message log reaches the index so soon */
 #define APPLY_MAX     8192                   /* or when there are so many */
@@ -44,9 +40,8 @@ static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
 	size_t n = 0;
 
 	while (dispatch->first == NULL && !dispatch->stopping) {
-		uint64_t owed = dispatch->next_owed;
-		struct timespec until =
-		        ocs_clock_at(atomic_load(&dispatch->owes) && owed < end ? owed : end);
+		uint64_t owed = atomic_load(&dispatch->next_owed);
+		struct timespec until = ocs_clock_at(owed < end ? owed : end);
 
 		if (pthread_cond_timedwait(&dispatch->work, &dispatch->lock, &until) != 0)
 			break;
@@ -86,17 +81,6 @@ static void visit(struct ocs_dispatch *dispatch, uint64_t now)
 	dispatch->last_visit = now;
 }
 
-static void wake_owed(struct ocs_dispatch *dispatch, uint64_t now)
-{
-	if (!atomic_load(&dispatch->owes) || now < dispatch->next_owed)
-		return;
-	if (ocs_dispatch_wake_owed(dispatch) > 0 || dispatch->owed_wait == 0)
-		dispatch->owed_wait = OWED_NS;
-	else if (dispatch->owed_wait < OWED_MAX_NS)
-		dispatch->owed_wait *= 2;
-	dispatch->next_owed = now + dispatch->owed_wait;
-}
-
 static void housekeeping(struct ocs_dispatch *dispatch)
 {
 	uint64_t now = ocs_clock_ns();
@@ -110,7 +94,7 @@ static void housekeeping(struct ocs_dispatch *dispatch)
 		dispatch->unsynced = false;
 		dispatch->last_sync = now;
 	}
-	wake_owed(dispatch, now);
+	ocs_dispatch_wake_owed(dispatch, now);
 	ocs_dispatch_drops_tell(dispatch, &config->settings);
 	if (ocs_sequence_reserve(dispatch->sequence, &error) != 0)
 		ocs_dispatch_log(dispatch, LOG_ERR, "%s", error.text);

@@ -58,7 +58,7 @@ void ocs_dispatch_stores_clear(struct ocs_dispatch *dispatch)
 
 /* 1: from memory; 0: not known; -1: out of memory. The names are on mem_ctx. */
 static int from_memory(struct ocs_dispatch *dispatch, const void *mem_ctx, const char *key,
-                       size_t len, const char ***users_r, size_t *n_r)
+                       size_t len, uint32_t seqnum, const char ***users_r, size_t *n_r)
 {
 	const struct dispatch_store *store;
 	const char **users = NULL;
@@ -66,7 +66,7 @@ static int from_memory(struct ocs_dispatch *dispatch, const void *mem_ctx, const
 
 	pthread_mutex_lock(&dispatch->queues_lock);
 	store = find(dispatch, key, len);
-	if (store != NULL && store->seqnum == ocs_registry_seqnum(dispatch->registry)) {
+	if (store != NULL && store->seqnum == seqnum) {
 		ret = 1;
 		*n_r = store->n;
 		if (store->n > 0)
@@ -85,15 +85,15 @@ static int from_memory(struct ocs_dispatch *dispatch, const void *mem_ctx, const
 }
 
 int ocs_dispatch_store_known(struct ocs_dispatch *dispatch, const void *mem_ctx,
-                             const char *backend, const char *backend_user, const char ***users_r,
-                             size_t *n_r)
+                             const char *backend, const char *backend_user, uint32_t seqnum,
+                             const char ***users_r, size_t *n_r)
 {
 	char key[KEY_MAX];
 	size_t len = store_key(key, backend, backend_user);
 
 	*n_r = 0;
 	*users_r = NULL;
-	return len > 0 ? from_memory(dispatch, mem_ctx, key, len, users_r, n_r) : 1;
+	return len > 0 ? from_memory(dispatch, mem_ctx, key, len, seqnum, users_r, n_r) : 1;
 }
 
 /* Takes users over. */
@@ -128,14 +128,14 @@ int ocs_dispatch_store_users(struct resolve *resolve, const void *mem_ctx, const
 	struct ocs_dispatch *dispatch = resolve->dispatch;
 	char key[KEY_MAX], **users;
 	size_t len = store_key(key, backend, backend_user), n;
-	uint32_t seqnum;
+	/* Read before the record: a commit in between makes it stale, not wrong. */
+	uint32_t seqnum = ocs_dispatch_seqnum(dispatch);
 	int ret;
 
-	ret = ocs_dispatch_store_known(dispatch, mem_ctx, backend, backend_user, users_r, n_r);
+	ret = ocs_dispatch_store_known(dispatch, mem_ctx, backend, backend_user, seqnum, users_r,
+	                               n_r);
 	if (ret != 0)
 		return ret > 0 ? 0 : ocs_error_memory(&resolve->error);
-	/* Read before the record: a commit in between makes it stale, not wrong. */
-	seqnum = ocs_registry_seqnum(dispatch->registry);
 	if (ocs_registry_store_users(dispatch->registry, NULL, backend, backend_user, &users, &n,
 	                             &resolve->error) != OCS_STORE_OK)
 		return -1;

@@ -42,7 +42,7 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 {
 	struct dispatch_config *config;
 	struct job *job = talloc_zero(request, struct job);
-	bool stopping, named;
+	bool stopping, named, first;
 	unsigned deadline;
 
 	if (request->count_by != OCS_COUNT_NONE)
@@ -70,19 +70,22 @@ void ocs_dispatch_submit(struct ocs_dispatch *dispatch, struct ocs_request *requ
 	job->deadline = ocs_clock_ns() + deadline * OCS_CLOCK_SECOND;
 	pthread_mutex_lock(&dispatch->lock);
 	stopping = dispatch->stopping;
+	first = dispatch->all == NULL;
 	if (!stopping) {
-		if (dispatch->all == NULL)
-			pthread_cond_signal(&dispatch->waiting);
 		DL_APPEND(dispatch->first, job);
 		DL_PREPEND2(dispatch->all, job, all_prev, all_next);
-		pthread_cond_signal(&dispatch->work);
 	}
 	pthread_mutex_unlock(&dispatch->lock);
 	if (stopping) {
 		ocs_dispatch_answer(dispatch, request, ocs_dispatch_answer_room(request), 503,
 		                    "OVERLOADED", "the service is stopping");
 		ocs_dispatch_job_free(job);
+		return;
 	}
+	/* The job may have ended by now. Not under the lock, which whoever wakes takes first. */
+	pthread_cond_signal(&dispatch->work);
+	if (first)
+		pthread_cond_signal(&dispatch->waiting);
 }
 
 /* The stores too: a session elsewhere may see one (ocsnotify_session_map()). A name that is too

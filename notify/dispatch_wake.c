@@ -1,221 +1,49 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The owners of spill lists are woken. Any thread. Touches their sockets.
- *
- * An owner is woken where it may have seen its list empty, so a wake-up that does not reach it must
- * be tried again: it is owed. Whose queue is forgotten meanwhile is owed a look at all its lists.
+ * Which owners of spill lists are woken: those for whom a request or a group has something, once
+ * for many lists, and those for whom an earlier daemon left something. Any thread.
  */
 #include "notify/dispatch_internal.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <utlist.h>
 
 #include "base/bytes.h"
 
-/* Owners that do not read, told apart in one round: they are not tried again for each list. */
-#define FULL_MAX 64
-
-static bool send_wake(int fd, const struct sockaddr_un *address, const uint8_t *data, size_t len)
+void ocs_dispatch_wakes_send(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes)
 {
-	return sendto(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)address,
-	              sizeof(*address)) == (ssize_t)len;
-}
-
-/* false: it has to be tried again. Whose socket is gone is dead, or looks at all its lists once it
- * has another. */
-static bool wake(struct ocs_dispatch *dispatch, uint64_t context, const uint8_t *data, size_t len)
-{
-	struct sockaddr_un address;
-	bool sent;
-	int fd;
-
-	if (ocs_registry_wake_address(dispatch->registry, context, &address) != 0)
-		return true;
-	sent = send_wake(dispatch->wake_socket, &address, data, len);
-	if (!sent && errno == EAGAIN) {
-		/* Either its queue is full; or ours is, by datagrams that a stopped process has not
-		 * read: those are charged to the socket that sent them. */
-		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd >= 0) {
-			int error;
-
-			sent = send_wake(fd, &address, data, len);
-			error = errno;
-			close(fd);
-			errno = error;
-		} else {
-			errno = EAGAIN;
-		}
-	}
-	if (!sent)
-		return errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM;
-	OCS_COUNT(dispatch, wakeups, 1);
-	return true;
-}
-
-static bool wake_one(struct ocs_dispatch *dispatch, uint64_t context, uint64_t queue)
-{
-	uint8_t data[8];
-
-	ocs_put64(data, queue);
-	return wake(dispatch, context, data, sizeof(data));
-}
-
-/* ---- owed; owed_lock is held ---- */
-
-static void owe_queue(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
-{
-	if (!queue->owed)
-		DL_APPEND2(dispatch->owed, queue, owed_prev, owed_next);
-	queue->owed = true;
-}
-
-static void settle_queue(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
-{
-	if (queue->owed)
-		DL_DELETE2(dispatch->owed, queue, owed_prev, owed_next);
-	queue->owed = false;
-}
-
-/* Without memory it is woken by what comes next. */
-static void owe_all(struct ocs_dispatch *dispatch, uint64_t context)
-{
-	uint64_t *grown;
-
-	for (size_t i = 0; i < dispatch->n_owed_all; i++)
-		if (dispatch->owed_all[i] == context)
-			return;
-	grown = realloc(dispatch->owed_all, (dispatch->n_owed_all + 1) * sizeof(*grown));
-	if (grown == NULL)
-		return;
-	dispatch->owed_all = grown;
-	grown[dispatch->n_owed_all++] = context;
-	atomic_store(&dispatch->owes, true);
-}
-
-static size_t wake_owed_all(struct ocs_dispatch *dispatch)
-{
-	size_t kept = 0, woken;
-
-	for (size_t i = 0; i < dispatch->n_owed_all; i++)
-		if (!wake_one(dispatch, dispatch->owed_all[i], OCS_REGISTRY_WAKE_ALL))
-			dispatch->owed_all[kept++] = dispatch->owed_all[i];
-	woken = dispatch->n_owed_all - kept;
-	dispatch->n_owed_all = kept;
-	return woken;
-}
-
-struct full {
-	uint64_t contexts[FULL_MAX];
-	size_t n;
-};
-
-static bool is_in(const struct full *full, uint64_t context)
-{
-	for (size_t i = 0; i < full->n; i++)
-		if (full->contexts[i] == context)
-			return true;
-	return false;
-}
-
-/* Neighbours of one owner in one datagram. */
-static size_t wake_owed_queues(struct ocs_dispatch *dispatch)
-{
-	struct dispatch_queue *queue = dispatch->owed, *next;
-	uint8_t data[8 * OCS_REGISTRY_WAKE_MAX];
-	struct full full = {.n = 0};
-	size_t woken = 0;
-
-	for (; queue != NULL; queue = next) {
-		uint64_t context = queue->context;
-		size_t n = 0;
-
-		for (next = queue;
-		     next != NULL && next->context == context && n < OCS_REGISTRY_WAKE_MAX;
-		     next = next->owed_next)
-			ocs_put64(data + 8 * n++, next->id);
-		if (is_in(&full, context))
-			continue;
-		if (!wake(dispatch, context, data, 8 * n)) {
-			if (full.n < FULL_MAX)
-				full.contexts[full.n++] = context;
-			continue;
-		}
-		woken += n;
-		while (queue != next) {
-			struct dispatch_queue *after = queue->owed_next;
-
-			settle_queue(dispatch, queue);
-			queue = after;
-		}
-	}
-	return woken;
-}
-
-/* ---- the rest ---- */
-
-void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
-{
-	pthread_mutex_lock(&dispatch->owed_lock);
-	owe_queue(dispatch, queue);
-	atomic_store(&dispatch->owes, true);
-	pthread_mutex_unlock(&dispatch->owed_lock);
-}
-
-void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
-{
-	pthread_mutex_lock(&dispatch->owed_lock);
-	if (queue->owed && !queue->gone)
-		owe_all(dispatch, queue->context);
-	settle_queue(dispatch, queue);
-	pthread_mutex_unlock(&dispatch->owed_lock);
-}
-
-void ocs_dispatch_wake(struct ocs_dispatch *dispatch, struct dispatch_queue **queues, size_t n)
-{
+	struct dispatch_wake part[OCS_REGISTRY_WAKE_MAX];
 	uint8_t data[8 * OCS_REGISTRY_WAKE_MAX];
 
-	/* Neighbours are mostly of one owner. */
-	for (size_t from = 0, i; from < n; from = i) {
-		bool first;
+	while (wakes->n > 0) {
+		uint64_t context = wakes->list[0].context;
+		size_t n = 0, kept = 0;
 
-		for (i = from; i < n && i - from < OCS_REGISTRY_WAKE_MAX &&
-		               queues[i]->context == queues[from]->context;
-		     i++)
-			ocs_put64(data + 8 * (i - from), queues[i]->id);
-		if (wake(dispatch, queues[from]->context, data, 8 * (i - from)))
-			continue;
-		pthread_mutex_lock(&dispatch->owed_lock);
-		for (size_t k = from; k < i; k++)
-			owe_queue(dispatch, queues[k]);
-		first = !atomic_exchange(&dispatch->owes, true);
-		pthread_mutex_unlock(&dispatch->owed_lock);
-		if (!first)
-			continue;
-		/* The store thread may be asleep for longer. */
-		pthread_mutex_lock(&dispatch->lock);
-		pthread_cond_signal(&dispatch->work);
-		pthread_mutex_unlock(&dispatch->lock);
+		/* All of one owner, wherever they are. */
+		for (size_t i = 0; i < wakes->n; i++) {
+			if (wakes->list[i].context != context || n == OCS_REGISTRY_WAKE_MAX) {
+				wakes->list[kept++] = wakes->list[i];
+				continue;
+			}
+			part[n] = wakes->list[i];
+			ocs_put64(data + 8 * n++, wakes->list[i].queue);
+		}
+		wakes->n = kept;
+		if (ocs_dispatch_owes(dispatch, context) ||
+		    !ocs_dispatch_datagram(dispatch, context, data, 8 * n))
+			ocs_dispatch_owe_wakes(dispatch, part, n);
 	}
 }
 
-size_t ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch)
+void ocs_dispatch_wakes_add(struct ocs_dispatch *dispatch, struct dispatch_wakes *wakes,
+                            const struct dispatch_queue *queue)
 {
-	size_t woken;
-
-	pthread_mutex_lock(&dispatch->owed_lock);
-	woken = wake_owed_all(dispatch);
-	woken += wake_owed_queues(dispatch);
-	atomic_store(&dispatch->owes, dispatch->owed != NULL || dispatch->n_owed_all > 0);
-	pthread_mutex_unlock(&dispatch->owed_lock);
-	return woken;
+	if (wakes->n == OCS_DISPATCH_WAKES_MAX)
+		ocs_dispatch_wakes_send(dispatch, wakes);
+	wakes->list[wakes->n++] = (struct dispatch_wake){queue->context, queue->id};
 }
 
 struct contexts {
@@ -246,6 +74,7 @@ void ocs_dispatch_spill_start(struct ocs_dispatch *dispatch)
 {
 	struct ocs_spill_name name = {.folder = dispatch->folder};
 	struct contexts woken = {.list = NULL};
+	uint8_t all[8];
 	struct ocs_spill_state state;
 	char path[PATH_MAX];
 	struct dirent *entry;
@@ -255,17 +84,15 @@ void ocs_dispatch_spill_start(struct ocs_dispatch *dispatch)
 	            (int)sizeof(path) ||
 	    (folder = opendir(path)) == NULL)
 		return;
+	ocs_put64(all, OCS_REGISTRY_WAKE_ALL);
 	while ((entry = readdir(folder)) != NULL) {
 		if (ocs_spill_parse(entry->d_name, &name.context, &name.queue) != 0 ||
 		    is_noted(&woken, name.context) ||
 		    (ocs_spill_state(&name, &state) == 0 && state.count == 0))
 			continue;
 		note(&woken, name.context);
-		if (wake_one(dispatch, name.context, OCS_REGISTRY_WAKE_ALL))
-			continue;
-		pthread_mutex_lock(&dispatch->owed_lock);
-		owe_all(dispatch, name.context);
-		pthread_mutex_unlock(&dispatch->owed_lock);
+		if (!ocs_dispatch_datagram(dispatch, name.context, all, sizeof(all)))
+			ocs_dispatch_owe_all(dispatch, name.context);
 	}
 	closedir(folder);
 	free(woken.list);

@@ -324,6 +324,48 @@ TEST(without_kernel_queues_everything_goes_through_the_registry)
 	without_queues(live_on_spill_lists);
 }
 
+/* A quarter of the descriptors that the process may have. */
+static void keep_some_lists_open(void)
+{
+	struct ocsnotify *context = host_open();
+	struct ocsnotify_session *session = host_session(context, host_user);
+	struct ocsnotify_event event;
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 64;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (uint32_t i = 1; i <= 20; i++)
+		ck_assert_int_eq(ocsnotify_subscribe(session, i, 0, OCSNOTIFY_NEWMAIL, false,
+		                                     i << 16 | 1, 0),
+		                 OCSNOTIFY_OK);
+	for (int round = 0; round < 2; round++) {
+		unsigned open = 0;
+
+		for (uint64_t i = 1; i <= 20; i++) {
+			struct ocs_entry entry = entry_newmail(i << 16 | 1, i << 16 | 1);
+
+			ck_assert_int_eq(daemon_send(context, host_user, OCS_TABLE_NEWMAIL, &entry),
+			                 1);
+			libocsnotify_wakes_read(context); /* its socket takes ten */
+		}
+		for (uint64_t i = 1; i <= 20; i++) {
+			ck_assert_int_eq(ocsnotify_next_event(session, &event), 1);
+			ck_assert_uint_eq(event.folder_id, i << 16 | 1);
+		}
+		ck_assert_int_eq(ocsnotify_next_event(session, &event), 0);
+		for (struct libocsnotify_queue *q = session->queues; q != NULL; q = q->next)
+			open += q->list.fd >= 0;
+		ck_assert_uint_eq(open, 16);
+	}
+	ocsnotify_close(context);
+}
+
+TEST(no_more_lists_stay_open_than_the_process_can_spare)
+{
+	without_queues(keep_some_lists_open);
+}
+
 TEST(a_new_registry_file_is_noticed_and_registered_in)
 {
 	struct ocsnotify *context = host_open(), *second = host_open();

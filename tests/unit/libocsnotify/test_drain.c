@@ -467,6 +467,40 @@ TEST(a_list_that_cannot_be_read_loses_and_doubles_nothing)
 	expect_nothing(session);
 }
 
+static void send_newmails(uint64_t first, uint64_t last)
+{
+	for (uint64_t i = first; i <= last; i++)
+		send_newmail(INBOX, i << 16 | 1, 1);
+}
+
+static void expect_newmails(uint64_t first, uint64_t last)
+{
+	for (uint64_t i = first; i <= last; i++)
+		expect_event(session, 1, "newmail", i << 16 | 1);
+}
+
+/* While the old one still has something nobody looks whether there is another one. */
+TEST(a_list_that_was_removed_and_made_again_is_found_by_the_next_look)
+{
+	struct ocs_spill_name name = {.folder = rig_folder};
+
+	subscribe(1, OCSNOTIFY_NEWMAIL, INBOX, 0);
+	send_newmails(1, 12); /* two more than the kernel's queue takes */
+	expect_newmails(1, 12);
+	expect_nothing(session);
+	ck_assert_int_ge(session->queues->list.fd, 0);
+	send_newmails(13, 23);
+	name.context = session->queues->r.context;
+	name.queue = session->queues->r.id;
+	ocs_spill_remove(&name);
+	send_newmails(24, 24);
+	expect_newmails(13, 23);
+	expect_nothing(session);
+	context->look_due = 0;
+	expect_newmails(24, 24);
+	expect_nothing(session);
+}
+
 /* Other clients of the user, up to one queue short of the limit. */
 static void fill_up_the_user(void)
 {

@@ -288,7 +288,12 @@ TEST(a_list_that_is_removed_is_made_again_with_what_waits)
 	ck_assert(ocs_spill_unlinked(&list_spill, &list_name));
 	list_open();
 	list_append(24, 100);
-	ck_assert_str_eq(list_take(), "21 22 23 24 ");
+	/* The old one to its end; that there is another one is found where nothing is, or when it
+	 * is looked for. */
+	ck_assert_str_eq(list_take(), "21 22 23 ");
+	ck_assert(ocs_spill_reader_is_old(&list_reader, &list_name));
+	ck_assert_str_eq(list_take(), "24 ");
+	ck_assert(!ocs_spill_reader_is_old(&list_reader, &list_name));
 	list_append(25, 100);
 	ck_assert_str_eq(list_take(), "25 ");
 }

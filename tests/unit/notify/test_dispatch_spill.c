@@ -150,6 +150,32 @@ LOOP_TEST(whoever_could_not_be_woken_is_woken_later, 0, 2)
 	close(owner);
 }
 
+/* What they have not read is charged to the daemon's socket, up to net.core.wmem_default. */
+TEST(many_stopped_owners_keep_no_wake_up_from_another)
+{
+	uint8_t data[8 * OCS_REGISTRY_WAKE_MAX] = {0};
+	struct sockaddr_un address;
+	int owners[60];
+	unsigned reached = 0;
+
+	dispatch_start();
+	for (uint64_t i = 0; i < 60; i++) {
+		owners[i] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		ck_assert_int_eq(ocs_registry_wake_address(dispatch_registry, 100 + i, &address),
+		                 0);
+		ck_assert_int_eq(bind(owners[i], (struct sockaddr *)&address, sizeof(address)), 0);
+	}
+	/* All but the last until they take no more. */
+	for (uint64_t i = 0; i < 59; i++)
+		while (ocs_dispatch_datagram(dispatch, 100 + i, data, sizeof(data)))
+			reached++;
+	ck_assert_uint_ge(reached, 59);
+	ck_assert(ocs_dispatch_datagram(dispatch, 100 + 59, data, sizeof(data)));
+	ck_assert_int_eq(recv(owners[59], data, sizeof(data), 0), (int)sizeof(data));
+	for (size_t i = 0; i < 60; i++)
+		close(owners[i]);
+}
+
 TEST(a_queue_that_is_remembered_again_wakes_whoever_waits)
 {
 	struct sockaddr_un address;

@@ -150,13 +150,12 @@ TEST(a_new_daemon_wakes_the_owners_of_lists_that_have_something)
 	ocs_spill_reader_close(&readers[1]);
 }
 
-TEST(what_was_read_does_not_count_in_the_sum_of_all_lists)
+/* The first of the queues is jane's from now on. The daemon is stopped. */
+static void share_with_jane(void)
 {
 	struct ocs_registry_user jane = {
 	        .user = (char *)(uintptr_t) "jane", .n_queues = 1, .queues = &queues[0]};
-	struct ocs_spill_reader reader;
 
-	ocs_spill_reader_init(&reader);
 	dispatch_stop();
 	dispatch_subscribe(&queues[1], 1);
 	dispatch_open();
@@ -164,6 +163,56 @@ TEST(what_was_read_does_not_count_in_the_sum_of_all_lists)
 	ck_assert_ok(ocs_registry_user_put(dispatch_registry, &jane, &rig_error));
 	ck_assert_ok(ocs_registry_commit(dispatch_registry, false, &rig_error));
 	dispatch_close();
+}
+
+/* One request about jdoe, jane and jdoe again. */
+static void report_three(void)
+{
+	static const char *const users[] = {"jdoe", "jane", "jdoe"};
+	struct ocs_request *request = talloc_zero(NULL, struct ocs_request);
+	struct dispatch_waiter waiter = DISPATCH_WAITER;
+	struct ocs_notification *items = talloc_zero_array(request, struct ocs_notification, 3);
+
+	for (size_t i = 0; i < 3; i++) {
+		items[i] = change;
+		items[i].backend_user = users[i];
+	}
+	request->account = "tester";
+	request->count = 3;
+	request->items = items;
+	request->results = talloc_zero_array(request, struct ocs_result, 3);
+	request->done = dispatch_done;
+	request->owner = &waiter;
+	ocs_dispatch_submit(dispatch, request);
+	ck_assert_int_eq(dispatch_wait(&waiter).status, OCS_STATUS_QUEUED);
+}
+
+/* The first request is the store thread's, the second is done where it came in. */
+TEST(an_owner_is_told_of_the_lists_of_a_whole_request_at_once)
+{
+	struct ocs_spill_reader readers[2];
+
+	ocs_spill_reader_init(&readers[0]);
+	ocs_spill_reader_init(&readers[1]);
+	share_with_jane();
+	dispatch_start();
+	for (int i = 0; i < 2; i++) {
+		report_three();
+		ck_assert_str_eq(woken(false), "2 1 ");
+		ck_assert_str_eq(woken(false), "");
+		ck_assert_uint_eq(take_all(0, &readers[0]), 1);
+		ck_assert_uint_eq(take_all(1, &readers[1]), 2);
+	}
+	ocs_spill_reader_close(&readers[0]);
+	ocs_spill_reader_close(&readers[1]);
+}
+
+TEST(what_was_read_does_not_count_in_the_sum_of_all_lists)
+{
+	struct ocs_spill_reader reader;
+
+	ocs_spill_reader_init(&reader);
+	share_with_jane();
 	dispatch_spill_total = 20;
 	dispatch_start();
 	report(10);
