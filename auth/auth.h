@@ -119,7 +119,7 @@ enum ocs_origin_kind {
 struct ocs_auth_reply {
 	unsigned retry_after; /* seconds, at least 1: with TOO_MANY_ATTEMPTS and OVERLOADED */
 	unsigned ttl;         /* seconds */
-	/* With INVALID_CREDENTIALS: this failure was the last that is allowed. Bits
+	/* With a wrong password: this failure was the last that is allowed. Bits
 	 * (1 << OCS_ORIGIN_...) say of what; further ones from here are refused for locked_for
 	 * seconds, which is 0 if only OCS_ORIGIN_ACCOUNT is among them. */
 	unsigned locked, locked_for;

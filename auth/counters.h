@@ -17,8 +17,8 @@
 
 #include "auth/origin.h"
 
-/* Each lock is twice as long as the one before, up to sixteen windows. */
-#define OCS_COUNTER_GROWTH 4
+/* Each lock is twice as long as the one before, up to eight windows. */
+#define OCS_COUNTER_GROWTH 3
 
 /* Times in milliseconds of one steady clock. */
 struct ocs_counter {
@@ -48,7 +48,7 @@ struct ocs_counter *ocs_counters_take(struct ocs_counters *counters,
                                       const struct ocs_origin *origin, enum ocs_origin_kind kind,
                                       int64_t window_ms, int64_t now);
 /* Counts a failure; true: it is the one that locks. One that locks already is counted only if
- * always. A calm of sixteen windows after the last lock forgets the earlier ones. */
+ * always. A calm of eight windows after the last lock forgets the earlier ones. */
 bool ocs_counter_fail(struct ocs_counter *counter, unsigned limit, bool always, int64_t window_ms,
                       int64_t now);
 /* Nothing of it counts any more. */

@@ -83,19 +83,25 @@ static int64_t locked_until(struct ocs_limiter *limiter, const struct ocs_origin
 }
 
 unsigned ocs_limiter_wait(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
-                          const struct ocs_origin *origin, int64_t now)
+                          const struct ocs_origin *origin, int64_t now, bool *spared_r)
 {
+	int64_t pair, others = INT64_MIN, until;
+	bool known;
+
 	pthread_mutex_lock(&limiter->mutex);
-	int64_t until = locked_until(limiter, origin, OCS_ORIGIN_PAIR);
-	if (!ocs_limiter_spares(rule, &origin->peer) &&
-	    !ocs_known_has(limiter->known, origin, now)) {
-		int64_t address = locked_until(limiter, origin, OCS_ORIGIN_ADDRESS);
+	pair = locked_until(limiter, origin, OCS_ORIGIN_PAIR);
+	if (!ocs_limiter_spares(rule, &origin->peer)) {
 		int64_t prefix = locked_until(limiter, origin, OCS_ORIGIN_PREFIX);
 
-		until = address > until ? address : until;
-		until = prefix > until ? prefix : until;
+		others = locked_until(limiter, origin, OCS_ORIGIN_ADDRESS);
+		others = prefix > others ? prefix : others;
 	}
+	known = ocs_known_has(limiter->known, origin, now);
 	pthread_mutex_unlock(&limiter->mutex);
+	if (spared_r)
+		*spared_r = known && pair <= now;
+	/* what all others are told */
+	until = pair > others && !(known && others > now) ? pair : others;
 	return until > now ? ocs_auth_seconds_until(until, now) : 0;
 }
 
@@ -145,10 +151,6 @@ void ocs_limiter_succeeded(struct ocs_limiter *limiter, const struct ocs_origin 
                            int64_t now)
 {
 	pthread_mutex_lock(&limiter->mutex);
-	struct ocs_counter *pair =
-	        ocs_counters_find(limiter->counters[OCS_ORIGIN_PAIR], origin->key[OCS_ORIGIN_PAIR]);
-	if (pair)
-		memset(pair, 0, sizeof(*pair));
 	ocs_known_add(limiter->known, origin, now);
 	pthread_mutex_unlock(&limiter->mutex);
 }

@@ -9,8 +9,9 @@
  *
  * Failures are counted in a window of `window` seconds, which opens with the first. The one that
  * reaches the limit locks: attempts are refused unseen for one window, after the next lock for two,
- * then 4, 8, 16; sixteen windows of calm after a lock forget the earlier ones. Refused attempts
- * count for nothing.
+ * then four, then eight; eight windows of calm after a lock forget the earlier ones. Refused
+ * attempts count for nothing. A login that is right takes nothing back: else whoever shares an
+ * address with a busy client could go on guessing for ever.
  *
  *   counted together           limit           refuses
  *   account from an address    failures        this account from this address
@@ -19,8 +20,7 @@
  *   account from anywhere,     10 x failures   nobody; but as long as it would, a pair that is
  *     known pairs excepted                     not known has a fifth of its failures
  *
- * A pair is known for 30 days after a login that was right (auth/known.h), which also forgets the
- * pair's own failures.
+ * A pair of account and address is known for 30 days after a login that was right (auth/known.h).
  *
  * Promised:
  *   - Whoever has the right password gets in at the first attempt from anywhere but the prefixes
@@ -28,13 +28,15 @@
  *   - From an address or prefix that others have locked, known pairs still get in. So nobody locks
  *     an account for its owner elsewhere.
  *   - n addresses have at most n x failures guesses in the first window, a fifth of that as soon as
- *     the attack is seen, and in the end n x failures in sixteen windows.
+ *     the attack is seen, and in the end that many in eight windows.
  *   - No number of other names or addresses makes a lock be forgotten, and memory is fixed
- *     (ocs_limiter_size()). Known and unknown accounts are counted and answered alike.
+ *     (ocs_limiter_size()). Known and unknown accounts are counted and answered alike; a wrong
+ *     password for a known pair where all others are refused is answered as if it were refused.
  * Not promised:
  *   - Who shares an address (a NAT, a proxy that is not named in the ini) with the attacker is
  *     locked out of the account that is attacked from there, and, where they never logged in from
- *     there, of all of them.
+ *     there, of all of them. An attacker who shares it can find out whether an account logs in from
+ *     there: by the time that PLAIN takes, or with dozens of guesses for each name.
  *   - An attacker who fills all places of a key with locks, which takes half a million failures
  *     from thousands of addresses, is counted by address and prefix alone for what comes on top.
  *   - Counters and known pairs end with the process. Attempts that are checked at the same moment
@@ -78,13 +80,14 @@ size_t ocs_limiter_size(const struct ocs_limiter *limiter);
 
 /* Whether the rule leaves out what this peer's address and prefix do. */
 bool ocs_limiter_spares(const struct ocs_limiter_rule *rule, const struct ocs_peer *peer);
-/* Seconds to wait before an attempt, 0: go ahead. */
+/* Seconds to wait before an attempt, 0: go ahead. *spared_r: go ahead in any case, for the pair is
+ * known and only others have to wait; but say so if the password is wrong. NULL is allowed. */
 unsigned ocs_limiter_wait(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
-                          const struct ocs_origin *origin, int64_t now);
+                          const struct ocs_origin *origin, int64_t now, bool *spared_r);
 /* Counts a failure. Returns the kinds that it locks, as bits (1 << OCS_ORIGIN_...). */
 unsigned ocs_limiter_failed(struct ocs_limiter *limiter, const struct ocs_limiter_rule *rule,
                             const struct ocs_origin *origin, int64_t now);
-/* The pair is known from now on, and its failures are forgotten. */
+/* The pair is known from now on. */
 void ocs_limiter_succeeded(struct ocs_limiter *limiter, const struct ocs_origin *origin,
                            int64_t now);
 

@@ -23,6 +23,7 @@ struct step {
 	struct ocs_auth_view *view;
 	struct ocs_peer peer;
 	struct ocs_origin origin; /* once the account is known */
+	unsigned others_wait; /* s that all other accounts have to wait at this address; 0: none */
 	struct ocs_auth_reply *reply;
 };
 
@@ -31,6 +32,7 @@ static void begin(struct step *step, struct ocs_auth *auth, const struct sockadd
 {
 	memset(reply, 0, sizeof(*reply));
 	step->auth = auth;
+	step->others_wait = 0;
 	step->view = ocs_auth_view_hold(auth);
 	step->reply = reply;
 	ocs_peer_from(peer, &step->peer);
@@ -103,15 +105,23 @@ static struct ocs_challenge *answer(struct step *step, const struct ocs_auth_coo
 	return challenge;
 }
 
-static enum ocs_auth_result may_try(struct step *step)
+static enum ocs_auth_result too_many(struct step *step, unsigned wait)
 {
-	step->reply->retry_after =
-	        ocs_limiter_wait(step->auth->limiter, &step->view->rule, &step->origin,
-	                         ocs_auth_steady_ms(&step->auth->clock));
-	return step->reply->retry_after ? fail(step, OCS_AUTH_TOO_MANY_ATTEMPTS, TEXT_ATTEMPTS)
-	                                : OCS_AUTH_OK;
+	step->reply->retry_after = wait;
+	return fail(step, OCS_AUTH_TOO_MANY_ATTEMPTS, TEXT_ATTEMPTS);
 }
 
+static enum ocs_auth_result may_try(struct step *step)
+{
+	bool spared;
+	unsigned wait = ocs_limiter_wait(step->auth->limiter, &step->view->rule, &step->origin,
+	                                 ocs_auth_steady_ms(&step->auth->clock), &spared);
+
+	step->others_wait = wait;
+	return wait > 0 && !spared ? too_many(step, wait) : OCS_AUTH_OK;
+}
+
+/* Where all others are refused, a wrong password must not tell that this account is not. */
 static enum ocs_auth_result wrong(struct step *step)
 {
 	int64_t now = ocs_auth_steady_ms(&step->auth->clock);
@@ -121,8 +131,9 @@ static enum ocs_auth_result wrong(struct step *step)
 	step->reply->locked = locked;
 	if (locked)
 		step->reply->locked_for = ocs_limiter_wait(step->auth->limiter, &step->view->rule,
-		                                           &step->origin, now);
-	return fail(step, OCS_AUTH_INVALID_CREDENTIALS, TEXT_CREDENTIALS);
+		                                           &step->origin, now, NULL);
+	return step->others_wait > 0 ? too_many(step, step->others_wait)
+	                             : fail(step, OCS_AUTH_INVALID_CREDENTIALS, TEXT_CREDENTIALS);
 }
 
 static enum ocs_auth_result succeed(struct step *step, const struct ocs_account *account)

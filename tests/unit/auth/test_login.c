@@ -462,8 +462,20 @@ TEST(a_right_login_makes_its_address_known)
 		ck_assert_int_eq(auth_ssha("192.0.2.1", name, "x"), OCS_AUTH_INVALID_CREDENTIALS);
 	}
 	ck_assert_uint_eq(auth_reply.locked, 1u << OCS_ORIGIN_ADDRESS);
+	auth_clock_ms += 1000;
 	ck_assert_int_eq(auth_ssha("192.0.2.1", "another", "x"), OCS_AUTH_TOO_MANY_ATTEMPTS);
+	ck_assert_uint_eq(auth_reply.retry_after, 299);
 	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_plain("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
+	/* which nobody finds out by guessing */
+	for (int i = 0; i < 10; i++) {
+		ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "x"),
+		                 OCS_AUTH_TOO_MANY_ATTEMPTS);
+		ck_assert_uint_eq(auth_reply.retry_after, 299);
+		ck_assert_uint_eq(auth_reply.locked, i < 9 ? 0 : 1u << OCS_ORIGIN_PAIR);
+	}
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_TOO_MANY_ATTEMPTS);
+	ck_assert_uint_eq(auth_reply.retry_after, 299);
 	ck_assert_int_eq(auth_ssha("192.0.2.2", "another", "x"), OCS_AUTH_INVALID_CREDENTIALS);
 }
 
