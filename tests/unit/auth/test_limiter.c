@@ -385,13 +385,67 @@ TEST(eight_locks_keep_their_places_and_give_them_up_when_they_end)
 	                  second = origin_of("192.0.2.1", "n1");
 	ck_assert_ptr_null(ocs_counters_find(table, first.key[OCS_ORIGIN_PAIR]));
 	ck_assert_ptr_nonnull(ocs_counters_find(table, second.key[OCS_ORIGIN_PAIR]));
-	/* one failure gives way before two */
-	ocs_counter_fail(counter, 100, false, 10000, 10000);
-	ocs_counter_fail(counter, 100, false, 10000, 10000);
-	struct ocs_origin tenth = origin_of("192.0.2.1", "tenth");
-	counter = ocs_counters_take(table, &tenth, OCS_ORIGIN_PAIR, 10000, 10000);
+	ocs_counters_free(table);
+}
+
+/* That many failures at once; limit 1: as many locks, each after the end of the one before. Returns
+ * when the last one was. */
+static int64_t fail_in(struct ocs_counters *table, unsigned key, unsigned times, unsigned limit)
+{
+	struct ocs_origin origin = origin_of("192.0.2.1", name_of(key));
+	struct ocs_counter *counter = ocs_counters_take(table, &origin, OCS_ORIGIN_PAIR, 10000, 0);
+	int64_t now = 0;
+
 	ck_assert_ptr_nonnull(counter);
-	ck_assert_ptr_null(ocs_counters_find(table, ninth.key[OCS_ORIGIN_PAIR]));
+	for (unsigned i = 0; i < times; i++) {
+		now = limit == 1 && i > 0 ? counter->until : now;
+		ck_assert_int_eq(ocs_counter_fail(counter, limit, false, 10000, now), limit == 1);
+	}
+	return now;
+}
+
+static bool is_kept(struct ocs_counters *table, unsigned key)
+{
+	struct ocs_origin origin = origin_of("192.0.2.1", name_of(key));
+
+	return ocs_counters_find(table, origin.key[OCS_ORIGIN_PAIR]) != NULL;
+}
+
+TEST(what_matters_least_gives_way)
+{
+	struct ocs_counters *table = ocs_counters_new(8, true);
+	struct ocs_origin other = origin_of("192.0.2.1", "other");
+
+	/* the fewest failures */
+	for (unsigned i = 0; i < 8; i++)
+		fail_in(table, i, i == 5 ? 1 : i + 2, 100);
+	ck_assert_ptr_nonnull(ocs_counters_take(table, &other, OCS_ORIGIN_PAIR, 10000, 0));
+	for (unsigned i = 0; i < 8; i++)
+		ck_assert_int_eq(is_kept(table, i), i != 5);
+	ocs_counters_free(table);
+
+	/* failures before a lock that has ended, that before one that has not */
+	table = ocs_counters_new(8, true);
+	for (unsigned i = 0; i < 8; i++)
+		fail_in(table, i, i == 2 || i == 6 ? 1 : 50, i == 2 || i == 6 ? 1 : 100);
+	ck_assert_ptr_nonnull(ocs_counters_take(table, &other, OCS_ORIGIN_PAIR, 10000, 9999));
+	ck_assert(is_kept(table, 2) && is_kept(table, 6));
+	ocs_counters_free(table);
+	table = ocs_counters_new(8, true);
+	int64_t second = fail_in(table, 3, 2, 1); /* two locks, of which the second lasts 20 s */
+	for (unsigned i = 0; i < 8; i++)
+		if (i != 3) {
+			struct ocs_origin origin = origin_of("192.0.2.1", name_of(i));
+
+			ocs_counter_fail(ocs_counters_take(table, &origin, OCS_ORIGIN_PAIR, 10000,
+			                                   second + 19999),
+			                 1, false, 10000, second + 19999);
+		}
+	ck_assert_ptr_null(
+	        ocs_counters_take(table, &other, OCS_ORIGIN_PAIR, 10000, second + 19999));
+	ck_assert_ptr_nonnull(
+	        ocs_counters_take(table, &other, OCS_ORIGIN_PAIR, 10000, second + 20000));
+	ck_assert(!is_kept(table, 3));
 	ocs_counters_free(table);
 }
 
