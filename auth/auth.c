@@ -18,10 +18,9 @@
 #include "auth/codec.h"
 #include "auth/internal.h"
 
-#define LIMITER_ENTRIES 65536
-#define REVOKED_MOST    1000000
-#define HASH_QUEUE      64   /* PLAIN logins that may wait for a slot ... */
-#define HASH_WAIT_MS    3000 /* ... and how long */
+#define REVOKED_MOST 1000000
+#define HASH_QUEUE   64   /* PLAIN logins that may wait for a slot ... */
+#define HASH_WAIT_MS 3000 /* ... and how long */
 
 static const struct {
 	const char *name;
@@ -129,6 +128,7 @@ static struct ocs_auth_view *view_new(const struct ocs_auth_settings *settings,
 	view->pending_challenges = settings->pending_challenges;
 	view->rule.failures = settings->failed_logins;
 	view->rule.window = settings->failure_window;
+	view->rule.count_loopback = settings->count_loopback;
 	if (parse_mechanisms(settings->mechanisms, &view->mechanisms, error) < 0 ||
 	    ocs_accounts_load(NULL, settings, secret, &view->accounts, error) < 0) {
 		talloc_free(view);
@@ -240,9 +240,15 @@ static unsigned cores(void)
 static int make_parts(struct ocs_auth *auth, const struct ocs_auth_settings *settings,
                       struct ocs_error *error)
 {
+	uint8_t key[OCS_AUTH_SECRET_BYTES];
+
+	if (ocs_auth_random(key, sizeof(key)) < 0)
+		return ocs_error_set(error, "cannot get random bytes: %s", strerror(errno));
+	ocs_auth_secret_set(&auth->origin_key, key);
+	explicit_bzero(key, sizeof(key));
 	auth->sasl = ocs_sasl_new();
 	auth->challenges = ocs_challenges_new();
-	auth->limiter = ocs_limiter_new(LIMITER_ENTRIES);
+	auth->limiter = ocs_limiter_new();
 	auth->hashing = ocs_slots_new(settings->hash_slots != 0 ? settings->hash_slots : cores(),
 	                              HASH_QUEUE, HASH_WAIT_MS);
 	if (!auth->sasl || !auth->challenges || !auth->limiter || !auth->hashing)
@@ -357,10 +363,31 @@ size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3])
 void ocs_auth_count(struct ocs_auth *auth, struct ocs_auth_counts *counts_r)
 {
 	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	int64_t now = ocs_auth_steady_ms(&auth->clock);
 
+	memset(counts_r, 0, sizeof(*counts_r));
 	counts_r->accounts = view->accounts->count;
-	counts_r->pending_challenges =
-	        ocs_challenges_count(auth->challenges, ocs_auth_steady_ms(&auth->clock));
+	ocs_challenges_count(auth->challenges, now, counts_r);
 	counts_r->revoked_tokens = ocs_revoked_count(auth->revoked);
+	ocs_limiter_count(auth->limiter, now, counts_r);
 	ocs_auth_view_release(view);
+}
+
+size_t ocs_auth_lockouts(struct ocs_auth *auth, struct ocs_auth_lockout *out, size_t most)
+{
+	return ocs_limiter_list(auth->limiter, ocs_auth_steady_ms(&auth->clock), out, most);
+}
+
+int ocs_auth_clear_lockouts(struct ocs_auth *auth, const char *what)
+{
+	int64_t now = ocs_auth_steady_ms(&auth->clock);
+	struct ocs_limiter_net net;
+	bool is_net = what && ocs_limiter_net_parse(what, &net) == 0;
+	bool is_name = what && ocs_account_name_valid(what);
+
+	/* an address is a name too, which could be somebody's */
+	if (what && !is_net && !is_name)
+		return -1;
+	return (int)ocs_limiter_clear(auth->limiter, is_name ? what : NULL, is_net ? &net : NULL,
+	                              now);
 }

@@ -74,6 +74,9 @@ struct ocs_auth_settings {
 	unsigned token_ttl;
 	unsigned failed_logins;
 	unsigned failure_window; /* seconds */
+	/* Loopback is spared where one address stands for many clients (auth/limiter.h); true: it
+	 * counts like any other, as behind a proxy that tells whom it speaks for. */
+	bool count_loopback;
 	unsigned pending_challenges;
 	unsigned hash_slots;  /* PLAIN logins hashed at the same time; 0: as many as cores */
 	ocs_auth_now_fn *now; /* NULL: the clocks of the system */
@@ -103,15 +106,23 @@ void ocs_auth_close(struct ocs_auth *auth);
 int ocs_auth_look_secret(struct ocs_auth *auth, struct ocs_error *error);
 int ocs_auth_look_revoked(struct ocs_auth *auth, struct ocs_error *error);
 
+/* What failed logins are counted by, and what they lock. */
+enum ocs_origin_kind {
+	OCS_ORIGIN_PAIR,    /* this account from this address */
+	OCS_ORIGIN_ADDRESS, /* IPv4: the address; IPv6: its /64 */
+	OCS_ORIGIN_PREFIX,  /* IPv4: its /24; IPv6: its /48 */
+	OCS_ORIGIN_ACCOUNT, /* this account from anywhere: refuses nobody, but allows less */
+	OCS_ORIGIN_KINDS
+};
+
 /* What a step answers. Which members are set stands at each step, the others are empty. */
 struct ocs_auth_reply {
 	unsigned retry_after; /* seconds, at least 1: with TOO_MANY_ATTEMPTS and OVERLOADED */
 	unsigned ttl;         /* seconds */
-	/* With INVALID_CREDENTIALS: this one was the last that is allowed; further ones are refused
-	 * for locked_for seconds. */
-	bool locked_account; /* of the account from the address */
-	bool locked_address; /* of any account from it */
-	unsigned locked_for;
+	/* With a wrong password: this failure was the last that is allowed. Bits
+	 * (1 << OCS_ORIGIN_...) say of what; further ones from here are refused for locked_for
+	 * seconds, which is 0 if only OCS_ORIGIN_ACCOUNT is among them. */
+	unsigned locked, locked_for;
 	bool no_memory; /* with INTERNAL: that is why */
 	char text[160]; /* on any failure: for people, safe to send to the client */
 	char account[OCS_AUTH_NAME_SIZE]; /* who (claims to) log in, for the log; also on failures
@@ -131,7 +142,7 @@ struct ocs_auth_cookies {
 };
 
 /* peer: the remote address (AF_INET, AF_INET6; anything else and NULL count as loopback). It is
- * used for counting only: IPv6 by its /64, IPv4 in IPv6 as IPv4. */
+ * used for counting only: IPv6 by its /64 and /48, IPv4 in IPv6 as IPv4. */
 
 /* Names of the mechanisms offered, in the order of GET /authenticate. Returns how many. */
 size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3]);
@@ -182,9 +193,31 @@ enum ocs_auth_result ocs_auth_logout(struct ocs_auth *auth, const char *token,
 struct ocs_auth_counts {
 	size_t accounts;
 	size_t pending_challenges;
+	uint64_t displaced_challenges; /* that ended to make room for others */
 	size_t revoked_tokens;
+	size_t locked[OCS_ORIGIN_KINDS];  /* now */
+	uint64_t locks[OCS_ORIGIN_KINDS]; /* that began */
+	uint64_t uncounted;               /* failures that found no counter */
 };
+/* Walks the tables of the limiter: some milliseconds. */
 void ocs_auth_count(struct ocs_auth *auth, struct ocs_auth_counts *counts_r);
+
+/* What is locked by failed logins now. */
+#define OCS_AUTH_LOCKOUT_ADDRESS_SIZE 64
+struct ocs_auth_lockout {
+	enum ocs_origin_kind kind;
+	char account[OCS_AUTH_NAME_SIZE];            /* in lower case; "": of any */
+	char address[OCS_AUTH_LOCKOUT_ADDRESS_SIZE]; /* or ADDRESS/BITS; "": any, or a local one */
+	unsigned failures;
+	unsigned seconds; /* left */
+};
+/* "pair", "address", "prefix", "account". */
+const char *ocs_auth_kind_word(enum ocs_origin_kind kind);
+/* At most `most` of them, addresses first. Returns how many there are in all. */
+size_t ocs_auth_lockouts(struct ocs_auth *auth, struct ocs_auth_lockout *out, size_t most);
+/* Forgets the failures of an account; those that refuse logins from ADDRESS or ADDRESS/BITS; all
+ * with NULL. Returns how many locks that ended; -1: what is neither a name nor an address. */
+int ocs_auth_clear_lockouts(struct ocs_auth *auth, const char *what);
 
 /* For ocsctl passwd (needs no struct ocs_auth). SLOW. */
 #define OCS_AUTH_HASH_SIZE 512

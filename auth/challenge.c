@@ -12,28 +12,27 @@
 #include <nettle/memops.h>
 #include <talloc.h>
 
-#include "auth/clock.h"
 #include "auth/codec.h"
 #include "auth/scram.h"
-
-/* How many challenges an address has. */
-struct holder {
-	struct ocs_peer peer;
-	unsigned count;
-	UT_hash_handle hh;
-};
+#include "auth/shares.h"
 
 struct ocs_challenges {
 	pthread_mutex_t mutex;
 	struct ocs_challenge *table; /* by session cookie, oldest first */
-	struct holder *holders;
+	struct ocs_shares *shares;
+	uint64_t number;    /* of the last one */
+	uint64_t displaced; /* ended to make room */
 };
 
 struct ocs_challenges *ocs_challenges_new(void)
 {
 	struct ocs_challenges *challenges = calloc(1, sizeof(*challenges));
 
-	if (challenges && pthread_mutex_init(&challenges->mutex, NULL) != 0) {
+	if (!challenges)
+		return NULL;
+	challenges->shares = ocs_shares_new();
+	if (!challenges->shares || pthread_mutex_init(&challenges->mutex, NULL) != 0) {
+		ocs_shares_free(challenges->shares);
 		free(challenges);
 		return NULL;
 	}
@@ -53,23 +52,10 @@ void ocs_challenge_free(struct ocs_challenge *challenge)
 	talloc_free(challenge);
 }
 
-static struct holder *holder_of(struct ocs_challenges *challenges, const struct ocs_peer *peer)
-{
-	struct holder *holder;
-
-	HASH_FIND(hh, challenges->holders, peer, sizeof(*peer), holder);
-	return holder;
-}
-
 static void detach(struct ocs_challenges *challenges, struct ocs_challenge *challenge)
 {
-	struct holder *holder = holder_of(challenges, &challenge->peer);
-
+	ocs_shares_leave(challenges->shares, challenge);
 	HASH_DEL(challenges->table, challenge);
-	if (holder && --holder->count == 0) {
-		HASH_DEL(challenges->holders, holder);
-		free(holder);
-	}
 }
 
 /* A reload may shorten the ttl, so that later ones end first: those go when their turn comes. */
@@ -88,6 +74,7 @@ void ocs_challenges_free(struct ocs_challenges *challenges)
 	if (!challenges)
 		return;
 	expire(challenges, INT64_MAX);
+	ocs_shares_free(challenges->shares);
 	pthread_mutex_destroy(&challenges->mutex);
 	free(challenges);
 }
@@ -104,68 +91,50 @@ static int draw_cookies(struct ocs_challenge *challenge)
 	return 0;
 }
 
-/* When the next place for this peer is due: the end of the oldest challenge that counts for it. */
-static int64_t next_place(const struct ocs_challenges *challenges, const struct ocs_peer *peer,
-                          bool own)
+/* Until the newcomer's origin may join; a reload may have made the table smaller. */
+static void make_room(struct ocs_challenges *challenges, const struct ocs_origin *origin,
+                      const struct ocs_challenge_rule *rule)
 {
-	const struct ocs_challenge *c = challenges->table;
+	struct ocs_challenge *victim;
 
-	while (own && c && memcmp(&c->peer, peer, sizeof(*peer)) != 0)
-		c = c->hh.next;
-	return c ? c->ends : 0;
+	while ((victim =
+	                ocs_shares_victim(challenges->shares, origin, rule->limit, rule->spared))) {
+		detach(challenges, victim);
+		ocs_challenge_free(victim);
+		challenges->displaced++;
+	}
 }
 
 static enum ocs_auth_result insert(struct ocs_challenges *challenges,
-                                   struct ocs_challenge *challenge, unsigned limit, int64_t now,
-                                   struct ocs_auth_reply *reply)
+                                   struct ocs_challenge *challenge)
 {
-	unsigned share = limit / OCS_CHALLENGE_SHARE ? limit / OCS_CHALLENGE_SHARE : 1;
-	struct holder *holder = holder_of(challenges, &challenge->peer);
-	bool own = !challenge->peer.loopback && holder && holder->count >= share;
-
-	if (own || HASH_COUNT(challenges->table) >= limit) {
-		reply->retry_after =
-		        ocs_auth_seconds_until(next_place(challenges, &challenge->peer, own), now);
-		return OCS_AUTH_OVERLOADED;
-	}
-	if (!holder) {
-		holder = calloc(1, sizeof(*holder));
-		if (!holder)
-			return OCS_AUTH_INTERNAL;
-		holder->peer = challenge->peer;
-		HASH_ADD(hh, challenges->holders, peer, sizeof(holder->peer), holder);
-		if (!holder->hh.tbl) {
-			free(holder);
-			return OCS_AUTH_INTERNAL;
-		}
-	}
-	holder->count++;
-	HASH_ADD_STR(challenges->table, session, challenge);
-	if (!challenge->hh.tbl) {
-		if (--holder->count == 0) {
-			HASH_DEL(challenges->holders, holder);
-			free(holder);
-		}
+	challenge->number = ++challenges->number;
+	if (ocs_shares_join(challenges->shares, challenge) < 0)
 		return OCS_AUTH_INTERNAL;
-	}
-	return OCS_AUTH_OK;
+	HASH_ADD_STR(challenges->table, session, challenge);
+	if (challenge->hh.tbl)
+		return OCS_AUTH_OK;
+	ocs_shares_leave(challenges->shares, challenge);
+	return OCS_AUTH_INTERNAL;
 }
 
 enum ocs_auth_result ocs_challenges_put(struct ocs_challenges *challenges,
                                         struct ocs_challenge *challenge,
-                                        const struct ocs_peer *peer, unsigned limit, unsigned ttl,
-                                        int64_t now, struct ocs_auth_reply *reply)
+                                        const struct ocs_origin *origin,
+                                        const struct ocs_challenge_rule *rule, int64_t now,
+                                        struct ocs_auth_reply *reply)
 {
 	enum ocs_auth_result result = OCS_AUTH_INTERNAL;
 
-	challenge->peer = *peer;
-	challenge->ends = now + (int64_t)ttl * 1000;
+	challenge->origin = *origin;
+	challenge->ends = now + (int64_t)rule->ttl * 1000;
 	if (draw_cookies(challenge) == 0) {
 		memcpy(reply->cookie_session, challenge->session, sizeof(challenge->session));
 		memcpy(reply->cookie_token, challenge->token, sizeof(challenge->token));
 		pthread_mutex_lock(&challenges->mutex);
 		expire(challenges, now);
-		result = insert(challenges, challenge, limit, now, reply);
+		make_room(challenges, origin, rule);
+		result = insert(challenges, challenge);
 		pthread_mutex_unlock(&challenges->mutex);
 		reply->no_memory = result == OCS_AUTH_INTERNAL;
 	}
@@ -201,11 +170,12 @@ struct ocs_challenge *ocs_challenges_take(struct ocs_challenges *challenges,
 	return challenge;
 }
 
-size_t ocs_challenges_count(struct ocs_challenges *challenges, int64_t now)
+void ocs_challenges_count(struct ocs_challenges *challenges, int64_t now,
+                          struct ocs_auth_counts *counts)
 {
 	pthread_mutex_lock(&challenges->mutex);
 	expire(challenges, now);
-	size_t count = HASH_COUNT(challenges->table);
+	counts->pending_challenges = HASH_COUNT(challenges->table);
+	counts->displaced_challenges = challenges->displaced;
 	pthread_mutex_unlock(&challenges->mutex);
-	return count;
 }

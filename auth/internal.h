@@ -43,6 +43,7 @@ struct ocs_auth {
 
 	/* set at open, each with its own threads' rule */
 	struct ocs_auth_secret secret;
+	struct ocs_auth_secret origin_key; /* of this process, for auth/origin.h */
 	struct ocs_auth_clock clock;
 	struct ocs_sasl *sasl;
 	struct ocs_challenges *challenges;

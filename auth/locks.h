@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The line of the log for the moment at which failed logins lock an account or an address: from
- * then on even the right password is refused. Of every server that takes logins. Any thread.
+ * The line of the log for the moment at which failed logins lock something: from then on even
+ * the right password is refused. Of every server that takes logins. Any thread.
  */
 #ifndef OCS_AUTH_LOCKS_H
 #define OCS_AUTH_LOCKS_H

@@ -16,13 +16,14 @@
 #define TEXT_CREDENTIALS "invalid credentials"
 #define TEXT_SESSION     "no pending login belongs to these cookies"
 #define TEXT_ATTEMPTS    "too many failed logins"
-#define TEXT_LOGINS      "too many logins are pending"
 
 /* What one step works with. */
 struct step {
 	struct ocs_auth *auth;
 	struct ocs_auth_view *view;
 	struct ocs_peer peer;
+	struct ocs_origin origin; /* once the account is known */
+	unsigned others_wait; /* s that all other accounts have to wait at this address; 0: none */
 	struct ocs_auth_reply *reply;
 };
 
@@ -31,6 +32,7 @@ static void begin(struct step *step, struct ocs_auth *auth, const struct sockadd
 {
 	memset(reply, 0, sizeof(*reply));
 	step->auth = auth;
+	step->others_wait = 0;
 	step->view = ocs_auth_view_hold(auth);
 	step->reply = reply;
 	ocs_peer_from(peer, &step->peer);
@@ -53,6 +55,13 @@ static enum ocs_auth_result fail_for_memory(struct step *step, enum ocs_auth_res
 	return fail(step, result, "out of memory");
 }
 
+/* The step is about this account: for the log, and for what counts it. */
+static void name_account(struct step *step, const char *account)
+{
+	strcpy(step->reply->account, account);
+	ocs_origin_make(&step->auth->origin_key, &step->peer, account, &step->origin);
+}
+
 static bool offered(const struct step *step, enum ocs_mechanism mechanism)
 {
 	return (step->view->mechanisms & mechanism) != 0;
@@ -62,14 +71,17 @@ static bool offered(const struct step *step, enum ocs_mechanism mechanism)
 static enum ocs_auth_result ask(struct step *step, struct ocs_challenge *challenge)
 {
 	const struct ocs_auth_view *view = step->view;
-	enum ocs_auth_result result = ocs_challenges_put(
-	        step->auth->challenges, challenge, &step->peer, view->pending_challenges,
-	        view->challenge_ttl, ocs_auth_steady_ms(&step->auth->clock), step->reply);
+	const struct ocs_challenge_rule rule = {
+	        .limit = view->pending_challenges,
+	        .ttl = view->challenge_ttl,
+	        .spared = ocs_limiter_spares(&view->rule, &step->peer),
+	};
+	enum ocs_auth_result result =
+	        ocs_challenges_put(step->auth->challenges, challenge, &step->origin, &rule,
+	                           ocs_auth_steady_ms(&step->auth->clock), step->reply);
 
 	if (result == OCS_AUTH_OK)
 		step->reply->ttl = view->challenge_ttl;
-	else if (result == OCS_AUTH_OVERLOADED)
-		fail(step, result, TEXT_LOGINS);
 	else if (step->reply->no_memory)
 		fail_for_memory(step, result);
 	else
@@ -89,31 +101,49 @@ static struct ocs_challenge *answer(struct step *step, const struct ocs_auth_coo
 		challenge = NULL;
 	}
 	if (challenge)
-		strcpy(step->reply->account, challenge->account);
+		name_account(step, challenge->account);
 	return challenge;
 }
 
-static enum ocs_auth_result may_try(struct step *step, const char *account)
+static enum ocs_auth_result too_many(struct step *step, unsigned wait)
 {
-	step->reply->retry_after =
-	        ocs_limiter_wait(step->auth->limiter, &step->view->rule, &step->peer, account,
-	                         ocs_auth_steady_ms(&step->auth->clock));
-	return step->reply->retry_after ? fail(step, OCS_AUTH_TOO_MANY_ATTEMPTS, TEXT_ATTEMPTS)
-	                                : OCS_AUTH_OK;
+	step->reply->retry_after = wait;
+	return fail(step, OCS_AUTH_TOO_MANY_ATTEMPTS, TEXT_ATTEMPTS);
 }
 
-static enum ocs_auth_result wrong(struct step *step, const char *account)
+static enum ocs_auth_result may_try(struct step *step)
+{
+	bool spared;
+	unsigned wait = ocs_limiter_wait(step->auth->limiter, &step->view->rule, &step->origin,
+	                                 ocs_auth_steady_ms(&step->auth->clock), &spared);
+
+	step->others_wait = wait;
+	return wait > 0 && !spared ? too_many(step, wait) : OCS_AUTH_OK;
+}
+
+/* Where all others are refused, a wrong password must not tell that this account is not. */
+static enum ocs_auth_result wrong(struct step *step)
 {
 	int64_t now = ocs_auth_steady_ms(&step->auth->clock);
-	unsigned locked = ocs_limiter_failed(step->auth->limiter, &step->view->rule, &step->peer,
-	                                     account, now);
+	unsigned locked =
+	        ocs_limiter_failed(step->auth->limiter, &step->view->rule, &step->origin, now);
 
-	step->reply->locked_account = (locked & OCS_LIMITER_ACCOUNT) != 0;
-	step->reply->locked_address = (locked & OCS_LIMITER_ADDRESS) != 0;
-	if (locked != OCS_LIMITER_OPEN)
+	step->reply->locked = locked;
+	if (locked)
 		step->reply->locked_for = ocs_limiter_wait(step->auth->limiter, &step->view->rule,
-		                                           &step->peer, account, now);
-	return fail(step, OCS_AUTH_INVALID_CREDENTIALS, TEXT_CREDENTIALS);
+		                                           &step->origin, now, NULL);
+	return step->others_wait > 0 ? too_many(step, step->others_wait)
+	                             : fail(step, OCS_AUTH_INVALID_CREDENTIALS, TEXT_CREDENTIALS);
+}
+
+static enum ocs_auth_result succeed(struct step *step, const struct ocs_account *account)
+{
+	enum ocs_auth_result result = ocs_auth_grant(step->auth, step->view, account, step->reply);
+
+	if (result == OCS_AUTH_OK)
+		ocs_limiter_succeeded(step->auth->limiter, &step->origin,
+		                      ocs_auth_steady_ms(&step->auth->clock));
+	return result;
 }
 
 /* What the login step compares with: the account's own, or made up. real_r: it may succeed. */
@@ -140,7 +170,7 @@ static enum ocs_auth_result ssha_start(struct step *step, const char *login)
 	if (!ocs_account_name_valid(login))
 		return fail(step, OCS_AUTH_INVALID_PARAMETER,
 		            "login has 1 to 128 of A-Z a-z 0-9 _ . @ -");
-	strcpy(step->reply->account, login);
+	name_account(step, login);
 
 	struct ocs_challenge *challenge = ocs_challenge_new();
 	if (!challenge)
@@ -176,7 +206,7 @@ static enum ocs_auth_result ssha_login(struct step *step, const struct ocs_chall
 	uint8_t expected[OCS_SSHA_DIGEST], given[OCS_SSHA_DIGEST] = {0};
 	const struct ocs_account *real;
 	struct ocs_ssha ssha;
-	enum ocs_auth_result result = may_try(step, challenge->account);
+	enum ocs_auth_result result = may_try(step);
 
 	if (result != OCS_AUTH_OK)
 		return result;
@@ -192,8 +222,8 @@ static enum ocs_auth_result ssha_login(struct step *step, const struct ocs_chall
 	}
 	right &= hexadecimal;
 	if (!right || !real)
-		return wrong(step, challenge->account);
-	return ocs_auth_grant(step->auth, step->view, real, step->reply);
+		return wrong(step);
+	return succeed(step, real);
 }
 
 enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct sockaddr *peer,
@@ -216,14 +246,14 @@ enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct soc
 }
 
 struct scram_lookup {
-	const struct step *step;
+	struct step *step;
 	struct ocs_challenge *challenge;
 };
 
 static void scram_of(void *arg, const char *name, struct ocs_scram_keys *keys)
 {
 	struct scram_lookup *lookup = arg;
-	const struct step *step = lookup->step;
+	struct step *step = lookup->step;
 	const struct ocs_account *account = ocs_accounts_find(step->view->accounts, name);
 
 	ocs_accounts_fake_scram(step->view->accounts, &step->auth->secret, name, keys);
@@ -232,7 +262,7 @@ static void scram_of(void *arg, const char *name, struct ocs_scram_keys *keys)
 		memcpy(lookup->challenge->account_mac, account->mac, OCS_ACCOUNT_MAC);
 	}
 	strcpy(lookup->challenge->account, name);
-	strcpy(step->reply->account, name);
+	name_account(step, name);
 }
 
 static enum ocs_auth_result scram_start(struct step *step, const char *mechanism,
@@ -283,7 +313,7 @@ enum ocs_auth_result ocs_auth_scram_start(struct ocs_auth *auth, const struct so
 static enum ocs_auth_result scram_login(struct step *step, const struct ocs_challenge *challenge,
                                         const char *client_final)
 {
-	enum ocs_auth_result result = may_try(step, challenge->account);
+	enum ocs_auth_result result = may_try(step);
 
 	if (result != OCS_AUTH_OK)
 		return result;
@@ -293,9 +323,9 @@ static enum ocs_auth_result scram_login(struct step *step, const struct ocs_chal
 	        ocs_accounts_find(step->view->accounts, challenge->account);
 	if (result == OCS_AUTH_OK && account &&
 	    memeql_sec(account->mac, challenge->account_mac, OCS_ACCOUNT_MAC))
-		return ocs_auth_grant(step->auth, step->view, account, step->reply);
+		return succeed(step, account);
 	step->reply->sasl[0] = '\0';
-	return wrong(step, challenge->account);
+	return wrong(step);
 }
 
 enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct sockaddr *peer,
@@ -317,21 +347,24 @@ enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct so
 	return end(&step, result);
 }
 
-/* Within a slot, so that attempts that come together cannot overshoot the limit by more than the
- * slots there are. */
+/* Who is locked waits for no slot. Asked again within it, so that attempts that come together
+ * cannot overshoot the limit by more than the slots there are. */
 static enum ocs_auth_result plain_check(struct step *step, const char *name, const char *password)
 {
+	enum ocs_auth_result result = may_try(step);
+
+	if (result != OCS_AUTH_OK)
+		return result;
 	if (!ocs_slots_take(step->auth->hashing)) {
 		step->reply->retry_after = 1;
 		return fail(step, OCS_AUTH_OVERLOADED, "too many passwords are being checked");
 	}
-	enum ocs_auth_result result = may_try(step, name);
+	result = may_try(step);
 	if (result == OCS_AUTH_OK) {
 		const struct ocs_account *account =
 		        ocs_accounts_check_password(step->view->accounts, name, password);
 
-		result = account ? ocs_auth_grant(step->auth, step->view, account, step->reply)
-		                 : wrong(step, name);
+		result = account ? succeed(step, account) : wrong(step);
 	}
 	ocs_slots_give(step->auth->hashing);
 	return result;
@@ -346,7 +379,7 @@ static enum ocs_auth_result plain(struct step *step, const char *message)
 	enum ocs_auth_result result = ocs_plain_parse(message, name, password);
 	if (result != OCS_AUTH_OK)
 		return fail(step, result, "not a PLAIN message: NUL user NUL password");
-	strcpy(step->reply->account, name);
+	name_account(step, name);
 	result = plain_check(step, name, password);
 	explicit_bzero(password, sizeof(password));
 	return result;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The names and HTTP codes of results, as the protocol has them. Pure functions.
+ * The names and HTTP codes of results, as the protocol has them; words for what is counted. Pure
+ * functions.
  */
 #include "auth/auth.h"
 
@@ -30,4 +31,16 @@ const char *ocs_auth_result_name(enum ocs_auth_result result)
 unsigned ocs_auth_result_status(enum ocs_auth_result result)
 {
 	return results[result].status;
+}
+
+const char *ocs_auth_kind_word(enum ocs_origin_kind kind)
+{
+	static const char *const words[OCS_ORIGIN_KINDS] = {
+	        [OCS_ORIGIN_PAIR] = "pair",
+	        [OCS_ORIGIN_ADDRESS] = "address",
+	        [OCS_ORIGIN_PREFIX] = "prefix",
+	        [OCS_ORIGIN_ACCOUNT] = "account",
+	};
+
+	return words[kind];
 }

@@ -206,11 +206,14 @@ const struct ocs_key ocs_keys[] = {
         {KEY("limits", limits, failed_logins, NUMBER), .fallback = "10", .min = 1, .max = 1000000,
          .reload = true,
          .help = "Failed logins of an account from one address within failure_window; then they "
-                 "are refused for a while. Ten times as many from one address, loopback excepted. "
+                 "are refused for as long, and next time for twice, four and eight times as long. "
+                 "Ten times as many from one address (of IPv6 a /64) and forty times from its /24 "
+                 "(/48), loopback excepted. `ocsctl lockouts` shows and clears them. "
                  "Behind a proxy all clients have one address, so that anyone can lock an account "
                  "for everybody: let the proxy limit them, and raise this."},
         {KEY("limits", limits, failure_window, NUMBER), .fallback = "300", .min = 1, .max = 86400,
-         .reload = true, .help = "Seconds in which failed logins count."},
+         .reload = true,
+         .help = "Seconds in which failed logins count, and which the first lock lasts."},
         {KEY("limits", limits, request_deadline, NUMBER), .fallback = "10", .min = 1, .max = 300,
          .reload = true,
          .help = "Seconds a request may take, from its first byte to its answer. On socket the "
@@ -220,7 +223,8 @@ const struct ocs_key ocs_keys[] = {
          .help = "Connections from one address at the same time; more are closed at once."},
         {KEY("limits", limits, pending_challenges, NUMBER), .fallback = "4096", .min = 1,
          .max = 1000000, .reload = true,
-         .help = "Logins between their first and second step at the same time."},
+         .help = "Logins between their first and second step at the same time. Beyond them the "
+                 "oldest of whoever has begun most makes room for a new one."},
 
         {KEY("operations", operations, host, HOST), .fallback = "127.0.0.1",
          .help = "Address to listen on."},

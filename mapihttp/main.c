@@ -20,8 +20,10 @@
 
 #include <talloc.h>
 
+#include "auth/control.h"
 #include "base/background.h"
 #include "base/clock.h"
+#include "base/control_socket.h"
 #include "base/log.h"
 #include "base/log_budget.h"
 #include "base/privilege.h"
@@ -119,6 +121,8 @@ static int mapihttp_start(struct mapihttp *server, const struct ocs_config *conf
 		return -1;
 	auth = auth_settings(config, private_folder);
 	if (ocs_auth_open(&auth, &server->auth, error) != 0 ||
+	    ocs_control_socket_start(private_folder, ocs_auth_control, server->auth,
+	                             &server->control, error) != 0 ||
 	    start_emsmdb(server, config, error) != 0 ||
 	    mapihttp_login_start(server, &server->login, error) != 0 ||
 	    mapihttp_listen(server, error) != 0)
@@ -138,6 +142,7 @@ static int mapihttp_start(struct mapihttp *server, const struct ocs_config *conf
 
 static void mapihttp_stop(struct mapihttp *server)
 {
+	ocs_control_socket_stop(server->control);
 	/* Ends what may be suspended, which libmicrohttpd demands before it is stopped. */
 	mapihttp_login_stop(server->login);
 	ocsemsmdb_close(server->emsmdb);

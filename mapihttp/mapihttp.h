@@ -8,8 +8,9 @@
  * so the handlers of requests, libocsemsmdb and libocsnotify share a thread and need no lock, a
  * wait is parked and woken without a hand-over, and libmicrohttpd's own epoll loop, which stalls at
  * multiples of 128 ready connections, is never entered. Only password hashing (login.c)
- * has threads of its own, since it takes milliseconds; and the guard of slow clients
- * (http/guard.h), which touches sockets only.
+ * has threads of its own, since it takes milliseconds; the guard of slow clients (http/guard.h),
+ * which touches sockets only; and the socket for its admin (base/control_socket.h), which asks auth
+ * alone.
  */
 #ifndef OCS_MAPIHTTP_MAPIHTTP_H
 #define OCS_MAPIHTTP_MAPIHTTP_H
@@ -31,6 +32,7 @@
 #include "base/error.h"
 
 struct mapihttp_login;
+struct ocs_control_socket;
 struct mapihttp_request;
 
 /* ---- options: options.c ---- */
@@ -58,6 +60,7 @@ int mapihttp_options(int argc, char **argv, struct mapihttp_options *options, in
 struct mapihttp {
 	const struct mapihttp_options *options;
 	struct ocs_auth *auth;
+	struct ocs_control_socket *control;
 	struct mapihttp_login *login;
 	struct mapihttp_address *addresses; /* that have sessions */
 	struct ocsnotify *context;

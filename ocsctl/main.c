@@ -35,6 +35,7 @@ enum given {
 	OPTION_LIMIT = 1 << 14,
 	OPTION_AFTER = 1 << 15,
 	OPTION_DELETED = 1 << 16,
+	OPTION_CLEAR = 1 << 17,
 };
 
 static const struct command {
@@ -224,6 +225,24 @@ static const struct command {
          "As SIGHUP does, and says what came of it: everything is taken over, or, where anything\n"
          "is wrong, nothing, with file and line of each mistake and exit status 1.",
          {"main"}},
+        {"lockouts",
+         ocsctl_lockouts,
+         OPTION_CLEAR,
+         0,
+         1,
+         "[--clear [WHAT]]",
+         "who may not log in now, for too many failed logins",
+         "COUNTED is what failed logins were counted by: account and address together (pair), the\n"
+         "address, its prefix (/24, /48 of IPv6), or an account over all addresses. The last "
+         "locks\n"
+         "nobody out: as long as it stands, an address that the account never logged in from has "
+         "a\n"
+         "fifth of its attempts.\n"
+         "  --clear         forgets all failed logins\n"
+         "  --clear ACCOUNT forgets those of an account\n"
+         "  --clear ADDRESS forgets those that refuse logins from an address, or ADDRESS/BITS\n"
+         "Asks ocsmanager, and ocsmapihttp where it runs, as root or as their user.",
+         {"main"}},
         {"notify",
          ocsctl_notify,
          OPTION_USER | OPTION_PASSWORD_FILE | OPTION_PASSWORD_FD | OPTION_URL | OPTION_MECHANISM,
@@ -339,6 +358,7 @@ static const struct {
         {"limit", OPTION_LIMIT, true, offsetof(struct ocsctl, limit)},
         {"after", OPTION_AFTER, true, offsetof(struct ocsctl, after)},
         {"deleted", OPTION_DELETED, false, offsetof(struct ocsctl, deleted)},
+        {"clear", OPTION_CLEAR, false, offsetof(struct ocsctl, clear)},
 };
 #define WORDS      (sizeof(words) / sizeof(words[0]))
 #define WORD_FIRST 256 /* what getopt_long() says for the first of them: no letter */

@@ -25,7 +25,7 @@ struct ocsctl {
 	const char *const *needs;        /* sections of the ini that the command works with */
 	const char *unseen;              /* why the registry could not be read; NULL: it was, or is
 	                                    not there yet */
-	bool json, take, yes, empty, dry_run, leave_out, deleted;
+	bool json, take, yes, empty, dry_run, leave_out, deleted, clear;
 	const char *scheme, *user, *password_file, *password_fd, *url, *mechanism, *count, *retry,
 	        *purge, *limit, *after;
 	int n_operands;
@@ -61,6 +61,7 @@ int ocsctl_search(struct ocsctl *ctl);
 int ocsctl_dead(struct ocsctl *ctl);
 int ocsctl_passwd(struct ocsctl *ctl);
 int ocsctl_reload(struct ocsctl *ctl);
+int ocsctl_lockouts(struct ocsctl *ctl);
 int ocsctl_notify(struct ocsctl *ctl);
 int ocsctl_index(struct ocsctl *ctl);
 int ocsctl_index_check(struct ocsctl *ctl);

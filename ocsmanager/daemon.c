@@ -13,6 +13,7 @@
 #include <talloc.h>
 
 #include "auth/auth.h"
+#include "auth/control.h"
 #include "auth/limits.h"
 #include "cluster/link.h"
 #include "mapistore/index.h"
@@ -22,6 +23,7 @@
 #include "config/auth.h"
 #include "config/cluster.h"
 #include "config/descriptors.h"
+#include "base/control_socket.h"
 #include "base/log.h"
 #include "base/privilege.h"
 #include "ocsmanager/folder.h"
@@ -42,6 +44,7 @@ struct ocs_daemon {
 	bool link_hangs;                /* a thread of it does, and uses what started points to */
 	struct ocs_local_socket *local; /* the caller's; NULL: none */
 	struct ocs_report_socket *reports;
+	struct ocs_control_socket *control;
 	struct ocs_service *service;
 	struct ocs_users_file *users_file;
 
@@ -313,6 +316,9 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	if (ocs_report_socket_open(config->main.registry, daemon->private_folder, &daemon->reports,
 	                           error) < 0)
 		return -1;
+	if (ocs_control_socket_start(daemon->private_folder, ocs_auth_control, daemon->auth,
+	                             &daemon->control, error) < 0)
+		return -1;
 	if (start_link(daemon, error) < 0 || watch_files(daemon, error) < 0)
 		return -1;
 	return ocs_service_start(config, daemon->auth, daemon->dispatch, daemon->link,
@@ -448,6 +454,7 @@ void ocs_daemon_stop(struct ocs_daemon *daemon)
 {
 	bool service_hangs, hangs, look_hangs;
 
+	ocs_control_socket_stop(daemon->control);
 	service_hangs = ocs_service_stop(daemon->service) < 0;
 	look_hangs = daemon->dispatch != NULL && ocs_dispatch_files_end(daemon->dispatch) < 0;
 	/* A thread that hangs, in the network or on a lock, still uses what would be closed; the

@@ -190,6 +190,21 @@ static void write_requests(FILE *out, const struct ocs_metrics *metrics)
 			        get(&metrics->logins[mechanism][outcome]));
 }
 
+static void write_lockouts(FILE *out, const struct ocs_auth_counts *auth)
+{
+	head(out, "lockouts", "gauge", "What failed logins lock now, by what they are counted by.");
+	for (int kind = 0; kind < OCS_ORIGIN_KINDS; kind++)
+		labelled(out, "lockouts", "counted", ocs_auth_kind_word((enum ocs_origin_kind)kind),
+		         auth->locked[kind]);
+	head(out, "lockouts_total", "counter", "Locks that failed logins began.");
+	for (int kind = 0; kind < OCS_ORIGIN_KINDS; kind++)
+		labelled(out, "lockouts_total", "counted",
+		         ocs_auth_kind_word((enum ocs_origin_kind)kind), auth->locks[kind]);
+	single(out, "failures_uncounted_total", "counter",
+	       "Failed logins that one of the tables had no place for, full of locks.",
+	       auth->uncounted);
+}
+
 static void write_connections(FILE *out, struct ocs_link_status *link)
 {
 	enum ocs_link_state states[OCS_LINK_CONNECTIONS];
@@ -265,6 +280,10 @@ char *ocs_metrics_text(const struct ocs_metrics_view *view, size_t *len_r)
 	single(out, "accounts", "gauge", "Accounts that may log in.", view->auth.accounts);
 	single(out, "pending_challenges", "gauge", "Logins begun and not ended.",
 	       view->auth.pending_challenges);
+	single(out, "challenges_displaced_total", "counter",
+	       "Logins begun that made room for others before they ended.",
+	       view->auth.displaced_challenges);
+	write_lockouts(out, &view->auth);
 	single(out, "revoked_tokens", "gauge", "Tokens that were logged out and not yet expired.",
 	       view->auth.revoked_tokens);
 	if (view->link != NULL)

@@ -58,6 +58,13 @@ class Network:
         for name, cable in ((self.left, "cable0"), (self.right, "cable1")):
             ip("-n", name, "link", "set", cable, "up")
 
+    def own(self, name, net):
+        """Every address of that net is one of the namespace itself, which programs in it may come from."""
+        ip("-n", name, *(["-6"] if ":" in net else []), "route", "add", "local", net, "dev", "lo")
+        if ":" in net:
+            with self.inside(name), open("/proc/sys/net/ipv6/ip_nonlocal_bind", "w", encoding="ascii") as f:
+                f.write("1")
+
     @staticmethod
     def wrapper(name):
         """Words that run a program in the namespace; its pid stays its own."""

@@ -25,7 +25,7 @@ from harness.ports import free_port  # noqa: E402
 from harness.wait import LIMIT, wait_until  # noqa: E402
 
 COMMANDS = ["status", "queues", "sessions", "peek", "purge", "whois", "search", "users", "user", "folders", "index",
-            "reload", "passwd", "notify"]
+            "reload", "lockouts", "passwd", "notify"]
 
 
 class Result:

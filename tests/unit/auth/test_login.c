@@ -385,38 +385,115 @@ TEST(ten_failures_of_a_pair_stop_it_alike_for_known_and_unknown)
 	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
 }
 
-TEST(a_full_table_of_challenges_is_overloaded_until_one_ends)
+TEST(a_full_table_of_challenges_refuses_nobody)
 {
+	char hex[41], session[OCS_AUTH_COOKIE_SIZE], token[OCS_AUTH_COOKIE_SIZE];
+	const struct ocs_auth_cookies cookies = {session, token};
 	struct ocs_auth_counts counts;
 
 	auth_settings.pending_challenges = 16;
 	auth_open();
-	/* an address has an eighth */
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.1"), "a", &auth_reply),
-	                 OCS_AUTH_OK);
-	auth_clock_ms += 10000;
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.1"), "a", &auth_reply),
-	                 OCS_AUTH_OK);
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.1"), "a", &auth_reply),
-	                 OCS_AUTH_OVERLOADED);
-	ck_assert_uint_eq(auth_reply.retry_after, 50);
-	ck_assert_str_eq(auth_reply.cookie_session, "");
-	ck_assert_str_eq(auth_reply.salt, "");
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.2"), "a", &auth_reply),
-	                 OCS_AUTH_OK);
-	for (int i = 3; i < 16; i++)
-		ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "a", &auth_reply), OCS_AUTH_OK);
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.3"), "a", &auth_reply),
-	                 OCS_AUTH_OVERLOADED);
+	for (int i = 0; i < 50; i++) {
+		/* one address, and the own host */
+		ck_assert_int_eq(ocs_auth_ssha_start(auth, i % 2 ? auth_from("192.0.2.1") : NULL,
+		                                     "a", &auth_reply),
+		                 OCS_AUTH_OK);
+		ck_assert_uint_eq(auth_reply.retry_after, 0);
+	}
+	ck_assert_int_eq(
+	        ocs_auth_ssha_start(auth, auth_from("192.0.2.3"), "openchange", &auth_reply),
+	        OCS_AUTH_OK);
+	auth_legacy_answer("openchange", "test", hex);
+	strcpy(session, auth_reply.cookie_session);
+	strcpy(token, auth_reply.cookie_token);
+	for (int i = 0; i < 50; i++)
+		ck_assert_int_eq(auth_scram("nobody", "x"), i < 10 ? OCS_AUTH_INVALID_CREDENTIALS
+		                                                   : OCS_AUTH_TOO_MANY_ATTEMPTS);
+	ck_assert_int_eq(
+	        ocs_auth_ssha_login(auth, auth_from("192.0.2.3"), &cookies, hex, &auth_reply),
+	        OCS_AUTH_OK);
 	ocs_auth_count(auth, &counts);
-	ck_assert_uint_eq(counts.pending_challenges, 16);
+	ck_assert_uint_gt(counts.pending_challenges, 0);
+	ck_assert_uint_le(counts.pending_challenges, 16);
+	ck_assert_uint_gt(counts.displaced_challenges, 0);
 	ck_assert_uint_eq(counts.accounts, 1);
-	auth_clock_ms += 50000;
-	ck_assert_int_eq(ocs_auth_ssha_start(auth, auth_from("192.0.2.3"), "a", &auth_reply),
-	                 OCS_AUTH_OK);
 	auth_clock_ms += 60000;
 	ocs_auth_count(auth, &counts);
 	ck_assert_uint_eq(counts.pending_challenges, 0);
+}
+
+TEST(locks_are_shown_and_cleared)
+{
+	struct ocs_auth_lockout lockout;
+	struct ocs_auth_counts counts;
+
+	auth_open();
+	for (int i = 0; i < 10; i++)
+		auth_ssha("192.0.2.1", "OpenChange", "x");
+	ck_assert_uint_eq(auth_reply.locked, 1u << OCS_ORIGIN_PAIR);
+	ck_assert_uint_eq(auth_reply.locked_for, 300);
+	ck_assert_uint_eq(ocs_auth_lockouts(auth, &lockout, 1), 1);
+	ck_assert_str_eq(lockout.account, "openchange");
+	ck_assert_str_eq(lockout.address, "192.0.2.1");
+	ck_assert_str_eq(ocs_auth_kind_word(lockout.kind), "pair");
+	ck_assert_uint_eq(lockout.failures, 10);
+	ck_assert_uint_eq(lockout.seconds, 300);
+	ocs_auth_count(auth, &counts);
+	ck_assert_uint_eq(counts.locked[OCS_ORIGIN_PAIR], 1);
+	ck_assert_uint_eq(counts.locks[OCS_ORIGIN_PAIR], 1);
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_TOO_MANY_ATTEMPTS);
+
+	ck_assert_int_eq(ocs_auth_clear_lockouts(auth, "a b"), -1);
+	ck_assert_int_eq(ocs_auth_clear_lockouts(auth, ""), -1);
+	ck_assert_int_eq(ocs_auth_clear_lockouts(auth, "nobody"), 0);
+	ck_assert_int_eq(ocs_auth_clear_lockouts(auth, "192.0.2.0/24"), 1);
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_uint_eq(ocs_auth_lockouts(auth, &lockout, 1), 0);
+}
+
+TEST(a_right_login_makes_its_address_known)
+{
+	auth_open();
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
+	for (int i = 0; i < 100; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		ck_assert_int_eq(auth_ssha("192.0.2.1", name, "x"), OCS_AUTH_INVALID_CREDENTIALS);
+	}
+	ck_assert_uint_eq(auth_reply.locked, 1u << OCS_ORIGIN_ADDRESS);
+	auth_clock_ms += 1000;
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "another", "x"), OCS_AUTH_TOO_MANY_ATTEMPTS);
+	ck_assert_uint_eq(auth_reply.retry_after, 299);
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
+	ck_assert_int_eq(auth_plain("192.0.2.1", "openchange", "test"), OCS_AUTH_OK);
+	/* which nobody finds out by guessing */
+	for (int i = 0; i < 10; i++) {
+		ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "x"),
+		                 OCS_AUTH_TOO_MANY_ATTEMPTS);
+		ck_assert_uint_eq(auth_reply.retry_after, 299);
+		ck_assert_uint_eq(auth_reply.locked, i < 9 ? 0 : 1u << OCS_ORIGIN_PAIR);
+	}
+	ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "test"), OCS_AUTH_TOO_MANY_ATTEMPTS);
+	ck_assert_uint_eq(auth_reply.retry_after, 299);
+	ck_assert_int_eq(auth_ssha("192.0.2.2", "another", "x"), OCS_AUTH_INVALID_CREDENTIALS);
+}
+
+TEST(loopback_counts_where_the_settings_say_so)
+{
+	auth_settings.count_loopback = true;
+	auth_open();
+	for (int i = 0; i < 100; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		auth_ssha("127.0.0.1", name, "x");
+	}
+	ck_assert_int_eq(auth_ssha("127.0.0.1", "openchange", "test"), OCS_AUTH_TOO_MANY_ATTEMPTS);
+	/* from the next attempt on, and what was counted counts for nothing */
+	auth_settings.count_loopback = false;
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
+	ck_assert_int_eq(auth_ssha("127.0.0.1", "openchange", "test"), OCS_AUTH_OK);
 }
 
 TEST(result_names_are_the_protocols)

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Many threads on one struct ocs_auth: logins, checks, logouts and reloads at once. Run it under
  * the thread sanitizer as well; CK_FORK=no keeps it in one process. */
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -82,6 +83,46 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* Strangers: their guesses are counted and locked, their challenges displace each other. */
+static void *guess(void *arg)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET};
+	struct ocs_auth_reply reply;
+
+	for (uint32_t i = 0; i < 2000; i++) {
+		char name[16], session[OCS_AUTH_COOKIE_SIZE], token[OCS_AUTH_COOKIE_SIZE];
+		const struct sockaddr *peer = (const struct sockaddr *)&from;
+
+		from.sin_addr.s_addr = htonl(0x0a000000 + i * 5 % 1000);
+		snprintf(name, sizeof(name), "n%u", i % 7);
+		if (ocs_auth_ssha_start(auth, peer, name, &reply) != OCS_AUTH_OK)
+			return arg;
+		strcpy(session, reply.cookie_session);
+		strcpy(token, reply.cookie_token);
+		struct ocs_auth_cookies cookies = {session, token};
+		if (i % 4 == 0)
+			continue;
+		if (ocs_auth_ssha_login(auth, peer, &cookies, "00", &reply) == OCS_AUTH_OK)
+			return arg;
+	}
+	return NULL;
+}
+
+static void *look(void *arg)
+{
+	static struct ocs_auth_lockout lockouts[100];
+	struct ocs_auth_counts counts;
+
+	for (int i = 0; i < 20; i++) {
+		ocs_auth_count(auth, &counts);
+		ocs_auth_lockouts(auth, lockouts, 100);
+		if (counts.pending_challenges > settings.pending_challenges ||
+		    ocs_auth_clear_lockouts(auth, i % 2 ? "n1" : "10.0.0.0/24") < 0)
+			return arg;
+	}
+	return NULL;
+}
+
 static void *reload(void *arg)
 {
 	for (int i = 0; i < 20; i++)
@@ -95,7 +136,7 @@ TESTS_HAVE(.timeout = 120);
 TEST(threads_log_in_check_log_out_and_reload_together)
 {
 	char private_folder[RIG_FOLDER_SIZE + 16];
-	pthread_t threads[THREADS + 1];
+	pthread_t threads[THREADS + 4];
 	struct ocs_error error;
 	void *failed;
 
@@ -106,15 +147,18 @@ TEST(threads_log_in_check_log_out_and_reload_together)
 	                                      .password = "pencil",
 	                                      .challenge_ttl = 60,
 	                                      .token_ttl = 3600,
-	                                      .failed_logins = 1000000,
+	                                      .failed_logins = 5,
 	                                      .failure_window = 300,
-	                                      .pending_challenges = 4096,
+	                                      .pending_challenges = 400,
 	                                      .private_folder = private_folder};
 	ck_assert_msg(ocs_auth_open(&settings, &auth, &error) == 0, "%s", error.text);
 	for (int i = 0; i < THREADS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, work, &settings), 0);
 	ck_assert_int_eq(pthread_create(&threads[THREADS], NULL, reload, &settings), 0);
-	for (int i = 0; i <= THREADS; i++) {
+	ck_assert_int_eq(pthread_create(&threads[THREADS + 1], NULL, guess, &settings), 0);
+	ck_assert_int_eq(pthread_create(&threads[THREADS + 2], NULL, guess, &settings), 0);
+	ck_assert_int_eq(pthread_create(&threads[THREADS + 3], NULL, look, &settings), 0);
+	for (int i = 0; i < THREADS + 4; i++) {
 		ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
 		ck_assert_ptr_null(failed);
 	}
