@@ -138,6 +138,17 @@ static void check_addresses(const struct ocs_config *config, const struct ocs_in
 		                config->operations.port, config->operations.host);
 }
 
+static void check_tls(const struct ocs_ini *ini, const char *section, const char *cert,
+                      const char *key, struct ocs_problems *problems)
+{
+	if ((cert != NULL) == (key != NULL))
+		return;
+	ocs_problem_add(problems, LOG_ERR,
+	                ocs_problem_line(ini, section, cert != NULL ? "tls_cert" : "tls_key"),
+	                "[%s] %s is missing: tls_cert and tls_key belong together", section,
+	                cert != NULL ? "tls_key" : "tls_cert");
+}
+
 static void check_identity(const struct ocs_config *config, const struct ocs_ini *ini,
                            struct ocs_problems *problems)
 {
@@ -234,6 +245,9 @@ void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
 	check_threads(config, ini, problems);
 	check_descriptors(config, ini, problems);
 	check_addresses(config, ini, problems);
+	check_tls(ini, "server:main", config->server.tls_cert, config->server.tls_key, problems);
+	check_tls(ini, "operations", config->operations.tls_cert, config->operations.tls_key,
+	          problems);
 	check_identity(config, ini, problems);
 	check_socket(config, ini, problems);
 	check_sections(config, ini, problems);

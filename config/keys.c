@@ -97,7 +97,7 @@ const struct ocs_key ocs_keys[] = {
          .words = mechanism_words, .reload = true,
          .help = "Ways to log in that are offered. SSHA is what old OCSManager clients use: leave "
                  "it out if there are none, since a stolen {SSHA} value is as good as the "
-                 "password. PLAIN is accepted from loopback only."},
+                 "password. PLAIN is accepted over TLS and from loopback only."},
         {KEY("main", main, replica_id, NUMBER), .fallback = "1", .min = 1, .max = 65535,
          .help = "Replica id of the identifiers this node gives out: another one on each node. "
                  "Never change it back to one that another registry had."},
@@ -171,7 +171,7 @@ const struct ocs_key ocs_keys[] = {
         {"auth:ldap", "attrs", OCS_KEY_UNUSED, .help = "Attributes to ask for."},
 
         {KEY("server:main", server, host, HOST), .fallback = "127.0.0.1",
-         .help = "Address to listen on. Without TLS, keep it on loopback or a network you trust."},
+         .help = "Address to listen on: one of loopback, or any with tls_cert."},
         {KEY("server:main", server, port, NUMBER), .fallback = "5000", .max = 65535,
          .help = "TCP port; 0 is any free one, told in the log."},
         {KEY("server:main", server, threads, NUMBER), .fallback = "0", .max = 256,
@@ -200,8 +200,20 @@ const struct ocs_key ocs_keys[] = {
         {KEY("server:main", server, socket_group, TEXT), .example = "vmail",
          .help = "Group of socket: that of the processes that report. Not set: the daemon's own; "
                  "whoever is in that can write to the registry too."},
-        {"server:main", "tls_cert", OCS_KEY_LATER, .help = "TLS certificate: not in this version."},
-        {"server:main", "tls_key", OCS_KEY_LATER, .help = "Its key: not in this version."},
+        {KEY("server:main", server, tls_cert, PATH), .example = "/etc/ocsmanager.pem",
+         .reload = true,
+         .help = "TLS, 1.2 or later: the certificate (PEM), followed by those between it and a "
+                 "root. It needs tls_key. SIGHUP reads both again, and keeps what it has if "
+                 "anything is wrong with them; to begin or end with TLS takes a restart. socket "
+                 "has none."},
+        {KEY("server:main", server, tls_key, PATH), .example = "/etc/ssl/private/ocsmanager.key",
+         .reload = true,
+         .help = "Its private key (PEM, not encrypted), a file of the daemon's user or of root "
+                 "that nobody else but its group may read. The daemon's user must be able to."},
+        {KEY("server:main", server, plain_http, WORD), .fallback = "no", .words = yes_words,
+         .help = "yes: host may be an address that others can reach though there is no tls_cert. "
+                 "Everyone on the way can then read what is reported, and use the tokens they "
+                 "see. PLAIN logins are refused from there in any case."},
 
         {KEY("limits", limits, failed_logins, NUMBER), .fallback = "10", .min = 1, .max = 1000000,
          .reload = true,
@@ -223,9 +235,17 @@ const struct ocs_key ocs_keys[] = {
          .help = "Logins between their first and second step at the same time."},
 
         {KEY("operations", operations, host, HOST), .fallback = "127.0.0.1",
-         .help = "Address to listen on."},
+         .help = "Address to listen on: one of loopback, or any with tls_cert."},
         {KEY("operations", operations, port, NUMBER), .fallback = "5001", .max = 65535,
          .help = "TCP port; 0 is any free one, told in the log."},
+
+        {KEY("operations", operations, tls_cert, PATH), .example = "/etc/ocsmanager.pem",
+         .reload = true,
+         .help = "TLS certificate, as in [server:main], whose own has no effect here."},
+        {KEY("operations", operations, tls_key, PATH), .example = "/etc/ssl/private/ocsmanager.key",
+         .reload = true, .help = "And its key."},
+        {KEY("operations", operations, plain_http, WORD), .fallback = "no", .words = yes_words,
+         .help = "yes: host may be an address that others can reach though there is no tls_cert."},
 
         {KEY("mqueue", mqueue, max_messages, NUMBER), .fallback = "10", .min = 1, .max = 65536,
          .reload = true,

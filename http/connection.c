@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/peer.h"
+
 int64_t ocs_http_now(void)
 {
 	struct timespec now;
@@ -63,6 +65,12 @@ void ocs_http_format_sender(const struct ocs_http_connection *connection,
 	port = strrchr(out, ':');
 	if (port != NULL)
 		*port = '\0';
+}
+
+bool ocs_http_is_private(const struct ocs_http_connection *connection)
+{
+	return connection->tls || connection->local ||
+	       ocs_peer_is_loopback((const struct sockaddr *)&connection->address);
 }
 
 void ocs_http_send_refusal(struct ocs_http_connection *connection,

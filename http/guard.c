@@ -17,6 +17,7 @@
 #include <utlist.h>
 
 #include "http/room.h"
+#include "http/tls.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_budget.h"
@@ -250,7 +251,7 @@ void ocs_http_guard_no_memory(const struct ocs_http_guard *guard)
 		guard->settings.no_memory(guard->settings.arg);
 }
 
-struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd)
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd, bool tls)
 {
 	struct ocs_http_connection *connection = calloc(1, sizeof(*connection));
 
@@ -264,7 +265,7 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		free(connection);
 		return NULL;
 	}
-	connection->tls = guard->settings.tls;
+	connection->tls = tls;
 	atomic_store(&connection->since, ocs_http_now());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
@@ -287,6 +288,7 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 	atomic_fetch_sub(&guard->settings.counters->open, 1);
 	if (connection->kept != NULL)
 		connection->kept_free(connection->kept);
+	ocs_tls_keys_release(connection->keys);
 	free(connection);
 }
 

@@ -29,6 +29,7 @@
 
 struct ocs_http_guard;
 struct ocs_http_group;
+struct ocs_tls_keys;
 struct ocs_http_room_settings;
 
 #define OCS_HTTP_PEER_SIZE 64 /* "[IPv6]:PORT" and its NUL */
@@ -71,6 +72,7 @@ struct ocs_http_connection {
 	_Atomic int64_t first_byte; /* when the first one of a request that has no complete line yet
 	                               was seen; 0: none. A local socket's cannot be seen. */
 	bool tls;                   /* nothing can be said past libmicrohttpd */
+	struct ocs_tls_keys *keys;  /* that its TLS session was given; NULL: none */
 	struct ocs_http_group *group; /* under the guard's lock; room.c's own */
 	/* What is kept from one request to the next by who serves it, in the connection's thread;
 	 * NULL: nothing. It ends with the connection. */
@@ -99,7 +101,8 @@ void ocs_http_guard_no_memory(const struct ocs_http_guard *guard);
 
 /* NULL when out of memory, or the kernel does not tell the peer, that has left already: nothing is
  * served on such a connection. */
-struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd);
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd, bool tls);
+/* libmicrohttpd has freed its TLS session before. */
 void ocs_http_guard_detach(struct ocs_http_connection *connection);
 
 /* A request line was read, with this address in it. */
@@ -128,8 +131,12 @@ void ocs_http_format_peer(const struct ocs_http_connection *connection,
 /* The same without port or process: one text for one sender. */
 void ocs_http_format_sender(const struct ocs_http_connection *connection,
                             char out[OCS_HTTP_PEER_SIZE]);
+/* Whether nobody on the way can read along: TLS, or all of the way is on this host. */
+bool ocs_http_is_private(const struct ocs_http_connection *connection);
 /* Sends a refusal past libmicrohttpd, without waiting, and ends the sending side; nothing else may
- * be sent. Over TLS nothing can be said so. The refusal's text is ours and needs no escaping. */
+ * be sent. Over TLS nothing is sent, since only libmicrohttpd can: who wants to be heard answers
+ * through it, else the connection is just closed. The refusal's text is ours and needs no
+ * escaping. */
 void ocs_http_send_refusal(struct ocs_http_connection *connection,
                            const struct ocs_refusal *refusal);
 

@@ -30,7 +30,6 @@ struct ocs_http_room_settings {
 	unsigned connections;       /* over TCP */
 	unsigned local_connections; /* over AF_UNIX */
 	const char *key;            /* what says so, for the log; static */
-	bool tls;
 	bool kept; /* descriptors are kept back for it: nobody who waits is turned away at once */
 	/* Told when descriptors run out (with a sentence for an admin) and when there are some
 	 * again (NULL); NULL: the log is. Under the guard's lock. */

@@ -70,12 +70,16 @@ struct mapihttp {
 	uint64_t tick_due;              /* when libocsemsmdb has something to do, ms */
 	unsigned busy;                  /* requests between their first header and their end */
 	int epoll;                      /* of the loop; parked connections are watched in it */
-	bool tls, stopping;
+	struct ocs_tls *tls;            /* NULL: without */
+	bool stopping;
 	uint8_t rops[OCSEMSMDB_EXT_MAX]; /* the answer of the Execute at work */
 };
 
 /* ---- listening: listen.c ---- */
 
+/* Certificate and key; NULL in *keys_r without --cert. Logs what there is to warn about. */
+int mapihttp_read_keys(const struct mapihttp *server, struct ocs_tls_keys **keys_r,
+                       struct ocs_error *error);
 /* What may need root: reads certificate and key, binds the options' address. */
 int mapihttp_open(struct mapihttp *server, struct ocs_error *error);
 /* Starts the guard and libmicrohttpd. */

@@ -58,7 +58,7 @@ static void put_cookie(const struct mapihttp *server, struct MHD_Response **resp
 	char text[160];
 
 	snprintf(text, sizeof(text), "%s=%s; path=/mapi/emsmdb%s; HttpOnly", name, value,
-	         server->tls ? "; secure" : "");
+	         server->tls != NULL ? "; secure" : "");
 	ocs_http_header(response, "Set-Cookie", text);
 }
 

@@ -139,7 +139,10 @@ static enum MHD_Result take_body(struct mapihttp_request *request, const char *d
 	case OCS_HTTP_TAKEN:
 		return MHD_YES;
 	case OCS_HTTP_TOO_LARGE:
-		/* A chunked one. libmicrohttpd takes no answer in the middle of a body. */
+		/* A chunked one. libmicrohttpd takes no answer in the middle of a body; over TLS
+		 * there is no other. */
+		if (request->http.peer->tls)
+			return MHD_YES;
 		ocs_http_send_refusal(request->http.peer, &too_large);
 		return MHD_NO;
 	default:

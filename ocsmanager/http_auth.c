@@ -11,7 +11,6 @@
 #include "ocsmanager/http_workers.h"
 #include "base/log.h"
 #include "base/log_budget.h"
-#include "base/peer.h"
 
 static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result result,
                          const struct ocs_auth_reply *reply)
@@ -148,10 +147,10 @@ static void answer_login(struct ocs_http_request *request, enum ocs_metrics_mech
 static void http_plain_login(struct ocs_http_request *request)
 {
 	const struct ocs_xml_auth *asked = request->work_data;
-	const struct sockaddr *peer = peer_of(request);
 	struct ocs_auth_reply reply;
-	enum ocs_auth_result result = ocs_auth_plain(
-	        request->server->auth, peer, ocs_peer_is_loopback(peer), asked->sasl, &reply);
+	enum ocs_auth_result result =
+	        ocs_auth_plain(request->server->auth, peer_of(request),
+	                       ocs_http_is_private(request->http.peer), asked->sasl, &reply);
 
 	if (asked->sasl != NULL)
 		explicit_bzero((char *)(uintptr_t)asked->sasl, strlen(asked->sasl));
@@ -182,7 +181,7 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 		return OCS_HTTP_READY;
 	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0) {
 		/* On an open line it is refused before the password is looked at: no work. */
-		if (ocs_peer_is_loopback(peer_of(request)))
+		if (ocs_http_is_private(request->http.peer))
 			return ocs_http_workers_submit(request, http_plain_login);
 		http_plain_login(request);
 		return OCS_HTTP_READY;

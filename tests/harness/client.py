@@ -111,13 +111,16 @@ class Answer:
 
 
 class Client:
-    def __init__(self, daemon, timeout=LIMIT, source=None):
+    """context: an ssl.SSLContext where the daemon has TLS."""
+
+    def __init__(self, daemon, timeout=LIMIT, source=None, context=None):
         self.daemon = daemon
         self.token = None
         self.timeout = timeout
-        self.connection = http.client.HTTPConnection(
-            daemon.host, daemon.port, timeout=timeout,
-            source_address=(source, 0) if source else None)
+        kind, more = (http.client.HTTPSConnection, {"context": context}) if context else \
+            (http.client.HTTPConnection, {})
+        self.connection = kind(daemon.host, daemon.port, timeout=timeout,
+                               source_address=(source, 0) if source else None, **more)
 
     def close(self):
         self.connection.close()

@@ -399,7 +399,7 @@ class Shipped(ConfigTest):
 
     def test_every_default_can_be_written_out(self):
         text = re.sub(r"^#(\w+ = )", r"\1", self.read("ocsmanager.ini"), flags=re.M)
-        text = re.sub(r"^(user|group|file|map|openchangedb|secret_file|socket|socket_group|ca_file|cert_file|key_file) = .*\n", "", text, flags=re.M)
+        text = re.sub(r"^(user|group|file|map|openchangedb|secret_file|socket|socket_group|ca_file|cert_file|key_file|tls_cert|tls_key) = .*\n", "", text, flags=re.M)
         text = text.replace("{SSHA}...", SSHA).replace("threads = 0", "threads = 4")
         text = text.replace("#[backend:NAME]", "[backend:sogo]")
         text = text.replace("#[account:NAME]", "[account:openchange]")
