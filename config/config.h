@@ -96,6 +96,8 @@ struct ocs_config {
 		const char *socket_group;       /* NULL: the daemon's */
 		const char *tls_cert, *tls_key; /* both or neither: NULL */
 		unsigned plain_http;            /* 0: beyond loopback TLS only */
+		const char *proxies;            /* comma-separated networks, checked; NULL: none */
+		unsigned proxy_header;          /* enum ocs_http_proxy_header */
 	} server;
 
 	struct {

@@ -33,6 +33,7 @@ static const char *const unknown_words[] = {"accept", "refuse", NULL};
 static const char *const name_words[] = {"utf-8", "utf-7", NULL};
 static const char *const identifier_words[] = {"own", "host", NULL};
 static const char *const yes_words[] = {"no", "yes", NULL};
+static const char *const proxy_words[] = {"Forwarded", "X-Forwarded-For", NULL};
 static const char *const mechanism_words[] = {"SCRAM-SHA-256", "SSHA", "PLAIN", NULL};
 
 /* Sections in the order of the shipped file. */
@@ -214,13 +215,27 @@ const struct ocs_key ocs_keys[] = {
          .help = "yes: host may be an address that others can reach though there is no tls_cert. "
                  "Everyone on the way can then read what is reported, and use the tokens they "
                  "see. PLAIN logins are refused from there in any case."},
+        {KEY("server:main", server, proxies, TEXT), .example = "127.0.0.1, 192.0.2.0/28",
+         .help = "Addresses of proxies, alone or with a prefix, that are believed when they say "
+                 "for "
+                 "whom they ask: the first address in their header, from the right, that is not "
+                 "one of these is the client, which limits, log and PLAIN logins go by. The "
+                 "header of anybody else is ignored. One of these that says nothing is taken for "
+                 "the client itself, and its line for one that others read. ocsmapihttp(8) goes "
+                 "by it, too."},
+        {KEY("server:main", server, proxy_header, WORD), .fallback = "Forwarded",
+         .words = proxy_words,
+         .help = "The header that each of proxies sets: Forwarded (RFC 7239, with for and proto), "
+                 "or X-Forwarded-For and X-Forwarded-Proto. The other one is ignored, since a "
+                 "proxy that does not know it would hand on what a client says. A PLAIN login "
+                 "needs proto=https there."},
 
         {KEY("limits", limits, failed_logins, NUMBER), .fallback = "10", .min = 1, .max = 1000000,
          .reload = true,
          .help = "Failed logins of an account from one address within failure_window; then they "
                  "are refused for a while. Ten times as many from one address, loopback excepted. "
-                 "Behind a proxy all clients have one address, so that anyone can lock an account "
-                 "for everybody: let the proxy limit them, and raise this."},
+                 "Behind a proxy that is not in [server:main] proxies all clients have one "
+                 "address, so that anyone can lock an account for everybody."},
         {KEY("limits", limits, failure_window, NUMBER), .fallback = "300", .min = 1, .max = 86400,
          .reload = true, .help = "Seconds in which failed logins count."},
         {KEY("limits", limits, request_deadline, NUMBER), .fallback = "10", .min = 1, .max = 300,
@@ -229,7 +244,10 @@ const struct ocs_key ocs_keys[] = {
                  "first byte is not seen: there keepalive_timeout comes before it."},
         {KEY("limits", limits, connections_per_address, NUMBER), .fallback = "256", .min = 1,
          .max = 30000,
-         .help = "Connections from one address at the same time; more are closed at once."},
+         .help = "Connections from one address at the same time; more are closed at once. An "
+                 "address is an IPv4 address or the /64 of an IPv6 one. Of proxies any number is "
+                 "taken; a client of theirs has those on which its requests are at work, and gets "
+                 "503 past this."},
         {KEY("limits", limits, pending_challenges, NUMBER), .fallback = "4096", .min = 1,
          .max = 1000000, .reload = true,
          .help = "Logins between their first and second step at the same time."},

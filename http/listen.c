@@ -105,7 +105,7 @@ static void listen_log_library(void *arg, const char *format, va_list args)
 	ocs_log(LOG_DEBUG, "http: %s", text);
 }
 
-/* libmicrohttpd counts per IP address only. Refused ones are shut down, and go their usual way. */
+/* Refused ones are shut down, and go their usual way. */
 static void limit_local(const struct ocs_listener *listener, struct ocs_http_connection *connection)
 {
 	char peer[OCS_HTTP_PEER_SIZE], sender[OCS_HTTP_PEER_SIZE];
@@ -142,6 +142,8 @@ static void listen_on_connection(void *arg, struct MHD_Connection *connection, v
                                  enum MHD_ConnectionNotificationCode what)
 {
 	struct ocs_listener *listener = arg;
+	struct ocs_http_arrival arrival = {
+	        .tls = listener->tls != NULL, .door = listener->door, .proxies = listener->proxies};
 	struct ocs_http_connection *attached;
 	const union MHD_ConnectionInfo *fd;
 
@@ -154,9 +156,8 @@ static void listen_on_connection(void *arg, struct MHD_Connection *connection, v
 	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (fd == NULL)
 		return;
-	attached = ocs_http_guard_attach(listener->guard, fd->connect_fd, listener->tls != NULL);
-	if (attached != NULL)
-		attached->door = listener->door;
+	arrival.fd = fd->connect_fd;
+	attached = ocs_http_guard_attach(listener->guard, &arrival);
 	if (attached != NULL && listener->tls != NULL)
 		begin_tls(listener, connection, attached);
 	if (attached != NULL && attached->local)
@@ -209,19 +210,18 @@ static struct MHD_Daemon *start_daemon(const struct ocs_listener_settings *setti
 		more[0] = end;
 	if (settings->threads < 2)
 		pool[0] = end; /* a pool of one is refused */
-	return MHD_start_daemon(
-	        flags, 0, listen_accept_policy, listener, settings->handle, settings->arg,
-	        MHD_OPTION_EXTERNAL_LOGGER, listen_log_library, listener, MHD_OPTION_LISTEN_SOCKET,
-	        listener->fd, MHD_OPTION_CONNECTION_LIMIT,
-	        settings->connection_limit + OCS_HTTP_ROOM_DOOR * threads,
-	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
-	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
-	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-	        MHD_OPTION_NOTIFY_CONNECTION, listen_on_connection, listener,
-	        MHD_OPTION_URI_LOG_CALLBACK, listen_on_request_line, NULL,
-	        MHD_OPTION_NOTIFY_COMPLETED, settings->completed, settings->arg,
-	        MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(), MHD_OPTION_ARRAY, pool,
-	        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	return MHD_start_daemon(flags, 0, listen_accept_policy, listener, settings->handle,
+	                        settings->arg, MHD_OPTION_EXTERNAL_LOGGER, listen_log_library,
+	                        listener, MHD_OPTION_LISTEN_SOCKET, listener->fd,
+	                        MHD_OPTION_CONNECTION_LIMIT,
+	                        settings->connection_limit + OCS_HTTP_ROOM_DOOR * threads,
+	                        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
+	                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	                        MHD_OPTION_NOTIFY_CONNECTION, listen_on_connection, listener,
+	                        MHD_OPTION_URI_LOG_CALLBACK, listen_on_request_line, NULL,
+	                        MHD_OPTION_NOTIFY_COMPLETED, settings->completed, settings->arg,
+	                        MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(),
+	                        MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
@@ -231,9 +231,10 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 		return -1;
 	atomic_store(&listener->closed, false);
 	listener->guard = settings->guard;
-	listener->connections_per_user = settings->connections_per_address;
+	listener->connections_per_user = settings->connections_per_user;
 	listener->timeout = settings->timeout;
 	listener->door = settings->door;
+	listener->proxies = settings->proxies;
 	listener->tls = settings->tls;
 	listener->daemon = start_daemon(settings, listener);
 	if (listener->daemon == NULL) {

@@ -29,7 +29,8 @@ struct ocs_listener {
 	struct ocs_http_guard *guard;
 	unsigned connections_per_user, timeout; /* of local connections */
 	unsigned door;                          /* as in the settings */
-	struct ocs_tls *tls;                    /* as in the settings */
+	struct ocs_tls *tls;                    /* as in the settings ... */
+	const struct ocs_http_proxies *proxies; /* ... this too */
 };
 
 struct ocs_listener_settings {
@@ -41,9 +42,11 @@ struct ocs_listener_settings {
 	struct ocs_tls *tls;  /* shared, and outlives the listener; NULL: no TLS */
 	unsigned threads; /* 0: none, the caller runs the daemon (MHD_run()) when its epoll says so
 	                   */
-	unsigned connection_limit;        /* over all threads; the guard's room keeps it */
-	unsigned connections_per_address; /* of a local socket: per user (uid); 0: any number */
-	unsigned timeout;                 /* seconds of silence */
+	unsigned connection_limit;     /* over all threads; the guard's room keeps it */
+	unsigned connections_per_user; /* (uid) of a local socket; 0: any number. Those of an
+	                                  address the guard counts */
+	unsigned timeout;              /* seconds of silence */
+	const struct ocs_http_proxies *proxies; /* are believed, and outlive it; NULL: none is */
 	unsigned door; /* the caller's number for it, which each of its connections carries */
 	struct ocs_http_guard *guard;
 	MHD_AccessHandlerCallback handle;

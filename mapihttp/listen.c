@@ -4,6 +4,7 @@
  * Where and how ocsmapihttp listens: the settings of its listener (http/listen.h), and how many
  * connections the descriptors of the process suffice for.
  */
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "http/room.h"
@@ -26,6 +27,7 @@ static struct ocs_listener_settings listener_settings(struct mapihttp *server)
 	                            ? NULL
 	                            : "without --cert only loopback addresses are possible",
 	        .tls = server->tls,
+	        .proxies = server->proxies,
 	        .timeout = IDLE_TIMEOUT,
 	        .guard = server->guard,
 	        .handle = mapihttp_handle,
@@ -50,7 +52,7 @@ int mapihttp_read_keys(const struct mapihttp *server, struct ocs_tls_keys **keys
 	return 0;
 }
 
-int mapihttp_open(struct mapihttp *server, struct ocs_error *error)
+int mapihttp_open(struct mapihttp *server, const struct ocs_config *config, struct ocs_error *error)
 {
 	struct ocs_listener_settings settings;
 	struct ocs_tls_keys *keys;
@@ -59,6 +61,13 @@ int mapihttp_open(struct mapihttp *server, struct ocs_error *error)
 		return -1;
 	if (keys != NULL && (server->tls = ocs_tls_new(keys)) == NULL)
 		return ocs_error_memory(error);
+	if (config->server.proxies != NULL) {
+		server->proxies = ocs_http_proxies_new(
+		        config->server.proxies,
+		        (enum ocs_http_proxy_header)config->server.proxy_header, error);
+		if (server->proxies == NULL)
+			return -1;
+	}
 	settings = listener_settings(server);
 	return ocs_listener_open(&settings, &server->listener, error);
 }
@@ -112,4 +121,6 @@ void mapihttp_close(struct mapihttp *server)
 	ocs_http_guard_stop(server->guard);
 	ocs_tls_free(server->tls);
 	server->tls = NULL;
+	free(server->proxies);
+	server->proxies = NULL;
 }

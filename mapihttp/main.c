@@ -328,7 +328,7 @@ static int serve(const struct mapihttp_options *options, const struct ocs_config
 	signals = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
 		return ocs_error_set(error, "signals: %s", strerror(errno));
-	result = mapihttp_open(&server, error);
+	result = mapihttp_open(&server, config, error);
 	if (result == 0)
 		result = become(config, error);
 	if (result == 0)

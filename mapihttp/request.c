@@ -57,6 +57,9 @@ static enum MHD_Result refuse_login(struct mapihttp_request *request)
 	case OCS_AUTH_OVERLOADED:
 		return mapihttp_reply_code(request, ocs_auth_result_status(request->login),
 		                           MAPIHTTP_UNKNOWN_FAILURE, "Try again later");
+	case OCS_AUTH_ACCESS_FORBIDDEN:
+		return mapihttp_reply_code(request, MHD_HTTP_FORBIDDEN, MAPIHTTP_ANONYMOUS,
+		                           "A password is accepted over TLS only");
 	case OCS_AUTH_INTERNAL:
 		request->retry_after = 0;
 		return mapihttp_reply_code(request, MHD_HTTP_INTERNAL_SERVER_ERROR,

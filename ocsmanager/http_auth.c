@@ -64,9 +64,9 @@ static struct ocs_xml_auth *read_body(struct ocs_http_request *request)
 	return body;
 }
 
-static const struct sockaddr *peer_of(const struct ocs_http_request *request)
+static const struct sockaddr *client_of(const struct ocs_http_request *request)
 {
-	return (const struct sockaddr *)&request->http.peer->address;
+	return (const struct sockaddr *)&request->http.peer->client.address;
 }
 
 enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request)
@@ -95,10 +95,10 @@ enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
 	if (asked == NULL)
 		return OCS_HTTP_READY;
 	if (asked->has_sasl)
-		result = ocs_auth_scram_start(auth, peer_of(request), asked->mechanism, asked->sasl,
-		                              &reply);
+		result = ocs_auth_scram_start(auth, client_of(request), asked->mechanism,
+		                              asked->sasl, &reply);
 	else
-		result = ocs_auth_ssha_start(auth, peer_of(request), asked->login, &reply);
+		result = ocs_auth_ssha_start(auth, client_of(request), asked->login, &reply);
 	if (result != OCS_AUTH_OK) {
 		count_login(request, asked->has_sasl ? OCS_METRICS_SCRAM : OCS_METRICS_SSHA,
 		            result);
@@ -149,7 +149,7 @@ static void http_plain_login(struct ocs_http_request *request)
 	const struct ocs_xml_auth *asked = request->work_data;
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result =
-	        ocs_auth_plain(request->server->auth, peer_of(request),
+	        ocs_auth_plain(request->server->auth, client_of(request),
 	                       ocs_http_is_private(request->http.peer), asked->sasl, &reply);
 
 	if (asked->sasl != NULL)
@@ -187,12 +187,12 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 		return OCS_HTTP_READY;
 	}
 	if (asked->has_sasl) {
-		result =
-		        ocs_auth_scram_login(auth, peer_of(request), &cookies, asked->sasl, &reply);
+		result = ocs_auth_scram_login(auth, client_of(request), &cookies, asked->sasl,
+		                              &reply);
 		answer_login(request, OCS_METRICS_SCRAM, result, &reply);
 	} else {
-		result =
-		        ocs_auth_ssha_login(auth, peer_of(request), &cookies, asked->token, &reply);
+		result = ocs_auth_ssha_login(auth, client_of(request), &cookies, asked->token,
+		                             &reply);
 		answer_login(request, OCS_METRICS_SSHA, result, &reply);
 	}
 	return OCS_HTTP_READY;

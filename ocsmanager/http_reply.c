@@ -105,9 +105,9 @@ static void add_headers(struct ocs_http_request *request, struct MHD_Response **
 	ocs_http_header(response, "Content-Type", OCS_HTTP_XML);
 	if (reply->code == 200) {
 		add_cookie(response, OCS_AUTH_COOKIE_SESSION, reply->cookie_session,
-		           request->http.peer->tls);
+		           ocs_http_is_https(request->http.peer));
 		add_cookie(response, OCS_AUTH_COOKIE_TOKEN, reply->cookie_token,
-		           request->http.peer->tls);
+		           ocs_http_is_https(request->http.peer));
 		return;
 	}
 	if (reply->retry_after != 0)

@@ -53,6 +53,10 @@ enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, c
 		ocs_refuse(&request->early, 400, "MALFORMED_REQUEST", "%s", fault);
 		return OCS_HTTP_NOW;
 	}
+	if (request->http.crowded) {
+		ocs_refuse(&request->early, 503, "OVERLOADED", "too many connections");
+		return OCS_HTTP_NOW;
+	}
 	if (ocs_http_route(request, url, method) == 0)
 		check_body(request);
 	if (request->http.too_large) {

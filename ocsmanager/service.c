@@ -21,6 +21,7 @@
 #include "ocsmanager/operations.h"
 #include "http/listen.h"
 #include "http/local_socket.h"
+#include "http/proxies.h"
 #include "http/tls.h"
 #include "ocsmanager/certificates.h"
 #include "ocsmanager/report_socket.h"
@@ -37,6 +38,7 @@ struct ocs_service {
 	struct ocs_http_server server;
 	struct ocs_http_guard *operations_guard;
 	struct ocs_tls *web_tls, *operations_tls; /* NULL: without TLS */
+	struct ocs_http_proxies *proxies;         /* NULL: none is believed */
 	struct ocs_listener web, operations;
 	struct ocs_listener near;  /* the local socket; not started where there is none */
 	struct ocs_listener inner; /* that of MAPI servers */
@@ -104,7 +106,8 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	        .tls = service->web_tls,
 	        .threads = config->server.threads,
 	        .connection_limit = service->share.connections,
-	        .connections_per_address = config->limits.connections_per_address,
+	        .connections_per_user = config->limits.connections_per_address,
+	        .proxies = service->proxies,
 	        .timeout = config->server.keepalive_timeout,
 	        .door = OCS_HTTP_DOOR_ADDRESS,
 	        .guard = service->server.guard,
@@ -132,6 +135,7 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	if (ocs_listener_start(&web, &service->web, error) != 0)
 		return -1;
 	near.tls = NULL; /* what the kernel hands over nobody reads on the way */
+	near.proxies = NULL;
 	inner = near;
 	if (service->local != NULL) {
 		near.local = ocs_local_socket_path(service->local);
@@ -148,7 +152,7 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	inner.threads = 1;
 	inner.connection_limit = service->share.reports;
 	/* All processes of a server are one user. */
-	inner.connections_per_address = 0;
+	inner.connections_per_user = 0;
 	return ocs_listener_start(&inner, &service->inner, error);
 }
 
@@ -163,6 +167,7 @@ static void free_service(struct ocs_service *service)
 	ocs_http_guard_stop(service->operations_guard);
 	ocs_tls_free(service->web_tls);
 	ocs_tls_free(service->operations_tls);
+	free(service->proxies);
 	settings = atomic_load(&service->server.settings);
 	if (settings != NULL)
 		ocs_http_settings_release(settings);
@@ -190,6 +195,7 @@ static int start_guards(struct ocs_service *service, const struct ocs_config *co
 	struct ocs_http_server *server = &service->server;
 	const struct ocs_http_room_settings web = {
 	        .connections = service->share.connections,
+	        .per_address = config->limits.connections_per_address,
 	        .local_connections = service->share.reports +
 	                             (service->local != NULL ? service->share.connections : 0),
 	        .key = "[server:main] connection_limit",
@@ -230,6 +236,17 @@ static int prepare_tls(struct ocs_service *service, const struct ocs_config *con
 	return 0;
 }
 
+static int prepare_proxies(struct ocs_service *service, const struct ocs_config *config,
+                           struct ocs_error *error)
+{
+	if (config->server.proxies == NULL)
+		return 0;
+	service->proxies = ocs_http_proxies_new(
+	        config->server.proxies, (enum ocs_http_proxy_header)config->server.proxy_header,
+	        error);
+	return service->proxies != NULL ? 0 : -1;
+}
+
 static int prepare(struct ocs_service *service, const struct ocs_config *config,
                    struct ocs_error *error)
 {
@@ -244,7 +261,9 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 	settings = make_settings(config, error);
 	atomic_store(&server->settings, settings);
 	if (settings == NULL || ocs_descriptors_share(config, &service->share, error) != 0 ||
-	    prepare_tls(service, config, error) != 0 || start_guards(service, config, error) != 0 ||
+	    prepare_tls(service, config, error) != 0 ||
+	    prepare_proxies(service, config, error) != 0 ||
+	    start_guards(service, config, error) != 0 ||
 	    ocs_http_workers_start(1, &server->workers, error) != 0)
 		return -1;
 	return 0;

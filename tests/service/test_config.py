@@ -106,6 +106,8 @@ class Check(ConfigTest):
                 ("server:main", "threads", "300"), ("server:main", "connection_limit", "0"),
                 ("server:main", "max_body", "10"), ("server:main", "max_batch", "0"),
                 ("server:main", "keepalive_timeout", "0"), ("server:main", "tls_cert", "/x"),
+                ("server:main", "plain_http", "maybe"), ("server:main", "proxy_header", "Via"),
+                ("server:main", "proxies", "0.0.0.0/0"), ("server:main", "proxies", "proxy"),
                 ("server:main", "tls_key", "/x"), ("operations", "port", "http"),
                 ("limits", "failed_logins", "0"), ("limits", "failure_window", "1.5"),
                 ("limits", "request_deadline", "0"), ("limits", "connections_per_address", "0"),
