@@ -354,6 +354,15 @@ size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3])
 	return count;
 }
 
+bool ocs_auth_has_account(struct ocs_auth *auth, const char *name)
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	bool has = ocs_accounts_find(view->accounts, name) != NULL;
+
+	ocs_auth_view_release(view);
+	return has;
+}
+
 void ocs_auth_count(struct ocs_auth *auth, struct ocs_auth_counts *counts_r)
 {
 	struct ocs_auth_view *view = ocs_auth_view_hold(auth);

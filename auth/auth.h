@@ -160,6 +160,10 @@ enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr
                                     bool private_line, const char *message,
                                     struct ocs_auth_reply *reply);
 
+/* Whether there is an account of that name, by a certificate of whom a client has shown who it is.
+ */
+bool ocs_auth_has_account(struct ocs_auth *auth, const char *name);
+
 /* A token that was shown before, for a connection: mostly the same one comes again and again. Made
  * and filled by ocs_auth_check_token(), for one auth and one thread at a time. */
 struct ocs_auth_shown;

@@ -270,6 +270,10 @@ void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
 	check_tls(ini, "server:main", config->server.tls_cert, config->server.tls_key, problems);
 	check_tls(ini, "operations", config->operations.tls_cert, config->operations.tls_key,
 	          problems);
+	if (config->server.tls_client_ca != NULL && config->server.tls_cert == NULL)
+		ocs_problem_add(problems, LOG_ERR,
+		                ocs_problem_line(ini, "server:main", "tls_client_ca"),
+		                "[server:main] tls_client_ca needs tls_cert and tls_key");
 	check_proxies(config, ini, problems);
 	check_identity(config, ini, problems);
 	check_socket(config, ini, problems);

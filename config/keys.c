@@ -211,6 +211,14 @@ const struct ocs_key ocs_keys[] = {
          .reload = true,
          .help = "Its private key (PEM, not encrypted), a file of the daemon's user or of root "
                  "that nobody else but its group may read. The daemon's user must be able to."},
+        {KEY("server:main", server, tls_client_ca, PATH), .example = "/etc/ocsmanager-clients.pem",
+         .reload = true,
+         .help = "Certificates (PEM) that one of a client may lead back to. A client that shows "
+                 "such a certificate needs no login: it is the first account there is among its "
+                 "alternative names (e-mail addresses, host names) and the common name of its "
+                 "subject; a token, where it sends one, counts instead. A certificate of any other "
+                 "issuer, or one that has expired, fails in the handshake; who shows none logs in "
+                 "as usual. What a proxy shows is nobody's. Not set: clients are not asked."},
         {KEY("server:main", server, plain_http, WORD), .fallback = "no", .words = yes_words,
          .help = "yes: host may be an address that others can reach though there is no tls_cert. "
                  "Everyone on the way can then read what is reported, and use the tokens they "

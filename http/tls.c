@@ -24,6 +24,7 @@ struct ocs_tls_keys {
 	atomic_uint references;
 	gnutls_certificate_credentials_t credentials;
 	time_t from, until; /* of the certificate */
+	bool asks;          /* clients for theirs */
 };
 
 struct ocs_tls {
@@ -108,6 +109,40 @@ static int take_pair(struct ocs_tls_keys *keys, const struct ocs_tls_files *file
 	return result < 0 ? -1 : 0;
 }
 
+/* Called in the handshake of a connection, in its thread. */
+static int tls_verify_client(gnutls_session_t session)
+{
+	gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+	                                 .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
+	unsigned count = 0, status = 0;
+
+	if (gnutls_certificate_get_peers(session, &count) == NULL || count == 0)
+		return 0; /* it has none */
+	return gnutls_certificate_verify_peers(session, &purpose, 1, &status) == 0 && status == 0
+	               ? 0
+	               : -1;
+}
+
+static int take_client_ca(struct ocs_tls_keys *keys, const char *path, struct ocs_error *error)
+{
+	gnutls_datum_t pem;
+	size_t len = 0;
+	char *text = read_public(path, &len, error);
+	int result;
+
+	if (text == NULL)
+		return -1;
+	pem = (gnutls_datum_t){(unsigned char *)text, (unsigned)len};
+	result =
+	        gnutls_certificate_set_x509_trust_mem(keys->credentials, &pem, GNUTLS_X509_FMT_PEM);
+	free(text);
+	if (result <= 0)
+		return ocs_error_set(error, "%s: no certificate in it can be read (PEM)", path);
+	gnutls_certificate_set_verify_function(keys->credentials, tls_verify_client);
+	keys->asks = true;
+	return 0;
+}
+
 int ocs_tls_keys_read(const struct ocs_tls_files *files, struct ocs_tls_keys **keys_r,
                       struct ocs_error *error)
 {
@@ -120,7 +155,8 @@ int ocs_tls_keys_read(const struct ocs_tls_files *files, struct ocs_tls_keys **k
 		free(keys);
 		return ocs_error_memory(error);
 	}
-	if (take_pair(keys, files, error) != 0) {
+	if (take_pair(keys, files, error) != 0 ||
+	    (files->client_ca != NULL && take_client_ca(keys, files->client_ca, error) != 0)) {
 		ocs_tls_keys_release(keys);
 		return -1;
 	}
@@ -194,10 +230,13 @@ struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session
 	keys = tls->keys;
 	atomic_fetch_add(&keys->references, 1);
 	pthread_mutex_unlock(&tls->lock);
-	if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, keys->credentials) == 0)
-		return keys;
-	ocs_tls_keys_release(keys);
-	return NULL;
+	if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, keys->credentials) != 0) {
+		ocs_tls_keys_release(keys);
+		return NULL;
+	}
+	if (keys->asks)
+		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+	return keys;
 }
 
 int ocs_tls_none(gnutls_session_t session, const gnutls_datum_t *names, int n_names,

@@ -28,8 +28,11 @@ struct ocs_tls_keys;
 #define OCS_TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct ocs_tls_files {
-	const char *cert; /* PEM: the certificate, then those between it and a root */
-	const char *key;  /* PEM, not encrypted; a private file that its group may read */
+	const char *cert;      /* PEM: the certificate, then those between it and a root */
+	const char *key;       /* PEM, not encrypted; a private file that its group may read */
+	const char *client_ca; /* PEM: clients are asked for a certificate that leads back to one of
+	                          these, and may have none; one that does not fails in the
+	                          handshake. NULL: they are not asked */
 };
 
 /* Reads the files. The error begins with the name of the one that is to blame. The keys are the

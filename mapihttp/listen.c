@@ -39,7 +39,7 @@ static struct ocs_listener_settings listener_settings(struct mapihttp *server)
 int mapihttp_read_keys(const struct mapihttp *server, struct ocs_tls_keys **keys_r,
                        struct ocs_error *error)
 {
-	const struct ocs_tls_files files = {server->options->cert, server->options->key};
+	const struct ocs_tls_files files = {server->options->cert, server->options->key, NULL};
 	char doubt[100];
 
 	*keys_r = NULL;

@@ -11,6 +11,19 @@
 #include "config/check.h"
 #include "http/tls.h"
 
+static bool begins_with(const char *text, const char *path)
+{
+	return path != NULL && strncmp(text, path, strlen(path)) == 0 && text[strlen(path)] == ':';
+}
+
+/* The key of the file with which the text begins. */
+static const char *to_blame(const struct ocs_tls_files *files, const char *text)
+{
+	if (begins_with(text, files->key))
+		return "tls_key";
+	return begins_with(text, files->client_ca) ? "tls_client_ca" : "tls_cert";
+}
+
 static int read_pair(const struct ocs_config *config, const char *section,
                      const struct ocs_tls_files *files, ocs_report_fn *report, void *arg,
                      struct ocs_tls_keys **keys_r, struct ocs_error *error)
@@ -21,9 +34,7 @@ static int read_pair(const struct ocs_config *config, const char *section,
 	if (files->cert == NULL)
 		return 0;
 	if (ocs_tls_keys_read(files, keys_r, &why) != 0) {
-		/* It begins with the file that is to blame. */
-		bool key = strncmp(why.text, files->key, strlen(files->key)) == 0;
-		const char *name = key ? "tls_key" : "tls_cert";
+		const char *name = to_blame(files, why.text);
 
 		return ocs_error_wrap(error, &why, "%.300s:%u: [%s] %s: %s", config->path,
 		                      ocs_problem_line(config->ini, section, name), section, name,
@@ -40,9 +51,10 @@ static int read_pair(const struct ocs_config *config, const char *section,
 int ocs_certificates_read(const struct ocs_config *config, ocs_report_fn *report, void *arg,
                           struct ocs_certificates *out, struct ocs_error *error)
 {
-	const struct ocs_tls_files web = {config->server.tls_cert, config->server.tls_key};
+	const struct ocs_tls_files web = {config->server.tls_cert, config->server.tls_key,
+	                                  config->server.tls_client_ca};
 	const struct ocs_tls_files operations = {config->operations.tls_cert,
-	                                         config->operations.tls_key};
+	                                         config->operations.tls_key, NULL};
 
 	*out = (struct ocs_certificates){NULL, NULL};
 	if (read_pair(config, "server:main", &web, report, arg, &out->web, error) == 0 &&

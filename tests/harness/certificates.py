@@ -36,6 +36,26 @@ def make_expired(folder, name):
     os.chmod(os.path.join(folder, name + ".key"), 0o600)
 
 
+def sign(folder, issuer, name, alternatives=None, days=2):
+    """NAME.pem and NAME.key in folder, issued by (certificate, key); alternatives: subjectAltName."""
+    certificate, key, request, more = (os.path.join(folder, f"{name}.{end}")
+                                       for end in ("pem", "key", "csr", "ext"))
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=LIMIT)
+
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            "/CN=" + name, "-keyout", key, "-out", request)
+    with open(more, "w", encoding="ascii") as f:
+        f.write("extendedKeyUsage=clientAuth\n")
+        if alternatives:
+            f.write(f"subjectAltName={alternatives}\n")
+    openssl("x509", "-req", "-in", request, "-CA", issuer[0], "-CAkey", issuer[1], "-days", str(days),
+            "-set_serial", str(int.from_bytes(os.urandom(8), "big")), "-extfile", more, "-out", certificate)
+    os.chmod(key, 0o600)
+    return certificate, key
+
+
 def make(folder, name, days=2, address=None):
     """NAME.pem and NAME.key in folder; address: the certificate is for it."""
     certificate, key = (os.path.join(folder, f"{name}.{end}") for end in ("pem", "key"))

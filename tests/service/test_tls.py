@@ -15,7 +15,7 @@ import unittest
 from harness import certificates, metrics, paths
 from harness.case import ServiceTest, SharedDaemonTest
 from harness.client import XML_TYPE, document, notification
-from harness.daemon import PASSWORD
+from harness.daemon import ACCOUNT, PASSWORD, SSHA
 from harness.netns import Network
 from harness.raw import Raw
 from harness.wait import LIMIT, wait_until
@@ -292,6 +292,10 @@ class Refusals(TlsFiles, ServiceTest):
                             where % ("server:main", "tls_key") + ".* is too open")
         self.does_not_start({"operations": {"tls_cert": self.cert, "tls_key": self.second[1]}},
                             where % ("operations", "tls_key") + ".* not the key of the certificate")
+        self.does_not_start({"server:main": self.keys(tls_client_ca="none")},
+                            where % ("server:main", "tls_client_ca") + ".*/none: No such file")
+        self.does_not_start({"server:main": self.keys(tls_client_ca=self.first[1])},
+                            where % ("server:main", "tls_client_ca") + ".*no certificate in it")
         self.does_not_start({"server:main": {"tls_cert": "nowhere", "tls_key": self.key}},
                             where % ("server:main", "tls_cert") + ".*/nowhere: No such file")
 
@@ -315,6 +319,88 @@ class Refusals(TlsFiles, ServiceTest):
                                 "loopback TLS is needed: set tls_cert and tls_key, or plain_http")
             self.daemon({section: {"host": "0.0.0.0", "plain_http": "yes"}})
             self.daemon({section: {"host": "0.0.0.0", **self.keys()}})
+
+
+class ClientCertificates(TlsFiles, SharedDaemonTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.make()
+        cls.issuer = certificates.make(cls.folder, "issuer", 100)
+        cls.stranger = certificates.make(cls.folder, "stranger", 100)
+        cls.overrides = {"server:main": cls.keys(tls_client_ca=cls.issuer[0]),
+                         "main": {"auth": "file"}, "auth:file": {"file": cls.folder + "/accounts"},
+                         "account:carol@example.org": {"backends": "other"}, "backend:other": {
+                             "uri": "other://{user}/{folder}/{message}"}}
+        cls.accounts("alice", "bob.example.org", "carol@example.org", ACCOUNT)
+        super().setUpClass()
+
+    @classmethod
+    def accounts(cls, *names):
+        with open(cls.folder + "/accounts", "w", encoding="ascii") as f:
+            f.writelines(f"{name}:{SSHA}\n" for name in names)
+        os.chmod(cls.folder + "/accounts", 0o600)
+
+    def showing(self, name, alternatives=None, issuer=None, **more):
+        """A client that shows a certificate of that common name."""
+        pair = certificates.sign(self.folder, issuer or self.issuer, name, alternatives, **more)
+        context = trusting(self.first[0])
+        context.load_cert_chain(*pair)
+        return self.client(self.shared, login=False, context=context)
+
+    def report(self, client, **more):
+        return client.put(notification("newmail", message=os.urandom(6).hex(), **more), token=None)
+
+    def test_a_certificate_is_an_account(self):
+        self.accepted(self.report(self.showing("alice")), "nosubscriber")
+        self.accepted(self.report(self.showing("x", "DNS:bob.example.org")), "nosubscriber")
+        client = self.showing("nobody", "DNS:nowhere,email:carol@example.org")
+        self.refused(self.report(client), 403, "ACCESS_FORBIDDEN")
+        self.accepted(self.report(client, backend="other"), "nosubscriber")
+
+    def test_alternative_names_come_before_the_common_one(self):
+        client = self.showing("alice", "email:carol@example.org")
+        self.refused(self.report(client), 403, "ACCESS_FORBIDDEN")
+
+    def test_a_token_counts_instead(self):
+        client = self.showing("carol@example.org")
+        self.assertEqual(client.login_ssha("alice").status, 200)
+        self.accepted(client.newmail("certificate-1"), "nosubscriber")
+        self.refused(client.put(notification(message="1"), token="x"), 401, "TOKEN_INVALID")
+
+    def test_a_certificate_of_nobody_is_no_account(self):
+        self.refused(self.report(self.showing("nobody")), 401, "TOKEN_INVALID")
+        self.refused(self.report(self.showing("Alice")), 401, "TOKEN_INVALID")
+        client = self.client(self.shared, login=False, context=self.context)
+        self.refused(self.report(client), 401, "TOKEN_INVALID")
+        self.assertEqual(client.login_ssha().status, 200)
+
+    def test_a_certificate_that_cannot_be_trusted_ends_the_handshake(self):
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.report(self.showing("alice", issuer=self.stranger))
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.report(self.showing("alice", days=-1))
+        server = certificates.make(self.folder, "alice-alone", 100)
+        context = trusting(self.first[0])
+        context.load_cert_chain(*server)
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.report(self.client(self.shared, login=False, context=context))
+
+    def test_who_loses_the_account_loses_it_on_an_open_connection(self):
+        client = self.showing("alice")
+        self.accepted(self.report(client))
+        self.accounts("bob.example.org", "carol@example.org", ACCOUNT)
+        self.addCleanup(self.shared.reload, None, "reloaded ")
+        self.addCleanup(self.accounts, "alice", "bob.example.org", "carol@example.org", ACCOUNT)
+        self.shared.reload(says="reloaded ")
+        self.refused(self.report(client), 401, "TOKEN_INVALID")
+
+    def test_what_a_proxy_shows_is_nobodys(self):
+        overrides = {name: dict(keys) for name, keys in self.overrides.items()}
+        overrides["server:main"]["proxies"] = ADDRESS
+        self.shared, shared = self.daemon(overrides), self.shared
+        client = self.showing("alice")
+        self.shared = shared
+        self.refused(self.report(client), 401, "TOKEN_INVALID")
 
 
 class Ocsctl(TlsFiles, ServiceTest):
