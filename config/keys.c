@@ -98,7 +98,8 @@ const struct ocs_key ocs_keys[] = {
          .words = mechanism_words, .reload = true,
          .help = "Ways to log in that are offered. SSHA is what old OCSManager clients use: leave "
                  "it out if there are none, since a stolen {SSHA} value is as good as the "
-                 "password. PLAIN is accepted over TLS and from loopback only."},
+                 "password. SCRAM-SHA-256 stands for SCRAM-SHA-256-PLUS, too. PLAIN is accepted "
+                 "over TLS and from loopback only."},
         {KEY("main", main, replica_id, NUMBER), .fallback = "1", .min = 1, .max = 65535,
          .help = "Replica id of the identifiers this node gives out: another one on each node. "
                  "Never change it back to one that another registry had."},

@@ -239,6 +239,24 @@ struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session
 	return keys;
 }
 
+void ocs_tls_binding(gnutls_session_t session, gnutls_channel_binding_t kind,
+                     char out[OCS_TLS_BINDING_SIZE])
+{
+	gnutls_datum_t bytes = {NULL, 0}, text = {NULL, 0};
+
+	out[0] = '\0';
+	if (gnutls_protocol_get_version(session) < GNUTLS_TLS1_3 &&
+	    gnutls_session_ext_master_secret_status(session) == 0)
+		return;
+	if (gnutls_session_channel_binding(session, kind, &bytes) == 0 &&
+	    gnutls_base64_encode2(&bytes, &text) == 0 && text.size < OCS_TLS_BINDING_SIZE) {
+		memcpy(out, text.data, text.size);
+		out[text.size] = '\0';
+	}
+	gnutls_free(bytes.data);
+	gnutls_free(text.data);
+}
+
 int ocs_tls_none(gnutls_session_t session, const gnutls_datum_t *names, int n_names,
                  const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **certs,
                  unsigned int *n_certs, gnutls_privkey_t *key)

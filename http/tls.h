@@ -56,6 +56,13 @@ void ocs_tls_free(struct ocs_tls *tls);
  * the session is gone; NULL: GnuTLS refuses them. */
 struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session);
 
+/* What tells this session from any other (channel binding, RFC 5929 and 9266), as base64: "" where
+ * it has none of that kind, as tls-unique of TLS 1.3 and, for its weakness, of TLS 1.2 without
+ * extended master secret. After the handshake, by the thread of the connection. */
+#define OCS_TLS_BINDING_SIZE 64
+void ocs_tls_binding(gnutls_session_t session, gnutls_channel_binding_t kind,
+                     char out[OCS_TLS_BINDING_SIZE]);
+
 /* For MHD_OPTION_HTTPS_CERT_CALLBACK: libmicrohttpd itself has no certificate, so that a connection
  * that was given none fails in its handshake. */
 gnutls_certificate_retrieve_function2 ocs_tls_none;

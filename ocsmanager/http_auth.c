@@ -8,6 +8,7 @@
 #include <talloc.h>
 
 #include "auth/locks.h"
+#include "http/tls.h"
 #include "ocsmanager/http_workers.h"
 #include "base/log.h"
 #include "base/log_budget.h"
@@ -69,11 +70,33 @@ static const struct sockaddr *client_of(const struct ocs_http_request *request)
 	return (const struct sockaddr *)&request->http.peer->client.address;
 }
 
+_Static_assert(OCS_TLS_BINDING_SIZE == OCS_AUTH_BINDING_SIZE, "one is written into the other");
+
+/* Of the client's own TLS session, in room; NULL: it has none, or one with a proxy. */
+static const struct ocs_auth_binding *binding_of(const struct ocs_http_request *request,
+                                                 struct ocs_auth_binding *room)
+{
+	const struct ocs_http_connection *peer = request->http.peer;
+	const union MHD_ConnectionInfo *info;
+
+	if (!peer->tls || peer->proxied)
+		return NULL;
+	info = MHD_get_connection_info(request->http.connection,
+	                               MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (info == NULL)
+		return NULL;
+	ocs_tls_binding(info->tls_session, GNUTLS_CB_TLS_EXPORTER, room->exporter);
+	ocs_tls_binding(info->tls_session, GNUTLS_CB_TLS_UNIQUE, room->unique);
+	return room->exporter[0] != '\0' || room->unique[0] != '\0' ? room : NULL;
+}
+
 enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request)
 {
 	struct ocs_xml_writer *body = &request->reply.body;
-	const char *names[3];
-	size_t count = ocs_auth_mechanisms(request->server->auth, names);
+	const char *names[OCS_AUTH_MECHANISMS];
+	struct ocs_auth_binding room;
+	size_t count =
+	        ocs_auth_mechanisms(request->server->auth, binding_of(request, &room), names);
 
 	request->reply.code = 200;
 	ocs_xml_begin(body);
@@ -89,14 +112,15 @@ enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
 	struct ocs_xml_writer *body = &request->reply.body;
 	struct ocs_auth *auth = request->server->auth;
 	const struct ocs_xml_auth *asked = read_body(request);
+	struct ocs_auth_binding room;
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;
 
 	if (asked == NULL)
 		return OCS_HTTP_READY;
 	if (asked->has_sasl)
-		result = ocs_auth_scram_start(auth, client_of(request), asked->mechanism,
-		                              asked->sasl, &reply);
+		result = ocs_auth_scram_start(auth, client_of(request), binding_of(request, &room),
+		                              asked->mechanism, asked->sasl, &reply);
 	else
 		result = ocs_auth_ssha_start(auth, client_of(request), asked->login, &reply);
 	if (result != OCS_AUTH_OK) {
@@ -174,6 +198,7 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 	        find_cookie(request, OCS_AUTH_COOKIE_SESSION, session),
 	        find_cookie(request, OCS_AUTH_COOKIE_TOKEN, token),
 	};
+	struct ocs_auth_binding room;
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;
 
@@ -187,8 +212,8 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 		return OCS_HTTP_READY;
 	}
 	if (asked->has_sasl) {
-		result = ocs_auth_scram_login(auth, client_of(request), &cookies, asked->sasl,
-		                              &reply);
+		result = ocs_auth_scram_login(auth, client_of(request), binding_of(request, &room),
+		                              &cookies, asked->sasl, &reply);
 		answer_login(request, OCS_METRICS_SCRAM, result, &reply);
 	} else {
 		result = ocs_auth_ssha_login(auth, client_of(request), &cookies, asked->token,

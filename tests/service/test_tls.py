@@ -14,7 +14,7 @@ import unittest
 
 from harness import certificates, metrics, paths
 from harness.case import ServiceTest, SharedDaemonTest
-from harness.client import XML_TYPE, document, notification
+from harness.client import XML_TYPE, Answer, document, notification
 from harness.daemon import ACCOUNT, PASSWORD, SSHA
 from harness.netns import Network
 from harness.raw import Raw
@@ -319,6 +319,108 @@ class Refusals(TlsFiles, ServiceTest):
                                 "loopback TLS is needed: set tls_cert and tls_key, or plain_http")
             self.daemon({section: {"host": "0.0.0.0", "plain_http": "yes"}})
             self.daemon({section: {"host": "0.0.0.0", **self.keys()}})
+
+
+class Exporting:
+    """openssl's client in place of http.client's connection: it tells the exporter, which Python does not. TLS 1.3,
+    since its exporter of TLS 1.2 is one without a context, where RFC 9266 has an empty one."""
+
+    def __init__(self, address, port, trusted):
+        self._process = subprocess.Popen(
+            ["openssl", "s_client", "-connect", f"{address}:{port}", "-CAfile", trusted, "-tls1_3",
+             "-verify_return_error", "-keymatexport", "EXPORTER-Channel-Binding",
+             "-keymatexportlen", "32"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL)
+        self._out, self.sock, self.exporter = self._process.stdout, None, None
+        while self.exporter is None:
+            line = self._out.readline().decode()
+            assert line, "openssl has ended"
+            if line.strip().startswith("Keying material: "):
+                self.exporter = bytes.fromhex(line.split(":")[1].strip())
+
+    def request(self, method, path, body=None, headers=()):
+        lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body or b'')}"]
+        lines += [f"{name}: {value}" for name, value in dict(headers).items()]
+        self._process.stdin.write("\r\n".join([*lines, "", ""]).encode() + (body or b""))
+        self._process.stdin.flush()
+
+    def getresponse(self):
+        while True:  # what openssl says itself comes before
+            line = self._out.readline()
+            assert line, "openssl has ended"
+            if b"HTTP/1.1 " in line:
+                break
+        headers = http.client.parse_headers(self._out)
+        body = self._out.read(int(headers["Content-Length"]))
+        answer = Answer(int(line.split(b"HTTP/1.1 ")[1].split()[0]), headers, body)
+        answer.read = lambda: body
+        return answer
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait(LIMIT)
+        self._out.close()
+
+
+class Binding(TlsFiles, SharedDaemonTest):
+    """SCRAM-SHA-256-PLUS."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.make()
+        cls.overrides = {"server:main": cls.keys(), "auth:single": {"password": PASSWORD}}
+        super().setUpClass()
+
+    def exporting(self):
+        client = self.client(self.shared, login=False, context=self.context)
+        client.connection.close()
+        client.connection = Exporting(ADDRESS, self.shared.port, self.first[0])
+        return client
+
+    def unique(self):
+        context = trusting(self.first[0])
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        client = self.client(self.shared, login=False, context=context)
+        client.connection.connect()
+        return client, client.connection.sock.get_channel_binding("tls-unique")
+
+    def offered(self, client):
+        return [e.text for e in client.request("GET", "/authenticate").root]
+
+    def test_tls_exporter_binds(self):
+        client = self.exporting()
+        self.assertEqual(self.offered(client)[0], "SCRAM-SHA-256-PLUS")
+        binding = "tls-exporter", client.connection.exporter
+        self.accepted(client.login_scram(binding=binding))
+        self.accepted(client.newmail("bound"), "nosubscriber")
+        self.refused(client.login_scram(binding=("tls-exporter", bytes(32))), 401,
+                     "INVALID_CREDENTIALS")
+
+    def test_tls_unique_binds_in_tls_1_2(self):
+        client, unique = self.unique()
+        self.accepted(client.login_scram(binding=("tls-unique", unique)))
+        self.refused(client.login_scram(binding=("tls-unique", bytes(12))), 401,
+                     "INVALID_CREDENTIALS")
+        client = self.exporting()
+        self.refused(client.login_scram(binding=("tls-unique", unique)), 422, "INVALID_PARAMETER")
+
+    def test_the_second_step_comes_by_the_same_line(self):
+        client, unique = self.unique()
+        self.refused(client.login_scram(binding=("tls-unique", unique),
+                                        spoil=lambda text: client.connection.close() or text), 401,
+                     "INVALID_CREDENTIALS")
+
+    def test_without_tls_of_its_own_nothing_is_offered(self):
+        plain = self.daemon({"auth:single": {"password": PASSWORD}})
+        client = self.client(plain, login=False)
+        self.assertNotIn("SCRAM-SHA-256-PLUS", self.offered(client))
+        self.refused(client.login_scram(binding=("tls-exporter", bytes(32))), 422,
+                     "INVALID_PARAMETER")
+        proxied = self.daemon({"server:main": self.keys(proxies=ADDRESS),
+                               "auth:single": {"password": PASSWORD}})
+        client = self.client(proxied, login=False, context=self.context)
+        self.assertNotIn("SCRAM-SHA-256-PLUS", self.offered(client))
+        self.accepted(self.client(self.shared, login=False, context=self.context).login_scram())
 
 
 class ClientCertificates(TlsFiles, SharedDaemonTest):
