@@ -480,7 +480,7 @@ class ClientCertificates(TlsFiles, SharedDaemonTest):
         with self.assertRaises((ssl.SSLError, ConnectionError)):
             self.report(self.showing("alice", issuer=self.stranger))
         with self.assertRaises((ssl.SSLError, ConnectionError)):
-            self.report(self.showing("alice", days=-1))
+            self.report(self.showing("alice", expired=True))
         server = certificates.make(self.folder, "alice-alone", 100)
         context = trusting(self.first[0])
         context.load_cert_chain(*server)
