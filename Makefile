@@ -89,7 +89,7 @@ PKG_users          := ldb talloc
 USES_registry      := base store mqueue include
 PKG_registry       := tdb talloc nettle
 USES_http          := base
-PKG_http           := libmicrohttpd
+PKG_http           := libmicrohttpd gnutls
 USES_auth          := base store
 PKG_auth           := tdb talloc nettle libgsasl gnutls
 USES_notify        := base store mqueue mapistore registry include
@@ -109,7 +109,7 @@ PKG_ocsmanager     := libmicrohttpd talloc tdb jansson $(if $(HAVE_SYSTEMD),libs
 USES_mapihttp      := base http config auth include
 PKG_mapihttp       := libmicrohttpd talloc nettle
 USES_ocsctl        := base store mqueue mapistore users registry config auth cluster include
-PKG_ocsctl         := talloc tdb libcurl jansson libgsasl librabbitmq libxml-2.0
+PKG_ocsctl         := talloc tdb gnutls libcurl jansson libgsasl librabbitmq libxml-2.0
 USES_ocsconsumer   := base mqueue mapistore registry config include
 PKG_ocsconsumer    := talloc jansson
 USES_plugins/samba := include
@@ -304,7 +304,7 @@ $(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=call
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_TESTS := $(FUZZ_NAMES:%=$(BUILD)/tests/test_fuzz_%)
 FUZZERS    := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
-FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config cluster libocsnotify xml notify registry users mapistore ropnotify mqueue store base)
+FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config cluster libocsnotify xml http notify registry users mapistore ropnotify mqueue store base)
 $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(FUZZ_OBJS)
 	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS)
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)

@@ -348,16 +348,28 @@ int ocs_auth_look_revoked(struct ocs_auth *auth, struct ocs_error *error)
 	return ocs_revoked_look(auth->revoked, error);
 }
 
-size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3])
+size_t ocs_auth_mechanisms(struct ocs_auth *auth, const struct ocs_auth_binding *binding,
+                           const char *names_r[OCS_AUTH_MECHANISMS])
 {
 	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
 	size_t count = 0;
 
+	if (binding && view->mechanisms & OCS_MECHANISM_SCRAM)
+		names_r[count++] = "SCRAM-SHA-256-PLUS";
 	for (size_t i = 0; i < MECHANISMS; i++)
 		if (view->mechanisms & mechanisms[i].bit)
 			names_r[count++] = mechanisms[i].name;
 	ocs_auth_view_release(view);
 	return count;
+}
+
+bool ocs_auth_has_account(struct ocs_auth *auth, const char *name)
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	bool has = ocs_accounts_find(view->accounts, name) != NULL;
+
+	ocs_auth_view_release(view);
+	return has;
 }
 
 void ocs_auth_count(struct ocs_auth *auth, struct ocs_auth_counts *counts_r)

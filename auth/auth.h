@@ -144,8 +144,18 @@ struct ocs_auth_cookies {
 /* peer: the remote address (AF_INET, AF_INET6; anything else and NULL count as loopback). It is
  * used for counting only: IPv6 by its /64 and /48, IPv4 in IPv6 as IPv4. */
 
+/* What tells the client's TLS session from any other, by the kinds that there are, in base64: "" if
+ * this line has none. NULL in its place: no TLS, or it ends before us. */
+#define OCS_AUTH_BINDING_SIZE 64
+struct ocs_auth_binding {
+	char exporter[OCS_AUTH_BINDING_SIZE]; /* tls-exporter, RFC 9266 */
+	char unique[OCS_AUTH_BINDING_SIZE];   /* tls-unique, RFC 5929, of TLS 1.2 */
+};
+
 /* Names of the mechanisms offered, in the order of GET /authenticate. Returns how many. */
-size_t ocs_auth_mechanisms(struct ocs_auth *auth, const char *names_r[3]);
+#define OCS_AUTH_MECHANISMS 4
+size_t ocs_auth_mechanisms(struct ocs_auth *auth, const struct ocs_auth_binding *binding,
+                           const char *names_r[OCS_AUTH_MECHANISMS]);
 
 /* POST /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl (challenge_ttl). */
 enum ocs_auth_result ocs_auth_ssha_start(struct ocs_auth *auth, const struct sockaddr *peer,
@@ -155,14 +165,17 @@ enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct soc
                                          const struct ocs_auth_cookies *cookies, const char *hex,
                                          struct ocs_auth_reply *reply);
 /* POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*, sasl, ttl
- * (challenge_ttl). A mechanism other than SCRAM-SHA-256 is MISSING_PARAMETER (none) or
- * INVALID_PARAMETER. */
+ * (challenge_ttl). A mechanism other than SCRAM-SHA-256, or with a binding SCRAM-SHA-256-PLUS, is
+ * MISSING_PARAMETER (none) or INVALID_PARAMETER; so is a client that can bind and believes that we
+ * cannot. */
 enum ocs_auth_result ocs_auth_scram_start(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const struct ocs_auth_binding *binding,
                                           const char *mechanism, const char *client_first,
                                           struct ocs_auth_reply *reply);
-/* POST /authenticate/login with <sasl> (no mechanism, or SCRAM-SHA-256). OK: account, sasl, token,
- * ttl (token_ttl). */
+/* POST /authenticate/login with <sasl> (no mechanism, or the same). What was bound must come over
+ * the same TLS session. OK: account, sasl, token, ttl (token_ttl). */
 enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const struct ocs_auth_binding *binding,
                                           const struct ocs_auth_cookies *cookies,
                                           const char *client_final, struct ocs_auth_reply *reply);
 /* SLOW. POST /authenticate/login with <sasl mechanism="PLAIN">. private_line: TLS, or the peer is
@@ -170,6 +183,10 @@ enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct so
 enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr *peer,
                                     bool private_line, const char *message,
                                     struct ocs_auth_reply *reply);
+
+/* Whether there is an account of that name, by a certificate of whom a client has shown who it is.
+ */
+bool ocs_auth_has_account(struct ocs_auth *auth, const char *name);
 
 /* A token that was shown before, for a connection: mostly the same one comes again and again. Made
  * and filled by ocs_auth_check_token(), for one auth and one thread at a time. */

@@ -265,14 +265,16 @@ static void scram_of(void *arg, const char *name, struct ocs_scram_keys *keys)
 	name_account(step, name);
 }
 
-static enum ocs_auth_result scram_start(struct step *step, const char *mechanism,
-                                        const char *client_first)
+static enum ocs_auth_result scram_start(struct step *step, const struct ocs_auth_binding *binding,
+                                        const char *mechanism, const char *client_first)
 {
+	bool plus = binding && mechanism && strcmp(mechanism, "SCRAM-SHA-256-PLUS") == 0;
+
 	if (!mechanism || !*mechanism)
 		return fail(step, OCS_AUTH_MISSING_PARAMETER, "sasl has no mechanism");
-	if (strcmp(mechanism, "SCRAM-SHA-256") != 0)
+	if (!plus && strcmp(mechanism, "SCRAM-SHA-256") != 0)
 		return fail(step, OCS_AUTH_INVALID_PARAMETER,
-		            "the only two-step mechanism is SCRAM-SHA-256");
+		            "the only two-step mechanism is SCRAM-SHA-256, over TLS also -PLUS");
 	if (!offered(step, OCS_MECHANISM_SCRAM))
 		return fail(step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF);
 	if (!client_first || !*client_first)
@@ -283,8 +285,9 @@ static enum ocs_auth_result scram_start(struct step *step, const char *mechanism
 		return fail_for_memory(step, OCS_AUTH_INTERNAL);
 	challenge->kind = OCS_CHALLENGE_SCRAM;
 	struct scram_lookup lookup = {step, challenge};
-	enum ocs_auth_result result = ocs_scram_start(step->auth->sasl, client_first, scram_of,
-	                                              &lookup, &challenge->scram, step->reply);
+	enum ocs_auth_result result =
+	        ocs_scram_start(step->auth->sasl, plus, binding, client_first, scram_of, &lookup,
+	                        &challenge->scram, step->reply);
 	if (result != OCS_AUTH_OK) {
 		ocs_challenge_free(challenge);
 		if (step->reply->no_memory)
@@ -301,23 +304,25 @@ static enum ocs_auth_result scram_start(struct step *step, const char *mechanism
 }
 
 enum ocs_auth_result ocs_auth_scram_start(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const struct ocs_auth_binding *binding,
                                           const char *mechanism, const char *client_first,
                                           struct ocs_auth_reply *reply)
 {
 	struct step step;
 
 	begin(&step, auth, peer, reply);
-	return end(&step, scram_start(&step, mechanism, client_first));
+	return end(&step, scram_start(&step, binding, mechanism, client_first));
 }
 
-static enum ocs_auth_result scram_login(struct step *step, const struct ocs_challenge *challenge,
+static enum ocs_auth_result scram_login(struct step *step, const struct ocs_auth_binding *binding,
+                                        const struct ocs_challenge *challenge,
                                         const char *client_final)
 {
 	enum ocs_auth_result result = may_try(step);
 
 	if (result != OCS_AUTH_OK)
 		return result;
-	result = ocs_scram_finish(challenge->scram, client_final, step->reply);
+	result = ocs_scram_finish(challenge->scram, binding, client_final, step->reply);
 	/* the account may have gone or changed since it was asked; made-up keys have no MAC */
 	const struct ocs_account *account =
 	        ocs_accounts_find(step->view->accounts, challenge->account);
@@ -329,6 +334,7 @@ static enum ocs_auth_result scram_login(struct step *step, const struct ocs_chal
 }
 
 enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct sockaddr *peer,
+                                          const struct ocs_auth_binding *binding,
                                           const struct ocs_auth_cookies *cookies,
                                           const char *client_final, struct ocs_auth_reply *reply)
 {
@@ -342,7 +348,7 @@ enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct so
 	struct ocs_challenge *challenge = answer(&step, cookies, OCS_CHALLENGE_SCRAM);
 	if (!challenge)
 		return end(&step, fail(&step, OCS_AUTH_INVALID_SESSION, TEXT_SESSION));
-	enum ocs_auth_result result = scram_login(&step, challenge, client_final);
+	enum ocs_auth_result result = scram_login(&step, binding, challenge, client_final);
 	ocs_challenge_free(challenge);
 	return end(&step, result);
 }

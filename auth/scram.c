@@ -24,6 +24,8 @@ struct ocs_scram {
 	ocs_scram_lookup_fn *lookup; /* set during ocs_scram_start() only */
 	void *arg;
 	bool bad_name;
+	bool plus;
+	struct ocs_auth_binding binding; /* "" where there is none */
 };
 
 static int set_base64(Gsasl_session *session, Gsasl_property property, const uint8_t *bytes,
@@ -71,6 +73,11 @@ static int scram_callback(Gsasl *gsasl, Gsasl_session *session, Gsasl_property p
 	(void)gsasl;
 	struct ocs_scram *scram = gsasl_session_hook_get(session);
 
+	/* Asked for -PLUS, and of a client that says it would bind if we could. */
+	if (property == GSASL_CB_TLS_EXPORTER && scram && scram->binding.exporter[0])
+		return gsasl_property_set(session, property, scram->binding.exporter);
+	if (property == GSASL_CB_TLS_UNIQUE && scram && scram->binding.unique[0])
+		return gsasl_property_set(session, property, scram->binding.unique);
 	if (property == GSASL_SCRAM_ITER && scram && scram->lookup)
 		return give_keys(scram, session);
 	return GSASL_NO_CALLBACK;
@@ -120,9 +127,11 @@ static int step(Gsasl_session *session, const char *bytes, size_t len, struct oc
 	return rc;
 }
 
-enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, const char *client_first,
-                                     ocs_scram_lookup_fn *lookup, void *arg,
-                                     struct ocs_scram **scram_r, struct ocs_auth_reply *reply)
+enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, bool plus,
+                                     const struct ocs_auth_binding *binding,
+                                     const char *client_first, ocs_scram_lookup_fn *lookup,
+                                     void *arg, struct ocs_scram **scram_r,
+                                     struct ocs_auth_reply *reply)
 {
 	char bytes[OCS_SCRAM_MESSAGE_MAX];
 	size_t len;
@@ -130,16 +139,21 @@ enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, const char *client_f
 	if (decode(client_first, bytes, sizeof(bytes), &len) < 0 || memchr(bytes, '\0', len))
 		return OCS_AUTH_INVALID_PARAMETER;
 	/* libgsasl takes a demand for channel binding here and fails it one step later */
-	if (len > 0 && bytes[0] == 'p')
+	if (!plus && len > 0 && bytes[0] == 'p')
 		return OCS_AUTH_INVALID_PARAMETER;
 	struct ocs_scram *scram = calloc(1, sizeof(*scram));
-	int rc = scram ? gsasl_server_start(sasl->gsasl, "SCRAM-SHA-256", &scram->session)
+	int rc = scram ? gsasl_server_start(sasl->gsasl,
+	                                    plus ? "SCRAM-SHA-256-PLUS" : "SCRAM-SHA-256",
+	                                    &scram->session)
 	               : GSASL_MALLOC_ERROR;
 	if (rc != GSASL_OK) {
 		reply->no_memory = rc == GSASL_MALLOC_ERROR;
 		free(scram);
 		return OCS_AUTH_INTERNAL;
 	}
+	scram->plus = plus;
+	if (binding)
+		scram->binding = *binding;
 	scram->lookup = lookup;
 	scram->arg = arg;
 	gsasl_session_hook_set(scram->session, scram);
@@ -156,13 +170,22 @@ enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, const char *client_f
 	return OCS_AUTH_OK;
 }
 
-enum ocs_auth_result ocs_scram_finish(struct ocs_scram *scram, const char *client_final,
-                                      struct ocs_auth_reply *reply)
+static bool same_line(const struct ocs_scram *scram, const struct ocs_auth_binding *binding)
+{
+	return binding && strcmp(scram->binding.exporter, binding->exporter) == 0 &&
+	       strcmp(scram->binding.unique, binding->unique) == 0;
+}
+
+enum ocs_auth_result ocs_scram_finish(struct ocs_scram *scram,
+                                      const struct ocs_auth_binding *binding,
+                                      const char *client_final, struct ocs_auth_reply *reply)
 {
 	char bytes[OCS_SCRAM_MESSAGE_MAX + 512]; /* it repeats our part of the nonce */
 	size_t len;
 
 	if (decode(client_final, bytes, sizeof(bytes), &len) < 0 || memchr(bytes, '\0', len))
+		return OCS_AUTH_INVALID_CREDENTIALS;
+	if (scram->plus && !same_line(scram, binding))
 		return OCS_AUTH_INVALID_CREDENTIALS;
 	if (step(scram->session, bytes, len, reply) == GSASL_OK)
 		return OCS_AUTH_OK;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #include "config/descriptors.h"
 #include "config/value.h"
 #include "http/local_socket.h"
+#include "http/proxies.h"
 #include "base/plural.h"
 
 #define THREADS_LEAST 4
@@ -138,6 +140,37 @@ static void check_addresses(const struct ocs_config *config, const struct ocs_in
 		                config->operations.port, config->operations.host);
 }
 
+static void check_tls(const struct ocs_ini *ini, const char *section, const char *cert,
+                      const char *key, struct ocs_problems *problems)
+{
+	if ((cert != NULL) == (key != NULL))
+		return;
+	ocs_problem_add(problems, LOG_ERR,
+	                ocs_problem_line(ini, section, cert != NULL ? "tls_cert" : "tls_key"),
+	                "[%s] %s is missing: tls_cert and tls_key belong together", section,
+	                cert != NULL ? "tls_key" : "tls_cert");
+}
+
+static void check_proxies(const struct ocs_config *config, const struct ocs_ini *ini,
+                          struct ocs_problems *problems)
+{
+	struct ocs_error error = {.text = ""};
+	struct ocs_http_proxies *proxies;
+
+	if (config->server.proxies == NULL) {
+		if (ocs_ini_find(ini, "server:main", "proxy_header") != NULL)
+			ocs_problem_add(problems, LOG_WARNING,
+			                ocs_problem_line(ini, "server:main", "proxy_header"),
+			                "[server:main] proxy_header has no effect without proxies");
+		return;
+	}
+	proxies = ocs_http_proxies_new(config->server.proxies, OCS_HTTP_FORWARDED, &error);
+	if (proxies == NULL)
+		ocs_problem_add(problems, LOG_ERR, ocs_problem_line(ini, "server:main", "proxies"),
+		                "[server:main] proxies: %s", error.text);
+	free(proxies);
+}
+
 static void check_identity(const struct ocs_config *config, const struct ocs_ini *ini,
                            struct ocs_problems *problems)
 {
@@ -234,6 +267,14 @@ void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
 	check_threads(config, ini, problems);
 	check_descriptors(config, ini, problems);
 	check_addresses(config, ini, problems);
+	check_tls(ini, "server:main", config->server.tls_cert, config->server.tls_key, problems);
+	check_tls(ini, "operations", config->operations.tls_cert, config->operations.tls_key,
+	          problems);
+	if (config->server.tls_client_ca != NULL && config->server.tls_cert == NULL)
+		ocs_problem_add(problems, LOG_ERR,
+		                ocs_problem_line(ini, "server:main", "tls_client_ca"),
+		                "[server:main] tls_client_ca needs tls_cert and tls_key");
+	check_proxies(config, ini, problems);
 	check_identity(config, ini, problems);
 	check_socket(config, ini, problems);
 	check_sections(config, ini, problems);

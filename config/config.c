@@ -425,6 +425,19 @@ static void report_backends(const struct ocs_key *key, const struct ocs_config *
 	}
 }
 
+/* Another certificate is taken over, but a listener stays with TLS or without it. */
+static void report_tls(const char *section, const char *before, const char *now,
+                       ocs_report_fn *report, void *arg)
+{
+	char text[160];
+
+	if ((before != NULL) == (now != NULL))
+		return;
+	snprintf(text, sizeof(text), "[%s] tls_cert is %s: restart to apply it", section,
+	         now != NULL ? "new" : "gone");
+	report(LOG_WARNING, text, arg);
+}
+
 void ocs_config_report_restart(const struct ocs_config *running, const struct ocs_config *loaded,
                                ocs_report_fn *report, void *arg)
 {
@@ -442,4 +455,7 @@ void ocs_config_report_restart(const struct ocs_config *running, const struct oc
 		         key->section, key->name);
 		report(LOG_WARNING, text, arg);
 	}
+	report_tls("server:main", running->server.tls_cert, loaded->server.tls_cert, report, arg);
+	report_tls("operations", running->operations.tls_cert, loaded->operations.tls_cert, report,
+	           arg);
 }

@@ -94,7 +94,11 @@ struct ocs_config {
 		unsigned keepalive_timeout;
 		const char *socket;             /* AF_UNIX, in addition; NULL: none */
 		const char *socket_group;       /* NULL: the daemon's */
-		const char *tls_cert, *tls_key; /* NULL in this version */
+		const char *tls_cert, *tls_key; /* both or neither: NULL */
+		const char *tls_client_ca;      /* NULL: clients are not asked for certificates */
+		unsigned plain_http;            /* 0: beyond loopback TLS only */
+		const char *proxies;            /* comma-separated networks, checked; NULL: none */
+		unsigned proxy_header;          /* enum ocs_http_proxy_header */
 	} server;
 
 	struct {
@@ -107,7 +111,9 @@ struct ocs_config {
 
 	struct {
 		const char *host;
-		unsigned port; /* 0: any free one */
+		unsigned port;                  /* 0: any free one */
+		const char *tls_cert, *tls_key; /* both or neither: NULL */
+		unsigned plain_http;            /* 0: beyond loopback TLS only */
 	} operations;
 
 	struct {

@@ -33,6 +33,7 @@ static const char *const unknown_words[] = {"accept", "refuse", NULL};
 static const char *const name_words[] = {"utf-8", "utf-7", NULL};
 static const char *const identifier_words[] = {"own", "host", NULL};
 static const char *const yes_words[] = {"no", "yes", NULL};
+static const char *const proxy_words[] = {"Forwarded", "X-Forwarded-For", NULL};
 static const char *const mechanism_words[] = {"SCRAM-SHA-256", "SSHA", "PLAIN", NULL};
 
 /* Sections in the order of the shipped file. */
@@ -97,7 +98,8 @@ const struct ocs_key ocs_keys[] = {
          .words = mechanism_words, .reload = true,
          .help = "Ways to log in that are offered. SSHA is what old OCSManager clients use: leave "
                  "it out if there are none, since a stolen {SSHA} value is as good as the "
-                 "password. PLAIN is accepted from loopback only."},
+                 "password. SCRAM-SHA-256 stands for SCRAM-SHA-256-PLUS, too. PLAIN is accepted "
+                 "over TLS and from loopback only."},
         {KEY("main", main, replica_id, NUMBER), .fallback = "1", .min = 1, .max = 65535,
          .help = "Replica id of the identifiers this node gives out: another one on each node. "
                  "Never change it back to one that another registry had."},
@@ -171,7 +173,7 @@ const struct ocs_key ocs_keys[] = {
         {"auth:ldap", "attrs", OCS_KEY_UNUSED, .help = "Attributes to ask for."},
 
         {KEY("server:main", server, host, HOST), .fallback = "127.0.0.1",
-         .help = "Address to listen on. Without TLS, keep it on loopback or a network you trust."},
+         .help = "Address to listen on: one of loopback, or any with tls_cert."},
         {KEY("server:main", server, port, NUMBER), .fallback = "5000", .max = 65535,
          .help = "TCP port; 0 is any free one, told in the log."},
         {KEY("server:main", server, threads, NUMBER), .fallback = "0", .max = 256,
@@ -200,8 +202,42 @@ const struct ocs_key ocs_keys[] = {
         {KEY("server:main", server, socket_group, TEXT), .example = "vmail",
          .help = "Group of socket: that of the processes that report. Not set: the daemon's own; "
                  "whoever is in that can write to the registry too."},
-        {"server:main", "tls_cert", OCS_KEY_LATER, .help = "TLS certificate: not in this version."},
-        {"server:main", "tls_key", OCS_KEY_LATER, .help = "Its key: not in this version."},
+        {KEY("server:main", server, tls_cert, PATH), .example = "/etc/ocsmanager.pem",
+         .reload = true,
+         .help = "TLS, 1.2 or later: the certificate (PEM), followed by those between it and a "
+                 "root. It needs tls_key. SIGHUP reads both again, and keeps what it has if "
+                 "anything is wrong with them; to begin or end with TLS takes a restart. socket "
+                 "has none."},
+        {KEY("server:main", server, tls_key, PATH), .example = "/etc/ssl/private/ocsmanager.key",
+         .reload = true,
+         .help = "Its private key (PEM, not encrypted), a file of the daemon's user or of root "
+                 "that nobody else but its group may read. The daemon's user must be able to."},
+        {KEY("server:main", server, tls_client_ca, PATH), .example = "/etc/ocsmanager-clients.pem",
+         .reload = true,
+         .help = "Certificates (PEM) that one of a client may lead back to. A client that shows "
+                 "such a certificate needs no login: it is the first account there is among its "
+                 "alternative names (e-mail addresses, host names) and the common name of its "
+                 "subject; a token, where it sends one, counts instead. A certificate of any other "
+                 "issuer, or one that has expired, fails in the handshake; who shows none logs in "
+                 "as usual. What a proxy shows is nobody's. Not set: clients are not asked."},
+        {KEY("server:main", server, plain_http, WORD), .fallback = "no", .words = yes_words,
+         .help = "yes: host may be an address that others can reach though there is no tls_cert. "
+                 "Everyone on the way can then read what is reported, and use the tokens they "
+                 "see. PLAIN logins are refused from there in any case."},
+        {KEY("server:main", server, proxies, TEXT), .example = "127.0.0.1, 192.0.2.0/28",
+         .help = "Addresses of proxies, alone or with a prefix, that are believed when they say "
+                 "for "
+                 "whom they ask: the first address in their header, from the right, that is not "
+                 "one of these is the client, which limits, log and PLAIN logins go by. The "
+                 "header of anybody else is ignored. One of these that says nothing is taken for "
+                 "the client itself, and its line for one that others read. ocsmapihttp(8) goes "
+                 "by it, too."},
+        {KEY("server:main", server, proxy_header, WORD), .fallback = "Forwarded",
+         .words = proxy_words,
+         .help = "The header that each of proxies sets: Forwarded (RFC 7239, with for and proto), "
+                 "or X-Forwarded-For and X-Forwarded-Proto. The other one is ignored, since a "
+                 "proxy that does not know it would hand on what a client says. A PLAIN login "
+                 "needs proto=https there."},
 
         {KEY("limits", limits, failed_logins, NUMBER), .fallback = "10", .min = 1, .max = 1000000,
          .reload = true,
@@ -209,8 +245,8 @@ const struct ocs_key ocs_keys[] = {
                  "are refused for as long, and next time for twice, four and eight times as long. "
                  "Ten times as many from one address (of IPv6 a /64) and forty times from its /24 "
                  "(/48), loopback excepted. `ocsctl lockouts` shows and clears them. "
-                 "Behind a proxy all clients have one address, so that anyone can lock an account "
-                 "for everybody: let the proxy limit them, and raise this."},
+                 "Behind a proxy that is not in [server:main] proxies all clients have one "
+                 "address, so that anyone can lock an account for everybody."},
         {KEY("limits", limits, failure_window, NUMBER), .fallback = "300", .min = 1, .max = 86400,
          .reload = true,
          .help = "Seconds in which failed logins count, and which the first lock lasts."},
@@ -220,16 +256,27 @@ const struct ocs_key ocs_keys[] = {
                  "first byte is not seen: there keepalive_timeout comes before it."},
         {KEY("limits", limits, connections_per_address, NUMBER), .fallback = "256", .min = 1,
          .max = 30000,
-         .help = "Connections from one address at the same time; more are closed at once."},
+         .help = "Connections from one address at the same time; more are closed at once. An "
+                 "address is an IPv4 address or the /64 of an IPv6 one. Of proxies any number is "
+                 "taken; a client of theirs has those on which its requests are at work, and gets "
+                 "503 past this."},
         {KEY("limits", limits, pending_challenges, NUMBER), .fallback = "4096", .min = 1,
          .max = 1000000, .reload = true,
          .help = "Logins between their first and second step at the same time. Beyond them the "
                  "oldest of whoever has begun most makes room for a new one."},
 
         {KEY("operations", operations, host, HOST), .fallback = "127.0.0.1",
-         .help = "Address to listen on."},
+         .help = "Address to listen on: one of loopback, or any with tls_cert."},
         {KEY("operations", operations, port, NUMBER), .fallback = "5001", .max = 65535,
          .help = "TCP port; 0 is any free one, told in the log."},
+
+        {KEY("operations", operations, tls_cert, PATH), .example = "/etc/ocsmanager.pem",
+         .reload = true,
+         .help = "TLS certificate, as in [server:main], whose own has no effect here."},
+        {KEY("operations", operations, tls_key, PATH), .example = "/etc/ssl/private/ocsmanager.key",
+         .reload = true, .help = "And its key."},
+        {KEY("operations", operations, plain_http, WORD), .fallback = "no", .words = yes_words,
+         .help = "yes: host may be an address that others can reach though there is no tls_cert."},
 
         {KEY("mqueue", mqueue, max_messages, NUMBER), .fallback = "10", .min = 1, .max = 65536,
          .reload = true,

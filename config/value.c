@@ -184,8 +184,6 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 		return 0;
 	case OCS_KEY_WORDS:
 		return set_words(key, string, mem_ctx, text, error);
-	case OCS_KEY_LATER:
-		return ocs_error_set(error, "not supported in this version");
 	case OCS_KEY_UNUSED:
 		return 0;
 	case OCS_KEY_PATH:
@@ -244,7 +242,7 @@ bool ocs_config_value_equal(const struct ocs_key *key, const void *base_a, const
 
 	if (key->type == OCS_KEY_NUMBER || key->type == OCS_KEY_WORD)
 		return *(const unsigned *)a == *(const unsigned *)b;
-	if (key->type == OCS_KEY_LATER || key->type == OCS_KEY_UNUSED)
+	if (key->type == OCS_KEY_UNUSED)
 		return true;
 	const char *text_a = *(const char *const *)a, *text_b = *(const char *const *)b;
 	if (text_a == NULL || text_b == NULL)

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/peer.h"
+
 int64_t ocs_http_now(void)
 {
 	struct timespec now;
@@ -40,29 +42,56 @@ void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_P
 	}
 }
 
+/* The client alone, as behind a proxy its port is not known. */
+static void format_host(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE])
+{
+	char *port;
+
+	ocs_http_format_address(address, out);
+	port = strrchr(out, ':');
+	if (port != NULL)
+		*port = '\0';
+}
+
 void ocs_http_format_peer(const struct ocs_http_connection *connection,
                           char out[OCS_HTTP_PEER_SIZE])
 {
-	if (connection->local)
+	char host[OCS_HTTP_PEER_SIZE], proxy[OCS_HTTP_PEER_SIZE];
+
+	if (connection->local) {
 		snprintf(out, OCS_HTTP_PEER_SIZE, "uid %u (pid %d)", (unsigned)connection->uid,
 		         (int)connection->pid);
-	else
-		ocs_http_format_address((const struct sockaddr *)&connection->address, out);
+		return;
+	}
+	ocs_http_format_address((const struct sockaddr *)&connection->address, out);
+	if (!connection->client.told)
+		return;
+	format_host((const struct sockaddr *)&connection->client.address, host);
+	memcpy(proxy, out, sizeof(proxy));
+	if (snprintf(out, OCS_HTTP_PEER_SIZE, "%s by %s", host, proxy) >= OCS_HTTP_PEER_SIZE)
+		out[OCS_HTTP_PEER_SIZE - 1] = '\0';
 }
 
 void ocs_http_format_sender(const struct ocs_http_connection *connection,
                             char out[OCS_HTTP_PEER_SIZE])
 {
-	char *port;
-
-	if (connection->local) {
+	if (connection->local)
 		snprintf(out, OCS_HTTP_PEER_SIZE, "uid %u", (unsigned)connection->uid);
-		return;
-	}
-	ocs_http_format_address((const struct sockaddr *)&connection->address, out);
-	port = strrchr(out, ':');
-	if (port != NULL)
-		*port = '\0';
+	else
+		format_host((const struct sockaddr *)&connection->client.address, out);
+}
+
+bool ocs_http_is_https(const struct ocs_http_connection *connection)
+{
+	return connection->proxied ? connection->client.https : connection->tls;
+}
+
+bool ocs_http_is_private(const struct ocs_http_connection *connection)
+{
+	bool here = connection->tls || connection->local ||
+	            ocs_peer_is_loopback((const struct sockaddr *)&connection->address);
+
+	return here && (!connection->proxied || connection->client.line_private);
 }
 
 void ocs_http_send_refusal(struct ocs_http_connection *connection,

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/client.h"
+
 #define BODY_FIRST 1024
 
 struct ocs_http_connection *ocs_http_peer(struct MHD_Connection *connection)
@@ -43,6 +45,8 @@ const char *ocs_http_exchange_check(struct ocs_http_exchange *exchange, const ch
 	const char *fault = ocs_http_frame_check(&exchange->frame, exchange->connection,
 	                                         &exchange->peer->target, method, version);
 
+	ocs_http_client_look(exchange->connection, exchange->peer);
+	exchange->crowded = exchange->peer->client.told && ocs_http_guard_crowded(exchange->peer);
 	exchange->close = fault != NULL || exchange->frame.chunked;
 	exchange->too_large = exchange->drop = exchange->frame.length > exchange->body_max;
 	return fault;

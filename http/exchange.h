@@ -25,7 +25,8 @@ struct ocs_http_exchange {
 	struct MHD_Connection *connection;
 	struct ocs_http_connection *peer;
 	struct ocs_http_frame frame;
-	bool close; /* the connection ends with the answer */
+	bool close;   /* the connection ends with the answer */
+	bool crowded; /* the client has more connections than allowed, behind a proxy */
 
 	size_t body_max;   /* longest body that is kept */
 	uint64_t drop_max; /* so much is read and dropped of one that is not, so that the refusal is
@@ -44,8 +45,8 @@ struct ocs_http_connection *ocs_http_peer(struct MHD_Connection *connection);
  * of memory, which the guard is told, or no peer. The caller's to free(), and the body in it. */
 void *ocs_http_exchange_new(struct MHD_Connection *connection, size_t size);
 
-/* All headers are known: what is wrong with where the request begins and ends, or NULL. After a
- * fault or a chunked body the connection is closed. */
+/* All headers are known, and so is the client: what is wrong with where the request begins and
+ * ends, or NULL. After a fault or a chunked body the connection is closed. */
 const char *ocs_http_exchange_check(struct ocs_http_exchange *exchange, const char *method,
                                     const char *version);
 

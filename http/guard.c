@@ -16,7 +16,9 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "http/proxies.h"
 #include "http/room.h"
+#include "http/tls.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_budget.h"
@@ -250,7 +252,8 @@ void ocs_http_guard_no_memory(const struct ocs_http_guard *guard)
 		guard->settings.no_memory(guard->settings.arg);
 }
 
-struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd)
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard,
+                                                  const struct ocs_http_arrival *arrival)
 {
 	struct ocs_http_connection *connection = calloc(1, sizeof(*connection));
 
@@ -259,12 +262,18 @@ struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, 
 		return NULL;
 	}
 	connection->guard = guard;
-	connection->fd = fd;
+	connection->fd = arrival->fd;
 	if (take_address(connection) != 0) {
 		free(connection);
 		return NULL;
 	}
-	connection->tls = guard->settings.tls;
+	connection->tls = arrival->tls;
+	connection->door = arrival->door;
+	connection->proxies = arrival->proxies;
+	connection->proxied = !connection->local && arrival->proxies != NULL &&
+	                      ocs_http_proxies_has(arrival->proxies,
+	                                           (const struct sockaddr *)&connection->address);
+	connection->client.address = connection->address;
 	atomic_store(&connection->since, ocs_http_now());
 	pthread_mutex_lock(&guard->lock);
 	connection->number = ++guard->count;
@@ -287,7 +296,30 @@ void ocs_http_guard_detach(struct ocs_http_connection *connection)
 	atomic_fetch_sub(&guard->settings.counters->open, 1);
 	if (connection->kept != NULL)
 		connection->kept_free(connection->kept);
+	ocs_tls_keys_release(connection->keys);
 	free(connection);
+}
+
+void ocs_http_guard_client(struct ocs_http_connection *connection,
+                           const struct ocs_http_client *client)
+{
+	struct ocs_http_guard *guard = connection->guard;
+
+	pthread_mutex_lock(&guard->lock);
+	connection->client = *client;
+	ocs_http_room_regroup(guard->room, connection);
+	pthread_mutex_unlock(&guard->lock);
+}
+
+bool ocs_http_guard_crowded(const struct ocs_http_connection *connection)
+{
+	struct ocs_http_guard *guard = connection->guard;
+	bool crowded;
+
+	pthread_mutex_lock(&guard->lock);
+	crowded = ocs_http_room_is_crowded(guard->room, connection);
+	pthread_mutex_unlock(&guard->lock);
+	return crowded;
 }
 
 /* EXPIRED is final. */
@@ -328,6 +360,11 @@ void ocs_http_send(struct ocs_http_connection *connection)
 
 void ocs_http_end(struct ocs_http_connection *connection)
 {
+	const struct ocs_http_client other_end = {.address = connection->address};
+
+	/* Between requests it is nobody's but the proxy's. */
+	if (connection->proxied)
+		ocs_http_guard_client(connection, &other_end);
 	enter(connection, OCS_HTTP_IDLE);
 }
 

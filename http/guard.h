@@ -29,9 +29,11 @@
 
 struct ocs_http_guard;
 struct ocs_http_group;
+struct ocs_http_proxies;
+struct ocs_tls_keys;
 struct ocs_http_room_settings;
 
-#define OCS_HTTP_PEER_SIZE 64 /* "[IPv6]:PORT" and its NUL */
+#define OCS_HTTP_PEER_SIZE 112 /* "IPv6 by [IPv6]:PORT" and its NUL */
 
 /* Counted by guard and room, over all that share it; read by anybody. */
 struct ocs_http_counters {
@@ -50,16 +52,31 @@ enum ocs_http_phase {
 	OCS_HTTP_EXPIRED, /* the sweeper ended it */
 };
 
+/* Who asks: http/client.h. */
+struct ocs_http_client {
+	struct sockaddr_storage address;
+	/* Behind a proxy that is believed: */
+	bool told;         /* the proxy said who it is */
+	bool https;        /* by which the client came to the first proxy */
+	bool line_private; /* nobody can read along on the way to the nearest proxy */
+};
+
 struct ocs_http_connection {
 	struct ocs_http_guard *guard;
 	struct ocs_http_connection *prev, *next;
 	int fd;
-	struct sockaddr_storage address;
+	struct sockaddr_storage address; /* of the other end, a client or a proxy */
 	bool local; /* over an AF_UNIX socket: address is its family alone, uid and pid are the
 	               peer's as the kernel says */
 	uid_t uid;
 	pid_t pid;
-	unsigned door; /* of its listener. Set once, by who attached it */
+	unsigned door;                          /* of its listener. Set once, by who attached it */
+	const struct ocs_http_proxies *proxies; /* the listener's; NULL: none is believed */
+	bool proxied;                           /* the other end is one of them */
+	/* Of the present request; without one it is the other end. Written by the connection's
+	 * thread under the guard's lock, so that thread and the guard read it, and who has the
+	 * request. */
+	struct ocs_http_client client;
 	/* Milliseconds a local connection may be IDLE beyond the deadline, since nothing tells
 	 * whether bytes come; 0: no limit. Set once, by who attached it. */
 	_Atomic int64_t idle_limit;
@@ -71,6 +88,7 @@ struct ocs_http_connection {
 	_Atomic int64_t first_byte; /* when the first one of a request that has no complete line yet
 	                               was seen; 0: none. A local socket's cannot be seen. */
 	bool tls;                   /* nothing can be said past libmicrohttpd */
+	struct ocs_tls_keys *keys;  /* that its TLS session was given; NULL: none */
 	struct ocs_http_group *group; /* under the guard's lock; room.c's own */
 	/* What is kept from one request to the next by who serves it, in the connection's thread;
 	 * NULL: nothing. It ends with the connection. */
@@ -97,10 +115,26 @@ void ocs_http_guard_stop(struct ocs_http_guard *guard);
 /* A connection cannot be served for lack of memory: the room's owner is told. */
 void ocs_http_guard_no_memory(const struct ocs_http_guard *guard);
 
+/* What its listener knows of a connection that comes. */
+struct ocs_http_arrival {
+	int fd;
+	bool tls;
+	unsigned door;
+	const struct ocs_http_proxies *proxies; /* outlive the connection */
+};
+
 /* NULL when out of memory, or the kernel does not tell the peer, that has left already: nothing is
  * served on such a connection. */
-struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard, int fd);
+struct ocs_http_connection *ocs_http_guard_attach(struct ocs_http_guard *guard,
+                                                  const struct ocs_http_arrival *arrival);
+/* libmicrohttpd has freed its TLS session before. */
 void ocs_http_guard_detach(struct ocs_http_connection *connection);
+
+/* Its present request is that client's: it counts as one of their connections. */
+void ocs_http_guard_client(struct ocs_http_connection *connection,
+                           const struct ocs_http_client *client);
+/* Whether its client has more connections than one may have. */
+bool ocs_http_guard_crowded(const struct ocs_http_connection *connection);
 
 /* A request line was read, with this address in it. */
 void ocs_http_begin(struct ocs_http_connection *connection, const char *address);
@@ -122,14 +156,21 @@ int64_t ocs_http_now(void);
 
 /* ADDRESS:PORT or [ADDRESS]:PORT. */
 void ocs_http_format_address(const struct sockaddr *address, char out[OCS_HTTP_PEER_SIZE]);
-/* The same of the peer; of a local one its user and process. */
+/* The same of the client, and the proxy where there is one; of a local one its user and process. */
 void ocs_http_format_peer(const struct ocs_http_connection *connection,
                           char out[OCS_HTTP_PEER_SIZE]);
 /* The same without port or process: one text for one sender. */
 void ocs_http_format_sender(const struct ocs_http_connection *connection,
                             char out[OCS_HTTP_PEER_SIZE]);
+/* Whether the client came by https, to us or to the first proxy. */
+bool ocs_http_is_https(const struct ocs_http_connection *connection);
+/* Whether nobody on the way can read along: TLS, or on this host; behind a proxy that is believed,
+ * before it and behind it. */
+bool ocs_http_is_private(const struct ocs_http_connection *connection);
 /* Sends a refusal past libmicrohttpd, without waiting, and ends the sending side; nothing else may
- * be sent. Over TLS nothing can be said so. The refusal's text is ours and needs no escaping. */
+ * be sent. Over TLS nothing is sent, since only libmicrohttpd can: who wants to be heard answers
+ * through it, else the connection is just closed. The refusal's text is ours and needs no
+ * escaping. */
 void ocs_http_send_refusal(struct ocs_http_connection *connection,
                            const struct ocs_refusal *refusal);
 

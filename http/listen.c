@@ -18,16 +18,11 @@
 #include "base/log.h"
 #include "base/log_budget.h"
 #include "base/peer.h"
-#include "base/private_file.h"
 #include "base/plural.h"
 
 #define BACKLOG 1024
 /* Of a connection: request line and headers must fit into it beside the answer's. */
 #define CONNECTION_MEMORY (32 * 1024)
-#define PEM_MAX           (256 * 1024)
-
-/* TLS 1.2 and 1.3 only. */
-static const char tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 static int bind_first(const struct addrinfo *address, struct ocs_error *error)
 {
@@ -79,53 +74,14 @@ static int open_socket(const struct ocs_listener_settings *settings, struct ocs_
 	return fd;
 }
 
-/* A certificate is public, so only its key has to be a private file. NULL on failure. */
-static char *read_certificate(const char *path, struct ocs_error *error)
-{
-	FILE *file = fopen(path, "re");
-	char *text = calloc(1, PEM_MAX + 1);
-	size_t len = 0;
-
-	if (file == NULL || text == NULL)
-		ocs_error_set(error, "%s: %s", path, strerror(errno));
-	else
-		len = fread(text, 1, PEM_MAX, file);
-	if (file != NULL) {
-		if (ferror(file) != 0 || len == 0)
-			ocs_error_set(error, "%s: cannot read anything from it", path);
-		fclose(file);
-	}
-	if (len == 0) {
-		free(text);
-		return NULL;
-	}
-	return text;
-}
-
-static void forget_files(struct ocs_listener *listener)
-{
-	free(listener->cert);
-	ocs_privfile_wipe(listener->key, listener->key_len);
-	listener->cert = listener->key = NULL;
-}
-
 int ocs_listener_open(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
                       struct ocs_error *error)
 {
-	int fd = -1;
+	int fd = settings->local != NULL ? settings->local_fd
+	                                 : open_socket(settings, listener, error);
 
-	if (settings->cert != NULL)
-		listener->cert = read_certificate(settings->cert, error);
-	if (settings->cert == NULL ||
-	    (listener->cert != NULL &&
-	     ocs_privfile_read(settings->key, true, PEM_MAX, &listener->key, &listener->key_len,
-	                       error) == OCS_PRIVFILE_OK))
-		fd = settings->local != NULL ? settings->local_fd
-		                             : open_socket(settings, listener, error);
-	if (fd < 0) {
-		forget_files(listener);
+	if (fd < 0)
 		return -1;
-	}
 	listener->fd = fd;
 	listener->open = true;
 	return 0;
@@ -149,7 +105,7 @@ static void listen_log_library(void *arg, const char *format, va_list args)
 	ocs_log(LOG_DEBUG, "http: %s", text);
 }
 
-/* libmicrohttpd counts per IP address only. Refused ones are shut down, and go their usual way. */
+/* Refused ones are shut down, and go their usual way. */
 static void limit_local(const struct ocs_listener *listener, struct ocs_http_connection *connection)
 {
 	char peer[OCS_HTTP_PEER_SIZE], sender[OCS_HTTP_PEER_SIZE];
@@ -169,10 +125,25 @@ static void limit_local(const struct ocs_listener *listener, struct ocs_http_con
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 
+/* Its handshake has not begun. Without keys it fails, since libmicrohttpd has none. */
+static void begin_tls(struct ocs_listener *listener, struct MHD_Connection *connection,
+                      struct ocs_http_connection *attached)
+{
+	const union MHD_ConnectionInfo *info =
+	        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	if (info != NULL)
+		attached->keys = ocs_tls_begin(listener->tls, info->tls_session);
+	if (attached->keys == NULL)
+		ocs_http_guard_no_memory(listener->guard);
+}
+
 static void listen_on_connection(void *arg, struct MHD_Connection *connection, void **context,
                                  enum MHD_ConnectionNotificationCode what)
 {
 	struct ocs_listener *listener = arg;
+	struct ocs_http_arrival arrival = {
+	        .tls = listener->tls != NULL, .door = listener->door, .proxies = listener->proxies};
 	struct ocs_http_connection *attached;
 	const union MHD_ConnectionInfo *fd;
 
@@ -185,9 +156,10 @@ static void listen_on_connection(void *arg, struct MHD_Connection *connection, v
 	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	if (fd == NULL)
 		return;
-	attached = ocs_http_guard_attach(listener->guard, fd->connect_fd);
-	if (attached != NULL)
-		attached->door = listener->door;
+	arrival.fd = fd->connect_fd;
+	attached = ocs_http_guard_attach(listener->guard, &arrival);
+	if (attached != NULL && listener->tls != NULL)
+		begin_tls(listener, connection, attached);
 	if (attached != NULL && attached->local)
 		limit_local(listener, attached);
 	*context = attached;
@@ -217,11 +189,11 @@ static enum MHD_Result listen_accept_policy(void *arg, const struct sockaddr *pe
 static struct MHD_Daemon *start_daemon(const struct ocs_listener_settings *settings,
                                        struct ocs_listener *listener)
 {
+	static const char priorities[] = OCS_TLS_PRIORITIES;
 	const struct MHD_OptionItem end = {MHD_OPTION_END, 0, NULL};
 	struct MHD_OptionItem more[] = {
-	        {MHD_OPTION_HTTPS_MEM_CERT, 0, listener->cert},
-	        {MHD_OPTION_HTTPS_MEM_KEY, 0, listener->key},
-	        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities},
+	        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)ocs_tls_none},
+	        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)priorities},
 	        end,
 	};
 	struct MHD_OptionItem pool[] = {
@@ -232,25 +204,24 @@ static struct MHD_Daemon *start_daemon(const struct ocs_listener_settings *setti
 	unsigned threads = settings->threads > 0 ? settings->threads : 1;
 
 	flags |= settings->threads > 0 ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL;
-	if (listener->cert != NULL)
+	if (listener->tls != NULL)
 		flags |= MHD_USE_TLS;
 	else
 		more[0] = end;
 	if (settings->threads < 2)
 		pool[0] = end; /* a pool of one is refused */
-	return MHD_start_daemon(
-	        flags, 0, listen_accept_policy, listener, settings->handle, settings->arg,
-	        MHD_OPTION_EXTERNAL_LOGGER, listen_log_library, listener, MHD_OPTION_LISTEN_SOCKET,
-	        listener->fd, MHD_OPTION_CONNECTION_LIMIT,
-	        settings->connection_limit + OCS_HTTP_ROOM_DOOR * threads,
-	        MHD_OPTION_PER_IP_CONNECTION_LIMIT, settings->connections_per_address,
-	        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
-	        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-	        MHD_OPTION_NOTIFY_CONNECTION, listen_on_connection, listener,
-	        MHD_OPTION_URI_LOG_CALLBACK, listen_on_request_line, NULL,
-	        MHD_OPTION_NOTIFY_COMPLETED, settings->completed, settings->arg,
-	        MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(), MHD_OPTION_ARRAY, pool,
-	        MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	return MHD_start_daemon(flags, 0, listen_accept_policy, listener, settings->handle,
+	                        settings->arg, MHD_OPTION_EXTERNAL_LOGGER, listen_log_library,
+	                        listener, MHD_OPTION_LISTEN_SOCKET, listener->fd,
+	                        MHD_OPTION_CONNECTION_LIMIT,
+	                        settings->connection_limit + OCS_HTTP_ROOM_DOOR * threads,
+	                        MHD_OPTION_CONNECTION_TIMEOUT, settings->timeout,
+	                        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+	                        MHD_OPTION_NOTIFY_CONNECTION, listen_on_connection, listener,
+	                        MHD_OPTION_URI_LOG_CALLBACK, listen_on_request_line, NULL,
+	                        MHD_OPTION_NOTIFY_COMPLETED, settings->completed, settings->arg,
+	                        MHD_OPTION_STRICT_FOR_CLIENT, ocs_http_strictness(),
+	                        MHD_OPTION_ARRAY, pool, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
@@ -260,17 +231,17 @@ int ocs_listener_start(const struct ocs_listener_settings *settings, struct ocs_
 		return -1;
 	atomic_store(&listener->closed, false);
 	listener->guard = settings->guard;
-	listener->connections_per_user = settings->connections_per_address;
+	listener->connections_per_user = settings->connections_per_user;
 	listener->timeout = settings->timeout;
 	listener->door = settings->door;
+	listener->proxies = settings->proxies;
+	listener->tls = settings->tls;
 	listener->daemon = start_daemon(settings, listener);
-	forget_files(listener);
 	if (listener->daemon == NULL) {
 		ocs_listener_stop(listener);
 		return ocs_error_set(error, "libmicrohttpd cannot serve %s%s",
 		                     settings->local != NULL ? settings->local : listener->address,
-		                     settings->cert != NULL ? ": are certificate and key a pair?"
-		                                            : "");
+		                     settings->tls != NULL ? ": can it TLS?" : "");
 	}
 	ocs_http_guard_listens(listener->guard, listener->fd, true);
 	return 0;
@@ -291,7 +262,6 @@ void ocs_listener_stop(struct ocs_listener *listener)
 	} else if (listener->open) {
 		close(listener->fd);
 	}
-	forget_files(listener);
 	listener->daemon = NULL;
 	listener->open = false;
 }

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Listening sockets and libmicrohttpd daemons, for all that answers HTTP here: the web service, its
- * local socket, the operations address, MAPI over HTTP. TLS where a certificate is given.
+ * local socket, the operations address, MAPI over HTTP. TLS where there are keys for it.
  *
  * To be called by the thread that starts and stops the program.
  */
@@ -17,6 +17,7 @@
 #include <microhttpd.h>
 
 #include "http/guard.h"
+#include "http/tls.h"
 #include "base/error.h"
 
 struct ocs_listener {
@@ -28,8 +29,8 @@ struct ocs_listener {
 	struct ocs_http_guard *guard;
 	unsigned connections_per_user, timeout; /* of local connections */
 	unsigned door;                          /* as in the settings */
-	char *cert, *key;                       /* PEM, until it is started */
-	size_t key_len;
+	struct ocs_tls *tls;                    /* as in the settings ... */
+	const struct ocs_http_proxies *proxies; /* ... this too */
 };
 
 struct ocs_listener_settings {
@@ -37,13 +38,15 @@ struct ocs_listener_settings {
 	int local_fd;      /* an AF_UNIX socket that listens: the listener's from the open on */
 	const char *host;  /* address or name; its first address is taken */
 	unsigned port;     /* 0: any free one */
-	const char *loopback;   /* why only loopback addresses are taken; NULL: any is */
-	const char *cert, *key; /* PEM files, the key's a private one; NULL: no TLS */
+	const char *loopback; /* why only loopback addresses are taken; NULL: any is */
+	struct ocs_tls *tls;  /* shared, and outlives the listener; NULL: no TLS */
 	unsigned threads; /* 0: none, the caller runs the daemon (MHD_run()) when its epoll says so
 	                   */
-	unsigned connection_limit;        /* over all threads; the guard's room keeps it */
-	unsigned connections_per_address; /* of a local socket: per user (uid); 0: any number */
-	unsigned timeout;                 /* seconds of silence */
+	unsigned connection_limit;     /* over all threads; the guard's room keeps it */
+	unsigned connections_per_user; /* (uid) of a local socket; 0: any number. Those of an
+	                                  address the guard counts */
+	unsigned timeout;              /* seconds of silence */
+	const struct ocs_http_proxies *proxies; /* are believed, and outlive it; NULL: none is */
 	unsigned door; /* the caller's number for it, which each of its connections carries */
 	struct ocs_http_guard *guard;
 	MHD_AccessHandlerCallback handle;
@@ -51,8 +54,8 @@ struct ocs_listener_settings {
 	void *arg; /* of both */
 };
 
-/* All that may need root: reads certificate and key, binds the address, which the listener then
- * has. The listener is zeroed before; of the settings those up to the key are looked at. */
+/* All that may need root: binds the address, which the listener then has. The listener is zeroed
+ * before; of the settings those up to loopback are looked at. */
 int ocs_listener_open(const struct ocs_listener_settings *settings, struct ocs_listener *listener,
                       struct ocs_error *error);
 /* Opens it, if it is not open yet, and serves it. It must stay where it is until it is stopped. */

@@ -129,7 +129,7 @@ static struct ocs_http_group *join(struct ocs_http_room *room,
 	struct group_key key;
 
 	memset(&key, 0, sizeof(key));
-	ocs_peer_from((const struct sockaddr *)&connection->address, &key.peer);
+	ocs_peer_from((const struct sockaddr *)&connection->client.address, &key.peer);
 	key.uid = connection->uid;
 	HASH_FIND(hh, room->groups, &key, sizeof(key), group);
 	if (group == NULL) {
@@ -191,6 +191,30 @@ static bool end(struct ocs_http_connection *connection)
 	return true;
 }
 
+bool ocs_http_room_is_crowded(const struct ocs_http_room *room,
+                              const struct ocs_http_connection *connection)
+{
+	return !connection->local && room->settings.per_address != 0 &&
+	       size_of(connection) > room->settings.per_address;
+}
+
+static void turn_away_crowd(const struct ocs_http_room *room,
+                            struct ocs_http_connection *connection)
+{
+	unsigned limit = room->settings.per_address;
+	char peer[OCS_HTTP_PEER_SIZE], sender[OCS_HTTP_PEER_SIZE];
+
+	atomic_fetch_add(&room->settings.counters->refused, 1);
+	ocs_http_format_peer(connection, peer);
+	ocs_http_format_sender(connection, sender);
+	ocs_log_budgeted(LOG_WARNING, "connections of an address", sender,
+	                 "%s is turned away: its address has %u %s already ([limits] "
+	                 "connections_per_address)",
+	                 peer, limit, ocs_plural(limit, "connection", "connections"));
+	atomic_store(&connection->phase, OCS_HTTP_EXPIRED);
+	(void)shutdown(connection->fd, SHUT_RDWR);
+}
+
 void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection *connection,
                          struct ocs_http_connection *first)
 {
@@ -200,7 +224,12 @@ void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection 
 	char peer[OCS_HTTP_PEER_SIZE] = "?";
 
 	connection->group = join(room, connection);
-	if (++room->open[connection->local] <= limit)
+	room->open[connection->local]++;
+	if (!connection->proxied && ocs_http_room_is_crowded(room, connection)) {
+		turn_away_crowd(room, connection);
+		return;
+	}
+	if (room->open[connection->local] <= limit)
 		return;
 	victim = choose(first, connection, false, connection->local);
 	if (victim != NULL && size_of(victim) >= size_of(connection) && end(victim)) {
@@ -223,15 +252,24 @@ void ocs_http_room_enter(struct ocs_http_room *room, struct ocs_http_connection 
 	(void)shutdown(connection->fd, SHUT_RDWR);
 }
 
-void ocs_http_room_leave(struct ocs_http_room *room, struct ocs_http_connection *connection)
+static void leave_group(struct ocs_http_room *room, struct ocs_http_group *group)
 {
-	struct ocs_http_group *group = connection->group;
-
-	room->open[connection->local]--;
 	if (group == NULL || --group->connections > 0)
 		return;
 	HASH_DEL(room->groups, group);
 	free(group);
+}
+
+void ocs_http_room_leave(struct ocs_http_room *room, struct ocs_http_connection *connection)
+{
+	room->open[connection->local]--;
+	leave_group(room, connection->group);
+}
+
+void ocs_http_room_regroup(struct ocs_http_room *room, struct ocs_http_connection *connection)
+{
+	leave_group(room, connection->group);
+	connection->group = join(room, connection);
 }
 
 /* With the spare descriptor, who waits to be accepted is accepted and closed. */

@@ -233,7 +233,7 @@ static enum MHD_Result do_connect(struct mapihttp_request *request)
 		return mapihttp_refuse(request, MAPIHTTP_INVALID_BODY,
 		                       "The body is not a Connect request");
 	end_old_session(request);
-	ocs_peer_from((const struct sockaddr *)&request->http.peer->address, &peer);
+	ocs_peer_from((const struct sockaddr *)&request->http.peer->client.address, &peer);
 	if (!mapihttp_address_has_room(server, &peer)) {
 		char from[OCS_HTTP_PEER_SIZE];
 

@@ -4,6 +4,7 @@
  * Where and how ocsmapihttp listens: the settings of its listener (http/listen.h), and how many
  * connections the descriptors of the process suffice for.
  */
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "http/room.h"
@@ -22,10 +23,11 @@ static struct ocs_listener_settings listener_settings(struct mapihttp *server)
 	return (struct ocs_listener_settings){
 	        .host = server->options->host,
 	        .port = server->options->port,
-	        .loopback =
-	                server->tls ? NULL : "without --cert only loopback addresses are possible",
-	        .cert = server->options->cert,
-	        .key = server->options->key,
+	        .loopback = server->tls != NULL
+	                            ? NULL
+	                            : "without --cert only loopback addresses are possible",
+	        .tls = server->tls,
+	        .proxies = server->proxies,
 	        .timeout = IDLE_TIMEOUT,
 	        .guard = server->guard,
 	        .handle = mapihttp_handle,
@@ -34,10 +36,39 @@ static struct ocs_listener_settings listener_settings(struct mapihttp *server)
 	};
 }
 
-int mapihttp_open(struct mapihttp *server, struct ocs_error *error)
+int mapihttp_read_keys(const struct mapihttp *server, struct ocs_tls_keys **keys_r,
+                       struct ocs_error *error)
 {
-	const struct ocs_listener_settings settings = listener_settings(server);
+	const struct ocs_tls_files files = {server->options->cert, server->options->key, NULL};
+	char doubt[100];
 
+	*keys_r = NULL;
+	if (files.cert == NULL)
+		return 0;
+	if (ocs_tls_keys_read(&files, keys_r, error) != 0)
+		return -1;
+	if (ocs_tls_keys_doubt(*keys_r, doubt, sizeof(doubt)))
+		ocs_log(LOG_WARNING, "%s: %s", files.cert, doubt);
+	return 0;
+}
+
+int mapihttp_open(struct mapihttp *server, const struct ocs_config *config, struct ocs_error *error)
+{
+	struct ocs_listener_settings settings;
+	struct ocs_tls_keys *keys;
+
+	if (mapihttp_read_keys(server, &keys, error) != 0)
+		return -1;
+	if (keys != NULL && (server->tls = ocs_tls_new(keys)) == NULL)
+		return ocs_error_memory(error);
+	if (config->server.proxies != NULL) {
+		server->proxies = ocs_http_proxies_new(
+		        config->server.proxies,
+		        (enum ocs_http_proxy_header)config->server.proxy_header, error);
+		if (server->proxies == NULL)
+			return -1;
+	}
+	settings = listener_settings(server);
 	return ocs_listener_open(&settings, &server->listener, error);
 }
 
@@ -73,7 +104,6 @@ int mapihttp_listen(struct mapihttp *server, struct ocs_error *error)
 	struct ocs_listener_settings settings;
 	struct ocs_http_room_settings room = {
 	        .key = "--connections",
-	        .tls = server->tls,
 	        .counters = &server->connections,
 	};
 
@@ -89,4 +119,8 @@ void mapihttp_close(struct mapihttp *server)
 {
 	ocs_listener_stop(&server->listener);
 	ocs_http_guard_stop(server->guard);
+	ocs_tls_free(server->tls);
+	server->tls = NULL;
+	free(server->proxies);
+	server->proxies = NULL;
 }

@@ -304,7 +304,7 @@ static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp
 		return OCS_AUTH_INTERNAL;
 	}
 	job->request = request;
-	job->peer = request->http.peer->address;
+	job->peer = request->http.peer->client.address;
 	memcpy(job->digest, digest, sizeof(job->digest));
 	MHD_suspend_connection(request->http.connection);
 	request->checking = true;
@@ -324,6 +324,12 @@ void mapihttp_login_check(struct mapihttp_login *login, struct mapihttp_request 
 	request->login = OCS_AUTH_INVALID_CREDENTIALS;
 	if (len == 0)
 		return;
+	/* Behind a proxy that is believed, the way to it may be open. */
+	if (!ocs_http_is_private(request->http.peer)) {
+		request->login = OCS_AUTH_ACCESS_FORBIDDEN;
+		explicit_bzero(credentials, sizeof(credentials));
+		return;
+	}
 	hmac_sha256_set_key(&hmac, sizeof(login->key), login->key);
 	hmac_sha256_update(&hmac, len, credentials);
 	hmac_sha256_digest(&hmac, sizeof(digest), digest);

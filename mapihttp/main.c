@@ -154,27 +154,35 @@ static void mapihttp_stop(struct mapihttp *server)
 		close(server->epoll);
 }
 
-/* Accounts only: the rest of the ini is read at the start. */
+/* Accounts and certificate: the rest is read at the start. */
 static void reload(struct mapihttp *server)
 {
+	struct ocs_tls_keys *keys = NULL;
 	struct ocs_config *config = NULL;
 	struct ocs_error error = {.text = ""};
 	char private_folder[PATH_MAX];
 	struct ocs_auth_settings auth;
 
 	if (ocs_config_load(server->options->ini, NULL, ocs_log_report, NULL, &config) != 0) {
-		ocs_log(LOG_ERR, "reload failed: the accounts stay as they were");
+		ocs_log(LOG_ERR, "reload failed: accounts and certificate stay as they were");
 		return;
 	}
-	if (private_path(server->options, config, private_folder, &error) == 0) {
+	if (mapihttp_read_keys(server, &keys, &error) == 0 &&
+	    private_path(server->options, config, private_folder, &error) == 0) {
 		auth = auth_settings(config, private_folder);
 		if (ocs_auth_reload(server->auth, &auth, &error) == 0) {
 			mapihttp_login_forget(server->login);
-			ocs_log(LOG_NOTICE, "reloaded the accounts");
+			if (keys != NULL)
+				ocs_tls_replace(server->tls, keys);
+			ocs_log(LOG_NOTICE, "reloaded the accounts%s",
+			        keys != NULL ? " and the certificate" : "");
+			keys = NULL;
 		}
 	}
+	ocs_tls_keys_release(keys);
 	if (error.text[0] != '\0')
-		ocs_log(LOG_ERR, "reload failed: %s", error.text);
+		ocs_log(LOG_ERR, "reload failed: %s: accounts and certificate stay as they were",
+		        error.text);
 	talloc_free(config);
 }
 
@@ -315,7 +323,6 @@ static int serve(const struct mapihttp_options *options, const struct ocs_config
 	int signals, result;
 
 	server.options = options;
-	server.tls = options->cert != NULL;
 	server.epoll = -1;
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
@@ -326,14 +333,14 @@ static int serve(const struct mapihttp_options *options, const struct ocs_config
 	signals = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (signals < 0)
 		return ocs_error_set(error, "signals: %s", strerror(errno));
-	result = mapihttp_open(&server, error);
+	result = mapihttp_open(&server, config, error);
 	if (result == 0)
 		result = become(config, error);
 	if (result == 0)
 		result = mapihttp_start(&server, config, signals, error);
 	if (result == 0) {
 		ocs_log(LOG_NOTICE, "listening on %s%s", server.listener.address,
-		        server.tls ? " with TLS" : "");
+		        server.tls != NULL ? " with TLS" : "");
 		ocs_log_detach();
 		ocs_background_ready();
 		result = mapihttp_run(&server, signals, error);

@@ -29,6 +29,7 @@
 #include "config/config.h"
 #include "http/exchange.h"
 #include "http/listen.h"
+#include "http/proxies.h"
 #include "base/error.h"
 
 struct mapihttp_login;
@@ -69,18 +70,24 @@ struct mapihttp {
 	struct ocs_listener listener;
 	struct ocs_http_guard *guard;
 	struct ocs_http_counters connections;
-	struct mapihttp_request *waits; /* parked requests in the order of their next PENDING */
-	uint64_t tick_due;              /* when libocsemsmdb has something to do, ms */
-	unsigned busy;                  /* requests between their first header and their end */
-	int epoll;                      /* of the loop; parked connections are watched in it */
-	bool tls, stopping;
+	struct mapihttp_request *waits;   /* parked requests in the order of their next PENDING */
+	uint64_t tick_due;                /* when libocsemsmdb has something to do, ms */
+	unsigned busy;                    /* requests between their first header and their end */
+	int epoll;                        /* of the loop; parked connections are watched in it */
+	struct ocs_http_proxies *proxies; /* of the ini; NULL: none is believed */
+	struct ocs_tls *tls;              /* NULL: without */
+	bool stopping;
 	uint8_t rops[OCSEMSMDB_EXT_MAX]; /* the answer of the Execute at work */
 };
 
 /* ---- listening: listen.c ---- */
 
+/* Certificate and key; NULL in *keys_r without --cert. Logs what there is to warn about. */
+int mapihttp_read_keys(const struct mapihttp *server, struct ocs_tls_keys **keys_r,
+                       struct ocs_error *error);
 /* What may need root: reads certificate and key, binds the options' address. */
-int mapihttp_open(struct mapihttp *server, struct ocs_error *error);
+int mapihttp_open(struct mapihttp *server, const struct ocs_config *config,
+                  struct ocs_error *error);
 /* Starts the guard and libmicrohttpd. */
 int mapihttp_listen(struct mapihttp *server, struct ocs_error *error);
 /* Ends both, or what there is of them. No request may be suspended. */

@@ -45,7 +45,8 @@ static const char help[] =
         "  -h, --help             this text\n"
         "  -V, --version          the version\n"
         "\n"
-        "SIGHUP: reads the accounts again. SIGTERM, SIGINT: ends the waits and stops.\n"
+        "SIGHUP: reads accounts, certificate and key again. SIGTERM, SIGINT: ends the waits and "
+        "stops.\n"
         "Ends with 0 when stopped; 1: failed; 2: usage.\n";
 
 enum long_option {

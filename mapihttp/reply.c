@@ -52,17 +52,17 @@ void mapihttp_put_headers(struct mapihttp_request *request, struct MHD_Response 
 	ocs_http_header_number(response, "X-ExpirationInfo", server->options->session_idle);
 }
 
-static void put_cookie(const struct mapihttp *server, struct MHD_Response **response,
+static void put_cookie(const struct mapihttp_request *request, struct MHD_Response **response,
                        const char *name, const char *value)
 {
 	char text[160];
 
 	snprintf(text, sizeof(text), "%s=%s; path=/mapi/emsmdb%s; HttpOnly", name, value,
-	         server->tls ? "; secure" : "");
+	         ocs_http_is_https(request->http.peer) ? "; secure" : "");
 	ocs_http_header(response, "Set-Cookie", text);
 }
 
-static void put_context(const struct mapihttp *server, struct MHD_Response **response,
+static void put_context(const struct mapihttp_request *request, struct MHD_Response **response,
                         const struct ocsemsmdb_session *session)
 {
 	const uint8_t *handle = ocsemsmdb_session_handle(session);
@@ -70,7 +70,7 @@ static void put_context(const struct mapihttp *server, struct MHD_Response **res
 
 	for (size_t i = 0; i < OCSEMSMDB_HANDLE_SIZE; i++)
 		snprintf(text + 2 * i, 3, "%02x", handle[i]);
-	put_cookie(server, response, MAPIHTTP_COOKIE_CONTEXT, text);
+	put_cookie(request, response, MAPIHTTP_COOKIE_CONTEXT, text);
 }
 
 enum MHD_Result mapihttp_reply_code(struct mapihttp_request *request, unsigned status,
@@ -119,9 +119,9 @@ enum MHD_Result mapihttp_reply(struct mapihttp_request *request, const uint8_t *
 	}
 	mapihttp_put_headers(request, &response, MAPIHTTP_OK);
 	if (context != NULL)
-		put_context(request->server, &response, context);
+		put_context(request, &response, context);
 	if (sequence != NULL)
-		put_cookie(request->server, &response, MAPIHTTP_COOKIE_SEQUENCE, sequence);
+		put_cookie(request, &response, MAPIHTTP_COOKIE_SEQUENCE, sequence);
 	request->answered = true;
 	return ocs_http_respond(&request->http, MHD_HTTP_OK, response);
 }

@@ -57,6 +57,9 @@ static enum MHD_Result refuse_login(struct mapihttp_request *request)
 	case OCS_AUTH_OVERLOADED:
 		return mapihttp_reply_code(request, ocs_auth_result_status(request->login),
 		                           MAPIHTTP_UNKNOWN_FAILURE, "Try again later");
+	case OCS_AUTH_ACCESS_FORBIDDEN:
+		return mapihttp_reply_code(request, MHD_HTTP_FORBIDDEN, MAPIHTTP_ANONYMOUS,
+		                           "A password is accepted over TLS only");
 	case OCS_AUTH_INTERNAL:
 		request->retry_after = 0;
 		return mapihttp_reply_code(request, MHD_HTTP_INTERNAL_SERVER_ERROR,
@@ -139,7 +142,10 @@ static enum MHD_Result take_body(struct mapihttp_request *request, const char *d
 	case OCS_HTTP_TAKEN:
 		return MHD_YES;
 	case OCS_HTTP_TOO_LARGE:
-		/* A chunked one. libmicrohttpd takes no answer in the middle of a body. */
+		/* A chunked one. libmicrohttpd takes no answer in the middle of a body; over TLS
+		 * there is no other. */
+		if (request->http.peer->tls)
+			return MHD_YES;
 		ocs_http_send_refusal(request->http.peer, &too_large);
 		return MHD_NO;
 	default:

@@ -78,7 +78,7 @@ static bool holds_lock(int pid, ino_t inode, struct ocsctl_daemon *out)
 	return found;
 }
 
-static void read_lock_file(FILE *stream, bool tls, struct ocsctl_daemon *out)
+static void read_lock_file(FILE *stream, struct ocsctl_daemon *out)
 {
 	struct stat status;
 	char line[300];
@@ -91,28 +91,34 @@ static void read_lock_file(FILE *stream, bool tls, struct ocsctl_daemon *out)
 	while (fgets(line, sizeof(line), stream) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "listening on ", 13) == 0)
-			take_address(out->service, sizeof(out->service), line + 13, tls);
+			take_address(out->service, sizeof(out->service), line + 13,
+			             out->service_cert != NULL);
 		else if (strncmp(line, "operations on ", 14) == 0)
-			take_address(out->operations, sizeof(out->operations), line + 14, false);
+			take_address(out->operations, sizeof(out->operations), line + 14,
+			             out->operations_cert != NULL);
 	}
 }
 
 void ocsctl_daemon_find(const struct ocs_config *config, struct ocsctl_daemon *out)
 {
 	char *path = talloc_asprintf(NULL, "%s/" LOCK_FILE, config->main.registry);
-	bool tls = config->server.tls_cert != NULL;
+	const char *service_cert = config->server.tls_cert;
+	const char *operations_cert = config->operations.tls_cert;
 	FILE *stream = path != NULL ? fopen(path, "re") : NULL;
 	int why = path != NULL ? errno : ENOMEM;
 
 	memset(out, 0, sizeof(*out));
-	make_url(out->service, sizeof(out->service), config->server.host, config->server.port, tls);
+	out->service_cert = service_cert;
+	out->operations_cert = operations_cert;
+	make_url(out->service, sizeof(out->service), config->server.host, config->server.port,
+	         service_cert != NULL);
 	make_url(out->operations, sizeof(out->operations), config->operations.host,
-	         config->operations.port, false);
+	         config->operations.port, operations_cert != NULL);
 	if (stream == NULL && why != ENOENT)
 		snprintf(out->why, sizeof(out->why), "%.200s: %s", path != NULL ? path : "?",
 		         strerror(why));
 	if (stream != NULL) {
-		read_lock_file(stream, tls, out);
+		read_lock_file(stream, out);
 		(void)fclose(stream);
 	}
 	talloc_free(path);

@@ -93,6 +93,40 @@ struct ocsctl_http *ocsctl_http_new(const void *mem_ctx)
 	return http;
 }
 
+int ocsctl_http_expect(struct ocsctl_http *http, const char *cert, struct ocs_error *error)
+{
+	char *pin;
+
+	if (cert == NULL)
+		return 0;
+	pin = ocsctl_pin(http, cert, error);
+	if (pin == NULL)
+		return -1;
+	/* Whoever has the key is the daemon, whatever name and issuer the certificate has. */
+	if (curl_easy_setopt(http->curl, CURLOPT_PINNEDPUBLICKEY, pin) != CURLE_OK ||
+	    curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYPEER, 0L) != CURLE_OK ||
+	    curl_easy_setopt(http->curl, CURLOPT_SSL_VERIFYHOST, 0L) != CURLE_OK)
+		return ocs_error_set(error, "libcurl cannot be told to expect a certificate");
+	return 0;
+}
+
+int ocsctl_http_trust(struct ocsctl_http *http, const char *ca, struct ocs_error *error)
+{
+	if (curl_easy_setopt(http->curl, CURLOPT_CAINFO, ca) != CURLE_OK ||
+	    curl_easy_setopt(http->curl, CURLOPT_CAPATH, NULL) != CURLE_OK)
+		return ocs_error_set(error, "%s: libcurl cannot be told to trust it", ca);
+	return 0;
+}
+
+/* What the libraries say of a key that is not the expected one does not help. */
+static int refuse_pin(const char *url, struct ocs_error *error)
+{
+	return ocs_error_set(error,
+	                     "%s: it shows another certificate than the ini's tls_cert: if that is "
+	                     "new, `ocsctl reload`",
+	                     url);
+}
+
 static bool prepare(struct ocsctl_http *http, const char *method, const char *url, const char *body,
                     size_t len)
 {
@@ -121,6 +155,8 @@ int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char
 	if (!prepare(http, method, url, body, len))
 		return ocs_error_set(error, "%s: cannot prepare the request", url);
 	code = curl_easy_perform(http->curl);
+	if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+		return refuse_pin(url, error);
 	if (code != CURLE_OK)
 		return ocs_error_set(error, "%s: %s", url,
 		                     http->error[0] != '\0' ? http->error

@@ -36,6 +36,7 @@ enum given {
 	OPTION_AFTER = 1 << 15,
 	OPTION_DELETED = 1 << 16,
 	OPTION_CLEAR = 1 << 17,
+	OPTION_CA = 1 << 18,
 };
 
 static const struct command {
@@ -245,7 +246,8 @@ static const struct command {
          {"main"}},
         {"notify",
          ocsctl_notify,
-         OPTION_USER | OPTION_PASSWORD_FILE | OPTION_PASSWORD_FD | OPTION_URL | OPTION_MECHANISM,
+         OPTION_USER | OPTION_PASSWORD_FILE | OPTION_PASSWORD_FD | OPTION_URL | OPTION_MECHANISM |
+                 OPTION_CA,
          1,
          1 << 20,
          "[OPTIONS] FILE...",
@@ -254,6 +256,9 @@ static const struct command {
          "any\n"
          "number of them. Exit status 1 if any of them was refused.\n"
          "  --url URL             of the web service (default: from the ini)\n"
+         "  --ca FILE             certificates (PEM) that the one of an https URL must lead back\n"
+         "                        to (default: what the system trusts; without --url the ini's\n"
+         "                        tls_cert is expected as it is)\n"
          "  --user NAME           account (default: username of [auth:single])\n"
          "  --password-file FILE  its first line is the password; others must not be able to read\n"
          "                        it. Default: the file that $OCSCTL_PASSWORD_FILE names; without\n"
@@ -347,6 +352,7 @@ static const struct {
         {"password-file", OPTION_PASSWORD_FILE, true, offsetof(struct ocsctl, password_file)},
         {"password-fd", OPTION_PASSWORD_FD, true, offsetof(struct ocsctl, password_fd)},
         {"url", OPTION_URL, true, offsetof(struct ocsctl, url)},
+        {"ca", OPTION_CA, true, offsetof(struct ocsctl, ca)},
         {"mechanism", OPTION_MECHANISM, true, offsetof(struct ocsctl, mechanism)},
         {"count", OPTION_COUNT, true, offsetof(struct ocsctl, count)},
         {"retry", OPTION_RETRY, true, offsetof(struct ocsctl, retry)},

@@ -29,7 +29,8 @@ struct item {
 struct job {
 	struct ocsctl *ctl;
 	struct ocsctl_login login;
-	const char *url; /* of the notifications */
+	const char *url;  /* of the notifications */
+	const char *cert; /* the daemon's own; NULL: not known, or there is no TLS */
 	char *token;
 	size_t max_body, max_batch;
 	struct item *items;
@@ -292,6 +293,7 @@ static int find_service(struct job *job)
 			return -1;
 		}
 		url = talloc_strdup(ctl, daemon.service);
+		job->cert = daemon.service_cert;
 	}
 	if (url == NULL)
 		return -1;
@@ -306,6 +308,18 @@ static int find_service(struct job *job)
 		return -1;
 	}
 	return job->url != NULL ? 0 : -1;
+}
+
+/* Whom to believe that they are the daemon, where it is asked over https. */
+static int prepare_tls(struct job *job)
+{
+	struct ocs_error error;
+	int result = job->ctl->ca != NULL ? ocsctl_http_trust(job->login.http, job->ctl->ca, &error)
+	                                  : ocsctl_http_expect(job->login.http, job->cert, &error);
+
+	if (result < 0)
+		ocsctl_error("%s", error.text);
+	return result;
 }
 
 static int log_in(struct job *job)
@@ -378,6 +392,8 @@ int ocsctl_notify(struct ocsctl *ctl)
 		ocsctl_error("out of memory");
 		ret = -1;
 	}
+	if (ret == 0)
+		ret = prepare_tls(&job);
 	if (ret == 0)
 		ret = log_in(&job);
 	if (ret == 0)

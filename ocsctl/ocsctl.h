@@ -26,8 +26,8 @@ struct ocsctl {
 	const char *unseen;              /* why the registry could not be read; NULL: it was, or is
 	                                    not there yet */
 	bool json, take, yes, empty, dry_run, leave_out, deleted, clear;
-	const char *scheme, *user, *password_file, *password_fd, *url, *mechanism, *count, *retry,
-	        *purge, *limit, *after;
+	const char *scheme, *user, *password_file, *password_fd, *url, *ca, *mechanism, *count,
+	        *retry, *purge, *limit, *after;
 	int n_operands;
 	char **operands;
 };
@@ -115,7 +115,8 @@ int ocsctl_read_password_fd(const char *text, char out[OCSCTL_PASSWORD_MAX + 1])
 struct ocsctl_daemon {
 	int pid;       /* of the process that holds the registry, 0: none */
 	char why[300]; /* why it cannot be seen whether there is one; "": it can */
-	char service[300], operations[300]; /* base URLs, "" where not known */
+	char service[300], operations[300];         /* base URLs, "" where not known */
+	const char *service_cert, *operations_cert; /* of the ini, for https; NULL: none */
 };
 
 void ocsctl_daemon_find(const struct ocs_config *config, struct ocsctl_daemon *out);
@@ -137,6 +138,13 @@ char *ocsctl_other_daemon(const void *mem_ctx, struct ocsctl_http *http,
 
 /* One connection that is kept, with cookies. mem_ctx frees it. */
 struct ocsctl_http *ocsctl_http_new(const void *mem_ctx);
+/* Of https, instead of what the system trusts and the name in the URL: the daemon's own
+ * certificate, as the ini names it; NULL: nothing changes. */
+int ocsctl_http_expect(struct ocsctl_http *http, const char *cert, struct ocs_error *error);
+/* The certificates (PEM) that one must lead back to. */
+int ocsctl_http_trust(struct ocsctl_http *http, const char *ca, struct ocs_error *error);
+/* The public key of a certificate, in the words of libcurl; talloc. NULL on failure. pin.c */
+char *ocsctl_pin(const void *mem_ctx, const char *cert, struct ocs_error *error);
 /* body NULL: GET. -1: no answer, with the reason. */
 int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char *url,
                         const char *body, size_t len, struct ocsctl_reply *reply,

@@ -56,7 +56,8 @@ static void ask_daemon(struct ocsctl *ctl, struct facts *facts)
 	if (http == NULL)
 		return;
 	snprintf(url, sizeof(url), "%s/healthz", facts->daemon.operations);
-	if (ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) < 0) {
+	if (ocsctl_http_expect(http, facts->daemon.operations_cert, &error) < 0 ||
+	    ocsctl_http_request(http, "GET", url, NULL, 0, &reply, &error) < 0) {
 		facts->text = talloc_strdup(ctl, error.text);
 		return;
 	}

@@ -23,10 +23,12 @@
 
 #include <linux/magic.h>
 
+#include "base/peer.h"
 #include "base/private_file.h"
 #include "auth/secret.h"
 #include "mapistore/index.h"
 #include "ocsmanager/folder.h"
+#include "ocsmanager/service.h"
 #include "store/store.h"
 
 /* Below REGISTRY/wake; see ocs_registry_wake_address(). */
@@ -194,7 +196,7 @@ static int try_to_bind(const struct addrinfo *address)
 }
 
 static void check_address(struct ocs_check *check, const char *section, const char *host,
-                          unsigned port)
+                          unsigned port, bool guarded)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *addresses = NULL;
@@ -209,6 +211,9 @@ static void check_address(struct ocs_check *check, const char *section, const ch
 		return;
 	}
 	why = try_to_bind(addresses);
+	if (!guarded && !ocs_peer_is_loopback(addresses->ai_addr))
+		ocs_check_report(check, LOG_ERR, section, "host", "%s: " OCS_SERVICE_NOT_PLAIN,
+		                 host);
 	freeaddrinfo(addresses);
 	if (why == 0 || (why == EADDRINUSE && check->running))
 		return;
@@ -323,6 +328,8 @@ void ocs_check_as_user(struct ocs_check *check)
 	check_ini(check);
 	check_registry_files(check);
 	check_secret(check);
-	check_address(check, "server:main", config->server.host, config->server.port);
-	check_address(check, "operations", config->operations.host, config->operations.port);
+	check_address(check, "server:main", config->server.host, config->server.port,
+	              config->server.tls_cert != NULL || config->server.plain_http);
+	check_address(check, "operations", config->operations.host, config->operations.port,
+	              config->operations.tls_cert != NULL || config->operations.plain_http);
 }

@@ -26,6 +26,7 @@
 #include "base/control_socket.h"
 #include "base/log.h"
 #include "base/privilege.h"
+#include "ocsmanager/certificates.h"
 #include "ocsmanager/folder.h"
 #include "ocsmanager/reload.h"
 #include "ocsmanager/report_socket.h"
@@ -145,6 +146,7 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 	struct ocs_users_file *users = ocs_users_file_new(folder, config->main.registry);
 	struct ocs_auth_settings settings = ocs_config_auth(config, folder, report, arg);
 	struct ocs_dispatch_settings dispatch = {0};
+	struct ocs_certificates certificates;
 	struct ocs_auth_limits *limits;
 	struct ocs_usermap *map = NULL;
 	struct ocs_error error = {.text = ""};
@@ -169,6 +171,11 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
+	if (ocs_certificates_read(config, report, arg, &certificates, &error) < 0) {
+		report(LOG_ERR, error.text, arg);
+		result = -1;
+	}
+	ocs_certificates_release(&certificates);
 	talloc_free(map);
 	talloc_free(folder);
 	return result;
@@ -360,7 +367,9 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 {
 	struct ocs_auth_settings auth =
 	        ocs_config_auth(loaded, daemon->private_folder, ocs_reload_report, outcome);
+	struct ocs_certificates certificates = {NULL, NULL};
 	struct ocs_error error = {.text = ""};
+	int result = 0;
 
 	*limits_r = ocs_service_limits(loaded, NULL, &error);
 	if (*limits_r == NULL ||
@@ -368,13 +377,15 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	                      dispatch, &error) < 0 ||
 	    load_users(loaded, &dispatch->published, ocs_reload_report, outcome, map_r, &error) <
 	            0 ||
+	    ocs_certificates_read(loaded, ocs_reload_report, outcome, &certificates, &error) < 0 ||
 	    ocs_users_file_prepare(daemon->users_file, *map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
-	    ocs_service_reload(daemon->service, loaded, &error) < 0) {
+	    ocs_service_reload(daemon->service, loaded, &certificates, &error) < 0) {
 		ocs_reload_report(LOG_ERR, error.text, outcome);
-		return -1;
+		result = -1;
 	}
-	return 0;
+	ocs_certificates_release(&certificates);
+	return result;
 }
 
 void ocs_daemon_reload(struct ocs_daemon *daemon)

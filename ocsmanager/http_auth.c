@@ -8,10 +8,10 @@
 #include <talloc.h>
 
 #include "auth/locks.h"
+#include "http/tls.h"
 #include "ocsmanager/http_workers.h"
 #include "base/log.h"
 #include "base/log_budget.h"
-#include "base/peer.h"
 
 static void refuse_login(struct ocs_http_request *request, enum ocs_auth_result result,
                          const struct ocs_auth_reply *reply)
@@ -65,16 +65,38 @@ static struct ocs_xml_auth *read_body(struct ocs_http_request *request)
 	return body;
 }
 
-static const struct sockaddr *peer_of(const struct ocs_http_request *request)
+static const struct sockaddr *client_of(const struct ocs_http_request *request)
 {
-	return (const struct sockaddr *)&request->http.peer->address;
+	return (const struct sockaddr *)&request->http.peer->client.address;
+}
+
+_Static_assert(OCS_TLS_BINDING_SIZE == OCS_AUTH_BINDING_SIZE, "one is written into the other");
+
+/* Of the client's own TLS session, in room; NULL: it has none, or one with a proxy. */
+static const struct ocs_auth_binding *binding_of(const struct ocs_http_request *request,
+                                                 struct ocs_auth_binding *room)
+{
+	const struct ocs_http_connection *peer = request->http.peer;
+	const union MHD_ConnectionInfo *info;
+
+	if (!peer->tls || peer->proxied)
+		return NULL;
+	info = MHD_get_connection_info(request->http.connection,
+	                               MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (info == NULL)
+		return NULL;
+	ocs_tls_binding(info->tls_session, GNUTLS_CB_TLS_EXPORTER, room->exporter);
+	ocs_tls_binding(info->tls_session, GNUTLS_CB_TLS_UNIQUE, room->unique);
+	return room->exporter[0] != '\0' || room->unique[0] != '\0' ? room : NULL;
 }
 
 enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request)
 {
 	struct ocs_xml_writer *body = &request->reply.body;
-	const char *names[3];
-	size_t count = ocs_auth_mechanisms(request->server->auth, names);
+	const char *names[OCS_AUTH_MECHANISMS];
+	struct ocs_auth_binding room;
+	size_t count =
+	        ocs_auth_mechanisms(request->server->auth, binding_of(request, &room), names);
 
 	request->reply.code = 200;
 	ocs_xml_begin(body);
@@ -90,16 +112,17 @@ enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
 	struct ocs_xml_writer *body = &request->reply.body;
 	struct ocs_auth *auth = request->server->auth;
 	const struct ocs_xml_auth *asked = read_body(request);
+	struct ocs_auth_binding room;
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;
 
 	if (asked == NULL)
 		return OCS_HTTP_READY;
 	if (asked->has_sasl)
-		result = ocs_auth_scram_start(auth, peer_of(request), asked->mechanism, asked->sasl,
-		                              &reply);
+		result = ocs_auth_scram_start(auth, client_of(request), binding_of(request, &room),
+		                              asked->mechanism, asked->sasl, &reply);
 	else
-		result = ocs_auth_ssha_start(auth, peer_of(request), asked->login, &reply);
+		result = ocs_auth_ssha_start(auth, client_of(request), asked->login, &reply);
 	if (result != OCS_AUTH_OK) {
 		count_login(request, asked->has_sasl ? OCS_METRICS_SCRAM : OCS_METRICS_SSHA,
 		            result);
@@ -148,10 +171,10 @@ static void answer_login(struct ocs_http_request *request, enum ocs_metrics_mech
 static void http_plain_login(struct ocs_http_request *request)
 {
 	const struct ocs_xml_auth *asked = request->work_data;
-	const struct sockaddr *peer = peer_of(request);
 	struct ocs_auth_reply reply;
-	enum ocs_auth_result result = ocs_auth_plain(
-	        request->server->auth, peer, ocs_peer_is_loopback(peer), asked->sasl, &reply);
+	enum ocs_auth_result result =
+	        ocs_auth_plain(request->server->auth, client_of(request),
+	                       ocs_http_is_private(request->http.peer), asked->sasl, &reply);
 
 	if (asked->sasl != NULL)
 		explicit_bzero((char *)(uintptr_t)asked->sasl, strlen(asked->sasl));
@@ -175,6 +198,7 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 	        find_cookie(request, OCS_AUTH_COOKIE_SESSION, session),
 	        find_cookie(request, OCS_AUTH_COOKIE_TOKEN, token),
 	};
+	struct ocs_auth_binding room;
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;
 
@@ -182,18 +206,18 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 		return OCS_HTTP_READY;
 	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0) {
 		/* On an open line it is refused before the password is looked at: no work. */
-		if (ocs_peer_is_loopback(peer_of(request)))
+		if (ocs_http_is_private(request->http.peer))
 			return ocs_http_workers_submit(request, http_plain_login);
 		http_plain_login(request);
 		return OCS_HTTP_READY;
 	}
 	if (asked->has_sasl) {
-		result =
-		        ocs_auth_scram_login(auth, peer_of(request), &cookies, asked->sasl, &reply);
+		result = ocs_auth_scram_login(auth, client_of(request), binding_of(request, &room),
+		                              &cookies, asked->sasl, &reply);
 		answer_login(request, OCS_METRICS_SCRAM, result, &reply);
 	} else {
-		result =
-		        ocs_auth_ssha_login(auth, peer_of(request), &cookies, asked->token, &reply);
+		result = ocs_auth_ssha_login(auth, client_of(request), &cookies, asked->token,
+		                             &reply);
 		answer_login(request, OCS_METRICS_SSHA, result, &reply);
 	}
 	return OCS_HTTP_READY;

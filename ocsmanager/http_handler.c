@@ -89,9 +89,14 @@ static struct ocs_http_request *new_request(struct ocs_http_server *server,
 }
 
 /* Refuses a body that is being sent right now: the client is told at once, but the connection is
- * not closed under its hands, or it would see a broken connection instead of the answer. */
+ * not closed under its hands, or it would see a broken connection instead of the answer. Over TLS
+ * it is told when the body has been read, since nothing can be said past libmicrohttpd. */
 static enum MHD_Result refuse_and_drain(struct ocs_http_request *request)
 {
+	if (request->http.peer->tls) {
+		request->http.drop = true;
+		return MHD_YES;
+	}
 	if (!ocs_http_work(request->http.peer))
 		return MHD_NO;
 	ocs_http_note_refusal(request, &request->early, NULL);

@@ -5,6 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "http/tls_names.h"
+
+_Static_assert(OCS_TLS_NAME_SIZE == OCS_AUTH_NAME_SIZE, "a name that is longer is no account's");
 
 static void http_kept_free(void *arg)
 {
@@ -13,6 +18,7 @@ static void http_kept_free(void *arg)
 	if (kept->settings != NULL)
 		ocs_http_settings_release(kept->settings);
 	ocs_auth_shown_free(kept->shown);
+	free(kept->names);
 	if (kept->answer != NULL)
 		MHD_destroy_response(kept->answer);
 	free(kept);
@@ -48,6 +54,48 @@ struct ocs_http_kept *ocs_http_kept(struct ocs_http_server *server,
 	if (kept->settings != atomic_load(&server->settings))
 		take_settings(server, kept);
 	return kept;
+}
+
+/* Once for a connection, since its certificate stays. */
+static void read_names(struct ocs_http_request *request)
+{
+	struct ocs_http_kept *kept = request->kept;
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+	        request->http.connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	struct ocs_tls_names names;
+
+	if (info == NULL)
+		return;
+	ocs_tls_names_read(info->tls_session, &names);
+	if (names.n > 0 && (kept->names = malloc(sizeof(names))) == NULL) {
+		ocs_http_guard_no_memory(request->http.peer->guard);
+		return;
+	}
+	if (names.n > 0)
+		*kept->names = names;
+	kept->names_asked = true;
+}
+
+bool ocs_http_kept_certified(struct ocs_http_request *request, char account[OCS_AUTH_NAME_SIZE])
+{
+	const struct ocs_http_connection *peer = request->http.peer;
+	const struct ocs_tls_names *names;
+
+	/* Whom a proxy asks for is not who it is. */
+	if (!peer->tls || peer->proxied)
+		return false;
+	if (!request->kept->names_asked)
+		read_names(request);
+	names = request->kept->names;
+	if (names == NULL || names->until <= time(NULL))
+		return false;
+	for (unsigned i = 0; i < names->n; i++) {
+		if (!ocs_auth_has_account(request->server->auth, names->list[i]))
+			continue;
+		strcpy(account, names->list[i]);
+		return true;
+	}
+	return false;
 }
 
 struct MHD_Response *ocs_http_kept_answer(struct ocs_http_kept *kept, char *body, size_t len)

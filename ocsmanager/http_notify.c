@@ -183,6 +183,8 @@ static int check_token(struct ocs_http_request *request, const struct ocs_xml_no
 		strcpy(account, known);
 		return 0;
 	}
+	if (token == NULL && ocs_http_kept_certified(request, account))
+		return 0;
 	result = ocs_auth_check_token(request->server->auth, token, &request->kept->shown, account);
 	if (result == OCS_AUTH_OK)
 		return 0;

@@ -86,13 +86,15 @@ const char *ocs_http_bearer(const struct ocs_http_request *request)
 	return *value == '\0' ? NULL : value;
 }
 
-static void add_cookie(struct MHD_Response **response, const char *name, const char *value)
+static void add_cookie(struct MHD_Response **response, const char *name, const char *value,
+                       bool secure)
 {
 	char line[160];
 
 	if (value[0] == '\0')
 		return;
-	snprintf(line, sizeof(line), "%s=%s" COOKIE_ATTRIBUTES, name, value);
+	snprintf(line, sizeof(line), "%s=%s" COOKIE_ATTRIBUTES "%s", name, value,
+	         secure ? "; Secure" : "");
 	ocs_http_header(response, "Set-Cookie", line);
 }
 
@@ -102,8 +104,10 @@ static void add_headers(struct ocs_http_request *request, struct MHD_Response **
 
 	ocs_http_header(response, "Content-Type", OCS_HTTP_XML);
 	if (reply->code == 200) {
-		add_cookie(response, OCS_AUTH_COOKIE_SESSION, reply->cookie_session);
-		add_cookie(response, OCS_AUTH_COOKIE_TOKEN, reply->cookie_token);
+		add_cookie(response, OCS_AUTH_COOKIE_SESSION, reply->cookie_session,
+		           ocs_http_is_https(request->http.peer));
+		add_cookie(response, OCS_AUTH_COOKIE_TOKEN, reply->cookie_token,
+		           ocs_http_is_https(request->http.peer));
 		return;
 	}
 	if (reply->retry_after != 0)

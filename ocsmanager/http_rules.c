@@ -53,12 +53,20 @@ enum ocs_http_urgency ocs_http_check_headers(struct ocs_http_request *request, c
 		ocs_refuse(&request->early, 400, "MALFORMED_REQUEST", "%s", fault);
 		return OCS_HTTP_NOW;
 	}
+	if (request->http.crowded) {
+		ocs_refuse(&request->early, 503, "OVERLOADED", "too many connections");
+		return OCS_HTTP_NOW;
+	}
 	if (ocs_http_route(request, url, method) == 0)
 		check_body(request);
 	if (request->http.too_large) {
 		/* What is wrong besides is told first. */
 		if (request->early.code == 0)
 			ocs_http_refuse_too_large(request);
+		/* Over TLS nothing is told before the end of the body, which nobody waits for where
+		 * it is too far away. */
+		if (request->http.peer->tls && request->http.frame.length > request->http.drop_max)
+			return OCS_HTTP_NOW;
 		return expects ? OCS_HTTP_NOW : OCS_HTTP_DRAIN;
 	}
 	/* Who asks before sending a body is told not to. */

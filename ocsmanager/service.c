@@ -21,6 +21,9 @@
 #include "ocsmanager/operations.h"
 #include "http/listen.h"
 #include "http/local_socket.h"
+#include "http/proxies.h"
+#include "http/tls.h"
+#include "ocsmanager/certificates.h"
 #include "ocsmanager/report_socket.h"
 
 #define WORKER_THREADS     2
@@ -34,6 +37,8 @@
 struct ocs_service {
 	struct ocs_http_server server;
 	struct ocs_http_guard *operations_guard;
+	struct ocs_tls *web_tls, *operations_tls; /* NULL: without TLS */
+	struct ocs_http_proxies *proxies;         /* NULL: none is believed */
 	struct ocs_listener web, operations;
 	struct ocs_listener near;  /* the local socket; not started where there is none */
 	struct ocs_listener inner; /* that of MAPI servers */
@@ -85,15 +90,24 @@ static struct ocs_http_settings *make_settings(const struct ocs_config *config,
 	return settings;
 }
 
+/* Why an address must be one of loopback; NULL: it may be any. */
+static const char *plain_reason(const struct ocs_tls *tls, unsigned plain_http)
+{
+	return tls != NULL || plain_http ? NULL : OCS_SERVICE_NOT_PLAIN;
+}
+
 static int start_listeners(struct ocs_service *service, const struct ocs_config *config,
                            struct ocs_error *error)
 {
 	const struct ocs_listener_settings web = {
 	        .host = config->server.host,
 	        .port = config->server.port,
+	        .loopback = plain_reason(service->web_tls, config->server.plain_http),
+	        .tls = service->web_tls,
 	        .threads = config->server.threads,
 	        .connection_limit = service->share.connections,
-	        .connections_per_address = config->limits.connections_per_address,
+	        .connections_per_user = config->limits.connections_per_address,
+	        .proxies = service->proxies,
 	        .timeout = config->server.keepalive_timeout,
 	        .door = OCS_HTTP_DOOR_ADDRESS,
 	        .guard = service->server.guard,
@@ -101,10 +115,12 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	        .completed = ocs_http_completed,
 	        .arg = &service->server,
 	};
-	struct ocs_listener_settings near = web, inner = web;
+	struct ocs_listener_settings near = web, inner;
 	const struct ocs_listener_settings operations = {
 	        .host = config->operations.host,
 	        .port = config->operations.port,
+	        .loopback = plain_reason(service->operations_tls, config->operations.plain_http),
+	        .tls = service->operations_tls,
 	        .threads = 1,
 	        .connection_limit = service->share.operations,
 	        .timeout = OPERATIONS_TIMEOUT,
@@ -118,6 +134,9 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 		return -1;
 	if (ocs_listener_start(&web, &service->web, error) != 0)
 		return -1;
+	near.tls = NULL; /* what the kernel hands over nobody reads on the way */
+	near.proxies = NULL;
+	inner = near;
 	if (service->local != NULL) {
 		near.local = ocs_local_socket_path(service->local);
 		near.local_fd = ocs_local_socket_take(service->local);
@@ -133,7 +152,7 @@ static int start_listeners(struct ocs_service *service, const struct ocs_config 
 	inner.threads = 1;
 	inner.connection_limit = service->share.reports;
 	/* All processes of a server are one user. */
-	inner.connections_per_address = 0;
+	inner.connections_per_user = 0;
 	return ocs_listener_start(&inner, &service->inner, error);
 }
 
@@ -146,6 +165,9 @@ static void free_service(struct ocs_service *service)
 		ocs_http_workers_stop(service->server.workers);
 	ocs_http_guard_stop(service->server.guard);
 	ocs_http_guard_stop(service->operations_guard);
+	ocs_tls_free(service->web_tls);
+	ocs_tls_free(service->operations_tls);
+	free(service->proxies);
 	settings = atomic_load(&service->server.settings);
 	if (settings != NULL)
 		ocs_http_settings_release(settings);
@@ -173,6 +195,7 @@ static int start_guards(struct ocs_service *service, const struct ocs_config *co
 	struct ocs_http_server *server = &service->server;
 	const struct ocs_http_room_settings web = {
 	        .connections = service->share.connections,
+	        .per_address = config->limits.connections_per_address,
 	        .local_connections = service->share.reports +
 	                             (service->local != NULL ? service->share.connections : 0),
 	        .key = "[server:main] connection_limit",
@@ -196,6 +219,34 @@ static int start_guards(struct ocs_service *service, const struct ocs_config *co
 	               : 0;
 }
 
+static int prepare_tls(struct ocs_service *service, const struct ocs_config *config,
+                       struct ocs_error *error)
+{
+	struct ocs_certificates read;
+
+	if (ocs_certificates_read(config, ocs_log_report, NULL, &read, error) != 0)
+		return -1;
+	if (read.web != NULL && (service->web_tls = ocs_tls_new(read.web)) == NULL) {
+		ocs_tls_keys_release(read.operations);
+		return ocs_error_memory(error);
+	}
+	if (read.operations != NULL &&
+	    (service->operations_tls = ocs_tls_new(read.operations)) == NULL)
+		return ocs_error_memory(error);
+	return 0;
+}
+
+static int prepare_proxies(struct ocs_service *service, const struct ocs_config *config,
+                           struct ocs_error *error)
+{
+	if (config->server.proxies == NULL)
+		return 0;
+	service->proxies = ocs_http_proxies_new(
+	        config->server.proxies, (enum ocs_http_proxy_header)config->server.proxy_header,
+	        error);
+	return service->proxies != NULL ? 0 : -1;
+}
+
 static int prepare(struct ocs_service *service, const struct ocs_config *config,
                    struct ocs_error *error)
 {
@@ -210,6 +261,8 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 	settings = make_settings(config, error);
 	atomic_store(&server->settings, settings);
 	if (settings == NULL || ocs_descriptors_share(config, &service->share, error) != 0 ||
+	    prepare_tls(service, config, error) != 0 ||
+	    prepare_proxies(service, config, error) != 0 ||
 	    start_guards(service, config, error) != 0 ||
 	    ocs_http_workers_start(1, &server->workers, error) != 0)
 		return -1;
@@ -265,16 +318,27 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 		return -1;
 	}
 	fill_workers(service);
-	ocs_log(LOG_NOTICE, "operations on %s", service->operations.address);
+	ocs_log(LOG_NOTICE, "operations on %s%s", service->operations.address,
+	        service->operations_tls != NULL ? " with TLS" : "");
 	if (local != NULL)
 		ocs_log(LOG_NOTICE, "local socket %s", ocs_local_socket_path(local));
-	ocs_log(LOG_NOTICE, "listening on %s", service->web.address);
+	ocs_log(LOG_NOTICE, "listening on %s%s", service->web.address,
+	        service->web_tls != NULL ? " with TLS" : "");
 	*out = service;
 	return 0;
 }
 
+/* To begin or end with TLS takes a restart. */
+static void take_keys(struct ocs_tls *tls, struct ocs_tls_keys **keys)
+{
+	if (tls == NULL || *keys == NULL)
+		return;
+	ocs_tls_replace(tls, *keys);
+	*keys = NULL;
+}
+
 int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
-                       struct ocs_error *error)
+                       struct ocs_certificates *certificates, struct ocs_error *error)
 {
 	struct ocs_http_settings *settings = make_settings(config, error), *old;
 
@@ -284,6 +348,8 @@ int ocs_service_reload(struct ocs_service *service, const struct ocs_config *con
 	old = atomic_exchange(&service->server.settings, settings);
 	pthread_mutex_unlock(&service->server.lock);
 	ocs_http_settings_release(old);
+	take_keys(service->web_tls, &certificates->web);
+	take_keys(service->operations_tls, &certificates->operations);
 	ocs_http_guard_deadline(service->server.guard, config->limits.request_deadline);
 	ocs_http_guard_deadline(service->operations_guard, config->limits.request_deadline);
 	return 0;

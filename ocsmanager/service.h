@@ -15,7 +15,13 @@
 
 #include "base/error.h"
 
+/* Said of a host where others could read along. */
+#define OCS_SERVICE_NOT_PLAIN                                                                      \
+	"beyond loopback TLS is needed: set tls_cert and tls_key, or plain_http = yes to let "     \
+	"everyone on the way read and misuse it"
+
 struct ocs_auth;
+struct ocs_certificates;
 struct ocs_config;
 struct ocs_auth_limits;
 struct ocs_dispatch;
@@ -40,10 +46,11 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
 
 /* Takes over request_deadline, max_body, max_batch and the accounts' limits for requests that begin
  * from now on. What needs a restart (addresses, ports, threads, connection limits,
- * keepalive_timeout) is left as it is. -1: nothing changed.
+ * keepalive_timeout, TLS or none) is left as it is. The certificates are shown to connections that
+ * come from now on; those that are used are taken out of the struct. -1: nothing changed.
  */
 int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
-                       struct ocs_error *error);
+                       struct ocs_certificates *certificates, struct ocs_error *error);
 
 /* The addresses that are really bound, as logged. */
 const char *ocs_service_address(const struct ocs_service *service);

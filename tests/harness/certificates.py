@@ -36,11 +36,52 @@ def make_expired(folder, name):
     os.chmod(os.path.join(folder, name + ".key"), 0o600)
 
 
-def make(folder, name, days=2):
-    """NAME.pem and NAME.key in folder."""
+CA_CONFIG = """\
+[ca]
+default_ca = ours
+[ours]
+new_certs_dir = {0}
+database = {0}/issued
+rand_serial = yes
+default_md = sha256
+policy = names
+unique_subject = no
+[names]
+commonName = supplied
+"""
+
+
+def sign(folder, issuer, name, alternatives=None, expired=False):
+    """NAME.pem and NAME.key of a client in folder, issued by (certificate, key); alternatives: subjectAltName."""
+    certificate, key, request, more, config = (os.path.join(folder, f"{name}.{end}")
+                                               for end in ("pem", "key", "csr", "ext", "conf"))
+    times = ["-startdate", "20010101000000Z", "-enddate", "20020101000000Z"] if expired else ["-days", "2"]
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=LIMIT)
+
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+            "/CN=" + name, "-keyout", key, "-out", request)
+    with open(more, "w", encoding="ascii") as f:
+        f.write("extendedKeyUsage=clientAuth\n")
+        if alternatives:
+            f.write(f"subjectAltName={alternatives}\n")
+    with open(config, "w", encoding="ascii") as f:
+        f.write(CA_CONFIG.format(folder))
+    with open(os.path.join(folder, "issued"), "a", encoding="ascii"):
+        pass
+    openssl("ca", "-batch", "-notext", "-config", config, "-in", request, "-cert", issuer[0], "-keyfile", issuer[1],
+            *times, "-extfile", more, "-out", certificate)
+    os.chmod(key, 0o600)
+    return certificate, key
+
+
+def make(folder, name, days=2, address=None):
+    """NAME.pem and NAME.key in folder; address: the certificate is for it."""
     certificate, key = (os.path.join(folder, f"{name}.{end}") for end in ("pem", "key"))
+    names = ["-addext", "subjectAltName=IP:" + address] if address else []
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-subj", "/CN=" + name,
-                    "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=LIMIT)
+                    *names, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=LIMIT)
     os.chmod(key, 0o600)
     return certificate, key

@@ -111,13 +111,16 @@ class Answer:
 
 
 class Client:
-    def __init__(self, daemon, timeout=LIMIT, source=None):
+    """context: an ssl.SSLContext where the daemon has TLS."""
+
+    def __init__(self, daemon, timeout=LIMIT, source=None, context=None):
         self.daemon = daemon
         self.token = None
         self.timeout = timeout
-        self.connection = http.client.HTTPConnection(
-            daemon.host, daemon.port, timeout=timeout,
-            source_address=(source, 0) if source else None)
+        kind, more = (http.client.HTTPSConnection, {"context": context}) if context else \
+            (http.client.HTTPConnection, {})
+        self.connection = kind(daemon.host, daemon.port, timeout=timeout,
+                               source_address=(source, 0) if source else None, **more)
 
     def close(self):
         self.connection.close()
@@ -187,12 +190,15 @@ class Client:
         return self._keep(self.request("POST", "/authenticate/login", document(
             f'<sasl mechanism="PLAIN">{secret}</sasl>')))
 
-    def login_scram(self, name=ACCOUNT, password=PASSWORD, spoil=None, cookies=True):
-        """RFC 5802 with SHA-256, no channel binding. spoil(text) changes the client-final."""
+    def login_scram(self, name=ACCOUNT, password=PASSWORD, spoil=None, cookies=True, binding=None):
+        """RFC 5802 with SHA-256. spoil(text) changes the client-final; binding: (kind, bytes) for -PLUS."""
+        header = f"p={binding[0]},," if binding else "n,,"
+        mechanism = "SCRAM-SHA-256-PLUS" if binding else "SCRAM-SHA-256"
+        bound = base64.b64encode(header.encode() + (binding[1] if binding else b"")).decode()
         nonce = b64u(os.urandom(18)).replace("=", "")
         bare = f"n={name.replace('=', '=3D').replace(',', '=2C')},r={nonce}"
         first = self.request("POST", "/authenticate/token", document(
-            f'<sasl mechanism="SCRAM-SHA-256">{b64u(("n,," + bare).encode())}</sasl>'))
+            f'<sasl mechanism="{mechanism}">{b64u((header + bare).encode())}</sasl>'))
         if first.status != 200:
             return first
         server_first = unb64(first.root.findtext("sasl")).decode()
@@ -204,7 +210,7 @@ class Client:
                                      iterations)
         client_key = hmac.digest(salted, b"Client Key", "sha256")
         stored_key = hashlib.sha256(client_key).digest()
-        without_proof = f"c=biws,r={fields['r']}"
+        without_proof = f"c={bound},r={fields['r']}"
         message = f"{bare},{server_first},{without_proof}".encode()
         signature = hmac.digest(stored_key, message, "sha256")
         proof = bytes(a ^ b for a, b in zip(client_key, signature))

@@ -257,7 +257,7 @@ class Mechanisms(ServiceTest):
             except OSError:
                 self.skipTest("this machine has no address but loopback")
             own = s.getsockname()[0]
-        daemon = self.daemon({"server:main": {"host": "0.0.0.0"}})
+        daemon = self.daemon({"server:main": {"host": "0.0.0.0", "plain_http": "yes"}})
         with Client(daemon) as c:
             self.assertEqual(c.login_plain().status, 200)
         daemon.host = own

@@ -7,6 +7,9 @@ import contextlib
 import itertools
 import os
 import re
+import shutil
+import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -17,6 +20,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from harness import certificates  # noqa: E402
 from harness.case import ServiceTest  # noqa: E402
 from harness.client import logged_in  # noqa: E402
 from harness.daemon import ACCOUNT, Daemon  # noqa: E402
@@ -392,12 +396,43 @@ class Tls(WaitTest):
         os.chmod(key, 0o644)
         self.fails("open", tls=(self.tls[0], key))
 
+    def test_sighup_shows_the_new_certificate_and_keeps_the_old_on_any_error(self):
+        cert, key = os.path.join(self.folder.name, "c"), os.path.join(self.folder.name, "k")
+        names = os.path.join(self.folder.name, "x.pem"), os.path.join(self.folder.name, "x.key")
+        certificates.make(self.folder.name, "x", address="127.0.0.1")
+        for source, target in (self.tls[0], cert), (self.tls[1], key):
+            shutil.copy(source, target)
+            os.chmod(target, 0o600)
+        server = Server(self.shared, "--private", os.path.join(self.folder.name, "r"),
+                        tls=(cert, key))
+        self.addCleanup(server.stop)
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+        def shown():
+            with context.wrap_socket(socket.create_connection(
+                    (server.host, server.port), LIMIT)) as tls:
+                return tls.getpeercert(True)
+
+        def hang_up(words):
+            server.process.send_signal(signal.SIGHUP)
+            server.err.wait_text(words)
+
+        first = shown()
+        shutil.copy(names[0], cert)
+        hang_up("not the key of the certificate")
+        self.assertEqual(shown(), first)
+        shutil.copy(names[1], key)
+        hang_up("reloaded the accounts and the certificate")
+        self.assertNotEqual(shown(), first)
+
     def test_a_certificate_without_its_key_is_refused(self):
         other = os.path.join(self.folder.name, "other")
         subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",
                         other], check=True, capture_output=True, timeout=LIMIT)
         os.chmod(other, 0o600)
-        self.fails("a pair", "--private", os.path.join(self.folder.name, "q"),
+        self.fails("not the key of the certificate", "--private", os.path.join(self.folder.name, "q"),
                    tls=(self.tls[0], other))
 
 

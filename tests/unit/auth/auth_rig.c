@@ -193,10 +193,10 @@ enum ocs_auth_result auth_scram(const char *name, const char *password)
 	enum ocs_auth_result result;
 
 	auth_client_begin(name, password, text);
-	result = ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", text, &auth_reply);
+	result = ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", text, &auth_reply);
 	if (result == OCS_AUTH_OK) {
 		ck_assert_int_eq(auth_client_step(auth_reply.sasl, text), GSASL_NEEDS_MORE);
-		result = ocs_auth_scram_login(auth, NULL, auth_cookies(), text, &auth_reply);
+		result = ocs_auth_scram_login(auth, NULL, NULL, auth_cookies(), text, &auth_reply);
 		if (result == OCS_AUTH_OK) /* the client checks that we know its password */
 			ck_assert_int_eq(auth_client_step(auth_reply.sasl, text), GSASL_OK);
 		else

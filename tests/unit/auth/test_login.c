@@ -172,14 +172,16 @@ TEST(missing_and_malformed_parameters_are_named)
 	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, name, &auth_reply), OCS_AUTH_OK);
 	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, auth_cookies(), NULL, &auth_reply),
 	                 OCS_AUTH_MISSING_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "biws", &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, NULL, "biws", &auth_reply),
 	                 OCS_AUTH_MISSING_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-1", "biws", &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-1", "biws", &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", "biws", &auth_reply),
-	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", "%%%", &auth_reply),
-	                 OCS_AUTH_INVALID_PARAMETER);
+	ck_assert_int_eq(
+	        ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", "biws", &auth_reply),
+	        OCS_AUTH_INVALID_PARAMETER);
+	ck_assert_int_eq(
+	        ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", "%%%", &auth_reply),
+	        OCS_AUTH_INVALID_PARAMETER);
 	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, NULL, &auth_reply),
 	                 OCS_AUTH_MISSING_PARAMETER);
 	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, "AAAA", &auth_reply),
@@ -196,7 +198,7 @@ TEST(huge_input_is_refused_not_kept)
 	auth_open();
 	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, big, &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", big, &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", big, &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
 	ck_assert_int_eq(ocs_auth_plain(auth, NULL, true, big, &auth_reply),
 	                 OCS_AUTH_INVALID_PARAMETER);
@@ -225,16 +227,16 @@ TEST(plain_needs_a_private_line_before_it_is_looked_at)
 
 TEST(mechanisms_can_be_switched_off)
 {
-	const char *names[3];
+	const char *names[OCS_AUTH_MECHANISMS];
 
 	auth_open();
-	ck_assert_uint_eq(ocs_auth_mechanisms(auth, names), 3);
+	ck_assert_uint_eq(ocs_auth_mechanisms(auth, NULL, names), 3);
 	ck_assert_str_eq(names[0], "SCRAM-SHA-256");
 	ck_assert_str_eq(names[1], "SSHA");
 	ck_assert_str_eq(names[2], "PLAIN");
 	auth_settings.mechanisms = "SCRAM-SHA-256";
 	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
-	ck_assert_uint_eq(ocs_auth_mechanisms(auth, names), 1);
+	ck_assert_uint_eq(ocs_auth_mechanisms(auth, NULL, names), 1);
 	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
 	ck_assert_int_eq(auth_plain(NULL, "openchange", "test"), OCS_AUTH_ACCESS_FORBIDDEN);
 	auth_settings.mechanisms = "plain ,ssha";

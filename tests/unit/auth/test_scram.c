@@ -83,7 +83,7 @@ static void server_first(const char *name, char salt[128], char iterations[32])
 
 	snprintf(first, sizeof(first), "n,,n=%s,r=abcdefghijkl", name);
 	ocs_auth_b64_encode(b64, first, strlen(first));
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", b64, &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", b64, &auth_reply),
 	                 OCS_AUTH_OK);
 	ck_assert_uint_eq(auth_reply.ttl, 60);
 	ck_assert_int_eq(
@@ -129,8 +129,8 @@ TEST(scram_refuses_to_act_for_another_and_channel_binding)
 		char b64[100];
 
 		ocs_auth_b64_encode(b64, bad[i], strlen(bad[i]));
-		ck_assert_msg(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", b64, &auth_reply) ==
-		                      OCS_AUTH_INVALID_PARAMETER,
+		ck_assert_msg(ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", b64,
+		                                   &auth_reply) == OCS_AUTH_INVALID_PARAMETER,
 		              "%s", bad[i]);
 		ck_assert_str_eq(auth_reply.cookie_session, "");
 	}
@@ -143,20 +143,20 @@ TEST(a_scram_challenge_is_spent_and_not_answered_by_the_other_mechanism)
 	auth_settings.password = "pencil";
 	auth_open();
 	auth_client_begin("openchange", "pencil", text);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", text, &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", text, &auth_reply),
 	                 OCS_AUTH_OK);
 	ck_assert_int_eq(auth_client_step(auth_reply.sasl, text), GSASL_NEEDS_MORE);
 	struct ocs_auth_cookies *c = auth_cookies();
-	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, c, "AAAA", &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, NULL, c, "AAAA", &auth_reply),
 	                 OCS_AUTH_INVALID_CREDENTIALS);
-	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, c, text, &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, NULL, c, text, &auth_reply),
 	                 OCS_AUTH_INVALID_SESSION);
 	auth_client_end();
 
 	ck_assert_int_eq(ocs_auth_ssha_start(auth, NULL, "openchange", &auth_reply), OCS_AUTH_OK);
 	auth_legacy_answer("openchange", "pencil", hex);
 	c = auth_cookies();
-	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, c, "AAAA", &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, NULL, c, "AAAA", &auth_reply),
 	                 OCS_AUTH_INVALID_SESSION);
 	ck_assert_int_eq(ocs_auth_ssha_login(auth, NULL, c, hex, &auth_reply),
 	                 OCS_AUTH_INVALID_SESSION);
@@ -169,13 +169,103 @@ TEST(the_account_changed_between_the_two_steps_of_scram)
 	auth_settings.password = "pencil";
 	auth_open();
 	auth_client_begin("openchange", "pencil", text);
-	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", text, &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", text, &auth_reply),
 	                 OCS_AUTH_OK);
 	ck_assert_int_eq(auth_client_step(auth_reply.sasl, text), GSASL_NEEDS_MORE);
 	auth_settings.password = "feather";
 	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
-	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, auth_cookies(), text, &auth_reply),
+	ck_assert_int_eq(ocs_auth_scram_login(auth, NULL, NULL, auth_cookies(), text, &auth_reply),
 	                 OCS_AUTH_INVALID_CREDENTIALS);
 	ck_assert_str_eq(auth_reply.sasl, "");
 	auth_client_end();
+}
+
+static const struct ocs_auth_binding here = {
+        .exporter = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", .unique = "aGVyZQ=="};
+static const struct ocs_auth_binding there = {
+        .exporter = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=", .unique = "dGhlcmU="};
+
+/* A client whose line is that one, while what we see of it in the two steps is these. */
+static enum ocs_auth_result scram_plus(Gsasl_property kind, const char *binding,
+                                       const struct ocs_auth_binding *first,
+                                       const struct ocs_auth_binding *second)
+{
+	enum ocs_auth_result result;
+	Gsasl_session *client;
+	char text[1400], *out;
+	uint8_t bytes[1500];
+	Gsasl *context;
+	size_t len;
+
+	ck_assert_int_eq(gsasl_init(&context), GSASL_OK);
+	ck_assert_int_eq(gsasl_client_start(context, "SCRAM-SHA-256-PLUS", &client), GSASL_OK);
+	gsasl_property_set(client, GSASL_AUTHID, "openchange");
+	gsasl_property_set(client, GSASL_PASSWORD, "pencil");
+	gsasl_property_set(client, kind, binding);
+	ck_assert_int_eq(gsasl_step(client, NULL, 0, &out, &len), GSASL_NEEDS_MORE);
+	ocs_auth_b64_encode(text, out, len);
+	gsasl_free(out);
+	result = ocs_auth_scram_start(auth, NULL, first, "SCRAM-SHA-256-PLUS", text, &auth_reply);
+	if (result == OCS_AUTH_OK) {
+		ck_assert_int_eq(ocs_auth_b64_decode(auth_reply.sasl, strlen(auth_reply.sasl),
+		                                     bytes, sizeof(bytes), &len),
+		                 0);
+		ck_assert_int_eq(gsasl_step(client, (char *)bytes, len, &out, &len),
+		                 GSASL_NEEDS_MORE);
+		ocs_auth_b64_encode(text, out, len);
+		gsasl_free(out);
+		result =
+		        ocs_auth_scram_login(auth, NULL, second, auth_cookies(), text, &auth_reply);
+	}
+	gsasl_finish(client);
+	gsasl_done(context);
+	return result;
+}
+
+TEST(plus_is_bound_to_the_line_that_both_sides_see)
+{
+	const struct ocs_auth_binding only_exporter = {.exporter = "AAAA", .unique = ""};
+	const char *exporter = here.exporter, *unique = here.unique;
+
+	auth_settings.password = "pencil";
+	auth_open();
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_EXPORTER, exporter, &here, &here), OCS_AUTH_OK);
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_UNIQUE, unique, &here, &here), OCS_AUTH_OK);
+	/* somebody is in between */
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_EXPORTER, exporter, &there, &there),
+	                 OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_UNIQUE, unique, &there, &there),
+	                 OCS_AUTH_INVALID_CREDENTIALS);
+	/* the second step comes by another line, or an open one */
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_EXPORTER, exporter, &here, &there),
+	                 OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_EXPORTER, exporter, &here, NULL),
+	                 OCS_AUTH_INVALID_CREDENTIALS);
+	/* the line has none, or none of that kind */
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_EXPORTER, exporter, NULL, NULL),
+	                 OCS_AUTH_INVALID_PARAMETER);
+	ck_assert_int_eq(scram_plus(GSASL_CB_TLS_UNIQUE, unique, &only_exporter, &only_exporter),
+	                 OCS_AUTH_INVALID_PARAMETER);
+}
+
+TEST(a_client_that_is_told_that_we_cannot_bind_learns_of_it)
+{
+	static const char could[] = "y,,n=openchange,r=abc", cannot[] = "n,,n=openchange,r=abc";
+	const char *names[OCS_AUTH_MECHANISMS];
+	char text[100];
+
+	auth_settings.password = "pencil";
+	auth_open();
+	ck_assert_uint_eq(ocs_auth_mechanisms(auth, &here, names), 4);
+	ck_assert_str_eq(names[0], "SCRAM-SHA-256-PLUS");
+	ocs_auth_b64_encode(text, could, strlen(could));
+	ck_assert_int_eq(
+	        ocs_auth_scram_start(auth, NULL, &here, "SCRAM-SHA-256", text, &auth_reply),
+	        OCS_AUTH_INVALID_PARAMETER);
+	ck_assert_int_eq(ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", text, &auth_reply),
+	                 OCS_AUTH_OK);
+	ocs_auth_b64_encode(text, cannot, strlen(cannot));
+	ck_assert_int_eq(
+	        ocs_auth_scram_start(auth, NULL, &here, "SCRAM-SHA-256", text, &auth_reply),
+	        OCS_AUTH_OK);
 }

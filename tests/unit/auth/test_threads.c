@@ -50,12 +50,12 @@ static enum ocs_auth_result scram(struct ocs_auth_reply *reply)
 	const char *first = "n,,n=someone,r=abcdefgh";
 
 	ocs_auth_b64_encode(b64, first, strlen(first));
-	if (ocs_auth_scram_start(auth, NULL, "SCRAM-SHA-256", b64, reply) != OCS_AUTH_OK)
+	if (ocs_auth_scram_start(auth, NULL, NULL, "SCRAM-SHA-256", b64, reply) != OCS_AUTH_OK)
 		return OCS_AUTH_INTERNAL;
 	strcpy(session, reply->cookie_session);
 	strcpy(token, reply->cookie_token);
 	struct ocs_auth_cookies cookies = {session, token};
-	return ocs_auth_scram_login(auth, NULL, &cookies, "Yz1iaXdzLHI9YWJjLHA9YWJj", reply);
+	return ocs_auth_scram_login(auth, NULL, NULL, &cookies, "Yz1iaXdzLHI9YWJjLHA9YWJj", reply);
 }
 
 static void *work(void *arg)

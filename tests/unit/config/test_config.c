@@ -135,9 +135,20 @@ TEST(what_is_for_later_versions_says_so)
 {
 	config_load_with("[auth:ldap]\nhost = x\n");
 	config_says("W", 7, "[auth:ldap] host has no effect in this version");
-	config_load("[server:main]\ntls_cert = /x\ntls_key = /y\n");
-	config_says("E", 2, "[server:main] tls_cert: not supported in this version");
-	config_says("E", 3, "[server:main] tls_key: not supported in this version");
+}
+
+TEST(a_certificate_and_its_key_belong_together)
+{
+	config_load_with("[server:main]\ntls_cert = /x\ntls_key = y\n[operations]\ntls_key = /z\n");
+	config_says("E", 10, "[operations] tls_cert is missing: tls_cert and tls_key belong");
+	config_load_with("[operations]\ntls_cert = /x\n");
+	config_says("E", 7, "[operations] tls_key is missing");
+	config_load_with("[server:main]\ntls_cert = /x\ntls_key = y\nplain_http = yes\n");
+	config_is_fine();
+	ck_assert_str_eq(config->server.tls_cert, "/x");
+	ck_assert_msg(config->server.tls_key[0] == '/', "relative to the ini's folder");
+	ck_assert_uint_eq(config->server.plain_http, 1);
+	ck_assert_uint_eq(config->operations.plain_http, 0);
 }
 
 TEST(accounts_have_lists_of_patterns)
