@@ -178,6 +178,11 @@ enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct so
                                           const struct ocs_auth_binding *binding,
                                           const struct ocs_auth_cookies *cookies,
                                           const char *client_final, struct ocs_auth_reply *reply);
+/* What ocs_auth_plain() would refuse without a look at the password: its result and reply. OK: it
+ * is to be called; whoever is locked out need not wait for a thread that hashes. */
+enum ocs_auth_result ocs_auth_plain_look(struct ocs_auth *auth, const struct sockaddr *peer,
+                                         bool private_line, const char *message,
+                                         struct ocs_auth_reply *reply);
 /* SLOW. POST /authenticate/login with <sasl mechanism="PLAIN">. private_line: TLS, or the peer is
  * loopback; without it the answer is ACCESS_FORBIDDEN at once. OK: account, token, ttl. */
 enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr *peer,

@@ -353,19 +353,15 @@ enum ocs_auth_result ocs_auth_scram_login(struct ocs_auth *auth, const struct so
 	return end(&step, result);
 }
 
-/* Who is locked waits for no slot. Asked again within it, so that attempts that come together
- * cannot overshoot the limit by more than the slots there are. */
+/* Within a slot, so that attempts that come together cannot overshoot the limit by more than the
+ * slots there are. */
 static enum ocs_auth_result plain_check(struct step *step, const char *name, const char *password)
 {
-	enum ocs_auth_result result = may_try(step);
-
-	if (result != OCS_AUTH_OK)
-		return result;
 	if (!ocs_slots_take(step->auth->hashing)) {
 		step->reply->retry_after = 1;
 		return fail(step, OCS_AUTH_OVERLOADED, "too many passwords are being checked");
 	}
-	result = may_try(step);
+	enum ocs_auth_result result = may_try(step);
 	if (result == OCS_AUTH_OK) {
 		const struct ocs_account *account =
 		        ocs_accounts_check_password(step->view->accounts, name, password);
@@ -376,19 +372,39 @@ static enum ocs_auth_result plain_check(struct step *step, const char *name, con
 	return result;
 }
 
-static enum ocs_auth_result plain(struct step *step, const char *message)
+/* look: not at the password. */
+static enum ocs_auth_result plain(struct step *step, bool private_line, const char *message,
+                                  bool look)
 {
 	char password[OCS_HASH_PASSWORD_MAX + 1], name[OCS_AUTH_NAME_SIZE];
 
+	if (!offered(step, OCS_MECHANISM_PLAIN))
+		return fail(step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF);
+	if (!private_line)
+		return fail(step, OCS_AUTH_ACCESS_FORBIDDEN,
+		            "PLAIN needs TLS or a connection from this host");
 	if (!message || !*message)
 		return fail(step, OCS_AUTH_MISSING_PARAMETER, "sasl is empty");
 	enum ocs_auth_result result = ocs_plain_parse(message, name, password);
 	if (result != OCS_AUTH_OK)
 		return fail(step, result, "not a PLAIN message: NUL user NUL password");
 	name_account(step, name);
-	result = plain_check(step, name, password);
+	/* whoever is locked waits for no slot */
+	result = may_try(step);
+	if (result == OCS_AUTH_OK && !look)
+		result = plain_check(step, name, password);
 	explicit_bzero(password, sizeof(password));
 	return result;
+}
+
+enum ocs_auth_result ocs_auth_plain_look(struct ocs_auth *auth, const struct sockaddr *peer,
+                                         bool private_line, const char *message,
+                                         struct ocs_auth_reply *reply)
+{
+	struct step step;
+
+	begin(&step, auth, peer, reply);
+	return end(&step, plain(&step, private_line, message, true));
 }
 
 enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr *peer,
@@ -398,10 +414,5 @@ enum ocs_auth_result ocs_auth_plain(struct ocs_auth *auth, const struct sockaddr
 	struct step step;
 
 	begin(&step, auth, peer, reply);
-	if (!offered(&step, OCS_MECHANISM_PLAIN))
-		return end(&step, fail(&step, OCS_AUTH_ACCESS_FORBIDDEN, TEXT_OFF));
-	if (!private_line)
-		return end(&step, fail(&step, OCS_AUTH_ACCESS_FORBIDDEN,
-		                       "PLAIN needs TLS or a connection from this host"));
-	return end(&step, plain(&step, message));
+	return end(&step, plain(&step, private_line, message, false));
 }

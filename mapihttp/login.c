@@ -287,12 +287,14 @@ static char *make_message(const uint8_t *credentials, size_t len, size_t *messag
 	return message;
 }
 
-/* Under the lock: a job for the request, which is suspended with it. */
+/* Under the lock: a job for the request, which is suspended with it, or why there is none. */
 static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp_request *request,
                                    const uint8_t *digest, const uint8_t *credentials, size_t len)
 {
+	enum ocs_auth_result result;
 	struct job *job;
 
+	request->retry_after = 1;
 	if (login->n_waiting >= QUEUE_MAX || login->stopping)
 		return OCS_AUTH_OVERLOADED;
 	job = calloc(1, sizeof(*job));
@@ -303,8 +305,16 @@ static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp
 		free(job);
 		return OCS_AUTH_INTERNAL;
 	}
-	job->request = request;
 	job->peer = request->http.peer->client.address;
+	/* Whoever is locked out takes no thread from others. */
+	result = ocs_auth_plain_look(login->server->auth, (const struct sockaddr *)&job->peer, true,
+	                             job->message, &job->reply);
+	if (result != OCS_AUTH_OK) {
+		request->retry_after = job->reply.retry_after;
+		free_job(job);
+		return result;
+	}
+	job->request = request;
 	memcpy(job->digest, digest, sizeof(job->digest));
 	MHD_suspend_connection(request->http.connection);
 	request->checking = true;
@@ -340,7 +350,6 @@ void mapihttp_login_check(struct mapihttp_login *login, struct mapihttp_request 
 		request->login = OCS_AUTH_OK;
 	} else {
 		request->login = submit(login, request, digest, credentials, len);
-		request->retry_after = 1;
 	}
 	pthread_mutex_unlock(&login->lock);
 	explicit_bzero(credentials, sizeof(credentials));

@@ -168,17 +168,42 @@ static void answer_login(struct ocs_http_request *request, enum ocs_metrics_mech
 	explicit_bzero(reply->token, sizeof(reply->token));
 }
 
+/* The end of a PLAIN login; the password is not needed any more. */
+static void answer_plain(struct ocs_http_request *request, enum ocs_auth_result result,
+                         struct ocs_auth_reply *reply)
+{
+	const struct ocs_xml_auth *asked = request->work_data;
+
+	if (asked->sasl != NULL)
+		explicit_bzero((char *)(uintptr_t)asked->sasl, strlen(asked->sasl));
+	answer_login(request, OCS_METRICS_PLAIN, result, reply);
+}
+
 static void http_plain_login(struct ocs_http_request *request)
 {
 	const struct ocs_xml_auth *asked = request->work_data;
 	struct ocs_auth_reply reply;
-	enum ocs_auth_result result =
-	        ocs_auth_plain(request->server->auth, client_of(request),
-	                       ocs_http_is_private(request->http.peer), asked->sasl, &reply);
 
-	if (asked->sasl != NULL)
-		explicit_bzero((char *)(uintptr_t)asked->sasl, strlen(asked->sasl));
-	answer_login(request, OCS_METRICS_PLAIN, result, &reply);
+	answer_plain(request,
+	             ocs_auth_plain(request->server->auth, client_of(request),
+	                            ocs_http_is_private(request->http.peer), asked->sasl, &reply),
+	             &reply);
+}
+
+/* By a worker, unless it is refused without a look at the password: whoever is locked out takes no
+ * worker from others. */
+static enum ocs_http_action begin_plain(struct ocs_http_request *request)
+{
+	const struct ocs_xml_auth *asked = request->work_data;
+	struct ocs_auth_reply reply;
+	enum ocs_auth_result result =
+	        ocs_auth_plain_look(request->server->auth, client_of(request),
+	                            ocs_http_is_private(request->http.peer), asked->sasl, &reply);
+
+	if (result == OCS_AUTH_OK)
+		return ocs_http_workers_submit(request, http_plain_login);
+	answer_plain(request, result, &reply);
+	return OCS_HTTP_READY;
 }
 
 /* NULL: not there, or too long to be one of ours. */
@@ -204,13 +229,8 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 
 	if (asked == NULL)
 		return OCS_HTTP_READY;
-	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0) {
-		/* On an open line it is refused before the password is looked at: no work. */
-		if (ocs_http_is_private(request->http.peer))
-			return ocs_http_workers_submit(request, http_plain_login);
-		http_plain_login(request);
-		return OCS_HTTP_READY;
-	}
+	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0)
+		return begin_plain(request);
 	if (asked->has_sasl) {
 		result = ocs_auth_scram_login(auth, client_of(request), binding_of(request, &room),
 		                              &cookies, asked->sasl, &reply);

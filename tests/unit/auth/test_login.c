@@ -424,6 +424,35 @@ TEST(a_full_table_of_challenges_refuses_nobody)
 	ck_assert_uint_eq(counts.pending_challenges, 0);
 }
 
+TEST(a_look_at_plain_refuses_who_is_locked_and_counts_nothing)
+{
+	/* NUL openchange NUL test, NUL openchange NUL x */
+	static const char right[] = "AG9wZW5jaGFuZ2UAdGVzdA==", wrong[] = "AG9wZW5jaGFuZ2UAeA==";
+	struct sockaddr *peer = auth_from("192.0.2.1");
+
+	auth_open();
+	for (int i = 0; i < 50; i++)
+		ck_assert_int_eq(ocs_auth_plain_look(auth, peer, true, wrong, &auth_reply),
+		                 OCS_AUTH_OK);
+	ck_assert_int_eq(ocs_auth_plain_look(auth, peer, false, right, &auth_reply),
+	                 OCS_AUTH_ACCESS_FORBIDDEN);
+	ck_assert_int_eq(ocs_auth_plain_look(auth, peer, true, NULL, &auth_reply),
+	                 OCS_AUTH_MISSING_PARAMETER);
+	ck_assert_int_eq(ocs_auth_plain_look(auth, peer, true, "AAAA", &auth_reply),
+	                 OCS_AUTH_INVALID_PARAMETER);
+	for (int i = 0; i < 10; i++)
+		ck_assert_int_eq(ocs_auth_plain(auth, peer, true, wrong, &auth_reply),
+		                 OCS_AUTH_INVALID_CREDENTIALS);
+	ck_assert_int_eq(ocs_auth_plain_look(auth, peer, true, right, &auth_reply),
+	                 OCS_AUTH_TOO_MANY_ATTEMPTS);
+	ck_assert_uint_eq(auth_reply.retry_after, 300);
+	ck_assert_str_eq(auth_reply.account, "openchange");
+	auth_settings.mechanisms = "SSHA";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, NULL), 0);
+	ck_assert_int_eq(ocs_auth_plain_look(auth, peer, true, right, &auth_reply),
+	                 OCS_AUTH_ACCESS_FORBIDDEN);
+}
+
 TEST(locks_are_shown_and_cleared)
 {
 	struct ocs_auth_lockout lockout;
