@@ -85,6 +85,20 @@ struct ocs_config {
 	} auth_file;
 
 	struct {
+		const char *host, *basedn; /* never NULL when main.auth is ldap */
+		unsigned port;
+		unsigned start_tls;  /* 0 or 1 */
+		const char *ca_file; /* NULL: the system's */
+		const char *bind_dn; /* NULL: anonymous */
+		const char *bind_pw; /* with bind_dn: one of these */
+		const char *bind_pw_file;
+		const char *filter, *attrs;
+		unsigned timeout; /* seconds */
+		unsigned connections;
+		unsigned recheck; /* seconds */
+	} auth_ldap;
+
+	struct {
 		const char *host;
 		unsigned port;             /* 0: any free one */
 		unsigned threads;          /* never 0: the default is worked out */

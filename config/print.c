@@ -38,7 +38,7 @@ static bool same_section(const struct ocs_key *key, const struct ocs_key_section
 /* Sections of later versions are known, not offered. */
 static bool offered(const struct ocs_key *key)
 {
-	return key->type != OCS_KEY_LATER && key->type != OCS_KEY_UNUSED;
+	return key->type != OCS_KEY_LATER;
 }
 
 static bool section_offered(const struct ocs_key_section *section)
@@ -119,7 +119,7 @@ static void print_mdoc(FILE *out, const char *text)
 static void print_man_key(FILE *out, const struct ocs_key *key)
 {
 	fprintf(out, ".It Ic %s", key->name);
-	if (key->type == OCS_KEY_LATER || key->type == OCS_KEY_UNUSED)
+	if (key->type == OCS_KEY_LATER)
 		fputs("\n", out);
 	else if (key->fallback != NULL)
 		fprintf(out, " Pq default: %s\n", key->fallback);

@@ -170,8 +170,7 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 	const char **string = member;
 	int result = 0;
 
-	if (*text == '\0' && key->type != OCS_KEY_PATTERNS && key->type != OCS_KEY_ACCOUNT &&
-	    key->type != OCS_KEY_UNUSED)
+	if (*text == '\0' && key->type != OCS_KEY_PATTERNS && key->type != OCS_KEY_ACCOUNT)
 		return ocs_error_set(error, "empty value (to leave it unset, remove the line)");
 	switch (key->type) {
 	case OCS_KEY_NUMBER:
@@ -186,8 +185,6 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 		return set_words(key, string, mem_ctx, text, error);
 	case OCS_KEY_LATER:
 		return ocs_error_set(error, "not supported in this version");
-	case OCS_KEY_UNUSED:
-		return 0;
 	case OCS_KEY_PATH:
 		*string = text[0] == '/' ? talloc_strdup(mem_ctx, text)
 		                         : talloc_asprintf(mem_ctx, "%s/%s", folder, text);
@@ -244,7 +241,7 @@ bool ocs_config_value_equal(const struct ocs_key *key, const void *base_a, const
 
 	if (key->type == OCS_KEY_NUMBER || key->type == OCS_KEY_WORD)
 		return *(const unsigned *)a == *(const unsigned *)b;
-	if (key->type == OCS_KEY_LATER || key->type == OCS_KEY_UNUSED)
+	if (key->type == OCS_KEY_LATER)
 		return true;
 	const char *text_a = *(const char *const *)a, *text_b = *(const char *const *)b;
 	if (text_a == NULL || text_b == NULL)

@@ -84,17 +84,14 @@ enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request)
 	return OCS_HTTP_READY;
 }
 
-/* The first step: a challenge. */
-enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
+static void http_first_step(struct ocs_http_request *request)
 {
 	struct ocs_xml_writer *body = &request->reply.body;
 	struct ocs_auth *auth = request->server->auth;
-	const struct ocs_xml_auth *asked = read_body(request);
+	const struct ocs_xml_auth *asked = request->work_data;
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;
 
-	if (asked == NULL)
-		return OCS_HTTP_READY;
 	if (asked->has_sasl)
 		result = ocs_auth_scram_start(auth, peer_of(request), asked->mechanism, asked->sasl,
 		                              &reply);
@@ -104,7 +101,7 @@ enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
 		count_login(request, asked->has_sasl ? OCS_METRICS_SCRAM : OCS_METRICS_SSHA,
 		            result);
 		refuse_login(request, result, &reply);
-		return OCS_HTTP_READY;
+		return;
 	}
 	request->reply.code = 200;
 	memcpy(request->reply.cookie_session, reply.cookie_session, OCS_AUTH_COOKIE_SIZE);
@@ -120,6 +117,18 @@ enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
 	}
 	write_ttl(body, reply.ttl);
 	ocs_xml_finish(body);
+}
+
+/* The first step: a challenge. */
+enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
+{
+	struct ocs_http_server *server = request->server;
+
+	if (read_body(request) == NULL)
+		return OCS_HTTP_READY;
+	if (ocs_auth_askers(server->auth) > 0)
+		return ocs_http_workers_submit(server->askers, request, http_first_step);
+	http_first_step(request);
 	return OCS_HTTP_READY;
 }
 
@@ -183,7 +192,10 @@ enum ocs_http_action ocs_http_auth_login(struct ocs_http_request *request)
 	if (asked->has_sasl && asked->mechanism != NULL && strcmp(asked->mechanism, "PLAIN") == 0) {
 		/* On an open line it is refused before the password is looked at: no work. */
 		if (ocs_peer_is_loopback(peer_of(request)))
-			return ocs_http_workers_submit(request, http_plain_login);
+			return ocs_http_workers_submit(ocs_auth_askers(auth) > 0
+			                                       ? request->server->askers
+			                                       : request->server->workers,
+			                               request, http_plain_login);
 		http_plain_login(request);
 		return OCS_HTTP_READY;
 	}
@@ -221,5 +233,5 @@ enum ocs_http_action ocs_http_auth_logout(struct ocs_http_request *request)
 {
 	if (request->http.body_len != 0 && read_body(request) == NULL)
 		return OCS_HTTP_READY;
-	return ocs_http_workers_submit(request, http_logout);
+	return ocs_http_workers_submit(request->server->workers, request, http_logout);
 }

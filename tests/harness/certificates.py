@@ -36,11 +36,11 @@ def make_expired(folder, name):
     os.chmod(os.path.join(folder, name + ".key"), 0o600)
 
 
-def make(folder, name, days=2):
-    """NAME.pem and NAME.key in folder."""
+def make(folder, name, days=2, alternative=None):
+    """NAME.pem and NAME.key in folder; alternative: a subjectAltName."""
     certificate, key = (os.path.join(folder, f"{name}.{end}") for end in ("pem", "key"))
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-subj", "/CN=" + name,
-                    "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=LIMIT)
+                    *(["-addext", "subjectAltName=" + alternative] if alternative else []), "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=LIMIT)
     os.chmod(key, 0o600)
     return certificate, key
