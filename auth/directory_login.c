@@ -6,31 +6,42 @@
 #include "auth/directory_internal.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "auth/prepare.h"
 #include "base/clock.h"
 
-#define CLOSE_NS 200000 /* nearer than that no sleep comes */
+#define SPIN_NS 150000 /* what a sleep may be late by */
 
-/* How long it took for a name that is there is remembered; one that is not waits until it took as
- * long, but never past the deadline, nor while the daemon stops. */
+/* Under the lock. False: the daemon stops. */
+static bool sleep_until(struct ocs_directory *directory, uint64_t end)
+{
+	const struct timespec until = ocs_clock_at(end);
+
+	(void)prctl(PR_SET_TIMERSLACK, 1UL); /* of this thread; else it is 50 us late */
+	while (!directory->interrupted && ocs_clock_ns() < end)
+		pthread_cond_timedwait(&directory->changed, &directory->lock, &until);
+	return !directory->interrupted;
+}
+
+/* What a name that is not there is held back for, so that it takes as long as others do; but not
+ * past the deadline, nor while the daemon stops. */
 static void even_out(struct ocs_directory *directory, struct ocs_pace *pace, uint64_t start,
                      int64_t deadline, bool there)
 {
-	pthread_mutex_lock(&directory->lock);
-	if (there) {
-		ocs_pace_add(pace, ocs_clock_ns() - start);
-	} else {
-		uint64_t end = start + ocs_pace_draw(pace), last = (uint64_t)deadline * 1000000;
-		const struct timespec until = ocs_clock_at(end < last ? end : last);
+	uint64_t now = ocs_clock_ns(), end = now, last = (uint64_t)deadline * 1000000;
+	bool wait;
 
-		if (ocs_clock_ns() + CLOSE_NS < end)
-			while (!directory->interrupted &&
-			       pthread_cond_timedwait(&directory->changed, &directory->lock,
-			                              &until) == 0)
-				;
-	}
+	pthread_mutex_lock(&directory->lock);
+	ocs_pace_add(there ? &pace->known : &pace->unknown, now - start);
+	if (!there)
+		end += ocs_pace_owed(pace);
+	if (end > last)
+		end = last;
+	wait = end < now + SPIN_NS || sleep_until(directory, end - SPIN_NS);
 	pthread_mutex_unlock(&directory->lock);
+	while (wait && ocs_clock_ns() < end)
+		;
 }
 
 static enum ocs_directory_answer went_away(struct ocs_directory *directory,

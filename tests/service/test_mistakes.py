@@ -162,7 +162,7 @@ MISTAKES = [
         b"registry = run", b"registry = run\nuser = j\xfcrgen")),
     row("no server for ldap", "host is missing (auth = ldap)", ("auth:ldap", None),
         {"main": {"auth": "ldap"}, "auth:ldap": {"basedn": "o=x"}}),
-    row("a filter that is none", "a closing parenthesis", ("auth:ldap", "filter"),
+    row("a filter that is none", "a parenthesis is missing", ("auth:ldap", "filter"),
         {"main": {"auth": "ldap"}, "auth:ldap": {"host": "ldap", "basedn": "o=x", "filter": "(uid=%u"}}),
     # ---- who it is
     row("no such user", "unknown user", ("main", "user"), {"main": {"user": "no-such-user"}}),
