@@ -300,7 +300,7 @@ $(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=call
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_TESTS := $(FUZZ_NAMES:%=$(BUILD)/tests/test_fuzz_%)
 FUZZERS    := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
-FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config cluster libocsnotify xml notify registry users mapistore ropnotify mqueue store base)
+FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config auth cluster libocsnotify xml notify registry users mapistore ropnotify mqueue store base)
 $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(FUZZ_OBJS)
 	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS)
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)

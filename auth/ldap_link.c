@@ -40,7 +40,7 @@ static int link_error(struct ocs_ldap_link *link, int code, const char *what,
 /* Set for each connection, whatever ldap.conf(5) says. */
 static int set_options(LDAP *ld, const struct ocs_ldap_config *config)
 {
-	const int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND,
+	const int version = LDAP_VERSION3, never = LDAP_DEREF_NEVER, demand = LDAP_OPT_X_TLS_DEMAND,
 	          least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
 	const struct {
 		int option;
@@ -48,6 +48,7 @@ static int set_options(LDAP *ld, const struct ocs_ldap_config *config)
 	} options[] = {
 	        {LDAP_OPT_PROTOCOL_VERSION, &version},
 	        {LDAP_OPT_REFERRALS, LDAP_OPT_OFF},
+	        {LDAP_OPT_DEREF, &never},
 	        {LDAP_OPT_X_TLS_REQUIRE_CERT, &demand},
 	        {LDAP_OPT_X_TLS_CACERTDIR, NULL},
 	        {LDAP_OPT_X_TLS_CACERTFILE, config->ca_file},
