@@ -22,27 +22,6 @@ static void drop_idle(struct ocs_ldap_link *link, struct ocs_ldap_sockets *socke
 		ocs_ldap_link_close(link, sockets);
 }
 
-/* Connected, and bound as the service. */
-static int open_service(const struct ocs_ldap_config *config, struct ocs_ldap_sockets *sockets,
-                        struct ocs_ldap_link *link, int64_t deadline, struct ocs_error *error)
-{
-	struct ocs_error why = {.text = ""};
-
-	if (ocs_ldap_link_open(link, config, sockets, deadline, error) < 0)
-		return -1;
-	if (!config->bind_dn)
-		return 0;
-	enum ocs_ldap_outcome outcome =
-	        ocs_ldap_link_bind(link, config->bind_dn, config->bind_pw, deadline, &why);
-	if (outcome == OCS_LDAP_DONE)
-		return 0;
-	ocs_ldap_link_close(link, sockets);
-	return ocs_error_wrap(error, &why, "%s%.400s",
-	                      outcome == OCS_LDAP_REFUSED ? "bind_dn or its password is refused: "
-	                                                  : "",
-	                      why.text);
-}
-
 /* The one entry that was found, if it is an account. */
 static void read_entry(const struct ocs_ldap_config *config, const struct ocs_auth_secret *secret,
                        LDAP *ld, LDAPMessage *result, const char *name,
@@ -80,7 +59,7 @@ int ocs_directory_search(const struct ocs_ldap_config *config, struct ocs_ldap_s
 	do {
 		fresh = !link->ld;
 		outcome = OCS_LDAP_FAILED;
-		if (fresh && open_service(config, sockets, link, deadline, error) < 0)
+		if (fresh && ocs_ldap_link_open_service(link, config, sockets, deadline, error) < 0)
 			break;
 		outcome =
 		        ocs_ldap_link_search(link, config, filter, deadline, &result, &more, error);

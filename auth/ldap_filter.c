@@ -106,19 +106,39 @@ static int read_filter(struct reader *reader, int depth)
 	return 0;
 }
 
+static int read_whole(struct reader *reader)
+{
+	if (strlen(reader->at) > OCS_LDAP_FILTER_MAX)
+		return ocs_error_set(reader->error, "longer than %d bytes", OCS_LDAP_FILTER_MAX);
+	if (read_filter(reader, 0) < 0)
+		return -1;
+	if (*reader->at != '\0')
+		return ocs_error_set(reader->error, "'%.40s' follows the end of the filter",
+		                     reader->at);
+	return 0;
+}
+
 int ocs_ldap_filter_check(const char *filter, char attribute_r[OCS_LDAP_ATTRIBUTE_MAX + 1],
                           struct ocs_error *error)
 {
 	struct reader reader = {.at = filter, .attribute = attribute_r, .error = error};
 
-	if (strlen(filter) > OCS_LDAP_FILTER_MAX)
-		return ocs_error_set(error, "longer than %d bytes", OCS_LDAP_FILTER_MAX);
-	if (read_filter(&reader, 0) < 0)
+	if (read_whole(&reader) < 0)
 		return -1;
-	if (*reader.at != '\0')
-		return ocs_error_set(error, "'%.40s' follows the end of the filter", reader.at);
 	if (!reader.asks)
 		return ocs_error_set(error, "the name of the account, %%u, is not in it");
+	return 0;
+}
+
+int ocs_ldap_filter_check_plain(const char *filter, struct ocs_error *error)
+{
+	char attribute[OCS_LDAP_ATTRIBUTE_MAX + 1];
+	struct reader reader = {.at = filter, .attribute = attribute, .error = error};
+
+	if (read_whole(&reader) < 0)
+		return -1;
+	if (reader.asks)
+		return ocs_error_set(error, "no name is asked for here: %%%c cannot be in it", 'u');
 	return 0;
 }
 

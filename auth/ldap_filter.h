@@ -18,6 +18,8 @@
  * that is compared with the name first: "uid" of (&(objectClass=person)(uid=%u)). */
 int ocs_ldap_filter_check(const char *filter, char attribute_r[OCS_LDAP_ATTRIBUTE_MAX + 1],
                           struct ocs_error *error);
+/* The same of a filter in which no name is asked for. */
+int ocs_ldap_filter_check_plain(const char *filter, struct ocs_error *error);
 /* The filter for a name of any bytes, with all that RFC 4515 has a meaning for escaped, on mem_ctx.
  * The template was checked. NULL: out of memory. */
 char *ocs_ldap_filter_for(const void *mem_ctx, const char *filter, const void *name, size_t len);

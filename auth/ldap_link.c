@@ -242,3 +242,24 @@ enum ocs_ldap_outcome ocs_ldap_link_search(struct ocs_ldap_link *link,
 	}
 	return outcome;
 }
+
+int ocs_ldap_link_open_service(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
+                               struct ocs_ldap_sockets *sockets, int64_t deadline,
+                               struct ocs_error *error)
+{
+	struct ocs_error why = {.text = ""};
+
+	if (ocs_ldap_link_open(link, config, sockets, deadline, error) < 0)
+		return -1;
+	if (!config->bind_dn)
+		return 0;
+	enum ocs_ldap_outcome outcome =
+	        ocs_ldap_link_bind(link, config->bind_dn, config->bind_pw, deadline, &why);
+	if (outcome == OCS_LDAP_DONE)
+		return 0;
+	ocs_ldap_link_close(link, sockets);
+	return ocs_error_wrap(error, &why, "%s%.400s",
+	                      outcome == OCS_LDAP_REFUSED ? "bind_dn or its password is refused: "
+	                                                  : "",
+	                      why.text);
+}

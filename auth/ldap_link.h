@@ -3,8 +3,8 @@
 /*
  * One connection to the directory: opened, with TLS and bound where that is wanted; a question and
  * its answer, each within a time. LDAPv3; referrals are not followed; a certificate must always be
- * valid for the server's name. Used by one thread at a time; the only file that calls libldap, but
- * for reading entries.
+ * valid for the server's name. Used by one thread at a time; who calls libldap, but for reading
+ * entries, and ldap_pages.c.
  *
  * Passwords go into the bind and nowhere else.
  */
@@ -37,6 +37,10 @@ enum ocs_ldap_outcome {
 /* Connects, to one of the servers after the other. deadline: milliseconds of ocs_clock_ms(). */
 int ocs_ldap_link_open(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
                        struct ocs_ldap_sockets *sockets, int64_t deadline, struct ocs_error *error);
+/* The same, and bound as the service, where there is one. */
+int ocs_ldap_link_open_service(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
+                               struct ocs_ldap_sockets *sockets, int64_t deadline,
+                               struct ocs_error *error);
 /* Not connected: nothing. */
 void ocs_ldap_link_close(struct ocs_ldap_link *link, struct ocs_ldap_sockets *sockets);
 
@@ -50,5 +54,13 @@ enum ocs_ldap_outcome ocs_ldap_link_search(struct ocs_ldap_link *link,
                                            const struct ocs_ldap_config *config, const char *filter,
                                            int64_t deadline, LDAPMessage **result_r, bool *more_r,
                                            struct ocs_error *error);
+
+/* Calls each() with all entries below basedn that the filter finds, as they are read, by pages: an
+ * answer is waited for timeout_ms of the config. -1: the directory did not give all of them, or
+ * each() returned -1, with the error. */
+typedef int ocs_ldap_each_fn(void *arg, LDAP *ld, LDAPMessage *entry, struct ocs_error *error);
+int ocs_ldap_link_each(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
+                       const char *filter, char *const *attributes, ocs_ldap_each_fn *each,
+                       void *arg, struct ocs_error *error);
 
 #endif

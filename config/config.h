@@ -139,6 +139,11 @@ struct ocs_config {
 	struct {
 		const char *map;     /* file of the user map; NULL: none */
 		const char *domains; /* comma-separated, `*` is any; NULL: none */
+		/* attributes; NULL: no users of a directory, as ldap_user, no aliases */
+		const char *ldap_user, *ldap_backend_user, *ldap_alias;
+		const char *ldap_filter; /* NULL: whoever has ldap_user */
+		const char *ldap_basedn; /* NULL: that of [auth:ldap] */
+		unsigned ldap_refresh;   /* seconds */
 	} users;
 
 	struct ocs_link_settings *rabbitmq; /* of cluster/settings.h; see ocs_config_link() */

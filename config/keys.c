@@ -41,8 +41,8 @@ const struct ocs_key_section ocs_key_sections[] = {
         {"auth:single", "auth:single", "The one account there is with auth = single."},
         {"auth:file", "auth:file", "The accounts with auth = file."},
         {"auth:ldap", "auth:ldap",
-         "The accounts with auth = ldap: those of a directory (LDAPv3), which is asked at each "
-         "login."},
+         "A directory (LDAPv3): with auth = ldap the accounts are in it, and it is asked at each "
+         "login; [users] ldap_user reads users from it."},
         {"server:main", "server:main", "The web service that remote systems report to."},
         {"limits", "limits", "What one client may take."},
         {"operations", "operations",
@@ -315,6 +315,28 @@ const struct ocs_key ocs_keys[] = {
          .reload = true,
          .help = "Domains that say nothing: a user NAME@DOMAIN is the user NAME. Commas between "
                  "several; `*` is every domain. The same on all nodes."},
+        {KEY("users", users, ldap_user, TEXT), .example = "uid", .reload = true,
+         .help = "Attribute with the name of the groupware user: with it the users of the "
+                 "directory "
+                 "of [auth:ldap], whatever [main] auth is, are read like a user map, in place of "
+                 "one or beside it. Each sees all folders of the stores of their backend users. "
+                 "An entry that has not exactly one is left out. Not set: no such users."},
+        {KEY("users", users, ldap_backend_user, TEXT), .example = "mail", .reload = true,
+         .help = "Attribute with the names of an entry's backend users, one or more. Not set: that "
+                 "of ldap_user."},
+        {KEY("users", users, ldap_alias, TEXT), .example = "mailAlternateAddress", .reload = true,
+         .help = "Attribute with other names of the user, as by lines `alias` of a map. Not set: "
+                 "none."},
+        {KEY("users", users, ldap_filter, TEXT), .example = "(objectClass=inetOrgPerson)",
+         .reload = true,
+         .help = "Filter that finds the users. Not set: every entry that has ldap_user."},
+        {KEY("users", users, ldap_basedn, TEXT), .example = "ou=people,dc=example,dc=org",
+         .reload = true, .help = "DN below which the users are. Not set: basedn of [auth:ldap]."},
+        {KEY("users", users, ldap_refresh, NUMBER), .fallback = "300", .min = 1, .max = 86400,
+         .reload = true,
+         .help = "Seconds after which the users are read again. What was read last, kept in "
+                 "private/users.ldap of the registry folder, stands until then, and while the "
+                 "directory cannot be read."},
 
         {LINK_KEY(uri, SECRET), .example = "amqps://node1:PASSWORD@broker.example.org/ocsmanager",
          .help = "The broker: amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without TLS. "

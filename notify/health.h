@@ -46,6 +46,7 @@ struct ocs_health;
 	X(MEMORY, "memory")                                                                        \
 	X(THREADS, "threads")                                                                      \
 	X(STUCK, "stuck")         /* a commit takes too long: somebody holds a lock */             \
+	X(USERS, "users")         /* those of a directory, which cannot be read */                 \
 	X(DIRECTORY, "directory") /* where the accounts are */                                     \
 	X(LINK, "link")           /* to other machines */                                          \
 	X(QUEUES, "queues") /* kernel queues that cannot be opened, or are somebody else's */      \

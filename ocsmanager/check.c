@@ -20,6 +20,7 @@
 #include "config/cluster.h"
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/folder.h"
+#include "ocsmanager/users_thread.h"
 
 /* What the parts of the daemon find in their files. A start's parts warn again, later. */
 struct filter {
@@ -54,10 +55,18 @@ static void look_at_directory(struct ocs_check *check)
 	const struct ocs_auth_settings settings = ocs_config_auth(check->config, NULL, NULL, NULL);
 	struct ocs_error error;
 
+	struct ocs_error warning;
+
 	if (ocs_auth_try(&settings, &error) < 0)
 		ocs_check_report(check, LOG_WARNING, "auth:ldap", "host",
 		                 "%s: until the directory can be asked, logins are refused",
 		                 error.text);
+	if (ocs_users_thread_try(check->config, &warning, &error) < 0)
+		ocs_check_report(check, LOG_WARNING, "users", "ldap_user",
+		                 "%s: until users can be read, those that were read last stand",
+		                 error.text);
+	else if (warning.text[0] != '\0')
+		ocs_check_report(check, LOG_WARNING, "users", "ldap_user", "%s", warning.text);
 }
 
 static void look_as_user(struct ocs_check *check)

@@ -45,6 +45,7 @@ rootdn "{admin}"
 rootpw "{admin_password}"
 directory {folder}/data
 index uid eq
+{limits}
 access to attrs=userPassword,authPassword by dn.exact="{service}" read by anonymous auth by * none
 access to * by dn.exact="{service}" read by dn.exact="{blind}" read by anonymous auth by * none
 """
@@ -91,7 +92,7 @@ def scram(password, salt=bytes(range(1, 17)), iterations=4096):
 class Slapd:
     """entries: LDIF of people; certificate: (file, key), one that is good for 127.0.0.1 if not given."""
 
-    def __init__(self, entries, certificate=None, global_lines="", threads=None):
+    def __init__(self, entries, certificate=None, global_lines="", limits=""):
         self.folder = tempfile.mkdtemp(prefix="ocs-slapd-")
         self.port, self.tls_port = ports.free_port(), ports.free_port()
         self.ca = None
@@ -102,7 +103,7 @@ class Slapd:
         shutil.copy("/usr/sbin/slapd", self.path("slapd"))
         if certificate is None:
             certificate = certificates.make(self.folder, "ldap", alternative="IP:127.0.0.1")
-        self.global_lines = global_lines
+        self.global_lines, self.limits = global_lines, limits
         self.use_certificate(*certificate)
         with open(self.path("slapd.ldif"), "w", encoding="utf-8") as f:
             f.write(LDIF + entries)
@@ -117,7 +118,7 @@ class Slapd:
         with open(self.path("slapd.conf"), "w", encoding="utf-8") as f:
             f.write(CONFIG.format(folder=self.folder, certificate=certificate, key=key, suffix=SUFFIX, admin=ADMIN,
                                   admin_password=ADMIN_PASSWORD, service=SERVICE, blind=BLIND,
-                                  global_lines=self.global_lines))
+                                  global_lines=self.global_lines, limits=self.limits))
 
     # -- life
 

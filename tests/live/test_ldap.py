@@ -592,13 +592,156 @@ class Tls(LdapTest):
         self.away(self.client(daemon, login=False).login_plain("jdoe", "test"))
 
 
+class Users(LdapTest):
+    """[users] ldap_user"""
+
+    PEOPLE = (person("jdoe", "mail: jdoe@example.org", "mail: john@example.org", "description: johnny") +
+              person("anna", "mail: anna@example.org", "mail: both@example.org", "description: claimed") +
+              person("berta", "mail: both@example.org", "mail: *", "description: claimed") +
+              person("nomail"))
+
+    def users(self, slapd, ini=None, **keys):
+        """A daemon with one account of its own."""
+        overrides = {"auth:ldap": slapd.ini()["auth:ldap"],
+                     "users": {"ldap_user": "uid", "ldap_backend_user": "mail", "ldap_alias": "description",
+                               "ldap_refresh": "1", **keys}}
+        overrides.update(ini or {})
+        return self.daemon(overrides)
+
+    def told(self, client, user, *statuses):
+        self.accepted(client.newmail(self.next_message(), user=user), *statuses)
+
+    def unknown(self, client, user):
+        self.refused(client.newmail(self.next_message(), user=user), 422, "UNKNOWN_USER")
+
+    def known(self, client, user):
+        return client.newmail(self.next_message(), user=user).status == 200
+
+    def test_who_sees_which_store(self):
+        daemon = self.users(self.slapd(self.PEOPLE))
+        client = self.client(daemon)
+        jdoe = self.consumer(daemon, "jdoe", ["newmail"])
+        anna, berta = self.consumer(daemon, "anna", ["newmail"]), self.consumer(daemon, "berta", ["newmail"])
+        for user, *consumers in (("jdoe@example.org", jdoe), ("john@example.org", jdoe), ("anna@example.org", anna),
+                                 ("both@example.org", anna, berta)):
+            message = self.next_message()
+            answer = self.accepted(client.newmail(message, user=user), "queued")
+            self.assertEqual(answer.results[0][2], len(consumers), answer)
+            for consumer in consumers:
+                consumer.wait_events(1)
+        for user in "jdoe", "nomail", "nobody@example.org", "*":
+            self.unknown(client, user)
+
+    def test_other_names_of_a_user(self):
+        daemon = self.users(self.slapd(self.PEOPLE), ldap_backend_user=None)
+        client = self.client(daemon)
+        self.consumer(daemon, "jdoe", ["newmail"])
+        self.told(client, "johnny", "queued")
+        self.told(client, "jdoe", "queued")
+        self.unknown(client, "claimed")
+        daemon.err.wait_text("left out")
+
+    def test_what_changes_is_read_again(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.users(slapd)
+        client = self.client(daemon)
+        self.unknown(client, "new@example.org")
+        slapd.modify(person("carl", "mail: new@example.org").replace("\nobjectClass", "\nchangetype: add\nobjectClass", 1))
+        wait_until(lambda: self.known(client, "new@example.org"), what="carl is known")
+        slapd.remove("jdoe")
+        wait_until(lambda: not self.known(client, "jdoe@example.org"), what="jdoe is not known any more")
+        self.told(client, "anna@example.org", "nosubscriber")
+
+    def test_what_was_read_last_stands_while_it_is_away(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.users(slapd)
+        client = self.client(daemon)
+        self.told(client, "jdoe@example.org", "nosubscriber")
+        slapd.stop()
+        wait_until(lambda: "those that were read last" in daemon.operations("/status")[1])
+        self.assertEqual(daemon.operations("/healthz")[0], 200)
+        daemon.restart()
+        client = self.client(daemon)
+        self.told(client, "jdoe@example.org", "nosubscriber")
+        self.unknown(client, "jdoe")
+        daemon.err.wait_text("the users of the directory cannot be read")
+        slapd.start()
+        daemon.err.wait_text("can be read again")
+        wait_until(lambda: "those that were read last" not in daemon.operations("/status")[1])
+
+    def test_a_first_start_without_it(self):
+        slapd = self.slapd(self.PEOPLE, start=False)
+        daemon = self.users(slapd)
+        client = self.client(daemon)
+        self.told(client, "whoever", "nosubscriber")
+        slapd.start()
+        wait_until(lambda: not self.known(client, "whoever"), what="the users are known")
+        self.told(client, "jdoe@example.org", "nosubscriber")
+
+    def test_a_stop_while_it_hangs(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.users(slapd, ini={"auth:ldap": slapd.ini(timeout="60")["auth:ldap"]})
+        slapd.hang()
+        wait_until(lambda: Away.connections(slapd.port) > 0, what="it is asked")
+        daemon.terminate()  # which fails if it takes long
+
+    def test_nobody_is_not_believed(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.users(slapd)
+        client = self.client(daemon)
+        self.told(client, "jdoe@example.org", "nosubscriber")
+        overrides = dict(daemon.overrides, users=dict(daemon.overrides["users"], ldap_filter="(uid=nobody-is-called-so)"))
+        self.assertIn("reloaded", daemon.reload(overrides))
+        daemon.err.wait_text("finds nobody")
+        self.told(client, "jdoe@example.org", "nosubscriber")
+
+    def test_a_reload_takes_it_away(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.users(slapd)
+        client = self.client(daemon)
+        self.unknown(client, "nobody")
+        self.assertIn("reloaded", daemon.reload({}))
+        self.told(client, "nobody", "nosubscriber")
+        self.assertFalse(os.path.exists(os.path.join(daemon.registry, "private", "users.ldap")))
+
+    def test_more_than_a_page(self):
+        people = "".join(person(f"u{i}", f"mail: u{i}@example.org") for i in range(1200))
+        slapd = self.slapd(people, limits='limits dn.exact="cn=service,dc=example,dc=org" size.soft=unlimited '
+                                          'size.hard=unlimited size.prtotal=unlimited')
+        client = self.client(self.users(slapd))
+        for i in 0, 499, 500, 1199:
+            self.told(client, f"u{i}@example.org", "nosubscriber")
+        self.unknown(client, "u1200@example.org")
+
+    def test_more_than_the_service_may_read(self):
+        people = "".join(person(f"u{i}", f"mail: u{i}@example.org") for i in range(1200))
+        daemon = self.users(self.slapd(people))
+        daemon.err.wait_text("bind_dn may not read as many entries as there are")
+
+    def test_beside_a_text_map(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.daemon({"auth:ldap": slapd.ini()["auth:ldap"],
+                              "users": {"map": "map", "ldap_user": "uid", "ldap_backend_user": "mail"}}, start=False)
+        daemon.write("map", "sogo\tshared\t*\tanna\t-\n")
+        client = self.client(daemon.start())
+        self.told(client, "shared", "nosubscriber")
+        self.told(client, "anna@example.org", "nosubscriber")
+        self.unknown(client, "nobody")
+
+    def test_ocsctl_tells_them(self):
+        daemon = self.users(self.slapd(self.PEOPLE))
+        done = subprocess.run([paths.program("ocsctl"), "-c", daemon.ini, "user", "anna"], capture_output=True, text=True,
+                              timeout=LIMIT, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("both@example.org", done.stdout)
+
+
 class Check(LdapTest):
     """ocsmanager -t"""
 
     def check(self, slapd, **keys):
         daemon = self.directory(slapd, start=False, **keys)
-        done = subprocess.run([paths.program("ocsmanager"), "-t", "-c", daemon.ini], capture_output=True, text=True,
-                              timeout=LIMIT, check=False)
+        done = self.run_check(daemon)
         self.assertNotIn(SERVICE_PASSWORD, done.stdout + done.stderr)
         self.ini = daemon.ini
         with open(daemon.ini, encoding="utf-8") as f:
@@ -649,6 +792,27 @@ class Check(LdapTest):
         done = self.check(slapd, bind_pw=None, bind_pw_file=path)
         self.assertEqual(done.returncode, 1)
         self.assertIn(self.place("bind_pw_file"), done.stderr)
+
+    def test_users(self):
+        slapd = self.slapd(Users.PEOPLE)
+        daemon = self.directory(slapd, start=False, ini={"users": {"ldap_user": "uid", "ldap_backend_user": "mail"}})
+        said = self.run_check(daemon)
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertIn("[users] ldap_user: 1 of the directory are left out", said.stderr)
+        slapd.stop()
+        said = self.run_check(daemon)
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertIn("until users can be read, those that were read last stand", said.stderr)
+        daemon.overrides["users"]["ldap_filter"] = "(uid=%u)"
+        daemon.write_ini()
+        said = self.run_check(daemon)
+        self.assertEqual(said.returncode, 1, said.stderr)
+        self.assertIn("[users] ldap_filter: no name is asked for here", said.stderr)
+
+    @staticmethod
+    def run_check(daemon):
+        return subprocess.run([paths.program("ocsmanager"), "-t", "-c", daemon.ini], capture_output=True, text=True,
+                              timeout=LIMIT, check=False)
 
     def test_passwords_in_the_clear_are_a_warning(self):
         slapd = self.slapd(start=False)

@@ -77,6 +77,14 @@ TEST(what_is_no_filter_is_refused_with_a_reason)
 	}
 }
 
+TEST(a_filter_for_all_asks_for_no_name)
+{
+	ck_assert_int_eq(ocs_ldap_filter_check_plain("(&(uid=*)(!(x=y)))", &error), 0);
+	ck_assert_int_eq(ocs_ldap_filter_check_plain("(uid=%u)", &error), -1);
+	ck_assert_ptr_nonnull(strstr(error.text, "no name is asked for"));
+	ck_assert_int_eq(ocs_ldap_filter_check_plain("(uid=*", &error), -1);
+}
+
 TEST(a_filter_has_bounds)
 {
 	char deep[200] = "", *longer = malloc(OCS_LDAP_FILTER_MAX + 20);
