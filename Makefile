@@ -84,14 +84,14 @@ USES_ropnotify     := base include
 PKG_ropnotify      :=
 USES_mapistore     := base store mqueue
 PKG_mapistore      := tdb talloc
-USES_users         := base store mqueue mapistore
-PKG_users          := ldb talloc
+USES_users         := base store mqueue mapistore auth
+PKG_users          := ldb talloc ldap
 USES_registry      := base store mqueue include
 PKG_registry       := tdb talloc nettle
 USES_http          := base
 PKG_http           := libmicrohttpd gnutls
 USES_auth          := base store
-PKG_auth           := tdb talloc nettle libgsasl gnutls
+PKG_auth           := tdb talloc nettle libgsasl gnutls ldap
 USES_notify        := base store mqueue mapistore registry include
 PKG_notify         := tdb talloc nettle
 USES_xml           := base mqueue mapistore notify
@@ -115,7 +115,7 @@ PKG_ocsconsumer    := talloc jansson
 USES_plugins/samba := include
 
 # Libraries of ours, each a folder; programs, each a folder too.
-MODULES      := base store mqueue ropnotify mapistore users registry http auth notify xml cluster config libocsnotify libocsemsmdb ocsmanager
+MODULES      := base store mqueue ropnotify mapistore auth users registry http notify xml cluster config libocsnotify libocsemsmdb ocsmanager
 PROGRAM_DIRS := mapihttp ocsctl ocsconsumer
 ARCHITECTURE := $(MODULES) $(PROGRAM_DIRS) plugins/samba
 
@@ -171,7 +171,7 @@ objs     = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 # What a program links: our libraries from the top of the dependency order to its bottom.
 lib       = $(BUILD)/lib/$(1).a
 libs      = $(foreach m,$(1),$(call lib,$(m)))
-LIB_ALL  := $(call libs,ocsmanager config cluster libocsemsmdb libocsnotify xml notify auth http registry users mapistore ropnotify mqueue store base)
+LIB_ALL  := $(call libs,ocsmanager config cluster libocsemsmdb libocsnotify xml notify http registry users auth mapistore ropnotify mqueue store base)
 
 DAEMON_OBJS  := $(BUILD)/obj/ocsmanager/main.o
 PROGRAMS     := $(BUILD)/ocsmanager $(BUILD)/ocsctl $(BUILD)/ocsconsumer $(BUILD)/ocsmapihttp
@@ -284,7 +284,7 @@ $(SAMBA_PLUGIN): $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a p
 FAULT_OBJS := $(patsubst %.c,$(BUILD)/obj-faults/%.o,$(shell grep -l '^#include "base/fault_point.h"' */*.c))
 $(BUILD)/obj-faults/%.o: %.c $(BUILD)/flags
 	@$(SAY) "  CC      $< (faults)" && $(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
-$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify auth http registry users mapistore mqueue store base)
+$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify http registry users auth mapistore mqueue store base)
 	@$(SAY) "  LINK    $@" && $(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- unit tests: each a program of its own; main() and what several of them share are in unit.a ----
@@ -304,7 +304,7 @@ $(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=call
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_TESTS := $(FUZZ_NAMES:%=$(BUILD)/tests/test_fuzz_%)
 FUZZERS    := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
-FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config cluster libocsnotify xml http notify registry users mapistore ropnotify mqueue store base)
+FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config auth cluster libocsnotify xml http notify registry users mapistore ropnotify mqueue store base)
 $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(FUZZ_OBJS)
 	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS)
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)

@@ -35,15 +35,33 @@ static int accounts_free(struct ocs_accounts *accounts)
 	return 0;
 }
 
+void ocs_account_shape_init(struct ocs_account_shape *shape)
+{
+	*shape = (struct ocs_account_shape){.ssha_salt_len = SSHA_SALT,
+	                                    .scram_salt_len = OCS_SCRAM_SALT,
+	                                    .scram_iterations = OCS_SCRAM_ITERATIONS};
+}
+
+void ocs_account_shape_see(struct ocs_account_shape *shape, const struct ocs_account *account)
+{
+	if (account->has_ssha && !shape->ssha_seen) {
+		shape->ssha_salt_len = account->ssha.salt_len;
+		shape->ssha_seen = true;
+	}
+	if (account->has_scram && !shape->scram_seen) {
+		shape->scram_salt_len = account->scram.salt_len;
+		shape->scram_iterations = account->scram.iterations;
+		shape->scram_seen = true;
+	}
+}
+
 struct ocs_accounts *ocs_accounts_new(const void *mem_ctx)
 {
 	struct ocs_accounts *accounts = talloc_zero(mem_ctx, struct ocs_accounts);
 
 	if (!accounts)
 		return NULL;
-	accounts->ssha_salt_len = SSHA_SALT;
-	accounts->scram_salt_len = OCS_SCRAM_SALT;
-	accounts->scram_iterations = OCS_SCRAM_ITERATIONS;
+	ocs_account_shape_init(&accounts->shape);
 	talloc_set_destructor(accounts, accounts_free);
 	return accounts;
 }
@@ -74,7 +92,7 @@ static void prepare_plain(struct ocs_accounts *accounts, struct ocs_account *acc
 	char prepared[OCS_HASH_PASSWORD_MAX + 1];
 	bool usable = ocs_password_prepare(account->hash.text, prepared, NULL) == 0;
 
-	ocs_accounts_fake_ssha(accounts, secret, account->name, &account->ssha);
+	ocs_accounts_fake_ssha(&accounts->shape, secret, account->name, &account->ssha);
 	account->raw = account->ssha;
 	ocs_ssha_make(account->hash.text, account->raw.salt, account->raw.salt_len, &account->raw);
 	account->has_raw = usable && strcmp(prepared, account->hash.text) != 0;
@@ -83,7 +101,7 @@ static void prepare_plain(struct ocs_accounts *accounts, struct ocs_account *acc
 	ocs_ssha_make(account->hash.text, account->ssha.salt, account->ssha.salt_len,
 	              &account->ssha);
 	account->has_ssha = true;
-	ocs_accounts_fake_scram(accounts, secret, account->name, &account->scram);
+	ocs_accounts_fake_scram(&accounts->shape, secret, account->name, &account->scram);
 	/* a password that SASLprep refuses cannot be typed into a SCRAM client either */
 	account->has_scram =
 	        usable && ocs_scram_keys_derive(&account->scram, account->hash.text) == 0;
@@ -98,18 +116,12 @@ static void prepare(struct ocs_accounts *accounts, struct ocs_account *account,
 	case OCS_HASH_SSHA:
 		account->has_ssha = true;
 		account->ssha = account->hash.ssha;
-		if (!accounts->ssha_seen)
-			accounts->ssha_salt_len = account->ssha.salt_len;
-		accounts->ssha_seen = true;
+		ocs_account_shape_see(&accounts->shape, account);
 		return;
 	case OCS_HASH_SCRAM:
 		account->has_scram = true;
 		account->scram = account->hash.scram;
-		if (!accounts->scram_seen) {
-			accounts->scram_salt_len = account->scram.salt_len;
-			accounts->scram_iterations = account->scram.iterations;
-		}
-		accounts->scram_seen = true;
+		ocs_account_shape_see(&accounts->shape, account);
 		return;
 	case OCS_HASH_CRYPT:
 		return;
@@ -175,21 +187,21 @@ const struct ocs_account *ocs_accounts_find(const struct ocs_accounts *accounts,
 	return account;
 }
 
-void ocs_accounts_fake_ssha(const struct ocs_accounts *accounts,
+void ocs_accounts_fake_ssha(const struct ocs_account_shape *shape,
                             const struct ocs_auth_secret *secret, const char *name,
                             struct ocs_ssha *ssha)
 {
-	ssha->salt_len = accounts->ssha_salt_len;
+	ssha->salt_len = shape->ssha_salt_len;
 	ocs_auth_secret_derive(secret, "ssha-salt", name, ssha->salt, ssha->salt_len);
 	ocs_auth_secret_derive(secret, "ssha-digest", name, ssha->digest, sizeof(ssha->digest));
 }
 
-void ocs_accounts_fake_scram(const struct ocs_accounts *accounts,
+void ocs_accounts_fake_scram(const struct ocs_account_shape *shape,
                              const struct ocs_auth_secret *secret, const char *name,
                              struct ocs_scram_keys *keys)
 {
-	keys->iterations = accounts->scram_iterations;
-	keys->salt_len = accounts->scram_salt_len;
+	keys->iterations = shape->scram_iterations;
+	keys->salt_len = shape->scram_salt_len;
 	ocs_auth_secret_derive(secret, "scram-salt", name, keys->salt, keys->salt_len);
 	ocs_auth_secret_derive(secret, "scram-stored", name, keys->stored_key, OCS_SCRAM_KEY);
 	ocs_auth_secret_derive(secret, "scram-server", name, keys->server_key, OCS_SCRAM_KEY);

@@ -37,13 +37,18 @@ struct ocs_account {
 	UT_hash_handle hh;
 };
 
+/* What the made-up hashes of unknown accounts are like. */
+struct ocs_account_shape {
+	size_t ssha_salt_len;      /* of the first {SSHA} account seen, else 4 */
+	size_t scram_salt_len;     /* of the first {SCRAM-SHA-256} account seen, else ours */
+	unsigned scram_iterations; /* likewise */
+	bool ssha_seen, scram_seen;
+};
+
 struct ocs_accounts {
 	struct ocs_account *table;
 	size_t count;
-	size_t ssha_salt_len;      /* of the first {SSHA} account, else 4 */
-	size_t scram_salt_len;     /* of the first {SCRAM-SHA-256} account, else ours */
-	unsigned scram_iterations; /* likewise */
-	bool ssha_seen, scram_seen;
+	struct ocs_account_shape shape;
 	/* one hash of each slow cost in the table: every PLAIN login pays for all of them */
 	size_t costs;
 	const struct ocs_account *cost[OCS_ACCOUNT_COSTS];
@@ -51,6 +56,10 @@ struct ocs_accounts {
 
 /* [A-Za-z0-9_.@-]{1,128} */
 bool ocs_account_name_valid(const char *name);
+
+/* Before any account was seen, and one that is. */
+void ocs_account_shape_init(struct ocs_account_shape *shape);
+void ocs_account_shape_see(struct ocs_account_shape *shape, const struct ocs_account *account);
 
 /* A talloc object; NULL when out of memory. */
 struct ocs_accounts *ocs_accounts_new(const void *mem_ctx);
@@ -64,10 +73,10 @@ const struct ocs_account *ocs_accounts_find(const struct ocs_accounts *accounts,
 
 /* What steps one tell of an account that is unknown or whose hash cannot serve: from secret and
  * name, always the same, no password fits. */
-void ocs_accounts_fake_ssha(const struct ocs_accounts *accounts,
+void ocs_accounts_fake_ssha(const struct ocs_account_shape *shape,
                             const struct ocs_auth_secret *secret, const char *name,
                             struct ocs_ssha *ssha);
-void ocs_accounts_fake_scram(const struct ocs_accounts *accounts,
+void ocs_accounts_fake_scram(const struct ocs_account_shape *shape,
                              const struct ocs_auth_secret *secret, const char *name,
                              struct ocs_scram_keys *keys);
 

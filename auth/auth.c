@@ -106,14 +106,40 @@ static void report_unserved(const struct ocs_auth_settings *settings,
 
 static int view_free(struct ocs_auth_view *view)
 {
+	ocs_directory_release(view->directory);
 	/* it may hold a plain password; the accounts wipe themselves */
 	talloc_free(view->accounts);
 	view->accounts = NULL;
 	return 0;
 }
 
+/* That of before, with its connections and what it knows, where nothing changed. auth NULL: the
+ * settings are only checked. */
+static int set_directory(struct ocs_auth_view *view, struct ocs_auth *auth,
+                         const struct ocs_auth_settings *settings, struct ocs_error *error)
+{
+	struct ocs_ldap_config *config;
+	struct ocs_directory *old = auth && auth->view ? auth->view->directory : NULL;
+
+	if (!settings->backend || strcmp(settings->backend, "ldap") != 0)
+		return 0;
+	if (ocs_ldap_config_new(NULL, settings, &config, error) < 0)
+		return -1;
+	if (auth && !(old && ocs_ldap_config_equal(config, ocs_directory_config(old))))
+		return ocs_directory_open(config, &auth->secret, &auth->clock, &auth->generation,
+		                          &view->directory, error);
+	talloc_free(config);
+	if (auth) {
+		ocs_directory_hold(old);
+		view->directory = old;
+	}
+	return 0;
+}
+
+/* auth: as for the directory. */
 static struct ocs_auth_view *view_new(const struct ocs_auth_settings *settings,
-                                      const struct ocs_auth_secret *secret, struct ocs_error *error)
+                                      const struct ocs_auth_secret *secret, struct ocs_auth *auth,
+                                      struct ocs_error *error)
 {
 	struct ocs_auth_view *view = talloc_zero(NULL, struct ocs_auth_view);
 
@@ -130,7 +156,8 @@ static struct ocs_auth_view *view_new(const struct ocs_auth_settings *settings,
 	view->rule.window = settings->failure_window;
 	view->rule.count_loopback = settings->count_loopback;
 	if (parse_mechanisms(settings->mechanisms, &view->mechanisms, error) < 0 ||
-	    ocs_accounts_load(NULL, settings, secret, &view->accounts, error) < 0) {
+	    ocs_accounts_load(NULL, settings, secret, &view->accounts, error) < 0 ||
+	    set_directory(view, auth, settings, error) < 0) {
 		talloc_free(view);
 		return NULL;
 	}
@@ -285,7 +312,7 @@ int ocs_auth_open(const struct ocs_auth_settings *settings, struct ocs_auth **au
 	quiet.report = NULL;
 	if (ocs_auth_validate(&quiet, error) < 0 || make_parts(auth, settings, error) < 0 ||
 	    open_private(auth, settings, error) < 0 ||
-	    !(auth->view = view_new(settings, &auth->secret, error))) {
+	    !(auth->view = view_new(settings, &auth->secret, auth, error))) {
 		ocs_auth_close(auth);
 		return -1;
 	}
@@ -296,7 +323,7 @@ int ocs_auth_open(const struct ocs_auth_settings *settings, struct ocs_auth **au
 int ocs_auth_reload(struct ocs_auth *auth, const struct ocs_auth_settings *settings,
                     struct ocs_error *error)
 {
-	struct ocs_auth_view *view = view_new(settings, &auth->secret, error);
+	struct ocs_auth_view *view = view_new(settings, &auth->secret, auth, error);
 
 	if (!view)
 		return -1;
@@ -315,17 +342,63 @@ int ocs_auth_validate(const struct ocs_auth_settings *settings, struct ocs_error
 	struct ocs_auth_secret any;
 
 	ocs_auth_secret_set(&any, key);
-	struct ocs_auth_view *view = view_new(settings, &any, error);
+	struct ocs_auth_view *view = view_new(settings, &any, NULL, error);
 	if (!view)
 		return -1;
 	ocs_auth_view_release(view);
 	return 0;
 }
 
+int ocs_auth_try(const struct ocs_auth_settings *settings, struct ocs_error *error)
+{
+	struct ocs_ldap_config *config;
+
+	if (!settings->backend || strcmp(settings->backend, "ldap") != 0)
+		return 0;
+	if (ocs_ldap_config_new(NULL, settings, &config, error) < 0)
+		return -1;
+	int rc = ocs_directory_try(config, error);
+	talloc_free(config);
+	return rc;
+}
+
+unsigned ocs_auth_askers(struct ocs_auth *auth)
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	unsigned askers = 0;
+
+	if (view->directory)
+		askers = ocs_directory_config(view->directory)->connections;
+	ocs_auth_view_release(view);
+	return askers;
+}
+
+bool ocs_auth_away(struct ocs_auth *auth, struct ocs_error *why)
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	bool away = view->directory && ocs_directory_away(view->directory, why);
+
+	ocs_auth_view_release(view);
+	return away;
+}
+
+void ocs_auth_interrupt(struct ocs_auth *auth)
+{
+	if (!auth || !auth->view)
+		return;
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	if (view->directory)
+		ocs_directory_interrupt(view->directory);
+	ocs_auth_view_release(view);
+}
+
 void ocs_auth_close(struct ocs_auth *auth)
 {
 	if (!auth)
 		return;
+	ocs_auth_interrupt(auth);
+	if (auth->view && auth->view->directory)
+		ocs_directory_join(auth->view->directory);
 	ocs_auth_view_release(auth->view);
 	ocs_revoked_close(auth->revoked);
 	ocs_slots_free(auth->hashing);
@@ -378,7 +451,8 @@ void ocs_auth_count(struct ocs_auth *auth, struct ocs_auth_counts *counts_r)
 	int64_t now = ocs_auth_steady_ms(&auth->clock);
 
 	memset(counts_r, 0, sizeof(*counts_r));
-	counts_r->accounts = view->accounts->count;
+	counts_r->accounts =
+	        view->directory ? ocs_directory_count(view->directory) : view->accounts->count;
 	ocs_challenges_count(auth->challenges, now, counts_r);
 	counts_r->revoked_tokens = ocs_revoked_count(auth->revoked);
 	ocs_limiter_count(auth->limiter, now, counts_r);

@@ -8,7 +8,8 @@
  *
  * Threads: one struct ocs_auth serves any number of threads; only open and close are for one.
  * Times: calls marked SLOW belong on a worker thread:
- *   - ocs_auth_plain() hashes (yescrypt: about 20 ms each, and it may queue for a free slot);
+ *   - ocs_auth_plain() hashes (yescrypt: about 20 ms each, and it may queue for a free slot), or
+ *     asks a directory; so do the two ocs_auth_..._start() where ocs_auth_askers() is not 0;
  *   - ocs_auth_logout() commits with a sync (about 1 ms, an fsync on a busy disk);
  *   - ocs_auth_open(), ocs_auth_reload() read files.
  * All others take microseconds and only short locks; ocs_auth_check_token() is for each request.
@@ -50,6 +51,8 @@ enum ocs_auth_result {
 	OCS_AUTH_TOO_MANY_ATTEMPTS,   /* 429, with retry_after */
 	OCS_AUTH_INTERNAL,            /* 500 */
 	OCS_AUTH_OVERLOADED,          /* 503, with retry_after */
+	OCS_AUTH_DIRECTORY_UNAVAILABLE, /* 503, with retry_after */
+	OCS_AUTH_RESULTS,
 };
 
 /* "INVALID_CREDENTIALS", 401 and so on; "OK", 200. */
@@ -58,14 +61,35 @@ unsigned ocs_auth_result_status(enum ocs_auth_result result);
 
 /* Milliseconds; wall is since 1970 (it dates tokens), else any steady clock. For tests. */
 typedef int64_t ocs_auth_now_fn(void *arg, bool wall);
+/* [auth:ldap] of the ini, key by key. */
+struct ocs_auth_ldap_settings {
+	const char *host; /* servers */
+	unsigned port;
+	bool start_tls;
+	const char *ca_file;      /* NULL: what the system trusts */
+	const char *bind_dn;      /* NULL: the search is anonymous */
+	const char *bind_pw;      /* one of these with bind_dn, none without */
+	const char *bind_pw_file; /* read at open and reload */
+	const char *basedn;
+	const char *filter;
+	const char *attrs;    /* comma-separated; "*": the usual ones */
+	unsigned timeout;     /* seconds */
+	unsigned connections; /* logins at the same time */
+	unsigned recheck;     /* seconds */
+	/* The line of the ini that a key stands in, for error texts; may be NULL. */
+	unsigned (*line)(const void *arg, const char *key);
+	const void *line_arg;
+};
+
 /* The ini as auth sees it. Copied: nothing is kept after the call returns. Paths are absolute. */
 struct ocs_auth_settings {
-	const char *backend;  /* [main] auth: "single" or "file" */
+	const char *backend;  /* [main] auth: "single", "file" or "ldap" */
 	const char *username; /* [auth:single] */
 	const char *password;
 	const char *config_file; /* where the password stands, for error texts; may be NULL */
 	unsigned password_line;
-	const char *file;       /* [auth:file] file */
+	const char *file; /* [auth:file] file */
+	struct ocs_auth_ldap_settings ldap;
 	const char *mechanisms; /* comma-separated; NULL: all */
 	const char
 	        *private_folder; /* REGISTRY/private; created 0700 if missing, its parent is not */
@@ -101,6 +125,17 @@ int ocs_auth_reload(struct ocs_auth *auth, const struct ocs_auth_settings *setti
 int ocs_auth_validate(const struct ocs_auth_settings *settings, struct ocs_error *error);
 void ocs_auth_close(struct ocs_auth *auth);
 
+/* SLOW. With auth = ldap: connects and asks, as a login would, for -t. -1 with a text; it is no
+ * reason not to start. */
+int ocs_auth_try(const struct ocs_auth_settings *settings, struct ocs_error *error);
+/* How many logins a directory is asked for at the same time, so how many threads may wait for it;
+ * 0: the accounts are in memory. */
+unsigned ocs_auth_askers(struct ocs_auth *auth);
+/* Whether there is a directory that cannot be asked, and why. */
+bool ocs_auth_away(struct ocs_auth *auth, struct ocs_error *why);
+/* Before the stop: whoever waits for a directory is refused at once. NULL is allowed. */
+void ocs_auth_interrupt(struct ocs_auth *auth);
+
 /* Where a file of its own was removed it is written again from memory: 1 with the error saying what
  * was gone; 0: all is there; -1: it cannot be written. Any thread; quick unless it has to write. */
 int ocs_auth_look_secret(struct ocs_auth *auth, struct ocs_error *error);
@@ -117,7 +152,7 @@ enum ocs_origin_kind {
 
 /* What a step answers. Which members are set stands at each step, the others are empty. */
 struct ocs_auth_reply {
-	unsigned retry_after; /* seconds, at least 1: with TOO_MANY_ATTEMPTS and OVERLOADED */
+	unsigned retry_after; /* seconds, at least 1: with TOO_MANY_ATTEMPTS and the 503s */
 	unsigned ttl;         /* seconds */
 	/* With a wrong password: this failure was the last that is allowed. Bits
 	 * (1 << OCS_ORIGIN_...) say of what; further ones from here are refused for locked_for
@@ -157,17 +192,18 @@ struct ocs_auth_binding {
 size_t ocs_auth_mechanisms(struct ocs_auth *auth, const struct ocs_auth_binding *binding,
                            const char *names_r[OCS_AUTH_MECHANISMS]);
 
-/* POST /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl (challenge_ttl). */
+/* SLOW with a directory. POST /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl
+ * (challenge_ttl). */
 enum ocs_auth_result ocs_auth_ssha_start(struct ocs_auth *auth, const struct sockaddr *peer,
                                          const char *login, struct ocs_auth_reply *reply);
 /* POST /authenticate/login with <token>. OK: account, token, ttl (token_ttl). */
 enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct sockaddr *peer,
                                          const struct ocs_auth_cookies *cookies, const char *hex,
                                          struct ocs_auth_reply *reply);
-/* POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*, sasl, ttl
- * (challenge_ttl). A mechanism other than SCRAM-SHA-256, or with a binding SCRAM-SHA-256-PLUS, is
- * MISSING_PARAMETER (none) or INVALID_PARAMETER; so is a client that can bind and believes that we
- * cannot. */
+/* SLOW with a directory. POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*,
+ * sasl, ttl (challenge_ttl). A mechanism other than SCRAM-SHA-256, or with a binding
+ * SCRAM-SHA-256-PLUS, is MISSING_PARAMETER (none) or INVALID_PARAMETER; so is a client that can
+ * bind and believes that we cannot. */
 enum ocs_auth_result ocs_auth_scram_start(struct ocs_auth *auth, const struct sockaddr *peer,
                                           const struct ocs_auth_binding *binding,
                                           const char *mechanism, const char *client_first,
@@ -213,7 +249,7 @@ enum ocs_auth_result ocs_auth_logout(struct ocs_auth *auth, const char *token,
 
 /* For the metrics. */
 struct ocs_auth_counts {
-	size_t accounts;
+	size_t accounts; /* of a directory: those that have tokens */
 	size_t pending_challenges;
 	uint64_t displaced_challenges; /* that ended to make room for others */
 	size_t revoked_tokens;

@@ -49,6 +49,8 @@ void ocs_challenge_free(struct ocs_challenge *challenge)
 	if (!challenge)
 		return;
 	ocs_scram_free(challenge->scram);
+	if (challenge->known)
+		explicit_bzero(challenge->known, sizeof(*challenge->known));
 	talloc_free(challenge);
 }
 

@@ -45,7 +45,9 @@ struct ocs_challenge {
 	char account[OCS_AUTH_NAME_SIZE];
 	uint8_t token_salt[OCS_CHALLENGE_SALT]; /* OCS_CHALLENGE_SSHA */
 	struct ocs_scram *scram;                /* OCS_CHALLENGE_SCRAM; freed with it */
-	uint8_t account_mac[OCS_ACCOUNT_MAC];   /* of the account asked; zero: made up */
+	struct ocs_account
+	        *known; /* what a directory said of it; NULL: nothing, or there is none */
+	uint8_t account_mac[OCS_ACCOUNT_MAC]; /* of the account asked; zero: made up */
 
 	/* the table's own */
 	struct ocs_origin origin;

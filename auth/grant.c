@@ -26,15 +26,19 @@ enum ocs_auth_result ocs_auth_grant(struct ocs_auth *auth, const struct ocs_auth
 
 	if (ocs_token_make(&auth->secret, account, expires, reply->token) < 0)
 		return ocs_auth_fail(reply, OCS_AUTH_INTERNAL, "cannot get random bytes");
+	if (view->directory)
+		ocs_directory_granted(view->directory, account, expires);
 	reply->ttl = view->token_ttl;
 	strcpy(reply->account, account->name);
 	return OCS_AUTH_OK;
 }
 
 /* Under the lock: the account must be there with the hash the token was given for. */
-static bool account_stands(const struct ocs_accounts *accounts, const struct ocs_token *token)
+static bool account_stands(const struct ocs_auth_view *view, const struct ocs_token *token)
 {
-	const struct ocs_account *account = ocs_accounts_find(accounts, token->account);
+	if (view->directory)
+		return ocs_directory_stands(view->directory, token);
+	const struct ocs_account *account = ocs_accounts_find(view->accounts, token->account);
 
 	return account && memeql_sec(account->mac, token->account_mac, OCS_ACCOUNT_MAC);
 }
@@ -56,7 +60,7 @@ static bool stands(struct ocs_auth *auth, const struct ocs_token *token,
 	if (shown && shown->stood == now)
 		return true;
 	pthread_rwlock_rdlock(&auth->lock);
-	bool found = account_stands(auth->view->accounts, token);
+	bool found = account_stands(auth->view, token);
 	pthread_rwlock_unlock(&auth->lock);
 	/* of a reload that came in between the next request asks again */
 	if (shown)

@@ -14,6 +14,7 @@
 #include "auth/auth.h"
 #include "auth/challenge.h"
 #include "auth/clock.h"
+#include "auth/directory.h"
 #include "auth/limiter.h"
 #include "auth/revoke.h"
 #include "auth/scram.h"
@@ -29,8 +30,9 @@ enum ocs_mechanism {
 /* What a reload replaces as a whole. A step holds one from beginning to end. */
 struct ocs_auth_view {
 	atomic_uint holders;
-	struct ocs_accounts *accounts;
-	unsigned mechanisms; /* bits */
+	struct ocs_accounts *accounts;   /* empty where there is a directory */
+	struct ocs_directory *directory; /* auth = ldap, else NULL; held */
+	unsigned mechanisms;             /* bits */
 	unsigned challenge_ttl, token_ttl;
 	unsigned pending_challenges;
 	struct ocs_limiter_rule rule;
@@ -39,7 +41,9 @@ struct ocs_auth_view {
 struct ocs_auth {
 	pthread_rwlock_t lock; /* of the pointer to the view; held for moments only */
 	struct ocs_auth_view *view;
-	_Atomic uint64_t generation; /* counts the views from 1: told after the pointer is set */
+	/* counts the views from 1, and the changes of a directory's accounts: told after they are
+	 * made */
+	_Atomic uint64_t generation;
 
 	/* set at open, each with its own threads' rule */
 	struct ocs_auth_secret secret;

@@ -3,11 +3,13 @@
 /*
  * Answers each step of a login: checks the request, runs SCRAM, SSHA or PLAIN, and ends in a token
  * or a refusal, the same for all three. Opens no file; takes short locks and random bytes; PLAIN
- * hashes, and may wait for its turn to.
+ * hashes, and may wait for its turn to. With auth = ldap PLAIN and the first steps ask the
+ * directory.
  */
 #include <string.h>
 
 #include <nettle/memops.h>
+#include <talloc.h>
 
 #include "auth/codec.h"
 #include "auth/internal.h"
@@ -146,13 +148,79 @@ static enum ocs_auth_result succeed(struct step *step, const struct ocs_account 
 	return result;
 }
 
-/* What the login step compares with: the account's own, or made up. real_r: it may succeed. */
-static void ssha_of(const struct step *step, const char *name, struct ocs_ssha *ssha,
-                    const struct ocs_account **real_r)
+static enum ocs_auth_result away(struct step *step)
 {
-	const struct ocs_account *account = ocs_accounts_find(step->view->accounts, name);
+	return fail(step, OCS_AUTH_DIRECTORY_UNAVAILABLE, "the directory cannot be asked");
+}
 
-	ocs_accounts_fake_ssha(step->view->accounts, &step->auth->secret, name, ssha);
+/* A place to ask the directory from. */
+static enum ocs_auth_result enter(struct step *step, struct ocs_directory_seat **seat_r)
+{
+	unsigned retry_after;
+	enum ocs_directory_answer answer =
+	        ocs_directory_enter(step->view->directory, seat_r, &retry_after);
+
+	if (answer == OCS_DIRECTORY_YES)
+		return OCS_AUTH_OK;
+	step->reply->retry_after = retry_after;
+	return answer == OCS_DIRECTORY_BUSY
+	               ? fail(step, OCS_AUTH_OVERLOADED, "too many logins at the same time")
+	               : away(step);
+}
+
+/* The first step, with auth = ldap: what the directory says of the name, for this step and the
+ * next. */
+static enum ocs_auth_result look_up(struct step *step, const char *name,
+                                    struct ocs_challenge *challenge)
+{
+	struct ocs_directory *directory = step->view->directory;
+	struct ocs_directory_seat *seat;
+
+	if (!directory)
+		return OCS_AUTH_OK;
+	challenge->known = talloc_zero(challenge, struct ocs_account);
+	if (!challenge->known)
+		return fail_for_memory(step, OCS_AUTH_INTERNAL);
+	enum ocs_auth_result result = enter(step, &seat);
+	if (result != OCS_AUTH_OK)
+		return result;
+	enum ocs_directory_answer answer =
+	        ocs_directory_find(directory, seat, name, challenge->known);
+	ocs_directory_leave(directory, seat);
+	if (answer == OCS_DIRECTORY_AWAY) {
+		step->reply->retry_after = ocs_directory_retry(directory);
+		return away(step);
+	}
+	if (answer != OCS_DIRECTORY_YES)
+		TALLOC_FREE(challenge->known);
+	return OCS_AUTH_OK;
+}
+
+/* NULL: there is none. */
+static const struct ocs_account *account_of(const struct step *step,
+                                            const struct ocs_challenge *challenge)
+{
+	return step->view->directory ? challenge->known
+	                             : ocs_accounts_find(step->view->accounts, challenge->account);
+}
+
+static void shape_of(const struct step *step, struct ocs_account_shape *shape)
+{
+	if (step->view->directory)
+		ocs_directory_shape(step->view->directory, shape);
+	else
+		*shape = step->view->accounts->shape;
+}
+
+/* What the login step compares with: the account's own, or made up. real_r: it may succeed. */
+static void ssha_of(const struct step *step, const struct ocs_challenge *challenge,
+                    struct ocs_ssha *ssha, const struct ocs_account **real_r)
+{
+	const struct ocs_account *account = account_of(step, challenge);
+	struct ocs_account_shape shape;
+
+	shape_of(step, &shape);
+	ocs_accounts_fake_ssha(&shape, &step->auth->secret, challenge->account, ssha);
 	*real_r = account && account->has_ssha ? account : NULL;
 	if (*real_r)
 		*ssha = account->ssha;
@@ -181,11 +249,16 @@ static enum ocs_auth_result ssha_start(struct step *step, const char *login)
 		ocs_challenge_free(challenge);
 		return fail(step, OCS_AUTH_INTERNAL, "cannot get random bytes");
 	}
-	ssha_of(step, login, &ssha, &real);
+	enum ocs_auth_result result = look_up(step, login, challenge);
+	if (result != OCS_AUTH_OK) {
+		ocs_challenge_free(challenge);
+		return result;
+	}
+	ssha_of(step, challenge, &ssha, &real);
 	ocs_auth_b64_encode(step->reply->salt, ssha.salt, ssha.salt_len);
 	ocs_auth_b64_encode(step->reply->token_salt, challenge->token_salt, OCS_CHALLENGE_SALT);
 
-	enum ocs_auth_result result = ask(step, challenge);
+	result = ask(step, challenge);
 	if (result != OCS_AUTH_OK)
 		step->reply->salt[0] = step->reply->token_salt[0] = '\0';
 	return result;
@@ -210,7 +283,7 @@ static enum ocs_auth_result ssha_login(struct step *step, const struct ocs_chall
 
 	if (result != OCS_AUTH_OK)
 		return result;
-	ssha_of(step, challenge->account, &ssha, &real);
+	ssha_of(step, challenge, &ssha, &real);
 	bool hexadecimal = ocs_auth_hex_decode(hex, given, sizeof(given)) == 0;
 	ocs_ssha_answer(challenge->account, &ssha, challenge->token_salt, OCS_CHALLENGE_SALT,
 	                expected);
@@ -248,21 +321,25 @@ enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct soc
 struct scram_lookup {
 	struct step *step;
 	struct ocs_challenge *challenge;
+	enum ocs_auth_result result; /* what is not OK ends the step */
 };
 
 static void scram_of(void *arg, const char *name, struct ocs_scram_keys *keys)
 {
 	struct scram_lookup *lookup = arg;
 	struct step *step = lookup->step;
-	const struct ocs_account *account = ocs_accounts_find(step->view->accounts, name);
+	struct ocs_account_shape shape;
 
-	ocs_accounts_fake_scram(step->view->accounts, &step->auth->secret, name, keys);
+	strcpy(lookup->challenge->account, name);
+	name_account(step, name);
+	lookup->result = look_up(step, name, lookup->challenge);
+	shape_of(step, &shape);
+	ocs_accounts_fake_scram(&shape, &step->auth->secret, name, keys);
+	const struct ocs_account *account = account_of(step, lookup->challenge);
 	if (account && account->has_scram) {
 		*keys = account->scram;
 		memcpy(lookup->challenge->account_mac, account->mac, OCS_ACCOUNT_MAC);
 	}
-	strcpy(lookup->challenge->account, name);
-	name_account(step, name);
 }
 
 static enum ocs_auth_result scram_start(struct step *step, const struct ocs_auth_binding *binding,
@@ -284,7 +361,7 @@ static enum ocs_auth_result scram_start(struct step *step, const struct ocs_auth
 	if (!challenge)
 		return fail_for_memory(step, OCS_AUTH_INTERNAL);
 	challenge->kind = OCS_CHALLENGE_SCRAM;
-	struct scram_lookup lookup = {step, challenge};
+	struct scram_lookup lookup = {step, challenge, OCS_AUTH_OK};
 	enum ocs_auth_result result =
 	        ocs_scram_start(step->auth->sasl, plus, binding, client_first, scram_of, &lookup,
 	                        &challenge->scram, step->reply);
@@ -297,7 +374,10 @@ static enum ocs_auth_result scram_start(struct step *step, const struct ocs_auth
 		                    ? "cannot start SCRAM-SHA-256"
 		                    : "not a client-first message of SCRAM-SHA-256");
 	}
-	result = ask(step, challenge);
+	if (lookup.result == OCS_AUTH_OK)
+		result = ask(step, challenge);
+	else
+		result = lookup.result, ocs_challenge_free(challenge);
 	if (result != OCS_AUTH_OK)
 		step->reply->sasl[0] = '\0';
 	return result;
@@ -324,8 +404,7 @@ static enum ocs_auth_result scram_login(struct step *step, const struct ocs_auth
 		return result;
 	result = ocs_scram_finish(challenge->scram, binding, client_final, step->reply);
 	/* the account may have gone or changed since it was asked; made-up keys have no MAC */
-	const struct ocs_account *account =
-	        ocs_accounts_find(step->view->accounts, challenge->account);
+	const struct ocs_account *account = account_of(step, challenge);
 	if (result == OCS_AUTH_OK && account &&
 	    memeql_sec(account->mac, challenge->account_mac, OCS_ACCOUNT_MAC))
 		return succeed(step, account);
@@ -372,6 +451,35 @@ static enum ocs_auth_result plain_check(struct step *step, const char *name, con
 	return result;
 }
 
+/* The same at a place to ask from. */
+static enum ocs_auth_result plain_ask(struct step *step, const char *name, const char *password)
+{
+	struct ocs_directory *directory = step->view->directory;
+	struct ocs_directory_seat *seat;
+	struct ocs_account account;
+	enum ocs_auth_result result = enter(step, &seat);
+
+	if (result != OCS_AUTH_OK)
+		return result;
+	result = may_try(step);
+	if (result == OCS_AUTH_OK) {
+		switch (ocs_directory_password(directory, seat, name, password, &account)) {
+		case OCS_DIRECTORY_YES:
+			result = succeed(step, &account);
+			explicit_bzero(&account, sizeof(account));
+			break;
+		case OCS_DIRECTORY_NO:
+			result = wrong(step);
+			break;
+		default:
+			step->reply->retry_after = ocs_directory_retry(directory);
+			result = away(step);
+		}
+	}
+	ocs_directory_leave(directory, seat);
+	return result;
+}
+
 /* look: not at the password. */
 static enum ocs_auth_result plain(struct step *step, bool private_line, const char *message,
                                   bool look)
@@ -392,7 +500,8 @@ static enum ocs_auth_result plain(struct step *step, bool private_line, const ch
 	/* whoever is locked waits for no slot */
 	result = may_try(step);
 	if (result == OCS_AUTH_OK && !look)
-		result = plain_check(step, name, password);
+		result = step->view->directory ? plain_ask(step, name, password)
+		                               : plain_check(step, name, password);
 	explicit_bzero(password, sizeof(password));
 	return result;
 }

@@ -21,6 +21,7 @@ static const struct {
         [OCS_AUTH_TOO_MANY_ATTEMPTS] = {"TOO_MANY_ATTEMPTS", 429},
         [OCS_AUTH_INTERNAL] = {"INTERNAL", 500},
         [OCS_AUTH_OVERLOADED] = {"OVERLOADED", 503},
+        [OCS_AUTH_DIRECTORY_UNAVAILABLE] = {"DIRECTORY_UNAVAILABLE", 503},
 };
 
 const char *ocs_auth_result_name(enum ocs_auth_result result)

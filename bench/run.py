@@ -37,6 +37,7 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 import limits
 from cluster import measure_cluster
+from directory import measure_directory
 from figures import Figures
 from growth import measure_growth, seconds_expected
 from plots import write_plots
@@ -76,6 +77,8 @@ PARTS = (
     Part("users", "the user map, a folder that many users see", measure_users, lambda bench: 30),
     Part("cluster", "several nodes and a RabbitMQ", measure_cluster, lambda bench: 240),
     Part("search", "searches of the identifier index", measure_search, lambda bench: 20 + URIS / 12000),
+    Part("directory", "failed logins with auth = ldap, by names that a slapd has and has not", measure_directory,
+         lambda bench: 60, alone=True),
     Part("growth", "10, 1,000 and 100,000 sessions and users, memory of a subscription", measure_growth,
          seconds_expected, alone=True),
     Part("volume", "an index of a million messages, spill lists of a gigabyte", measure_volume, volume_seconds, alone=True),

@@ -55,9 +55,17 @@ static void check_auth(struct ocs_config *config, const struct ocs_ini *ini,
 		        " (auth = file)", "file = PATH");
 		break;
 	default:
-		ocs_problem_add(
-		        problems, LOG_ERR, ocs_problem_line(ini, "main", "auth"),
-		        "[main] auth: ldap is not supported in this version; use single or file");
+		require(ini, problems, "auth:ldap", "host", config->auth_ldap.host,
+		        " (auth = ldap)", "host = URI");
+		require(ini, problems, "auth:ldap", "basedn", config->auth_ldap.basedn,
+		        " (auth = ldap)", "basedn = DN");
+	}
+	if (config->users.ldap_user != NULL && config->main.auth != OCS_CONFIG_AUTH_LDAP) {
+		require(ini, problems, "auth:ldap", "host", config->auth_ldap.host,
+		        " ([users] ldap_user)", "host = URI");
+		if (config->users.ldap_basedn == NULL)
+			require(ini, problems, "auth:ldap", "basedn", config->auth_ldap.basedn,
+			        " ([users] ldap_user)", "basedn = DN");
 	}
 	if (config->auth_single.username != NULL &&
 	    !ocs_config_account_name_valid(config->auth_single.username))

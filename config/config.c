@@ -189,9 +189,6 @@ static void load_value(struct loader *loader, const struct ocs_key_section *row,
 		unknown_key(loader, row, value);
 		return;
 	}
-	if (key->type == OCS_KEY_UNUSED)
-		ocs_problem_add(loader->problems, LOG_WARNING, value->line,
-		                "[%s] %s has no effect in this version", section, key->name);
 	doubt = ocs_config_value_doubt(key, value->value);
 	if (ocs_config_value_set(key, base, loader->config, loader->folder, value->value, &error) <
 	    0)

@@ -85,6 +85,20 @@ struct ocs_config {
 	} auth_file;
 
 	struct {
+		const char *host, *basedn; /* never NULL when main.auth is ldap */
+		unsigned port;
+		unsigned start_tls;  /* 0 or 1 */
+		const char *ca_file; /* NULL: the system's */
+		const char *bind_dn; /* NULL: anonymous */
+		const char *bind_pw; /* with bind_dn: one of these */
+		const char *bind_pw_file;
+		const char *filter, *attrs;
+		unsigned timeout; /* seconds */
+		unsigned connections;
+		unsigned recheck; /* seconds */
+	} auth_ldap;
+
+	struct {
 		const char *host;
 		unsigned port;             /* 0: any free one */
 		unsigned threads;          /* never 0: the default is worked out */
@@ -131,6 +145,11 @@ struct ocs_config {
 	struct {
 		const char *map;     /* file of the user map; NULL: none */
 		const char *domains; /* comma-separated, `*` is any; NULL: none */
+		/* attributes; NULL: no users of a directory, as ldap_user, no aliases */
+		const char *ldap_user, *ldap_backend_user, *ldap_alias;
+		const char *ldap_filter; /* NULL: whoever has ldap_user */
+		const char *ldap_basedn; /* NULL: that of [auth:ldap] */
+		unsigned ldap_refresh;   /* seconds */
 	} users;
 
 	struct ocs_link_settings *rabbitmq; /* of cluster/settings.h; see ocs_config_link() */

@@ -13,6 +13,7 @@
  * for files that are read now and then, and for a second look at a file that is replaced. */
 #define ITSELF     24
 #define LINK       14
+#define PER_ASKER  4 /* of a directory: two connections, each with a second descriptor */
 #define PER_THREAD 2 /* of libmicrohttpd: epoll and eventfd */
 
 #define OPERATIONS_MIN 6
@@ -41,6 +42,9 @@ int ocs_descriptors_share_of(unsigned long limit, const struct ocs_config *confi
 	if (out->reports < REPORTS_MIN)
 		out->reports = REPORTS_MIN;
 	fixed = ITSELF + (config->rabbitmq->uri != NULL ? LINK : 0) + out->operations +
+	        (config->main.auth == OCS_CONFIG_AUTH_LDAP
+	                 ? (config->auth_ldap.connections + 1) * PER_ASKER
+	                 : 0) +
 	        out->reports +
 	        (unsigned long)listeners * config->server.threads *
 	                (PER_THREAD + OCS_HTTP_ROOM_DOOR) +

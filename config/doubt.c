@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <syslog.h>
 
+#include "auth/ldap_servers.h"
 #include "config/check.h"
 #include "cluster/settings.h"
 
@@ -93,6 +94,40 @@ static void doubt_accounts(const struct ocs_config *config, const struct ocs_ini
 	}
 }
 
+/* An address of this host, or a socket. */
+static bool is_near(const struct ocs_ldap_server *server)
+{
+	return server->path[0] != '\0' || strcasecmp(server->host, "localhost") == 0 ||
+	       strncmp(server->host, "127.", 4) == 0 || strcmp(server->host, "::1") == 0;
+}
+
+/* What is wrong with the section is found when it is used. */
+static void doubt_directory(const struct ocs_config *config, const struct ocs_ini *ini,
+                            struct ocs_problems *problems)
+{
+	struct ocs_ldap_servers servers;
+
+	if (config->main.auth != OCS_CONFIG_AUTH_LDAP || config->auth_ldap.host == NULL)
+		return;
+	if (config->auth_ldap.timeout >= config->limits.request_deadline)
+		ocs_problem_add(problems, LOG_WARNING,
+		                ocs_problem_line(ini, "auth:ldap", "timeout"),
+		                "[auth:ldap] timeout: %u s is not less than [limits] "
+		                "request_deadline (%u s), after which nobody waits any more",
+		                config->auth_ldap.timeout, config->limits.request_deadline);
+	if (config->auth_ldap.start_tls ||
+	    ocs_ldap_servers_read(config->auth_ldap.host, config->auth_ldap.port, &servers, NULL) <
+	            0)
+		return;
+	for (unsigned i = 0; i < servers.count; i++)
+		if (!servers.server[i].tls && !is_near(&servers.server[i]))
+			ocs_problem_add(problems, LOG_WARNING,
+			                ocs_problem_line(ini, "auth:ldap", "host"),
+			                "[auth:ldap] host: passwords go to %s without TLS: write "
+			                "`start_tls = yes`, or ldaps:// in host",
+			                servers.server[i].url);
+}
+
 static unsigned kernel_limit(const char *name)
 {
 	char path[64];
@@ -138,4 +173,5 @@ void ocs_config_doubt(const struct ocs_config *config, const struct ocs_ini *ini
 	doubt_uris(config, ini, problems);
 	doubt_accounts(config, ini, problems);
 	doubt_queues(config, ini, problems);
+	doubt_directory(config, ini, problems);
 }

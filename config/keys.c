@@ -41,7 +41,9 @@ const struct ocs_key_section ocs_key_sections[] = {
         {"main", "main", "The daemon as a whole."},
         {"auth:single", "auth:single", "The one account there is with auth = single."},
         {"auth:file", "auth:file", "The accounts with auth = file."},
-        {"auth:ldap", "auth:ldap", "Accounts of a directory: not in this version."},
+        {"auth:ldap", "auth:ldap",
+         "A directory (LDAPv3): with auth = ldap the accounts are in it, and it is asked at each "
+         "login; [users] ldap_user reads users from it."},
         {"server:main", "server:main", "The web service that remote systems report to."},
         {"limits", "limits", "What one client may take."},
         {"operations", "operations",
@@ -68,7 +70,7 @@ const size_t ocs_n_key_sections = sizeof(ocs_key_sections) / sizeof(ocs_key_sect
 const struct ocs_key ocs_keys[] = {
         {KEY("main", main, auth, WORD), .fallback = "single", .words = auth_words, .reload = true,
          .help = "Where the accounts are: single (one, in this file), file (an account file) or "
-                 "ldap (not in this version)."},
+                 "ldap (a directory)."},
         {KEY("main", main, registry, PATH), .fallback = OCS_LOCALSTATEDIR "/lib/ocsmanager",
          .help = "Folder of the registry, the identifier index and the secrets, shared with the "
                  "MAPI servers through its group. Created with mode 3770 if missing. A relative "
@@ -164,13 +166,61 @@ const struct ocs_key ocs_keys[] = {
          .reload = true,
          .help = "Account file: NAME:HASH a line. `ocsctl passwd` writes it. Required."},
 
-        {"auth:ldap", "host", OCS_KEY_UNUSED, .help = "Name of the LDAP server."},
-        {"auth:ldap", "port", OCS_KEY_UNUSED, .help = "Its port."},
-        {"auth:ldap", "bind_dn", OCS_KEY_UNUSED, .help = "Who the daemon searches as."},
-        {"auth:ldap", "bind_pw", OCS_KEY_UNUSED, .help = "And the password."},
-        {"auth:ldap", "basedn", OCS_KEY_UNUSED, .help = "Where the accounts are."},
-        {"auth:ldap", "filter", OCS_KEY_UNUSED, .help = "Filter that finds an account."},
-        {"auth:ldap", "attrs", OCS_KEY_UNUSED, .help = "Attributes to ask for."},
+        {KEY("auth:ldap", auth_ldap, host, TEXT), .example = "ldaps://ldap.example.org",
+         .reload = true,
+         .help = "The server: a name, an address, or a URI (ldap://HOST:PORT, ldaps://HOST:PORT, "
+                 "or ldapi://%2Frun%2Fslapd%2Fldapi for a local socket). Several that hold the "
+                 "same are separated by commas and tried in turn. Required."},
+        {KEY("auth:ldap", auth_ldap, port, NUMBER), .fallback = "389", .min = 1, .max = 65535,
+         .reload = true, .help = "TCP port where host is not a URI."},
+        {KEY("auth:ldap", auth_ldap, start_tls, WORD), .fallback = "no", .words = yes_words,
+         .reload = true,
+         .help = "Whether a connection by ldap:// goes over to TLS before anything is asked: yes "
+                 "or no. Without TLS, passwords can be read on the way; the certificate of the "
+                 "server must be valid for its name, always."},
+        {KEY("auth:ldap", auth_ldap, ca_file, PATH), .example = "/etc/ssl/ldap-ca.pem",
+         .reload = true,
+         .help = "Certificates (PEM) that the server's must lead back to. Not set: those the "
+                 "system trusts."},
+        {KEY("auth:ldap", auth_ldap, bind_dn, TEXT),
+         .example = "cn=ocsmanager,ou=services,dc=example,dc=org", .reload = true,
+         .help = "DN that the daemon searches as. What it may read decides what accounts can do: "
+                 "see attrs. Not set: the search is anonymous."},
+        {KEY("auth:ldap", auth_ldap, bind_pw, SECRET), .example = "PASSWORD", .reload = true,
+         .help = "Its password. Everything after the equal sign counts, except white space at "
+                 "both ends."},
+        {KEY("auth:ldap", auth_ldap, bind_pw_file, PATH), .example = "/etc/ocsmanager.ldap",
+         .reload = true,
+         .help = "File with the password, one line, in place of bind_pw; nobody but its owner "
+                 "and its group may read it."},
+        {KEY("auth:ldap", auth_ldap, basedn, TEXT), .example = "ou=people,dc=example,dc=org",
+         .reload = true, .help = "DN below which the accounts are, at any depth. Required."},
+        {KEY("auth:ldap", auth_ldap, filter, TEXT), .fallback = "(cn=%s)",
+         .example = "(&(objectClass=person)(uid=%u))", .reload = true,
+         .help = "Filter that finds the account: %u, or %s, is the name that was given, escaped. "
+                 "It must find one entry; with none or several the login fails like one with a "
+                 "wrong password. The attribute that is compared first with the name is the "
+                 "account's name, which [account:NAME] limits, as the directory writes it."},
+        {KEY("auth:ldap", auth_ldap, attrs, TEXT), .fallback = "*",
+         .example = "userPassword, authPassword", .reload = true,
+         .help = "Attributes that may hold hashes, separated by commas: {SSHA} for the mechanism "
+                 "SSHA, {SCRAM-SHA-256} as in an account file or SCRAM-SHA-256$ of RFC 5803 for "
+                 "SCRAM-SHA-256. Where bind_dn may not read one, only PLAIN works, for which the "
+                 "directory checks the password. `*`: userPassword and authPassword."},
+        {KEY("auth:ldap", auth_ldap, timeout, NUMBER), .fallback = "5", .min = 1, .max = 60,
+         .reload = true,
+         .help = "Seconds in which all that is asked for a login must be answered, connecting "
+                 "included; else it gets 503, and so do others until the directory answers. Less "
+                 "than [limits] request_deadline."},
+        {KEY("auth:ldap", auth_ldap, connections, NUMBER), .fallback = "4", .min = 1, .max = 8,
+         .reload = true,
+         .help = "Logins that ask the directory at the same time; each has two connections. "
+                 "Others wait."},
+        {KEY("auth:ldap", auth_ldap, recheck, NUMBER), .fallback = "60", .min = 1, .max = 86400,
+         .reload = true,
+         .help = "Seconds after which an account with tokens is looked up again: tokens of one "
+                 "that is gone, or has another password or hash, end then. While the directory "
+                 "does not answer they stay valid until they expire."},
 
         {KEY("server:main", server, host, HOST), .fallback = "127.0.0.1",
          .help = "Address to listen on: one of loopback, or any with tls_cert."},
@@ -316,6 +366,28 @@ const struct ocs_key ocs_keys[] = {
          .reload = true,
          .help = "Domains that say nothing: a user NAME@DOMAIN is the user NAME. Commas between "
                  "several; `*` is every domain. The same on all nodes."},
+        {KEY("users", users, ldap_user, TEXT), .example = "uid", .reload = true,
+         .help = "Attribute with the name of the groupware user: with it the users of the "
+                 "directory "
+                 "of [auth:ldap], whatever [main] auth is, are read like a user map, in place of "
+                 "one or beside it. Each sees all folders of the stores of their backend users. "
+                 "An entry that has not exactly one is left out. Not set: no such users."},
+        {KEY("users", users, ldap_backend_user, TEXT), .example = "mail", .reload = true,
+         .help = "Attribute with the names of an entry's backend users, one or more. Not set: that "
+                 "of ldap_user."},
+        {KEY("users", users, ldap_alias, TEXT), .example = "mailAlternateAddress", .reload = true,
+         .help = "Attribute with other names of the user, as by lines `alias` of a map. Not set: "
+                 "none."},
+        {KEY("users", users, ldap_filter, TEXT), .example = "(objectClass=inetOrgPerson)",
+         .reload = true,
+         .help = "Filter that finds the users. Not set: every entry that has ldap_user."},
+        {KEY("users", users, ldap_basedn, TEXT), .example = "ou=people,dc=example,dc=org",
+         .reload = true, .help = "DN below which the users are. Not set: basedn of [auth:ldap]."},
+        {KEY("users", users, ldap_refresh, NUMBER), .fallback = "300", .min = 1, .max = 86400,
+         .reload = true,
+         .help = "Seconds after which the users are read again. What was read last, kept in "
+                 "private/users.ldap of the registry folder, stands until then, and while the "
+                 "directory cannot be read."},
 
         {LINK_KEY(uri, SECRET), .example = "amqps://node1:PASSWORD@broker.example.org/ocsmanager",
          .help = "The broker: amqps://USER:PASSWORD@HOST:PORT/VHOST, or amqp:// without TLS. "

@@ -23,7 +23,6 @@ enum ocs_key_type {
 	OCS_KEY_ACCOUNT,   /* const char *: name of an account; or "": nobody */
 	OCS_KEY_AMQP,      /* const char *: name of an exchange or a queue of RabbitMQ */
 	OCS_KEY_SEPARATOR, /* const char *: one character between the levels of a folder */
-	OCS_KEY_UNUSED,    /* known, of a section that has no effect in this version: a warning */
 };
 
 struct ocs_key {

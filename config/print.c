@@ -35,21 +35,6 @@ static bool same_section(const struct ocs_key *key, const struct ocs_key_section
 	return strcmp(key->section, section->name) == 0;
 }
 
-/* Sections of later versions are known, not offered. */
-static bool offered(const struct ocs_key *key)
-{
-	return key->type != OCS_KEY_UNUSED;
-}
-
-static bool section_offered(const struct ocs_key_section *section)
-{
-	for (size_t i = 0; i < ocs_n_keys; i++) {
-		if (same_section(&ocs_keys[i], section) && offered(&ocs_keys[i]))
-			return true;
-	}
-	return false;
-}
-
 static void print_ini_section(FILE *out, const struct ocs_key_section *section)
 {
 	bool named = section->name[strlen(section->name) - 1] == ':';
@@ -60,7 +45,7 @@ static void print_ini_section(FILE *out, const struct ocs_key_section *section)
 	for (size_t i = 0; i < ocs_n_keys; i++) {
 		const struct ocs_key *key = &ocs_keys[i];
 
-		if (!same_section(key, section) || !offered(key))
+		if (!same_section(key, section))
 			continue;
 		fputc('\n', out);
 		print_comment(out, key->help);
@@ -83,10 +68,8 @@ void ocs_config_print_ini(FILE *out)
 	      "# show the default, or an example where there is none. To start, a daemon needs\n"
 	      "# a username and password in [auth:single] and a section [backend:NAME].\n",
 	      out);
-	for (size_t i = 0; i < ocs_n_key_sections; i++) {
-		if (section_offered(&ocs_key_sections[i]))
-			print_ini_section(out, &ocs_key_sections[i]);
-	}
+	for (size_t i = 0; i < ocs_n_key_sections; i++)
+		print_ini_section(out, &ocs_key_sections[i]);
 }
 
 /* Text of the table in mdoc: a line a sentence, `code` as a literal, no accidental macros. */
@@ -119,16 +102,14 @@ static void print_mdoc(FILE *out, const char *text)
 static void print_man_key(FILE *out, const struct ocs_key *key)
 {
 	fprintf(out, ".It Ic %s", key->name);
-	if (key->type == OCS_KEY_UNUSED)
-		fputs("\n", out);
-	else if (key->fallback != NULL)
+	if (key->fallback != NULL)
 		fprintf(out, " Pq default: %s\n", key->fallback);
 	else
 		fprintf(out, "\n");
 	print_mdoc(out, key->help);
 	if (key->type == OCS_KEY_NUMBER)
 		fprintf(out, "From %u to %u.\n", key->min, key->max);
-	if (offered(key) && !key->reload)
+	if (!key->reload)
 		fputs("A change takes a restart.\n", out);
 }
 

@@ -170,8 +170,7 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 	const char **string = member;
 	int result = 0;
 
-	if (*text == '\0' && key->type != OCS_KEY_PATTERNS && key->type != OCS_KEY_ACCOUNT &&
-	    key->type != OCS_KEY_UNUSED)
+	if (*text == '\0' && key->type != OCS_KEY_PATTERNS && key->type != OCS_KEY_ACCOUNT)
 		return ocs_error_set(error, "empty value (to leave it unset, remove the line)");
 	switch (key->type) {
 	case OCS_KEY_NUMBER:
@@ -184,8 +183,6 @@ int ocs_config_value_set(const struct ocs_key *key, void *base, const void *mem_
 		return 0;
 	case OCS_KEY_WORDS:
 		return set_words(key, string, mem_ctx, text, error);
-	case OCS_KEY_UNUSED:
-		return 0;
 	case OCS_KEY_PATH:
 		*string = text[0] == '/' ? talloc_strdup(mem_ctx, text)
 		                         : talloc_asprintf(mem_ctx, "%s/%s", folder, text);
@@ -242,8 +239,6 @@ bool ocs_config_value_equal(const struct ocs_key *key, const void *base_a, const
 
 	if (key->type == OCS_KEY_NUMBER || key->type == OCS_KEY_WORD)
 		return *(const unsigned *)a == *(const unsigned *)b;
-	if (key->type == OCS_KEY_UNUSED)
-		return true;
 	const char *text_a = *(const char *const *)a, *text_b = *(const char *const *)b;
 	if (text_a == NULL || text_b == NULL)
 		return text_a == text_b;

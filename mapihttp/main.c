@@ -143,6 +143,7 @@ static int mapihttp_start(struct mapihttp *server, const struct ocs_config *conf
 static void mapihttp_stop(struct mapihttp *server)
 {
 	ocs_control_socket_stop(server->control);
+	ocs_auth_interrupt(server->auth);
 	/* Ends what may be suspended, which libmicrohttpd demands before it is stopped. */
 	mapihttp_login_stop(server->login);
 	ocsemsmdb_close(server->emsmdb);

@@ -256,6 +256,9 @@ static const char *default_mechanism(const struct ocsctl *ctl, const char *user)
 {
 	const struct ocs_config *config = ctl->config;
 
+	/* A directory need not show hashes. */
+	if (config != NULL && config->main.auth == OCS_CONFIG_AUTH_LDAP)
+		return "PLAIN";
 	if (config != NULL && config->main.auth == OCS_CONFIG_AUTH_SINGLE &&
 	    config->auth_single.username != NULL && config->auth_single.password != NULL &&
 	    strcmp(user, config->auth_single.username) == 0) {

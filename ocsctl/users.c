@@ -398,6 +398,12 @@ static int add_sources(struct user *user)
 
 	if (backends == NULL)
 		return -1;
+	if (config->users.ldap_user != NULL) {
+		settings.directory =
+		        talloc_asprintf(user->ctl, "%s/private/users.ldap", config->main.registry);
+		if (settings.directory == NULL)
+			return -1;
+	}
 	for (size_t i = 0; i < config->n_backends; i++)
 		if (config->backends[i].uri != NULL)
 			backends[settings.n_backends++] = (struct ocs_users_backend){

@@ -14,10 +14,13 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "auth/auth.h"
+#include "config/auth.h"
 #include "config/check.h"
 #include "config/cluster.h"
 #include "ocsmanager/daemon.h"
 #include "ocsmanager/folder.h"
+#include "ocsmanager/users_thread.h"
 
 /* What the parts of the daemon find in their files. A start's parts warn again, later. */
 struct filter {
@@ -46,6 +49,26 @@ static void from_link(int priority, const char *text, void *arg)
 	filter->check->report(priority, text, filter->check->arg);
 }
 
+/* It may come back: nothing that keeps the daemon from starting. */
+static void look_at_directory(struct ocs_check *check)
+{
+	const struct ocs_auth_settings settings = ocs_config_auth(check->config, NULL, NULL, NULL);
+	struct ocs_error error;
+
+	struct ocs_error warning;
+
+	if (ocs_auth_try(&settings, &error) < 0)
+		ocs_check_report(check, LOG_WARNING, "auth:ldap", "host",
+		                 "%s: until the directory can be asked, logins are refused",
+		                 error.text);
+	if (ocs_users_thread_try(check->config, &warning, &error) < 0)
+		ocs_check_report(check, LOG_WARNING, "users", "ldap_user",
+		                 "%s: until users can be read, those that were read last stand",
+		                 error.text);
+	else if (warning.text[0] != '\0')
+		ocs_check_report(check, LOG_WARNING, "users", "ldap_user", "%s", warning.text);
+}
+
 static void look_as_user(struct ocs_check *check)
 {
 	struct filter filter = {check, check->starts};
@@ -57,6 +80,9 @@ static void look_as_user(struct ocs_check *check)
 		ocs_config_link_resolve(check->config, from_link, &filter);
 	if (ocs_daemon_check(check->config, from_part, &filter) < 0 && check->errors == 0)
 		check->errors = 1;
+	/* Nor for a directory. */
+	if (!check->starts && check->errors == 0)
+		look_at_directory(check);
 }
 
 /* From child to parent: a byte for the priority, the text, a newline. */

@@ -31,6 +31,7 @@
 #include "ocsmanager/reload.h"
 #include "ocsmanager/report_socket.h"
 #include "ocsmanager/service.h"
+#include "ocsmanager/users_thread.h"
 #include "users/users.h"
 
 struct ocs_daemon {
@@ -48,6 +49,7 @@ struct ocs_daemon {
 	struct ocs_control_socket *control;
 	struct ocs_service *service;
 	struct ocs_users_file *users_file;
+	struct ocs_users_directory *users_directory; /* NULL: none */
 
 	pthread_mutex_t limits_lock;
 	struct ocs_auth_limits *limits; /* for what comes from the broker */
@@ -95,7 +97,8 @@ static int dispatch_settings(const struct ocs_config *config, const struct ocs_c
 			                     sizeof(out->published.names.domains) - 1);
 		strcpy(out->published.names.domains, config->users.domains);
 	}
-	if (config->users.map == NULL && config->main.openchangedb == NULL)
+	if (config->users.map == NULL && config->main.openchangedb == NULL &&
+	    config->users.ldap_user == NULL)
 		return 0;
 	if (snprintf(out->published.usermap, sizeof(out->published.usermap), "%s", users_path) >=
 	    (int)sizeof(out->published.usermap))
@@ -109,13 +112,15 @@ _Static_assert(OCS_SYNC_INTERVAL == 0 && OCS_SYNC_ALWAYS == 1 && OCS_SYNC_NEVER 
                "[main] sync in config/keys.c follows enum ocs_sync");
 
 /* *map_r is NULL without a map. */
-static int load_users(const struct ocs_config *config,
+static int load_users(const struct ocs_config *config, const char *private_folder,
                       const struct ocs_registry_settings *published, ocs_report_fn *report,
                       void *arg, struct ocs_usermap **map_r, struct ocs_error *error)
 {
+	char *directory = ocs_users_thread_file(NULL, config, private_folder);
 	struct ocs_users_settings settings = {
 	        .map = config->users.map,
 	        .openchangedb = config->main.openchangedb,
+	        .directory = directory,
 	        .names = published->names,
 	        .replica_id = published->replica_id,
 	        .n_backends = config->n_backends,
@@ -125,14 +130,18 @@ static int load_users(const struct ocs_config *config,
 	int ret;
 
 	*map_r = NULL;
-	if (backends == NULL)
+	if (backends == NULL || (directory == NULL && config->users.ldap_user != NULL)) {
+		talloc_free(backends);
+		talloc_free(directory);
 		return ocs_error_memory(error);
+	}
 	for (size_t i = 0; i < config->n_backends; i++)
 		backends[i] = (struct ocs_users_backend){config->backends[i].name,
 		                                         config->backends[i].uri};
 	settings.backends = backends;
 	ret = ocs_users_load(&settings, NULL, report, arg, map_r, error);
 	talloc_free(backends);
+	talloc_free(directory);
 	if (ret == 0 && *map_r != NULL) {
 		ocs_usermap_doubt(*map_r, report, arg);
 		ocs_usermap_check_backends(*map_r, config->backend_names, report, arg);
@@ -167,7 +176,9 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 		report(LOG_ERR, folder != NULL ? error.text : "out of memory", arg);
 		result = -1;
 	}
-	if (load_users(config, &dispatch.published, report, arg, &map, &error) < 0) {
+	if (folder != NULL &&
+	    (ocs_users_thread_check(config, &dispatch.published.names, folder, &error) < 0 ||
+	     load_users(config, folder, &dispatch.published, report, arg, &map, &error) < 0)) {
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
@@ -310,7 +321,10 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 		        "%s/index.tdb was damaged and has been moved aside; its intact records, "
 		        "the highest identifier among them, are kept",
 		        config->main.registry);
-	if (load_users(config, &dispatch.published, ocs_log_report, NULL, &map, error) < 0)
+	if (ocs_users_thread_set(&daemon->users_directory, config, &dispatch.published.names,
+	                         daemon->private_folder, true, error) < 0 ||
+	    load_users(config, daemon->private_folder, &dispatch.published, ocs_log_report, NULL,
+	               &map, error) < 0)
 		return -1;
 	if (ocs_users_file_prepare(daemon->users_file, map, error) < 0 ||
 	    ocs_users_file_commit(daemon->users_file, error) < 0) {
@@ -375,8 +389,10 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	if (*limits_r == NULL ||
 	    dispatch_settings(loaded, daemon->started, ocs_users_file_path(daemon->users_file),
 	                      dispatch, &error) < 0 ||
-	    load_users(loaded, &dispatch->published, ocs_reload_report, outcome, map_r, &error) <
-	            0 ||
+	    ocs_users_thread_check(loaded, &dispatch->published.names, daemon->private_folder,
+	                           &error) < 0 ||
+	    load_users(loaded, daemon->private_folder, &dispatch->published, ocs_reload_report,
+	               outcome, map_r, &error) < 0 ||
 	    ocs_certificates_read(loaded, ocs_reload_report, outcome, &certificates, &error) < 0 ||
 	    ocs_users_file_prepare(daemon->users_file, *map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
@@ -386,6 +402,31 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	}
 	ocs_certificates_release(&certificates);
 	return result;
+}
+
+/* The users of the directory are others than before: their map alone, by the ini as it was read
+ * last. What stands in other sources is read again with it. */
+static void reload_users(struct ocs_daemon *daemon)
+{
+	struct ocs_dispatch_settings dispatch;
+	struct ocs_usermap *map = NULL;
+	struct ocs_error error = {.text = ""};
+
+	if (dispatch_settings(daemon->config, daemon->started,
+	                      ocs_users_file_path(daemon->users_file), &dispatch, &error) < 0 ||
+	    load_users(daemon->config, daemon->private_folder, &dispatch.published, ocs_log_report,
+	               NULL, &map, &error) < 0 ||
+	    ocs_users_file_prepare(daemon->users_file, map, &error) < 0) {
+		ocs_log(LOG_ERR, "%s: the user map stays as it was", error.text);
+		ocs_users_file_cancel(daemon->users_file);
+		talloc_free(map);
+		return;
+	}
+	if (ocs_users_file_commit(daemon->users_file, &error) < 0)
+		ocs_log(LOG_WARNING, "%s: libraries know fixed FIDs and aliases from before",
+		        error.text);
+	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
+	ocs_log(LOG_NOTICE, "the users of the directory were read: the user map is a new one");
 }
 
 void ocs_daemon_reload(struct ocs_daemon *daemon)
@@ -422,6 +463,9 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 	if (daemon->config != daemon->started)
 		talloc_free(daemon->config);
 	daemon->config = loaded;
+	if (ocs_users_thread_set(&daemon->users_directory, loaded, &dispatch.published.names,
+	                         daemon->private_folder, false, &error) < 0)
+		ocs_reload_report(LOG_WARNING, error.text, outcome);
 	ocs_log(LOG_NOTICE, "reloaded %s", loaded->path);
 	ocs_reload_end(outcome, daemon->private_folder, true);
 }
@@ -457,6 +501,9 @@ void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)
 void ocs_daemon_tick(struct ocs_daemon *daemon)
 {
 	ocs_service_tick(daemon->service);
+	if (daemon->users_directory != NULL && ocs_users_directory_changed(daemon->users_directory))
+		reload_users(daemon);
+	ocs_users_thread_look(daemon->users_directory, ocs_dispatch_health_of(daemon->dispatch));
 	if (daemon->link != NULL)
 		ocs_link_watch(daemon->link);
 }
@@ -466,6 +513,8 @@ void ocs_daemon_stop(struct ocs_daemon *daemon)
 	bool service_hangs, hangs, look_hangs;
 
 	ocs_control_socket_stop(daemon->control);
+	ocs_users_directory_stop(daemon->users_directory);
+	daemon->users_directory = NULL;
 	service_hangs = ocs_service_stop(daemon->service) < 0;
 	look_hangs = daemon->dispatch != NULL && ocs_dispatch_files_end(daemon->dispatch) < 0;
 	/* A thread that hangs, in the network or on a lock, still uses what would be closed; the

@@ -106,18 +106,15 @@ enum ocs_http_action ocs_http_mechanisms(struct ocs_http_request *request)
 	return OCS_HTTP_READY;
 }
 
-/* The first step: a challenge. */
-enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
+static void http_first_step(struct ocs_http_request *request)
 {
 	struct ocs_xml_writer *body = &request->reply.body;
 	struct ocs_auth *auth = request->server->auth;
-	const struct ocs_xml_auth *asked = read_body(request);
+	const struct ocs_xml_auth *asked = request->work_data;
 	struct ocs_auth_binding room;
 	struct ocs_auth_reply reply;
 	enum ocs_auth_result result;
 
-	if (asked == NULL)
-		return OCS_HTTP_READY;
 	if (asked->has_sasl)
 		result = ocs_auth_scram_start(auth, client_of(request), binding_of(request, &room),
 		                              asked->mechanism, asked->sasl, &reply);
@@ -127,7 +124,7 @@ enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
 		count_login(request, asked->has_sasl ? OCS_METRICS_SCRAM : OCS_METRICS_SSHA,
 		            result);
 		refuse_login(request, result, &reply);
-		return OCS_HTTP_READY;
+		return;
 	}
 	request->reply.code = 200;
 	memcpy(request->reply.cookie_session, reply.cookie_session, OCS_AUTH_COOKIE_SIZE);
@@ -143,6 +140,18 @@ enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
 	}
 	write_ttl(body, reply.ttl);
 	ocs_xml_finish(body);
+}
+
+/* The first step: a challenge. */
+enum ocs_http_action ocs_http_auth_token(struct ocs_http_request *request)
+{
+	struct ocs_http_server *server = request->server;
+
+	if (read_body(request) == NULL)
+		return OCS_HTTP_READY;
+	if (ocs_auth_askers(server->auth) > 0)
+		return ocs_http_workers_submit(server->askers, request, http_first_step);
+	http_first_step(request);
 	return OCS_HTTP_READY;
 }
 
@@ -190,8 +199,8 @@ static void http_plain_login(struct ocs_http_request *request)
 	             &reply);
 }
 
-/* By a worker, unless it is refused without a look at the password: whoever is locked out takes no
- * worker from others. */
+/* By a worker, or by who asks the directory, unless it is refused without a look at the password:
+ * whoever is locked out takes no worker from others. */
 static enum ocs_http_action begin_plain(struct ocs_http_request *request)
 {
 	const struct ocs_xml_auth *asked = request->work_data;
@@ -201,7 +210,10 @@ static enum ocs_http_action begin_plain(struct ocs_http_request *request)
 	                            ocs_http_is_private(request->http.peer), asked->sasl, &reply);
 
 	if (result == OCS_AUTH_OK)
-		return ocs_http_workers_submit(request, http_plain_login);
+		return ocs_http_workers_submit(ocs_auth_askers(request->server->auth) > 0
+		                                       ? request->server->askers
+		                                       : request->server->workers,
+		                               request, http_plain_login);
 	answer_plain(request, result, &reply);
 	return OCS_HTTP_READY;
 }
@@ -265,5 +277,5 @@ enum ocs_http_action ocs_http_auth_logout(struct ocs_http_request *request)
 {
 	if (request->http.body_len != 0 && read_body(request) == NULL)
 		return OCS_HTTP_READY;
-	return ocs_http_workers_submit(request, http_logout);
+	return ocs_http_workers_submit(request->server->workers, request, http_logout);
 }

@@ -85,6 +85,7 @@ struct ocs_http_server {
 	struct ocs_dispatch *dispatch;
 	struct ocs_link *link; /* NULL: a single machine */
 	struct ocs_http_workers *workers;
+	struct ocs_http_workers *askers; /* for logins that ask a directory */
 	struct ocs_http_guard *guard;
 	char *registry; /* malloc()ed: the folder that is served, for /identity */
 	struct ocs_metrics metrics;

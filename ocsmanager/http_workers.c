@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The threads that hash passwords and commit, and their bounded queue. */
+/* The threads that hash passwords, commit or ask a directory, and their bounded queue. */
 #include "ocsmanager/http_workers.h"
 
 #include <pthread.h>
@@ -10,8 +10,7 @@
 
 #include "base/clock.h"
 
-#define QUEUE_MAX   64 /* at 20 ms each and two threads: less than a second of waiting */
-#define THREADS_MAX 8
+#define QUEUE_MAX 64 /* at 20 ms each and two threads: less than a second of waiting */
 
 struct ocs_http_workers {
 	pthread_mutex_t lock;
@@ -20,7 +19,7 @@ struct ocs_http_workers {
 	struct ocs_http_request *queue[QUEUE_MAX];
 	unsigned first, count;
 	unsigned threads;
-	pthread_t thread[THREADS_MAX];
+	pthread_t thread[OCS_HTTP_WORKERS_MAX];
 };
 
 /* The worker cannot tell beforehand whether a stopping server answers in its place, so the claim
@@ -65,7 +64,7 @@ static void *http_worker(void *arg)
 int ocs_http_workers_fill(struct ocs_http_workers *workers, unsigned threads,
                           struct ocs_error *error)
 {
-	while (workers->threads < threads && workers->threads < THREADS_MAX) {
+	while (workers->threads < threads && workers->threads < OCS_HTTP_WORKERS_MAX) {
 		int result = pthread_create(&workers->thread[workers->threads], NULL, http_worker,
 		                            workers);
 
@@ -105,10 +104,10 @@ void ocs_http_workers_stop(struct ocs_http_workers *workers)
 	free(workers);
 }
 
-enum ocs_http_action ocs_http_workers_submit(struct ocs_http_request *request,
+enum ocs_http_action ocs_http_workers_submit(struct ocs_http_workers *workers,
+                                             struct ocs_http_request *request,
                                              void (*work)(struct ocs_http_request *request))
 {
-	struct ocs_http_workers *workers = request->server->workers;
 	bool full;
 
 	request->work = work;

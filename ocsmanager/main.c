@@ -244,7 +244,6 @@ static void block_signals(sigset_t *signals)
 	sigaddset(signals, SIGTERM);
 	sigaddset(signals, SIGINT);
 	pthread_sigmask(SIG_BLOCK, signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* EFBIG says it */
 	signal(SIGALRM, give_up);
 }
@@ -315,6 +314,7 @@ int main(int argc, char **argv)
 	}
 	ocs_http_room_spares(2);
 	umask(027);
+	signal(SIGPIPE, SIG_IGN);
 	if (ocs_config_load(options.ini, NULL, report_to_stderr, NULL, &config) < 0)
 		return EXIT_FAILED;
 	if (options.test) {

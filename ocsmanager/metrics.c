@@ -28,7 +28,7 @@ static const char *const refusals[OCS_METRICS_REFUSALS] = {
         "UNKNOWN_USER",       "BATCH_TOO_LARGE",
         "TOO_MANY_ATTEMPTS",  "INTERNAL",
         "OVERLOADED",         "REGISTRY_UNAVAILABLE",
-        "BROKER_UNAVAILABLE",
+        "BROKER_UNAVAILABLE", "DIRECTORY_UNAVAILABLE",
 };
 
 static const char *const mechanisms[OCS_METRICS_MECHANISMS] = {"SSHA", "SCRAM-SHA-256", "PLAIN"};

@@ -28,7 +28,7 @@ enum ocs_metrics_mechanism {
 	OCS_METRICS_MECHANISMS
 };
 
-#define OCS_METRICS_OUTCOMES (OCS_AUTH_OVERLOADED + 1)
+#define OCS_METRICS_OUTCOMES OCS_AUTH_RESULTS
 
 /* Zeroed at first; then set started. */
 struct ocs_metrics {

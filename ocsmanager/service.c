@@ -163,6 +163,8 @@ static void free_service(struct ocs_service *service)
 
 	if (service->server.workers != NULL)
 		ocs_http_workers_stop(service->server.workers);
+	if (service->server.askers != NULL)
+		ocs_http_workers_stop(service->server.askers);
 	ocs_http_guard_stop(service->server.guard);
 	ocs_http_guard_stop(service->operations_guard);
 	ocs_tls_free(service->web_tls);
@@ -174,6 +176,19 @@ static void free_service(struct ocs_service *service)
 	pthread_mutex_destroy(&service->server.lock);
 	free(service->server.registry);
 	free(service);
+}
+
+/* Not a reason to be unwell: whoever has a token goes on. */
+static void look_at_directory(struct ocs_service *service)
+{
+	struct ocs_health *health = ocs_dispatch_health_of(service->server.dispatch);
+	struct ocs_error why;
+
+	if (ocs_auth_away(service->server.auth, &why))
+		ocs_health_set(health, OCS_HEALTH_DIRECTORY, OCS_HEALTH_WARNING,
+		               "no new logins: the directory cannot be asked: %.400s", why.text);
+	else
+		ocs_health_set(health, OCS_HEALTH_DIRECTORY, OCS_HEALTH_WELL, NULL);
 }
 
 static void service_tell_descriptors(void *health, const char *scarce)
@@ -264,7 +279,8 @@ static int prepare(struct ocs_service *service, const struct ocs_config *config,
 	    prepare_tls(service, config, error) != 0 ||
 	    prepare_proxies(service, config, error) != 0 ||
 	    start_guards(service, config, error) != 0 ||
-	    ocs_http_workers_start(1, &server->workers, error) != 0)
+	    ocs_http_workers_start(1, &server->workers, error) != 0 ||
+	    ocs_http_workers_start(ocs_auth_askers(server->auth), &server->askers, error) != 0)
 		return -1;
 	return 0;
 }
@@ -288,6 +304,7 @@ void ocs_service_tick(struct ocs_service *service)
 	if (ocs_health_state(ocs_dispatch_health_of(service->server.dispatch),
 	                     OCS_HEALTH_THREADS) != OCS_HEALTH_WELL)
 		fill_workers(service);
+	look_at_directory(service);
 }
 
 int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
@@ -341,9 +358,15 @@ int ocs_service_reload(struct ocs_service *service, const struct ocs_config *con
                        struct ocs_certificates *certificates, struct ocs_error *error)
 {
 	struct ocs_http_settings *settings = make_settings(config, error), *old;
+	struct ocs_http_server *server = &service->server;
 
 	if (settings == NULL)
 		return -1;
+	/* Accounts may be in a directory now that were not. */
+	if (ocs_http_workers_fill(server->askers, ocs_auth_askers(server->auth), error) != 0) {
+		ocs_http_settings_release(settings);
+		return -1;
+	}
 	pthread_mutex_lock(&service->server.lock);
 	old = atomic_exchange(&service->server.settings, settings);
 	pthread_mutex_unlock(&service->server.lock);
@@ -391,6 +414,7 @@ int ocs_service_stop(struct ocs_service *service)
 	if (service->reports != NULL)
 		ocs_report_socket_remove(service->reports);
 	wait_until_quiet(service, STOP_ANSWERS_MS);
+	ocs_auth_interrupt(service->server.auth);
 	ocs_http_abandon_all(&service->server);
 	wait_until_quiet(service, STOP_SENDING_MS);
 	/* Their connections are suspended, with which libmicrohttpd cannot be stopped. */

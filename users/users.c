@@ -3,13 +3,16 @@
 /* Sources of users to one map: see users.h. Touches what the sources touch. */
 #include "users/users.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <talloc.h>
 
 #include "base/plural.h"
 
-static const struct ocs_users_source *const sources[] = {&ocs_users_text, &ocs_users_openchangedb};
+static const struct ocs_users_source *const sources[] = {&ocs_users_text, &ocs_users_openchangedb,
+                                                         &ocs_users_from_directory};
 
 #define N_SOURCES (sizeof(sources) / sizeof(sources[0]))
 
@@ -25,6 +28,41 @@ static int text_read(struct ocs_usermap *map, const struct ocs_users_settings *s
 }
 
 const struct ocs_users_source ocs_users_text = {text_where, text_read};
+
+/* As long as they were never read, they say nothing; their thread tells why. */
+static const char *directory_where(const struct ocs_users_settings *settings)
+{
+	return settings->directory != NULL && access(settings->directory, F_OK) == 0
+	               ? settings->directory
+	               : NULL;
+}
+
+/* What is wrong with the daemon's own file is for its writer, who makes it anew. */
+static int directory_read(struct ocs_usermap *map, const struct ocs_users_settings *settings,
+                          ocs_report_fn *report, void *arg, struct ocs_error *error)
+{
+	struct ocs_usermap *alone = NULL;
+	struct ocs_error why;
+
+	if (ocs_usermap_load(settings->directory, &settings->names, NULL, NULL, NULL, &alone,
+	                     &why) != 0) {
+		char text[OCS_ERROR_MAX + 100];
+
+		snprintf(text, sizeof(text),
+		         "the users of the directory as they were read last are of no use: %s",
+		         why.text);
+		if (report != NULL)
+			report(LOG_WARNING, text, arg);
+		return 0;
+	}
+	talloc_free(alone);
+	if (ocs_usermap_read(map, settings->directory, report, arg, error) != 0)
+		return -1;
+	ocs_usermap_set_decides(map);
+	return 0;
+}
+
+const struct ocs_users_source ocs_users_from_directory = {directory_where, directory_read};
 
 bool ocs_users_wanted(const struct ocs_users_settings *settings)
 {

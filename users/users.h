@@ -25,13 +25,14 @@ struct ocs_users_backend {
 struct ocs_users_settings {
 	const char *map;          /* [users] map; NULL: none */
 	const char *openchangedb; /* [main] openchangedb; NULL: none */
+	const char *directory;    /* what users/directory.h writes; NULL: none */
 	struct ocs_name_rule names;
 	uint16_t replica_id; /* of this node */
 	const struct ocs_users_backend *backends;
 	size_t n_backends;
 };
 
-/* A source: the text map, an openchange.ldb; a directory will be one. */
+/* A source: the text map, an openchange.ldb, what was read from a directory. */
 struct ocs_users_source {
 	/* Where it is, by the settings; NULL: it is not used. */
 	const char *(*where)(const struct ocs_users_settings *settings);
@@ -40,7 +41,8 @@ struct ocs_users_source {
 	int (*read)(struct ocs_usermap *map, const struct ocs_users_settings *settings,
 	            ocs_report_fn *report, void *arg, struct ocs_error *error);
 };
-extern const struct ocs_users_source ocs_users_text, ocs_users_openchangedb;
+extern const struct ocs_users_source ocs_users_text, ocs_users_openchangedb,
+        ocs_users_from_directory;
 
 /* Whether the settings name a source. */
 bool ocs_users_wanted(const struct ocs_users_settings *settings);

@@ -76,10 +76,10 @@ def sign(folder, issuer, name, alternatives=None, expired=False):
     return certificate, key
 
 
-def make(folder, name, days=2, address=None):
-    """NAME.pem and NAME.key in folder; address: the certificate is for it."""
+def make(folder, name, days=2, alternative=None):
+    """NAME.pem and NAME.key in folder; alternative: a subjectAltName."""
     certificate, key = (os.path.join(folder, f"{name}.{end}") for end in ("pem", "key"))
-    names = ["-addext", "subjectAltName=IP:" + address] if address else []
+    names = ["-addext", "subjectAltName=" + alternative] if alternative else []
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:P-256", "-nodes", "-days", str(days), "-subj", "/CN=" + name,
                     *names, "-keyout", key, "-out", certificate], check=True, capture_output=True, timeout=LIMIT)

@@ -95,7 +95,7 @@ class Check(ConfigTest):
 
     def test_each_bad_value_is_an_error_with_its_line(self):
         for section, key, value in [
-                ("main", "auth", "pam"), ("main", "auth", "ldap"), ("main", "log_level", "loud"),
+                ("main", "auth", "pam"), ("auth:ldap", "timeout", "0"), ("main", "log_level", "loud"),
                 ("main", "dedupe_window", "0"), ("main", "challenge_ttl", "x"),
                 ("main", "token_ttl", "1h"), ("main", "mechanisms", "CRAM-MD5"),
                 ("main", "replica_id", "0"), ("main", "replica_id", "65536"),

@@ -399,7 +399,7 @@ class Tls(WaitTest):
     def test_sighup_shows_the_new_certificate_and_keeps_the_old_on_any_error(self):
         cert, key = os.path.join(self.folder.name, "c"), os.path.join(self.folder.name, "k")
         names = os.path.join(self.folder.name, "x.pem"), os.path.join(self.folder.name, "x.key")
-        certificates.make(self.folder.name, "x", address="127.0.0.1")
+        certificates.make(self.folder.name, "x", alternative="IP:127.0.0.1")
         for source, target in (self.tls[0], cert), (self.tls[1], key):
             shutil.copy(source, target)
             os.chmod(target, 0o600)

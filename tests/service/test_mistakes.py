@@ -160,7 +160,10 @@ MISTAKES = [
         {"main": {"registry": '"run"'}}, WARNING),
     row("Latin-1 in the ini", "not UTF-8", ("file", 4), text=ini_text().encode().replace(
         b"registry = run", b"registry = run\nuser = j\xfcrgen")),
-    row("ldap", "not supported in this version", ("main", "auth"), {"main": {"auth": "ldap"}}),
+    row("no server for ldap", "host is missing (auth = ldap)", ("auth:ldap", None),
+        {"main": {"auth": "ldap"}, "auth:ldap": {"basedn": "o=x"}}),
+    row("a filter that is none", "a parenthesis is missing", ("auth:ldap", "filter"),
+        {"main": {"auth": "ldap"}, "auth:ldap": {"host": "ldap", "basedn": "o=x", "filter": "(uid=%u"}}),
     # ---- who it is
     row("no such user", "unknown user", ("main", "user"), {"main": {"user": "no-such-user"}}),
     row("no such group", "unknown group", ("main", "group"), {"main": {"group": "no-group"}}),

@@ -14,7 +14,7 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PACKAGES = {"tdb.h": "tdb", "talloc.h": "talloc", "nettle/": "nettle", "microhttpd.h": "libmicrohttpd",
             "libxml/": "libxml-2.0", "amqp": "librabbitmq", "rabbitmq-c/": "librabbitmq", "jansson.h": "jansson",
             "curl/": "libcurl", "gsasl.h": "libgsasl", "gnutls/": "gnutls", "cap-ng.h": "libcap-ng",
-            "systemd/": "libsystemd", "ldb.h": "ldb"}
+            "systemd/": "libsystemd", "ldb.h": "ldb", "ldap.h": "ldap", "openldap.h": "ldap", "lber.h": "ldap"}
 
 
 def makefile():

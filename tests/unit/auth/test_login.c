@@ -360,7 +360,10 @@ TEST(a_failed_reload_keeps_what_was)
 	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, &error), -1);
 	auth_settings.backend = "ldap";
 	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, &error), -1);
-	ck_assert_str_eq(error.text, "auth = ldap is not in this version");
+	ck_assert_str_eq(error.text, "[auth:ldap] host: is missing");
+	auth_settings.backend = "pam";
+	ck_assert_int_eq(ocs_auth_reload(auth, &auth_settings, &error), -1);
+	ck_assert_str_eq(error.text, "auth = 'pam' is not single, file or ldap");
 	ck_assert_int_eq(auth_ssha(NULL, "openchange", "test"), OCS_AUTH_OK);
 }
 

@@ -415,9 +415,9 @@ TEST(a_bad_ini_changes_nothing_on_disk)
 
 	snprintf(folder2, sizeof(folder2), "%s/never", rig_folder);
 	settings.private_folder = folder2;
-	settings.backend = "ldap";
+	settings.backend = "pam";
 	ck_assert_int_eq(reopen(), -1);
-	ck_assert_str_eq(error.text, "auth = ldap is not in this version");
+	ck_assert_str_eq(error.text, "auth = 'pam' is not single, file or ldap");
 	ck_assert_int_ne(access(folder2, F_OK), 0);
 	settings.backend = "single";
 	settings.password = NULL;

@@ -126,15 +126,26 @@ TEST(what_is_required_depends_on_auth)
 	config_is_fine();
 	ck_assert_msg(config->auth_file.file[0] == '/', "relative to the ini's folder");
 	config_load("[main]\nauth = ldap\n[backend:a]\nuri = a://{user}/{folder}/{message}\n");
-	config_says("E", 2, "ldap is not supported in this version");
+	ck_assert_ptr_nonnull(strstr(config_problems, "E: host is missing (auth = ldap)"));
+	ck_assert_ptr_nonnull(strstr(config_problems, "E: basedn is missing (auth = ldap)"));
+	config_load("[main]\nauth = ldap\n[auth:ldap]\nhost = ldap.example.org\nport = 389\n"
+	            "bind_dn = cn=x\nbind_pw = y\nbasedn = o=x\nfilter = (cn=%s)\nattrs = *\n"
+	            "start_tls = yes\n[backend:a]\nuri = a://{user}/{folder}/{message}\n");
+	config_is_fine();
+	ck_assert_uint_eq(config->auth_ldap.timeout, 5);
 	config_load_with("[backend:b]\n");
 	config_says("E", 6, "uri is missing");
 }
 
-TEST(what_is_for_later_versions_says_so)
+TEST(what_cannot_be_meant_of_a_directory_is_a_warning)
 {
-	config_load_with("[auth:ldap]\nhost = x\n");
-	config_says("W", 7, "[auth:ldap] host has no effect in this version");
+	config_load("[main]\nauth = ldap\n[auth:ldap]\nhost = localhost, ldap.example.org\n"
+	            "basedn = o=x\ntimeout = 10\n"
+	            "[backend:a]\nuri = a://{user}/{folder}/{message}\n");
+	config_says("W", 4, "passwords go to ldap://ldap.example.org:389 without TLS");
+	config_says("W", 6, "is not less than [limits] request_deadline (10 s)");
+	ck_assert_ptr_null(strstr(config_problems, "localhost"));
+	ck_assert_int_eq(config_result, 0);
 }
 
 TEST(a_certificate_and_its_key_belong_together)
