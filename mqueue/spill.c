@@ -17,10 +17,11 @@
 #include "base/file.h"
 #include "ocsnotify.h"
 
-/* A list whose consumer keeps up starts from its beginning again past that many slots; whether it
- * does is looked up now and then, in no step with bursts that come in powers of two or ten. */
-#define USED_MAX  64
-#define USED_STEP 17
+/* A list whose consumer keeps up starts from its beginning again past that many slots: so that what
+ * there is, and the two slots behind it, are what a reader reads at once. For one that lags this is
+ * looked up now and then, in no step with bursts that come in powers of two or ten. */
+#define USED_MAX  12
+#define USED_STEP 7
 
 void ocs_spill_init(struct ocs_spill *spill)
 {
@@ -38,7 +39,7 @@ static bool is_long(const struct ocs_spill *spill)
 {
 	uint64_t used = spill->tail - spill->base;
 
-	return used >= USED_MAX && used % USED_STEP == 0;
+	return used >= USED_MAX && (used - USED_MAX) % USED_STEP == 0;
 }
 
 /* What is in the place of ours goes; what cannot, as a folder that is not empty, aside. */

@@ -24,10 +24,14 @@ struct window {
 	uint8_t data[WINDOW_SIZE];
 };
 
+/* In one go: what is less is the end of the file, and to ask for more of it a call in vain. */
 static int window_read(struct window *window, int fd, uint64_t at, size_t len)
 {
-	ssize_t n = ocs_file_read(fd, window->data, len, at);
+	ssize_t n;
 
+	do
+		n = pread(fd, window->data, len, (off_t)at);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	window->at = at;

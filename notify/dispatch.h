@@ -97,10 +97,10 @@ struct ocs_request {
 int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct ocs_index *index,
                        struct ocs_usermap *map, const struct ocs_dispatch_settings *settings,
                        ocs_log_fn *log, struct ocs_dispatch **out, struct ocs_error *error);
-/* Finishes what was submitted, stops the threads, frees; takes a second at most. No other thread is
- * in a call of it any more, but for done(). -1: the store
- * thread hangs on a lock that another process holds; whoever waited got REGISTRY_UNAVAILABLE,
- * nothing is freed, and registry and index must stay open until the process ends. */
+/* Finishes what was submitted, stops the threads, frees; takes a second at most. Nobody is in a
+ * call of the others any more. -1: the store thread hangs on a lock that another process holds;
+ * whoever waited got REGISTRY_UNAVAILABLE, nothing is freed, and registry and index must stay open
+ * until the process ends. */
 int ocs_dispatch_stop(struct ocs_dispatch *dispatch);
 
 /* Takes over settings and a new user map (ownership of map passes; NULL for none). Any thread. */

@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * What every part of dispatch stands on: its settings, which are kept by whoever still uses them,
- * its log and its clock. Touches the settings' lock, calls the daemon's log; knows no other part.
+ * its log, its clock, and which state the registry is in. Touches the settings' lock and that of
+ * the queues, calls the daemon's log; knows no other part.
  */
 #include "notify/dispatch_internal.h"
 
@@ -132,4 +133,15 @@ const char *ocs_dispatch_unknown_backend(const struct dispatch_config *config,
 	return notification->old_backend != NULL && !has_backend(config, notification->old_backend)
 	               ? notification->old_backend
 	               : NULL;
+}
+
+uint32_t ocs_dispatch_seqnum(struct ocs_dispatch *dispatch)
+{
+	uint32_t seqnum;
+
+	pthread_mutex_lock(&dispatch->queues_lock);
+	/* Under the lock: the file may be exchanged for another one. */
+	seqnum = ocs_registry_seqnum(dispatch->registry);
+	pthread_mutex_unlock(&dispatch->queues_lock);
+	return seqnum;
 }

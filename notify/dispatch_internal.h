@@ -35,7 +35,7 @@
  *   dispatch_descriptors.c
  *                       how many files of queues and lists are open
  *   dispatch_cache.c    identifiers in memory, for the fast path
- *   dispatch_core.c     settings, log, clock
+ *   dispatch_core.c     settings, log, the registry's state
  *
  * Below all of them: fanout.c, health.c, notification.c, recent.c, message_log.c,
  * sequence.c.

@@ -78,17 +78,6 @@ static struct dispatch_queue *queue_ref(struct ocs_dispatch *dispatch,
 
 /* ---- snapshots ---- */
 
-uint32_t ocs_dispatch_seqnum(struct ocs_dispatch *dispatch)
-{
-	uint32_t seqnum;
-
-	pthread_mutex_lock(&dispatch->queues_lock);
-	/* Under the lock: the file may be exchanged for another one. */
-	seqnum = ocs_registry_seqnum(dispatch->registry);
-	pthread_mutex_unlock(&dispatch->queues_lock);
-	return seqnum;
-}
-
 struct dispatch_snapshot *ocs_dispatch_snapshot_get(struct ocs_dispatch *dispatch, const char *user,
                                                     uint32_t seqnum)
 {
