@@ -157,7 +157,8 @@ class Lines(ProxyTest):
 
 class Connections(ProxyTest):
     def setUp(self):
-        self.d = self.proxied(limits={"connections_per_address": "3", "request_deadline": "300"})
+        self.d = self.proxied({"keepalive_timeout": "3600"},
+                              limits={"connections_per_address": "3", "request_deadline": "300"})
 
     def half(self, source, **headers):
         """A connection that has sent the headers of a request and not its body."""
