@@ -55,6 +55,7 @@ static enum MHD_Result refuse_login(struct mapihttp_request *request)
 	switch (request->login) {
 	case OCS_AUTH_TOO_MANY_ATTEMPTS:
 	case OCS_AUTH_OVERLOADED:
+	case OCS_AUTH_DIRECTORY_UNAVAILABLE:
 		return mapihttp_reply_code(request, ocs_auth_result_status(request->login),
 		                           MAPIHTTP_UNKNOWN_FAILURE, "Try again later");
 	case OCS_AUTH_ACCESS_FORBIDDEN:

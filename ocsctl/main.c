@@ -265,7 +265,8 @@ static const struct command {
          "                        that the terminal is asked.\n"
          "  --password-fd N       the same, read from the open file N of the caller\n"
          "  --mechanism M         SCRAM-SHA-256, SSHA or PLAIN (default: what the hash of\n"
-         "                        [auth:single] serves, else SCRAM-SHA-256)",
+         "                        [auth:single] serves, with auth = ldap PLAIN, else\n"
+         "                        SCRAM-SHA-256)",
          {"main", "server:main", "auth:single"}},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

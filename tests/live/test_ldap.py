@@ -12,9 +12,9 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from harness import certificates, paths
+from harness import certificates, mapihttp, paths
 from harness.case import ServiceTest
-from harness.client import Client, b64u, document
+from harness.client import Client, b64u, document, notification
 from harness.daemon import Daemon
 from harness.wait import LIMIT, wait_until
 from ldap_rig import BLIND, BLIND_PASSWORD, FILTER, PEOPLE, SERVICE_PASSWORD, SSHA, Relay, Slapd, person, scram
@@ -590,6 +590,39 @@ class Tls(LdapTest):
         overrides = slapd.ini(host=f"ldaps://127.0.0.1:{slapd.tls_port}")
         daemon = self.daemon(overrides, env={"LDAPTLS_REQCERT": "never", "LDAPTLS_CACERT": slapd.ca})
         self.away(self.client(daemon, login=False).login_plain("jdoe", "test"))
+
+
+class Others(LdapTest):
+    """Programs beside the daemon."""
+
+    def test_mapi_over_http(self):
+        slapd = self.slapd()
+        server = mapihttp.Server(self.directory(slapd))
+        self.addCleanup(server.stop)
+
+        def connect(user, password):
+            client = mapihttp.MapiClient(server, user=user, password=password)
+            self.addCleanup(client.close)
+            return client.connect()
+
+        self.assertEqual(connect("jdoe", "test").fields("II"), (0, 0))
+        for who in ("jdoe", "wrong"), ("nobody", "test"), ("jdoe", ""):
+            self.assertEqual(connect(*who).status, 401)
+        slapd.hang()
+        answer = connect("limited", "test")
+        self.assertEqual(answer.status, 503)
+        self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+        # whoever has logged in is known for a while
+        self.assertEqual(connect("jdoe", "test").fields("II"), (0, 0))
+
+    def test_ocsctl_notify_logs_in_by_plain(self):
+        daemon = self.directory(self.slapd(), bind_dn=BLIND, bind_pw=BLIND_PASSWORD)
+        daemon.write("password", "test\n", 0o600)
+        daemon.write("one.xml", notification(message=self.next_message()))
+        done = subprocess.run([paths.program("ocsctl"), "-c", daemon.ini, "notify",
+                               "--user", "jdoe", "--password-file", daemon.path("password"), daemon.path("one.xml")],
+                              capture_output=True, text=True, timeout=LIMIT, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 class Users(LdapTest):
