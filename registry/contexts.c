@@ -14,6 +14,9 @@
 
 #include "base/bytes.h"
 
+/* That are listed: who can write the registry can write a list of any length. */
+#define CONTEXTS_MAX 65536
+
 static const char key_contexts[] = {'L'};
 
 int ocs_registry_context_add(struct ocs_registry *registry,
@@ -117,6 +120,8 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
 		return OCS_STORE_OK;
 	if (ret != OCS_STORE_OK)
 		return ret;
+	if (ids_len / 8 > CONTEXTS_MAX)
+		ids_len = CONTEXTS_MAX * 8;
 	*list_r = talloc_zero_array(mem_ctx, struct ocs_registry_context, ids_len / 8 + 1);
 	if (*list_r == NULL) {
 		talloc_free(ids);
