@@ -468,6 +468,87 @@ class Records(Case):
         self.all_is_well()
 
 
+class Garbage(Case):
+    """What a fuzzer does to a decoder, done to the files while all run. The same bytes each time."""
+
+    ROUNDS = 25
+
+    SCRIBBLE = """
+import random
+r = random.Random({seed})
+def scribble(path):
+    fd = os.open(path, os.O_RDWR)
+    size = os.fstat(fd).st_size
+    for _ in range(r.randrange(1, 20)):
+        os.pwrite(fd, r.randbytes(r.randrange(1, 65)), r.randrange(max(size, 1)))
+    if r.randrange(8) == 0:
+        os.ftruncate(fd, r.choice((0, 1, size // 2, size + 4096, 1 << 33)))
+    os.close(fd)
+def forge(path):  # records that verify
+    with Tdb(path) as tdb:
+        for key, value in list(tdb.records().items())[:50]:
+            data = bytearray(value[5:])
+            for _ in range(r.randrange(1, 4)):
+                if data:
+                    data[r.randrange(len(data))] = r.choice((0, 1, 0x7f, 0x80, 0xff, r.randrange(256)))
+            if r.randrange(4) == 0:
+                del data[r.randrange(len(data) + 1):]
+            if key != b"M" and r.randrange(3) == 0:
+                tdb.store(key, record(key, bytes(data)))
+def tried(what, path):
+    try:
+        what(path)
+    except (OSError, ValueError):  # it is being replaced, or beyond repair
+        pass
+"""
+
+    def round(self, seed, code):
+        self.member.does(RECORD + self.SCRIBBLE.format(seed=seed) + code)
+
+    def hold_on(self, client, events, n):
+        for user in ("jdoe", f"new{n}"):
+            answer = client.newmail(f"{user}.{n}", user=user)
+            self.assertIn(answer.status, (200, 503), answer)
+        self.assertTrue(self.d.alive(), "the daemon lives")
+        for consumer in events:
+            self.assertIsNone(consumer.process.poll(), consumer.err.text()[-3000:])
+        self.assertIn(self.d.operations("/healthz")[0], (200, 503))
+
+    def test_records_that_verify(self):
+        events = [self.host(), self.host(tables=("newmail", "contents"), folder="0000000000010001")]
+        client = self.client(self.d, timeout=LIMIT)
+        for n in range(self.ROUNDS):
+            self.round(n, "tried(forge, 'registry.tdb')")
+            self.hold_on(client, events, n)
+        self.all_is_well()
+
+    def test_bytes_in_the_registry(self):
+        events, client = [self.host()], self.client(self.d, timeout=LIMIT)
+        for n in range(self.ROUNDS):
+            self.round(1000 + n, "tried(scribble, 'registry.tdb')")
+            self.hold_on(client, events, n)
+        self.all_is_well()
+
+    def test_bytes_in_spill_lists(self):
+        events, client = [self.host()], self.client(self.d, timeout=LIMIT)
+        for n in range(self.ROUNDS):
+            events[0].stop()
+            for i in range(15):
+                client.newmail(f"s{n}.{i}")
+            self.round(2000 + n, "for n in os.listdir('spill'): tried(scribble, 'spill/' + n)")
+            events[0].go_on()
+            self.hold_on(client, events, n)
+        self.all_is_well()
+
+    def test_bytes_in_the_files_of_identifiers(self):
+        """Nobody gives identifiers from them any more; the daemon lives, says so, and ends when it is told to."""
+        events, client = [self.host()], self.client(self.d, timeout=LIMIT)
+        for n in range(self.ROUNDS):
+            self.round(3000 + n, "tried(scribble, 'id_mark.1'); tried(scribble, 'index.tdb')")
+            self.hold_on(client, events, n)
+        self.d.terminate()
+
+
 # A record as store/store.c makes one.
 RECORD = """
 def jenkins(data):
