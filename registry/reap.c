@@ -33,7 +33,7 @@
 
 /* Of what a member of the group can write, so much is looked at in one round, and the rest in the
  * next ones; or not believed. */
-#define CONTEXTS_MAX  256 /* dead ones that are removed */
+#define CONTEXTS_MAX  64 /* dead ones that are removed */
 #define FILES_MAX     4096
 #define LIST_SIZE_MAX (16 * 1024 * 1024) /* a queue list, which is not longer */
 #define ROUNDS_KEPT   60   /* what is missing, where the files are too many for one round */
@@ -374,29 +374,34 @@ static int compare_ids(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int reap_note_queues(struct ocs_registry_user *user, void *arg)
+{
+	struct lists *lists = arg;
+	uint64_t *grown = talloc_realloc(lists->mem_ctx, lists->queues, uint64_t,
+	                                 lists->n_queues + user->n_queues + 1);
+
+	if (grown == NULL)
+		return OCS_STORE_ERROR;
+	lists->queues = grown;
+	for (size_t q = 0; q < user->n_queues; q++)
+		grown[lists->n_queues++] = user->queues[q].id;
+	return 0;
+}
+
 /* Without them the lists of living contexts are left alone. */
 static void ask_for_queues(struct lists *lists, struct ocs_registry *registry)
 {
 	struct ocs_registry_context *contexts;
-	struct ocs_registry_user **users;
 	struct ocs_error ignored;
-	size_t n_contexts, n_users, n = 0;
+	size_t n_contexts;
 
 	/* The contexts first: with each come its queues. */
 	if (ocs_registry_context_list(registry, lists->mem_ctx, &contexts, &n_contexts, &ignored) !=
 	            OCS_STORE_OK ||
-	    ocs_registry_user_list(registry, lists->mem_ctx, &users, &n_users, &ignored) !=
-	            OCS_STORE_OK)
+	    ocs_registry_user_each(registry, reap_note_queues, lists, &ignored) != OCS_STORE_OK)
 		return;
-	for (size_t u = 0; u < n_users; u++)
-		n += users[u]->n_queues;
-	lists->queues = talloc_array(lists->mem_ctx, uint64_t, n + 1);
-	if (lists->queues == NULL)
-		return;
-	for (size_t u = 0; u < n_users; u++)
-		for (size_t q = 0; q < users[u]->n_queues; q++)
-			lists->queues[lists->n_queues++] = users[u]->queues[q].id;
-	qsort(lists->queues, lists->n_queues, sizeof(uint64_t), compare_ids);
+	if (lists->n_queues > 0)
+		qsort(lists->queues, lists->n_queues, sizeof(uint64_t), compare_ids);
 	lists->registered = contexts;
 	lists->n_registered = n_contexts;
 }
@@ -408,8 +413,10 @@ static bool list_is_left(struct lists *lists, uint64_t context, uint64_t queue)
 
 	if (owner == NULL)
 		return false;
-	return owner->dead || (owner->registered && bsearch(&queue, lists->queues, lists->n_queues,
-	                                                    sizeof(uint64_t), compare_ids) == NULL);
+	return owner->dead ||
+	       (owner->registered &&
+	        (lists->n_queues == 0 || bsearch(&queue, lists->queues, lists->n_queues,
+	                                         sizeof(uint64_t), compare_ids) == NULL));
 }
 
 static void reap_lists(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing *missing)

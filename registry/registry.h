@@ -192,7 +192,13 @@ int ocs_registry_user_get(struct ocs_registry *registry, const void *mem_ctx, co
                           struct ocs_registry_user **user_r, struct ocs_error *error);
 int ocs_registry_user_put(struct ocs_registry *registry, /* (txn) */
                           const struct ocs_registry_user *user, struct ocs_error *error);
-/* Every user's queues, one array of pointers. For ocsctl and the janitor. */
+/* Every user's queues, one user after the other, each freed after the call unless it is stolen
+ * (talloc). Not 0: ends it. each() must not change the registry. */
+typedef int ocs_registry_user_fn(struct ocs_registry_user *user, void *arg);
+int ocs_registry_user_each(struct ocs_registry *registry, ocs_registry_user_fn *each, void *arg,
+                           struct ocs_error *error);
+/* All at once, one array of pointers. For ocsctl: a record of a user takes twenty times as much
+ * memory. */
 int ocs_registry_user_list(struct ocs_registry *registry, const void *mem_ctx,
                            struct ocs_registry_user ***list_r, size_t *n_r,
                            struct ocs_error *error);

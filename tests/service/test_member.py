@@ -446,6 +446,19 @@ class Records(Case):
                          "with Tdb('registry.tdb') as tdb: tdb.store(b'L', ids)")
         self.all_is_well()
 
+    def test_a_store_that_a_million_sessions_see(self):
+        """Each was compared with all before it."""
+        self.member.does(RECORD + "users = b''.join(struct.pack('<QH', n, 8) + b'%08d' % n for n in range(1, 1000001))\n"
+                         "key = b'Xsogo\\0jdoe'\n"
+                         "all = [key, record(key, users)]\n"
+                         "for n in range(1, 5001):\n"
+                         "    s = b'S' + struct.pack('<Q', n)\n"
+                         "    all += [s, record(s, b'\\1' + b'\\0' * 55 + b'%08d' % n)]\n"
+                         "with Tdb('registry.tdb') as tdb: tdb.store(*all)")
+        # four thousand of them are told, which takes its time
+        self.assertIn(self.client(self.d, timeout=LIMIT).newmail("1").status, (200, 503))
+        self.all_is_well()
+
     def test_settings_that_no_ini_can_say(self):
         # push_interval 0: the library would send datagrams without end
         self.member.does(RECORD + "with Tdb('registry.tdb') as tdb:\n"

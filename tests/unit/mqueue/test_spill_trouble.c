@@ -312,9 +312,9 @@ TEST(a_few_slots_of_a_large_ring_are_no_long_list)
 		uint64_t middle = low + (high - low) / 2;
 
 		ocs_spill_slot_put(slot, middle, entry, sizeof(entry));
-		ck_assert_int_eq(pwrite(fd, slot, sizeof(slot),
-		                        (off_t)ocs_spill_slot_at(&header, middle)),
-		                 sizeof(slot));
+		ck_assert_int_eq(
+		        pwrite(fd, slot, sizeof(slot), (off_t)ocs_spill_slot_at(&header, middle)),
+		        sizeof(slot));
 	}
 	ocs_spill_slot_put(slot, 1, entry, sizeof(entry));
 	ck_assert_int_eq(
