@@ -3,13 +3,11 @@
 """A hostile member of the registry's group: what a MAPI server that was broken into can put into the shared folder
 stops neither daemon nor other MAPI servers. Needs root, to be three users; else there is nothing to be tested."""
 
-import fcntl
 import grp
 import os
 import pwd
 import signal
 import stat
-import struct
 import subprocess
 import sys
 import unittest
@@ -18,9 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import mq, paths
 from harness.case import ROOT, ServiceTest
-from harness.client import notification
 from harness.member import Member
-from harness.tdb import Tdb
 from harness.wait import LIMIT, wait_until
 
 GROUP = "mail"
@@ -268,7 +264,7 @@ class Files(Case):
                     self.all_is_well()
                     self.assertEqual(self.owner(name), pwd.getpwnam(OWNER).pw_uid)
 
-    def test_a_files_of_identifiers_of_somebody_else_is_refused(self):
+    def test_a_file_of_identifiers_of_somebody_else_is_refused(self):
         for name in ("id_mark.1", "replica_ids", "index.tdb"):
             with self.subTest(name):
                 self.restarted()
@@ -575,6 +571,24 @@ def record(key, data):
     h = jenkins(key)
     return struct.pack("<BI", 1, ((h << 7 | h >> 25) & 0xffffffff) ^ jenkins(data)) + data
 """
+
+
+class Plain:
+    """A daemon that nobody started as root: a member's queues are not its to remove."""
+
+    def setUp(self):
+        self.gid = pwd.getpwnam(OWNER).pw_gid
+        self.d = self.daemon({"limits": {"request_deadline": "2"}}, user=OWNER)
+        os.chmod(self.d.ini, 0o644)
+        self.begin()
+
+
+class PlainQueueLists(Plain, QueueLists):
+    pass
+
+
+class PlainFiles(Plain, Files):
+    pass
 
 
 if __name__ == "__main__":
