@@ -22,11 +22,13 @@
 #include <utlist.h>
 
 #include "base/file.h"
+#include "base/shared_file.h"
 
 #define CONNECTIONS_MAX 4096 /* the rest waits in the backlog */
 #define BACKLOG         4096
 #define EVENTS_MAX      128
-#define ACCEPT_MAX      64  /* in a row, so that answers do not wait for a storm */
+#define ACCEPT_MAX      64 /* in a row, so that answers do not wait for a storm */
+#define BIND_TRIES      100
 #define PAUSE_MS        100 /* after the system had no descriptor for us */
 
 struct bind_request {
@@ -244,6 +246,24 @@ static void bind_socket_free(struct ocs_bind_socket *bind_socket)
 	free(bind_socket);
 }
 
+/* In the place of whatever is there; others may put something there again. */
+static int bind_there(const struct ocs_bind_socket *bind_socket)
+{
+	int ret = -1;
+
+	errno = EADDRINUSE;
+	for (int i = 0; i < BIND_TRIES && ret != 0 && errno == EADDRINUSE; i++) {
+		ret = ocs_shared_remove(bind_socket->address.sun_path);
+		if (ret != 0) {
+			errno = -ret;
+			return -1;
+		}
+		ret = bind(bind_socket->listener, (const struct sockaddr *)&bind_socket->address,
+		           sizeof(bind_socket->address));
+	}
+	return ret;
+}
+
 /* Who may use the registry may ask: the group of the folder. One daemon serves a registry, so what
  * is there is of one that was killed. */
 static int make_socket(struct ocs_bind_socket *bind_socket, const char *folder,
@@ -257,11 +277,7 @@ static int make_socket(struct ocs_bind_socket *bind_socket, const char *folder,
 	bind_socket->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (bind_socket->listener < 0)
 		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
-	if (unlink(path) != 0 && errno != ENOENT)
-		return ocs_error_set(error, "%s/" OCS_BIND_FILE ": cannot remove: %s", folder,
-		                     strerror(errno));
-	if (bind(bind_socket->listener, (const struct sockaddr *)&bind_socket->address,
-	         sizeof(bind_socket->address)) != 0)
+	if (bind_there(bind_socket) != 0)
 		return ocs_error_set(error, "%s/" OCS_BIND_FILE ": cannot bind: %s", folder,
 		                     strerror(errno));
 	if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, st.st_gid) == 0 &&

@@ -6,7 +6,6 @@
  */
 #include "cluster/bindings_internal.h"
 
-#include <malloc.h>
 #include <string.h>
 #include <syslog.h>
 #include <utlist.h>
@@ -64,14 +63,29 @@ static void visit_stores(struct ocs_bindings *bindings, struct ocs_registry *reg
 	(void)ocs_registry_store_each(registry, visit_store, bindings, NULL);
 }
 
+struct visit {
+	struct ocs_bindings *bindings;
+	size_t left;
+};
+
+static int visit_user(struct ocs_registry_user *user, void *arg)
+{
+	struct visit *visit = arg;
+
+	pthread_mutex_lock(&visit->bindings->lock);
+	if (user->n_queues > 0 && !want(visit->bindings, user->user))
+		visit->left++;
+	pthread_mutex_unlock(&visit->bindings->lock);
+	return 0;
+}
+
 /* At the first visit: everybody who has queues. */
 static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *registry)
 {
-	struct ocs_registry_user **users;
+	struct visit visit = {bindings, 0};
 	struct ocs_error error;
-	size_t n, left = 0;
 
-	if (ocs_registry_user_list(registry, NULL, &users, &n, &error) != OCS_STORE_OK) {
+	if (ocs_registry_user_each(registry, visit_user, &visit, &error) != OCS_STORE_OK) {
 		if (!bindings->told)
 			ocs_log_to(bindings->log, LOG_WARNING,
 			           "cannot read which users to bind yet: %s", error.text);
@@ -80,18 +94,11 @@ static void visit_all(struct ocs_bindings *bindings, struct ocs_registry *regist
 	}
 	bindings->visited = true;
 	pthread_mutex_lock(&bindings->lock);
-	for (size_t i = 0; i < n; i++) {
-		if (users[i]->n_queues > 0 && !want(bindings, users[i]->user))
-			left++;
-	}
 	ocs_bindings_gauge(bindings);
 	pthread_mutex_unlock(&bindings->lock);
-	talloc_free(users);
-	/* A record of each user, once: else glibc keeps it, 100 MB with 100,000 of them. */
-	(void)malloc_trim(0);
-	if (left > 0)
-		ocs_log_to(bindings->log, LOG_ERR, "%zu %s not bound: there are too many", left,
-		           ocs_plural(left, "user is", "users are"));
+	if (visit.left > 0)
+		ocs_log_to(bindings->log, LOG_ERR, "%zu %s not bound: there are too many",
+		           visit.left, ocs_plural(visit.left, "user is", "users are"));
 }
 
 /* Those that were unbound first, then the next of all, round and round. */

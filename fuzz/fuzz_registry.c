@@ -151,6 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put_records(registry, data, size);
 	FUZZ_CHECK(ocs_registry_settings_get(registry, &settings, NULL) == OCS_STORE_OK);
 	FUZZ_CHECK(memchr(settings.usermap, '\0', sizeof(settings.usermap)) != NULL);
+	FUZZ_CHECK(settings.push_interval >= 1 && settings.push_interval <= 86400);
+	FUZZ_CHECK(settings.max_messages >= 1 && settings.message_size >= OCS_ENTRY_SIZE_MAX);
 	if (ocs_registry_template_get(registry, mem_ctx, "sogo", &template, NULL) == OCS_STORE_OK)
 		FUZZ_CHECK(template[0] != '\0');
 	check_user(registry, mem_ctx);

@@ -18,8 +18,6 @@ void libocsnotify_settings(struct ocsnotify *context)
 		seqnum = ocs_registry_seqnum(registry);
 		if ((!context->settings_known || context->settings_seqnum != seqnum) &&
 		    ocs_registry_settings_get(registry, &settings, NULL) == OCS_STORE_OK) {
-			if (settings.push_interval == 0)
-				settings.push_interval = 1;
 			context->settings = settings;
 			context->settings_known = true;
 			context->settings_seqnum = seqnum;

@@ -24,7 +24,7 @@
 
 #include <talloc.h>
 
-#include "base/file.h"
+#include "base/shared_file.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -103,28 +103,6 @@ static int check_folder(const char *folder, struct ocs_error *error)
 	return OCSNOTIFY_E_NO_REGISTRY;
 }
 
-/* The daemon makes the folder of the sockets; an older or emptied registry may lack it. */
-static int make_wake_folder(const char *folder, gid_t gid, struct ocs_error *error)
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), "%s/wake", folder) >= (int)sizeof(path)) {
-		ocs_error_set(error, "%s: path too long", folder);
-		return OCSNOTIFY_E_INVALID;
-	}
-	if (mkdir(path, 0700) != 0) {
-		if (errno == EEXIST)
-			return OCSNOTIFY_OK;
-		ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
-		return errno == EACCES ? OCSNOTIFY_E_PERMISSION : OCSNOTIFY_E_SYSTEM;
-	}
-	if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, gid) != 0 || chmod(path, 03770) != 0) {
-		ocs_error_set(error, "%s: cannot set group and mode: %s", path, strerror(errno));
-		return OCSNOTIFY_E_PERMISSION;
-	}
-	return OCSNOTIFY_OK;
-}
-
 static int open_handles(struct libocsnotify_shared *shared, struct ocs_error *error)
 {
 	struct stat st;
@@ -138,9 +116,6 @@ static int open_handles(struct libocsnotify_shared *shared, struct ocs_error *er
 		return OCSNOTIFY_E_NO_REGISTRY;
 	}
 	shared->gid = st.st_gid;
-	code = make_wake_folder(shared->path, shared->gid, error);
-	if (code != OCSNOTIFY_OK)
-		return code;
 	ret = ocs_registry_open(shared->path, false, &shared->registry, NULL, error);
 	if (ret == OCS_STORE_MISSING)
 		return OCSNOTIFY_E_NO_REGISTRY;
@@ -277,6 +252,7 @@ static int refresh_usermap(struct libocsnotify_shared *shared,
 {
 	struct ocs_usermap *map = NULL;
 	struct ocs_error first = {.text = ""};
+	char path[PATH_MAX];
 	struct stat st;
 
 	if (settings->usermap[0] == '\0') {
@@ -284,15 +260,25 @@ static int refresh_usermap(struct libocsnotify_shared *shared,
 		shared->usermap_path[0] = '\0';
 		return OCS_STORE_OK;
 	}
-	if (stat(settings->usermap, &st) != 0)
-		return ocs_error_set(error, "%s: %s", settings->usermap, strerror(errno));
+	/* The record only says that there is one: it can be written by all members of the group. */
+	if (snprintf(path, sizeof(path), "%s/" OCS_USERMAP_FILE, shared->path) >= (int)sizeof(path))
+		return ocs_error_set(error, "%s: path too long", shared->path);
+	switch (ocs_shared_look(path, &st)) {
+	case OCS_SHARED_FILE:
+		break;
+	case OCS_SHARED_MISSING:
+	case OCS_SHARED_UNKNOWN:
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	default:
+		return ocs_shared_refuse(path, -ELOOP, error);
+	}
 	if (shared->usermap != NULL && strcmp(shared->usermap_path, settings->usermap) == 0 &&
 	    memcmp(&shared->usermap_names, &settings->names, sizeof(settings->names)) == 0 &&
 	    shared->usermap_time.tv_sec == st.st_mtim.tv_sec &&
 	    shared->usermap_time.tv_nsec == st.st_mtim.tv_nsec)
 		return OCS_STORE_OK;
-	if (ocs_usermap_load(settings->usermap, &settings->names, NULL, shared_first_report, &first,
-	                     &map, error) != 0) {
+	if (ocs_usermap_load(path, &settings->names, NULL, shared_first_report, &first, &map,
+	                     error) != 0) {
 		if (first.text[0] != '\0')
 			ocs_error_pass(error, &first);
 		return OCS_STORE_ERROR;

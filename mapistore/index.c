@@ -17,6 +17,8 @@
 
 #include <talloc.h>
 
+#include "base/shared_file.h"
+
 #define HASH_SIZE OCS_INDEX_HASH
 
 /* ---- the list of replica ids in use: identifiers never repeat, even if the index is lost ---- */
@@ -31,12 +33,19 @@ static int replicas_path(const char *folder, char *path, size_t size)
 /* 1: listed, 0: not, -1: cannot be read. */
 static int replica_listed(const char *path, uint16_t replica_id, struct ocs_error *error)
 {
-	FILE *file = fopen(path, "re");
+	int fd, ret = ocs_shared_open(path, O_RDONLY, &fd), listed = 0;
 	char line[64];
-	int listed = 0;
+	FILE *file;
 
-	if (file == NULL)
-		return errno == ENOENT ? 0 : ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (ret != 0)
+		return ret == -ENOENT || ocs_shared_is_junk(path)
+		               ? 0
+		               : ocs_shared_refuse(path, ret, error);
+	file = fdopen(fd, "r");
+	if (file == NULL) {
+		close(fd);
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	}
 	while (fgets(line, sizeof(line), file) != NULL)
 		if (strtoul(line, NULL, 10) == replica_id)
 			listed = 1;
@@ -133,6 +142,7 @@ static int look_inside(const char *path, uint16_t replica_id, const char *replic
 static int look_at_later(const char *folder, char *path, size_t size, struct ocs_error *error)
 {
 	enum ocs_store_result seal = OCS_STORE_OK;
+	enum ocs_shared_kind kind;
 	struct ocs_error why;
 	int ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal, &why),
 	    found = 0;
@@ -143,7 +153,8 @@ static int look_at_later(const char *folder, char *path, size_t size, struct ocs
 
 		if (snprintf(path, size, "%s/index.%u.tdb", folder, n) >= (int)size)
 			return ocs_error_set(error, "%s: the path is too long", folder);
-		if (!sealed && access(path, F_OK) != 0)
+		kind = ocs_shared_look(path, NULL);
+		if (!sealed && (kind == OCS_SHARED_MISSING || kind == OCS_SHARED_FOREIGN))
 			break;
 		ret = ocs_store_look(path, ocs_index_key_seal, sizeof(ocs_index_key_seal), &seal,
 		                     &why);

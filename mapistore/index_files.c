@@ -24,6 +24,7 @@
 #include <talloc.h>
 
 #include "base/bytes.h"
+#include "base/shared_file.h"
 
 const char ocs_index_key_high_water[1] = {'H'};
 const char ocs_index_key_seal[1] = {'Z'};
@@ -215,7 +216,8 @@ uint64_t ocs_index_newest(const char *folder, char path[PATH_MAX])
 	if (ocs_index_file_path(folder, 0, path) != 0)
 		return 0;
 	for (unsigned n = 1; n < OCS_INDEX_FILES_MAX; n++) {
-		if (ocs_index_file_path(folder, n, next) != 0 || access(next, F_OK) != 0)
+		if (ocs_index_file_path(folder, n, next) != 0 ||
+		    ocs_shared_look(next, NULL) != OCS_SHARED_FILE)
 			break;
 		strcpy(path, next);
 	}
@@ -395,29 +397,48 @@ static int seal_late(struct ocs_store *store, uint64_t *mark, struct ocs_error *
 /* After the first file is open: the others. A file that is there although the one before has no
  * seal was begun by a process that was killed, or that one is older than it: an old copy. Its marks
  * count all the same. */
+/* Whether the file after the newest is there, and the daemon's. */
+static bool next_is_there(struct ocs_index *index)
+{
+	char *path = file_path(index, index->n_sealed + 1);
+	enum ocs_shared_kind kind = path != NULL ? ocs_shared_look(path, NULL) : OCS_SHARED_UNKNOWN;
+
+	talloc_free(path);
+	return kind != OCS_SHARED_MISSING && kind != OCS_SHARED_FOREIGN;
+}
+
+/* OCS_STORE_OK also where there is none that verifies, which has the mark 0. */
+static int read_mark(struct ocs_store *store, uint64_t *mark_r, struct ocs_error *error)
+{
+	int ret = ocs_index_high_water(store, mark_r, error);
+
+	return ret == OCS_STORE_MISSING || ret == OCS_STORE_DAMAGED ? OCS_STORE_OK : ret;
+}
+
 int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *error)
 {
-	uint64_t mark = mark_of(index->store);
-	int ret = OCS_STORE_OK;
+	uint64_t mark, found;
+	int ret = read_mark(index->store, &mark, error);
 
 	while (ret == OCS_STORE_OK) {
 		bool sealed = ocs_index_sealed(index->store);
-		char *path = file_path(index, index->n_sealed + 1);
-		bool there = path != NULL && access(path, F_OK) == 0;
 
-		talloc_free(path);
-		if (!sealed && (!index->owner || !there))
+		if (!sealed && (!index->owner || !next_is_there(index)))
 			break;
 		ret = follow_rename(index, gid, error);
-		if (ret == OCS_STORE_OK && mark_of(index->store) > mark)
-			mark = mark_of(index->store);
+		if (ret == OCS_STORE_OK)
+			ret = read_mark(index->store, &found, error);
+		if (ret == OCS_STORE_OK && found > mark)
+			mark = found;
 		if (ret != OCS_STORE_OK || sealed)
 			continue;
 		ret = seal_late(index->sealed[index->n_sealed - 1], &mark, error);
 	}
-	if (ret == OCS_STORE_OK && index->owner && index->n_sealed > 0 &&
-	    mark_of(index->store) < mark)
-		ret = raise_mark(index->store, mark, error);
+	if (ret == OCS_STORE_OK && index->owner && index->n_sealed > 0) {
+		ret = read_mark(index->store, &found, error);
+		if (ret == OCS_STORE_OK && found < mark)
+			ret = raise_mark(index->store, mark, error);
+	}
 	return ret;
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #include <talloc.h>
+
+#include "base/shared_file.h"
 
 #define LIST_MAX (512 * 1024) /* all ids that there can be have 382 KB */
 
@@ -47,16 +50,19 @@ bool ocs_index_replaced(const struct ocs_index *index)
 	return is_replaced(index->store) || (index->n_sealed > 0 && is_replaced(index->sealed[0]));
 }
 
-static char *list_path(const struct ocs_index *index, const char *end)
+static char *list_path(const struct ocs_index *index)
 {
-	return talloc_asprintf(NULL, "%s/replica_ids%s", index->folder, end);
+	return talloc_asprintf(NULL, "%s/replica_ids", index->folder);
 }
 
 int ocs_index_keep_replicas(struct ocs_index *index, struct ocs_error *error)
 {
-	char *path = list_path(index, "");
-	int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	char *path = list_path(index);
 	ssize_t n = -1;
+	int fd = -1;
+
+	if (path != NULL && ocs_shared_open(path, O_RDONLY, &fd) != 0)
+		fd = -1;
 
 	index->replicas = talloc_array(index, char, LIST_MAX);
 	if (fd >= 0 && index->replicas != NULL)
@@ -76,9 +82,12 @@ int ocs_index_keep_replicas(struct ocs_index *index, struct ocs_error *error)
 /* Under another name first, so that it is never seen half written. */
 static int write_list(const struct ocs_index *index, const char *fresh, const char *path)
 {
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
 	bool written;
+	int fd;
 
+	if (ocs_shared_clear(fresh) < 0)
+		return -1;
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 	if (fd < 0)
 		return -1;
 	written = write(fd, index->replicas, index->replicas_len) == (ssize_t)index->replicas_len &&
@@ -91,14 +100,16 @@ static int write_list(const struct ocs_index *index, const char *fresh, const ch
 
 int ocs_index_look_replicas(struct ocs_index *index, struct ocs_error *error)
 {
-	char *path = list_path(index, ""), *fresh = list_path(index, ".new");
+	char *path = list_path(index), fresh[PATH_MAX];
 	int ret = 0;
 
 	if (path != NULL && access(path, F_OK) != 0 && errno == ENOENT) {
 		ocs_error_set(error, "%s: is gone", path);
-		ret = fresh != NULL && write_list(index, fresh, path) == 0 ? 1 : -1;
+		ret = ocs_shared_temporary(path, ".new", fresh) == 0 &&
+		                      write_list(index, fresh, path) == 0
+		              ? 1
+		              : -1;
 	}
 	talloc_free(path);
-	talloc_free(fresh);
 	return ret;
 }

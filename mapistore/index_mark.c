@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/private_file.h"
+#include "base/shared_file.h"
 #include "base/shield.h"
 #include "store/record.h"
 #include "store/store.h"
@@ -164,24 +165,15 @@ int ocs_index_mark_path(const char *folder, uint16_t replica_id, char path[PATH_
 	return n > 0 && n < PATH_MAX ? 0 : ocs_error_set(error, "%s: the path is too long", folder);
 }
 
-/* A FIFO in its place must not hold up who opens it. */
+/* Members of the group may have put anything there. */
 static int open_mark(const char *path, int how, int *fd_r, struct ocs_error *error)
 {
-	int fd = open(path, how | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
+	int ret = ocs_shared_open(path, how, fd_r);
 
-	if (fd < 0 && errno == ENOENT) {
-		ocs_error_set(error, "%s: %s", path, strerror(errno));
-		return OCS_STORE_MISSING;
-	}
-	if (fd < 0)
-		return ocs_error_set(error, "%s: cannot open: %s", path, strerror(errno));
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		*fd_r = fd;
+	if (ret == 0)
 		return OCS_STORE_OK;
-	}
-	close(fd);
-	return ocs_error_set(error, "%s: not a regular file", path);
+	ocs_shared_refuse(path, ret, error);
+	return ret == -ENOENT || ocs_shared_is_junk(path) ? OCS_STORE_MISSING : OCS_STORE_ERROR;
 }
 
 static int read_mark(int fd, const char *path, uint16_t replica_id, struct ocs_index_mark *out,
@@ -276,6 +268,9 @@ int ocs_index_mark_replace(const char *folder, const char *path, const struct oc
 		return ocs_error_set(error, "%s: the path is too long", folder);
 	if (stat(folder, &st) != 0)
 		return ocs_error_set(error, "%s: %s", folder, strerror(errno));
+	ret = ocs_shared_clear(path);
+	if (ret < 0)
+		return ocs_error_set(error, "%s: cannot remove: %s", path, strerror(-ret));
 	ocs_shield_up(&shield);
 	ret = ocs_privfile_replace(path, data, len, 0660, st.st_uid, st.st_gid, error);
 	ocs_shield_down(&shield);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/shared_file.h"
 #include "base/shield.h"
 #include "mapistore/index_internal.h"
 
@@ -132,7 +133,8 @@ static int copy_file(const struct restore *restore, const char *from, const char
 		close(in);
 		return ocs_error_set(error, "%s: not a regular file", from);
 	}
-	(void)unlink(to);
+	if (ocs_shared_clear(to) == 0)
+		(void)unlink(to);
 	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (out < 0) {
 		close(in);

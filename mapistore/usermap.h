@@ -24,6 +24,9 @@
 #include "base/error.h"
 #include "mapistore/names.h"
 
+/* The map that the daemon writes for the libraries, in the registry folder. */
+#define OCS_USERMAP_FILE "users.map"
+
 struct ocs_usermap;
 
 struct ocs_usermap_line {

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/shared_file.h"
 #include "ocsnotify.h"
 
 /* A list whose consumer keeps up starts from its beginning again past that many slots: so that what
@@ -22,6 +23,9 @@
  * looked up now and then, in no step with bursts that come in powers of two or ten. */
 #define USED_MAX  12
 #define USED_STEP 7
+
+/* The group reads lists and writes into them how far it has read; nobody else makes files here. */
+#define FOLDER_MODE 02750
 
 void ocs_spill_init(struct ocs_spill *spill)
 {
@@ -42,67 +46,19 @@ static bool is_long(const struct ocs_spill *spill)
 	return used >= USED_MAX && (used - USED_MAX) % USED_STEP == 0;
 }
 
-/* What is in the place of ours goes; what cannot, as a folder that is not empty, aside. */
-static int clear_place(const char *path)
-{
-	char aside[PATH_MAX];
-	uint64_t id;
-
-	if (unlink(path) == 0 || errno == ENOENT || rmdir(path) == 0 || errno == ENOENT)
-		return 0;
-	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
-		return -EIO;
-	if (snprintf(aside, sizeof(aside), "%s.not-ours.%016llx", path, (unsigned long long)id) >=
-	    (int)sizeof(aside))
-		return -ENAMETOOLONG;
-	return rename(path, aside) != 0 && errno != ENOENT ? -errno : 0;
-}
-
-/* Whether lists may be written in the folder: it is not another member's, or a way to one. */
-static bool is_our_folder(const char *folder, int fd)
-{
-	struct stat st, above;
-
-	return fstat(fd, &st) == 0 && stat(folder, &above) == 0 &&
-	       (st.st_uid == geteuid() || st.st_uid == 0 || st.st_uid == above.st_uid);
-}
-
-/* One that was not finished, or opened too far: nobody but us removes what is ours. */
-static int mend_mode(int fd, gid_t gid)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return -errno;
-	if (st.st_uid != geteuid() || ((st.st_mode & 01070) == 01070 && st.st_gid == gid))
-		return 0;
-	return ocs_file_set_owner(fd, "", (uid_t)-1, gid) != 0 || fchmod(fd, 03770) != 0 ? -errno
-	                                                                                 : 0;
-}
-
 int ocs_spill_folder(const char *folder, gid_t gid)
 {
 	char path[PATH_MAX];
-	int fd, ret = 0;
+	int ret = -ENOTDIR;
 
 	if (snprintf(path, sizeof(path), "%s/" OCS_SPILL_FOLDER, folder) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	for (int tries = 0; tries < 3 && ret == 0; tries++) {
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			return -errno;
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd >= 0 && is_our_folder(folder, fd)) {
-			ret = mend_mode(fd, gid);
-			close(fd);
-			return ret;
-		}
-		ret = fd >= 0 || errno == ENOTDIR || errno == ELOOP || errno == EACCES
-		              ? clear_place(path)
-		              : -errno;
-		if (fd >= 0)
-			close(fd);
+	for (int tries = 0; tries < 3 && ret == -ENOTDIR; tries++) {
+		ret = ocs_shared_folder(path, gid, FOLDER_MODE, NULL);
+		if (ret == -ENOTDIR)
+			ret = ocs_shared_remove(path) == 0 ? -ENOTDIR : -EEXIST;
 	}
-	return ret != 0 ? ret : -EEXIST;
+	return ret;
 }
 
 static int make_file(const struct ocs_spill_name *name, gid_t gid, int *fd_r)
@@ -116,7 +72,7 @@ static int make_file(const struct ocs_spill_name *name, gid_t gid, int *fd_r)
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 			ret = ocs_spill_folder(name->folder, gid);
 		else if (fd < 0 && errno == EEXIST)
-			ret = clear_place(path);
+			ret = ocs_shared_remove(path);
 		else if (fd < 0)
 			ret = -errno;
 	}
@@ -279,14 +235,6 @@ static int load_list(struct ocs_spill *spill, int fd, const struct ocs_spill_hea
 	return 0;
 }
 
-/* Nobody else's is written to. */
-static bool is_ours(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0);
-}
-
 static int open_list(struct ocs_spill *spill, const struct ocs_spill_name *name)
 {
 	uint8_t data[OCS_SPILL_HEADER_SIZE];
@@ -299,7 +247,7 @@ static int open_list(struct ocs_spill *spill, const struct ocs_spill_name *name)
 	n = ocs_file_read(fd, data, sizeof(data), OCS_SPILL_HEADER_AT);
 	if (n < 0)
 		ret = -errno;
-	else if (!is_ours(fd) || n != sizeof(data) || ocs_spill_header_get(data, &header) != 0 ||
+	else if (n != sizeof(data) || ocs_spill_header_get(data, &header) != 0 ||
 	         (spill->known && header.id != spill->id))
 		ret = -EBADMSG;
 	else if (spill->known)
@@ -321,7 +269,7 @@ int ocs_spill_open(struct ocs_spill *spill, const struct ocs_spill_name *name, b
 	if (spill->fd >= 0)
 		return move_list(spill, name, gid);
 	ret = open_list(spill, name);
-	if (ret == -ENOTDIR || ret == -ELOOP || ret == -EBADMSG)
+	if (ret == -ENOTDIR || ret == -ELOOP || ret == -EPERM || ret == -EBADMSG)
 		ret = -ENOENT;
 	return create && ret == -ENOENT ? new_list(spill, name, gid) : ret;
 }

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/fnv.h"
+#include "base/shared_file.h"
 
 #define VERSION 1
 
@@ -66,34 +67,16 @@ int ocs_spill_path(const struct ocs_spill_name *name, char *path, size_t size)
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-/* The folder is open to the group: a FIFO must not stop anybody. */
-static int open_path(const char *path, int flags)
-{
-	return open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-}
-
 int ocs_spill_open_file(const struct ocs_spill_name *name, int access, int *fd_r)
 {
 	char path[PATH_MAX];
-	struct stat st;
-	int fd, ret = ocs_spill_path(name, path, sizeof(path));
+	int ret = ocs_spill_path(name, path, sizeof(path));
 
 	if (ret != 0)
 		return ret;
-	fd = open_path(path, access | O_NOATIME);
-	if (fd < 0 && errno == EPERM) /* that is for its owner and for root */
-		fd = open_path(path, access);
-	if (fd < 0)
-		return errno == EISDIR || errno == ENXIO ? -ELOOP : -errno;
-	if (fstat(fd, &st) != 0)
-		ret = -errno;
-	else if (!S_ISREG(st.st_mode))
-		ret = -ELOOP;
-	if (ret != 0)
-		close(fd);
-	else
-		*fd_r = fd;
-	return ret;
+	ret = ocs_shared_open(path, access | O_NOATIME, fd_r);
+	/* that is for its owner and for root */
+	return ret == -EPERM ? ocs_shared_open(path, access, fd_r) : ret;
 }
 
 bool ocs_spill_has_name(int fd, const struct ocs_spill_name *name)
@@ -204,9 +187,35 @@ int ocs_spill_has(int fd, const struct ocs_spill_header *header, uint64_t number
 	return ocs_spill_slot_get(slot, (size_t)n, number, &len) != NULL;
 }
 
+/* Slots from the one at `at` on, up to `end`, before a hole of the file. */
+static uint64_t slots_without_hole(int fd, uint64_t at, uint64_t end)
+{
+	off_t hole = lseek(fd, (off_t)at, SEEK_HOLE);
+
+	/* Behind the end of the file; where holes cannot be asked for, its end is told. */
+	if (hole < 0)
+		return 0;
+	if ((uint64_t)hole > end)
+		hole = (off_t)end;
+	return ((uint64_t)hole - at + OCS_SPILL_SLOT_SIZE - 1) / OCS_SPILL_SLOT_SIZE;
+}
+
+/* Entries from the first on that can be in the file. A member of the group can write it: a few
+ * slots in the right places of an empty one would make a list of a hundred million entries. */
+static uint64_t entries_max(int fd, const struct ocs_spill_header *header)
+{
+	uint64_t at = ocs_spill_slot_at(header, header->first);
+	uint64_t end = OCS_SPILL_SLOTS_AT + header->slots * (uint64_t)OCS_SPILL_SLOT_SIZE;
+	uint64_t n = slots_without_hole(fd, at, end);
+
+	if (n == (end - at) / OCS_SPILL_SLOT_SIZE && at > OCS_SPILL_SLOTS_AT)
+		n += slots_without_hole(fd, OCS_SPILL_SLOTS_AT, at);
+	return n;
+}
+
 int ocs_spill_tail(int fd, const struct ocs_spill_header *header, uint64_t *tail_r)
 {
-	uint64_t low = header->first, high = header->first + header->slots;
+	uint64_t low = header->first, high = header->first + entries_max(fd, header);
 
 	/* All from the first to the last are there, none after it: that one is missing. */
 	while (low < high) {

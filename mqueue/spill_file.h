@@ -33,7 +33,7 @@ struct ocs_spill_header {
 };
 
 int ocs_spill_path(const struct ocs_spill_name *name, char *path, size_t size);
-/* -ELOOP: what has the name is no file. */
+/* -ELOOP: what has the name is no file; -EPERM: it is not the daemon's. */
 int ocs_spill_open_file(const struct ocs_spill_name *name, int access, int *fd_r);
 /* Whether the open file is still the one of that name: that it has some name tells nothing, anybody
  * in the group may have given it another. What cannot be told: yes. */

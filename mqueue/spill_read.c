@@ -10,13 +10,17 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/shared_file.h"
 
 /* What is read at once: of a short list all of it. */
 #define WINDOW_SIZE 4096
+
+/* Entries, or slots that are none, that are passed at once: what a member of the group has written
+ * into a list may be long. */
+#define PASS_MAX 65536
 
 struct window {
 	uint64_t at; /* in the file */
@@ -88,16 +92,12 @@ void ocs_spill_reader_close(struct ocs_spill_reader *reader)
 }
 
 /* Whether what has the name is of another member of the group, who was there before the daemon. */
-static bool is_strangers(const struct ocs_spill_name *name)
+static bool is_foreign(const struct ocs_spill_name *name)
 {
-	char path[PATH_MAX], folder[PATH_MAX];
-	struct stat st, above;
+	char path[PATH_MAX];
 
 	return ocs_spill_path(name, path, sizeof(path)) == 0 &&
-	       snprintf(folder, sizeof(folder), "%s/" OCS_SPILL_FOLDER, name->folder) <
-	               (int)sizeof(folder) &&
-	       lstat(path, &st) == 0 && stat(folder, &above) == 0 && st.st_uid != 0 &&
-	       st.st_uid != above.st_uid;
+	       ocs_shared_look(path, NULL) == OCS_SHARED_FOREIGN;
 }
 
 /* -ENOENT: there is no list. Of what is none in its place the daemon makes one when it needs it. */
@@ -105,7 +105,8 @@ static int reader_open(struct ocs_spill_reader *reader, const struct ocs_spill_n
 {
 	int ret = reader->fd >= 0 ? 0 : ocs_spill_open_file(name, O_RDWR, &reader->fd);
 
-	return ret == -ELOOP || (ret == -EACCES && is_strangers(name)) ? -ENOENT : ret;
+	return ret == -ELOOP || ret == -EPERM || (ret == -EACCES && is_foreign(name)) ? -ENOENT
+	                                                                              : ret;
 }
 
 bool ocs_spill_reader_is_old(struct ocs_spill_reader *reader, const struct ocs_spill_name *name)
@@ -172,7 +173,8 @@ struct pass {
 	bool unmarked; /* the file says otherwise how far it was read */
 };
 
-/* One pass over what is there; no more than a ring holds, however much comes meanwhile. */
+/* One pass over what is there; no more than a ring holds, however much comes meanwhile, nor than
+ * PASS_MAX. */
 static int take_pass(struct ocs_spill_reader *reader, ocs_spill_each_fn *each, void *arg,
                      struct pass *pass)
 {
@@ -186,7 +188,7 @@ static int take_pass(struct ocs_spill_reader *reader, ocs_spill_each_fn *each, v
 	*pass = (struct pass){.taken = 0};
 	if (ret == 0)
 		ret = reader_place(reader, &header, read);
-	for (uint32_t n = 0; ret == 0 && pass->each == 0 && n < header.slots; n++) {
+	for (uint32_t n = 0; ret == 0 && pass->each == 0 && n < header.slots && n < PASS_MAX; n++) {
 		ret = entry_get(&window, reader->fd, &header, reader->number, &entry, &len);
 		if (ret == 0 && is_damaged(&window, reader->fd, &header, reader->number) == 1) {
 			ret = was_dropped(reader, &window, &header);
@@ -284,7 +286,7 @@ static int look_at(const struct ocs_spill_name *name, int access, int *fd_r,
 	ssize_t n;
 
 	if (ret != 0)
-		return ret == -ELOOP ? -ENOENT : ret;
+		return ret == -ELOOP || ret == -EPERM ? -ENOENT : ret;
 	n = ocs_file_read(fd, data, sizeof(data), 0);
 	if (n < 0)
 		ret = -errno;

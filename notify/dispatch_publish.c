@@ -18,7 +18,9 @@ static int begin_patiently(struct ocs_dispatch *dispatch, struct ocs_error *erro
 	struct ocs_store *store = ocs_registry_store(dispatch->registry);
 	int ret = ocs_store_try_begin(store, error);
 
-	for (int i = 0; i < START_PATIENCE * 10 && ret == OCS_STORE_BUSY; i++) {
+	for (int i = 0; i < START_PATIENCE * 10 && ret == OCS_STORE_BUSY &&
+	                (ocs_store_interrupted == NULL || !ocs_store_interrupted());
+	     i++) {
 		if (i == 10)
 			ocs_dispatch_log(dispatch, LOG_WARNING, "%s: waiting", error->text);
 		nanosleep(&step, NULL);

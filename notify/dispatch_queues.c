@@ -20,6 +20,8 @@
 #include "mqueue/queue.h"
 
 #define SNAPSHOTS_MAX 65536
+/* That are kept in memory; a record of a user can name thousands, which only says so. */
+#define QUEUES_MAX 500000
 
 /* ---- references; queues_lock is held ---- */
 
@@ -200,11 +202,13 @@ static void snapshot_add(struct ocs_dispatch *dispatch, struct dispatch_snapshot
 	HASH_FIND_STR(dispatch->snapshots, snapshot->user, old);
 	if (old != NULL)
 		mark_gone(old, snapshot);
-	else if (HASH_COUNT(dispatch->snapshots) >= SNAPSHOTS_MAX)
+	else if (HASH_COUNT(dispatch->snapshots) >= SNAPSHOTS_MAX ||
+	         HASH_COUNT(dispatch->queues) > QUEUES_MAX)
 		old = dispatch->snapshots; /* the first that came */
-	if (old != NULL) {
+	while (old != NULL) {
 		HASH_DEL(dispatch->snapshots, old);
 		snapshot_unref(dispatch, old);
+		old = HASH_COUNT(dispatch->queues) > QUEUES_MAX ? dispatch->snapshots : NULL;
 	}
 	HASH_ADD_STR(dispatch->snapshots, user, snapshot);
 	if (snapshot->hh.tbl != NULL) /* else it is the caller's alone */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/shared_file.h"
 
 #define LOOK_NS OCS_CLOCK_SECOND
 #define TRY_NS  (OCS_CLOCK_SECOND / 2)
@@ -227,7 +228,9 @@ static int try_space(const char *folder, uint64_t size, struct ocs_error *error)
 
 		if (snprintf(path, sizeof(path), "%s/.room", folder) >= (int)sizeof(path))
 			return 0;
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = ocs_shared_remove(path) == 0
+		             ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+		             : -1;
 		if (fd >= 0)
 			unlink(path);
 	}

@@ -16,6 +16,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "base/shared_file.h"
 #include "base/bytes.h"
 #include "base/file.h"
 #include "mapistore/pending.h"
@@ -349,40 +350,19 @@ static int apply_one(struct ocs_message_log *log, const struct message *entry,
 	               : ret;
 }
 
-/* The folder, made where it is missing; -1: it cannot be, or somebody else has put it there. */
-static int open_shared(const struct ocs_message_log *log, const char *path, struct ocs_error *error)
-{
-	struct stat st;
-	int fd;
-
-	if (mkdir(path, 0700) == 0) {
-		if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, log->gid) != 0 ||
-		    chmod(path, 0750) != 0)
-			return ocs_error_set(error, "%s: cannot set group and mode: %s", path,
-			                     strerror(errno));
-	} else if (errno != EEXIST) {
-		return ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
-	}
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) != 0)
-		ocs_error_set(error, "%s: cannot open: %s", path, strerror(errno));
-	else if (st.st_uid != geteuid())
-		ocs_error_set(error, "%s: belongs to another user: remove it", path);
-	else
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 /* Lets the registry's group read the journal under another name. What is there until then is in the
  * index by now. */
 static int share(const struct ocs_message_log *log, struct ocs_error *error)
 {
 	static const char name[] = "log", fresh[] = "log.new"; /* OCS_PENDING_FILE */
 	char *path = talloc_asprintf(log, "%s/" OCS_PENDING_FOLDER, log->shared);
-	int folder = path != NULL ? open_shared(log, path, error) : ocs_error_memory(error);
-	int ret = folder < 0 ? -1 : 0;
+	int folder = -1, ret;
+
+	if (path == NULL)
+		return ocs_error_memory(error);
+	ret = ocs_shared_folder(path, log->gid, 0750, &folder);
+	if (ret != 0)
+		ret = ocs_error_set(error, "%s: cannot create: %s", path, strerror(-ret));
 
 	/* Where both names are the same file, a rename does nothing. */
 	if (ret == 0 &&

@@ -3,17 +3,20 @@
 /*
  * The daemon as seen from outside: who holds the registry's lock, and where it answers.
  *
- * The running daemon holds a lock (flock) on FOLDER/ocsmanager.lock; its first line is the process,
- * the lines behind it are the addresses really bound, which the ini does not tell where it says
- * port 0. The lock is looked up, not tried: a lock held for a moment could stop a daemon that is
- * just starting.
+ * The running daemon holds a lock (flock) on FOLDER/private, which nobody else can open; the first
+ * line of FOLDER/ocsmanager.lock is the process, the lines behind it are the addresses really
+ * bound, which the ini does not tell where it says port 0. The lock is looked up, not tried: a lock
+ * held for a moment could stop a daemon that is just starting.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <talloc.h>
 
+#include "base/shared_file.h"
 #include "ocsctl/ocsctl.h"
 
 #define LOCK_FILE "ocsmanager.lock"
@@ -78,13 +81,14 @@ static bool holds_lock(int pid, ino_t inode, struct ocsctl_daemon *out)
 	return found;
 }
 
-static void read_lock_file(FILE *stream, struct ocsctl_daemon *out)
+static void read_lock_file(FILE *stream, const char *folder, struct ocsctl_daemon *out)
 {
+	char line[300], path[PATH_MAX];
 	struct stat status;
-	char line[300];
 	int pid;
 
-	if (fstat(fileno(stream), &status) < 0 || fgets(line, sizeof(line), stream) == NULL ||
+	if (snprintf(path, sizeof(path), "%s/private", folder) >= (int)sizeof(path) ||
+	    lstat(path, &status) < 0 || fgets(line, sizeof(line), stream) == NULL ||
 	    sscanf(line, "%d", &pid) != 1 || !holds_lock(pid, status.st_ino, out))
 		return;
 	out->pid = pid;
@@ -104,8 +108,8 @@ void ocsctl_daemon_find(const struct ocs_config *config, struct ocsctl_daemon *o
 	char *path = talloc_asprintf(NULL, "%s/" LOCK_FILE, config->main.registry);
 	const char *service_cert = config->server.tls_cert;
 	const char *operations_cert = config->operations.tls_cert;
-	FILE *stream = path != NULL ? fopen(path, "re") : NULL;
-	int why = path != NULL ? errno : ENOMEM;
+	int fd, why = path != NULL ? -ocs_shared_open(path, O_RDONLY, &fd) : ENOMEM;
+	FILE *stream = why == 0 ? fdopen(fd, "r") : NULL;
 
 	memset(out, 0, sizeof(*out));
 	out->service_cert = service_cert;
@@ -118,7 +122,7 @@ void ocsctl_daemon_find(const struct ocs_config *config, struct ocsctl_daemon *o
 		snprintf(out->why, sizeof(out->why), "%.200s: %s", path != NULL ? path : "?",
 		         strerror(why));
 	if (stream != NULL) {
-		read_lock_file(stream, out);
+		read_lock_file(stream, config->main.registry, out);
 		(void)fclose(stream);
 	}
 	talloc_free(path);

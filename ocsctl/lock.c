@@ -3,6 +3,8 @@
 /* The daemon's lock on the registry folder, for what is done while it is stopped. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@ int ocsctl_lock_registry(struct ocsctl *ctl)
 {
 	const char *folder = ctl->config->main.registry;
 	struct ocsctl_daemon daemon;
+	char path[PATH_MAX];
 	int fd;
 
 	ocsctl_daemon_find(ctl->config, &daemon);
@@ -27,9 +30,16 @@ int ocsctl_lock_registry(struct ocsctl *ctl)
 		ocsctl_error("cannot see whether the daemon runs: %s", daemon.why);
 		return -1;
 	}
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (snprintf(path, sizeof(path), "%s/private", folder) >= (int)sizeof(path)) {
+		ocsctl_error("%s: path too long", folder);
+		return -1;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* No daemon has used the folder yet. */
+	if (fd < 0 && errno == ENOENT)
+		fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
-		ocsctl_error("%s: %s", folder, strerror(errno));
+		ocsctl_error("%s: %s", path, strerror(errno));
 		return -1;
 	}
 	if (ocs_file_lock(fd, PATIENCE) == 0 || errno != EWOULDBLOCK)

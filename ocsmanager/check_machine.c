@@ -255,7 +255,9 @@ static void check_registry_files(struct ocs_check *check)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (snprintf(path, sizeof(path), "%s/%s", folder, names[i]) >= (int)sizeof(path))
 			return;
-		if (!may(path, R_OK | W_OK) && errno != ENOENT)
+		if (ocs_folder_is_in_the_way(folder, names[i], &error))
+			ocs_check_report(check, LOG_WARNING, "main", "registry", "%s", error.text);
+		else if (!may(path, R_OK | W_OK) && errno != ENOENT)
 			ocs_check_report(check, LOG_ERR, "main", "registry", "%s: %s", path,
 			                 strerror(errno));
 		else if (i >= 3 && stat(path, &st) == 0 && st.st_uid != geteuid())

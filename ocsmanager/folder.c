@@ -2,10 +2,11 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Making, checking and locking the registry folder. Touches that folder, `private` and
- * `ocsmanager.lock` in it, nothing else.
+ * `ocsmanager.lock` in it, and what is not the daemon's under the names of its files.
  */
 #include "ocsmanager/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,20 +15,22 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <talloc.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "base/shared_file.h"
 
 #define FOLDER_MODE 03770
 #define LOCK_MODE   0640
-#define PATIENCE    100 /* times 20 ms, for a lock on the folder */
+#define PATIENCE_MS 2000 /* for who has it locked for a moment */
 
 /* A folder of ours is opened before it is looked at, so that what was checked is what is used. */
-static int open_folder(const char *path, struct stat *st, struct ocs_error *error)
+static int open_folder(const char *path, int flags, struct stat *st, struct ocs_error *error)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
 
 	if (fd < 0)
 		return ocs_error_set(error, "%s: %s", path, strerror(errno));
@@ -55,7 +58,7 @@ static int judge(const char *folder, const struct stat *st, uid_t uid, struct oc
 int ocs_folder_look(const char *folder, uid_t uid, struct ocs_error *error)
 {
 	struct stat st;
-	int fd = open_folder(folder, &st, error);
+	int fd = open_folder(folder, 0, &st, error);
 
 	if (fd < 0)
 		return -1;
@@ -63,28 +66,52 @@ int ocs_folder_look(const char *folder, uid_t uid, struct ocs_error *error)
 	return judge(folder, &st, uid, error);
 }
 
-bool ocs_folder_locked(const char *folder)
+/* The process that has it locked (flock), looked up by number: some file systems show another
+ * device in /proc/locks than stat() does. 0: none. */
+static long flock_holder(ino_t wanted)
 {
-	char path[PATH_MAX], line[200];
-	struct stat st;
-	FILE *locks;
-	bool found = false;
+	FILE *locks = fopen("/proc/locks", "re");
+	char line[200];
+	long holder = 0;
 
-	if (snprintf(path, sizeof(path), "%s/ocsmanager.lock", folder) >= (int)sizeof(path) ||
-	    stat(path, &st) < 0)
-		return false;
-	locks = fopen("/proc/locks", "re");
-	while (locks != NULL && !found && fgets(line, sizeof(line), locks) != NULL) {
+	while (locks != NULL && holder == 0 && fgets(line, sizeof(line), locks) != NULL) {
 		unsigned long long inode;
+		long pid;
 
 		/* "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF" */
-		found = sscanf(line, "%*s FLOCK %*s %*s %*d %*[0-9a-f]:%*[0-9a-f]:%llu", &inode) ==
-		                1 &&
-		        inode == st.st_ino;
+		if (sscanf(line, "%*s FLOCK %*s %*s %ld %*[0-9a-f]:%*[0-9a-f]:%llu", &pid,
+		           &inode) == 2 &&
+		    inode == wanted)
+			holder = pid;
 	}
 	if (locks != NULL)
 		fclose(locks);
-	return found;
+	return holder;
+}
+
+bool ocs_folder_locked(const char *folder)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return snprintf(path, sizeof(path), "%s/private", folder) < (int)sizeof(path) &&
+	       lstat(path, &st) == 0 && flock_holder(st.st_ino) != 0;
+}
+
+/* Without the sticky bit a member of the group can put a file in the place of any of ours. What may
+ * have happened before is found by those who open the files. */
+static int mend_mode(const char *folder, int fd, const struct stat *st, struct ocs_error *error)
+{
+	if ((st->st_mode & S_IWGRP) == 0 || (st->st_mode & S_ISVTX) != 0)
+		return 0;
+	if (fchmod(fd, FOLDER_MODE) < 0)
+		return ocs_error_set(error, "[main] registry: %s: cannot change its mode: %s",
+		                     folder, strerror(errno));
+	ocs_log(LOG_WARNING,
+	        "%s had mode %04o, so that MAPI servers could replace the daemon's files: changed "
+	        "to %o",
+	        folder, (unsigned)st->st_mode & 07777, FOLDER_MODE);
+	return 0;
 }
 
 int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_error *error)
@@ -97,7 +124,7 @@ int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_erro
 	if (!made && errno != EEXIST)
 		return ocs_error_set(error, "[main] registry: cannot create %s: %s", folder,
 		                     strerror(errno));
-	fd = open_folder(folder, &st, error);
+	fd = open_folder(folder, 0, &st, error);
 	if (fd < 0)
 		return -1;
 	/* Group first: chown() clears setgid. */
@@ -108,10 +135,80 @@ int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_erro
 		                       strerror(errno));
 	else if (!made && judge(folder, &st, uid, &why) < 0)
 		result = ocs_error_wrap(error, &why, "[main] registry: %s", why.text);
+	else if (!made)
+		result = mend_mode(folder, fd, &st, error);
 	if (made && result < 0)
 		rmdir(folder);
 	close(fd);
 	return result;
+}
+
+/* ---- what others have put in the places of the daemon's files ---- */
+
+/* Whether what is not the daemon's gives way there: no folder `private`, which may be that of a
+ * daemon of another user, and no file that may say which identifiers were given. */
+static bool gives_way(const char *name, mode_t mode)
+{
+	static const char *const names[] = {
+	        "registry.tdb", "index.tdb.",  "replica_ids.", "users.map", "ocsmanager.lock",
+	        "bind.sock",    "report.sock", "wake",         "spill",     "messages"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(name, names[i], strlen(names[i])) == 0)
+			return strstr(name, ".not-ours.") == NULL;
+	if (strcmp(name, "private") == 0)
+		return !S_ISDIR(mode);
+	return (strncmp(name, "index.", 6) == 0 || strncmp(name, "id_mark.", 8) == 0 ||
+	        strcmp(name, "replica_ids") == 0) &&
+	       !S_ISREG(mode);
+}
+
+static bool is_in_the_way(const char *folder, const char *name, char path[PATH_MAX],
+                          struct stat *st)
+{
+	return snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX &&
+	       ocs_shared_look(path, st) == OCS_SHARED_FOREIGN && gives_way(name, st->st_mode);
+}
+
+bool ocs_folder_is_in_the_way(const char *folder, const char *name, struct ocs_error *error)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!is_in_the_way(folder, name, path, &st))
+		return false;
+	ocs_error_set(error, "%s belongs to uid %u, not to the daemon, which removes it", path,
+	              (unsigned)st.st_uid);
+	return true;
+}
+
+static void clear_one(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int ret;
+
+	if (!is_in_the_way(folder, name, path, &st))
+		return;
+	ret = ocs_shared_clear(path);
+	if (ret < 0)
+		ocs_log(LOG_WARNING, "%s: belongs to uid %u, cannot be removed: %s", path,
+		        (unsigned)st.st_uid, strerror(-ret));
+	else
+		ocs_log(LOG_WARNING,
+		        "%s: removed what uid %u had put in the place of a file of the daemon",
+		        path, (unsigned)st.st_uid);
+}
+
+void ocs_folder_clear(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	const struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		clear_one(folder, entry->d_name);
+	if (dir != NULL)
+		closedir(dir);
 }
 
 int ocs_folder_private(const char *folder, const void *mem_ctx, const char **path_r,
@@ -123,14 +220,18 @@ int ocs_folder_private(const char *folder, const void *mem_ctx, const char **pat
 
 	if (path == NULL)
 		return ocs_error_memory(error);
+	if (ocs_shared_is_junk(path))
+		clear_one(folder, "private");
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return ocs_error_set(error, "cannot create %s: %s", path, strerror(errno));
-	fd = open_folder(path, &st, error);
+	fd = open_folder(path, O_NOFOLLOW, &st, error);
 	if (fd < 0)
 		return -1;
 	if (st.st_uid != geteuid())
-		result = ocs_error_set(error, "%s belongs to uid %u, not to the daemon", path,
-		                       (unsigned)st.st_uid);
+		result = ocs_error_set(error,
+		                       "%s belongs to uid %u, not to the daemon: chown it with all "
+		                       "that is in it, or remove it if it is not the daemon's",
+		                       path, (unsigned)st.st_uid);
 	/* Also takes off the setgid bit that it has from the folder above. */
 	else if ((st.st_mode & 07777) != 0700 && fchmod(fd, 0700) < 0)
 		result = ocs_error_set(error, "%s: %s", path, strerror(errno));
@@ -139,32 +240,21 @@ int ocs_folder_private(const char *folder, const void *mem_ctx, const char **pat
 	return result;
 }
 
-static int locked_error(const char *path, int fd, struct ocs_error *error)
-{
-	char holder[32] = "";
-	ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
-
-	holder[n > 0 ? n : 0] = '\0';
-	holder[strspn(holder, "0123456789")] = '\0';
-	return ocs_error_set(error, "%s: another ocsmanager (pid %s) serves this registry", path,
-	                     holder[0] != '\0' ? holder : "unknown");
-}
+/* ---- the lock ---- */
 
 static int open_file(const char *path, const char *text, int *fd_r, struct ocs_error *error)
 {
 	size_t len = strlen(text);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, LOCK_MODE);
+	int fd = -1, ret = ocs_shared_clear(path);
 
-	if (fd < 0)
-		return ocs_error_set(error, "%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno == EWOULDBLOCK)
-			locked_error(path, fd, error);
-		else
-			ocs_error_set(error, "%s: %s", path, strerror(errno));
-		close(fd);
-		return -1;
+	if (ret >= 0)
+		ret = ocs_shared_open(path, O_RDWR, &fd);
+	if (ret == -ENOENT) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, LOCK_MODE);
+		ret = fd < 0 ? -errno : 0;
 	}
+	if (ret < 0)
+		return ocs_shared_refuse(path, ret, error);
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, len, 0) != (ssize_t)len) {
 		ocs_error_set(error, "%s: %s", path, strerror(errno));
 		close(fd);
@@ -174,40 +264,59 @@ static int open_file(const char *path, const char *text, int *fd_r, struct ocs_e
 	return 0;
 }
 
-/* systemd-tmpfiles holds such a lock for as long as it looks through the folder. */
-static int lock_folder(const char *folder, struct ocs_folder_lock *lock, struct ocs_error *error)
+/* Nobody else can open the private folder, so that nobody else can have it locked but a daemon,
+ * ocsctl and root. 0, or -1. */
+static int lock_private(const char *path, int *fd_r, struct ocs_error *error)
 {
-	const struct timespec step = {.tv_nsec = 20000000};
-	int ret = -1;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	long holder;
 
-	lock->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (lock->folder < 0)
-		return ocs_error_set(error, "%s: %s", folder, strerror(errno));
-	for (int i = 0; i < PATIENCE && ret < 0; i++) {
-		ret = flock(lock->folder, LOCK_EX | LOCK_NB);
-		if (ret < 0 && errno != EWOULDBLOCK)
-			return 0; /* file systems that cannot: the lock of the file must do */
-		if (ret < 0)
-			nanosleep(&step, NULL);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		ocs_error_set(error, "%s: %s", path, strerror(errno));
+	} else if (ocs_file_lock(fd, PATIENCE_MS) == 0 || errno != EWOULDBLOCK) {
+		*fd_r = fd; /* also on file systems that cannot */
+		return 0;
+	} else {
+		holder = flock_holder(st.st_ino);
+		if (holder > 0)
+			ocs_error_set(error,
+			              "%s: another ocsmanager (pid %ld) serves this registry, or "
+			              "has it locked",
+			              path, holder);
+		else
+			ocs_error_set(error,
+			              "%s: another ocsmanager serves this registry, or another "
+			              "process has it locked",
+			              path);
 	}
-	return ret == 0 ? 0
-	                : ocs_error_set(error,
-	                                "%s: another ocsmanager serves this registry, or "
-	                                "another process has it locked",
-	                                folder);
+	if (fd >= 0)
+		close(fd);
+	return -1;
 }
 
-int ocs_folder_lock(const char *folder, struct ocs_folder_lock *lock, struct ocs_error *error)
+/* So that systemd-tmpfiles leaves the folder alone. Members of the group can lock it too, which
+ * keeps nobody from serving it. */
+static void lock_folder(const char *folder, struct ocs_folder_lock *lock)
 {
-	*lock = (struct ocs_folder_lock){.folder = -1, .file = -1};
+	lock->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock->folder >= 0 && flock(lock->folder, LOCK_EX | LOCK_NB) != 0)
+		ocs_log(LOG_INFO, "%s: another process has it locked (flock)", folder);
+}
+
+int ocs_folder_lock(const char *folder, const char *private_folder, struct ocs_folder_lock *lock,
+                    struct ocs_error *error)
+{
+	*lock = (struct ocs_folder_lock){.folder = -1, .private_folder = -1, .file = -1};
 	lock->path = talloc_asprintf(NULL, "%s/ocsmanager.lock", folder);
 	lock->text = talloc_asprintf(NULL, "%ld\n", (long)getpid());
-	if (lock->path == NULL || lock->text == NULL)
+	if (lock->path == NULL || lock->text == NULL) {
 		ocs_error_memory(error);
-	/* The file first: it says which process it is. */
-	else if (open_file(lock->path, lock->text, &lock->file, error) == 0 &&
-	         lock_folder(folder, lock, error) == 0)
+	} else if (lock_private(private_folder, &lock->private_folder, error) == 0 &&
+	           open_file(lock->path, lock->text, &lock->file, error) == 0) {
+		lock_folder(folder, lock);
 		return 0;
+	}
 	ocs_folder_unlock(lock);
 	return -1;
 }
@@ -220,9 +329,11 @@ void ocs_folder_unlock(struct ocs_folder_lock *lock)
 		close(lock->file);
 	if (lock->folder >= 0)
 		close(lock->folder);
+	if (lock->private_folder >= 0)
+		close(lock->private_folder);
 	talloc_free(lock->path);
 	talloc_free(lock->text);
-	*lock = (struct ocs_folder_lock){.folder = -1, .file = -1};
+	*lock = (struct ocs_folder_lock){.folder = -1, .private_folder = -1, .file = -1};
 }
 
 int ocs_folder_publish(struct ocs_folder_lock *lock, const char *text)

@@ -29,6 +29,7 @@
 #include "ocsmanager/manager.h"
 #include "base/privilege.h"
 #include "base/plural.h"
+#include "store/store.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -259,6 +260,24 @@ static void publish_addresses(struct ocs_daemon *daemon, struct ocs_folder_lock 
 	ocs_daemon_watch_lock(daemon, lock);
 }
 
+/* What is waited for while the daemon starts, it does not wait for once it is told to end. */
+static bool is_told_to_end(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 &&
+	       (sigismember(&set, SIGTERM) == 1 || sigismember(&set, SIGINT) == 1);
+}
+
+static int start(struct ocs_config *config, const char *private_folder,
+                 struct ocs_local_socket *local, struct ocs_daemon **daemon_r,
+                 struct ocs_error *error)
+{
+	ocs_folder_clear(config->main.registry);
+	ocs_store_interrupted = is_told_to_end;
+	return ocs_daemon_start(config, private_folder, local, daemon_r, error);
+}
+
 /* Takes the config over. */
 static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 {
@@ -266,7 +285,7 @@ static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 	struct ocs_daemon *daemon = NULL;
 	struct ocs_local_socket *local = NULL;
 	const char *private_folder = NULL;
-	struct ocs_folder_lock lock = {.folder = -1, .file = -1};
+	struct ocs_folder_lock lock = {.folder = -1, .private_folder = -1, .file = -1};
 	int result = -1;
 	sigset_t signals;
 
@@ -276,9 +295,9 @@ static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 	if (ocs_check(config, true, ocs_log_report, NULL) < 0)
 		ocs_error_set(error, "%s: the daemon cannot start with it", config->path);
 	else if (become(config, &local, error) == 0 &&
-	         ocs_folder_lock(config->main.registry, &lock, error) == 0 &&
 	         ocs_folder_private(config->main.registry, memory, &private_folder, error) == 0 &&
-	         ocs_daemon_start(config, private_folder, local, &daemon, error) == 0) {
+	         ocs_folder_lock(config->main.registry, private_folder, &lock, error) == 0 &&
+	         start(config, private_folder, local, &daemon, error) == 0) {
 		publish_addresses(daemon, &lock);
 		ocs_log_detach();
 		ocs_background_ready();
@@ -329,8 +348,10 @@ int main(int argc, char **argv)
 	ocs_log_open("ocsmanager", options.foreground, (int)config->main.log_level);
 	ocs_log(LOG_INFO, "ocsmanager " OCS_VERSION ", %s", config->path);
 	if (ocsmanager_run(config, &error) < 0) {
-		ocs_log(LOG_ERR, "%s", error.text);
-		status = EXIT_FAILED;
+		/* That it was told to end is no failure. */
+		status = is_told_to_end() ? EXIT_FINE : EXIT_FAILED;
+		ocs_log(status == EXIT_FINE ? LOG_NOTICE : LOG_ERR, "%s%s",
+		        status == EXIT_FINE ? "told to end while it started: " : "", error.text);
 	} else {
 		ocs_log(LOG_NOTICE, "stopped");
 		status = EXIT_FINE;

@@ -16,10 +16,12 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/shared_file.h"
 #include "registry/socket_address.h"
 
 #define BACKLOG     1024
 #define SOCKET_MODE 0660
+#define LINK_TRIES  100
 
 struct ocs_report_socket {
 	int fd;            /* -1: taken */
@@ -62,11 +64,16 @@ static int listen_there(struct ocs_report_socket *s, const char *private_folder,
 
 static int make_link(const struct ocs_report_socket *s, struct ocs_error *error)
 {
-	if (unlink(s->link) != 0 && errno != ENOENT)
-		return fault(s->link, "remove", error);
-	if (link(s->path, s->link) != 0)
-		return fault(s->link, "create", error);
-	return 0;
+	/* Others may put something there again. */
+	for (int i = 0; i < LINK_TRIES; i++) {
+		if (ocs_shared_remove(s->link) != 0)
+			return fault(s->link, "remove", error);
+		if (link(s->path, s->link) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return fault(s->link, "create", error);
 }
 
 static bool is_linked(const struct ocs_report_socket *s)

@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <talloc.h>
 
 #define BOOT_ID_SIZE OCS_BOOT_ID_SIZE
+#define HOLE_FROM    (64 * 1024 * 1024)
 
 static const char key_meta[] = {'M'};
 
@@ -87,6 +89,16 @@ int ocs_registry_boot_check(struct ocs_registry *registry, bool create, struct o
 	return ocs_registry_commit(registry, false, error);
 }
 
+/* Made longer by somebody, so that it cannot grow any more: libtdb has room on the disk for what it
+ * adds. Where the file system packs what is empty, a file made anew once more is all there is. */
+static bool has_hole(const struct ocs_registry *registry)
+{
+	struct stat st;
+
+	return fstat(ocs_store_descriptor(registry->store), &st) == 0 && st.st_size > HOLE_FROM &&
+	       st.st_blocks * 512 < st.st_size / 4;
+}
+
 int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error)
 {
 	uint8_t *data;
@@ -101,7 +113,7 @@ int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error)
 	} else if (ret == OCS_STORE_MISSING || ret == OCS_STORE_DAMAGED) {
 		good = false;
 	}
-	if (good && !ocs_store_damaged(registry->store))
+	if (good && !ocs_store_damaged(registry->store) && !has_hole(registry))
 		return OCS_STORE_OK;
 	ocs_error_set(error, "%s: damaged while in use", ocs_store_path(registry->store));
 	return OCS_STORE_CORRUPT;

@@ -14,6 +14,10 @@
 
 #include "base/bytes.h"
 
+/* That are listed: who can write the registry can write a list of any length. */
+#define CONTEXTS_MAX 65536
+#define SESSIONS_MAX 100000 /* of one */
+
 static const char key_contexts[] = {'L'};
 
 int ocs_registry_context_add(struct ocs_registry *registry,
@@ -49,6 +53,11 @@ int ocs_registry_context_remove(struct ocs_registry *registry, uint64_t id, cons
 	ret = ocs_registry_ids_fetch(registry, registry, key, sizeof(key), OCS_CONTEXT_HEADER,
 	                             &data, &len, error);
 	if (ret == OCS_STORE_OK) {
+		/* What is behind them is found by looking at all. */
+		if (len > OCS_CONTEXT_HEADER + SESSIONS_MAX * 8) {
+			len = OCS_CONTEXT_HEADER + SESSIONS_MAX * 8;
+			damaged = true;
+		}
 		for (i = OCS_CONTEXT_HEADER; i < len && ret == OCS_STORE_OK; i += 8) {
 			uint64_t session = ocs_get64(data + i);
 			struct ocs_registry_session unused;
@@ -117,6 +126,8 @@ int ocs_registry_context_list(struct ocs_registry *registry, const void *mem_ctx
 		return OCS_STORE_OK;
 	if (ret != OCS_STORE_OK)
 		return ret;
+	if (ids_len / 8 > CONTEXTS_MAX)
+		ids_len = CONTEXTS_MAX * 8;
 	*list_r = talloc_zero_array(mem_ctx, struct ocs_registry_context, ids_len / 8 + 1);
 	if (*list_r == NULL) {
 		talloc_free(ids);

@@ -32,6 +32,8 @@
 struct ocs_registry {
 	struct ocs_store *store;
 	char *folder;
+	gid_t gid;   /* of the folder */
+	bool daemon; /* opened by it */
 	int wake_fd; /* O_PATH descriptor of the wake folder, for socket paths that are too long */
 	uint64_t damaged;
 	char boot_id[OCS_BOOT_ID_SIZE]; /* of the machine, as long as it runs */
@@ -73,10 +75,10 @@ int ocs_registry_boot_check(struct ocs_registry *registry, bool create, struct o
 
 /* ---- wake_folder.c ---- */
 
-/* Where the library's wake-up sockets are: opened, with create made, as open as the registry
+/* Where the library's wake-up sockets are: opened; by the daemon made, as open as the registry
  * folder. */
 struct stat;
-int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *folder, bool create,
+int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *folder,
                            struct ocs_error *error);
 
 /* ---- sessions.c, users.c ---- */

@@ -4,6 +4,7 @@
  * What dead contexts have left: found by their sockets and queue lists, and removed. Touches the
  * registry, its wake folder and the kernel's queues.
  */
+#include "registry/internal.h"
 #include "registry/reap.h"
 
 #include <dirent.h>
@@ -20,13 +21,23 @@
 #include <unistd.h>
 
 #include <talloc.h>
+#include <uthash.h>
 
 #include "base/clock.h"
+#include "base/shared_file.h"
 #include "mqueue/queue.h"
 
 /* A socket is made before its context is registered: files without a record are left alone for this
  * long. */
 #define ORPHAN_AGE 10 /* seconds */
+
+/* Of what a member of the group can write, so much is looked at in one round, and the rest in the
+ * next ones; or not believed. */
+#define CONTEXTS_MAX  64 /* dead ones that are removed */
+#define FILES_MAX     4096
+#define LIST_SIZE_MAX (16 * 1024 * 1024) /* a queue list, which is not longer */
+#define ROUNDS_KEPT   60   /* what is missing, where the files are too many for one round */
+#define BAD_LINES_MAX 1000 /* in one */
 
 /* In one of so many rounds it is asked which queues are registered. */
 #define LISTS_ROUNDS 120
@@ -36,19 +47,30 @@
 uint64_t ocs_reap_grace_ms = OCS_REAP_GRACE_MS;
 
 struct missing {
+	UT_hash_handle hh;
 	uint64_t context, since; /* since: CLOCK_MONOTONIC ms */
 	unsigned round;          /* in which it was last found missing */
 };
 
 struct ocs_reap_missing {
-	struct missing *list; /* talloc array */
-	size_t n;
+	struct missing *table; /* talloc */
 	unsigned round;
+	size_t files_seen; /* of the wake folder, in the rounds before: the next one begins there */
 };
+
+static int missing_destroy(struct ocs_reap_missing *missing)
+{
+	HASH_CLEAR(hh, missing->table);
+	return 0;
+}
 
 struct ocs_reap_missing *ocs_reap_missing_new(void)
 {
-	return talloc_zero(NULL, struct ocs_reap_missing);
+	struct ocs_reap_missing *missing = talloc_zero(NULL, struct ocs_reap_missing);
+
+	if (missing != NULL)
+		talloc_set_destructor(missing, missing_destroy);
+	return missing;
 }
 
 void ocs_reap_missing_free(struct ocs_reap_missing *missing)
@@ -59,34 +81,40 @@ void ocs_reap_missing_free(struct ocs_reap_missing *missing)
 /* Whether it has been missing for so long that nobody will make it again. */
 static bool missing_long(struct ocs_reap_missing *missing, uint64_t context)
 {
-	struct missing *grown;
+	struct missing *found;
 	uint64_t now = ocs_clock_ms();
 
 	if (missing == NULL)
 		return false;
-	for (size_t i = 0; i < missing->n; i++) {
-		if (missing->list[i].context != context)
-			continue;
-		missing->list[i].round = missing->round;
-		return now - missing->list[i].since >= ocs_reap_grace_ms;
+	HASH_FIND(hh, missing->table, &context, sizeof(context), found);
+	if (found == NULL) {
+		found = talloc_zero(missing, struct missing);
+		if (found == NULL)
+			return ocs_reap_grace_ms == 0;
+		found->context = context;
+		found->since = now;
+		HASH_ADD(hh, missing->table, context, sizeof(context), found);
+		if (found->hh.tbl == NULL) {
+			talloc_free(found);
+			return ocs_reap_grace_ms == 0;
+		}
 	}
-	grown = talloc_realloc(missing, missing->list, struct missing, missing->n + 1);
-	if (grown != NULL) {
-		missing->list = grown;
-		grown[missing->n++] = (struct missing){context, now, missing->round};
-	}
-	return ocs_reap_grace_ms == 0;
+	found->round = missing->round;
+	return now - found->since >= ocs_reap_grace_ms;
 }
 
-/* Those that were not missing this time have their socket again, or are no more. */
+/* Those that were not missing for a while have their socket again, or are no more. */
 static void forget_found(struct ocs_reap_missing *missing)
 {
-	size_t kept = 0;
+	struct missing *one, *next;
 
-	for (size_t i = 0; i < missing->n; i++)
-		if (missing->list[i].round == missing->round)
-			missing->list[kept++] = missing->list[i];
-	missing->n = kept;
+	HASH_ITER(hh, missing->table, one, next)
+	{
+		if (missing->round - one->round <= (missing->files_seen > 0 ? ROUNDS_KEPT : 0))
+			continue;
+		HASH_DEL(missing->table, one);
+		talloc_free(one);
+	}
 }
 
 /* Of a context without a socket: 1 if its queue list is locked, so that it lives, 0 if it is not,
@@ -137,21 +165,30 @@ bool ocs_reap_is_dead(const struct ocs_registry *registry, uint64_t context)
 
 /* ---- what they left ---- */
 
-/* Unlinks a queue of that user, or empties it where that is not allowed (the folder of queues is
- * sticky). Returns 1 if it was there and is gone, 0 if it was gone before, -1 if it is left. A
- * queue of somebody else's under that name is not touched: gone before. */
-static int remove_queue(const char *name, uid_t owner)
+static bool is_queue_name(const char *name)
+{
+	struct ocs_queue_name *parsed = malloc(sizeof(*parsed));
+	bool is = parsed != NULL && ocs_queue_name_parse(name, parsed) == 0;
+
+	free(parsed);
+	return is;
+}
+
+/* Unlinks a queue of that user and the registry's group, or empties it where that is not allowed
+ * (the folder of queues is sticky). Returns 1 if it was there and is gone, 0 if it was gone before,
+ * -1 if it is left. A queue of somebody else's under that name is not touched: gone before. */
+static int remove_queue(const struct ocs_registry *registry, const char *name, uid_t owner)
 {
 	char buffer[8192], why[160];
 	ino_t inode = 0;
 	mqd_t queue;
 	size_t len;
-	int ret = ocs_queue_open_read(name, &queue);
+	int ret = is_queue_name(name) ? ocs_queue_open_read(name, &queue) : -ENOENT;
 
 	if (ret == 0) {
 		int gone;
 
-		if (ocs_queue_verify(queue, owner, (gid_t)-1, &inode, why, sizeof(why)) != 0) {
+		if (ocs_queue_verify(queue, owner, registry->gid, &inode, why, sizeof(why)) != 0) {
 			ocs_queue_close(queue);
 			return 0;
 		}
@@ -165,47 +202,64 @@ static int remove_queue(const char *name, uid_t owner)
 	return ret == -ENOENT || ret == -EACCES ? 0 : -1;
 }
 
-unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r)
+/* The queue list at that path, or NULL; what has its name and is none goes. st: of the list. */
+static FILE *open_queue_list(const char *path, struct stat *st)
 {
-	struct ocs_queue_name *parsed = malloc(sizeof(*parsed));
-	char path[PATH_MAX], fresh[PATH_MAX + 8], line[OCS_QUEUE_NAME_MAX + 1];
-	struct sockaddr_un address;
-	unsigned removed = 0;
+	/* Members of the group may have put anything there: a FIFO would stop us. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	FILE *list = NULL;
-	struct stat st;
-	int fd;
 
-	if (ocs_registry_queue_list_path(registry, context, path, sizeof(path)) == 0) {
-		/* Members of the group may have put anything there: a FIFO would stop us. */
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-		/* It names queues; those that are its owner's are removed. */
-		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-			list = fdopen(fd, "r");
-		else if (fd >= 0 || errno == ELOOP || errno == ENXIO)
-			unlink(path);
-		if (list == NULL && fd >= 0)
-			close(fd);
-	}
-	while (list != NULL && parsed != NULL && fgets(line, sizeof(line), list) != NULL) {
+	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_size <= LIST_SIZE_MAX)
+		list = fdopen(fd, "r");
+	else if (fd >= 0 || errno == ELOOP || errno == ENXIO)
+		(void)ocs_shared_remove(path);
+	if (list == NULL && fd >= 0)
+		close(fd);
+	return list;
+}
+
+/* It names queues; those that are its owner's are removed. */
+static unsigned remove_listed(const struct ocs_registry *registry, FILE *list, uid_t owner,
+                              unsigned *left_r)
+{
+	char line[OCS_QUEUE_NAME_MAX + 1];
+	unsigned removed = 0, bad = 0;
+
+	while (bad < BAD_LINES_MAX && fgets(line, sizeof(line), list) != NULL) {
 		int gone;
 
 		line[strcspn(line, "\n")] = '\0';
-		if (ocs_queue_name_parse(line, parsed) != 0)
+		if (!is_queue_name(line)) {
+			bad++;
 			continue;
-		gone = remove_queue(line, st.st_uid);
+		}
+		gone = remove_queue(registry, line, owner);
 		removed += gone > 0;
 		if (gone < 0 && left_r != NULL)
 			(*left_r)++;
 	}
-	free(parsed);
+	return removed;
+}
+
+unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r)
+{
+	char path[PATH_MAX], fresh[PATH_MAX + 8];
+	struct sockaddr_un address;
+	unsigned removed = 0;
+	FILE *list = NULL;
+	struct stat st;
+
+	if (ocs_registry_queue_list_path(registry, context, path, sizeof(path)) == 0)
+		list = open_queue_list(path, &st);
 	if (list != NULL) {
+		removed = remove_listed(registry, list, st.st_uid, left_r);
 		fclose(list);
 		unlink(path);
 		if (snprintf(fresh, sizeof(fresh), "%s.new", path) < (int)sizeof(fresh))
 			unlink(fresh);
 	}
 	if (ocs_registry_wake_address(registry, context, &address) == 0)
-		unlink(address.sun_path);
+		(void)ocs_shared_remove(address.sun_path);
 	return removed;
 }
 
@@ -234,8 +288,9 @@ static int reap_registered(struct ocs_registry *registry, uid_t owner,
 	bool known;
 	uid_t uid;
 	int ret = ocs_registry_context_list(registry, mem_ctx, &list, &n, error);
+	unsigned removed = 0;
 
-	for (size_t i = 0; i < n && ret == OCS_STORE_OK; i++) {
+	for (size_t i = 0; i < n && ret == OCS_STORE_OK && removed < CONTEXTS_MAX; i++) {
 		struct ocs_reap_report what = {.pid = list[i].pid, .sessions = list[i].sessions};
 
 		/* One without a record (pid 0) belongs to nobody we could ask. */
@@ -244,12 +299,13 @@ static int reap_registered(struct ocs_registry *registry, uid_t owner,
 			continue;
 		/* Before its record and its files are gone; of one nobody vouches for they are
 		 * left. */
+		removed++;
 		known = ocs_registry_context_uid(registry, list[i].id, &uid, NULL) == OCS_STORE_OK;
 		ret = remove_context(registry, list[i].id, mem_ctx, &queues, &n_queues, error);
 		if (ret != OCS_STORE_OK)
 			break;
 		for (size_t q = 0; q < n_queues && known; q++) {
-			int gone = remove_queue(queues[q], uid);
+			int gone = remove_queue(registry, queues[q], uid);
 
 			what.queues += gone > 0;
 			what.left += gone < 0;
@@ -318,29 +374,34 @@ static int compare_ids(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int reap_note_queues(struct ocs_registry_user *user, void *arg)
+{
+	struct lists *lists = arg;
+	uint64_t *grown = talloc_realloc(lists->mem_ctx, lists->queues, uint64_t,
+	                                 lists->n_queues + user->n_queues + 1);
+
+	if (grown == NULL)
+		return OCS_STORE_ERROR;
+	lists->queues = grown;
+	for (size_t q = 0; q < user->n_queues; q++)
+		grown[lists->n_queues++] = user->queues[q].id;
+	return 0;
+}
+
 /* Without them the lists of living contexts are left alone. */
 static void ask_for_queues(struct lists *lists, struct ocs_registry *registry)
 {
 	struct ocs_registry_context *contexts;
-	struct ocs_registry_user **users;
 	struct ocs_error ignored;
-	size_t n_contexts, n_users, n = 0;
+	size_t n_contexts;
 
 	/* The contexts first: with each come its queues. */
 	if (ocs_registry_context_list(registry, lists->mem_ctx, &contexts, &n_contexts, &ignored) !=
 	            OCS_STORE_OK ||
-	    ocs_registry_user_list(registry, lists->mem_ctx, &users, &n_users, &ignored) !=
-	            OCS_STORE_OK)
+	    ocs_registry_user_each(registry, reap_note_queues, lists, &ignored) != OCS_STORE_OK)
 		return;
-	for (size_t u = 0; u < n_users; u++)
-		n += users[u]->n_queues;
-	lists->queues = talloc_array(lists->mem_ctx, uint64_t, n + 1);
-	if (lists->queues == NULL)
-		return;
-	for (size_t u = 0; u < n_users; u++)
-		for (size_t q = 0; q < users[u]->n_queues; q++)
-			lists->queues[lists->n_queues++] = users[u]->queues[q].id;
-	qsort(lists->queues, lists->n_queues, sizeof(uint64_t), compare_ids);
+	if (lists->n_queues > 0)
+		qsort(lists->queues, lists->n_queues, sizeof(uint64_t), compare_ids);
 	lists->registered = contexts;
 	lists->n_registered = n_contexts;
 }
@@ -352,8 +413,10 @@ static bool list_is_left(struct lists *lists, uint64_t context, uint64_t queue)
 
 	if (owner == NULL)
 		return false;
-	return owner->dead || (owner->registered && bsearch(&queue, lists->queues, lists->n_queues,
-	                                                    sizeof(uint64_t), compare_ids) == NULL);
+	return owner->dead ||
+	       (owner->registered &&
+	        (lists->n_queues == 0 || bsearch(&queue, lists->queues, lists->n_queues,
+	                                         sizeof(uint64_t), compare_ids) == NULL));
 }
 
 static void reap_lists(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing *missing)
@@ -384,10 +447,26 @@ static void reap_lists(struct ocs_registry *registry, uid_t owner, struct ocs_re
 	talloc_free(lists.mem_ctx);
 }
 
+static void reap_file(const struct ocs_registry *registry, int folder, const char *name,
+                      uid_t owner, struct ocs_reap_missing *missing)
+{
+	unsigned long long id;
+	struct stat st;
+	char kind[8];
+
+	if (strlen(name) < 16 || sscanf(name, "%16llx.%7s", &id, kind) != 2 ||
+	    fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    (owner != OCS_REAP_ALL && st.st_uid != owner) || is_new(&st))
+		return;
+	if (is_dead(registry, id, missing))
+		ocs_reap_files(registry, id, NULL);
+}
+
 /* Files of contexts that died before they were registered, or half swept. */
 static void reap_files(const struct ocs_registry *registry, uid_t owner,
                        struct ocs_reap_missing *missing)
 {
+	size_t at = 0, from = missing != NULL ? missing->files_seen : 0;
 	char path[PATH_MAX];
 	struct dirent *entry;
 	DIR *folder;
@@ -396,19 +475,12 @@ static void reap_files(const struct ocs_registry *registry, uid_t owner,
 	            (int)sizeof(path) ||
 	    (folder = opendir(path)) == NULL)
 		return;
-	while ((entry = readdir(folder)) != NULL) {
-		unsigned long long id;
-		struct stat st;
-		char kind[8];
-
-		if (strlen(entry->d_name) < 16 ||
-		    sscanf(entry->d_name, "%16llx.%7s", &id, kind) != 2 ||
-		    fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    (owner != OCS_REAP_ALL && st.st_uid != owner) || is_new(&st))
-			continue;
-		if (is_dead(registry, id, missing))
-			ocs_reap_files(registry, id, NULL);
-	}
+	while ((entry = readdir(folder)) != NULL && (missing == NULL || at < from + FILES_MAX))
+		if (at++ >= from)
+			reap_file(registry, dirfd(folder), entry->d_name, owner, missing);
+	/* Some are gone since: a few are not looked at before the round after. */
+	if (missing != NULL)
+		missing->files_seen = entry != NULL ? at : 0;
 	closedir(folder);
 }
 

@@ -33,6 +33,7 @@ int ocs_registry_open(const char *folder, bool create, struct ocs_registry **reg
 	if (registry == NULL)
 		return ocs_error_memory(error);
 	registry->wake_fd = -1;
+	registry->daemon = create;
 	talloc_set_destructor(registry, registry_destroy);
 	registry->folder = talloc_strdup(registry, folder);
 	path = talloc_asprintf(registry, "%s/registry.tdb", folder);
@@ -42,6 +43,7 @@ int ocs_registry_open(const char *folder, bool create, struct ocs_registry **reg
 		ocs_error_set(error, "%s: %s", folder, strerror(errno));
 		ret = errno == ENOENT ? OCS_STORE_MISSING : OCS_STORE_ERROR;
 	} else {
+		registry->gid = st.st_gid;
 		ret = ocs_store_open(path, OCS_REGISTRY_HASH_SIZE,
 		                     create ? OCS_STORE_CREATE | OCS_STORE_CHECK |
 		                                      OCS_STORE_SALVAGE | OCS_STORE_MOVE_CORRUPT
@@ -49,7 +51,7 @@ int ocs_registry_open(const char *folder, bool create, struct ocs_registry **reg
 		                     0660, st.st_gid, &registry->store, moved_r, error);
 	}
 	if (ret == OCS_STORE_OK)
-		ret = ocs_registry_wake_make(registry, &st, create, error);
+		ret = ocs_registry_wake_make(registry, &st, error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_registry_boot_check(registry, create, error);
 	if (ret != OCS_STORE_OK) {

@@ -39,7 +39,9 @@ struct ocs_registry_settings {
 	uint32_t spill_max, spill_total;
 	uint32_t push_interval; /* seconds */
 	uint16_t replica_id;
-	char usermap[256];     /* path of the user map file, "" without one */
+	/* Path of the user map file, "" without one; libraries look for OCS_USERMAP_FILE in the
+	 * registry folder where there is one. */
+	char usermap[256];
 	bool linked;           /* the daemon has a link to other nodes: ask it to bind */
 	uint64_t index_limit;  /* bytes of the identifier index, 0: its default */
 	bool host_identifiers; /* MAPI servers have identifiers of their own */
@@ -89,7 +91,8 @@ struct ocs_registry_user {
 };
 #define OCS_USER_QUEUES_MAX 4096
 
-/* folder must exist. create: make the file if it is missing (the daemon; the library passes false).
+/* folder must exist. create: make the file and the folder of the sockets if they are missing or not
+ * the daemon's (the daemon; the library passes false).
  * Empties it when the boot id has changed. Result: ocs_store_result (OCS_STORE_MISSING: no
  * registry). */
 int ocs_registry_open(const char *folder, bool create, struct ocs_registry **registry_r,
@@ -189,7 +192,13 @@ int ocs_registry_user_get(struct ocs_registry *registry, const void *mem_ctx, co
                           struct ocs_registry_user **user_r, struct ocs_error *error);
 int ocs_registry_user_put(struct ocs_registry *registry, /* (txn) */
                           const struct ocs_registry_user *user, struct ocs_error *error);
-/* Every user's queues, one array of pointers. For ocsctl and the janitor. */
+/* Every user's queues, one user after the other, each freed after the call unless it is stolen
+ * (talloc). Not 0: ends it. each() must not change the registry. */
+typedef int ocs_registry_user_fn(struct ocs_registry_user *user, void *arg);
+int ocs_registry_user_each(struct ocs_registry *registry, ocs_registry_user_fn *each, void *arg,
+                           struct ocs_error *error);
+/* All at once, one array of pointers. For ocsctl: a record of a user takes twenty times as much
+ * memory. */
 int ocs_registry_user_list(struct ocs_registry *registry, const void *mem_ctx,
                            struct ocs_registry_user ***list_r, size_t *n_r,
                            struct ocs_error *error);
@@ -211,7 +220,8 @@ void ocs_registry_spill_forget(const struct ocs_registry *registry, uint64_t con
 
 /* ---- wake-up sockets: <folder>/wake/<context id, 16 hex digits>.sock, datagrams ---- */
 
-/* Makes the folder if it is gone, for the group of the registry folder, and uses it from now on. */
+/* Uses the folder that is there from now on; the daemon makes it if it is gone or not its own, for
+ * the group of the registry folder. */
 int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *error);
 /* The address of a context's socket. -1 if the folder's path is too long for a socket address. */
 int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t context,

@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * registry.tdb replaced under a running daemon, with what the open one holds or empty, and put in
- * its place. Touches registry.tdb and what is made beside it.
+ * its place. Touches registry.tdb and what is made beside it or in private/.
  */
 #include "registry/internal.h"
 
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <talloc.h>
+#include "base/shared_file.h"
 
 static int remake_copy_one(const void *key, size_t key_len, const uint8_t *data, size_t len,
                            void *arg)
@@ -46,8 +46,10 @@ static int take_place(const char *fresh, const char *path, struct ocs_error *err
 {
 	char aside[PATH_MAX];
 
-	/* The latest one for who wants to know what happened; many would fill the disk. */
+	/* The latest one for who wants to know what happened; many would fill the disk. What is not
+	 * ours tells nothing. */
 	if (snprintf(aside, sizeof(aside), "%s.other", path) >= (int)sizeof(aside) ||
+	    ocs_shared_clear(path) < 0 || ocs_shared_clear(aside) < 0 ||
 	    (rename(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0)
 		return ocs_error_set(error, "%s: cannot put it in place: %s", fresh,
 		                     strerror(errno));
@@ -58,25 +60,23 @@ int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_
                         struct ocs_error *error)
 {
 	const char *path = ocs_store_path(registry->store);
-	char *temporary = talloc_asprintf(registry, "%s.fresh", path);
+	char temporary[PATH_MAX];
 	struct ocs_store *fresh = NULL;
 	struct stat st;
 	bool locked;
 	int ret;
 
 	*fresh_r = NULL;
-	if (temporary == NULL)
-		return ocs_error_memory(error);
+	if (ocs_shared_temporary(path, ".fresh", temporary) != 0)
+		return ocs_error_set(error, "%s: %s", path, strerror(errno));
 	if (stat(registry->folder, &st) != 0)
 		return ocs_error_set(error, "%s: %s", registry->folder, strerror(errno));
 	unlink(temporary);
 	/* Others wait, and find the new file when they are let in. */
 	ret = ocs_store_try_begin(registry->store, error);
 	locked = ret == OCS_STORE_OK;
-	if (ret == OCS_STORE_BUSY) {
-		talloc_free(temporary);
+	if (ret == OCS_STORE_BUSY)
 		return ret;
-	}
 	ret = ocs_store_open(temporary, OCS_REGISTRY_HASH_SIZE, OCS_STORE_CREATE, 0660, st.st_gid,
 	                     &fresh, NULL, error);
 	if (ret == OCS_STORE_OK)
@@ -93,7 +93,6 @@ int ocs_registry_remake(struct ocs_registry *registry, struct ocs_store **fresh_
 		ocs_registry_boot_anchor(*fresh_r);
 	if (locked)
 		ocs_store_cancel(registry->store);
-	talloc_free(temporary);
 	return ret;
 }
 

@@ -203,6 +203,9 @@ int ocs_registry_session_remove(struct ocs_registry *registry, uint64_t id, stru
 	return ocs_store_delete(registry->store, key, sizeof(key), error);
 }
 
+/* That are listed: each takes eight times the memory of its record. */
+#define SESSIONS_MAX 500000
+
 struct session_list {
 	struct ocs_registry_session *list;
 	size_t n;
@@ -217,7 +220,7 @@ static int registry_each_session(const void *key, size_t key_len, const uint8_t 
 	struct session_list *sessions = arg;
 	struct ocs_registry_session *grown;
 
-	if (data == NULL || key_len != OCS_ID_KEY_SIZE)
+	if (data == NULL || key_len != OCS_ID_KEY_SIZE || sessions->n >= SESSIONS_MAX)
 		return 0;
 	grown = talloc_realloc(NULL, sessions->list, struct ocs_registry_session, sessions->n + 1);
 	if (grown == NULL)
@@ -247,36 +250,68 @@ int ocs_registry_session_list(struct ocs_registry *registry, const void *mem_ctx
 	return OCS_STORE_OK;
 }
 
+/* Names of users who have queues of a context. */
+struct users_of {
+	uint64_t context;
+	const void *mem_ctx;
+	char **names;
+	size_t n;
+	struct ocs_error *error;
+};
+
+static int registry_note_user(struct ocs_registry_user *user, void *arg)
+{
+	struct users_of *of = arg;
+	size_t q = 0;
+
+	while (q < user->n_queues && user->queues[q].context != of->context)
+		q++;
+	return q < user->n_queues ? add_name(of->mem_ctx, user->user, &of->names, &of->n, of->error)
+	                          : 0;
+}
+
+/* Takes the queues of a context from a user. */
+static int sweep_user(struct ocs_registry *registry, uint64_t id, const char *name,
+                      const void *mem_ctx, char ***queues_r, size_t *n_queues_r,
+                      struct ocs_error *error)
+{
+	struct ocs_registry_user *user;
+	int ret = ocs_registry_user_get(registry, registry, name, &user, error);
+	size_t kept = 0;
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	for (size_t q = 0; q < user->n_queues && ret == OCS_STORE_OK; q++) {
+		struct ocs_registry_queue *queue = &user->queues[q];
+
+		if (queue->context != id) {
+			user->queues[kept++] = *queue;
+			continue;
+		}
+		ocs_registry_spill_forget(registry, id, queue->id);
+		if (queues_r != NULL && !queue->spill_only)
+			ret = add_name(mem_ctx, queue->name, queues_r, n_queues_r, error);
+	}
+	user->n_queues = kept;
+	if (ret == OCS_STORE_OK)
+		ret = ocs_registry_user_put(registry, user, error);
+	talloc_free(user);
+	return ret;
+}
+
 /* The long way, for when the records that lead to a context's queues are damaged or gone: looks at
  * every session and every user. */
 int ocs_registry_sweep_context(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
                                char ***queues_r, size_t *n_queues_r, struct ocs_error *error)
 {
 	struct session_list sessions = {NULL, 0};
-	struct ocs_registry_user **users;
+	struct users_of of = {.context = id, .mem_ctx = registry, .error = error};
 	uint8_t key[OCS_ID_KEY_SIZE];
-	size_t n_users;
-	int ret = ocs_registry_user_list(registry, registry, &users, &n_users, error);
+	int ret = ocs_registry_user_each(registry, registry_note_user, &of, error);
 
-	for (size_t u = 0; u < n_users && ret == OCS_STORE_OK; u++) {
-		size_t kept = 0, had = users[u]->n_queues;
-
-		for (size_t q = 0; q < had && ret == OCS_STORE_OK; q++) {
-			struct ocs_registry_queue *queue = &users[u]->queues[q];
-
-			if (queue->context != id) {
-				users[u]->queues[kept++] = *queue;
-				continue;
-			}
-			ocs_registry_spill_forget(registry, id, queue->id);
-			if (queues_r != NULL && !queue->spill_only)
-				ret = add_name(mem_ctx, queue->name, queues_r, n_queues_r, error);
-		}
-		users[u]->n_queues = kept;
-		if (ret == OCS_STORE_OK && kept != had)
-			ret = ocs_registry_user_put(registry, users[u], error);
-	}
-	talloc_free(users);
+	for (size_t u = 0; u < of.n && ret == OCS_STORE_OK; u++)
+		ret = sweep_user(registry, id, of.names[u], mem_ctx, queues_r, n_queues_r, error);
+	talloc_free(of.names);
 	if (ret == OCS_STORE_OK &&
 	    ocs_store_each(registry->store, 'S', registry_each_session, &sessions, error) != 0)
 		ret = OCS_STORE_ERROR;

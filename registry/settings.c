@@ -45,6 +45,15 @@ static void settings_tail(const uint8_t *data, size_t len, struct ocs_registry_s
 	}
 }
 
+/* What the ini cannot say (config/keys.c) is not the daemon's: the default stays. */
+static void take_number(const uint8_t *data, uint32_t min, uint32_t max, uint32_t *out)
+{
+	uint32_t number = ocs_get32(data);
+
+	if (number >= min && number <= max)
+		*out = number;
+}
+
 int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry_settings *out,
                               struct ocs_error *error)
 {
@@ -67,11 +76,11 @@ int ocs_registry_settings_get(struct ocs_registry *registry, struct ocs_registry
 	if (ret != OCS_STORE_OK)
 		return ret;
 	if (len >= SETTINGS_HEADER) {
-		out->max_messages = ocs_get32(data);
-		out->message_size = ocs_get32(data + 4);
-		out->spill_max = ocs_get32(data + 8);
-		out->spill_total = ocs_get32(data + 12);
-		out->push_interval = ocs_get32(data + 16);
+		take_number(data, 1, 65536, &out->max_messages);
+		take_number(data + 4, OCS_ENTRY_SIZE_MAX, 16777216, &out->message_size);
+		take_number(data + 8, 1, 100000000, &out->spill_max);
+		take_number(data + 12, 1, 1000000000, &out->spill_total);
+		take_number(data + 16, 1, 86400, &out->push_interval);
 		out->replica_id = ocs_get16(data + 20);
 		settings_tail(data + SETTINGS_HEADER, len - SETTINGS_HEADER, out);
 	}

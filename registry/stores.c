@@ -218,7 +218,9 @@ int ocs_registry_stores_remove(struct ocs_registry *registry, uint64_t session,
 	ret = read_record(registry, &record, 0, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	for (; ret == OCS_STORE_OK && (n = key_at(&record, at)) > 0; at += n)
+	for (unsigned i = 0;
+	     i < OCS_SESSION_STORES_MAX && ret == OCS_STORE_OK && (n = key_at(&record, at)) > 0;
+	     at += n, i++)
 		ret = leave_store(registry, record.data + at + 2, n - 2, session, error);
 	if (ret == OCS_STORE_OK && record.len > 0) {
 		record.len = 0;
@@ -256,7 +258,7 @@ int ocs_registry_store_users(struct ocs_registry *registry, const void *mem_ctx,
 {
 	struct record record = {.data = NULL};
 	char **users;
-	size_t at = 0, n;
+	size_t at = 0, max, n;
 	int ret = OCS_STORE_OK;
 
 	*users_r = NULL;
@@ -269,8 +271,13 @@ int ocs_registry_store_users(struct ocs_registry *registry, const void *mem_ctx,
 		talloc_free(record.data);
 		return ret;
 	}
-	users = talloc_array(mem_ctx, char *, count_entries(&record) + 1);
-	for (; users != NULL && (n = entry_at(&record, at)) > 0; at += n) {
+	/* No more than a library adds: each is compared with all before it. */
+	max = count_entries(&record);
+	if (max > OCS_STORE_SESSIONS_MAX)
+		max = OCS_STORE_SESSIONS_MAX;
+	users = talloc_array(mem_ctx, char *, max + 1);
+	for (size_t i = 0; i < max && users != NULL && (n = entry_at(&record, at)) > 0;
+	     at += n, i++) {
 		const uint8_t *user = record.data + at + ENTRY_HEADER;
 		size_t len = n - ENTRY_HEADER;
 

@@ -172,31 +172,64 @@ int ocs_registry_user_put(struct ocs_registry *registry, const struct ocs_regist
 	return ret;
 }
 
-struct user_list {
-	struct ocs_registry_user **list;
-	size_t n;
+struct walk {
+	ocs_registry_user_fn *each;
+	void *arg;
+	bool no_memory;
 };
 
 static int registry_each_user(const void *key, size_t key_len, const uint8_t *data, size_t len,
                               void *arg)
 {
-	struct user_list *users = arg;
-	struct ocs_registry_user **grown, *user;
+	struct ocs_registry_user *user;
+	struct walk *walk = arg;
+	void *mem_ctx;
 	char *name;
+	int ret = 0;
 
 	if (data == NULL || key_len < 2)
 		return 0;
-	grown = talloc_realloc(NULL, users->list, struct ocs_registry_user *, users->n + 1);
+	mem_ctx = talloc_new(NULL);
+	name = talloc_strndup(mem_ctx, (const char *)key + 1, key_len - 1);
+	user = name == NULL ? NULL : user_new(mem_ctx, name);
+	walk->no_memory = user == NULL;
+	if (walk->no_memory) {
+		talloc_free(mem_ctx);
+		return OCS_STORE_ERROR;
+	}
+	/* On a context of its own: what each() steals from there is its own. */
+	if (ocs_registry_user_decode(data, len, user) == 0)
+		ret = walk->each(user, walk->arg);
+	talloc_free(mem_ctx);
+	return ret;
+}
+
+int ocs_registry_user_each(struct ocs_registry *registry, ocs_registry_user_fn *each, void *arg,
+                           struct ocs_error *error)
+{
+	struct walk walk = {each, arg, false};
+	int ret = ocs_store_each(registry->store, 'U', registry_each_user, &walk, error);
+
+	if (walk.no_memory)
+		return ocs_error_memory(error);
+	return ret == 0 ? OCS_STORE_OK : OCS_STORE_ERROR;
+}
+
+struct user_list {
+	struct ocs_registry_user **list;
+	size_t n;
+};
+
+static int registry_list_user(struct ocs_registry_user *user, void *arg)
+{
+	struct user_list *users = arg;
+	struct ocs_registry_user **grown =
+	        talloc_realloc(NULL, users->list, struct ocs_registry_user *, users->n + 1);
+
 	if (grown == NULL)
 		return OCS_STORE_ERROR;
 	users->list = grown;
-	name = talloc_strndup(grown, (const char *)key + 1, key_len - 1);
-	user = name == NULL ? NULL : user_new(grown, name);
-	if (user == NULL)
-		return OCS_STORE_ERROR;
-	talloc_free(name);
-	if (ocs_registry_user_decode(data, len, user) == 0)
-		grown[users->n++] = user;
+	grown[users->n++] = talloc_steal(grown, user);
 	return 0;
 }
 
@@ -204,11 +237,11 @@ int ocs_registry_user_list(struct ocs_registry *registry, const void *mem_ctx,
                            struct ocs_registry_user ***list_r, size_t *n_r, struct ocs_error *error)
 {
 	struct user_list users = {NULL, 0};
-	int ret = ocs_store_each(registry->store, 'U', registry_each_user, &users, error);
+	int ret = ocs_registry_user_each(registry, registry_list_user, &users, error);
 
 	*list_r = NULL;
 	*n_r = 0;
-	if (ret != 0) {
+	if (ret != OCS_STORE_OK) {
 		talloc_free(users.list);
 		return OCS_STORE_ERROR;
 	}

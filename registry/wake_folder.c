@@ -16,29 +16,48 @@
 
 #include <talloc.h>
 
-#include "base/file.h"
+#include "base/shared_file.h"
+
+/* Whose folder it is may remove what is in it, so it is the daemon's, or not used. */
+static int open_folder(struct ocs_registry *registry, const char *path, const struct stat *folder,
+                       struct ocs_error *error)
+{
+	struct stat st;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return ocs_error_set(error, "%s: is missing: the daemon makes it", path);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		ocs_error_set(error, "%s: %s", path, strerror(errno));
+	else if (st.st_uid != folder->st_uid && st.st_uid != 0)
+		ocs_error_set(error, "%s: belongs to uid %u, not to the daemon, which replaces it",
+		              path, (unsigned)st.st_uid);
+	else {
+		registry->wake_fd = fd;
+		return OCS_STORE_OK;
+	}
+	if (fd >= 0)
+		close(fd);
+	return OCS_STORE_ERROR;
+}
 
 /* Where the library's wake-up sockets are: as open as the registry folder itself. */
-int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *folder, bool create,
+int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *folder,
                            struct ocs_error *error)
 {
 	char *path = talloc_asprintf(registry, "%s/wake", registry->folder);
+	int ret = 0;
 
 	if (path == NULL)
 		return ocs_error_memory(error);
-	if (create && mkdir(path, 0700) == 0) {
-		if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, folder->st_gid) != 0 ||
-		    chmod(path, 03770) != 0)
-			return ocs_error_set(error, "%s: cannot set group and mode: %s", path,
-			                     strerror(errno));
-	} else if (create && errno != EEXIST) {
-		return ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
-	}
-	registry->wake_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (registry->wake_fd < 0)
-		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (registry->daemon)
+		ret = ocs_shared_folder(path, folder->st_gid, 03770, NULL);
+	if (ret != 0)
+		ret = ocs_error_set(error, "%s: cannot create: %s", path, strerror(-ret));
+	else
+		ret = open_folder(registry, path, folder, error);
 	talloc_free(path);
-	return OCS_STORE_OK;
+	return ret;
 }
 
 int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *error)
@@ -49,12 +68,12 @@ int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *er
 
 	if (snprintf(path, sizeof(path), "%s/wake", registry->folder) >= (int)sizeof(path))
 		return ocs_error_set(error, "%s: path too long", registry->folder);
-	if (stat(path, &named) == 0 && fstat(old, &used) == 0 && named.st_dev == used.st_dev &&
+	if (lstat(path, &named) == 0 && fstat(old, &used) == 0 && named.st_dev == used.st_dev &&
 	    named.st_ino == used.st_ino)
 		return OCS_STORE_OK;
 	if (stat(registry->folder, &folder) != 0)
 		return ocs_error_set(error, "%s: %s", registry->folder, strerror(errno));
-	ret = ocs_registry_wake_make(registry, &folder, true, error);
+	ret = ocs_registry_wake_make(registry, &folder, error);
 	if (ret == OCS_STORE_OK)
 		close(old);
 	else

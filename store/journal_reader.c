@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/shared_file.h"
+
 #include <talloc.h>
 
 #include "store/record.h"
@@ -55,7 +57,8 @@ bool ocs_journal_reader_moved(struct ocs_journal_reader *reader)
 	if (had)
 		close(reader->fd);
 	reader->at = 0;
-	reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (ocs_shared_open(reader->path, O_RDONLY, &reader->fd) != 0)
+		reader->fd = -1;
 	if (reader->fd >= 0 && fstat(reader->fd, &st) != 0) {
 		close(reader->fd);
 		reader->fd = -1;

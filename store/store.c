@@ -7,7 +7,6 @@
 #include "store/store_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -79,39 +78,36 @@ static int check_before_write(struct ocs_store *store, struct ocs_error *error)
 	return ret;
 }
 
-static int store_begin(struct ocs_store *store, int (*start)(struct tdb_context *tdb),
-                       struct ocs_error *error)
+static int store_begin(struct ocs_store *store, unsigned wait_ms, struct ocs_error *error)
 {
 	struct ocs_shield shield;
 	int ret = check_before_write(store, error);
 
+	if (ret == OCS_STORE_OK)
+		ret = ocs_store_lock_begin(store, wait_ms, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
 	ocs_store_forget_error(store);
 	ocs_shield_up(&shield);
-	ret = start(store->tdb);
+	ret = tdb_transaction_start_nonblock(store->tdb);
 	ocs_shield_down(&shield);
-	if (ret != 0 &&
-	    (tdb_error(store->tdb) == TDB_ERR_NOLOCK || tdb_error(store->tdb) == TDB_ERR_LOCK) &&
-	    start == tdb_transaction_start_nonblock) {
-		ocs_error_set(error, "%s: locked by process %d", store->path,
-		              (int)ocs_store_lock_holder(store));
-		return OCS_STORE_BUSY;
+	if (ret != 0) {
+		ret = ocs_store_error(store, "begin a transaction", error);
+		ocs_store_lock_lost(store);
+		return ret;
 	}
-	if (ret != 0)
-		return ocs_store_error(store, "begin a transaction", error);
 	store->in_transaction = true;
 	return OCS_STORE_OK;
 }
 
 int ocs_store_begin(struct ocs_store *store, struct ocs_error *error)
 {
-	return store_begin(store, tdb_transaction_start, error);
+	return store_begin(store, ocs_store_wait_ms, error);
 }
 
 int ocs_store_try_begin(struct ocs_store *store, struct ocs_error *error)
 {
-	return store_begin(store, tdb_transaction_start_nonblock, error);
+	return store_begin(store, 0, error);
 }
 
 int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error)
@@ -119,6 +115,8 @@ int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error
 	struct ocs_shield shield;
 	int ret = check_before_write(store, error);
 
+	if (ret == OCS_STORE_OK && store->in_transaction)
+		ret = ocs_store_lock_commit(store, error);
 	if (ret != OCS_STORE_OK) {
 		ocs_store_cancel(store);
 		return ret;
@@ -131,6 +129,7 @@ int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error
 	ocs_store_forget_error(store);
 	ocs_shield_up(&shield);
 	ret = ocs_store_tdb_commit(store->tdb);
+	ocs_store_lock_end(store);
 	ocs_shield_down(&shield);
 	return ret == 0 ? OCS_STORE_OK : ocs_store_error(store, "commit", error);
 }
@@ -144,6 +143,7 @@ void ocs_store_cancel(struct ocs_store *store)
 	store->in_transaction = false;
 	ocs_shield_up(&shield);
 	tdb_transaction_cancel(store->tdb);
+	ocs_store_lock_end(store);
 	ocs_shield_down(&shield);
 }
 
@@ -204,6 +204,21 @@ static int store_fetch_parse(TDB_DATA key, TDB_DATA record, void *private_data)
 	return OCS_STORE_OK;
 }
 
+int ocs_store_parse(struct ocs_store *store, TDB_DATA key,
+                    int (*parser)(TDB_DATA key, TDB_DATA record, void *arg), void *arg,
+                    struct ocs_error *error)
+{
+	bool lock = !store->in_transaction && ocs_store_has_locks(store);
+	int ret = lock ? ocs_store_lock_key(store, key, error) : OCS_STORE_OK;
+
+	if (ret != OCS_STORE_OK)
+		return OCS_STORE_BUSY;
+	ret = tdb_parse_record(store->tdb, key, parser, arg);
+	if (lock)
+		tdb_chainunlock_read(store->tdb, key);
+	return ret;
+}
+
 static int store_anchor_parse(TDB_DATA key, TDB_DATA record, void *private_data)
 {
 	(void)key;
@@ -212,18 +227,19 @@ static int store_anchor_parse(TDB_DATA key, TDB_DATA record, void *private_data)
 	return 0;
 }
 
-static bool anchor_found(struct ocs_store *store)
+/* 0: it is there; OCS_STORE_BUSY: that cannot be told. */
+static int find_anchor(struct ocs_store *store, struct ocs_error *error)
 {
 	TDB_DATA k = {.dptr = store->anchor, .dsize = store->anchor_len};
 
-	return tdb_parse_record(store->tdb, k, store_anchor_parse, NULL) == 0;
+	return ocs_store_parse(store, k, store_anchor_parse, NULL, error);
 }
 
 bool ocs_store_set_anchor(struct ocs_store *store, const void *key, size_t key_len)
 {
 	memcpy(store->anchor, key, key_len);
 	store->anchor_len = key_len;
-	if (!anchor_found(store))
+	if (find_anchor(store, NULL) != 0)
 		store->anchor_len = 0;
 	ocs_store_forget_error(store);
 	return store->anchor_len > 0;
@@ -233,11 +249,16 @@ bool ocs_store_set_anchor(struct ocs_store *store, const void *key, size_t key_l
  * before all records in the file, so that a cut which spares the anchor spares the heads. */
 int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_error *error)
 {
+	int found;
+
 	/* libtdb calls a record missing also when it could not read its chain. */
 	if (complained(store))
 		return ocs_store_error(store, "read", error);
-	if (store->anchor_len == 0 || anchor_found(store))
+	found = store->anchor_len == 0 ? 0 : find_anchor(store, error);
+	if (found == 0)
 		return missing;
+	if (found == OCS_STORE_BUSY)
+		return found;
 	if (complained(store))
 		return ocs_store_error(store, "read", error);
 	atomic_store(&store->damaged, true);
@@ -259,7 +280,9 @@ int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *ke
 	/* A hole where the file was cut short and written again looks like an empty one. */
 	if (!store->alone && ocs_store_header(store, &seqnum) != 0)
 		return ocs_store_error(store, "read", error);
-	ret = tdb_parse_record(store->tdb, k, store_fetch_parse, &fetch);
+	ret = ocs_store_parse(store, k, store_fetch_parse, &fetch, error);
+	if (ret == OCS_STORE_BUSY)
+		return ret;
 	if (ret == -1 && tdb_error(store->tdb) == TDB_ERR_NOEXIST)
 		return ocs_store_check_missing(store, OCS_STORE_MISSING, error);
 	if (ret == NO_MEMORY)
@@ -370,13 +393,4 @@ int ocs_store_quarantine(struct ocs_store *store, const void *key, size_t key_le
 	free(record.dptr);
 	free(aside.dptr);
 	return ret == OCS_STORE_OK ? ocs_store_delete(store, key, key_len, error) : ret;
-}
-
-pid_t ocs_store_lock_holder(const struct ocs_store *store)
-{
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
-
-	if (fcntl(tdb_fd(store->tdb), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK)
-		return 0;
-	return lock.l_pid;
 }

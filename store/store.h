@@ -9,8 +9,9 @@
  *
  * Threads: a store is not thread-safe; whoever owns it serialises the calls (the daemon uses one
  * thread, the library a mutex). Only ocs_store_seqnum() may be called from any thread at any time.
- * Whatever is done to the file while it is open, no call here ends the process: nothing is mapped,
- * and a write past RLIMIT_FSIZE is an error and no signal.
+ * Whatever is done to the file while it is open, no call here ends the process or stops it for
+ * ever: nothing is mapped, a write past RLIMIT_FSIZE is an error and no signal, and no lock is
+ * waited for longer than ocs_store_wait_ms.
  *
  * Processes: POSIX locks belong to the process, so a file may be open once in a process, and an
  * open store must not be used in a forked child.
@@ -40,12 +41,15 @@ enum ocs_store_result {
 	/* The file is not a TDB or fails its check (open), or was cut short or overwritten in place
 	 * while it was open (anything else): nothing more is read from it or written to it. */
 	OCS_STORE_CORRUPT = -4,
-	OCS_STORE_BUSY = -5, /* somebody holds the lock (try_begin) */
+	/* Somebody holds the lock: at once (try_begin), or for too long (anything else); the text
+	 * names the process where that is known. */
+	OCS_STORE_BUSY = -5,
 	OCS_STORE_FULL = -6, /* the file would grow past its limit (put): cancel */
 };
 
 enum ocs_store_flags {
-	OCS_STORE_CREATE = 1, /* create the file if it is missing (never over an existing one) */
+	/* create the file if it is missing or not ours (never over an existing one of ours) */
+	OCS_STORE_CREATE = 1,
 	OCS_STORE_READ_ONLY = 2,
 	OCS_STORE_CHECK = 4, /* run the whole-file check (slow on large files) */
 	/* A corrupt file is renamed to NAME.corrupt-<time> and made anew, ... */
@@ -58,7 +62,9 @@ enum ocs_store_flags {
 	OCS_STORE_ALONE = 32,
 };
 
-/* mode: of a created file, regardless of umask. gid: of a created file, (gid_t)-1 to leave it.
+/* The file must be a regular one that belongs to this process' user, to root or to the owner of its
+ * folder (base/shared_file.h).
+ * mode: of a created file, regardless of umask. gid: of a created file, (gid_t)-1 to leave it.
  * moved_r (may be NULL) is set when a corrupt file was moved aside, salvaged or not. Returns an
  * ocs_store_result. */
 int ocs_store_open(const char *path, unsigned hash_size, int flags, mode_t mode, gid_t gid,
@@ -104,6 +110,12 @@ void ocs_store_set_limit(struct ocs_store *store, uint64_t size_max);
 /* Changes with every commit by any process that changed something. Any thread; takes no lock. One
  * system call. */
 uint32_t ocs_store_seqnum(const struct ocs_store *store);
+
+/* How long a lock of a file is waited for, since whoever may write it may keep it locked. Then the
+ * call ends with OCS_STORE_BUSY; and at once when ocs_store_interrupted() says that this process
+ * is to end (NULL: never). Both are set before there are threads. */
+extern unsigned ocs_store_wait_ms;
+extern bool (*ocs_store_interrupted)(void);
 
 /* begin waits for the lock; try_begin returns OCS_STORE_BUSY instead. Transactions do not nest.
  * sync in commit: true returns only when the data are on the disk. A failed commit is cancelled.

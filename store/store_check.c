@@ -17,16 +17,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define COPIED_MAX (32 * 1024 * 1024)
 
-static int copy_file(struct tdb_context *tdb, bool locks, int to)
+/* OCS_STORE_OK, OCS_STORE_BUSY or OCS_STORE_ERROR. */
+static int copy_file(struct tdb_context *tdb, bool locks, int to, struct ocs_error *error)
 {
 	struct stat st;
 	off_t at = 0;
-	int ret = 0;
+	int ret = locks ? ocs_store_lock_all(tdb, tdb_name(tdb), error) : OCS_STORE_OK;
 
-	if (locks && tdb_lockall_read(tdb) != 0)
-		return -1;
+	if (ret != OCS_STORE_OK)
+		return ret;
 	if (fstat(tdb_fd(tdb), &st) != 0 || st.st_size > COPIED_MAX)
 		ret = -1;
 	while (ret == 0 && at < st.st_size)
@@ -37,33 +40,112 @@ static int copy_file(struct tdb_context *tdb, bool locks, int to)
 	return ret;
 }
 
-struct tdb_context *ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
-                                          const struct tdb_logging_context *logging)
+int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
+                          const struct tdb_logging_context *logging, struct tdb_context **copy_r,
+                          struct ocs_error *error)
 {
 	const int flags = TDB_SEQNUM | TDB_INCOMPATIBLE_HASH | TDB_NOLOCK;
 	int fd = memfd_create("ocsmanager-check", MFD_CLOEXEC);
-	struct tdb_context *copy = NULL;
 	char path[32];
-
-	if (fd < 0)
-		return NULL;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (copy_file(tdb, locks, fd) == 0)
-		copy = tdb_open_ex(path, 0, flags, O_RDONLY, 0, NULL, NULL);
-	close(fd);
-	if (copy != NULL)
-		tdb_set_logging_function(copy, logging);
-	return copy;
-}
-
-int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_logging_context *logging)
-{
-	struct tdb_context *copy = ocs_store_copy_mapped(tdb, locks, logging);
 	int ret;
 
+	*copy_r = NULL;
+	if (fd < 0)
+		return OCS_STORE_OK;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ret = copy_file(tdb, locks, fd, error);
+	if (ret == OCS_STORE_OK)
+		*copy_r = tdb_open_ex(path, 0, flags, O_RDONLY, 0, NULL, NULL);
+	close(fd);
+	if (*copy_r != NULL)
+		tdb_set_logging_function(*copy_r, logging);
+	return ret == OCS_STORE_BUSY ? ret : OCS_STORE_OK;
+}
+
+/* ---- as it is, without a copy ---- */
+
+/* A record in the file: next, length of what follows, of the key, of the data, hash, magic. */
+struct head {
+	uint32_t next, len, key_len, data_len, hash, magic;
+};
+
+#define FIRST_RECORD(tdb) (172 + 4 * (uint64_t)tdb_hash_size(tdb))
+#define RECOVERY_AT       44
+#define FILL              0x42424242 /* as libtdb fills what it has just added */
+/* A killed process leaves less behind the last record. */
+#define DEAD_MAX (1024 * 1024)
+
+/* Whether there is nothing from there on for DEAD_MAX bytes. */
+static bool is_empty(int fd, uint64_t at)
+{
+	uint8_t bytes[65536];
+	size_t seen = 0;
+
+	while (seen < DEAD_MAX) {
+		ssize_t n = ocs_file_read(fd, bytes, sizeof(bytes), at + seen);
+
+		for (ssize_t i = 0; i < n; i++)
+			if (bytes[i] != 0 && bytes[i] != (FILL & 0xff))
+				return false;
+		if (n <= 0)
+			return false;
+		seen += (size_t)n;
+	}
+	return true;
+}
+
+/* Whether the file has a hole where a record should be. libtdb reads one byte by byte to its end,
+ * by a system call each: whoever can make the file longer could stop a start for hours. */
+static bool has_hole(struct tdb_context *tdb)
+{
+	uint64_t at = FIRST_RECORD(tdb);
+	uint32_t recovery = 0;
+	int fd = tdb_fd(tdb);
+	struct head head;
+
+	if (ocs_file_read(fd, (uint8_t *)&recovery, sizeof(recovery), RECOVERY_AT) !=
+	    sizeof(recovery))
+		return false;
+	while (ocs_file_read(fd, (uint8_t *)&head, sizeof(head), at) == sizeof(head)) {
+		if ((head.magic == 0 || head.magic == FILL) && at != recovery) {
+			if (is_empty(fd, at))
+				return true;
+			return false; /* the check passes it, or says what is wrong */
+		}
+		at += sizeof(head) + head.len;
+	}
+	return false;
+}
+
+static int check_in_place(struct tdb_context *tdb, bool locks,
+                          const struct tdb_logging_context *logging, struct ocs_error *error)
+{
+	int ret = locks ? ocs_store_lock_all(tdb, tdb_name(tdb), error) : OCS_STORE_OK;
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	if (has_hole(tdb)) {
+		logging->log_fn(tdb, TDB_DEBUG_ERROR, "a hole in the place of a record");
+		ret = -1;
+	} else {
+		ret = tdb_check(tdb, NULL, NULL);
+	}
+	if (locks)
+		tdb_unlockall_read(tdb);
+	return ret == 0 ? OCS_STORE_OK : OCS_STORE_CORRUPT;
+}
+
+int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_logging_context *logging,
+                    struct ocs_error *error)
+{
+	struct tdb_context *copy;
+	int ret = ocs_store_copy_mapped(tdb, locks, logging, &copy, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
 	if (copy == NULL)
-		return tdb_check(tdb, NULL, NULL);
-	ret = tdb_check(copy, NULL, NULL);
+		return check_in_place(tdb, locks, logging, error);
+	ret = tdb_check(copy, NULL, NULL) == 0 ? OCS_STORE_OK : OCS_STORE_CORRUPT;
 	tdb_close(copy);
 	return ret;
 }
@@ -76,10 +158,12 @@ bool ocs_store_has_locks(const struct ocs_store *store)
 int ocs_store_whole(struct ocs_store *store, struct ocs_error *error)
 {
 	struct tdb_logging_context logging = {.log_fn = ocs_store_log, .log_private = store};
+	int ret;
 
 	ocs_store_forget_error(store);
-	if (ocs_store_check(store->tdb, ocs_store_has_locks(store), &logging) == 0)
-		return OCS_STORE_OK;
+	ret = ocs_store_check(store->tdb, ocs_store_has_locks(store), &logging, error);
+	if (ret != OCS_STORE_CORRUPT)
+		return ret;
 	ocs_error_set(error, "the file is damaged (%s)",
 	              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
 	ocs_store_forget_error(store);

@@ -38,9 +38,8 @@ int ocs_store_copy(struct ocs_store *store, int to, struct ocs_error *error)
 		return ret;
 	ocs_store_forget_error(store);
 	ocs_shield_up(&shield);
-	if (tdb_lockall_read(store->tdb) != 0) {
-		ret = ocs_store_error(store, "lock it", error);
-	} else {
+	ret = ocs_store_lock_all(store->tdb, store->path, error);
+	if (ret == OCS_STORE_OK) {
 		if (copy_bytes(tdb_fd(store->tdb), to) != 0)
 			ret = ocs_error_set(error, "cannot copy %s: %s", store->path,
 			                    strerror(errno));

@@ -29,18 +29,45 @@ static int store_each_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA rec
 	return each->ret;
 }
 
+static int read_chain(struct ocs_store *store, unsigned n, struct each *each,
+                      struct ocs_error *error)
+{
+	bool locks = !store->in_transaction && ocs_store_has_locks(store);
+	int ret;
+
+	if (locks && ocs_store_lock_chain(store, n, error) != OCS_STORE_OK)
+		return each->ret = OCS_STORE_BUSY;
+	ret = tdb_traverse_chain(store->tdb, n, store_each_record, each);
+	if (locks)
+		ocs_store_unlock_chain(store, n);
+	return ret;
+}
+
+/* Of a file that is too large to be copied; others write to it meanwhile. */
+static int read_chains(struct ocs_store *store, struct each *each, struct ocs_error *error)
+{
+	int ret = 0;
+
+	for (unsigned n = 0; n < ocs_store_chains(store) && ret >= 0 && each->ret == 0; n++)
+		ret = read_chain(store, n, each, error);
+	return ret;
+}
+
 /* As a copy in memory (store_check.c), whose records are those of one moment; but what is in the
  * open transaction is in memory already, and not in the file. */
-static int read_all(struct ocs_store *store, struct each *each)
+static int read_all(struct ocs_store *store, struct each *each, struct ocs_error *error)
 {
 	struct tdb_logging_context logging = {.log_fn = ocs_store_log, .log_private = store};
+	bool locks = !store->in_transaction && ocs_store_has_locks(store);
 	struct tdb_context *copy = NULL;
 	int ret;
 
-	if (!store->in_transaction && !store->alone)
-		copy = ocs_store_copy_mapped(store->tdb, ocs_store_has_locks(store), &logging);
+	if (!store->in_transaction && !store->alone &&
+	    ocs_store_copy_mapped(store->tdb, locks, &logging, &copy, error) != OCS_STORE_OK)
+		return each->ret = OCS_STORE_BUSY;
 	if (copy == NULL)
-		return tdb_traverse_read(store->tdb, store_each_record, each);
+		return locks ? read_chains(store, each, error)
+		             : tdb_traverse_read(store->tdb, store_each_record, each);
 	ret = tdb_traverse_read(copy, store_each_record, each);
 	each->error = tdb_error(copy);
 	if (ret < 0 && each->error == TDB_ERR_CORRUPT)
@@ -57,8 +84,7 @@ static int read_through(struct ocs_store *store, int n, struct each *each, struc
 	if (ret != OCS_STORE_OK)
 		return ret;
 	ocs_store_forget_error(store);
-	ret = n < 0 ? read_all(store, each)
-	            : tdb_traverse_chain(store->tdb, (unsigned)n, store_each_record, each);
+	ret = n < 0 ? read_all(store, each, error) : read_chain(store, (unsigned)n, each, error);
 	if (ret < 0 && each->ret == 0 && each->error == TDB_ERR_OOM)
 		return ocs_error_memory_of(error, store->path);
 	if (ret < 0 && each->ret == 0)

@@ -6,6 +6,7 @@
  *   store_open.c  the file opened, made, saved from damage
  *   store_each.c  all records, at once or a hash chain at a time
  *   store.c       transactions and records
+ *   store_lock.c  its locks, waited for within a time
  *   store_file.c  what libtdb says, and whether the file is still the one that was opened
  *
  * store_look.c reads a file that others use, without them; store_copy.c copies one. Apart, no TDB
@@ -58,14 +59,45 @@ void ocs_store_forget_error(struct ocs_store *store);
 int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_error *error);
 /* A copy of the file in memory, for who reads it through: to be closed with tdb_close(). NULL where
  * that cannot be had: the file is too large or needs a recovery, /proc or the memory is missing.
- * locks: as below. */
-struct tdb_context *ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
-                                          const struct tdb_logging_context *logging);
+ * OCS_STORE_OK, or OCS_STORE_BUSY. locks: as below. */
+int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
+                          const struct tdb_logging_context *logging, struct tdb_context **copy_r,
+                          struct ocs_error *error);
 /* Whether others may write to it, so that it has to be locked to be read as one. */
 bool ocs_store_has_locks(const struct ocs_store *store);
-/* The whole-file check: 0, or -1 and what is wrong went to the log function. locks: the file may be
- * written meanwhile, so it is locked for reading (what was opened read-only cannot be). */
-int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_logging_context *logging);
+/* tdb_parse_record(), with the lock for it: OCS_STORE_BUSY, or what that gives. */
+int ocs_store_parse(struct ocs_store *store, TDB_DATA key,
+                    int (*parser)(TDB_DATA key, TDB_DATA record, void *arg), void *arg,
+                    struct ocs_error *error);
+/* The whole-file check: OK, CORRUPT, and what is wrong went to the log function, or BUSY. locks:
+ * the file may be written meanwhile, so it is locked for reading (what was opened read-only cannot
+ * be).
+ */
+int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_logging_context *logging,
+                    struct ocs_error *error);
+
+/* ---- store_lock.c ---- */
+
+/* All wait for ocs_store_wait_ms at most: OCS_STORE_OK, or OCS_STORE_BUSY with who holds the lock,
+ * or OCS_STORE_ERROR. Outside a transaction, but for the commit's. */
+
+/* What tdb_open_ex() locks. fd: of the file, open for writing; closing it gives the lock back. */
+int ocs_store_lock_open(int fd, const char *path, struct ocs_error *error);
+/* What tdb_transaction_start_nonblock() locks, which then does not wait. */
+int ocs_store_lock_begin(struct ocs_store *store, unsigned wait_ms, struct ocs_error *error);
+/* What tdb_transaction_commit() locks besides; if not, cancel. After either: _end(). */
+int ocs_store_lock_commit(struct ocs_store *store, struct ocs_error *error);
+void ocs_store_lock_end(struct ocs_store *store);
+/* libtdb did not take over what was locked for it: all of the file is let go. */
+void ocs_store_lock_lost(struct ocs_store *store);
+/* For looking the key up; tdb_chainunlock_read() gives it back. */
+int ocs_store_lock_key(struct ocs_store *store, TDB_DATA key, struct ocs_error *error);
+/* For tdb_traverse_chain(). */
+int ocs_store_lock_chain(struct ocs_store *store, unsigned n, struct ocs_error *error);
+void ocs_store_unlock_chain(struct ocs_store *store, unsigned n);
+/* tdb_lockall_read(); tdb_unlockall_read() gives it back. */
+int ocs_store_lock_all(struct tdb_context *tdb, const char *path, struct ocs_error *error);
+
 bool ocs_store_verify(const void *key, size_t key_len, const uint8_t *record, size_t size);
 
 #endif

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/shared_file.h"
+
 /* Readings, of a file that others write to meanwhile. */
 #define TRIES 3
 
@@ -70,7 +72,7 @@ static int look_once(const char *path, const void *key, size_t key_len,
 		ocs_error_set(error, "%s: not a database file (%s)", path, strerror(errno));
 		return OCS_STORE_CORRUPT;
 	}
-	if (ocs_store_check(tdb, false, &logging) != 0) {
+	if (ocs_store_check(tdb, false, &logging, NULL) != OCS_STORE_OK) {
 		ocs_error_set(error, "%s: damaged (%s)", path,
 		              look.log[0] != '\0' ? look.log : tdb_errorstr(tdb));
 		/* What cannot be read through cannot be salvaged. */
@@ -90,9 +92,19 @@ int ocs_store_look(const char *path, const void *key, size_t key_len, enum ocs_s
 	int ret = OCS_STORE_BUSY;
 
 	for (int i = 0; i < TRIES; i++) {
-		if (stat(path, &before) != 0) {
+		switch (ocs_shared_look(path, &before)) {
+		case OCS_SHARED_FILE:
+			break;
+		case OCS_SHARED_MISSING:
+		case OCS_SHARED_UNKNOWN:
 			ocs_error_set(error, "%s: %s", path, strerror(errno));
 			return errno == ENOENT ? OCS_STORE_MISSING : OCS_STORE_ERROR;
+		default:
+			return ocs_shared_refuse(path, -ELOOP, error);
+		}
+		if ((uint64_t)before.st_size > OCS_STORE_SIZE_MAX) {
+			ocs_error_set(error, "%s: not a database file (too large)", path);
+			return OCS_STORE_CORRUPT;
 		}
 		ret = look_once(path, key, key_len, key_r, error);
 		if (stat(path, &after) == 0 && after.st_ino == before.st_ino &&

@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * The file of a store: opened, checked, made, and what verifies of a corrupt one carried over.
- * Touches only the file it was given, NAME.new and NAME.corrupt-<time>.
+ * Touches only the file it was given, NAME.new (in private/, where that is beside it) and
+ * NAME.corrupt-<time>.
  *
  * Nothing is ever mapped (TDB_NOMMAP): a file that somebody cuts short or overwrites in place would
  * end every process that has it mapped with SIGBUS, a MAPI server among them. It costs a system
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/shared_file.h"
 #include "base/shield.h"
 
 /* ---- making a file ---- */
@@ -37,6 +40,27 @@ static struct tdb_context *open_tdb(struct ocs_store *store, const char *path, u
 	                   TDB_SEQNUM | TDB_DISALLOW_NESTING | TDB_INCOMPATIBLE_HASH |
 	                           (store->alone ? TDB_NOLOCK : TDB_NOMMAP),
 	                   open_flags, mode, &logging, NULL);
+}
+
+/* libtdb waits for a lock when it opens a file, for ever where a member of the group holds it. */
+static int open_locked(struct ocs_store *store, const char *path, struct tdb_context **tdb_r,
+                       struct ocs_error *error)
+{
+	int fd, ret = ocs_shared_open(path, O_RDWR, &fd), why;
+
+	*tdb_r = NULL;
+	if (ret != 0) {
+		ocs_shared_refuse(path, ret, error);
+		return ret == -ENOENT ? OCS_STORE_MISSING : OCS_STORE_ERROR;
+	}
+	ret = ocs_store_lock_open(fd, path, error);
+	if (ret == OCS_STORE_OK)
+		*tdb_r = open_tdb(store, path, 0, O_RDWR, 0);
+	why = errno;
+	/* With the lock; libtdb holds none by now. */
+	close(fd);
+	errno = why;
+	return ret;
 }
 
 /* libtdb allocates the area it recovers from outside of any recovery: killed in that moment, it
@@ -146,10 +170,10 @@ static int make_file(struct ocs_store *store, const char *path, unsigned hash_si
 static int create_file(struct ocs_store *store, unsigned hash_size, mode_t mode, gid_t gid,
                        struct ocs_error *error)
 {
-	char *temporary = talloc_asprintf(store, "%s.new", store->path);
+	char temporary[PATH_MAX];
 
-	if (temporary == NULL)
-		return ocs_error_memory(error);
+	if (ocs_shared_temporary(store->path, ".new", temporary) != 0)
+		return ocs_error_set(error, "%s: %s", store->path, strerror(errno));
 	if (make_file(store, temporary, hash_size, mode, gid, error) != OCS_STORE_OK)
 		return OCS_STORE_ERROR;
 	if (rename(temporary, store->path) != 0) {
@@ -181,18 +205,62 @@ static int take_header(struct ocs_store *store)
 	return -1;
 }
 
-static int open_existing(struct ocs_store *store, int flags, struct ocs_error *error)
+/* Whether what has the name can be the file. create: what is not ours gives way to one of ours. */
+static int look_at_place(struct ocs_store *store, bool create, struct ocs_error *error)
 {
-	struct tdb_logging_context logging = {.log_fn = ocs_store_log, .log_private = store};
 	struct stat st;
+	int ret;
 
-	if (stat(store->path, &st) != 0) {
+	switch (ocs_shared_look(store->path, &st)) {
+	case OCS_SHARED_FILE:
+		if ((uint64_t)st.st_size <= OCS_STORE_SIZE_MAX)
+			return OCS_STORE_OK;
+		ocs_error_set(error, "%s: not a database file (too large)", store->path);
+		return OCS_STORE_CORRUPT;
+	case OCS_SHARED_MISSING:
+	case OCS_SHARED_UNKNOWN:
 		ocs_error_set(error, "%s: %s", store->path, strerror(errno));
 		return errno == ENOENT ? OCS_STORE_MISSING : OCS_STORE_ERROR;
+	case OCS_SHARED_FOREIGN:
+		if (!create)
+			return ocs_shared_refuse(store->path, -EPERM, error);
+		ret = ocs_shared_clear(store->path);
+		if (ret > 0)
+			return OCS_STORE_MISSING;
+		return ocs_error_set(error, "%s: cannot remove: %s", store->path, strerror(-ret));
+	default:
+		return ocs_shared_refuse(store->path, -ELOOP, error);
 	}
+}
+
+static int check_file(struct ocs_store *store, int flags, struct ocs_error *error)
+{
+	struct tdb_logging_context logging = {.log_fn = ocs_store_log, .log_private = store};
+	int ret = ocs_store_check(store->tdb, (flags & OCS_STORE_READ_ONLY) == 0, &logging, error);
+
+	if (ret == OCS_STORE_OK)
+		return ret;
+	if (ret == OCS_STORE_CORRUPT)
+		ocs_error_set(error, "%s: damaged (%s)", store->path,
+		              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
+	tdb_close(store->tdb);
+	store->tdb = NULL;
+	return ret;
+}
+
+static int open_existing(struct ocs_store *store, int flags, struct ocs_error *error)
+{
+	int ret = look_at_place(store, (flags & OCS_STORE_CREATE) != 0, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
 	/* Without O_CREAT: with it libtdb takes garbage for an empty database and wipes it. */
-	store->tdb = open_tdb(store, store->path, 0,
-	                      (flags & OCS_STORE_READ_ONLY) != 0 ? O_RDONLY : O_RDWR, 0);
+	if ((flags & OCS_STORE_READ_ONLY) != 0)
+		store->tdb = open_tdb(store, store->path, 0, O_RDONLY, 0);
+	else
+		ret = open_locked(store, store->path, &store->tdb, error);
+	if (ret != OCS_STORE_OK)
+		return ret;
 	if (store->tdb == NULL) {
 		int saved = errno;
 
@@ -206,16 +274,10 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 		ocs_error_set(error, "%s: not a database file (%s)", store->path, strerror(saved));
 		return OCS_STORE_CORRUPT;
 	}
-	if ((flags & OCS_STORE_CHECK) != 0 &&
-	    ocs_store_check(store->tdb, (flags & OCS_STORE_READ_ONLY) == 0, &logging) != 0) {
-		ocs_error_set(error, "%s: damaged (%s)", store->path,
-		              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
-		tdb_close(store->tdb);
-		store->tdb = NULL;
-		return OCS_STORE_CORRUPT;
-	}
-	if (take_header(store) == 0)
-		return OCS_STORE_OK;
+	if ((flags & OCS_STORE_CHECK) != 0)
+		ret = check_file(store, flags, error);
+	if (ret != OCS_STORE_OK || take_header(store) == 0)
+		return ret;
 	ocs_error_set(error, "%s: this libtdb keeps its sequence number elsewhere", store->path);
 	return OCS_STORE_ERROR;
 }
@@ -244,11 +306,13 @@ static int store_salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA 
 /* Copies every record that verifies from the store's file, which is closed, into another. */
 static int copy_records(struct ocs_store *store, const char *to)
 {
-	struct tdb_context *from = open_tdb(store, store->path, 0, O_RDWR, 0);
 	struct salvage salvage = {.into = open_tdb(store, to, 0, O_RDWR, 0)};
+	struct tdb_context *from;
 	int ret = -1;
 
-	if (from != NULL && salvage.into != NULL && tdb_transaction_start(salvage.into) == 0) {
+	if (open_locked(store, store->path, &from, NULL) == OCS_STORE_OK && from != NULL &&
+	    salvage.into != NULL && ocs_store_lock_all(from, store->path, NULL) == OCS_STORE_OK &&
+	    tdb_transaction_start(salvage.into) == 0) {
 		if (tdb_traverse_read(from, store_salvage_record, &salvage) >= 0 && !salvage.failed)
 			ret = tdb_transaction_commit(salvage.into);
 		else
@@ -268,11 +332,13 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
                            gid_t gid, struct ocs_error *error)
 {
 	char *aside = talloc_asprintf(store, "%s.corrupt-%lld", store->path, (long long)time(NULL));
-	char *fresh = talloc_asprintf(store, "%s.new", store->path);
+	char fresh[PATH_MAX];
 	bool salvaged = false;
 
-	if (aside == NULL || fresh == NULL)
+	if (aside == NULL)
 		return ocs_error_memory(error);
+	if (ocs_shared_temporary(store->path, ".new", fresh) != 0)
+		return ocs_error_set(error, "%s: %s", store->path, strerror(errno));
 	if (make_file(store, fresh, hash_size, mode, gid, error) != OCS_STORE_OK)
 		return OCS_STORE_ERROR;
 	if ((flags & OCS_STORE_SALVAGE) != 0)
@@ -281,7 +347,8 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 		unlink(fresh);
 		return OCS_STORE_CORRUPT;
 	}
-	if ((link(store->path, aside) != 0 && rename(store->path, aside) != 0) ||
+	if (ocs_shared_clear(aside) < 0 ||
+	    (link(store->path, aside) != 0 && rename(store->path, aside) != 0) ||
 	    rename(fresh, store->path) != 0) {
 		ocs_error_set(error, "%s: damaged, and cannot be moved aside: %s", store->path,
 		              strerror(errno));

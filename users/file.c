@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,9 +17,11 @@
 #include <talloc.h>
 
 #include "base/file.h"
+#include "base/shared_file.h"
 
 struct ocs_users_file {
-	char *folder, *path, *new_path;
+	char *folder, *path;
+	char new_path[PATH_MAX];
 	pthread_mutex_t lock; /* for what follows: it is looked at by another thread */
 	char *text, *coming;  /* what stands in it, and what was prepared (malloc); NULL: no file */
 	size_t len, coming_len;
@@ -42,9 +45,8 @@ struct ocs_users_file *ocs_users_file_new(const void *mem_ctx, const char *folde
 	pthread_mutex_init(&file->lock, NULL);
 	talloc_set_destructor(file, file_free);
 	file->folder = talloc_strdup(file, folder);
-	file->path = talloc_asprintf(file, "%s/users.map", folder);
-	file->new_path = talloc_asprintf(file, "%s/users.map.new", folder);
-	if (file->folder == NULL || file->path == NULL || file->new_path == NULL)
+	file->path = talloc_asprintf(file, "%s/" OCS_USERMAP_FILE, folder);
+	if (file->folder == NULL || file->path == NULL)
 		TALLOC_FREE(file);
 	return file;
 }
@@ -56,7 +58,7 @@ const char *ocs_users_file_path(const struct ocs_users_file *file)
 
 /* Not over a file that is being read: under another name first. Its group is the folder's, as the
  * libraries' is. */
-static int write_new(const struct ocs_users_file *file, const char *text, size_t len,
+static int write_new(struct ocs_users_file *file, const char *text, size_t len,
                      struct ocs_error *error)
 {
 	struct stat folder;
@@ -64,6 +66,8 @@ static int write_new(const struct ocs_users_file *file, const char *text, size_t
 
 	if (stat(file->folder, &folder) != 0)
 		return ocs_error_set(error, "%s: %s", file->folder, strerror(errno));
+	if (ocs_shared_temporary(file->path, ".new", file->new_path) != 0)
+		return ocs_error_set(error, "%s: %s", file->path, strerror(errno));
 	if (unlink(file->new_path) != 0 && errno != ENOENT)
 		return ocs_error_set(error, "cannot remove %s: %s", file->new_path,
 		                     strerror(errno));
@@ -85,6 +89,10 @@ static int write_new(const struct ocs_users_file *file, const char *text, size_t
 /* What was written, or that there is none. */
 static int put_in_place(const struct ocs_users_file *file, struct ocs_error *error)
 {
+	int ret = ocs_shared_clear(file->path);
+
+	if (ret < 0)
+		return ocs_error_set(error, "cannot remove %s: %s", file->path, strerror(-ret));
 	if (file->text == NULL && unlink(file->path) != 0 && errno != ENOENT)
 		return ocs_error_set(error, "cannot remove %s: %s", file->path, strerror(errno));
 	if (file->text != NULL && rename(file->new_path, file->path) != 0)

@@ -61,15 +61,17 @@ class Tdb:
             raise OSError("tdb_traverse_read")
         return found
 
-    def store(self, key, value):
-        """In a transaction of its own."""
-        k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    def store(self, *records):
+        """Keys and values by turns, in one transaction."""
         if self.lib.tdb_transaction_start(self.handle) != 0:
             raise OSError("tdb_transaction_start")
-        done = self.lib.tdb_store(self.handle, Data(ctypes.addressof(k), len(key)),
-                                  Data(ctypes.addressof(v), len(value)), 0)
-        if done != 0 or self.lib.tdb_transaction_commit(self.handle) != 0:
-            raise OSError("tdb_store")
+        for key, value in zip(records[::2], records[1::2]):
+            k, v = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+            if self.lib.tdb_store(self.handle, Data(ctypes.addressof(k), len(key)),
+                                  Data(ctypes.addressof(v), len(value)), 0) != 0:
+                raise OSError("tdb_store")
+        if self.lib.tdb_transaction_commit(self.handle) != 0:
+            raise OSError("tdb_transaction_commit")
 
 
 class StoppedHolder:

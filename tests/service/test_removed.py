@@ -106,7 +106,7 @@ class Removed(ServiceTest):
             self.n += 1
         shutil.rmtree(os.path.join(self.d.registry, "spill"))
         self.d.err.wait_text("spill lists had been removed; made again with the 5 entries that wait in them")
-        self.assertEqual(os.stat(os.path.join(self.d.registry, "spill")).st_mode & 0o7777, 0o3770)
+        self.assertEqual(os.stat(os.path.join(self.d.registry, "spill")).st_mode & 0o7777, 0o2750)
         self.o.go_on()
         self.assertEqual([e["message_flags"] for e in self.o.wait_events(self.n)], list(range(self.n)))
         self.arrives()
@@ -213,12 +213,12 @@ class Files(ServiceTest):
         self.assertEqual(done.returncode, 0, done)
 
     def test_a_second_daemon_is_refused_while_the_lock_is_gone(self):
-        """The folder has a lock of its own: nothing depends on who is quicker."""
+        """The lock is the private folder's: nothing depends on who is quicker."""
         path = os.path.join(self.d.registry, "ocsmanager.lock")
         stop_process(self.d.pid)
         try:
             os.unlink(path)
-            self.assertIn("another ocsmanager serves this registry", self.second())
+            self.assertIn("another ocsmanager (pid %d) serves" % self.d.pid, self.second())
         finally:
             os.kill(self.d.pid, signal.SIGCONT)
         self.arrives()

@@ -29,7 +29,7 @@ static void setup(void)
 static void setup_with_map(void)
 {
 	host_setup();
-	snprintf(map_path, sizeof(map_path), "%s/users", rig_folder);
+	snprintf(map_path, sizeof(map_path), "%s/users.map", rig_folder);
 	snprintf(daemon_settings.usermap, sizeof(daemon_settings.usermap), "%s", map_path);
 	write_map("sogo\tjdoe\tINBOX\t" USER "\t00000000abcd0001\n", 1000);
 	daemon_make_registry();
@@ -130,13 +130,13 @@ TEST(a_user_map_with_a_mistake_is_an_error_that_names_it)
 	write_map("sogo\tjdoe\n", 3000);
 	ck_assert_int_eq(ocsnotify_folder_fid(context, USER, "sogo", "jdoe", "INBOX", &found),
 	                 OCSNOTIFY_E_REGISTRY);
-	ck_assert_ptr_nonnull(strstr(ocsnotify_last_error(context), "users:1"));
+	ck_assert_ptr_nonnull(strstr(ocsnotify_last_error(context), "users.map:1"));
 }
 
 static void setup_with_names(void)
 {
 	host_setup();
-	snprintf(map_path, sizeof(map_path), "%s/users", rig_folder);
+	snprintf(map_path, sizeof(map_path), "%s/users.map", rig_folder);
 	snprintf(daemon_settings.usermap, sizeof(daemon_settings.usermap), "%s", map_path);
 	daemon_settings.names = (struct ocs_name_rule){true, "example.org"};
 	write_map("alias\tjd\tjdoe\n", 1000);

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Spill lists where something is wrong: no room, damage, what others in the group have put there.
  */
+#include "mqueue/spill_file.h"
 #include "tests/unit/mqueue/list_rig.h"
 
 #include <errno.h>
@@ -255,7 +256,7 @@ LOOP_TEST(what_is_not_our_folder_of_lists_is_replaced, 0, 3)
 	ck_assert_int_eq(ocs_spill_folder(rig_folder, getegid()), 0);
 	ck_assert_int_eq(lstat(folder, &st), 0);
 	ck_assert(S_ISDIR(st.st_mode) && st.st_uid == geteuid());
-	ck_assert_uint_eq(st.st_mode & 07777, 03770);
+	ck_assert_uint_eq(st.st_mode & 07777, 02750);
 	list_open();
 	list_append(1, 100);
 	ck_assert_str_eq(list_take(), "1 ");
@@ -296,4 +297,35 @@ TEST(a_list_that_is_removed_is_made_again_with_what_waits)
 	ck_assert(!ocs_spill_reader_is_old(&list_reader, &list_name));
 	list_append(25, 100);
 	ck_assert_str_eq(list_take(), "25 ");
+}
+
+/* Every member of the group can write a list: a slot in each place that is looked at to find the
+ * last one, and nothing in between. */
+TEST(a_few_slots_of_a_large_ring_are_no_long_list)
+{
+	const struct ocs_spill_header header = {
+	        .id = 5, .base = 1, .first = 1, .slots = OCS_SPILL_SLOTS_MAX};
+	uint8_t data[OCS_SPILL_HEADER_SIZE], slot[OCS_SPILL_SLOT_SIZE], entry[100] = {0};
+	uint64_t low = header.first, high = header.first + header.slots;
+	struct ocs_spill_state state;
+	int fd = open(list_path(), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ocs_spill_header_put(data, &header);
+	ck_assert_int_eq(pwrite(fd, data, sizeof(data), OCS_SPILL_HEADER_AT), sizeof(data));
+	for (; low < high; low = low + (high - low) / 2 + 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		ocs_spill_slot_put(slot, middle, entry, sizeof(entry));
+		ck_assert_int_eq(
+		        pwrite(fd, slot, sizeof(slot), (off_t)ocs_spill_slot_at(&header, middle)),
+		        sizeof(slot));
+	}
+	ocs_spill_slot_put(slot, 1, entry, sizeof(entry));
+	ck_assert_int_eq(
+	        pwrite(fd, slot, sizeof(slot), (off_t)ocs_spill_slot_at(&header, header.first)),
+	        sizeof(slot));
+	close(fd);
+	ck_assert_int_eq(ocs_spill_state(&list_name, &state), 0);
+	ck_assert_uint_le(state.count, 65536 / OCS_SPILL_SLOT_SIZE);
 }

@@ -405,7 +405,7 @@ TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 	ck_assert(!s.names.fold);
 	ck_assert_str_eq(s.names.domains, "");
 	ck_assert(!s.host_identifiers);
-	s = (struct ocs_registry_settings){1,  2,    3,          4,    5,         6,
+	s = (struct ocs_registry_settings){1,  300,  3,          4,    5,         6,
 	                                   "", true, 1ULL << 40, true, {true, ""}};
 	memset(s.usermap, 'p', sizeof(s.usermap) - 1);
 	memset(s.names.domains, 'd', sizeof(s.names.domains) - 1);
@@ -418,7 +418,7 @@ TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 	ck_assert_uint_eq(s.max_messages + 10 * s.message_size + 100 * s.spill_max +
 	                          1000 * s.spill_total + 10000 * s.push_interval +
 	                          100000u * s.replica_id,
-	                  654321);
+	                  1 + 3000 + 300 + 4000 + 50000 + 600000);
 	ck_assert_uint_eq(s.index_limit, 1ULL << 40);
 	ck_assert_uint_eq(strlen(s.usermap), sizeof(s.usermap) - 1);
 	ck_assert(s.linked);
@@ -431,6 +431,43 @@ TEST(settings_have_the_defaults_of_the_ini_and_keep_what_is_put)
 	commit();
 	ck_assert_ok(ocs_registry_settings_get(registry, &s, &rig_error));
 	ck_assert(!s.linked && s.host_identifiers);
+}
+
+/* What no ini can say is not the daemon's: a member of the group has written it. */
+TEST(settings_out_of_range_are_the_defaults)
+{
+	struct ocs_registry_settings s = {.message_size = 1, .push_interval = 0, .replica_id = 1};
+
+	s.max_messages = s.spill_max = s.spill_total = UINT32_MAX;
+	begin();
+	ck_assert_ok(ocs_registry_settings_put(registry, &s, &rig_error));
+	commit();
+	ck_assert_ok(ocs_registry_settings_get(registry, &s, &rig_error));
+	ck_assert_uint_eq(s.max_messages, 10);
+	ck_assert_uint_eq(s.message_size, 256);
+	ck_assert_uint_eq(s.spill_max, 10000);
+	ck_assert_uint_eq(s.spill_total, 1000000);
+	ck_assert_uint_eq(s.push_interval, 60);
+}
+
+/* A list of any length, as a member of the group may write it. */
+TEST(no_more_contexts_are_listed_than_there_can_be)
+{
+	static const char key[] = {'L'};
+	struct ocs_registry_context *list;
+	uint64_t *ids = malloc(100000 * sizeof(*ids));
+	size_t n;
+
+	for (size_t i = 0; i < 100000; i++)
+		ids[i] = i + 1;
+	begin();
+	ck_assert_ok(ocs_store_put(ocs_registry_store(registry), key, sizeof(key), ids,
+	                           100000 * sizeof(*ids), &rig_error));
+	commit();
+	ck_assert_ok(ocs_registry_context_list(registry, NULL, &list, &n, &rig_error));
+	ck_assert_uint_eq(n, 65536);
+	talloc_free(list);
+	free(ids);
 }
 
 TEST(without_create_there_is_no_registry_and_a_corrupt_one_is_moved_by_the_daemon_only)
