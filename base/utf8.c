@@ -38,3 +38,12 @@ size_t ocs_utf8_sequence(const char *text)
 	}
 	return 0;
 }
+
+bool ocs_utf8_text(const char *text)
+{
+	size_t len = 1;
+
+	for (; *text != '\0' && len > 0; text += len)
+		len = ocs_utf8_sequence(text);
+	return len > 0;
+}

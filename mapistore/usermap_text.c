@@ -40,18 +40,6 @@ static const char *field_fault(const char *const fields[4])
 	return fault;
 }
 
-static bool is_utf8(const char *text)
-{
-	size_t len;
-
-	for (; *text != '\0'; text += len) {
-		len = ocs_utf8_sequence(text);
-		if (len == 0)
-			return false;
-	}
-	return true;
-}
-
 /* What can match nothing that is ever reported, or name nobody who logs on. */
 static const char *why_useless(char *const *fields)
 {
@@ -131,7 +119,7 @@ static const char *parse_line(struct text *text, char *line, unsigned number)
 	char *fields[5], *p = line;
 	size_t n = 0;
 
-	if (!is_utf8(line))
+	if (!ocs_utf8_text(line))
 		return "the line is not UTF-8 (saved with another encoding?)";
 	for (; n < 5 && (fields[n] = strsep(&p, "\t")) != NULL; n++) {
 		if (fields[n][0] == '\0')

@@ -137,9 +137,22 @@ static json_t *json_hash(const struct ocsnotify_event *event)
 	return json_string(hex);
 }
 
+/* What is not UTF-8, which the daemon writes nowhere, is shown by a question mark for each byte
+ * that is not ASCII: others can write to the registry too. */
 static json_t *json_text(const char *text)
 {
-	return text != NULL ? json_string(text) : json_null();
+	json_t *value = text != NULL ? json_string(text) : json_null();
+	char *shown;
+
+	if (value != NULL)
+		return value;
+	shown = talloc_strdup(NULL, text);
+	for (char *p = shown; p != NULL && *p != '\0'; p++)
+		if (((unsigned char)*p & 0x80) != 0)
+			*p = '?';
+	value = shown != NULL ? json_string(shown) : NULL;
+	talloc_free(shown);
+	return value;
 }
 
 /* What the event's identifiers name. */
@@ -185,7 +198,7 @@ static int print_json(const char *user, const struct ocsnotify_event *event)
 	                        about_message ? json_integer(event->message_flags) : json_null()) !=
 	            0 ||
 	    json_object_set_new(object, "message_class",
-	                        about_message ? json_string(event->message_class) : json_null()) !=
+	                        about_message ? json_text(event->message_class) : json_null()) !=
 	            0 ||
 	    json_object_set_new(object, "notification_flags", json_integer(event->flags)) != 0 ||
 	    json_object_set_new(object, "table_event", json_integer(event->table_event)) != 0 ||
@@ -209,8 +222,11 @@ static int print_response(const struct ocsnotify_session *session,
 	uint8_t response[RESPONSE_MAX];
 	size_t len = ocsnotify_encode(session, event, response, sizeof(response));
 
-	if (len == 0)
-		return -1;
+	/* One that somebody else than the daemon has written. */
+	if (len == 0) {
+		fprintf(stderr, "ocsconsumer: an event cannot be encoded, left out\n");
+		return 0;
+	}
 	print_hex(stdout, response, len);
 	putchar('\n');
 	return 0;

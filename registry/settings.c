@@ -12,6 +12,7 @@
 #include <talloc.h>
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 
 #define SETTINGS_HEADER 22
 /* Of the first byte of flags, and of the second. */
@@ -143,6 +144,12 @@ int ocs_registry_templates_put(struct ocs_registry *registry, char *const *backe
 	return ret;
 }
 
+/* URIs and names are UTF-8 for everybody who gets them: others than the daemon can write these. */
+static bool is_template(const char *backend, const char *template)
+{
+	return template[0] != '\0' && ocs_utf8_text(backend) && ocs_utf8_text(template);
+}
+
 int ocs_registry_templates_get(struct ocs_registry *registry, const void *mem_ctx,
                                char ***backends_r, char ***templates_r, size_t *n_r,
                                struct ocs_error *error)
@@ -171,7 +178,7 @@ int ocs_registry_templates_get(struct ocs_registry *registry, const void *mem_ct
 			return ocs_error_memory(error);
 		(*backends_r)[*n_r] = (char *)(uintptr_t)p;
 		(*templates_r)[*n_r] = (char *)(uintptr_t) template;
-		if (template[0] != '\0')
+		if (is_template(p, template))
 			++*n_r;
 		p = template + strlen(template) + 1;
 	}
@@ -197,7 +204,7 @@ int ocs_registry_template_get(struct ocs_registry *registry, const void *mem_ctx
 
 		if (template >= end)
 			break;
-		if (strcmp(p, backend) == 0 && template[0] != '\0')
+		if (strcmp(p, backend) == 0 && is_template(p, template))
 			*template_r = talloc_strdup(mem_ctx, template);
 		p = template + strlen(template) + 1;
 	}

@@ -450,6 +450,26 @@ TEST(settings_out_of_range_are_the_defaults)
 	ck_assert_uint_eq(s.push_interval, 60);
 }
 
+TEST(a_template_that_is_no_text_is_none)
+{
+	char *backends[] = {(char *)"bad", (char *)"good", NULL};
+	char *templates[] = {(char *)"x://\xff/{user}", (char *)"x://{user}", NULL};
+	char *found, **names, **texts;
+	size_t n;
+
+	begin();
+	ck_assert_ok(ocs_registry_templates_put(registry, backends, templates, &rig_error));
+	commit();
+	ck_assert_int_eq(ocs_registry_template_get(registry, NULL, "bad", &found, &rig_error),
+	                 OCS_STORE_MISSING);
+	ck_assert_ok(ocs_registry_template_get(registry, registry, "good", &found, &rig_error));
+	ck_assert_str_eq(found, "x://{user}");
+	ck_assert_ok(
+	        ocs_registry_templates_get(registry, registry, &names, &texts, &n, &rig_error));
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(names[0], "good");
+}
+
 /* A list of any length, as a member of the group may write it. */
 TEST(no_more_contexts_are_listed_than_there_can_be)
 {
