@@ -344,7 +344,7 @@ const struct ocs_key ocs_keys[] = {
                  "oldest entry; what is lost is in the log, in /status and in `ocsctl queues`."},
         {KEY("mqueue", mqueue, spill_total, NUMBER), .fallback = "1000000", .min = 1,
          .max = 1000000000, .reload = true, .help = "The same over all queues."},
-        {KEY("mqueue", mqueue, descriptors, NUMBER), .fallback = "65536", .min = 1, .max = 1000000,
+        {KEY("mqueue", mqueue, descriptors, NUMBER), .fallback = "16384", .min = 1, .max = 1000000,
          .reload = true,
          .help = "Queues and spill lists the daemon keeps open. Less where the limit of file "
                  "descriptors (LimitNOFILE=) is too low for this and connection_limit."},

@@ -37,7 +37,7 @@ TEST(every_other_key_has_the_default_of_the_design)
 	ck_assert_uint_eq(config->mqueue.message_size, 256);
 	ck_assert_uint_eq(config->mqueue.spill_max, 10000);
 	ck_assert_uint_eq(config->mqueue.spill_total, 1000000);
-	ck_assert_uint_eq(config->mqueue.descriptors, 65536);
+	ck_assert_uint_eq(config->mqueue.descriptors, 16384);
 	ck_assert_uint_eq(config->push.interval, 60);
 	ck_assert_ptr_null(config->users.map);
 	ck_assert_uint_eq(config->n_accounts, 0);
