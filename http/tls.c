@@ -222,6 +222,16 @@ void ocs_tls_free(struct ocs_tls *tls)
 	free(tls);
 }
 
+bool ocs_tls_doubt(struct ocs_tls *tls, char *text, size_t size)
+{
+	bool doubt;
+
+	pthread_mutex_lock(&tls->lock);
+	doubt = ocs_tls_keys_doubt(tls->keys, text, size);
+	pthread_mutex_unlock(&tls->lock);
+	return doubt;
+}
+
 struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session)
 {
 	struct ocs_tls_keys *keys;

@@ -42,6 +42,8 @@ int ocs_tls_keys_read(const struct ocs_tls_files *files, struct ocs_tls_keys **k
 /* Whether there is something to warn about, in words: it has expired, or soon will have, or is not
  * valid yet. */
 bool ocs_tls_keys_doubt(const struct ocs_tls_keys *keys, char *text, size_t size);
+/* The same of those that are shown now. Any thread. */
+bool ocs_tls_doubt(struct ocs_tls *tls, char *text, size_t size);
 /* Any thread; NULL is allowed. */
 void ocs_tls_keys_release(struct ocs_tls_keys *keys);
 

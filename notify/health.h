@@ -45,10 +45,11 @@ struct ocs_health;
 	X(DESCRIPTORS, "descriptors") /* out of file descriptors */                                \
 	X(MEMORY, "memory")                                                                        \
 	X(THREADS, "threads")                                                                      \
-	X(STUCK, "stuck")         /* a commit takes too long: somebody holds a lock */             \
-	X(USERS, "users")         /* those of a directory, which cannot be read */                 \
-	X(DIRECTORY, "directory") /* where the accounts are */                                     \
-	X(LINK, "link")           /* to other machines */                                          \
+	X(STUCK, "stuck")             /* a commit takes too long: somebody holds a lock */         \
+	X(USERS, "users")             /* those of a directory, which cannot be read */             \
+	X(DIRECTORY, "directory")     /* where the accounts are */                                 \
+	X(LINK, "link")               /* to other machines */                                      \
+	X(CERTIFICATE, "certificate") /* one of a listener is about to end */                      \
 	X(QUEUES, "queues") /* kernel queues that cannot be opened, or are somebody else's */      \
 	X(DROPS, "drops")   /* entries were dropped past spill_max or spill_total */
 

@@ -299,8 +299,28 @@ static void fill_workers(struct ocs_service *service)
 		               "%s: logins take longer", error.text);
 }
 
+/* A daemon that nobody tells of a renewed certificate must say so in time. */
+static void look_at_certificates(struct ocs_service *service)
+{
+	struct ocs_health *health = ocs_dispatch_health_of(service->server.dispatch);
+	const char *section = NULL;
+	char text[100];
+
+	if (service->web_tls != NULL && ocs_tls_doubt(service->web_tls, text, sizeof(text)))
+		section = "server:main";
+	else if (service->operations_tls != NULL &&
+	         ocs_tls_doubt(service->operations_tls, text, sizeof(text)))
+		section = "operations";
+	if (section != NULL)
+		ocs_health_set(health, OCS_HEALTH_CERTIFICATE, OCS_HEALTH_WARNING,
+		               "[%s] tls_cert: %s: renew it, then `ocsctl reload`", section, text);
+	else
+		ocs_health_set(health, OCS_HEALTH_CERTIFICATE, OCS_HEALTH_WELL, NULL);
+}
+
 void ocs_service_tick(struct ocs_service *service)
 {
+	look_at_certificates(service);
 	if (ocs_health_state(ocs_dispatch_health_of(service->server.dispatch),
 	                     OCS_HEALTH_THREADS) != OCS_HEALTH_WELL)
 		fill_workers(service);

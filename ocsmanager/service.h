@@ -56,7 +56,8 @@ int ocs_service_reload(struct ocs_service *service, const struct ocs_config *con
 const char *ocs_service_address(const struct ocs_service *service);
 const char *ocs_service_operations_address(const struct ocs_service *service);
 
-/* Every half second, by the main thread: tries again what could not be had at the start. */
+/* Every half second, by the main thread: tries again what could not be had at the start, and looks
+ * when certificates end. */
 void ocs_service_tick(struct ocs_service *service);
 /* Accepts no more, answers what is in flight (3 s at most, then 503), stops all threads, frees.
  * NULL is allowed. Requests still inside dispatch after that answer to nobody: stop dispatch next.

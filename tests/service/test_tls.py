@@ -227,6 +227,22 @@ class Exchange(TlsFiles, ServiceTest):
         self.assertEqual(self.shown(self.d.operations_port), der_of(self.first[0]))
         self.assertNotIn("restart", self.d.log())
 
+    def test_a_certificate_near_its_end_is_told_while_it_runs(self):
+        def trouble():
+            return d.metrics().get("ocsmanager_health_trouble", source="certificate")
+
+        d = self.daemon({"server:main": self.keys()})
+        self.assertEqual(trouble(), 0)
+        place(certificates.make(self.folder, "ends", 3, ADDRESS), self.cert, self.key)
+        d.reload(says="reloaded ")
+        wait_until(lambda: trouble() == 1)
+        status, text = d.operations("/healthz")
+        self.assertEqual(status, 200)
+        self.assertRegex(text, r"warning: certificate: \[server:main\] tls_cert: .* expires in \d days: renew it")
+        place(self.second, self.cert, self.key)
+        d.reload(says="reloaded ")
+        wait_until(lambda: trouble() == 0)
+
     def test_to_begin_or_end_with_tls_takes_a_restart(self):
         self.d.reload({"operations": self.keys()}, says="reloaded ")
         self.assertIn("[server:main] tls_cert is gone: restart", self.d.log())
