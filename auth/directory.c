@@ -225,6 +225,8 @@ void ocs_directory_release(struct ocs_directory *directory)
 	if (--directory->holders == 0) {
 		directory->ending = true;
 		last = !directory->running;
+		/* under the lock: the thread that it wakes frees */
+		ocs_ldap_sockets_cut(&directory->sockets);
 		pthread_cond_broadcast(&directory->changed);
 	}
 	pthread_mutex_unlock(&directory->lock);
