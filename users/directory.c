@@ -326,6 +326,7 @@ int ocs_users_directory_start(const struct ocs_users_directory_settings *setting
 		return ocs_error_memory(error);
 	}
 	pthread_mutex_init(&directory->lock, NULL);
+	ocs_ldap_link_begin();
 	ocs_ldap_sockets_init(&directory->sockets);
 	if (ask_new(settings, &directory->ask, error) < 0) {
 		directory_free(directory);
