@@ -185,6 +185,7 @@ int ocs_directory_open(struct ocs_ldap_config *config, const struct ocs_auth_sec
 		return ocs_error_memory(error);
 	}
 	pthread_mutex_init(&directory->lock, NULL);
+	ocs_ldap_link_begin();
 	ocs_ldap_sockets_init(&directory->sockets);
 	directory->config = talloc_steal(NULL, config);
 	directory->secret = *secret;
@@ -225,6 +226,8 @@ void ocs_directory_release(struct ocs_directory *directory)
 	if (--directory->holders == 0) {
 		directory->ending = true;
 		last = !directory->running;
+		/* under the lock: the thread that it wakes frees */
+		ocs_ldap_sockets_cut(&directory->sockets);
 		pthread_cond_broadcast(&directory->changed);
 	}
 	pthread_mutex_unlock(&directory->lock);

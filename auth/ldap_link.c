@@ -14,6 +14,13 @@
 
 #define ENTRIES_MAX 2
 
+void ocs_ldap_link_begin(void)
+{
+	int version;
+
+	(void)ldap_get_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version);
+}
+
 static struct timeval left_until(int64_t deadline)
 {
 	int64_t now = (int64_t)ocs_clock_ms(), left = deadline > now ? deadline - now : 1;

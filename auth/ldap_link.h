@@ -34,6 +34,8 @@ enum ocs_ldap_outcome {
 	OCS_LDAP_FAILED, /* in any other way, also in time */
 };
 
+/* Lets libldap begin, which it does without a lock: before a thread is started that connects. */
+void ocs_ldap_link_begin(void);
 /* Connects, to one of the servers after the other. deadline: milliseconds of ocs_clock_ms(). */
 int ocs_ldap_link_open(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
                        struct ocs_ldap_sockets *sockets, int64_t deadline, struct ocs_error *error);

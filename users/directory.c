@@ -210,7 +210,8 @@ static int users_refresh(struct ocs_users_directory *directory, unsigned *left_o
 		return ocs_error_memory(error);
 	text = users_read(directory->ask, &directory->sockets, lines, error);
 	*left_out_r = lines->left_out;
-	if (text != NULL && directory->last != NULL && strcmp(text, directory->last) == 0) {
+	if (text != NULL && directory->last != NULL && strcmp(text, directory->last) == 0 &&
+	    access(directory->ask->file, F_OK) == 0) {
 		ret = 0;
 	} else if (text != NULL && users_write(directory->ask, text, error) == 0) {
 		copy = strdup(text); /* NULL: it is written once more next time */
@@ -325,6 +326,7 @@ int ocs_users_directory_start(const struct ocs_users_directory_settings *setting
 		return ocs_error_memory(error);
 	}
 	pthread_mutex_init(&directory->lock, NULL);
+	ocs_ldap_link_begin();
 	ocs_ldap_sockets_init(&directory->sockets);
 	if (ask_new(settings, &directory->ask, error) < 0) {
 		directory_free(directory);

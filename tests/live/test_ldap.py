@@ -702,6 +702,13 @@ class Users(LdapTest):
         daemon.err.wait_text("can be read again")
         wait_until(lambda: "those that were read last" not in daemon.operations("/status")[1])
 
+    def test_a_file_that_is_removed_is_written_again(self):
+        daemon = self.users(self.slapd(self.PEOPLE))
+        path = os.path.join(daemon.registry, "private", "users.ldap")
+        self.client(daemon)
+        os.unlink(path)
+        wait_until(lambda: os.path.exists(path), what="it is written again")
+
     def test_a_first_start_without_it(self):
         slapd = self.slapd(self.PEOPLE, start=False)
         daemon = self.users(slapd)
