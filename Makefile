@@ -9,7 +9,7 @@
 #   WERROR=1                    warnings are errors
 #   SANITIZE                    address,undefined or thread
 #   WITH_DOVECOT, WITH_SAMBA, WITH_SYSTEMD: auto (where its headers are), yes or no
-#   DESTDIR, PREFIX, LIBDIR, SYSCONFDIR, LOCALSTATEDIR, DOVECOTDIR, SAMBADIR: where things go
+#   DESTDIR, PREFIX, LIBDIR, SYSCONFDIR, LOCALSTATEDIR, DOVECOTDIR, SAMBADIR, UNITDIR: where things go
 #   INI_GROUP                   group that may read the installed ini; without it, and without DESTDIR, that of [main] user in it
 #   DEPS=no                     check, demo and bench install no missing package
 #   PART                        parts of `make bench`, separated by commas
@@ -23,6 +23,7 @@ PREFIX        ?= /usr/local
 SYSCONFDIR    ?= /etc
 LOCALSTATEDIR ?= /var
 LIBDIR        ?= $(PREFIX)/lib
+UNITDIR       ?= $(PREFIX)/lib/systemd/system
 BUILD         ?= build
 PYTHON        ?= /usr/bin/python3
 PKG_CONFIG    ?= pkg-config
@@ -189,7 +190,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits user
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
 .PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
-all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made
+all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made $(if $(HAVE_SYSTEMD),$(BUILD)/ocsmanager.service)
 
 # Unit tests themselves gain nothing from optimization, and were a third of what it costs. Whoever says how to
 # optimize, as check does for the sanitizers, says it for them too: so warnings that need it are seen in them as well.
@@ -241,6 +242,9 @@ $(BUILD)/ocsnotify.pc: libocsnotify/ocsnotify.pc.in
 $(BUILD)/ocsemsmdb.pc: libocsemsmdb/ocsemsmdb.pc.in
 $(PRODUCTS:%=$(BUILD)/%.pc): $(BUILD)/paths
 	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $(filter %.in,$^) >$@
+
+$(BUILD)/ocsmanager.service: dist/ocsmanager.service $(BUILD)/paths
+	@sed -e 's|@sbindir@|$(PREFIX)/sbin|; s|@sysconfdir@|$(SYSCONFDIR)|' $< >$@
 
 # Their manual: a page for each library, function and callback, made from the headers.
 PAREN   := \(
@@ -311,7 +315,10 @@ TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools
 # What is a host of the library links what hosts link.
 $(BUILD)/tests/mapi_host: $(BUILD)/libocsnotify.a
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
-	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(if $(filter %.a,$^),$(HOST_LIBS)) -lpthread
+	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(if $(filter %.a,$^),$(HOST_LIBS)) $(if $(filter %/filtered,$@),-lseccomp) -lpthread
+# What the unit lets the daemon call: for tests/tools/filtered.c.
+$(BUILD)/tests/syscalls: tests/tools/syscalls dist/ocsmanager.service
+	@$(SAY) "  LIST    $@" && tests/tools/syscalls dist/ocsmanager.service >$@.new && mv $@.new $@
 # ---- a client made of Samba's library, for the live tests ----
 PEER_PKGS := dcerpc samba-credentials samba-hostconfig tevent talloc ndr
 $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
@@ -319,7 +326,7 @@ $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
 	    $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEER_PKGS) 2>/dev/null)) \
 	    $(CPPFLAGS) $(CFLAGS) $(WERRORS) $(LDFLAGS) -o $@ $< $(shell $(PKG_CONFIG) --libs $(PEER_PKGS) 2>/dev/null) \
 	    -ldcerpc-binding -lsamba-errors && $(LAX)
-tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
+tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/tests/syscalls $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
@@ -400,6 +407,8 @@ INSTALLED := \
     $(if $(HOME_DOVECOT),$(foreach m,$(PLUGIN_SETTINGS),644:$(m):$(DOVECOTDIR)/settings/$(notdir $(m)))) \
     $(if $(HOME_DOVECOT),644:$(PLUGIN):$(DOVECOTDIR)/$(notdir $(PLUGIN))) \
     $(if $(HOME_SAMBA),644:$(SAMBA_PLUGIN):$(SAMBADIR)/ocsmanager.so) \
+    $(if $(HAVE_SYSTEMD),644:$(BUILD)/ocsmanager.service:$(UNITDIR)/ocsmanager.service \
+        644:dist/ocsmanager.sysusers:$(PREFIX)/lib/sysusers.d/ocsmanager.conf) \
     $(foreach e,$(wildcard dist/*.conf),644:$(e):$(PREFIX)/share/doc/ocsmanager/examples/$(notdir $(e))) \
     $(foreach m,$(MAN3),644:$(BUILD)/man/$(m).3:$(PREFIX)/share/man/man3/$(m).3) \
     $(foreach m,$(MANS),644:$(m):$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* Whole reads and writes at an offset of a file that the caller has open, whether it is still where
- * its path says, its lock, and syncing the folder of a path. No state. */
+ * its path says, its owner and lock, and syncing the folder of a path. No state. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -94,6 +94,18 @@ int ocs_file_lock(int fd, unsigned wait_ms)
 			return -1;
 		nanosleep(&step, NULL);
 	}
+}
+
+int ocs_file_set_owner(int fd, const char *path, uid_t uid, gid_t gid)
+{
+	const int flags = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+	struct stat st;
+
+	if (fstatat(fd, path, &st, flags) != 0)
+		return -1;
+	if ((uid == (uid_t)-1 || uid == st.st_uid) && (gid == (gid_t)-1 || gid == st.st_gid))
+		return 0;
+	return fchownat(fd, path, uid, gid, flags);
 }
 
 int ocs_file_present(int fd, const char *path, struct ocs_error *error)

@@ -27,6 +27,11 @@ int ocs_file_sync_folder(const char *path);
  * for who has it: 0, or -1 with errno, EWOULDBLOCK if it is still locked then. */
 int ocs_file_lock(int fd, unsigned wait_ms);
 
+/* Gives a file away, unless it is theirs: as a service of systemd we may not, nor have to. The open
+ * file with path "", else what stands at path from fd on, links not followed. -1: whoever has it.
+ * 0, or -1 with errno. */
+int ocs_file_set_owner(int fd, const char *path, uid_t uid, gid_t gid);
+
 /* Whether that name still leads to the open file: 0, or -1 and whether it is gone or another one.
  */
 struct ocs_error;

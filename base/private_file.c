@@ -110,7 +110,7 @@ static int fill_file(int fd, const void *data, size_t len, mode_t mode, uid_t ui
 		p += n;
 		len -= (size_t)n;
 	}
-	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) < 0)
+	if (ocs_file_set_owner(fd, "", uid, gid) < 0)
 		return -1;
 	/* after fchown, so that the mode never opens the file to a group it does not have yet */
 	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)

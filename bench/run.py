@@ -45,6 +45,8 @@ from rig import CONNECTIONS, THREADS, BenchError, Rig
 from roads import STALL_LEVELS, measure_latency, measure_modified, measure_newmail, measure_queues
 from search import URIS, measure_search
 from users import measure_users
+from volume import measure_volume
+from volume import seconds_expected as volume_seconds
 from waits import measure_waits
 # pylint: enable=wrong-import-position
 
@@ -76,6 +78,7 @@ PARTS = (
     Part("search", "searches of the identifier index", measure_search, lambda bench: 20 + URIS / 12000),
     Part("growth", "10, 1,000 and 100,000 sessions and users, memory of a subscription", measure_growth,
          seconds_expected, alone=True),
+    Part("volume", "an index of a million messages, spill lists of a gigabyte", measure_volume, volume_seconds, alone=True),
 )
 
 

@@ -5,7 +5,7 @@
  * filled, with the layer or without, and searched by patterns of several kinds; a full traverse of
  * the same file, which only reads every record, is measured beside them. Prints one line of JSON.
  *
- * Touches the folder it is given, which must be empty.
+ * Touches the folder it is given, which must hold no index.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -170,23 +170,26 @@ int main(int argc, char **argv)
 {
 	const char *folder = NULL;
 	unsigned count = 1000000;
-	bool with = true;
+	bool with = true, searched = true;
 	uint64_t begin;
 	double seconds;
 	int c;
 
-	while ((c = getopt(argc, argv, "d:n:w")) != -1) {
+	while ((c = getopt(argc, argv, "d:n:wf")) != -1) {
 		if (c == 'd')
 			folder = optarg;
 		else if (c == 'n')
 			count = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'w')
 			with = false;
+		else if (c == 'f')
+			searched = false;
 		else
 			return 2;
 	}
 	if (folder == NULL || count < 10000)
-		die("usage: search -d FOLDER [-n COUNT] [-w]; -w: without the layer");
+		die("usage: search -d FOLDER [-n COUNT] [-w|-f]; -w: without the layer, -f: fill "
+		    "only");
 	must(ocs_index_open(folder, 1, true, &bench_index, &error));
 	if (!with)
 		must(ocs_index_search_drop(bench_index, &error));
@@ -194,7 +197,7 @@ int main(int argc, char **argv)
 	fill(count);
 	seconds = (double)(bench_now() - begin) / 1e9;
 	printf("{");
-	if (with)
+	if (with && searched)
 		search(count);
 	printf("\"count\":%u,\"fill_s\":%.2f,\"bytes\":%" PRIu64 "}\n", count, seconds,
 	       ocs_store_size(ocs_index_store(bench_index)));

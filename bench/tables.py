@@ -148,8 +148,20 @@ def memory(figures):
                   "daemon starts in s"], rows)
 
 
+def volume(figures):
+    rows = []
+    for what, text in (("volume-index", "newmail, messages in the index"), ("volume-spill", "`modified`, waiting in lists")):
+        for volume in figures.values("volume", what=what):
+            labels = {"what": what, "volume": volume}
+            rows.append([text, volume, *(f"{figures.get(name, **labels):{form}}" for name, form in
+                                         (("cpu", ".1f"), ("of_nothing", ".2f"), ("disk", ".2f"), ("start", ".2f"),
+                                          ("memory", ".1f")))])
+    return table(["", "holds", "CPU us", "of nothing", "GB on disk", "daemon starts in s", "its memory, MiB"], rows)
+
+
 TABLES = {"modified": rates("modified"), "newmail": rates("newmail"), "batch": rates("batch"), "costs": costs,
-          "latency": latency, "queues": queues, "waits": waits, "growth": growth, "memory": memory}
+          "latency": latency, "queues": queues, "waits": waits, "growth": growth, "memory": memory,
+          "volume": volume}
 
 
 def origin(figures):

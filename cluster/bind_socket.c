@@ -10,6 +10,7 @@
 #include "cluster/bind_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utlist.h>
+
+#include "base/file.h"
 
 #define CONNECTIONS_MAX 4096 /* the rest waits in the backlog */
 #define BACKLOG         4096
@@ -261,8 +264,8 @@ static int make_socket(struct ocs_bind_socket *bind_socket, const char *folder,
 	         sizeof(bind_socket->address)) != 0)
 		return ocs_error_set(error, "%s/" OCS_BIND_FILE ": cannot bind: %s", folder,
 		                     strerror(errno));
-	if (lchown(path, (uid_t)-1, st.st_gid) == 0 && chmod(path, 0660) == 0 &&
-	    listen(bind_socket->listener, BACKLOG) == 0)
+	if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, st.st_gid) == 0 &&
+	    chmod(path, 0660) == 0 && listen(bind_socket->listener, BACKLOG) == 0)
 		return 0;
 	ocs_error_set(error, "%s/" OCS_BIND_FILE ": cannot set up: %s", folder, strerror(errno));
 	unlink(path);

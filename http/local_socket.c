@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 #define BACKLOG     1024
@@ -48,7 +49,8 @@ static int make_folder(const char *path, const struct ocs_identity *identity,
 		                               folder, strerror(errno));
 	/* Opened before it is changed, so that what was made is what is given away. */
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || fchown(fd, identity->uid, identity->gid) != 0 || fchmod(fd, FOLDER_MODE) != 0)
+	if (fd < 0 || ocs_file_set_owner(fd, "", identity->uid, identity->gid) != 0 ||
+	    fchmod(fd, FOLDER_MODE) != 0)
 		result = ocs_error_set(error, "[server:main] socket: %s: owner and mode: %s",
 		                       folder, strerror(errno));
 	if (fd >= 0)
@@ -110,8 +112,7 @@ static int give_away(struct ocs_local_socket *local, uid_t uid, gid_t gid, struc
 		local->device = st.st_dev;
 		local->inode = st.st_ino;
 		local->there = true;
-		if ((st.st_uid != uid || st.st_gid != gid) &&
-		    fchownat(fd, "", uid, gid, AT_EMPTY_PATH) != 0)
+		if (ocs_file_set_owner(fd, "", uid, gid) != 0)
 			result = ocs_error_set(
 			        error,
 			        "[server:main] socket_group: %s cannot be given to group %u: %s "

@@ -8,6 +8,7 @@
 #include "libocsnotify/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/file.h"
 
 static int socket_open(struct ocsnotify *context, struct ocs_error *error)
 {
@@ -39,7 +42,7 @@ static int socket_open(struct ocsnotify *context, struct ocs_error *error)
 		close(fd);
 		return -1;
 	}
-	if (lchown(address.sun_path, (uid_t)-1, shared->gid) != 0 ||
+	if (ocs_file_set_owner(AT_FDCWD, address.sun_path, (uid_t)-1, shared->gid) != 0 ||
 	    chmod(address.sun_path, 0660) != 0 || lstat(address.sun_path, &st) != 0) {
 		ocs_error_set(error, "%s: cannot set group and mode: %s", address.sun_path,
 		              strerror(errno));

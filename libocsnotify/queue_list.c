@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/shield.h"
 
 #include "registry/reap.h"
@@ -31,7 +32,7 @@ static int queue_list_create(const char *path, gid_t gid, struct ocs_error *erro
 		return ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
 	/* Tells that we live, should the socket be lost. Nobody else waits for it. */
 	(void)flock(fd, LOCK_EX | LOCK_NB);
-	if (fchown(fd, (uid_t)-1, gid) != 0 || fchmod(fd, 0660) != 0) {
+	if (ocs_file_set_owner(fd, "", (uid_t)-1, gid) != 0 || fchmod(fd, 0660) != 0) {
 		ocs_error_set(error, "%s: cannot set group and mode: %s", path, strerror(errno));
 		close(fd);
 		unlink(path);

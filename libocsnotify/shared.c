@@ -24,6 +24,8 @@
 
 #include <talloc.h>
 
+#include "base/file.h"
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct libocsnotify_shared *all; /* under the mutex */
@@ -116,7 +118,7 @@ static int make_wake_folder(const char *folder, gid_t gid, struct ocs_error *err
 		ocs_error_set(error, "%s: cannot create: %s", path, strerror(errno));
 		return errno == EACCES ? OCSNOTIFY_E_PERMISSION : OCSNOTIFY_E_SYSTEM;
 	}
-	if (chown(path, (uid_t)-1, gid) != 0 || chmod(path, 03770) != 0) {
+	if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, gid) != 0 || chmod(path, 03770) != 0) {
 		ocs_error_set(error, "%s: cannot set group and mode: %s", path, strerror(errno));
 		return OCSNOTIFY_E_PERMISSION;
 	}

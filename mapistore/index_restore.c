@@ -113,7 +113,8 @@ static int copy_bytes(int from, int to)
 /* For the folder's user and group, as the daemon makes them. */
 static int give_to_owner(const struct restore *restore, int fd)
 {
-	if (fchown(fd, restore->owner.st_uid, restore->owner.st_gid) != 0 || fchmod(fd, 0660) != 0)
+	if (ocs_file_set_owner(fd, "", restore->owner.st_uid, restore->owner.st_gid) != 0 ||
+	    fchmod(fd, 0660) != 0)
 		return -1;
 	return fsync(fd);
 }

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define QUEUE_MODE 0660
 
 int ocs_queue_create(const char *name, long max_messages, long message_size, gid_t gid,
@@ -28,8 +30,7 @@ int ocs_queue_create(const char *name, long max_messages, long message_size, gid
 	queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0600, &attributes);
 	if (queue == (mqd_t)-1)
 		return -errno;
-	if ((gid != (gid_t)-1 && fchown(queue, (uid_t)-1, gid) < 0) ||
-	    fchmod(queue, QUEUE_MODE) < 0) {
+	if (ocs_file_set_owner(queue, "", (uid_t)-1, gid) < 0 || fchmod(queue, QUEUE_MODE) < 0) {
 		error = errno;
 		(void)mq_close(queue);
 		(void)mq_unlink(name);

@@ -66,7 +66,8 @@ static int mend_mode(int fd, gid_t gid)
 		return -errno;
 	if (st.st_uid != geteuid() || ((st.st_mode & 01070) == 01070 && st.st_gid == gid))
 		return 0;
-	return fchown(fd, (uid_t)-1, gid) != 0 || fchmod(fd, 03770) != 0 ? -errno : 0;
+	return ocs_file_set_owner(fd, "", (uid_t)-1, gid) != 0 || fchmod(fd, 03770) != 0 ? -errno
+	                                                                                 : 0;
 }
 
 int ocs_spill_folder(const char *folder, gid_t gid)
@@ -110,7 +111,7 @@ static int make_file(const struct ocs_spill_name *name, gid_t gid, int *fd_r)
 	}
 	if (fd < 0)
 		return ret != 0 ? ret : -EEXIST;
-	if ((gid != (gid_t)-1 && fchown(fd, (uid_t)-1, gid) != 0) || fchmod(fd, 0660) != 0) {
+	if (ocs_file_set_owner(fd, "", (uid_t)-1, gid) != 0 || fchmod(fd, 0660) != 0) {
 		ret = -errno;
 		(void)unlink(path);
 		close(fd);

@@ -17,6 +17,7 @@
 #include <utlist.h>
 
 #include "base/bytes.h"
+#include "base/file.h"
 #include "mapistore/pending.h"
 
 struct message {
@@ -355,7 +356,8 @@ static int open_shared(const struct ocs_message_log *log, const char *path, stru
 	int fd;
 
 	if (mkdir(path, 0700) == 0) {
-		if (chown(path, (uid_t)-1, log->gid) != 0 || chmod(path, 0750) != 0)
+		if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, log->gid) != 0 ||
+		    chmod(path, 0750) != 0)
 			return ocs_error_set(error, "%s: cannot set group and mode: %s", path,
 			                     strerror(errno));
 	} else if (errno != EEXIST) {
@@ -384,8 +386,8 @@ static int share(const struct ocs_message_log *log, struct ocs_error *error)
 
 	/* Where both names are the same file, a rename does nothing. */
 	if (ret == 0 &&
-	    (chown(log->path, (uid_t)-1, log->gid) != 0 || chmod(log->path, 0640) != 0 ||
-	     (unlinkat(folder, fresh, 0) != 0 && errno != ENOENT) ||
+	    (ocs_file_set_owner(AT_FDCWD, log->path, (uid_t)-1, log->gid) != 0 ||
+	     chmod(log->path, 0640) != 0 || (unlinkat(folder, fresh, 0) != 0 && errno != ENOENT) ||
 	     linkat(AT_FDCWD, log->path, folder, fresh, 0) != 0 ||
 	     renameat(folder, fresh, folder, name) != 0 ||
 	     (unlinkat(folder, fresh, 0) != 0 && errno != ENOENT)))

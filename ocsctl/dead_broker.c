@@ -11,7 +11,7 @@
 
 #define BACK_STEP      5 /* ms */
 #define BACK_STEPS     400
-#define COUNTS         20
+#define COUNTS         60
 #define DELIVERY_LIMIT 10 /* seconds */
 
 int ocsctl_dead_talked(enum ocs_broker_result result, const struct ocs_error *error)

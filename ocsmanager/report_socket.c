@@ -15,6 +15,7 @@
 #include <talloc.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "registry/socket_address.h"
 
 #define BACKLOG     1024
@@ -50,8 +51,9 @@ static int listen_there(struct ocs_report_socket *s, const char *private_folder,
 		ret = fault(s->path, "remove", error);
 	else if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
 		ret = fault(s->path, "bind", error);
-	else if (lchown(s->path, (uid_t)-1, gid) != 0 || chmod(s->path, SOCKET_MODE) != 0 ||
-	         lstat(s->path, &s->st) != 0 || listen(s->fd, BACKLOG) != 0)
+	else if (ocs_file_set_owner(AT_FDCWD, s->path, (uid_t)-1, gid) != 0 ||
+	         chmod(s->path, SOCKET_MODE) != 0 || lstat(s->path, &s->st) != 0 ||
+	         listen(s->fd, BACKLOG) != 0)
 		ret = fault(s->path, "set up", error);
 	if (folder_fd >= 0)
 		close(folder_fd);

@@ -16,6 +16,8 @@
 
 #include <talloc.h>
 
+#include "base/file.h"
+
 /* Where the library's wake-up sockets are: as open as the registry folder itself. */
 int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *folder, bool create,
                            struct ocs_error *error)
@@ -25,7 +27,8 @@ int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *fol
 	if (path == NULL)
 		return ocs_error_memory(error);
 	if (create && mkdir(path, 0700) == 0) {
-		if (chown(path, (uid_t)-1, folder->st_gid) != 0 || chmod(path, 03770) != 0)
+		if (ocs_file_set_owner(AT_FDCWD, path, (uid_t)-1, folder->st_gid) != 0 ||
+		    chmod(path, 03770) != 0)
 			return ocs_error_set(error, "%s: cannot set group and mode: %s", path,
 			                     strerror(errno));
 	} else if (create && errno != EEXIST) {

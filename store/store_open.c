@@ -131,7 +131,7 @@ static int make_file(struct ocs_store *store, const char *path, unsigned hash_si
 		return OCS_STORE_ERROR;
 	}
 	fd = tdb_fd(tdb);
-	if ((gid != (gid_t)-1 && fchown(fd, (uid_t)-1, gid) != 0) || fchmod(fd, mode) != 0 ||
+	if (ocs_file_set_owner(fd, "", (uid_t)-1, gid) != 0 || fchmod(fd, mode) != 0 ||
 	    fsync(fd) != 0) {
 		ocs_error_set(error, "%s: cannot set group and mode: %s", path, strerror(errno));
 		tdb_close(tdb);

@@ -73,6 +73,20 @@ def own_signals():
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+        elif number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, interrupted)
+
+
+class Interrupted(Exception):
+    """Somebody ends the run."""
+
+    def __init__(self, number, _):
+        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.status = 128 + number
+
+
+def interrupted(number, frame):
+    raise Interrupted(number, frame)
 
 
 def say(text):
@@ -178,6 +192,38 @@ def end_session(session):
         except ProcessLookupError:
             pass
     return [f"{p[3]} (pid {pid})" for pid, p in left.items()]
+
+
+def end_all(work, workers):
+    """Somebody ends the run: with it what it started, and no job begins any more."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    while any(thread.is_alive() for thread in workers):
+        while not work.empty():
+            try:
+                work.get_nowait()
+            except queue.Empty:
+                break
+        kill_descendants()
+        for thread in workers:
+            thread.join(0.1)
+    try:
+        while True:
+            kill_descendants()
+            os.waitpid(-1, 0)
+    except ChildProcessError:  # none is left
+        pass
+
+
+def kill_descendants():
+    """Returns a line for each."""
+    left = descendants(os.getpid())
+    for pid in left:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return [f"{command} (pid {pid})" for pid, (_, _, _, command) in left.items()]
 
 
 class Job:
@@ -385,7 +431,7 @@ def main():
 
     jobs_at_least = arguments.jobs or (os.cpu_count() or 1) + 2
     jobs_at_most = min(len(jobs), arguments.jobs or 2 * jobs_at_least)
-    spare = Spare()
+    spare, quiet = Spare(), threading.Event()
 
     def worker(number):
         while number < jobs_at_least or spare.wait(work):
@@ -395,23 +441,29 @@ def main():
                 return
             own_network()
             job.run(top)
-            job.report()
+            if not quiet.is_set():
+                job.report()
 
     start = time.monotonic()
     workers = [threading.Thread(target=worker, args=(number,)) for number in range(jobs_at_most)]
-    for thread in workers:
-        thread.start()
-    for thread in workers:
-        thread.join()
+    try:
+        for thread in workers:
+            thread.start()
+        for thread in workers:
+            thread.join()
+    except Interrupted as why:
+        quiet.set()
+        end_all(work, [thread for thread in workers if thread.ident is not None])
+        for name in (isolation.our_queues() or set()) - (queues_before or set()):
+            os.unlink(os.path.join("/dev/mqueue", name))
+        shutil.rmtree(top, ignore_errors=True)
+        print(f"{why}; what it had started is ended", file=sys.stderr)
+        return why.status
 
     failed = sum(job.failed for job in jobs)
-    for pid, (_, _, _, command) in descendants(os.getpid()).items():
-        say(f"FAILED left running at the end: {command} (pid {pid})")
+    for left in kill_descendants():
+        say(f"FAILED left running at the end: {left}")
         failed += 1
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     queues_after = isolation.our_queues()
     if queues_before is None or queues_after is None:
         say("note: /dev/mqueue cannot be read here, so queues left behind would not be seen")

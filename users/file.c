@@ -71,8 +71,8 @@ static int write_new(const struct ocs_users_file *file, const char *text, size_t
 	if (fd < 0)
 		return ocs_error_set(error, "cannot create %s: %s", file->new_path,
 		                     strerror(errno));
-	if (ocs_file_append(fd, text, len) != 0 || fchown(fd, (uid_t)-1, folder.st_gid) != 0 ||
-	    fchmod(fd, 0640) != 0) {
+	if (ocs_file_append(fd, text, len) != 0 ||
+	    ocs_file_set_owner(fd, "", (uid_t)-1, folder.st_gid) != 0 || fchmod(fd, 0640) != 0) {
 		ocs_error_set(error, "cannot write %s: %s", file->new_path, strerror(errno));
 		close(fd);
 		unlink(file->new_path);

@@ -2,6 +2,7 @@
 # Copyright (C) 2026 the OCSManager developers
 """Where the built programs are."""
 
+import functools
 import os
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -14,6 +15,14 @@ def program(name):
 
 def have(name):
     return os.access(program(name), os.X_OK)
+
+
+@functools.cache
+def sanitized():
+    """Whether the programs were built with one."""
+    with open(program("ocsmanager"), "rb") as f:
+        text = f.read()
+    return any(name in text for name in (b"__asan_init", b"__ubsan_", b"__tsan_init"))
 
 
 TSAN_OPTIONS = "suppressions=" + os.path.join(TREE, "tests", "tsan.supp")

@@ -174,6 +174,7 @@ class FakeServer:
         self.logins = 0           # session tokens given
         self.connections = 0      # accepted so far
         self.behave = None
+        self.dovecot = None       # who reports: its until_reported() is used
         self.tokens = {}          # token -> when it ends
         self.pending = {}         # cookie -> state of a login
         self.stopping = threading.Event()
@@ -257,7 +258,7 @@ class FakeServer:
                 return len(self.accepted) >= count and list(self.accepted)
 
         try:
-            return wait_until(enough, limit)
+            return wait_until(self.dovecot.until_reported(enough) if self.dovecot else enough, limit)
         except AssertionError:
             raise AssertionError(f"{len(self.accepted)} of {count} notifications: {self.accepted}") from None
 

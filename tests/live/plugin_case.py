@@ -42,6 +42,7 @@ class Rig(unittest.TestCase):
         self.server.behave = behave
         self.dovecot = Dovecot(plugin=PLUGIN, **(dovecot or {}))
         self.addCleanup(self.dovecot.stop)
+        self.server.dovecot = self.dovecot
         self.credentials = os.path.join(self.dovecot.folder, "credentials")
         self.write_credentials(self.server.username, PASSWORD)
         self.dovecot.settings = {"ocsmanager_timeout": "1s"}

@@ -35,6 +35,7 @@ from dovecot_config import DOVECOT
 from harness.ports import free_port
 from harness.wait import LIMIT, wait_until
 
+PATIENCE = 5.0  # seconds: far above what a report takes
 STOCK_MODULES = "/usr/lib/dovecot/modules"
 SETTINGS_MODULES = STOCK_MODULES + "/settings"  # 2.4: compiled into Dovecot's config process
 LDA = "/usr/lib/dovecot/dovecot-lda"
@@ -391,6 +392,22 @@ class Dovecot:
                        input=self.message(user).encode(), check=True, timeout=limit, cwd="/",
                        capture_output=True, env={**os.environ, **self.environment})
         return time.perf_counter() - start
+
+    def until_reported(self, condition):
+        """For wait_until(). On a busy machine a process may end before it could report (an LDA waits a quarter of a
+        second for the daemon, an IMAP process one); what it left in the spool, the next one reports: where the condition
+        takes long to come true there is one, a client that is there and does nothing."""
+        patience = time.monotonic() + PATIENCE
+        clients = []
+
+        def check():
+            value = condition()
+            if value and clients:
+                clients.pop().logout()
+            elif not value and not clients and time.monotonic() > patience:
+                clients.append(self.imap("alice"))
+            return value
+        return check
 
     def doveadm(self, *arguments, limit=LIMIT):
         return subprocess.run(self.command(DOVEADM, "-c", self.config, *arguments), timeout=limit, cwd="/",

@@ -37,7 +37,7 @@ class EndToEnd(ServiceTest):
         self.d.write_ini()
 
     def dovecot(self, folders=("INBOX",), wait=True, settings=None, **more):
-        dovecot = Dovecot(plugin=paths.program("lib90_ocsmanager_plugin.so"), **more)
+        dovecot = self.reporter = Dovecot(plugin=paths.program("lib90_ocsmanager_plugin.so"), **more)
         self.addCleanup(self.stop_dovecot, dovecot)
         credentials = os.path.join(dovecot.folder, "credentials")
         with open(credentials, "w", encoding="ascii") as f:
@@ -55,7 +55,8 @@ class EndToEnd(ServiceTest):
                 imap.create(folder)
         imap.logout()
         if wait and folders:
-            self.d.wait_metric("ocsmanager_notifications_total", len(folders))
+            wait_until(dovecot.until_reported(
+                lambda: self.d.metrics().get("ocsmanager_notifications_total") >= len(folders)), what="the folders are told")
         return dovecot
 
     def stop_dovecot(self, dovecot):
@@ -68,9 +69,14 @@ class EndToEnd(ServiceTest):
     def listen(self, tables=("newmail", "object", "contents", "hierarchy"), user="alice", **more):
         return self.consumer(self.d, user, tables, **more)
 
+    def came(self, consumer, n):
+        """The first n events."""
+        wait_until(self.reporter.until_reported(lambda: len(consumer.events()) >= n), what=f"{n} events")
+        return consumer.wait_events(n)
+
     def kinds(self, consumer, n):
         """The first n events as sorted (table, flags)."""
-        return sorted((e.table, e.flags) for e in consumer.wait_events(n))
+        return sorted((e.table, e.flags) for e in self.came(consumer, n))
 
     ARRIVAL = sorted([("object", 0x8004), ("object", 0x3010), ("contents", 0x8100),
                       ("hierarchy", 0x0100)])
@@ -85,7 +91,7 @@ class EndToEnd(ServiceTest):
         counts = next(e for e in consumer.events() if e.flags == 0x3010)
         self.assertEqual((counts["total"], counts["unread"]), (1, 1))
         dovecot.deliver("alice")
-        self.assertEqual(len(consumer.wait_events(10)), 10)
+        self.assertEqual(len(self.came(consumer, 10)), 10)
         mids = {e.mid for e in consumer.events() if e.flags == 0x8002}
         self.assertEqual(len(mids), 2)
 
@@ -93,8 +99,8 @@ class EndToEnd(ServiceTest):
         dovecot = self.dovecot()
         alice, bob = self.listen(("newmail",)), self.listen(("newmail",), "bob")
         dovecot.deliver("alice", "bob")
-        self.assertEqual(len(alice.wait_events(1)), 1)
-        self.assertEqual(len(bob.wait_events(1)), 1)
+        self.assertEqual(len(self.came(alice, 1)), 1)
+        self.assertEqual(len(self.came(bob, 1)), 1)
 
     @unittest.skipUnless(os.path.exists(LDA), "dovecot-lda is not installed")
     def test_an_lda_delivery(self):
@@ -109,7 +115,7 @@ class EndToEnd(ServiceTest):
                                      'fileinto :create "Lists/dev";\n')
         consumer = self.listen(("newmail", "object"))
         dovecot.deliver("alice")
-        events = consumer.wait_events(4)  # folder created; newmail, message created, folder modified
+        events = self.came(consumer, 4)  # folder created; newmail, message created, folder modified
         self.assertEqual([e.flags for e in events if e.flags == 0x0004], [0x0004])
         new = next(e for e in events if e.flags == 0x8002)
         made = next(e for e in events if e.flags == 0x0004)
@@ -122,11 +128,11 @@ class EndToEnd(ServiceTest):
         subprocess.run(["/bin/cp", "-a", home, home + ".snapshot"], check=True)
         consumer = self.listen(("newmail",))
         dovecot.deliver("alice")
-        consumer.wait_events(1)
+        self.came(consumer, 1)
         shutil.rmtree(home)
         os.rename(home + ".snapshot", home)
         dovecot.deliver("alice")
-        events = consumer.wait_events(2)
+        events = self.came(consumer, 2)
         self.assertEqual(len({e.mid for e in events}), 2, "another mail has another identifier")
 
     @unittest.skipIf(NEW, "the namespace is written as 2.3 wants it")
@@ -145,7 +151,7 @@ class EndToEnd(ServiceTest):
         self.assertEqual(imap.create("Public/News")[0], "OK")
         imap.append("Public/News", None, None, MAIL)
         imap.logout()
-        made = [next(e for e in c.wait_events(3) if e.flags == 0x8004) for c in (alice, bob)]
+        made = [next(e for e in self.came(c, 3) if e.flags == 0x8004) for c in (alice, bob)]
         self.assertEqual([e.fid for e in made], [0xf1, 0xf1])
 
     def test_an_append(self):
@@ -173,7 +179,7 @@ class EndToEnd(ServiceTest):
         _, imap = self.two_mails()
         consumer = self.listen(("object", "contents"))
         imap.copy("1", "Archive")
-        events = consumer.wait_events(3)
+        events = self.came(consumer, 3)
         copied = next(e for e in events if e.flags == 0x8040)
         self.assertTrue(copied.old_mid and copied.mid and copied.old_fid != copied.fid)
         self.assertEqual(sorted(e.flags for e in events), [0x3010, 0x8040, 0x8100])
@@ -182,7 +188,7 @@ class EndToEnd(ServiceTest):
         _, imap = self.two_mails()
         consumer = self.listen(("object", "contents"))
         imap.uid("MOVE", "2", "Archive")
-        events = consumer.wait_events(5)
+        events = self.came(consumer, 5)
         moved = next(e for e in events if e.flags == 0x8020)
         self.assertNotEqual(moved.old_fid, moved.fid)
         self.assertEqual(sorted(e.flags for e in events), [0x0010, 0x3010, 0x8020, 0x8100, 0x8100])
@@ -201,7 +207,7 @@ class EndToEnd(ServiceTest):
         self.d.wait_metric("ocsmanager_notifications_total", 5)
         consumer = self.listen(("object", "contents"))
         imap.expunge()
-        events = consumer.wait_events(3)
+        events = self.came(consumer, 3)
         self.assertEqual(sorted(e.flags for e in events), [0x3010, 0x8008, 0x8100])
         self.assertEqual(next(e["total"] for e in events if e.flags == 0x3010), 1)
 
@@ -244,7 +250,7 @@ class EndToEnd(ServiceTest):
         lmtp = dovecot.lmtp()  # one process, which remembers
         self.addCleanup(lmtp.close)
         lmtp.deliver(["alice"], dovecot.message())
-        self.assertEqual(len(consumer.wait_events(3)), 3)
+        self.assertEqual(len(self.came(consumer, 3)), 3)
         self.d.terminate()
         for _ in range(5):
             lmtp.deliver(["alice"], dovecot.message())

@@ -83,6 +83,9 @@ def measured(factor=1.0):
         figures.add("start", 0.5, "s", data.LESS, what="growth", sessions=size)
         for of in ("consumer", "notified", "registry", "idle", "loaded") if size > 10 else ():
             figures.add("bytes", 3000, "bytes", data.LESS, what="subscription", of=of, sessions=size)
+    for what in ("volume-index", "volume-spill"):
+        for name in ("cpu", "of_nothing", "disk", "start", "memory"):
+            figures.add(name, 2, "?", data.LESS, what=what, volume="much")
     return figures
 
 
@@ -339,8 +342,8 @@ class Run(BenchTest):
         names = lambda text: [part.name for part in run.chosen(text)]
         self.assertEqual(names("latency, modified"), ["modified", "latency"])
         self.assertEqual(names("growth"), ["growth"])
-        self.assertNotIn("growth", names(""))
-        self.assertEqual(len(names("")), len(run.PARTS) - 1)
+        self.assertFalse({"growth", "volume"} & set(names("")))
+        self.assertEqual(len(names("")), len(run.PARTS) - 2)
         done = self.tool(os.path.join(BENCH, "run.py"), "--part", "latency,nonsense")
         self.assertEqual(done.returncode, 2)
         self.assertIn("no part 'nonsense': there are modified, newmail", done.stderr)
