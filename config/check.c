@@ -122,7 +122,7 @@ static void check_descriptors(const struct ocs_config *config, const struct ocs_
 	if (ocs_descriptors_share_of(limit.rlim_max, config, &share, &error) != 0)
 		return;
 	if (ocs_ini_find(ini, "mqueue", "descriptors") != NULL &&
-	    share.queues < config->mqueue.descriptors)
+	    ocs_descriptors_are_few(config, &share))
 		ocs_problem_add(
 		        problems, LOG_WARNING, ocs_problem_line(ini, "mqueue", "descriptors"),
 		        "[mqueue] descriptors: only %u will be kept open: the hard limit of the "

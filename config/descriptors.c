@@ -20,8 +20,9 @@
 #define OPERATIONS_MAX 64
 #define REPORTS_MIN    2
 #define REPORTS_MAX    64
-#define LEAST          8 /* for connections and queues, at the least */
-#define QUEUES_PART    4 /* a quarter for queues where it is tight */
+#define LEAST          8    /* for connections and queues, at the least */
+#define MISSED         4096 /* queues and lists of the default that many sites need */
+#define QUEUES_PART    4    /* a quarter for queues where it is tight */
 
 static unsigned least(unsigned long a, unsigned long b)
 {
@@ -72,4 +73,13 @@ int ocs_descriptors_share(const struct ocs_config *config, struct ocs_descriptor
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
 		most = limit.rlim_cur;
 	return ocs_descriptors_share_of(most, config, out, error);
+}
+
+bool ocs_descriptors_are_few(const struct ocs_config *config, const struct ocs_descriptors *share)
+{
+	unsigned asked = config->mqueue.descriptors;
+
+	if (asked == ocs_config_default("mqueue", "descriptors"))
+		asked = MISSED;
+	return share->queues < asked;
 }

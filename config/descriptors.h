@@ -28,5 +28,8 @@ int ocs_descriptors_share(const struct ocs_config *config, struct ocs_descriptor
 /* The same for any limit; a function of its arguments alone. */
 int ocs_descriptors_share_of(unsigned long limit, const struct ocs_config *config,
                              struct ocs_descriptors *out, struct ocs_error *error);
+/* Whether an admin should know how few queues are kept open: fewer than were asked for; the default
+ * is more than most need, so of it no more than a part is missed. */
+bool ocs_descriptors_are_few(const struct ocs_config *config, const struct ocs_descriptors *share);
 
 #endif

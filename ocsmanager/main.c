@@ -163,7 +163,7 @@ static void log_limits(const struct ocs_config *config)
 		        descriptors, charge, (unsigned long)bytes.rlim_cur / charge,
 		        (unsigned long)bytes.rlim_cur, queues_max);
 	if (ocs_descriptors_share(config, &share, &error) == 0 &&
-	    (share.queues < config->mqueue.descriptors ||
+	    (ocs_descriptors_are_few(config, &share) ||
 	     share.connections < config->server.connection_limit))
 		ocs_log(LOG_WARNING,
 		        "%lu file descriptors (RLIMIT_NOFILE, LimitNOFILE=) are not enough for "

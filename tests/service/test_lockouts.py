@@ -183,7 +183,7 @@ class FromManyAddresses(LockTest):
             cls.network.own(cls.network.left, net)
 
     def open_daemon(self, **limits):
-        daemon = self.daemon({"server:main": {"host": "::"}, "limits": {k: str(v) for k, v in limits.items()}})
+        daemon = self.daemon({"server:main": {"host": "::", "plain_http": "yes"}, "limits": {k: str(v) for k, v in limits.items()}})
         daemon.host = "10.0.0.1"
         return daemon
 

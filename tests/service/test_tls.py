@@ -57,8 +57,8 @@ class TlsFiles:
         cls.addClassCleanup(folder.cleanup)
         os.chmod(folder.name, 0o755)
         cls.folder = folder.name
-        cls.first = certificates.make(cls.folder, "first", 100, ADDRESS)
-        cls.second = certificates.make(cls.folder, "second", 100, ADDRESS)
+        cls.first = certificates.make(cls.folder, "first", 100, "IP:" + ADDRESS)
+        cls.second = certificates.make(cls.folder, "second", 100, "IP:" + ADDRESS)
         cls.cert, cls.key = os.path.join(cls.folder, "cert"), os.path.join(cls.folder, "key")
         place(cls.first, cls.cert, cls.key)
         cls.context = trusting(cls.first[0], cls.second[0])
@@ -233,7 +233,7 @@ class Exchange(TlsFiles, ServiceTest):
 
         d = self.daemon({"server:main": self.keys()})
         self.assertEqual(trouble(), 0)
-        place(certificates.make(self.folder, "ends", 3, ADDRESS), self.cert, self.key)
+        place(certificates.make(self.folder, "ends", 3, "IP:" + ADDRESS), self.cert, self.key)
         d.reload(says="reloaded ")
         wait_until(lambda: trouble() == 1)
         status, text = d.operations("/healthz")
@@ -316,7 +316,7 @@ class Refusals(TlsFiles, ServiceTest):
                             where % ("server:main", "tls_cert") + ".*/nowhere: No such file")
 
     def test_a_certificate_near_its_end_is_a_warning(self):
-        certificates.make(self.folder, "soon", 3, ADDRESS)
+        certificates.make(self.folder, "soon", 3, "IP:" + ADDRESS)
         certificates.make_expired(self.folder, "expired")
         for name, words in ("soon", r"expires in \d days"), ("expired", "has expired"):
             pair = {end: os.path.join(self.folder, f"{name}.{what}")
@@ -571,7 +571,7 @@ class FromAfar(TlsFiles, ServiceTest):
         cls.make()
         cls.network = Network()
         cls.addClassCleanup(cls.network.close)
-        cls.there = certificates.make(cls.folder, "there", 100, Network.LEFT)
+        cls.there = certificates.make(cls.folder, "there", 100, "IP:" + Network.LEFT)
         super().setUpClass()
 
     def far_daemon(self, server, **more):

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* The socket over which a program's admin asks it. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,13 +17,13 @@ static struct ocs_control_socket *control;
 
 static void echo(void *arg, const char *question, FILE *out)
 {
-	const unsigned *times = arg;
+	atomic_uint *times = arg;
 
-	for (unsigned i = 0; i < *times; i++)
+	for (unsigned i = 0; i < atomic_load(times); i++)
 		fprintf(out, "%s;", question);
 }
 
-static void start(unsigned *times)
+static void start(atomic_uint *times)
 {
 	struct ocs_error error = {.text = ""};
 
@@ -45,7 +46,7 @@ TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
 
 TEST(a_question_gets_its_answer)
 {
-	unsigned times = 2;
+	atomic_uint times = 2;
 	char *answer;
 	size_t len;
 
@@ -67,7 +68,7 @@ TEST(a_question_gets_its_answer)
 TEST(a_question_is_one_line_of_bounded_length)
 {
 	char line[OCS_CONTROL_LINE + 1];
-	unsigned times = 1;
+	atomic_uint times = 1;
 	char *answer;
 	size_t len;
 
@@ -87,7 +88,7 @@ TEST(a_question_is_one_line_of_bounded_length)
 
 TEST(who_is_not_there_cannot_be_asked)
 {
-	unsigned times = 1;
+	atomic_uint times = 1;
 	char path[RIG_FOLDER_SIZE + 40];
 	char *answer;
 	size_t len;
@@ -114,7 +115,7 @@ TEST(who_is_not_there_cannot_be_asked)
 TEST(what_a_killed_one_left_is_replaced_and_a_later_one_stays)
 {
 	struct ocs_control_socket *later;
-	unsigned times = 1, twice = 2;
+	atomic_uint times = 1, twice = 2;
 	char *answer;
 	size_t len;
 
@@ -141,7 +142,7 @@ static int say(const char *text)
 
 TEST(who_is_slow_keeps_neither_others_nor_a_stop_waiting)
 {
-	unsigned times = 1;
+	atomic_uint times = 1;
 	char *answer, byte;
 	size_t len;
 
