@@ -3,7 +3,8 @@
 /*
  * The daemon as seen from outside: who holds the registry's lock, and where it answers.
  *
- * The running daemon holds a lock (flock) on FOLDER/private, which nobody else can open; the first
+ * The running daemon holds a lock (flock) on FOLDER/private, which nobody else can open, and on
+ * FOLDER if nobody else has it, which tells about it where FOLDER/private is away; the first
  * line of FOLDER/ocsmanager.lock is the process, the lines behind it are the addresses really
  * bound, which the ini does not tell where it says port 0. The lock is looked up, not tried: a lock
  * held for a moment could stop a daemon that is just starting.
@@ -84,12 +85,14 @@ static bool holds_lock(int pid, ino_t inode, struct ocsctl_daemon *out)
 static void read_lock_file(FILE *stream, const char *folder, struct ocsctl_daemon *out)
 {
 	char line[300], path[PATH_MAX];
-	struct stat status;
+	struct stat inner, outer;
 	int pid;
 
 	if (snprintf(path, sizeof(path), "%s/private", folder) >= (int)sizeof(path) ||
-	    lstat(path, &status) < 0 || fgets(line, sizeof(line), stream) == NULL ||
-	    sscanf(line, "%d", &pid) != 1 || !holds_lock(pid, status.st_ino, out))
+	    fgets(line, sizeof(line), stream) == NULL || sscanf(line, "%d", &pid) != 1)
+		return;
+	if (!(lstat(path, &inner) == 0 && holds_lock(pid, inner.st_ino, out)) &&
+	    !(stat(folder, &outer) == 0 && holds_lock(pid, outer.st_ino, out)))
 		return;
 	out->pid = pid;
 	while (fgets(line, sizeof(line), stream) != NULL) {

@@ -191,7 +191,7 @@ class Gone(HealthTest):
 
     def test_a_registry_file_that_cannot_be_made_anew_refuses_until_it_can(self):
         self.start()
-        hindrance = os.path.join(self.d.registry, "registry.tdb.fresh")
+        hindrance = os.path.join(self.d.registry, "private/registry.tdb.fresh")
         os.mkdir(hindrance)
         os.unlink(os.path.join(self.d.registry, "registry.tdb"))
         self.unwell_everywhere("cannot be made anew", "registry")

@@ -21,7 +21,7 @@ from harness.wait import LIMIT, wait_until
 
 GROUP = "mail"
 OWNER = "daemon"  # whom the daemon continues as
-HOST = "games"  # the user of the other MAPI servers
+HOST = "irc"  # the user of the other MAPI servers; tests of limits have users of their own
 GHOST = "00000000deadbeef"  # a context of nobody
 
 
