@@ -10,7 +10,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 
 from harness import certificates, ports
 from harness.daemon import SSHA as URL_SAFE
@@ -130,7 +129,17 @@ class Slapd:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.lines = Lines(self.process.stderr)
         self.lines.wait_text("slapd starting")
+        # which it says before it listens
+        wait_until(lambda: self._listens(self.port) and self._listens(self.tls_port), what="slapd listens")
         return self
+
+    @staticmethod
+    def _listens(port):
+        try:
+            socket.create_connection(("127.0.0.1", port), LIMIT).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def stop(self):
         if self.process is None:
