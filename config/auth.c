@@ -50,6 +50,8 @@ struct ocs_auth_settings ocs_config_auth(const struct ocs_config *config,
 	        .token_ttl = config->main.token_ttl,
 	        .failed_logins = config->limits.failed_logins,
 	        .failure_window = config->limits.failure_window,
+	        /* behind a proxy, loopback may be anybody whom it does not tell */
+	        .count_loopback = config->server.proxies != NULL,
 	        .pending_challenges = config->limits.pending_challenges,
 	        .report = report,
 	        .report_arg = arg,

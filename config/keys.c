@@ -294,7 +294,8 @@ const struct ocs_key ocs_keys[] = {
          .help = "Failed logins of an account from one address within failure_window; then they "
                  "are refused for as long, and next time for twice, four and eight times as long. "
                  "Ten times as many from one address (of IPv6 a /64) and forty times from its /24 "
-                 "(/48), loopback excepted. `ocsctl lockouts` shows and clears them. "
+                 "(/48), loopback excepted unless proxies are named. `ocsctl lockouts` shows and "
+                 "clears them. "
                  "Behind a proxy that is not in [server:main] proxies all clients have one "
                  "address, so that anyone can lock an account for everybody."},
         {KEY("limits", limits, failure_window, NUMBER), .fallback = "300", .min = 1, .max = 86400,

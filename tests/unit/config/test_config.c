@@ -148,6 +148,15 @@ TEST(what_cannot_be_meant_of_a_directory_is_a_warning)
 	ck_assert_int_eq(config_result, 0);
 }
 
+TEST(a_directory_is_not_asked_about_certificates)
+{
+	config_load(
+	        "[main]\nauth = ldap\n[auth:ldap]\nhost = localhost\nbasedn = o=x\n[server:main]\n"
+	        "tls_cert = /x\ntls_key = /y\ntls_client_ca = /z\n"
+	        "[backend:a]\nuri = a://{user}/{folder}/{message}\n");
+	config_says("E", 9, "tls_client_ca does not go with auth = ldap");
+}
+
 TEST(a_certificate_and_its_key_belong_together)
 {
 	config_load_with("[server:main]\ntls_cert = /x\ntls_key = y\n[operations]\ntls_key = /z\n");
