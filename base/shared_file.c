@@ -164,7 +164,6 @@ static int correct(int fd, gid_t gid, mode_t mode)
 		return -errno;
 	if (st.st_uid != geteuid() || ((st.st_mode & 07777) == mode && st.st_gid == gid))
 		return 0;
-	/* Group first: chown() clears setgid. */
 	return ocs_file_set_owner(fd, "", (uid_t)-1, gid) != 0 || fchmod(fd, mode) != 0 ? -errno
 	                                                                                : 0;
 }

@@ -25,7 +25,7 @@
 #define USED_STEP 7
 
 /* The group reads lists and writes into them how far it has read; nobody else makes files here. */
-#define FOLDER_MODE 02750
+#define FOLDER_MODE 0750
 
 void ocs_spill_init(struct ocs_spill *spill)
 {

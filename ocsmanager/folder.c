@@ -105,8 +105,8 @@ static int mend_mode(const char *folder, int fd, const struct stat *st, struct o
 	if ((st->st_mode & S_IWGRP) == 0 || (st->st_mode & S_ISVTX) != 0)
 		return 0;
 	if (fchmod(fd, FOLDER_MODE) < 0)
-		return ocs_error_set(error, "[main] registry: %s: cannot change its mode: %s",
-		                     folder, strerror(errno));
+		return ocs_error_set(error, "[main] registry: %s: cannot change its mode to %o: %s",
+		                     folder, FOLDER_MODE, strerror(errno));
 	ocs_log(LOG_WARNING,
 	        "%s had mode %04o, so that MAPI servers could replace the daemon's files: changed "
 	        "to %o",

@@ -51,7 +51,7 @@ int ocs_registry_wake_make(struct ocs_registry *registry, const struct stat *fol
 	if (path == NULL)
 		return ocs_error_memory(error);
 	if (registry->daemon)
-		ret = ocs_shared_folder(path, folder->st_gid, 03770, NULL);
+		ret = ocs_shared_folder(path, folder->st_gid, 01770, NULL);
 	if (ret != 0)
 		ret = ocs_error_set(error, "%s: cannot create: %s", path, strerror(-ret));
 	else

@@ -7,14 +7,14 @@
  *
  *     filtered FILE PROGRAM [ARGUMENT...]
  *
- * FILE has a line each: the name of a system call, or `family NUMBER` for one of socket(2).
+ * FILE has a line each: the name of a system call; `family NUMBER` for one of socket(2); `mode
+ * NUMBER NAME` for a call whose argument of that number is a mode without S_ISUID and S_ISGID.
  */
 #include <seccomp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void refused(const char *what)
@@ -26,15 +26,21 @@ static void refused(const char *what)
 /* One that this kernel or library does not know cannot be called either. */
 static void allow(scmp_filter_ctx filter, const char *line)
 {
-	int family, call = seccomp_syscall_resolve_name(line);
-	bool added = true;
+	unsigned family, argument;
+	struct scmp_arg_cmp when = {.op = SCMP_CMP_EQ};
+	const char *name = line;
+	int call;
 
-	if (sscanf(line, "family %d", &family) == 1)
-		added = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-		                         SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)family)) == 0;
-	else if (call != __NR_SCMP_ERROR && call != SCMP_SYS(socket))
-		added = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
-	if (!added)
+	if (sscanf(line, "family %u", &family) == 1) {
+		name = "socket";
+		when.datum_a = family;
+	} else if (sscanf(line, "mode %u", &argument) == 1) {
+		name = strrchr(line, ' ') + 1;
+		when = (struct scmp_arg_cmp){argument, SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0};
+	}
+	call = seccomp_syscall_resolve_name(name);
+	if (call != __NR_SCMP_ERROR &&
+	    seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, name != line, &when) != 0)
 		refused(line);
 }
 

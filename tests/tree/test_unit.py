@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import paths
 from harness.daemon import Daemon
+from harness.wait import wait_until
 
 UNIT = os.path.join(paths.TREE, "dist", "ocsmanager.service")
 EXPOSURE_MAX = 1.5  # of 10, as systemd-analyze counts it
@@ -47,17 +48,24 @@ class Unit(unittest.TestCase):
     def test_the_filter_of_the_tests(self):
         self.assertEqual(self.filtered(shutil.which("true")), 0)
         for refused in ("import os; os.chown('/', -1, -1)", "import os; os.setgroups([])", "import socket; socket.sethostname('x')",
-                        "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)"):
+                        "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+                        "import os; os.chmod('/nowhere', 0o2770)"):
             with self.subTest(refused):
                 self.assertEqual(self.filtered(sys.executable, "-c", refused), -signal.SIGSYS)
 
-    def test_the_daemon_of_the_tests_is_under_it(self):
+    def test_a_new_registry_as_systemd_makes_it(self):
         if paths.sanitized():
             self.skipTest("a sanitizer needs more calls")
-        daemon = Daemon().start()
+        daemon = Daemon()
         try:
+            os.mkdir(daemon.registry)
+            os.chmod(daemon.registry, 0o3770)
+            daemon.start()
             with open(f"/proc/{daemon.pid}/status", encoding="ascii") as f:
                 self.assertRegex(f.read(), r"\nSeccomp:\s+2\n")
+            # made again while it runs
+            os.rmdir(os.path.join(daemon.registry, "spill"))
+            wait_until(lambda: os.path.isdir(os.path.join(daemon.registry, "spill")), what="the folder of spill lists")
         finally:
             daemon.close()
 

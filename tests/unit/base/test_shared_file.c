@@ -148,16 +148,16 @@ LOOP_TEST(a_folder_of_ours_is_made_in_the_place_of_others, 0, 5)
 		make_other(_i - 1);
 		give_away();
 	}
-	ck_assert_int_eq(ocs_shared_folder(place, getegid(), 02750, &fd), 0);
+	ck_assert_int_eq(ocs_shared_folder(place, getegid(), 0750, &fd), 0);
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	ck_assert(S_ISDIR(st.st_mode) && st.st_uid == geteuid());
-	ck_assert_uint_eq(st.st_mode & 07777, 02750);
+	ck_assert_uint_eq(st.st_mode & 07777, 0750);
 	close(fd);
 	/* Opened too far since. */
 	ck_assert_int_eq(chmod(place, 0777), 0);
-	ck_assert_int_eq(ocs_shared_folder(place, getegid(), 02750, NULL), 0);
+	ck_assert_int_eq(ocs_shared_folder(place, getegid(), 0750, NULL), 0);
 	ck_assert_int_eq(stat(place, &st), 0);
-	ck_assert_uint_eq(st.st_mode & 07777, 02750);
+	ck_assert_uint_eq(st.st_mode & 07777, 0750);
 }
 
 TEST(a_file_of_ours_in_the_place_of_a_folder_stays)

@@ -256,7 +256,7 @@ LOOP_TEST(what_is_not_our_folder_of_lists_is_replaced, 0, 3)
 	ck_assert_int_eq(ocs_spill_folder(rig_folder, getegid()), 0);
 	ck_assert_int_eq(lstat(folder, &st), 0);
 	ck_assert(S_ISDIR(st.st_mode) && st.st_uid == geteuid());
-	ck_assert_uint_eq(st.st_mode & 07777, 02750);
+	ck_assert_uint_eq(st.st_mode & 07777, 0750);
 	list_open();
 	list_append(1, 100);
 	ck_assert_str_eq(list_take(), "1 ");
