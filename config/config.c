@@ -373,11 +373,6 @@ int ocs_config_load_part(const char *path, const void *mem_ctx, const char *cons
 	return load_and_report(path, mem_ctx, sections, report, arg, config_r);
 }
 
-unsigned ocs_config_default(const char *section, const char *key)
-{
-	return (unsigned)strtoul(ocs_key_find(section, key)->fallback, NULL, 10);
-}
-
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,
                                                     const char *name)
 {

@@ -269,7 +269,9 @@ const struct ocs_key ocs_keys[] = {
                  "alternative names (e-mail addresses, host names) and the common name of its "
                  "subject; a token, where it sends one, counts instead. A certificate of any other "
                  "issuer, or one that has expired, fails in the handshake; who shows none logs in "
-                 "as usual. What a proxy shows is nobody's. Not set: clients are not asked."},
+                 "as usual. What a proxy shows is nobody's. Not with auth = ldap. Not set: clients "
+                 "are "
+                 "not asked."},
         {KEY("server:main", server, plain_http, WORD), .fallback = "no", .words = yes_words,
          .help = "yes: host may be an address that others can reach though there is no tls_cert. "
                  "Everyone on the way can then read what is reported, and use the tokens they "

@@ -4,9 +4,11 @@
  * Finding rows of the key table by the names in an ini, and guessing what a wrong name meant.
  * Touches nothing but the table.
  */
+#include "config/config.h"
 #include "config/keys.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -135,4 +137,9 @@ const char *ocs_key_nearest(const char *section, const char *key)
 		}
 	}
 	return nearest;
+}
+
+unsigned ocs_config_default(const char *section, const char *key)
+{
+	return (unsigned)strtoul(ocs_key_find(section, key)->fallback, NULL, 10);
 }

@@ -83,6 +83,7 @@ static void decide(const struct ocs_http_hops *hops, const struct ocs_http_proxi
 		client->https = hop->https;
 		if (hop->from.ss_family == AF_UNSPEC) {
 			client->line_private = client->line_private && hop->https;
+			client->told = false; /* that is some proxy's address still */
 			return;
 		}
 		client->line_private =

@@ -56,7 +56,7 @@ enum ocs_http_phase {
 struct ocs_http_client {
 	struct sockaddr_storage address;
 	/* Behind a proxy that is believed: */
-	bool told;         /* the proxy said who it is */
+	bool told;         /* the proxy said who it is, not only that there is one */
 	bool https;        /* by which the client came to the first proxy */
 	bool line_private; /* nobody can read along on the way to the nearest proxy */
 };

@@ -50,6 +50,9 @@ static int parse_network(const char *item, size_t len, struct network *out, stru
 	if (inet_pton(out->family, text, out->bytes) != 1)
 		return ocs_error_set(error, "'%.*s' is not an IP address, or ADDRESS/PREFIX",
 		                     (int)len, item);
+	if (out->family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((struct in6_addr *)out->bytes))
+		return ocs_error_set(error, "'%.*s' is an IPv4 address: write it as one", (int)len,
+		                     item);
 	if (slash == NULL)
 		return 0;
 	if (slash[1] < '0' || slash[1] > '9')

@@ -22,7 +22,7 @@
 #include "base/peer.h"
 #include "base/plural.h"
 
-#define LISTENERS_MAX 2
+#define LISTENERS_MAX 3 /* web service, local socket, report.sock */
 /* A request that is being sent for less is given time. */
 #define READING_MS 1000
 #define PATIENCE   50 /* looks until those are turned away that descriptors are kept back for */

@@ -24,7 +24,8 @@ struct ocs_tls_keys {
 	atomic_uint references;
 	gnutls_certificate_credentials_t credentials;
 	time_t from, until; /* of the certificate */
-	bool asks;          /* clients for theirs */
+	char *issuers; /* PEM: of clients' certificates, which are asked for; NULL: they are not */
+	struct ocs_tls *tls; /* whose connections have them */
 };
 
 struct ocs_tls {
@@ -133,13 +134,12 @@ static int take_client_ca(struct ocs_tls_keys *keys, const char *path, struct oc
 	if (text == NULL)
 		return -1;
 	pem = (gnutls_datum_t){(unsigned char *)text, (unsigned)len};
+	keys->issuers = text;
 	result =
 	        gnutls_certificate_set_x509_trust_mem(keys->credentials, &pem, GNUTLS_X509_FMT_PEM);
-	free(text);
 	if (result <= 0)
 		return ocs_error_set(error, "%s: no certificate in it can be read (PEM)", path);
 	gnutls_certificate_set_verify_function(keys->credentials, tls_verify_client);
-	keys->asks = true;
 	return 0;
 }
 
@@ -186,6 +186,7 @@ void ocs_tls_keys_release(struct ocs_tls_keys *keys)
 	if (keys == NULL || atomic_fetch_sub(&keys->references, 1) != 1)
 		return;
 	gnutls_certificate_free_credentials(keys->credentials);
+	free(keys->issuers);
 	free(keys);
 }
 
@@ -198,6 +199,7 @@ struct ocs_tls *ocs_tls_new(struct ocs_tls_keys *keys)
 		return NULL;
 	}
 	pthread_mutex_init(&tls->lock, NULL);
+	keys->tls = tls;
 	tls->keys = keys;
 	return tls;
 }
@@ -208,9 +210,23 @@ void ocs_tls_replace(struct ocs_tls *tls, struct ocs_tls_keys *keys)
 
 	pthread_mutex_lock(&tls->lock);
 	old = tls->keys;
+	keys->tls = tls;
 	tls->keys = keys;
 	pthread_mutex_unlock(&tls->lock);
 	ocs_tls_keys_release(old);
+}
+
+bool ocs_tls_issuers_stand(const struct ocs_tls_keys *keys)
+{
+	const struct ocs_tls_keys *now;
+	bool stand;
+
+	pthread_mutex_lock(&keys->tls->lock);
+	now = keys->tls->keys;
+	stand = keys == now || (keys->issuers != NULL && now->issuers != NULL &&
+	                        strcmp(keys->issuers, now->issuers) == 0);
+	pthread_mutex_unlock(&keys->tls->lock);
+	return stand;
 }
 
 void ocs_tls_free(struct ocs_tls *tls)
@@ -244,7 +260,7 @@ struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session
 		ocs_tls_keys_release(keys);
 		return NULL;
 	}
-	if (keys->asks)
+	if (keys->issuers != NULL)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
 	return keys;
 }

@@ -51,6 +51,9 @@ void ocs_tls_keys_release(struct ocs_tls_keys *keys);
 struct ocs_tls *ocs_tls_new(struct ocs_tls_keys *keys);
 /* Takes the keys over: connections that come from now on are shown them. Any thread. */
 void ocs_tls_replace(struct ocs_tls *tls, struct ocs_tls_keys *keys);
+/* Whether those who issue clients' certificates are still those of when a connection got its keys.
+ * For the thread of the connection; the ocs_tls outlives it. */
+bool ocs_tls_issuers_stand(const struct ocs_tls_keys *keys);
 /* When its listeners have stopped. NULL is allowed. */
 void ocs_tls_free(struct ocs_tls *tls);
 
@@ -60,7 +63,8 @@ struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session
 
 /* What tells this session from any other (channel binding, RFC 5929 and 9266), as base64: "" where
  * it has none of that kind, as tls-unique of TLS 1.3 and, for its weakness, of TLS 1.2 without
- * extended master secret. After the handshake, by the thread of the connection. */
+ * extended master secret. After the handshake, by the thread of the connection, or while it is
+ * suspended. */
 #define OCS_TLS_BINDING_SIZE 64
 void ocs_tls_binding(gnutls_session_t session, gnutls_channel_binding_t kind,
                      char out[OCS_TLS_BINDING_SIZE]);

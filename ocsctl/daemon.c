@@ -39,9 +39,11 @@ static void make_url(char *out, size_t size, const char *host, unsigned port, bo
 		snprintf(out, size, "%s://%s:%u", scheme, host, port);
 }
 
-/* "[::]:5000" or "127.0.0.1:5000"; the text is changed. */
-static void take_address(char *out, size_t size, char *address, bool tls)
+/* "[::]:5000" or "127.0.0.1:5000", perhaps " with TLS", whatever the ini says by now; the text is
+ * changed. */
+static void take_address(char *out, size_t size, char *address)
 {
+	char *secured = strstr(address, " with TLS");
 	char *colon = strrchr(address, ':');
 	unsigned port;
 	size_t len;
@@ -54,7 +56,7 @@ static void take_address(char *out, size_t size, char *address, bool tls)
 		address[len - 1] = '\0';
 		address++;
 	}
-	make_url(out, size, address, port, tls);
+	make_url(out, size, address, port, secured != NULL);
 }
 
 /* Whether the kernel lists that lock on the file. By number: some file systems show another device
@@ -98,11 +100,9 @@ static void read_lock_file(FILE *stream, const char *folder, struct ocsctl_daemo
 	while (fgets(line, sizeof(line), stream) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "listening on ", 13) == 0)
-			take_address(out->service, sizeof(out->service), line + 13,
-			             out->service_cert != NULL);
+			take_address(out->service, sizeof(out->service), line + 13);
 		else if (strncmp(line, "operations on ", 14) == 0)
-			take_address(out->operations, sizeof(out->operations), line + 14,
-			             out->operations_cert != NULL);
+			take_address(out->operations, sizeof(out->operations), line + 14);
 	}
 }
 

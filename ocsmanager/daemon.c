@@ -385,6 +385,8 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	struct ocs_error error = {.text = ""};
 	int result = 0;
 
+	/* goes with the listeners' proxies, which stay until a restart */
+	auth.count_loopback = daemon->started->server.proxies != NULL;
 	*limits_r = ocs_service_limits(loaded, NULL, &error);
 	if (*limits_r == NULL ||
 	    dispatch_settings(loaded, daemon->started, ocs_users_file_path(daemon->users_file),
@@ -472,9 +474,11 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 
 char *ocs_daemon_addresses(const struct ocs_daemon *daemon, const void *mem_ctx)
 {
-	return talloc_asprintf(mem_ctx, "listening on %s\noperations on %s\n",
+	return talloc_asprintf(mem_ctx, "listening on %s%s\noperations on %s%s\n",
 	                       ocs_service_address(daemon->service),
-	                       ocs_service_operations_address(daemon->service));
+	                       daemon->started->server.tls_cert != NULL ? " with TLS" : "",
+	                       ocs_service_operations_address(daemon->service),
+	                       daemon->started->operations.tls_cert != NULL ? " with TLS" : "");
 }
 
 void ocs_daemon_status(struct ocs_daemon *daemon, char *text, size_t size)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "http/tls.h"
 #include "http/tls_names.h"
 
 _Static_assert(OCS_TLS_NAME_SIZE == OCS_AUTH_NAME_SIZE, "a name that is longer is no account's");
@@ -83,6 +84,9 @@ bool ocs_http_kept_certified(struct ocs_http_request *request, char account[OCS_
 
 	/* Whom a proxy asks for is not who it is. */
 	if (!peer->tls || peer->proxied)
+		return false;
+	/* A reload may have taken back who is trusted to say who somebody is. */
+	if (peer->keys == NULL || !ocs_tls_issuers_stand(peer->keys))
 		return false;
 	if (!request->kept->names_asked)
 		read_names(request);

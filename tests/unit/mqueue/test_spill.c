@@ -459,7 +459,7 @@ static int hear(const uint8_t *data, size_t len, void *arg)
 TEST(either_side_killed_at_any_moment_500_times_loses_nothing)
 {
 	uint32_t accepted = 1, heard = 1;
-	int numbers[2];
+	int numbers[2], ret;
 
 	ocs_spill_close(&list_spill);
 	ocs_spill_init(&list_spill);
@@ -483,7 +483,9 @@ TEST(either_side_killed_at_any_moment_500_times_loses_nothing)
 		ck_assert_int_eq(rig_child_wait(&taker), -SIGKILL);
 	}
 	list_start_again();
-	ck_assert_int_eq(ocs_spill_take(&list_reader, &list_name, hear, &heard), 0);
+	while ((ret = ocs_spill_take(&list_reader, &list_name, hear, &heard)) == 1)
+		; /* there may be more than is taken at once */
+	ck_assert_int_eq(ret, 0);
 	/* The last one may have been appended and not told. */
 	ck_assert(heard == accepted || heard == accepted + 1);
 	ck_assert_uint_eq(list_state().dropped, 0);
