@@ -31,17 +31,17 @@ static enum MHD_Result client_join(void *arg, enum MHD_ValueKind kind, const cha
 	(void)kind;
 	if (value == NULL || strcasecmp(name, lines->name) != 0)
 		return MHD_YES;
+	lines->found = true;
 	len = strlen(value);
 	if (lines->len + 1 + len >= sizeof(lines->text)) {
 		lines->too_long = true;
 		return MHD_NO;
 	}
-	if (lines->found)
+	if (lines->len > 0)
 		lines->text[lines->len++] = ',';
 	memcpy(lines->text + lines->len, value, len);
 	lines->len += len;
 	lines->text[lines->len] = '\0';
-	lines->found = true;
 	return MHD_YES;
 }
 
@@ -54,21 +54,27 @@ static void read_lines(struct MHD_Connection *connection, const char *name, stru
 	MHD_get_connection_values(connection, MHD_HEADER_KIND, client_join, lines);
 }
 
-/* false: nothing that can be believed. */
-static bool read_hops(struct MHD_Connection *connection, enum ocs_http_proxy_header header,
-                      struct ocs_http_hops *hops)
+enum told { NOTHING, HOPS, NONSENSE };
+
+static enum told read_hops(struct MHD_Connection *connection, enum ocs_http_proxy_header header,
+                           struct ocs_http_hops *hops)
 {
 	struct lines lines, protos;
 
 	hops->n = 0;
-	if (header == OCS_HTTP_FORWARDED) {
-		read_lines(connection, "Forwarded", &lines);
-		return !lines.too_long && ocs_http_forwarded(lines.text, hops) == 0 && hops->n > 0;
-	}
-	read_lines(connection, "X-Forwarded-For", &lines);
-	read_lines(connection, "X-Forwarded-Proto", &protos);
-	return !lines.too_long && !protos.too_long &&
-	       ocs_http_forwarded_for(lines.text, protos.text, hops) == 0 && hops->n > 0;
+	protos.too_long = false;
+	read_lines(connection, header == OCS_HTTP_FORWARDED ? "Forwarded" : "X-Forwarded-For",
+	           &lines);
+	if (header != OCS_HTTP_FORWARDED)
+		read_lines(connection, "X-Forwarded-Proto", &protos);
+	if (!lines.found)
+		return NOTHING;
+	if (lines.too_long || protos.too_long ||
+	    (header == OCS_HTTP_FORWARDED
+	             ? ocs_http_forwarded(lines.text, hops)
+	             : ocs_http_forwarded_for(lines.text, protos.text, hops)) != 0)
+		return NONSENSE;
+	return hops->n > 0 ? HOPS : NOTHING;
 }
 
 /* From the nearest hop on. */
@@ -94,22 +100,26 @@ static void decide(const struct ocs_http_hops *hops, const struct ocs_http_proxi
 	}
 }
 
-void ocs_http_client_look(struct MHD_Connection *connection, struct ocs_http_connection *peer)
+const char *ocs_http_client_look(struct MHD_Connection *connection,
+                                 struct ocs_http_connection *peer)
 {
 	struct ocs_http_client client = {.address = peer->address};
 	char sender[OCS_HTTP_PEER_SIZE];
 	struct ocs_http_hops hops;
+	enum told told;
 
 	if (!peer->proxied)
-		return;
-	if (read_hops(connection, ocs_http_proxies_header(peer->proxies), &hops)) {
+		return NULL;
+	told = read_hops(connection, ocs_http_proxies_header(peer->proxies), &hops);
+	ocs_http_format_sender(peer, sender);
+	if (told == HOPS)
 		decide(&hops, peer->proxies, &client);
-	} else {
-		ocs_http_format_sender(peer, sender);
+	else if (told == NOTHING)
 		ocs_log_budgeted(LOG_NOTICE, "proxy", sender,
 		                 "%s is one of [server:main] proxies and does not say for whom it "
 		                 "asks (proxy_header): the request counts as its own",
 		                 sender);
-	}
 	ocs_http_guard_client(peer, &client);
+	return told == NONSENSE ? "the header that says for whom a proxy asks cannot be read"
+	                        : NULL;
 }

@@ -6,8 +6,9 @@
  * whether the line is private go by what stands in the connection then (http/guard.h).
  *
  * Of the hops that the header tells, from the nearest on, the first that is not such a proxy itself
- * is the client. Where that one is hidden, or the header is missing or malformed, it is the proxy
- * that is taken for the client, and nobody knows what the line before it is like.
+ * is the client. Where that one is hidden, or the header is missing, it is the proxy that is taken
+ * for the client, and nobody knows what the line before it is like. A header that cannot be read is
+ * refused: a client behind a proxy that only adds to it could hide so.
  */
 #ifndef OCS_HTTP_CLIENT_H
 #define OCS_HTTP_CLIENT_H
@@ -16,7 +17,9 @@
 
 #include "http/guard.h"
 
-/* All headers of a request are known. By the connection's thread, until its ocs_http_end(). */
-void ocs_http_client_look(struct MHD_Connection *connection, struct ocs_http_connection *peer);
+/* All headers of a request are known. By the connection's thread, until its ocs_http_end(). What is
+ * wrong with them, for people; NULL: nothing. */
+const char *ocs_http_client_look(struct MHD_Connection *connection,
+                                 struct ocs_http_connection *peer);
 
 #endif

@@ -45,7 +45,10 @@ const char *ocs_http_exchange_check(struct ocs_http_exchange *exchange, const ch
 	const char *fault = ocs_http_frame_check(&exchange->frame, exchange->connection,
 	                                         &exchange->peer->target, method, version);
 
-	ocs_http_client_look(exchange->connection, exchange->peer);
+	const char *proxy_fault = ocs_http_client_look(exchange->connection, exchange->peer);
+
+	if (fault == NULL)
+		fault = exchange->frame.fault = proxy_fault;
 	exchange->crowded = exchange->peer->client.told && ocs_http_guard_crowded(exchange->peer);
 	exchange->close = fault != NULL || exchange->frame.chunked;
 	exchange->too_large = exchange->drop = exchange->frame.length > exchange->body_max;

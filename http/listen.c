@@ -203,7 +203,10 @@ static struct MHD_Daemon *start_daemon(const struct ocs_listener_settings *setti
 	unsigned flags = MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	unsigned threads = settings->threads > 0 ? settings->threads : 1;
 
-	flags |= settings->threads > 0 ? MHD_USE_EPOLL_INTERNAL_THREAD : MHD_USE_EPOLL;
+	/* With epoll a thread spins while the rest of a TLS handshake does not come. */
+	flags |= settings->threads == 0  ? MHD_USE_EPOLL
+	         : listener->tls != NULL ? MHD_USE_POLL_INTERNAL_THREAD
+	                                 : MHD_USE_EPOLL_INTERNAL_THREAD;
 	if (listener->tls != NULL)
 		flags |= MHD_USE_TLS;
 	else

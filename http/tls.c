@@ -5,12 +5,15 @@
 #include "http/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <gnutls/x509.h>
 
@@ -37,9 +40,20 @@ struct ocs_tls {
  */
 static char *read_public(const char *path, size_t *len_r, struct ocs_error *error)
 {
-	FILE *file = fopen(path, "re");
-	char *text = calloc(1, PEM_MAX + 1);
+	/* a FIFO in its place must not hang a reload */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	FILE *file;
+	char *text;
 	size_t len = 0;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		close(fd);
+		ocs_error_set(error, "%s: not a regular file", path);
+		return NULL;
+	}
+	file = fd >= 0 ? fdopen(fd, "r") : NULL;
+	text = calloc(1, PEM_MAX + 1);
 
 	if (file == NULL || text == NULL)
 		ocs_error_set(error, "%s: %s", path, strerror(errno));

@@ -57,6 +57,7 @@ struct mapihttp_login {
 	struct job *waiting, *finished;
 	unsigned n_waiting;
 	struct remembered *known;
+	uint64_t forgotten; /* how often all were */
 	bool stopping;
 	pthread_t threads[THREADS];
 	unsigned n_threads;
@@ -104,6 +105,7 @@ void mapihttp_login_forget(struct mapihttp_login *login)
 	struct remembered *entry, *next;
 
 	pthread_mutex_lock(&login->lock);
+	login->forgotten++;
 	HASH_ITER(hh, login->known, entry, next)
 	{
 		HASH_DELETE(hh, login->known, entry);
@@ -122,6 +124,7 @@ static void free_job(struct job *job)
 static void work(struct mapihttp_login *login, struct job *job)
 {
 	const struct remembered *known = recall(login, job->digest);
+	uint64_t forgotten = login->forgotten;
 
 	if (login->stopping) {
 		job->result = OCS_AUTH_OVERLOADED;
@@ -137,7 +140,8 @@ static void work(struct mapihttp_login *login, struct job *job)
 	job->result = ocs_auth_plain(login->server->auth, (const struct sockaddr *)&job->peer, true,
 	                             job->message, &job->reply);
 	pthread_mutex_lock(&login->lock);
-	if (job->result == OCS_AUTH_OK)
+	/* Not by the accounts of before a reload. */
+	if (job->result == OCS_AUTH_OK && login->forgotten == forgotten)
 		remember(login, job);
 }
 

@@ -205,8 +205,13 @@ static void tick(struct mapihttp *server)
 		server->tick_due = due;
 }
 
-/* Milliseconds until something is due without an event; -1: never. */
-static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t stop_due)
+/* While the rest of a TLS handshake does not come libmicrohttpd says that it has something to do at
+ * once, and has not: where a round without an event brought it no further, the next one waits. */
+#define SPIN_MS 5
+
+/* Milliseconds until something is due without an event; -1: never. idle: the last round had none.
+ */
+static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t stop_due, bool idle)
 {
 	uint64_t now = ocs_clock_ms(), due = server->tick_due, left;
 	MHD_UNSIGNED_LONG_LONG http;
@@ -216,8 +221,12 @@ static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t sto
 	if (stop_due < due)
 		due = stop_due;
 	left = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 0;
-	if (MHD_get_timeout(server->listener.daemon, &http) == MHD_YES && http < left)
-		left = http;
+	if (MHD_get_timeout(server->listener.daemon, &http) == MHD_YES) {
+		if (idle && http < SPIN_MS)
+			http = SPIN_MS;
+		if (http < left)
+			left = http;
+	}
 	return left == UINT64_MAX ? -1 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
@@ -283,11 +292,13 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 {
 	struct epoll_event events[EVENTS_MAX];
 	uint64_t tags_due = UINT64_MAX, stop_due = UINT64_MAX;
+	bool idle = false;
 
 	while (!server->stopping || (server->busy > 0 && ocs_clock_ms() < stop_due)) {
 		int n = epoll_wait(server->epoll, events, EVENTS_MAX,
-		                   next_timeout(server, tags_due, stop_due));
+		                   next_timeout(server, tags_due, stop_due, idle));
 
+		idle = n == 0;
 		if (n < 0 && errno != EINTR)
 			return ocs_error_set(error, "epoll: %s", strerror(errno));
 		for (int i = 0; i < n; i++)

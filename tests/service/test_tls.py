@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 from harness import certificates, metrics, paths
@@ -106,6 +107,26 @@ class Serving(TlsFiles, SharedDaemonTest):
 
     def test_the_operations_answer_over_tls(self):
         self.assertEqual(self.operations("/healthz").strip(), "ok")
+
+    def cpu(self):
+        with open(f"/proc/{self.shared.pid}/stat", encoding="ascii") as f:
+            return sum(map(int, f.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def test_a_handshake_that_does_not_go_on_costs_no_cpu(self):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        hello = self.context.wrap_bio(incoming, outgoing, server_hostname=ADDRESS)
+        with self.assertRaises(ssl.SSLWantReadError):
+            hello.do_handshake()
+        before, begin = self.cpu(), time.monotonic()
+        halves = [Raw(self.shared).socket for _ in range(4)]
+        for half in halves:
+            half.sendall(outgoing.read(50) if half is halves[0] else b"\x16\x03\x01\x02\x00\x01")
+        for half in halves:
+            half.settimeout(LIMIT)
+            self.assertEqual(half.recv(1), b"")  # the deadline
+            half.close()
+        # whoever spins uses a core; the machine may be too busy to give it one, never the other way round
+        self.assertLess(self.cpu() - before, (time.monotonic() - begin) / 4)
 
     def test_a_client_without_tls_gets_nothing(self):
         for port in self.shared.port, self.shared.operations_port:

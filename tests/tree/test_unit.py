@@ -48,7 +48,7 @@ class Unit(unittest.TestCase):
     def test_the_filter_of_the_tests(self):
         self.assertEqual(self.filtered(shutil.which("true")), 0)
         for refused in ("import os; os.chown('/', -1, -1)", "import os; os.setgroups([])", "import socket; socket.sethostname('x')",
-                        "import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+                        "import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
                         "import os; os.chmod('/nowhere', 0o2770)"):
             with self.subTest(refused):
                 self.assertEqual(self.filtered(sys.executable, "-c", refused), -signal.SIGSYS)
