@@ -90,13 +90,11 @@ static int dispatch_settings(const struct ocs_config *config, const struct ocs_c
 	                                started->rabbitmq->uri != NULL && !started->rabbitmq->relay,
 	                },
 	};
-	out->published.names.fold = config->main.name_case == OCS_CONFIG_CASE_FOLD;
-	if (config->users.domains != NULL) {
-		if (strlen(config->users.domains) >= sizeof(out->published.names.domains))
-			return ocs_error_set(error, "[users] domains: more than %zu bytes",
-			                     sizeof(out->published.names.domains) - 1);
-		strcpy(out->published.names.domains, config->users.domains);
-	}
+	if (config->users.domains != NULL &&
+	    strlen(config->users.domains) >= sizeof(out->published.names.domains))
+		return ocs_error_set(error, "[users] domains: more than %zu bytes",
+		                     sizeof(out->published.names.domains) - 1);
+	ocs_config_name_rule(config, &out->published.names);
 	if (config->users.map == NULL && config->main.openchangedb == NULL &&
 	    config->users.ldap_user == NULL)
 		return 0;

@@ -61,9 +61,11 @@ int ocs_users_thread_check(const struct ocs_config *config, const struct ocs_nam
 int ocs_users_thread_try(const struct ocs_config *config, struct ocs_error *warning,
                          struct ocs_error *error)
 {
-	const struct ocs_name_rule any = {0};
-	const struct ocs_users_directory_settings settings = thread_settings(config, &any, "");
+	struct ocs_users_directory_settings settings;
+	struct ocs_name_rule names;
 
+	ocs_config_name_rule(config, &names);
+	settings = thread_settings(config, &names, "");
 	warning->text[0] = '\0';
 	return config->users.ldap_user != NULL ? ocs_users_directory_try(&settings, warning, error)
 	                                       : 0;

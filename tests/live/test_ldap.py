@@ -674,6 +674,18 @@ class Users(LdapTest):
         self.unknown(client, "claimed")
         daemon.err.wait_text("left out")
 
+    def test_an_alias_takes_nobody_over(self):
+        slapd = self.slapd(self.PEOPLE + person("eve", "mail: eve@example.org", "description: JDOE",
+                                                "description: Anna@example.org", "description: eva"))
+        daemon = self.users(slapd, ini={"main": {"case": "fold"}})
+        client = self.client(daemon)
+        jdoe, anna = (self.consumer(daemon, user, ["newmail"]) for user in ("jdoe", "anna"))
+        eve = self.consumer(daemon, "eva", ["newmail"])
+        for user, consumer in ("john@example.org", jdoe), ("anna@example.org", anna), ("eve@example.org", eve):
+            self.assertEqual(self.accepted(client.newmail(self.next_message(), user=user), "queued").results[0][2], 1)
+            consumer.wait_events(1)
+        daemon.err.wait_text("(the alias Anna@example.org of eve is another user's name: left out)")
+
     def test_what_changes_is_read_again(self):
         slapd = self.slapd(self.PEOPLE)
         daemon = self.users(slapd)
@@ -839,6 +851,13 @@ class Check(LdapTest):
         said = self.run_check(daemon)
         self.assertEqual(said.returncode, 0, said.stderr)
         self.assertIn("[users] ldap_user: 1 of the directory are left out", said.stderr)
+        daemon.overrides["main"]["case"] = "fold"
+        daemon.overrides["users"]["ldap_alias"] = "description"
+        daemon.write_ini()
+        slapd.modify("dn: uid=anna,ou=people,dc=example,dc=org\nchangetype: modify\nadd: description\ndescription: BERTA\n")
+        said = self.run_check(daemon)
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertIn("the alias BERTA of anna is another user's name: left out", said.stderr)
         slapd.stop()
         said = self.run_check(daemon)
         self.assertEqual(said.returncode, 0, said.stderr)
