@@ -128,7 +128,7 @@ static int merge_alias(struct merging *merging, const struct map_alias *alias)
 
 	if (file == NULL || alias_ends(merging->map, alias, &name, &user) != 0)
 		return -1;
-	if (name == user)
+	if (name->means == user->number) /* as it is */
 		return 0;
 	if (name->owner != NOBODY && name->owner != user->number)
 		leave_out(merging, alias, "is another user's name");
