@@ -68,6 +68,13 @@ static int directory_read(struct ocs_usermap *map, const struct ocs_users_settin
 
 const struct ocs_users_source ocs_users_from_directory = {directory_where, directory_read};
 
+/* libldb loads its backends with dlopen(), and all that Samba has put beside them; bound deeply
+ * they cannot be loaded under a sanitizer. */
+void ocs_users_begin(void)
+{
+	(void)setenv("LDB_MODULES_DISABLE_DEEPBIND", "1", 0);
+}
+
 bool ocs_users_wanted(const struct ocs_users_settings *settings)
 {
 	for (size_t i = 0; i < N_SOURCES; i++)
@@ -106,10 +113,6 @@ int ocs_users_load(const struct ocs_users_settings *settings, const void *mem_ct
 	used.directory_fault =
 	        settings->directory_fault != NULL ? settings->directory_fault : &fault;
 	used.directory_fault->text[0] = '\0';
-	/* libldb loads its backends with dlopen(), and all that Samba has put beside them; bound
-	 * deeply they cannot be loaded under a sanitizer. At start, while there is one thread:
-	 * later it changes nothing. */
-	(void)setenv("LDB_MODULES_DISABLE_DEEPBIND", "1", 0);
 	if (!ocs_users_wanted(settings))
 		return 0;
 	map = ocs_usermap_new(mem_ctx, &settings->names);

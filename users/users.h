@@ -47,6 +47,8 @@ struct ocs_users_source {
 extern const struct ocs_users_source ocs_users_text, ocs_users_openchangedb,
         ocs_users_from_directory;
 
+/* In main(), while there is one thread: sets what libldb reads in the environment. */
+void ocs_users_begin(void);
 /* Whether the settings name a source. */
 bool ocs_users_wanted(const struct ocs_users_settings *settings);
 /* *map_r, a talloc object on mem_ctx, is NULL where no source is named. -1 and no map: one could

@@ -149,3 +149,13 @@ TEST(what_is_of_no_use_is_left_out_and_told)
 	ck_assert_str_eq(told("anna"), "anna ");
 	ck_assert_str_eq(fault.text, "");
 }
+
+/* getenv() of another thread does not bear a change. */
+TEST(a_reading_leaves_the_environment_alone)
+{
+	ck_assert_int_eq(unsetenv("LDB_MODULES_DISABLE_DEEPBIND"), 0);
+	load("sogo\tstore\t*\tcarl\t-\n", "*\tanna\t*\tanna\t-\n");
+	ck_assert_ptr_null(getenv("LDB_MODULES_DISABLE_DEEPBIND"));
+	ocs_users_begin();
+	ck_assert_str_eq(getenv("LDB_MODULES_DISABLE_DEEPBIND"), "1");
+}
