@@ -6,7 +6,6 @@
  */
 #include "users/directory.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "base/log.h"
 #include "base/private_file.h"
 #include "mapistore/usermap.h"
+#include "users/directory_file.h"
 #include "users/directory_text.h"
 
 #define AGAIN_MS 10000 /* after a failure */
@@ -33,7 +33,7 @@ struct users_ask {
 	char *attributes[4]; /* user, backend users, aliases or NULL; NULL */
 	struct ocs_name_rule names;
 	unsigned refresh_ms;
-	const char *file, *new_file;
+	const char *file, *new_file; /* new_file: of who writes */
 };
 
 struct ocs_users_directory {
@@ -70,10 +70,8 @@ static int ask_new(const struct ocs_users_directory_settings *settings, struct u
 	ask->names = settings->names;
 	ask->refresh_ms = settings->refresh * 1000;
 	ask->file = talloc_strdup(ask, settings->file);
-	ask->new_file = talloc_asprintf(ask, "%s.new", settings->file);
 	if (ask->filter == NULL || ask->attributes[0] == NULL || ask->attributes[1] == NULL ||
-	    (settings->alias != NULL && ask->attributes[2] == NULL) || ask->file == NULL ||
-	    ask->new_file == NULL) {
+	    (settings->alias != NULL && ask->attributes[2] == NULL) || ask->file == NULL) {
 		talloc_free(ask);
 		return ocs_error_memory(error);
 	}
@@ -211,22 +209,6 @@ static void tell_left_out(const struct users_ask *ask, const struct ocs_users_te
 
 /* ---- the file ---- */
 
-static int users_write(const struct users_ask *ask, const char *text, struct ocs_error *error)
-{
-	int ret = 0;
-
-	if (unlink(ask->new_file) != 0 && errno != ENOENT)
-		return ocs_error_set(error, "cannot remove %s: %s", ask->new_file, strerror(errno));
-	if (ocs_privfile_create(ask->new_file, text, strlen(text), 0600, error) < 0)
-		return -1;
-	if (rename(ask->new_file, ask->file) != 0) {
-		ret = ocs_error_set(error, "cannot rename %s to %s: %s", ask->new_file, ask->file,
-		                    strerror(errno));
-		(void)unlink(ask->new_file);
-	}
-	return ret;
-}
-
 /* 1: the file is another one now; 0: nothing changed; -1: it could not be read or written. */
 static int users_refresh(struct ocs_users_directory *directory, struct ocs_error *left_out,
                          struct ocs_error *error)
@@ -243,7 +225,9 @@ static int users_refresh(struct ocs_users_directory *directory, struct ocs_error
 	if (text != NULL && directory->last != NULL && strcmp(text, directory->last) == 0 &&
 	    access(directory->ask->file, F_OK) == 0) {
 		ret = 0;
-	} else if (text != NULL && users_write(directory->ask, text, error) == 0) {
+	} else if (text != NULL &&
+	           ocs_users_directory_write(directory->ask->file, directory->ask->new_file, text,
+	                                     &directory->lock, &directory->ending, error) == 0) {
 		copy = strdup(text); /* NULL: it is written once more next time */
 		free(directory->last);
 		directory->last = copy;
@@ -362,6 +346,12 @@ int ocs_users_directory_start(const struct ocs_users_directory_settings *setting
 	if (ask_new(settings, &directory->ask, error) < 0) {
 		directory_free(directory);
 		return -1;
+	}
+	directory->ask->new_file =
+	        ocs_users_directory_new_name(directory->ask, directory->ask->file);
+	if (directory->ask->new_file == NULL) {
+		directory_free(directory);
+		return ocs_error_memory(error);
 	}
 	read_last(directory);
 	bool known = directory->last != NULL;
