@@ -383,6 +383,13 @@ const struct ocs_config_account *ocs_config_account(const struct ocs_config *con
 	return NULL;
 }
 
+void ocs_config_name_rule(const struct ocs_config *config, struct ocs_name_rule *out)
+{
+	*out = (struct ocs_name_rule){.fold = config->main.name_case == OCS_CONFIG_CASE_FOLD};
+	if (config->users.domains != NULL)
+		snprintf(out->domains, sizeof(out->domains), "%s", config->users.domains);
+}
+
 /* NULL: there is none. Looks from *at on, and leaves it behind what it found: in two inis the order
  * is nearly always the same, so that all of one are found in the other in as many steps. */
 static const struct ocs_config_backend *find_backend(const struct ocs_config *config,

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/fold.h"
 #include "base/log.h"
 
 /* libmicrohttpd, 0.9.75 and 1.0.1, stalls with 128 connections in one thread: no thread gets this
@@ -182,6 +183,9 @@ unsigned ocs_config_default(const char *section, const char *key);
 /* The account's limits, or NULL: no [account:NAME] section, so no limits. */
 const struct ocs_config_account *ocs_config_account(const struct ocs_config *config,
                                                     const char *name);
+
+/* [main] case and [users] domains, which are cut to what fits: the daemon refuses longer ones. */
+void ocs_config_name_rule(const struct ocs_config *config, struct ocs_name_rule *out);
 
 /* Reports each key whose change takes a restart, as a warning. */
 void ocs_config_report_restart(const struct ocs_config *running, const struct ocs_config *loaded,

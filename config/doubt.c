@@ -105,17 +105,19 @@ static bool is_near(const struct ocs_ldap_server *server)
 static void doubt_directory(const struct ocs_config *config, const struct ocs_ini *ini,
                             struct ocs_problems *problems)
 {
+	const bool logins = config->main.auth == OCS_CONFIG_AUTH_LDAP;
 	struct ocs_ldap_servers servers;
 
-	if (config->main.auth != OCS_CONFIG_AUTH_LDAP || config->auth_ldap.host == NULL)
+	if (config->auth_ldap.host == NULL || (!logins && config->users.ldap_user == NULL))
 		return;
-	if (config->auth_ldap.timeout >= config->limits.request_deadline)
+	/* nobody waits for a reading of the users */
+	if (logins && config->auth_ldap.timeout >= config->limits.request_deadline)
 		ocs_problem_add(problems, LOG_WARNING,
 		                ocs_problem_line(ini, "auth:ldap", "timeout"),
 		                "[auth:ldap] timeout: %u s is not less than [limits] "
 		                "request_deadline (%u s), after which nobody waits any more",
 		                config->auth_ldap.timeout, config->limits.request_deadline);
-	if (config->auth_ldap.start_tls ||
+	if (config->auth_ldap.start_tls || (!logins && config->auth_ldap.bind_dn == NULL) ||
 	    ocs_ldap_servers_read(config->auth_ldap.host, config->auth_ldap.port, &servers, NULL) <
 	            0)
 		return;

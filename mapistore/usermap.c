@@ -79,6 +79,7 @@ static struct ocs_usermap_name *name_add(struct ocs_usermap *map, const char *te
 	memset(name, 0, sizeof(*name));
 	memcpy(name->text, text, len);
 	name->number = name->means = (uint32_t)map->n_names;
+	name->owner = name->claimant = NOBODY;
 	HASH_ADD_KEYPTR(hh, map->table, name->text, len - 1, name);
 	if (name->hh.tbl == NULL)
 		return NULL;
@@ -210,9 +211,8 @@ static void viewer_add(struct ocs_usermap *map, uint32_t group, uint32_t user, u
 
 /* ---- finish ---- */
 
-/* The name by the rule, not by aliases, which this is also for; NULL: out of memory. */
-static struct ocs_usermap_name *name_key(struct ocs_usermap *map,
-                                         const struct ocs_usermap_name *name, bool folder)
+struct ocs_usermap_name *ocs_usermap_name_key(struct ocs_usermap *map,
+                                              const struct ocs_usermap_name *name, bool folder)
 {
 	char key[OCS_NAME_MAX + 1];
 
@@ -237,8 +237,10 @@ static int resolve_aliases(struct ocs_usermap *map, ocs_report_fn *report, void 
 	int bad = 0;
 
 	for (size_t i = 0; i < map->n_aliases; i++) {
-		struct ocs_usermap_name *alias = name_key(map, map->aliases[i].alias, false);
-		struct ocs_usermap_name *user = name_key(map, map->aliases[i].user, false);
+		struct ocs_usermap_name *alias =
+		        ocs_usermap_name_key(map, map->aliases[i].alias, false);
+		struct ocs_usermap_name *user =
+		        ocs_usermap_name_key(map, map->aliases[i].user, false);
 
 		if (alias == NULL || user == NULL)
 			return -1;
@@ -249,7 +251,8 @@ static int resolve_aliases(struct ocs_usermap *map, ocs_report_fn *report, void 
 			alias->means = user->number;
 	}
 	for (size_t i = 0; i < map->n_aliases; i++) {
-		struct ocs_usermap_name *user = name_key(map, map->aliases[i].user, false);
+		struct ocs_usermap_name *user =
+		        ocs_usermap_name_key(map, map->aliases[i].user, false);
 
 		if (user == NULL)
 			return -1;
@@ -274,7 +277,7 @@ static int place_line(struct ocs_usermap *map, uint32_t line)
 		if (names[i] == NULL)
 			continue;
 		/* The backend is canonical already. */
-		key = i == 0 ? names[i] : name_key(map, names[i], i == 2);
+		key = i == 0 ? names[i] : ocs_usermap_name_key(map, names[i], i == 2);
 		if (key == NULL)
 			return -1;
 		numbers[i] = i == 1 || i == 3 ? key->means : key->number;

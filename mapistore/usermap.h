@@ -10,7 +10,8 @@
  * matches counts; the first FID of a user wins. An alias is another name of a user, wherever a user
  * is named. Found by hash: what a look costs does not depend on how many lines there are.
  *
- * Made by one thread: new, add, finish. Immutable after that: any number of threads may read it.
+ * Made by one thread: new, add, merge, finish. Immutable after that: any number of threads may read
+ * it.
  */
 #ifndef OCS_MAPISTORE_USERMAP_H
 #define OCS_MAPISTORE_USERMAP_H
@@ -43,6 +44,12 @@ struct ocs_usermap *ocs_usermap_new(const void *mem_ctx, const struct ocs_name_r
 int ocs_usermap_add(struct ocs_usermap *map, const struct ocs_usermap_line *line);
 int ocs_usermap_add_alias(struct ocs_usermap *map, const char *alias, const char *user,
                           const char *file, unsigned number);
+/* Adds the lines of another map of the same rule (finished or not), and its aliases as far as they
+ * give way: left out, with a warning, is one that is another user's name in this map already (the
+ * name of a groupware user, of a backend user, an alias), or that two users of the other map claim.
+ * So the other map cannot contradict this one. Returns how many are left out; -1: out of memory. */
+int ocs_usermap_merge(struct ocs_usermap *map, const struct ocs_usermap *other,
+                      ocs_report_fn *report, void *arg);
 /* A source that knows every user was read: it decides, also where it names nobody. */
 void ocs_usermap_set_decides(struct ocs_usermap *map);
 /* Reports aliases that contradict each other, with file and line; returns how many, or -1 with the
@@ -60,6 +67,9 @@ int ocs_usermap_finish(struct ocs_usermap *map, ocs_report_fn *report, void *arg
  * error set: the map is of no use then. */
 int ocs_usermap_read(struct ocs_usermap *map, const char *path, ocs_report_fn *report, void *arg,
                      struct ocs_error *error);
+/* The same for such a text in memory; path: what messages call it. */
+int ocs_usermap_read_text(struct ocs_usermap *map, const char *path, const char *bytes, size_t len,
+                          ocs_report_fn *report, void *arg, struct ocs_error *error);
 /* A map of one text file alone. rule NULL: each name is itself. -1 (and no map) if anything is
  * wrong. talloc object on mem_ctx. */
 int ocs_usermap_load(const char *path, const struct ocs_name_rule *rule, const void *mem_ctx,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* What the files of the user map share: usermap.c makes it, usermap_look.c looks into it. Nobody
- * else may use it. */
+/* What the files of the user map share: usermap.c makes it, usermap_merge.c adds another one,
+ * usermap_look.c looks into it. Nobody else may use it. */
 #ifndef OCS_MAPISTORE_USERMAP_INTERNAL_H
 #define OCS_MAPISTORE_USERMAP_INTERNAL_H
 
@@ -15,7 +15,8 @@
 struct ocs_usermap_name {
 	UT_hash_handle hh;
 	uint32_t number;
-	uint32_t means; /* the number of the user of whom it is an alias, or its own */
+	uint32_t means;           /* the number of the user of whom it is an alias, or its own */
+	uint32_t owner, claimant; /* usermap_merge.c's */
 	char text[];
 };
 
@@ -72,6 +73,9 @@ struct ocs_usermap {
 
 /* NULL: no line has it. */
 struct ocs_usermap_name *ocs_usermap_name_find(const struct ocs_usermap *map, const char *text);
+/* The name by the rule, not by aliases, which this is also for; NULL: out of memory. */
+struct ocs_usermap_name *ocs_usermap_name_key(struct ocs_usermap *map,
+                                              const struct ocs_usermap_name *name, bool folder);
 /* Where the number of a group or viewer stands, or would. */
 uint32_t *ocs_usermap_group_slot(const struct ocs_usermap *map, const uint32_t names[3]);
 uint32_t *ocs_usermap_viewer_slot(const struct ocs_usermap *map, uint32_t group, uint32_t user);

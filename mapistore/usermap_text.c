@@ -210,18 +210,17 @@ static unsigned read_lines(struct text *text, FILE *file, ocs_report_fn *report,
 	return bad;
 }
 
-int ocs_usermap_read(struct ocs_usermap *map, const char *path, ocs_report_fn *report, void *arg,
-                     struct ocs_error *error)
+/* Closes the file. */
+static int read_file(struct ocs_usermap *map, FILE *file, const char *path, ocs_report_fn *report,
+                     void *arg, struct ocs_error *error)
 {
 	struct text text = {.map = map, .path = talloc_strdup(map, path)};
 	unsigned bad;
-	FILE *file;
 
-	if (text.path == NULL)
+	if (text.path == NULL) {
+		fclose(file);
 		return ocs_error_memory(error);
-	file = open_map(path, error);
-	if (file == NULL)
-		return -1;
+	}
 	bad = read_lines(&text, file, report, arg);
 	if (ferror(file)) {
 		ocs_error_set(error, "%s: %s", path, strerror(errno));
@@ -233,6 +232,24 @@ int ocs_usermap_read(struct ocs_usermap *map, const char *path, ocs_report_fn *r
 		return ocs_error_set(error, "%s: %u bad %s", path, bad,
 		                     ocs_plural(bad, "line", "lines"));
 	return 0;
+}
+
+int ocs_usermap_read(struct ocs_usermap *map, const char *path, ocs_report_fn *report, void *arg,
+                     struct ocs_error *error)
+{
+	FILE *file = open_map(path, error);
+
+	return file != NULL ? read_file(map, file, path, report, arg, error) : -1;
+}
+
+int ocs_usermap_read_text(struct ocs_usermap *map, const char *path, const char *bytes, size_t len,
+                          ocs_report_fn *report, void *arg, struct ocs_error *error)
+{
+	FILE *file = len > 0 ? fmemopen((char *)(uintptr_t)bytes, len, "r") : NULL;
+
+	if (file == NULL)
+		return len > 0 ? ocs_error_memory(error) : 0;
+	return read_file(map, file, path, report, arg, error);
 }
 
 int ocs_usermap_load(const char *path, const struct ocs_name_rule *rule, const void *mem_ctx,

@@ -46,7 +46,7 @@ struct ocs_health;
 	X(MEMORY, "memory")                                                                        \
 	X(THREADS, "threads")                                                                      \
 	X(STUCK, "stuck")             /* a commit takes too long: somebody holds a lock */         \
-	X(USERS, "users")             /* those of a directory, which cannot be read */             \
+	X(USERS, "users")             /* those of a directory, which cannot be read or used */     \
 	X(DIRECTORY, "directory")     /* where the accounts are */                                 \
 	X(LINK, "link")               /* to other machines */                                      \
 	X(CERTIFICATE, "certificate") /* one of a listener is about to end */                      \

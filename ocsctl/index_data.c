@@ -314,7 +314,7 @@ static int import_file(struct data *data)
 	bool failed;
 	int ret;
 
-	ocsctl_name_rule(config, &source.names);
+	ocs_config_name_rule(config, &source.names);
 	source.map = ocsctl_users_map(ctl, &failed);
 	if (failed || backends == NULL)
 		return OCSCTL_FAILED;

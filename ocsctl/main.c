@@ -15,6 +15,8 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "users/users.h"
+
 #define DEFAULT_INI OCS_SYSCONFDIR "/ocsmanager.ini"
 
 enum given {
@@ -405,6 +407,7 @@ int main(int argc, char **argv)
 
 	if (ctl == NULL)
 		return OCSCTL_FAILED;
+	ocs_users_begin();
 	ctl->ini = DEFAULT_INI;
 	make_options(options);
 	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {

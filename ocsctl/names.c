@@ -95,7 +95,7 @@ struct ocs_index *ocsctl_snapshot(struct ocsctl *ctl)
 
 	if (ocsctl_config(ctl) < 0)
 		return NULL;
-	ocsctl_name_rule(ctl->config, &rule);
+	ocs_config_name_rule(ctl->config, &rule);
 	ret = ocs_index_snapshot(ctl->config->main.registry, (uint16_t)ctl->config->main.replica_id,
 	                         rule.fold, &index, &error);
 	if (ret == OCS_STORE_OK)
@@ -116,7 +116,7 @@ struct ocs_usermap *ocsctl_users_map(struct ocsctl *ctl, bool *failed)
 	struct ocs_error error = {.text = ""};
 	struct ocs_name_rule rule;
 
-	ocsctl_name_rule(ctl->config, &rule);
+	ocs_config_name_rule(ctl->config, &rule);
 	*failed = path == NULL;
 	if (path != NULL && access(path, F_OK) == 0 &&
 	    ocs_usermap_load(path, &rule, ctl, NULL, NULL, &map, &error) != 0) {

@@ -79,8 +79,6 @@ void ocsctl_progress_done(void);
 /* The lock of the registry folder, which a daemon has while it runs: its descriptor; -1 after
  * saying who has it. */
 int ocsctl_lock_registry(struct ocsctl *ctl);
-/* The rule for names, as the daemon takes it from the ini. */
-void ocsctl_name_rule(const struct ocs_config *config, struct ocs_name_rule *out);
 int ocsctl_index_rebuild(struct ocsctl *ctl); /* a part of it */
 
 /* ---- tables for people: table.c ---- */

@@ -136,11 +136,3 @@ void ocsctl_progress_done(void)
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
 }
-
-void ocsctl_name_rule(const struct ocs_config *config, struct ocs_name_rule *out)
-{
-	*out = (struct ocs_name_rule){.fold = config->main.name_case == OCS_CONFIG_CASE_FOLD};
-	/* The daemon refuses a longer one. */
-	if (config->users.domains != NULL)
-		snprintf(out->domains, sizeof(out->domains), "%s", config->users.domains);
-}

@@ -145,7 +145,7 @@ static const char *one_user(struct ocsctl *ctl)
 	}
 	if (ocsctl_config(ctl) < 0)
 		return NULL;
-	ocsctl_name_rule(ctl->config, &rule);
+	ocs_config_name_rule(ctl->config, &rule);
 	map = ocsctl_users_map(ctl, &failed);
 	user = failed ? NULL
 	              : talloc_strdup(ctl, ocs_usermap_user(map, &rule, ctl->operands[0], key));
@@ -408,7 +408,7 @@ static int add_sources(struct user *user)
 		if (config->backends[i].uri != NULL)
 			backends[settings.n_backends++] = (struct ocs_users_backend){
 			        config->backends[i].name, config->backends[i].uri};
-	ocsctl_name_rule(config, &settings.names);
+	ocs_config_name_rule(config, &settings.names);
 	if (ocs_users_load(&settings, user->ctl, report_source, NULL, &map, &error) != 0) {
 		ocsctl_error("%s", error.text);
 		return -1;

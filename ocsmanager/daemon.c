@@ -50,6 +50,7 @@ struct ocs_daemon {
 	struct ocs_service *service;
 	struct ocs_users_file *users_file;
 	struct ocs_users_directory *users_directory; /* NULL: none */
+	struct ocs_error users_fault; /* why the users are not what the directory says, or "" */
 
 	pthread_mutex_t limits_lock;
 	struct ocs_auth_limits *limits; /* for what comes from the broker */
@@ -90,13 +91,11 @@ static int dispatch_settings(const struct ocs_config *config, const struct ocs_c
 	                                started->rabbitmq->uri != NULL && !started->rabbitmq->relay,
 	                },
 	};
-	out->published.names.fold = config->main.name_case == OCS_CONFIG_CASE_FOLD;
-	if (config->users.domains != NULL) {
-		if (strlen(config->users.domains) >= sizeof(out->published.names.domains))
-			return ocs_error_set(error, "[users] domains: more than %zu bytes",
-			                     sizeof(out->published.names.domains) - 1);
-		strcpy(out->published.names.domains, config->users.domains);
-	}
+	if (config->users.domains != NULL &&
+	    strlen(config->users.domains) >= sizeof(out->published.names.domains))
+		return ocs_error_set(error, "[users] domains: more than %zu bytes",
+		                     sizeof(out->published.names.domains) - 1);
+	ocs_config_name_rule(config, &out->published.names);
 	if (config->users.map == NULL && config->main.openchangedb == NULL &&
 	    config->users.ldap_user == NULL)
 		return 0;
@@ -111,16 +110,18 @@ static int dispatch_settings(const struct ocs_config *config, const struct ocs_c
 _Static_assert(OCS_SYNC_INTERVAL == 0 && OCS_SYNC_ALWAYS == 1 && OCS_SYNC_NEVER == 2,
                "[main] sync in config/keys.c follows enum ocs_sync");
 
-/* *map_r is NULL without a map. */
+/* *map_r is NULL without a map. fault: as of struct ocs_users_settings. */
 static int load_users(const struct ocs_config *config, const char *private_folder,
                       const struct ocs_registry_settings *published, ocs_report_fn *report,
-                      void *arg, struct ocs_usermap **map_r, struct ocs_error *error)
+                      void *arg, struct ocs_usermap **map_r, struct ocs_error *fault,
+                      struct ocs_error *error)
 {
 	char *directory = ocs_users_thread_file(NULL, config, private_folder);
 	struct ocs_users_settings settings = {
 	        .map = config->users.map,
 	        .openchangedb = config->main.openchangedb,
 	        .directory = directory,
+	        .directory_fault = fault,
 	        .names = published->names,
 	        .replica_id = published->replica_id,
 	        .n_backends = config->n_backends,
@@ -178,7 +179,8 @@ int ocs_daemon_check(const struct ocs_config *config, ocs_report_fn *report, voi
 	}
 	if (folder != NULL &&
 	    (ocs_users_thread_check(config, &dispatch.published.names, folder, &error) < 0 ||
-	     load_users(config, folder, &dispatch.published, report, arg, &map, &error) < 0)) {
+	     load_users(config, folder, &dispatch.published, report, arg, &map, NULL, &error) <
+	             0)) {
 		report(LOG_ERR, error.text, arg);
 		result = -1;
 	}
@@ -324,7 +326,7 @@ static int start_parts(struct ocs_daemon *daemon, struct ocs_error *error)
 	if (ocs_users_thread_set(&daemon->users_directory, config, &dispatch.published.names,
 	                         daemon->private_folder, true, error) < 0 ||
 	    load_users(config, daemon->private_folder, &dispatch.published, ocs_log_report, NULL,
-	               &map, error) < 0)
+	               &map, &daemon->users_fault, error) < 0)
 		return -1;
 	if (ocs_users_file_prepare(daemon->users_file, map, error) < 0 ||
 	    ocs_users_file_commit(daemon->users_file, error) < 0) {
@@ -377,7 +379,8 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
  * back: the service has nothing to fail at but a lack of memory. */
 static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
                   struct ocs_dispatch_settings *dispatch, struct ocs_usermap **map_r,
-                  struct ocs_auth_limits **limits_r, struct ocs_reload *outcome)
+                  struct ocs_error *users_fault, struct ocs_auth_limits **limits_r,
+                  struct ocs_reload *outcome)
 {
 	struct ocs_auth_settings auth =
 	        ocs_config_auth(loaded, daemon->private_folder, ocs_reload_report, outcome);
@@ -394,7 +397,7 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	    ocs_users_thread_check(loaded, &dispatch->published.names, daemon->private_folder,
 	                           &error) < 0 ||
 	    load_users(loaded, daemon->private_folder, &dispatch->published, ocs_reload_report,
-	               outcome, map_r, &error) < 0 ||
+	               outcome, map_r, users_fault, &error) < 0 ||
 	    ocs_certificates_read(loaded, ocs_reload_report, outcome, &certificates, &error) < 0 ||
 	    ocs_users_file_prepare(daemon->users_file, *map_r, &error) < 0 ||
 	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
@@ -412,14 +415,18 @@ static void reload_users(struct ocs_daemon *daemon)
 {
 	struct ocs_dispatch_settings dispatch;
 	struct ocs_usermap *map = NULL;
-	struct ocs_error error = {.text = ""};
+	struct ocs_error error = {.text = ""}, fault = {.text = ""};
 
 	if (dispatch_settings(daemon->config, daemon->started,
 	                      ocs_users_file_path(daemon->users_file), &dispatch, &error) < 0 ||
 	    load_users(daemon->config, daemon->private_folder, &dispatch.published, ocs_log_report,
-	               NULL, &map, &error) < 0 ||
+	               NULL, &map, &fault, &error) < 0 ||
 	    ocs_users_file_prepare(daemon->users_file, map, &error) < 0) {
 		ocs_log(LOG_ERR, "%s: the user map stays as it was", error.text);
+		ocs_error_set(&daemon->users_fault,
+		              "what was read of the directory is not in the user map, which stays "
+		              "as it was: %.400s",
+		              error.text);
 		ocs_users_file_cancel(daemon->users_file);
 		talloc_free(map);
 		return;
@@ -427,6 +434,7 @@ static void reload_users(struct ocs_daemon *daemon)
 	if (ocs_users_file_commit(daemon->users_file, &error) < 0)
 		ocs_log(LOG_WARNING, "%s: libraries know fixed FIDs and aliases from before",
 		        error.text);
+	daemon->users_fault = fault;
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
 	ocs_log(LOG_NOTICE, "the users of the directory were read: the user map is a new one");
 }
@@ -438,11 +446,11 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 	struct ocs_usermap *map = NULL;
 	struct ocs_auth_limits *limits = NULL;
 	struct ocs_reload *outcome = ocs_reload_begin(daemon);
-	struct ocs_error error = {.text = ""};
+	struct ocs_error error = {.text = ""}, users_fault = {.text = ""};
 
 	if (ocs_config_load(daemon->config->path, daemon, ocs_reload_report, outcome, &loaded) <
 	            0 ||
-	    reload(daemon, loaded, &dispatch, &map, &limits, outcome) < 0) {
+	    reload(daemon, loaded, &dispatch, &map, &users_fault, &limits, outcome) < 0) {
 		ocs_log(LOG_ERR, "reload refused: the configuration stays as it was");
 		ocs_users_file_cancel(daemon->users_file);
 		talloc_free(limits);
@@ -459,6 +467,7 @@ void ocs_daemon_reload(struct ocs_daemon *daemon)
 		              error.text);
 		ocs_reload_report(LOG_WARNING, text.text, outcome);
 	}
+	daemon->users_fault = users_fault;
 	ocs_dispatch_reload(daemon->dispatch, &dispatch, map);
 	set_limits(daemon, limits);
 	ocs_log_set_level((int)loaded->main.log_level);
@@ -507,7 +516,8 @@ void ocs_daemon_tick(struct ocs_daemon *daemon)
 	ocs_service_tick(daemon->service);
 	if (daemon->users_directory != NULL && ocs_users_directory_changed(daemon->users_directory))
 		reload_users(daemon);
-	ocs_users_thread_look(daemon->users_directory, ocs_dispatch_health_of(daemon->dispatch));
+	ocs_users_thread_look(daemon->users_directory, &daemon->users_fault,
+	                      ocs_dispatch_health_of(daemon->dispatch));
 	if (daemon->link != NULL)
 		ocs_link_watch(daemon->link);
 }

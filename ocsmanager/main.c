@@ -30,6 +30,7 @@
 #include "base/privilege.h"
 #include "base/plural.h"
 #include "store/store.h"
+#include "users/users.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -327,6 +328,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	ocs_users_begin();
 	if (hold_standard_streams() < 0) {
 		perror("ocsmanager: /dev/null");
 		return EXIT_FAILED;

@@ -61,9 +61,11 @@ int ocs_users_thread_check(const struct ocs_config *config, const struct ocs_nam
 int ocs_users_thread_try(const struct ocs_config *config, struct ocs_error *warning,
                          struct ocs_error *error)
 {
-	const struct ocs_name_rule any = {0};
-	const struct ocs_users_directory_settings settings = thread_settings(config, &any, "");
+	struct ocs_users_directory_settings settings;
+	struct ocs_name_rule names;
 
+	ocs_config_name_rule(config, &names);
+	settings = thread_settings(config, &names, "");
 	warning->text[0] = '\0';
 	return config->users.ldap_user != NULL ? ocs_users_directory_try(&settings, warning, error)
 	                                       : 0;
@@ -104,11 +106,14 @@ int ocs_users_thread_set(struct ocs_users_directory **directory, const struct oc
 	return ret;
 }
 
-void ocs_users_thread_look(struct ocs_users_directory *directory, struct ocs_health *health)
+void ocs_users_thread_look(struct ocs_users_directory *directory, const struct ocs_error *fault,
+                           struct ocs_health *health)
 {
 	struct ocs_error why;
 
-	if (directory != NULL && ocs_users_directory_late(directory, &why))
+	if (fault->text[0] != '\0')
+		ocs_health_set(health, OCS_HEALTH_USERS, OCS_HEALTH_WARNING, "%s", fault->text);
+	else if (directory != NULL && ocs_users_directory_late(directory, &why))
 		ocs_health_set(health, OCS_HEALTH_USERS, OCS_HEALTH_WARNING,
 		               "the users of the directory are those that were read last: %.400s",
 		               why.text);

@@ -28,7 +28,8 @@ int ocs_users_thread_try(const struct ocs_config *config, struct ocs_error *warn
 int ocs_users_thread_set(struct ocs_users_directory **directory, const struct ocs_config *config,
                          const struct ocs_name_rule *names, const char *private_folder, bool start,
                          struct ocs_error *error);
-/* Tells its health; directory may be NULL. */
-void ocs_users_thread_look(struct ocs_users_directory *directory, struct ocs_health *health);
+/* Tells its health; directory may be NULL. fault: why what was read is not in use, or "". */
+void ocs_users_thread_look(struct ocs_users_directory *directory, const struct ocs_error *fault,
+                           struct ocs_health *health);
 
 #endif

@@ -6,7 +6,6 @@
  */
 #include "users/directory.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "base/log.h"
 #include "base/private_file.h"
 #include "mapistore/usermap.h"
+#include "users/directory_file.h"
 #include "users/directory_text.h"
 
 #define AGAIN_MS 10000 /* after a failure */
@@ -33,13 +33,15 @@ struct users_ask {
 	char *attributes[4]; /* user, backend users, aliases or NULL; NULL */
 	struct ocs_name_rule names;
 	unsigned refresh_ms;
-	const char *file, *new_file;
+	const char *file, *new_file; /* new_file: of who writes */
 };
 
 struct ocs_users_directory {
 	struct users_ask *ask;
 	struct ocs_ldap_sockets sockets;
-	char *last; /* what stands in the file, malloc()ed; the thread's alone */
+	/* the thread's alone: */
+	char *last;                /* what stands in the file, malloc()ed */
+	struct ocs_error left_out; /* what the log was told of last, or "" */
 
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t wake;
@@ -68,10 +70,8 @@ static int ask_new(const struct ocs_users_directory_settings *settings, struct u
 	ask->names = settings->names;
 	ask->refresh_ms = settings->refresh * 1000;
 	ask->file = talloc_strdup(ask, settings->file);
-	ask->new_file = talloc_asprintf(ask, "%s.new", settings->file);
 	if (ask->filter == NULL || ask->attributes[0] == NULL || ask->attributes[1] == NULL ||
-	    (settings->alias != NULL && ask->attributes[2] == NULL) || ask->file == NULL ||
-	    ask->new_file == NULL) {
+	    (settings->alias != NULL && ask->attributes[2] == NULL) || ask->file == NULL) {
 		talloc_free(ask);
 		return ocs_error_memory(error);
 	}
@@ -136,6 +136,33 @@ static int users_entry(void *arg, LDAP *ld, LDAPMessage *entry, struct ocs_error
 	return ret;
 }
 
+static void first_report(int priority, const char *text, void *arg)
+{
+	struct ocs_error *first = arg;
+
+	if (priority <= LOG_ERR && first->text[0] == '\0')
+		ocs_error_set(first, "%s", text);
+}
+
+/* Whether it is a map that can be used. */
+static int users_check(const struct users_ask *ask, const char *text, struct ocs_error *error)
+{
+	struct ocs_usermap *map = ocs_usermap_new(NULL, &ask->names);
+	struct ocs_error first = {.text = ""};
+	int bad;
+
+	if (map == NULL)
+		return ocs_error_memory(error);
+	bad = ocs_usermap_read_text(map, "the directory", text, strlen(text), first_report, &first,
+	                            error);
+	if (bad == 0)
+		bad = ocs_usermap_finish(map, first_report, &first, error);
+	talloc_free(map);
+	if (bad != 0 && first.text[0] != '\0')
+		return ocs_error_pass(error, &first);
+	return bad > 0 ? ocs_error_memory(error) : bad; /* not even told which */
+}
+
 /* All users, as a map, on lines. NULL: with the error. */
 static const char *users_read(const struct users_ask *ask, struct ocs_ldap_sockets *sockets,
                               struct ocs_users_text_lines *lines, struct ocs_error *error)
@@ -161,47 +188,32 @@ static const char *users_read(const struct users_ask *ask, struct ocs_ldap_socke
 	text = ocs_users_text_end(lines);
 	if (text == NULL)
 		ocs_error_memory(error);
-	return text;
+	return text != NULL && users_check(ask, text, error) == 0 ? text : NULL;
+}
+
+/* "" where nothing is. */
+static void tell_left_out(const struct users_ask *ask, const struct ocs_users_text_lines *lines,
+                          struct ocs_error *text)
+{
+	const char *refused = lines->refused.text;
+
+	text->text[0] = '\0';
+	if (lines->left_out > 0)
+		ocs_error_set(text,
+		              "%u of the directory are left out: entries without exactly one "
+		              "%.60s, names that a user map cannot hold, aliases that are another "
+		              "user's name or claimed by two%s%.200s%s",
+		              lines->left_out, ask->attributes[0], refused[0] != '\0' ? " (" : "",
+		              refused, refused[0] != '\0' ? ")" : "");
 }
 
 /* ---- the file ---- */
 
-static void first_report(int priority, const char *text, void *arg)
-{
-	struct ocs_error *first = arg;
-
-	if (priority <= LOG_ERR && first->text[0] == '\0')
-		ocs_error_set(first, "%s", text);
-}
-
-/* Whether it is a map that can be used, before it takes the place of one that was. */
-static int users_write(const struct users_ask *ask, const char *text, struct ocs_error *error)
-{
-	struct ocs_error first = {.text = ""};
-	struct ocs_usermap *map = NULL;
-	int ret;
-
-	if (unlink(ask->new_file) != 0 && errno != ENOENT)
-		return ocs_error_set(error, "cannot remove %s: %s", ask->new_file, strerror(errno));
-	if (ocs_privfile_create(ask->new_file, text, strlen(text), 0600, error) < 0)
-		return -1;
-	ret = ocs_usermap_load(ask->new_file, &ask->names, NULL, first_report, &first, &map, error);
-	talloc_free(map);
-	if (ret != 0 && first.text[0] != '\0')
-		ocs_error_pass(error, &first);
-	if (ret == 0 && rename(ask->new_file, ask->file) != 0)
-		ret = ocs_error_set(error, "cannot rename %s to %s: %s", ask->new_file, ask->file,
-		                    strerror(errno));
-	if (ret != 0)
-		(void)unlink(ask->new_file);
-	return ret;
-}
-
 /* 1: the file is another one now; 0: nothing changed; -1: it could not be read or written. */
-static int users_refresh(struct ocs_users_directory *directory, unsigned *left_out_r,
+static int users_refresh(struct ocs_users_directory *directory, struct ocs_error *left_out,
                          struct ocs_error *error)
 {
-	struct ocs_users_text_lines *lines = talloc_zero(NULL, struct ocs_users_text_lines);
+	struct ocs_users_text_lines *lines = ocs_users_text_new(NULL, &directory->ask->names);
 	const char *text;
 	char *copy = NULL;
 	int ret = -1;
@@ -209,11 +221,13 @@ static int users_refresh(struct ocs_users_directory *directory, unsigned *left_o
 	if (lines == NULL)
 		return ocs_error_memory(error);
 	text = users_read(directory->ask, &directory->sockets, lines, error);
-	*left_out_r = lines->left_out;
+	tell_left_out(directory->ask, lines, left_out);
 	if (text != NULL && directory->last != NULL && strcmp(text, directory->last) == 0 &&
 	    access(directory->ask->file, F_OK) == 0) {
 		ret = 0;
-	} else if (text != NULL && users_write(directory->ask, text, error) == 0) {
+	} else if (text != NULL &&
+	           ocs_users_directory_write(directory->ask->file, directory->ask->new_file, text,
+	                                     &directory->lock, &directory->ending, error) == 0) {
 		copy = strdup(text); /* NULL: it is written once more next time */
 		free(directory->last);
 		directory->last = copy;
@@ -236,8 +250,8 @@ static void directory_free(struct ocs_users_directory *directory)
 }
 
 /* Under the lock. */
-static void take_outcome(struct ocs_users_directory *directory, int ret, unsigned left_out,
-                         const struct ocs_error *error)
+static void take_outcome(struct ocs_users_directory *directory, int ret,
+                         const struct ocs_error *left_out, const struct ocs_error *error)
 {
 	directory->tried = true;
 	directory->changed |= ret > 0;
@@ -249,11 +263,12 @@ static void take_outcome(struct ocs_users_directory *directory, int ret, unsigne
 		        error->text);
 	else if (ret >= 0 && directory->late)
 		ocs_log(LOG_NOTICE, "the users of the directory can be read again");
-	if (ret > 0 && left_out > 0)
-		ocs_log(LOG_WARNING,
-		        "users of the directory: %u left out: entries without exactly one %s, "
-		        "names that a user map cannot hold, aliases that two users claim",
-		        left_out, directory->ask->attributes[0]);
+	/* once, and not at each reading; also where it leaves no trace in the file */
+	if (ret >= 0 && left_out->text[0] != '\0' &&
+	    strcmp(left_out->text, directory->left_out.text) != 0)
+		ocs_log(LOG_WARNING, "%s", left_out->text);
+	if (ret >= 0)
+		directory->left_out = *left_out;
 	directory->late = ret < 0;
 	if (ret < 0)
 		directory->why = *error;
@@ -267,13 +282,13 @@ static void *users_directory_main(void *arg)
 
 	pthread_mutex_lock(&directory->lock);
 	while (!directory->ending) {
-		struct ocs_error error = {.text = ""};
-		unsigned left_out = 0, pause = directory->ask->refresh_ms;
+		struct ocs_error error = {.text = ""}, left_out = {.text = ""};
+		unsigned pause = directory->ask->refresh_ms;
 
 		pthread_mutex_unlock(&directory->lock);
 		int ret = users_refresh(directory, &left_out, &error);
 		pthread_mutex_lock(&directory->lock);
-		take_outcome(directory, ret, left_out, &error);
+		take_outcome(directory, ret, &left_out, &error);
 		if (ret < 0 && pause > AGAIN_MS)
 			pause = AGAIN_MS;
 		const struct timespec until = ocs_clock_at_ms(ocs_clock_ms() + pause);
@@ -331,6 +346,12 @@ int ocs_users_directory_start(const struct ocs_users_directory_settings *setting
 	if (ask_new(settings, &directory->ask, error) < 0) {
 		directory_free(directory);
 		return -1;
+	}
+	directory->ask->new_file =
+	        ocs_users_directory_new_name(directory->ask, directory->ask->file);
+	if (directory->ask->new_file == NULL) {
+		directory_free(directory);
+		return ocs_error_memory(error);
 	}
 	read_last(directory);
 	bool known = directory->last != NULL;
@@ -430,17 +451,13 @@ int ocs_users_directory_try(const struct ocs_users_directory_settings *settings,
 	warning->text[0] = '\0';
 	if (ask_new(settings, &ask, error) < 0)
 		return -1;
-	lines = talloc_zero(ask, struct ocs_users_text_lines);
+	lines = ocs_users_text_new(ask, &ask->names);
 	ocs_ldap_sockets_init(&sockets);
 	ret = lines != NULL ? 0 : ocs_error_memory(error);
 	if (ret == 0 && users_read(ask, &sockets, lines, error) == NULL)
 		ret = -1;
-	if (ret == 0 && lines->left_out > 0)
-		ocs_error_set(warning,
-		              "%u of the directory are left out: entries without exactly "
-		              "one %s, names that a user map cannot hold, aliases that two "
-		              "users claim",
-		              lines->left_out, ask->attributes[0]);
+	if (ret == 0)
+		tell_left_out(ask, lines, warning);
 	ocs_ldap_sockets_destroy(&sockets);
 	talloc_free(ask);
 	return ret;

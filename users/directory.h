@@ -48,7 +48,8 @@ bool ocs_users_directory_same(const struct ocs_users_directory *directory,
 bool ocs_users_directory_changed(struct ocs_users_directory *directory);
 /* Whether the last reading failed, and why. */
 bool ocs_users_directory_late(struct ocs_users_directory *directory, struct ocs_error *why);
-/* NULL is allowed. Waits a second at most; a thread that hangs in the resolver frees the rest. */
+/* NULL is allowed. Waits a second at most; a thread that hangs in the resolver frees the rest.
+ * The file is not written any more. */
 void ocs_users_directory_stop(struct ocs_users_directory *directory);
 
 #endif

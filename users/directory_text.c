@@ -4,6 +4,7 @@
 #include "users/directory_text.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,29 @@ static char *name_of(const void *mem_ctx, const struct ocs_users_text_value *val
 	return name;
 }
 
+struct ocs_users_text_lines *ocs_users_text_new(const void *mem_ctx,
+                                                const struct ocs_name_rule *names)
+{
+	struct ocs_users_text_lines *lines = talloc_zero(mem_ctx, struct ocs_users_text_lines);
+
+	if (lines == NULL)
+		return NULL;
+	lines->names = *names;
+	lines->owners = ocs_usermap_new(lines, names);
+	if (lines->owners == NULL)
+		TALLOC_FREE(lines);
+	return lines;
+}
+
+/* That the name is the user's; -1: out of memory. */
+static int own(struct ocs_users_text_lines *lines, const char *name, const char *user,
+               struct ocs_error *error)
+{
+	const struct ocs_usermap_line line = {.backend_user = name, .user = user, .file = ""};
+
+	return ocs_usermap_add(lines->owners, &line) == 0 ? 0 : ocs_error_memory(error);
+}
+
 static int add_line(struct ocs_users_text_lines *lines, char *line, struct ocs_error *error)
 {
 	if (line == NULL)
@@ -69,9 +93,13 @@ static int add_names(struct ocs_users_text_lines *lines, const char *user,
 		if (name == NULL)
 			lines->left_out++;
 		else if (!alias)
-			ret = add_line(lines, talloc_asprintf(lines, "*\t%s\t*\t%s\t-", name, user),
-			               error);
-		else if (strcmp(name, user) != 0)
+			ret = own(lines, name, user, error) == 0
+			              ? add_line(lines,
+			                         talloc_asprintf(lines, "*\t%s\t*\t%s\t-", name,
+			                                         user),
+			                         error)
+			              : -1;
+		else
 			ret = add_line(lines, talloc_asprintf(lines, "alias\t%s\t%s", name, user),
 			               error);
 		talloc_free(name);
@@ -93,7 +121,8 @@ int ocs_users_text_add(struct ocs_users_text_lines *lines, const struct ocs_user
 		return 0;
 	}
 	lines->users++;
-	ret = add_names(lines, name, backend_users, false, error) != 0 ||
+	ret = own(lines, name, name, error) != 0 ||
+	                      add_names(lines, name, backend_users, false, error) != 0 ||
 	                      add_names(lines, name, aliases, true, error) != 0
 	              ? -1
 	              : 0;
@@ -106,46 +135,67 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* "alias", tab, the alias, tab: what two lines have in common that contradict each other. 0: it is
- * no alias. */
-static size_t alias_length(const char *line)
+/* The first one is told; how many there are is counted. */
+static void alias_refused(int priority, const char *text, void *arg)
 {
-	return strncmp(line, "alias\t", 6) == 0 ? (size_t)(strrchr(line, '\t') - line) + 1 : 0;
+	struct ocs_users_text_lines *lines = arg;
+
+	(void)priority;
+	if (lines->refused.text[0] == '\0')
+		ocs_error_set(&lines->refused, "%s", text);
+}
+
+/* From the line of an alias, which is cut for it. */
+static int add_alias(struct ocs_usermap *aliases, char *line)
+{
+	char *alias = strchr(line, '\t') + 1, *user = strchr(alias, '\t');
+
+	*user++ = '\0';
+	return ocs_usermap_add_alias(aliases, alias, user, "", 0);
+}
+
+/* The lines of backend users to the text, those of aliases to the map; -1: out of memory. */
+static int share_out(struct ocs_users_text_lines *lines, FILE *out, struct ocs_usermap *aliases)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		char *line = lines->lines[i];
+
+		if (i + 1 < lines->count && strcmp(lines->lines[i + 1], line) == 0)
+			continue;
+		if (line[0] == '*' ? fprintf(out, "%s\n", line) < 0 : add_alias(aliases, line) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_text(struct ocs_users_text_lines *lines, FILE *out)
+{
+	struct ocs_usermap *aliases = ocs_usermap_new(lines, &lines->names);
+	int left_out;
+
+	if (aliases == NULL || fputs(HEADER, out) < 0 || share_out(lines, out, aliases) != 0)
+		return -1;
+	left_out = ocs_usermap_merge(lines->owners, aliases, alias_refused, lines);
+	if (left_out < 0)
+		return -1;
+	lines->left_out += (unsigned)left_out;
+	return ocs_usermap_write_fixed(lines->owners, out);
 }
 
 char *ocs_users_text_end(struct ocs_users_text_lines *lines)
 {
-	size_t size = sizeof(HEADER), used = sizeof(HEADER) - 1;
-	char *text;
+	char *made = NULL, *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&made, &len);
+	bool failed;
 
+	if (out == NULL)
+		return NULL;
 	if (lines->count > 0)
 		qsort(lines->lines, lines->count, sizeof(lines->lines[0]), by_text);
-	for (size_t i = 0; i < lines->count; i++)
-		size += strlen(lines->lines[i]) + 1;
-	text = talloc_size(lines, size);
-	if (text == NULL)
-		return NULL;
-	memcpy(text, HEADER, sizeof(HEADER));
-	for (size_t i = 0, next; i < lines->count; i = next) {
-		const char *line = lines->lines[i];
-		size_t alias = alias_length(line), len = strlen(line);
-		bool claimed = false;
-
-		for (next = i + 1; next < lines->count; next++) {
-			bool same = strcmp(lines->lines[next], line) == 0;
-
-			if (!same && (alias == 0 || strncmp(lines->lines[next], line, alias) != 0))
-				break;
-			claimed |= !same;
-		}
-		if (claimed) {
-			lines->left_out++;
-			continue;
-		}
-		memcpy(text + used, line, len);
-		used += len;
-		text[used++] = '\n';
-	}
-	text[used] = '\0';
+	failed = write_text(lines, out) != 0;
+	if (fclose(out) == 0 && !failed)
+		text = talloc_strndup(lines, made, len);
+	free(made);
 	return text;
 }

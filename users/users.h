@@ -2,7 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /*
  * Who sees what, read from wherever the ini says: sources of users. Each source adds lines to one
- * user map (mapistore/usermap.h), the text file's first; all are read or nothing is. What the
+ * user map (mapistore/usermap.h), the text file's first; all are read or nothing is, but for the
+ * directory's, which an admin does not write: they give way to the others. What the
  * libraries need of the map stands in a file of the registry folder, so that they know what the
  * daemon knows, and need neither the sources nor what reads them.
  *
@@ -26,6 +27,8 @@ struct ocs_users_settings {
 	const char *map;          /* [users] map; NULL: none */
 	const char *openchangedb; /* [main] openchangedb; NULL: none */
 	const char *directory;    /* what users/directory.h writes; NULL: none */
+	/* Where to say why its users are not in the map, or ""; NULL: nowhere. */
+	struct ocs_error *directory_fault;
 	struct ocs_name_rule names;
 	uint16_t replica_id; /* of this node */
 	const struct ocs_users_backend *backends;
@@ -44,6 +47,8 @@ struct ocs_users_source {
 extern const struct ocs_users_source ocs_users_text, ocs_users_openchangedb,
         ocs_users_from_directory;
 
+/* In main(), while there is one thread: sets what libldb reads in the environment. */
+void ocs_users_begin(void);
 /* Whether the settings name a source. */
 bool ocs_users_wanted(const struct ocs_users_settings *settings);
 /* *map_r, a talloc object on mem_ctx, is NULL where no source is named. -1 and no map: one could

@@ -674,6 +674,18 @@ class Users(LdapTest):
         self.unknown(client, "claimed")
         daemon.err.wait_text("left out")
 
+    def test_an_alias_takes_nobody_over(self):
+        slapd = self.slapd(self.PEOPLE + person("eve", "mail: eve@example.org", "description: JDOE",
+                                                "description: Anna@example.org", "description: eva"))
+        daemon = self.users(slapd, ini={"main": {"case": "fold"}})
+        client = self.client(daemon)
+        jdoe, anna = (self.consumer(daemon, user, ["newmail"]) for user in ("jdoe", "anna"))
+        eve = self.consumer(daemon, "eva", ["newmail"])
+        for user, consumer in ("john@example.org", jdoe), ("anna@example.org", anna), ("eve@example.org", eve):
+            self.assertEqual(self.accepted(client.newmail(self.next_message(), user=user), "queued").results[0][2], 1)
+            consumer.wait_events(1)
+        daemon.err.wait_text("(the alias Anna@example.org of eve is another user's name: left out)")
+
     def test_what_changes_is_read_again(self):
         slapd = self.slapd(self.PEOPLE)
         daemon = self.users(slapd)
@@ -768,6 +780,43 @@ class Users(LdapTest):
         self.told(client, "anna@example.org", "nosubscriber")
         self.unknown(client, "nobody")
 
+    def test_the_text_map_has_the_last_word(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.daemon({"auth:ldap": slapd.ini()["auth:ldap"],
+                              "users": {"map": "map", "ldap_user": "uid", "ldap_alias": "description",
+                                        "ldap_refresh": "1"}}, start=False)
+        daemon.write("map", "alias\tjohnny\tcarl\nsogo\tcarl\t*\tcarl\t-\n")
+        client = self.client(daemon.start())
+        daemon.err.wait_text("the alias johnny of jdoe is another user's name: left out")
+        carl, jdoe = self.consumer(daemon, "carl", ["newmail"]), self.consumer(daemon, "jdoe", ["newmail"])
+        for user, consumer in ("johnny", carl), ("jdoe", jdoe):
+            self.assertEqual(self.accepted(client.newmail(self.next_message(), user=user), "queued").results[0][2], 1)
+            consumer.wait_events(1)
+        # what is wrong with the map when the directory changes is told until it is mended
+        daemon.write("map", "wrong\n")
+        slapd.remove("anna")
+        wait_until(lambda: "is not in the user map" in daemon.operations("/status")[1])
+        self.told(client, "anna", "nosubscriber")
+        self.assertEqual(daemon.operations("/healthz")[0], 200)
+        daemon.write("map", "sogo\tcarl\t*\tcarl\t-\n")
+        self.assertIn("reloaded", daemon.reload())
+        wait_until(lambda: "is not in the user map" not in daemon.operations("/status")[1])
+        wait_until(lambda: not self.known(client, "anna"), what="anna is not known any more")
+
+    def test_a_file_that_is_of_no_use_keeps_no_daemon_from_starting(self):
+        slapd = self.slapd(self.PEOPLE)
+        daemon = self.users(slapd)
+        slapd.stop()
+        daemon.terminate()
+        with open(os.path.join(daemon.registry, "private", "users.ldap"), "w", encoding="ascii") as f:
+            f.write("alias\ta\tb\nalias\tb\tc\n")
+        client = self.client(daemon.start())
+        self.told(client, "jdoe", "nosubscriber")
+        wait_until(lambda: "are of no use" in daemon.operations("/status")[1])
+        slapd.start()
+        wait_until(lambda: not self.known(client, "jdoe"), what="the users are known")
+        wait_until(lambda: "are of no use" not in daemon.operations("/status")[1])
+
     def test_ocsctl_tells_them(self):
         daemon = self.users(self.slapd(self.PEOPLE))
         done = subprocess.run([paths.program("ocsctl"), "-c", daemon.ini, "user", "anna"], capture_output=True, text=True,
@@ -839,6 +888,13 @@ class Check(LdapTest):
         said = self.run_check(daemon)
         self.assertEqual(said.returncode, 0, said.stderr)
         self.assertIn("[users] ldap_user: 1 of the directory are left out", said.stderr)
+        daemon.overrides["main"]["case"] = "fold"
+        daemon.overrides["users"]["ldap_alias"] = "description"
+        daemon.write_ini()
+        slapd.modify("dn: uid=anna,ou=people,dc=example,dc=org\nchangetype: modify\nadd: description\ndescription: BERTA\n")
+        said = self.run_check(daemon)
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertIn("the alias BERTA of anna is another user's name: left out", said.stderr)
         slapd.stop()
         said = self.run_check(daemon)
         self.assertEqual(said.returncode, 0, said.stderr)

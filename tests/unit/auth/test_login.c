@@ -485,6 +485,24 @@ TEST(locks_are_shown_and_cleared)
 	ck_assert_uint_eq(ocs_auth_lockouts(auth, &lockout, 1), 0);
 }
 
+TEST(each_lock_is_told_with_its_own_length)
+{
+	static const unsigned seconds[] = {300, 600, 1200, 2400, 2400};
+
+	auth_open();
+	for (size_t n = 0; n < sizeof(seconds) / sizeof(seconds[0]); n++) {
+		for (int i = 0; i < 10; i++)
+			ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "x"),
+			                 OCS_AUTH_INVALID_CREDENTIALS);
+		ck_assert_uint_eq(auth_reply.locked_for, seconds[n]);
+		auth_clock_ms += seconds[n] * 1000 - 1;
+		ck_assert_int_eq(auth_ssha("192.0.2.1", "openchange", "x"),
+		                 OCS_AUTH_TOO_MANY_ATTEMPTS);
+		ck_assert_uint_eq(auth_reply.retry_after, 1);
+		auth_clock_ms += 1;
+	}
+}
+
 TEST(a_right_login_makes_its_address_known)
 {
 	auth_open();

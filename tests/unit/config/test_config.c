@@ -148,6 +148,17 @@ TEST(what_cannot_be_meant_of_a_directory_is_a_warning)
 	ck_assert_int_eq(config_result, 0);
 }
 
+TEST(a_directory_of_users_alone_has_a_password_too)
+{
+	config_load_with("[users]\nldap_user = uid\n[auth:ldap]\nhost = ldap.example.org\n"
+	                 "basedn = o=x\ntimeout = 10\nbind_dn = cn=x\nbind_pw = y\n");
+	ck_assert_ptr_nonnull(strstr(config_problems, "passwords go to ldap://ldap.example.org"));
+	ck_assert_ptr_null(strstr(config_problems, "request_deadline"));
+	config_load_with("[users]\nldap_user = uid\n[auth:ldap]\nhost = ldap.example.org\n"
+	                 "basedn = o=x\ntimeout = 10\n");
+	config_is_fine();
+}
+
 TEST(a_directory_is_not_asked_about_certificates)
 {
 	config_load(

@@ -11,10 +11,17 @@
 
 static struct ocs_users_text_lines *lines;
 
+static void make_lines_by(const struct ocs_name_rule *rule)
+{
+	talloc_free(lines);
+	lines = ocs_users_text_new(NULL, rule);
+	ck_assert_ptr_nonnull(lines);
+}
+
 static void make_lines(void)
 {
-	lines = talloc_zero(NULL, struct ocs_users_text_lines);
-	ck_assert_ptr_nonnull(lines);
+	lines = NULL;
+	make_lines_by(&(const struct ocs_name_rule){0});
 }
 
 static void free_lines(void)
@@ -46,12 +53,17 @@ static void add(const struct ocs_users_text_values *user,
 static void text_is(const char *expected, unsigned users, unsigned left_out)
 {
 	char *text = ocs_users_text_end(lines);
+	struct ocs_usermap *map = ocs_usermap_new(lines, &lines->names);
 
 	ck_assert_ptr_nonnull(text);
 	ck_assert_int_eq(text[0], '#');
 	ck_assert_str_eq(strchr(text, '\n') + 1, expected);
 	ck_assert_uint_eq(lines->users, users);
 	ck_assert_uint_eq(lines->left_out, left_out);
+	/* whatever entries say, it is a map */
+	ck_assert_int_eq(ocs_usermap_read_text(map, "text", text, strlen(text), NULL, NULL, NULL),
+	                 0);
+	ck_assert_int_eq(ocs_usermap_finish(map, NULL, NULL, NULL), 0);
 }
 
 TEST(each_name_is_a_line_in_an_order_of_its_own)
@@ -113,5 +125,36 @@ TEST(an_alias_that_two_users_claim_is_nobodys)
 {
 	add(VALUES(VALUE("jdoe")), &none, VALUES(VALUE("both"), VALUE("own")));
 	add(VALUES(VALUE("anna")), &none, VALUES(VALUE("both"), VALUE("bothx")));
-	text_is("alias\tbothx\tanna\nalias\town\tjdoe\n", 2, 1);
+	text_is("alias\tbothx\tanna\nalias\town\tjdoe\n", 2, 2);
+	ck_assert_str_eq(lines->refused.text,
+	                 "the alias both of anna is claimed by two users: left out");
+}
+
+TEST(an_alias_that_is_another_user_is_nobodys)
+{
+	add(VALUES(VALUE("anna")), VALUES(VALUE("anna@x")), VALUES(VALUE("bob"), VALUE("carl")));
+	add(VALUES(VALUE("bob")), VALUES(VALUE("bob@x")), VALUES(VALUE("bobby")));
+	add(VALUES(VALUE("carl")), &none, &none);
+	text_is("*\tanna@x\t*\tanna\t-\n*\tbob@x\t*\tbob\t-\nalias\tbobby\tbob\n", 3, 2);
+	ck_assert_str_eq(lines->refused.text,
+	                 "the alias bob of anna is another user's name: left out");
+}
+
+TEST(an_alias_that_is_another_ones_backend_user_is_nobodys)
+{
+	add(VALUES(VALUE("anna")), VALUES(VALUE("anna@x"), VALUE("both")),
+	    VALUES(VALUE("anna@x"), VALUE("bob@x"), VALUE("both")));
+	add(VALUES(VALUE("bob")), VALUES(VALUE("bob@x"), VALUE("both")), VALUES(VALUE("anna@x")));
+	text_is("*\tanna@x\t*\tanna\t-\n*\tbob@x\t*\tbob\t-\n"
+	        "*\tboth\t*\tanna\t-\n*\tboth\t*\tbob\t-\n"
+	        "alias\tanna@x\tanna\n",
+	        2, 3);
+}
+
+TEST(aliases_go_by_the_rule_for_names)
+{
+	make_lines_by(&(const struct ocs_name_rule){.fold = true, .domains = "x"});
+	add(VALUES(VALUE("anna")), &none, VALUES(VALUE("Info"), VALUE("BOB@x"), VALUE("Anna@X")));
+	add(VALUES(VALUE("Bob")), &none, VALUES(VALUE("info"), VALUE("Bobby")));
+	text_is("alias\tBobby\tbob\n", 2, 3);
 }

@@ -20,7 +20,7 @@ static char reports[8192], seen[1024];
 static void setup(void)
 {
 	rig_make_folder();
-	setenv("LDB_MODULES_DISABLE_DEEPBIND", "1", 0); /* for make_ldb(), as ocs_users_load() */
+	ocs_users_begin();
 	settings =
 	        (struct ocs_users_settings){.replica_id = 7, .backends = backends, .n_backends = 2};
 	reports[0] = '\0';
