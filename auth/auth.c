@@ -373,6 +373,17 @@ unsigned ocs_auth_askers(struct ocs_auth *auth)
 	return askers;
 }
 
+bool ocs_auth_spares(struct ocs_auth *auth, const struct sockaddr *peer)
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	struct ocs_peer from;
+
+	ocs_peer_from(peer, &from);
+	bool spares = ocs_limiter_spares(&view->rule, &from);
+	ocs_auth_view_release(view);
+	return spares;
+}
+
 bool ocs_auth_away(struct ocs_auth *auth, struct ocs_error *why)
 {
 	struct ocs_auth_view *view = ocs_auth_view_hold(auth);

@@ -131,6 +131,9 @@ int ocs_auth_try(const struct ocs_auth_settings *settings, struct ocs_error *err
 /* How many logins a directory is asked for at the same time, so how many threads may wait for it;
  * 0: the accounts are in memory. */
 unsigned ocs_auth_askers(struct ocs_auth *auth);
+/* Whether what comes from this address is not counted by it, as one of loopback that speaks for
+ * many. */
+bool ocs_auth_spares(struct ocs_auth *auth, const struct sockaddr *peer);
 /* Whether there is a directory that cannot be asked, and why. */
 bool ocs_auth_away(struct ocs_auth *auth, struct ocs_error *why);
 /* Before the stop: whoever waits for a directory is refused at once. NULL is allowed. */

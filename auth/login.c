@@ -178,10 +178,14 @@ static enum ocs_auth_result look_up(struct step *step, const char *name,
 
 	if (!directory)
 		return OCS_AUTH_OK;
+	/* whoever is locked asks nobody */
+	enum ocs_auth_result result = may_try(step);
+	if (result != OCS_AUTH_OK)
+		return result;
 	challenge->known = talloc_zero(challenge, struct ocs_account);
 	if (!challenge->known)
 		return fail_for_memory(step, OCS_AUTH_INTERNAL);
-	enum ocs_auth_result result = enter(step, &seat);
+	result = enter(step, &seat);
 	if (result != OCS_AUTH_OK)
 		return result;
 	enum ocs_directory_answer answer =

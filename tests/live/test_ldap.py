@@ -238,6 +238,52 @@ class Settings(LdapTest):
         self.refused(client.login_plain("Jdoe", "test"), 429, "TOO_MANY_ATTEMPTS")
         self.assertEqual(client.login_plain("unicode", "paßwört").status, 200)
 
+    def test_a_first_step_of_who_is_locked_asks_nothing(self):
+        slapd = self.slapd()
+        client = self.client(self.directory(slapd, limits={"failed_logins": "2"}), login=False)
+        for _ in range(2):
+            self.wrong(client.login_ssha("jdoe", "wrong"))
+        start = len(slapd.log())
+        self.refused(client.challenge("jdoe")[0], 429, "TOO_MANY_ATTEMPTS")
+        self.refused(client.login_scram("JDOE", "test"), 429, "TOO_MANY_ATTEMPTS")
+        self.assertEqual(client.challenge("limited")[0].status, 200)
+        self.assertEqual([what for what in slapd.operations(start) if "jdoe" in what.lower()], [])
+
+    def test_who_begins_logins_keeps_nobody_out(self):
+        slapd = self.slapd()
+        daemon = self.directory(slapd, connections="1", timeout="60", limits={"request_deadline": "100"},
+                                ini={"server:main": {"proxies": "127.0.0.1"}})
+        self.logs_in_by_ssha(daemon)
+        slapd.hang()
+        refused, ended = [], []
+
+        def begin(number):
+            with Client(daemon) as client:
+                answer = client.request("POST", "/authenticate/token", document("<login>jdoe</login>"),
+                                        {"Forwarded": f"for=192.0.2.{number % 2 + 1}"})
+                (ended if answer.status == 200 else refused).append(answer)
+
+        # one is asked for, 64 wait
+        threads = [threading.Thread(target=begin, args=(number,)) for number in range(80)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(refused) == 15, what=lambda: f"15 refusals, there are {len(refused)}")
+        other = threading.Thread(target=lambda: ended.append(self.logs_in_by_ssha(daemon)))
+        other.start()
+        wait_until(lambda: len(refused) == 16, what="one of those makes room")
+        slapd.go_on()
+        for thread in [*threads, other]:
+            thread.join(LIMIT)
+        self.assertEqual(len(ended), 64 + 1)
+        for answer in refused:
+            self.refused(answer, 503, "OVERLOADED")
+
+    def logs_in_by_ssha(self, daemon):
+        with Client(daemon) as client:
+            answer = client.login_ssha("jdoe", "test")
+            self.assertEqual(answer.status, 200, answer)
+            return answer
+
     def test_a_password_file(self):
         slapd = self.slapd()
         daemon = self.directory(slapd, start=False, bind_pw=None, bind_pw_file="ldap.secret")
