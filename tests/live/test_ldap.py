@@ -3,6 +3,7 @@
 """auth = ldap with a real slapd: who may log in, what it costs, and what happens while it is away."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import certificates, mapihttp, paths
 from harness.case import ServiceTest
-from harness.client import Client, b64u, document, notification
+from harness.client import Client, b64u, document, notification, unb64
 from harness.daemon import Daemon
 from harness.wait import LIMIT, wait_until
 from ldap_rig import BLIND, BLIND_PASSWORD, FILTER, PEOPLE, SERVICE_PASSWORD, SSHA, Relay, Slapd, person, scram
@@ -177,6 +178,18 @@ class Logins(LdapTest):
         salts = {self.c.challenge(name)[1] for name in ("nobody", "nobody", "twice", "twice")}
         self.assertEqual(len(salts), 2)
         self.assertEqual({len(salt) for salt in salts}, {4})
+
+    def test_salts_do_not_tell_by_case_whether_there_is_an_account(self):
+        # "scram" has no hash for SSHA, and "jdoe" none for SCRAM
+        for name in "jdoe", "scram", "nobody":
+            self.assertEqual(self.c.challenge(name)[1], self.c.challenge(name.upper())[1], name)
+            self.assertEqual(self.scram_salt(name), self.scram_salt(name.upper()), name)
+
+    def scram_salt(self, name):
+        first = b64u(f"n,,n={name},r=abcdefghijklmnopqr".encode())
+        answer = self.c.request("POST", "/authenticate/token", document(f'<sasl mechanism="SCRAM-SHA-256">{first}</sasl>'))
+        self.assertEqual(answer.status, 200, answer)
+        return re.search(r",s=([^,]*),", unb64(answer.root.findtext("sasl")).decode()).group(1)
 
     def test_a_challenge_is_spent_by_its_answer(self):
         _, _, _, cookie = self.c.challenge("jdoe")
