@@ -205,11 +205,13 @@ class Slapd:
 
 
 class Relay:
-    """Bytes from a port of its own to another; each piece is held back for delay() seconds, or for good."""
+    """Bytes from a port of its own to another; each piece is held back for `delay` seconds, and questions with `lost` in
+    them for good."""
 
     def __init__(self, port):
         self.target = port
         self.delay = 0.0
+        self.lost = None
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(64)
@@ -226,15 +228,16 @@ class Relay:
             except OSError:
                 return
             self.sockets += [near, far]
-            for a, b in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(a, b), daemon=True).start()
+            for a, b, asks in ((near, far, True), (far, near, False)):
+                threading.Thread(target=self._carry, args=(a, b, asks), daemon=True).start()
 
-    def _carry(self, source, sink):
+    def _carry(self, source, sink, asks):
         try:
             while data := source.recv(65536):
                 if self.delay and self.closing.wait(self.delay):
                     return
-                sink.sendall(data)
+                if not asks or self.lost is None or self.lost not in data:
+                    sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass

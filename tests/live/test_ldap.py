@@ -550,6 +550,22 @@ class Away(LdapTest):
         relay.cut()
         self.logs_in(client)
 
+    def test_a_bind_without_an_answer_is_about_one_account(self):
+        slapd = self.slapd()
+        relay = self.relay(slapd.port)
+        daemon = self.directory(slapd, port=relay.port, timeout="2")
+        client = self.client(daemon, login=False)
+        self.logs_in(client)
+        relay.lost = f"uid=limited,{PEOPLE}".encode()  # which is in no search
+        for _ in range(2):
+            self.away(client.login_plain("limited", "test"))
+            self.assertEqual(client.login_plain("jdoe", "test").status, 200)
+        self.assertNotIn("the directory cannot be asked", daemon.operations("/status")[1])
+        self.assertNotIn("until it can", daemon.log())
+        self.assertIn("the password of limited", daemon.log())
+        relay.lost = None
+        self.assertEqual(client.login_plain("limited", "test").status, 200)
+
     def test_a_connection_that_ended_is_made_again(self):
         slapd = self.slapd()
         relay = self.relay(slapd.port)
