@@ -4,6 +4,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from harness.case import ServiceTest
 from harness.client import Client, b64u, document, notification, unb64
 from harness.daemon import Daemon
 from harness.wait import LIMIT, wait_until
-from ldap_rig import BLIND, BLIND_PASSWORD, FILTER, PEOPLE, SERVICE_PASSWORD, SSHA, Relay, Slapd, person, scram
+from ldap_rig import BLIND, BLIND_PASSWORD, FILTER, PEOPLE, SERVICE, SERVICE_PASSWORD, SSHA, Relay, Slapd, person, scram
 
 TRY = "ocsmanager-try"  # what the daemon itself asks for, to see whether there is an answer
 
@@ -317,6 +318,25 @@ class Settings(LdapTest):
         uris = f"ldap://127.0.0.1:{dead.port}, ldap://127.0.0.1:{slapd.port}"
         client = self.client(self.directory(slapd, host=uris), login=False)
         self.assertEqual(client.login_plain("jdoe", "test").status, 200)
+
+    def mute(self):
+        """The URL of a server that takes connections and answers nothing."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.addCleanup(listener.close)
+        return f"ldap://127.0.0.1:{listener.getsockname()[1]}"
+
+    def test_the_first_of_two_servers_takes_connections_only(self):
+        slapd = self.slapd()
+        uris = f"{self.mute()}, ldap://127.0.0.1:{slapd.port}"
+        daemon = self.directory(slapd, host=uris, timeout="1")
+        daemon.err.wait_text(f"the directory answers: ldap://127.0.0.1:{slapd.port}")
+        self.logs_in(self.client(daemon, login=False))
+
+    def test_the_first_of_two_servers_refuses_the_service(self):
+        slapd, other = self.slapd(), self.slapd()
+        other.modify(f"dn: {SERVICE}\nchangetype: modify\nreplace: userPassword\nuserPassword: another secret\n")
+        uris = f"ldap://127.0.0.1:{other.port}, ldap://127.0.0.1:{slapd.port}"
+        self.logs_in(self.client(self.directory(slapd, host=uris), login=False))
 
     def test_no_secret_is_logged(self):
         slapd = self.slapd()
