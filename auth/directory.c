@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_budget.h"
 
 #define WAITING_MAX  32   /* logins that wait for a place */
 #define PAUSE_MS     1000 /* between two tries while it is away, at first ... */
@@ -115,8 +116,9 @@ static void ask_again(struct ocs_directory *directory, struct ocs_ldap_link *lin
 		return;
 	atomic_fetch_add(directory->generation, 1);
 	if (!there)
-		ocs_log(LOG_NOTICE, "account %s is not in the directory: its tokens are not valid",
-		        name);
+		ocs_log_budgeted(LOG_NOTICE, "LDAP_GONE", "",
+		                 "account %s is not in the directory: its tokens are not valid",
+		                 name);
 }
 
 static void *directory_main(void *arg)

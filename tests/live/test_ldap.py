@@ -442,6 +442,16 @@ class Tokens(LdapTest):
         self.ends(again)
         daemon.err.wait_text("account jdoe is not in the directory")
 
+    def test_of_many_accounts_that_are_removed(self):
+        names = [f"u{number}" for number in range(40)]
+        slapd = self.slapd(ENTRIES + "".join(person(name, "userPassword: " + SSHA) for name in names))
+        daemon = self.directory(slapd)
+        client = self.client(daemon, login=False)
+        for name in names:
+            self.assertEqual(client.login_plain(name, "test").status, 200)
+        slapd.modify("\n".join(f"dn: uid={name},{PEOPLE}\nchangetype: delete\n" for name in names))
+        daemon.err.wait_text("more lines like this one in 10 s: account u")
+
     def test_stay_valid_while_the_directory_is_away(self):
         slapd = self.slapd()
         daemon = self.directory(slapd)
