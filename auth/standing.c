@@ -47,6 +47,17 @@ static struct ocs_standing_account *find(struct ocs_standing *standing, const ch
 	return account;
 }
 
+/* Who is due last of those that may be forgotten: the tokens of one who is GONE would stand again
+ * until it is asked for. */
+static struct ocs_standing_account *victim(struct ocs_standing *standing)
+{
+	struct ocs_standing_account *last = standing->queue->prev, *account = last;
+
+	while (account->state == GONE && account != standing->queue)
+		account = account->prev;
+	return account->state == GONE ? last : account;
+}
+
 /* In no place of the queue yet. NULL: out of memory. */
 static struct ocs_standing_account *add(struct ocs_standing *standing, const char *name,
                                         int64_t now)
@@ -56,7 +67,7 @@ static struct ocs_standing_account *add(struct ocs_standing *standing, const cha
 	if (!account)
 		return NULL;
 	if (HASH_COUNT(standing->table) >= OCS_STANDING_MAX)
-		forget(standing, standing->queue->prev); /* the last */
+		forget(standing, victim(standing));
 	strcpy(account->name, name);
 	account->due = account->asked = now;
 	HASH_ADD_STR(standing->table, name, account);

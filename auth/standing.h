@@ -10,8 +10,9 @@
 
 #include "auth/accounts.h"
 
-#define OCS_STANDING_MAX                                                                           \
-	65536 /* accounts; for one more another is asked for anew when it is used */
+/* Accounts. For one more another is asked for anew when it is used, one that is there before one
+ * that is gone. */
+#define OCS_STANDING_MAX 65536
 
 struct ocs_standing_account;
 
