@@ -102,8 +102,14 @@ static void ask_again(struct ocs_directory *directory, struct ocs_ldap_link *lin
 	struct ocs_directory_found found;
 
 	strcpy(name, due);
+	uint64_t told = ocs_standing_told(&directory->standing, name);
 	if (ask(directory, link, name, &found) < 0)
 		return;
+	/* a login that came meanwhile may know better */
+	if (ocs_standing_told(&directory->standing, name) != told) {
+		ocs_directory_found_end(&found);
+		return;
+	}
 	/* in other letters it is another account */
 	bool there = found.there && strcmp(found.account.name, name) == 0;
 	int64_t now = clock_now();

@@ -17,6 +17,7 @@ struct ocs_standing_account {
 	uint8_t mac[OCS_ACCOUNT_MAC]; /* THERE */
 	int64_t expires;              /* of its last token */
 	int64_t asked, due;
+	uint64_t told; /* the number of what was said last; 0: nothing */
 	struct ocs_standing_account *prev, *next;
 	UT_hash_handle hh;
 };
@@ -39,7 +40,7 @@ size_t ocs_standing_count(const struct ocs_standing *standing)
 	return HASH_COUNT(standing->table);
 }
 
-static struct ocs_standing_account *find(struct ocs_standing *standing, const char *name)
+static struct ocs_standing_account *find(const struct ocs_standing *standing, const char *name)
 {
 	struct ocs_standing_account *account;
 
@@ -127,10 +128,18 @@ bool ocs_standing_set(struct ocs_standing *standing, const char *name,
 		memcpy(account->mac, mac, OCS_ACCOUNT_MAC);
 	if (account->expires < expires)
 		account->expires = expires;
+	account->told = ++standing->told;
 	account->asked = now;
 	account->due = next;
 	DL_APPEND(standing->queue, account);
 	return changed;
+}
+
+uint64_t ocs_standing_told(const struct ocs_standing *standing, const char *name)
+{
+	const struct ocs_standing_account *account = find(standing, name);
+
+	return account ? account->told : 0;
 }
 
 const char *ocs_standing_due(struct ocs_standing *standing, int64_t wall, int64_t now,

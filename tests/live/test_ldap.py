@@ -416,6 +416,22 @@ class Tokens(LdapTest):
         self.assertEqual(client.login_plain("jdoe", "new secret").status, 200)
         self.reports(client)
 
+    def test_an_answer_that_is_older_than_a_login_is_not_believed(self):
+        slapd = self.slapd()
+        relay = self.relay(slapd.port)
+        daemon = self.directory(slapd, port=relay.port, timeout="60")
+        old, new = self.client(daemon, login=False), self.client(daemon, login=False)
+        self.assertEqual(old.login_plain("jdoe", "test").status, 200)
+        relay.hold(b"uid=jdoe")
+        slapd.set_password("jdoe", "new secret")
+        self.assertEqual(new.login_plain("jdoe", "new secret").status, 200)
+        start = len(slapd.log())
+        relay.release()
+        wait_until(lambda: self.reports(new) or any("uid=jdoe" in what for what in slapd.operations(start)),
+                   what="jdoe is asked for again")
+        self.reports(new)
+        self.ends(old)
+
     def test_survive_a_restart(self):
         slapd = self.slapd()
         daemon = self.directory(slapd)

@@ -104,6 +104,23 @@ TEST(those_whose_tokens_have_ended_are_forgotten)
 	ck_assert(due == INT64_MAX);
 }
 
+TEST(whatever_is_said_of_a_name_is_told_apart)
+{
+	uint64_t told;
+
+	ck_assert_uint_eq(ocs_standing_told(&standing, "jdoe"), 0);
+	stands("jdoe", mac, 1000);
+	ck_assert_uint_eq(ocs_standing_told(&standing, "jdoe"), 0);
+	ocs_standing_set(&standing, "jdoe", mac, DAY, 61000, 1000);
+	told = ocs_standing_told(&standing, "jdoe");
+	ck_assert_uint_ne(told, 0);
+	stands("jdoe", mac, 1000);
+	ocs_standing_set(&standing, "other", mac, DAY, 61000, 1000);
+	ck_assert_uint_eq(ocs_standing_told(&standing, "jdoe"), told);
+	ocs_standing_set(&standing, "jdoe", mac, DAY, 61000, 1000);
+	ck_assert_uint_ne(ocs_standing_told(&standing, "jdoe"), told);
+}
+
 TEST(there_is_a_bound)
 {
 	char name[32];
