@@ -131,6 +131,8 @@ int ocs_auth_try(const struct ocs_auth_settings *settings, struct ocs_error *err
 /* How many logins a directory is asked for at the same time, so how many threads may wait for it;
  * 0: the accounts are in memory. */
 unsigned ocs_auth_askers(struct ocs_auth *auth);
+/* The same of settings that are not used yet. */
+unsigned ocs_auth_settings_askers(const struct ocs_auth_settings *settings);
 /* Whether what comes from this address is not counted by it, as one of loopback that speaks for
  * many. */
 bool ocs_auth_spares(struct ocs_auth *auth, const struct sockaddr *peer);

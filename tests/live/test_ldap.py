@@ -4,6 +4,7 @@
 
 import os
 import re
+import secrets
 import socket
 import subprocess
 import sys
@@ -377,6 +378,24 @@ class Settings(LdapTest):
         self.assertIn("reloaded", daemon.reload({}))
         self.refused(client.newmail(self.next_message()), 401, "TOKEN_INVALID")
         self.assertEqual(client.login_ssha("openchange", "test").status, 200)
+
+    @unittest.skipUnless(os.geteuid() == 0, "a user of its own")
+    def test_a_reload_for_which_threads_are_missing_changes_nothing(self):
+        slapd = self.slapd()
+        user = 1000000 + secrets.randbelow(1000000)  # whose threads are counted: nobody else's in this machine
+        daemon = self.daemon(user=user)
+        before = len(os.listdir(f"/proc/{daemon.pid}/task"))
+
+        def allow(more):
+            subprocess.run(["prlimit", f"--pid={daemon.pid}", f"--nproc={before + more}:{before + 20}"], check=True,
+                           user=user, group=user, extra_groups=[])
+
+        allow(2)  # one for the directory, four that ask
+        self.assertIn("refused", daemon.reload(slapd.ini()))
+        self.reports(self.client(daemon))
+        allow(20)
+        self.assertIn("reloaded", daemon.reload(slapd.ini()))
+        self.logs_in(self.client(daemon, login=False))
 
     def test_a_reload_that_changes_nothing_keeps_what_is_known(self):
         slapd = self.slapd()
