@@ -197,15 +197,15 @@ struct ocs_auth_binding {
 size_t ocs_auth_mechanisms(struct ocs_auth *auth, const struct ocs_auth_binding *binding,
                            const char *names_r[OCS_AUTH_MECHANISMS]);
 
-/* SLOW with a directory. POST /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl
- * (challenge_ttl). */
+/* SLOW with a directory, and refused where a login would be (TOO_MANY_ATTEMPTS). POST
+ * /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl (challenge_ttl). */
 enum ocs_auth_result ocs_auth_ssha_start(struct ocs_auth *auth, const struct sockaddr *peer,
                                          const char *login, struct ocs_auth_reply *reply);
 /* POST /authenticate/login with <token>. OK: account, token, ttl (token_ttl). */
 enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct sockaddr *peer,
                                          const struct ocs_auth_cookies *cookies, const char *hex,
                                          struct ocs_auth_reply *reply);
-/* SLOW with a directory. POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*,
+/* Likewise. POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*,
  * sasl, ttl (challenge_ttl). A mechanism other than SCRAM-SHA-256, or with a binding
  * SCRAM-SHA-256-PLUS, is MISSING_PARAMETER (none) or INVALID_PARAMETER; so is a client that can
  * bind and believes that we cannot. */
