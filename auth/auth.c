@@ -113,6 +113,11 @@ static int view_free(struct ocs_auth_view *view)
 	return 0;
 }
 
+static bool uses_directory(const struct ocs_auth_settings *settings)
+{
+	return settings->backend && strcmp(settings->backend, "ldap") == 0;
+}
+
 /* That of before, with its connections and what it knows, where nothing changed. auth NULL: the
  * settings are only checked. */
 static int set_directory(struct ocs_auth_view *view, struct ocs_auth *auth,
@@ -121,7 +126,7 @@ static int set_directory(struct ocs_auth_view *view, struct ocs_auth *auth,
 	struct ocs_ldap_config *config;
 	struct ocs_directory *old = auth && auth->view ? auth->view->directory : NULL;
 
-	if (!settings->backend || strcmp(settings->backend, "ldap") != 0)
+	if (!uses_directory(settings))
 		return 0;
 	if (ocs_ldap_config_new(NULL, settings, &config, error) < 0)
 		return -1;
@@ -353,13 +358,18 @@ int ocs_auth_try(const struct ocs_auth_settings *settings, struct ocs_error *err
 {
 	struct ocs_ldap_config *config;
 
-	if (!settings->backend || strcmp(settings->backend, "ldap") != 0)
+	if (!uses_directory(settings))
 		return 0;
 	if (ocs_ldap_config_new(NULL, settings, &config, error) < 0)
 		return -1;
 	int rc = ocs_directory_try(config, error);
 	talloc_free(config);
 	return rc;
+}
+
+unsigned ocs_auth_settings_askers(const struct ocs_auth_settings *settings)
+{
+	return uses_directory(settings) ? settings->ldap.connections : 0;
 }
 
 unsigned ocs_auth_askers(struct ocs_auth *auth)
@@ -371,6 +381,17 @@ unsigned ocs_auth_askers(struct ocs_auth *auth)
 		askers = ocs_directory_config(view->directory)->connections;
 	ocs_auth_view_release(view);
 	return askers;
+}
+
+bool ocs_auth_spares(struct ocs_auth *auth, const struct sockaddr *peer)
+{
+	struct ocs_auth_view *view = ocs_auth_view_hold(auth);
+	struct ocs_peer from;
+
+	ocs_peer_from(peer, &from);
+	bool spares = ocs_limiter_spares(&view->rule, &from);
+	ocs_auth_view_release(view);
+	return spares;
 }
 
 bool ocs_auth_away(struct ocs_auth *auth, struct ocs_error *why)

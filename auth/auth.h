@@ -131,6 +131,11 @@ int ocs_auth_try(const struct ocs_auth_settings *settings, struct ocs_error *err
 /* How many logins a directory is asked for at the same time, so how many threads may wait for it;
  * 0: the accounts are in memory. */
 unsigned ocs_auth_askers(struct ocs_auth *auth);
+/* The same of settings that are not used yet. */
+unsigned ocs_auth_settings_askers(const struct ocs_auth_settings *settings);
+/* Whether what comes from this address is not counted by it, as one of loopback that speaks for
+ * many. */
+bool ocs_auth_spares(struct ocs_auth *auth, const struct sockaddr *peer);
 /* Whether there is a directory that cannot be asked, and why. */
 bool ocs_auth_away(struct ocs_auth *auth, struct ocs_error *why);
 /* Before the stop: whoever waits for a directory is refused at once. NULL is allowed. */
@@ -192,15 +197,15 @@ struct ocs_auth_binding {
 size_t ocs_auth_mechanisms(struct ocs_auth *auth, const struct ocs_auth_binding *binding,
                            const char *names_r[OCS_AUTH_MECHANISMS]);
 
-/* SLOW with a directory. POST /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl
- * (challenge_ttl). */
+/* SLOW with a directory, and refused where a login would be (TOO_MANY_ATTEMPTS). POST
+ * /authenticate/token with <login>. OK: cookie_*, token_salt, salt, ttl (challenge_ttl). */
 enum ocs_auth_result ocs_auth_ssha_start(struct ocs_auth *auth, const struct sockaddr *peer,
                                          const char *login, struct ocs_auth_reply *reply);
 /* POST /authenticate/login with <token>. OK: account, token, ttl (token_ttl). */
 enum ocs_auth_result ocs_auth_ssha_login(struct ocs_auth *auth, const struct sockaddr *peer,
                                          const struct ocs_auth_cookies *cookies, const char *hex,
                                          struct ocs_auth_reply *reply);
-/* SLOW with a directory. POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*,
+/* Likewise. POST /authenticate/token with <sasl mechanism=MECHANISM>. OK: cookie_*,
  * sasl, ttl (challenge_ttl). A mechanism other than SCRAM-SHA-256, or with a binding
  * SCRAM-SHA-256-PLUS, is MISSING_PARAMETER (none) or INVALID_PARAMETER; so is a client that can
  * bind and believes that we cannot. */

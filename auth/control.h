@@ -3,11 +3,18 @@
 /*
  * What an admin may ask of the logins of a running program (base/control_socket.h), and how it is
  * written, for who answers and who asks. Any thread.
- *
- *   lockouts               ok COUNT               a line for each: kind, account, address,
- * failures, seconds left; separated by tabs lockouts clear         ok COUNT lockouts clear WHAT ok
- * COUNT               WHAT: account, ADDRESS or ADDRESS/BITS anything else          error TEXT
  */
+
+/* clang-format off */
+/*   question               answer
+ *
+ *   lockouts               ok COUNT               a line for each: kind, account, address, failures,
+ *                                                 seconds left; separated by tabs
+ *   lockouts clear         ok COUNT
+ *   lockouts clear WHAT    ok COUNT               WHAT: account, ADDRESS or ADDRESS/BITS
+ *   anything else          error TEXT
+ */
+/* clang-format on */
 #ifndef OCS_AUTH_CONTROL_H
 #define OCS_AUTH_CONTROL_H
 

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_budget.h"
 
 #define WAITING_MAX  32   /* logins that wait for a place */
 #define PAUSE_MS     1000 /* between two tries while it is away, at first ... */
@@ -101,8 +102,14 @@ static void ask_again(struct ocs_directory *directory, struct ocs_ldap_link *lin
 	struct ocs_directory_found found;
 
 	strcpy(name, due);
+	uint64_t told = ocs_standing_told(&directory->standing, name);
 	if (ask(directory, link, name, &found) < 0)
 		return;
+	/* a login that came meanwhile may know better */
+	if (ocs_standing_told(&directory->standing, name) != told) {
+		ocs_directory_found_end(&found);
+		return;
+	}
 	/* in other letters it is another account */
 	bool there = found.there && strcmp(found.account.name, name) == 0;
 	int64_t now = clock_now();
@@ -115,8 +122,9 @@ static void ask_again(struct ocs_directory *directory, struct ocs_ldap_link *lin
 		return;
 	atomic_fetch_add(directory->generation, 1);
 	if (!there)
-		ocs_log(LOG_NOTICE, "account %s is not in the directory: its tokens are not valid",
-		        name);
+		ocs_log_budgeted(LOG_NOTICE, "LDAP_GONE", "",
+		                 "account %s is not in the directory: its tokens are not valid",
+		                 name);
 }
 
 static void *directory_main(void *arg)

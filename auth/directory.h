@@ -4,9 +4,10 @@
  * Accounts of an LDAP directory: asked at each login, within a bound of time and of logins at once;
  * and, by a thread of its own, now and then for those that have tokens.
  *
- * A directory that does not answer is *away*: from then on the thread alone tries, with pauses, and
- * logins are told so at once, without waiting. A name that is not there costs the same as a wrong
- * password: a search, a bind, and the time that both take for a name that is.
+ * A directory that does not answer what the service asks is *away*: from then on the thread alone
+ * tries, with pauses, and logins are told so at once, without waiting. Where only a bind with a
+ * password has no answer, that login alone is told so. A name that is not there costs the same as a
+ * wrong password: a search, a bind, and the time that both take for a name that is.
  *
  * Who owns it: each view of the accounts that uses it holds it, and so does its thread, which ends
  * when no view does; the last one frees it. Any thread, unless said otherwise.
@@ -26,7 +27,7 @@ struct ocs_directory_seat;
 enum ocs_directory_answer {
 	OCS_DIRECTORY_YES,
 	OCS_DIRECTORY_NO,   /* no such name, or more than one; a wrong password */
-	OCS_DIRECTORY_AWAY, /* it cannot be asked */
+	OCS_DIRECTORY_AWAY, /* it cannot be asked, or not this */
 	OCS_DIRECTORY_BUSY, /* too many ask */
 };
 
@@ -61,7 +62,7 @@ enum ocs_directory_answer ocs_directory_password(struct ocs_directory *directory
                                                  struct ocs_directory_seat *seat, const char *name,
                                                  const char *password,
                                                  struct ocs_account *account_r);
-/* Seconds until it may answer again. */
+/* Seconds until it may answer again; 1 where it is not away. */
 unsigned ocs_directory_retry(struct ocs_directory *directory);
 
 /* What made-up hashes are to be like: as those that it has. */

@@ -63,6 +63,7 @@ int ocs_directory_search(const struct ocs_ldap_config *config, struct ocs_ldap_s
 			break;
 		outcome =
 		        ocs_ldap_link_search(link, config, filter, deadline, &result, &more, error);
+		ocs_ldap_link_note(link, config, sockets, outcome);
 		if (outcome != OCS_LDAP_DONE)
 			ocs_ldap_link_close(link, sockets);
 	} while (outcome == OCS_LDAP_LOST && !fresh);
@@ -94,6 +95,7 @@ int ocs_directory_bind(const struct ocs_ldap_config *config, struct ocs_ldap_soc
 		if (fresh && ocs_ldap_link_open(link, config, sockets, deadline, error) < 0)
 			return -1;
 		outcome = ocs_ldap_link_bind(link, dn, password, deadline, error);
+		ocs_ldap_link_note(link, config, sockets, outcome);
 		if (outcome == OCS_LDAP_LOST || outcome == OCS_LDAP_FAILED)
 			ocs_ldap_link_close(link, sockets);
 	} while (outcome == OCS_LDAP_LOST && !fresh);

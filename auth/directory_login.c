@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * What a login asks of the directory, and what it costs: see directory.h. Touches the network.
+ * What a login asks of the directory, and what it costs: see directory.h. Touches the network; logs
+ * binds that have no answer.
  */
 #include "auth/directory_internal.h"
 
@@ -10,6 +11,7 @@
 
 #include "auth/prepare.h"
 #include "base/clock.h"
+#include "base/log_budget.h"
 
 #define SPIN_NS 150000 /* what a sleep may be late by */
 
@@ -111,8 +113,14 @@ enum ocs_directory_answer ocs_directory_password(struct ocs_directory *directory
 	*account_r = found.account;
 	ocs_directory_found_end(&found);
 	if (right < 0) {
+		/* a search was answered, so this may be about the one account; if the directory is
+		 * away, the next question of the service tells */
 		explicit_bzero(account_r, sizeof(*account_r));
-		return went_away(directory, &why);
+		ocs_log_budgeted(LOG_WARNING, "LDAP_BIND", "",
+		                 "the directory does not say whether the password of %s is right: "
+		                 "%.400s: the login is refused with 503",
+		                 name, why.text);
+		return OCS_DIRECTORY_AWAY;
 	}
 	even_out(directory, &directory->password_pace, start, seat->deadline, there);
 	if (there && right > 0)

@@ -133,11 +133,27 @@ int ocs_ldap_link_open(struct ocs_ldap_link *link, const struct ocs_ldap_config 
 		if (open_one(link, config, sockets, &config->servers.server[number],
 		             now + left / (count - i), error) < 0)
 			continue;
-		atomic_store(&sockets->first, number);
+		link->server = number;
+		link->proven = false;
 		link->last_used = now;
 		return 0;
 	}
 	return -1;
+}
+
+void ocs_ldap_link_note(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
+                        struct ocs_ldap_sockets *sockets, enum ocs_ldap_outcome outcome)
+{
+	unsigned failed = link->server;
+	bool good = outcome == OCS_LDAP_DONE || outcome == OCS_LDAP_REFUSED;
+
+	if (good && !link->proven)
+		atomic_store(&sockets->first, link->server);
+	link->proven = link->proven || good;
+	/* one that was good may have ended while it was idle */
+	if (outcome == OCS_LDAP_FAILED || (outcome == OCS_LDAP_LOST && !link->proven))
+		(void)atomic_compare_exchange_strong(&sockets->first, &failed,
+		                                     (failed + 1) % config->servers.count);
 }
 
 void ocs_ldap_link_close(struct ocs_ldap_link *link, struct ocs_ldap_sockets *sockets)
@@ -262,6 +278,9 @@ int ocs_ldap_link_open_service(struct ocs_ldap_link *link, const struct ocs_ldap
 		return 0;
 	enum ocs_ldap_outcome outcome =
 	        ocs_ldap_link_bind(link, config->bind_dn, config->bind_pw, deadline, &why);
+	/* another server may know of that password */
+	ocs_ldap_link_note(link, config, sockets,
+	                   outcome == OCS_LDAP_REFUSED ? OCS_LDAP_FAILED : outcome);
 	if (outcome == OCS_LDAP_DONE)
 		return 0;
 	ocs_ldap_link_close(link, sockets);

@@ -23,7 +23,9 @@ struct ocs_ldap_link {
 	LDAP *ld; /* NULL: not connected */
 	int kept; /* ldap_sockets.h */
 	int64_t last_used;
-	char url[320]; /* of the server, for messages */
+	unsigned server; /* its number */
+	bool proven;     /* something was answered by it */
+	char url[320];   /* of the server, for messages */
 };
 
 enum ocs_ldap_outcome {
@@ -43,6 +45,10 @@ int ocs_ldap_link_open(struct ocs_ldap_link *link, const struct ocs_ldap_config 
 int ocs_ldap_link_open_service(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
                                struct ocs_ldap_sockets *sockets, int64_t deadline,
                                struct ocs_error *error);
+/* What came of a question: a server that gave the first answer over a connection is tried first
+ * from now on, one that gave none over a new one, or failed, is tried after the others. */
+void ocs_ldap_link_note(struct ocs_ldap_link *link, const struct ocs_ldap_config *config,
+                        struct ocs_ldap_sockets *sockets, enum ocs_ldap_outcome outcome);
 /* Not connected: nothing. */
 void ocs_ldap_link_close(struct ocs_ldap_link *link, struct ocs_ldap_sockets *sockets);
 

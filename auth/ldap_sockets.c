@@ -30,15 +30,18 @@ void ocs_ldap_sockets_destroy(struct ocs_ldap_sockets *sockets)
 	pthread_mutex_destroy(&sockets->lock);
 }
 
-static int sockets_keep(struct ocs_ldap_sockets *sockets, int fd)
+/* -1: with *number_r, an error number. */
+static int sockets_keep(struct ocs_ldap_sockets *sockets, int fd, int *number_r)
 {
 	int kept = -1;
 
 	pthread_mutex_lock(&sockets->lock);
+	*number_r = sockets->cut ? ECANCELED : EMFILE;
 	for (int i = 0; i < OCS_LDAP_SOCKETS_MAX && kept < 0 && !sockets->cut; i++) {
 		if (sockets->kept[i] >= 0)
 			continue;
 		kept = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		*number_r = kept < 0 ? errno : 0;
 		if (kept < 0)
 			break;
 		sockets->kept[i] = kept;
@@ -97,8 +100,7 @@ static int connect_to(struct ocs_ldap_sockets *sockets, const struct sockaddr *a
 		return -1;
 	/* a question is several small writes to TLS */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	*kept_r = sockets_keep(sockets, fd);
-	*number_r = *kept_r < 0 ? ECANCELED : 0;
+	*kept_r = sockets_keep(sockets, fd, number_r);
 	if (*kept_r >= 0 && connect(fd, address, len) < 0)
 		*number_r = errno == EINPROGRESS ? wait_connected(fd, deadline) : errno;
 	if (*number_r == 0)

@@ -24,7 +24,7 @@ struct ocs_ldap_sockets {
 	pthread_mutex_t lock;
 	bool cut;
 	int kept[OCS_LDAP_SOCKETS_MAX]; /* -1: free */
-	atomic_uint first;              /* the server that answered last is tried first */
+	atomic_uint first;              /* the server that is tried first: ocs_ldap_link_note() */
 };
 
 void ocs_ldap_sockets_init(struct ocs_ldap_sockets *sockets);

@@ -36,7 +36,8 @@
  *   - Who shares an address (a NAT, a proxy that is not named in the ini) with the attacker is
  *     locked out of the account that is attacked from there, and, where they never logged in from
  *     there, of all of them. An attacker who shares it can find out whether an account logs in from
- *     there: by the time that PLAIN takes, or with dozens of guesses for each name.
+ *     there: by the time that PLAIN takes, by which first steps are refused (auth = ldap), or
+ *     with dozens of guesses for each name.
  *   - An attacker who fills all places of a key with locks, which takes half a million failures
  *     from thousands of addresses, is counted by address and prefix alone for what comes on top.
  *   - Counters and known pairs end with the process. Attempts that are checked at the same moment

@@ -178,10 +178,14 @@ static enum ocs_auth_result look_up(struct step *step, const char *name,
 
 	if (!directory)
 		return OCS_AUTH_OK;
+	/* whoever is locked asks nobody */
+	enum ocs_auth_result result = may_try(step);
+	if (result != OCS_AUTH_OK)
+		return result;
 	challenge->known = talloc_zero(challenge, struct ocs_account);
 	if (!challenge->known)
 		return fail_for_memory(step, OCS_AUTH_INTERNAL);
-	enum ocs_auth_result result = enter(step, &seat);
+	result = enter(step, &seat);
 	if (result != OCS_AUTH_OK)
 		return result;
 	enum ocs_directory_answer answer =
@@ -212,6 +216,13 @@ static void shape_of(const struct step *step, struct ocs_account_shape *shape)
 		*shape = step->view->accounts->shape;
 }
 
+/* What salts are made up from. A directory finds an entry whatever the case of the letters, so it
+ * must not tell an entry from none. */
+static const char *fake_name(const struct step *step, const char *name)
+{
+	return step->view->directory ? step->origin.account : name;
+}
+
 /* What the login step compares with: the account's own, or made up. real_r: it may succeed. */
 static void ssha_of(const struct step *step, const struct ocs_challenge *challenge,
                     struct ocs_ssha *ssha, const struct ocs_account **real_r)
@@ -220,7 +231,8 @@ static void ssha_of(const struct step *step, const struct ocs_challenge *challen
 	struct ocs_account_shape shape;
 
 	shape_of(step, &shape);
-	ocs_accounts_fake_ssha(&shape, &step->auth->secret, challenge->account, ssha);
+	ocs_accounts_fake_ssha(&shape, &step->auth->secret, fake_name(step, challenge->account),
+	                       ssha);
 	*real_r = account && account->has_ssha ? account : NULL;
 	if (*real_r)
 		*ssha = account->ssha;
@@ -334,7 +346,7 @@ static void scram_of(void *arg, const char *name, struct ocs_scram_keys *keys)
 	name_account(step, name);
 	lookup->result = look_up(step, name, lookup->challenge);
 	shape_of(step, &shape);
-	ocs_accounts_fake_scram(&shape, &step->auth->secret, name, keys);
+	ocs_accounts_fake_scram(&shape, &step->auth->secret, fake_name(step, name), keys);
 	const struct ocs_account *account = account_of(step, lookup->challenge);
 	if (account && account->has_scram) {
 		*keys = account->scram;

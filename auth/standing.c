@@ -17,6 +17,7 @@ struct ocs_standing_account {
 	uint8_t mac[OCS_ACCOUNT_MAC]; /* THERE */
 	int64_t expires;              /* of its last token */
 	int64_t asked, due;
+	uint64_t told; /* the number of what was said last; 0: nothing */
 	struct ocs_standing_account *prev, *next;
 	UT_hash_handle hh;
 };
@@ -39,12 +40,23 @@ size_t ocs_standing_count(const struct ocs_standing *standing)
 	return HASH_COUNT(standing->table);
 }
 
-static struct ocs_standing_account *find(struct ocs_standing *standing, const char *name)
+static struct ocs_standing_account *find(const struct ocs_standing *standing, const char *name)
 {
 	struct ocs_standing_account *account;
 
 	HASH_FIND_STR(standing->table, name, account);
 	return account;
+}
+
+/* Who is due last of those that may be forgotten: the tokens of one who is GONE would stand again
+ * until it is asked for. */
+static struct ocs_standing_account *victim(struct ocs_standing *standing)
+{
+	struct ocs_standing_account *last = standing->queue->prev, *account = last;
+
+	while (account->state == GONE && account != standing->queue)
+		account = account->prev;
+	return account->state == GONE ? last : account;
 }
 
 /* In no place of the queue yet. NULL: out of memory. */
@@ -56,7 +68,7 @@ static struct ocs_standing_account *add(struct ocs_standing *standing, const cha
 	if (!account)
 		return NULL;
 	if (HASH_COUNT(standing->table) >= OCS_STANDING_MAX)
-		forget(standing, standing->queue->prev); /* the last */
+		forget(standing, victim(standing));
 	strcpy(account->name, name);
 	account->due = account->asked = now;
 	HASH_ADD_STR(standing->table, name, account);
@@ -116,10 +128,18 @@ bool ocs_standing_set(struct ocs_standing *standing, const char *name,
 		memcpy(account->mac, mac, OCS_ACCOUNT_MAC);
 	if (account->expires < expires)
 		account->expires = expires;
+	account->told = ++standing->told;
 	account->asked = now;
 	account->due = next;
 	DL_APPEND(standing->queue, account);
 	return changed;
+}
+
+uint64_t ocs_standing_told(const struct ocs_standing *standing, const char *name)
+{
+	const struct ocs_standing_account *account = find(standing, name);
+
+	return account ? account->told : 0;
 }
 
 const char *ocs_standing_due(struct ocs_standing *standing, int64_t wall, int64_t now,

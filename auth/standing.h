@@ -10,14 +10,16 @@
 
 #include "auth/accounts.h"
 
-#define OCS_STANDING_MAX                                                                           \
-	65536 /* accounts; for one more another is asked for anew when it is used */
+/* Accounts. For one more another is asked for anew when it is used, one that is there before one
+ * that is gone. */
+#define OCS_STANDING_MAX 65536
 
 struct ocs_standing_account;
 
 struct ocs_standing {
 	struct ocs_standing_account *table; /* by name */
 	struct ocs_standing_account *queue; /* who is to be asked for first stands first */
+	uint64_t told;                      /* how often the directory said something of a name */
 };
 
 void ocs_standing_clear(struct ocs_standing *standing);
@@ -35,6 +37,9 @@ bool ocs_standing_ask(struct ocs_standing *standing, const char *name,
 bool ocs_standing_set(struct ocs_standing *standing, const char *name,
                       const uint8_t mac[OCS_ACCOUNT_MAC], int64_t expires, int64_t next,
                       int64_t now);
+/* What changes whenever the directory says something of the name: where it did while another
+ * question was under way, the answer to that one may be older. 0: it said nothing. */
+uint64_t ocs_standing_told(const struct ocs_standing *standing, const char *name);
 /* Who is to be asked for, or NULL; *due_r: when the next one is (INT64_MAX: none). Forgets those
  * whose tokens have ended. */
 const char *ocs_standing_due(struct ocs_standing *standing, int64_t wall, int64_t now,

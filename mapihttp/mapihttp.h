@@ -7,8 +7,9 @@
  * One thread runs everything: libmicrohttpd with epoll is polled by our own loop (mapihttp_run()),
  * so the handlers of requests, libocsemsmdb and libocsnotify share a thread and need no lock, a
  * wait is parked and woken without a hand-over, and libmicrohttpd's own epoll loop, which stalls at
- * multiples of 128 ready connections, is never entered. Only password hashing (login.c)
- * has threads of its own, since it takes milliseconds; the guard of slow clients (http/guard.h),
+ * multiples of 128 ready connections, is never entered. Threads of their own have only: checking
+ * passwords (login.c), since it takes milliseconds, or waits for a directory; with auth = ldap the
+ * directory (auth/directory.h), which looks after itself; the guard of slow clients (http/guard.h),
  * which touches sockets only; and the socket for its admin (base/control_socket.h), which asks auth
  * alone.
  */

@@ -28,6 +28,7 @@
 #include "base/privilege.h"
 #include "ocsmanager/certificates.h"
 #include "ocsmanager/folder.h"
+#include "ocsmanager/http_request.h"
 #include "ocsmanager/reload.h"
 #include "ocsmanager/report_socket.h"
 #include "ocsmanager/service.h"
@@ -375,8 +376,8 @@ int ocs_daemon_start(struct ocs_config *config, const char *private_folder,
 	return 0;
 }
 
-/* What can fail comes first, what an admin's mistake can make fail before what cannot be taken
- * back: the service has nothing to fail at but a lack of memory. */
+/* What can fail comes first; the accounts are the last that can, and the first that are taken over.
+ */
 static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
                   struct ocs_dispatch_settings *dispatch, struct ocs_usermap **map_r,
                   struct ocs_error *users_fault, struct ocs_auth_limits **limits_r,
@@ -385,6 +386,7 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	struct ocs_auth_settings auth =
 	        ocs_config_auth(loaded, daemon->private_folder, ocs_reload_report, outcome);
 	struct ocs_certificates certificates = {NULL, NULL};
+	struct ocs_http_settings *settings = NULL;
 	struct ocs_error error = {.text = ""};
 	int result = 0;
 
@@ -400,10 +402,15 @@ static int reload(struct ocs_daemon *daemon, struct ocs_config *loaded,
 	               outcome, map_r, users_fault, &error) < 0 ||
 	    ocs_certificates_read(loaded, ocs_reload_report, outcome, &certificates, &error) < 0 ||
 	    ocs_users_file_prepare(daemon->users_file, *map_r, &error) < 0 ||
-	    ocs_auth_reload(daemon->auth, &auth, &error) < 0 ||
-	    ocs_service_reload(daemon->service, loaded, &certificates, &error) < 0) {
+	    ocs_service_prepare(daemon->service, loaded, ocs_auth_settings_askers(&auth), &settings,
+	                        &error) < 0 ||
+	    ocs_auth_reload(daemon->auth, &auth, &error) < 0) {
 		ocs_reload_report(LOG_ERR, error.text, outcome);
+		if (settings != NULL)
+			ocs_http_settings_release(settings);
 		result = -1;
+	} else {
+		ocs_service_reload(daemon->service, loaded, settings, &certificates);
 	}
 	ocs_certificates_release(&certificates);
 	return result;

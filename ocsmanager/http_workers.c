@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* The threads that hash passwords, commit or ask a directory, and their bounded queue. */
+/* The threads that hash passwords, commit or ask a directory, and their bounded queue; who goes
+ * when it is full. */
 #include "ocsmanager/http_workers.h"
 
 #include <pthread.h>
@@ -8,19 +9,32 @@
 #include <string.h>
 #include <time.h>
 
+#include "auth/origin.h"
 #include "base/clock.h"
+#include "base/peer.h"
 
 #define QUEUE_MAX 64 /* at 20 ms each and two threads: less than a second of waiting */
+
+struct place {
+	struct ocs_http_request *request;
+	struct ocs_peer peer;
+	bool spared; /* its address speaks for many */
+};
 
 struct ocs_http_workers {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stopping;
-	struct ocs_http_request *queue[QUEUE_MAX];
-	unsigned first, count;
+	struct place queue[QUEUE_MAX + 1]; /* the oldest first; one more for a moment */
+	unsigned count;
 	unsigned threads;
 	pthread_t thread[OCS_HTTP_WORKERS_MAX];
 };
+
+static void refuse_one(struct ocs_http_request *request)
+{
+	ocs_http_refuse_with(request, 503, "OVERLOADED", "too many logins at the same time");
+}
 
 /* The worker cannot tell beforehand whether a stopping server answers in its place, so the claim
  * is taken first: from then on the stopping one waits. */
@@ -29,13 +43,23 @@ static void run_one(struct ocs_http_request *request)
 	if (ocs_http_claim(request)) {
 		if ((int64_t)ocs_clock_ms() - request->queued_at >=
 		    (int64_t)request->settings->request_deadline * 1000)
-			ocs_http_refuse_with(request, 503, "OVERLOADED",
-			                     "too many logins at the same time");
+			refuse_one(request);
 		else
 			request->work(request);
 		ocs_http_finish(request);
 	}
 	ocs_http_release(request);
+}
+
+/* Under the lock. */
+static struct ocs_http_request *take(struct ocs_http_workers *workers, unsigned number)
+{
+	struct ocs_http_request *request = workers->queue[number].request;
+
+	workers->count--;
+	memmove(&workers->queue[number], &workers->queue[number + 1],
+	        (workers->count - number) * sizeof(workers->queue[0]));
+	return request;
 }
 
 static void *http_worker(void *arg)
@@ -50,9 +74,7 @@ static void *http_worker(void *arg)
 			pthread_cond_wait(&workers->wake, &workers->lock);
 		if (workers->count == 0)
 			break;
-		request = workers->queue[workers->first];
-		workers->first = (workers->first + 1) % QUEUE_MAX;
-		workers->count--;
+		request = take(workers, 0);
 		pthread_mutex_unlock(&workers->lock);
 		run_one(request);
 		pthread_mutex_lock(&workers->lock);
@@ -104,24 +126,75 @@ void ocs_http_workers_stop(struct ocs_http_workers *workers)
 	free(workers);
 }
 
+/* How many of the queue come from where this one does, counted by that kind. */
+static unsigned share_of(const struct ocs_http_workers *workers, const struct place *of,
+                         enum ocs_origin_kind kind)
+{
+	size_t bytes = ocs_origin_bits(&of->peer, kind) / 8;
+	unsigned share = 0;
+
+	if (of->spared)
+		return 0;
+	for (unsigned i = 0; i < workers->count; i++) {
+		const struct place *one = &workers->queue[i];
+
+		share += !one->spared && one->peer.family == of->peer.family &&
+		         memcmp(one->peer.address, of->peer.address, bytes) == 0;
+	}
+	return share;
+}
+
+/* The youngest from the address that has most of the prefix that has most. */
+static unsigned heaviest(const struct ocs_http_workers *workers)
+{
+	unsigned found = 0, most = 0;
+
+	for (unsigned i = 0; i < workers->count; i++) {
+		const struct place *one = &workers->queue[i];
+		unsigned weight = share_of(workers, one, OCS_ORIGIN_PREFIX) * (QUEUE_MAX + 2) +
+		                  share_of(workers, one, OCS_ORIGIN_ADDRESS);
+
+		if (weight < most)
+			continue;
+		most = weight;
+		found = i;
+	}
+	return found;
+}
+
 enum ocs_http_action ocs_http_workers_submit(struct ocs_http_workers *workers,
                                              struct ocs_http_request *request,
                                              void (*work)(struct ocs_http_request *request))
 {
-	bool full;
+	const struct sockaddr *client =
+	        (const struct sockaddr *)&request->http.peer->client.address;
+	struct place place = {.request = request,
+	                      .spared = ocs_auth_spares(request->server->auth, client)};
+	struct ocs_http_request *displaced = NULL;
 
+	ocs_peer_from(client, &place.peer);
 	request->work = work;
 	request->queued_at = (int64_t)ocs_clock_ms();
+	/* for the queue, which may be through with it before this returns */
+	ocs_http_retain(request);
 	pthread_mutex_lock(&workers->lock);
-	full = workers->count == QUEUE_MAX;
-	if (!full) {
-		ocs_http_retain(request);
-		workers->queue[(workers->first + workers->count++) % QUEUE_MAX] = request;
+	workers->queue[workers->count++] = place;
+	if (workers->count > QUEUE_MAX)
+		displaced = take(workers, heaviest(workers));
+	if (displaced != request)
 		pthread_cond_signal(&workers->wake);
-	}
 	pthread_mutex_unlock(&workers->lock);
-	if (!full)
-		return OCS_HTTP_LATER;
-	ocs_http_refuse_with(request, 503, "OVERLOADED", "too many logins at the same time");
-	return OCS_HTTP_READY;
+	if (displaced == request) {
+		ocs_http_release(request);
+		refuse_one(request);
+		return OCS_HTTP_READY;
+	}
+	if (displaced != NULL) {
+		if (ocs_http_claim(displaced)) {
+			refuse_one(displaced);
+			ocs_http_finish(displaced);
+		}
+		ocs_http_release(displaced);
+	}
+	return OCS_HTTP_LATER;
 }

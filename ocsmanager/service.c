@@ -374,19 +374,26 @@ static void take_keys(struct ocs_tls *tls, struct ocs_tls_keys **keys)
 	*keys = NULL;
 }
 
-int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
-                       struct ocs_certificates *certificates, struct ocs_error *error)
+int ocs_service_prepare(struct ocs_service *service, const struct ocs_config *config,
+                        unsigned askers, struct ocs_http_settings **settings_r,
+                        struct ocs_error *error)
 {
-	struct ocs_http_settings *settings = make_settings(config, error), *old;
-	struct ocs_http_server *server = &service->server;
-
-	if (settings == NULL)
+	*settings_r = make_settings(config, error);
+	if (*settings_r == NULL)
 		return -1;
 	/* Accounts may be in a directory now that were not. */
-	if (ocs_http_workers_fill(server->askers, ocs_auth_askers(server->auth), error) != 0) {
-		ocs_http_settings_release(settings);
-		return -1;
-	}
+	if (ocs_http_workers_fill(service->server.askers, askers, error) == 0)
+		return 0;
+	ocs_http_settings_release(*settings_r);
+	*settings_r = NULL;
+	return -1;
+}
+
+void ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
+                        struct ocs_http_settings *settings, struct ocs_certificates *certificates)
+{
+	struct ocs_http_settings *old;
+
 	pthread_mutex_lock(&service->server.lock);
 	old = atomic_exchange(&service->server.settings, settings);
 	pthread_mutex_unlock(&service->server.lock);
@@ -395,7 +402,6 @@ int ocs_service_reload(struct ocs_service *service, const struct ocs_config *con
 	take_keys(service->operations_tls, &certificates->operations);
 	ocs_http_guard_deadline(service->server.guard, config->limits.request_deadline);
 	ocs_http_guard_deadline(service->operations_guard, config->limits.request_deadline);
-	return 0;
 }
 
 const char *ocs_service_address(const struct ocs_service *service)

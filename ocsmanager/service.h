@@ -25,6 +25,7 @@ struct ocs_certificates;
 struct ocs_config;
 struct ocs_auth_limits;
 struct ocs_dispatch;
+struct ocs_http_settings;
 struct ocs_link;
 struct ocs_local_socket;
 struct ocs_report_socket;
@@ -44,13 +45,18 @@ int ocs_service_start(const struct ocs_config *config, struct ocs_auth *auth,
                       struct ocs_local_socket *local, struct ocs_report_socket *reports,
                       struct ocs_service **out, struct ocs_error *error);
 
+/* What a reload needs and may not get: memory, and threads, so many for logins that ask a directory
+ * (those that were started stay). -1: nothing changed. *settings_r is for ocs_service_reload(), or
+ * ocs_http_settings_release(). */
+int ocs_service_prepare(struct ocs_service *service, const struct ocs_config *config,
+                        unsigned askers, struct ocs_http_settings **settings_r,
+                        struct ocs_error *error);
 /* Takes over request_deadline, max_body, max_batch and the accounts' limits for requests that begin
- * from now on. What needs a restart (addresses, ports, threads, connection limits,
- * keepalive_timeout, TLS or none) is left as it is. The certificates are shown to connections that
- * come from now on; those that are used are taken out of the struct. -1: nothing changed.
- */
-int ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
-                       struct ocs_certificates *certificates, struct ocs_error *error);
+ * from now on, and the settings. What needs a restart (addresses, ports, threads, connection
+ * limits, keepalive_timeout, TLS or none) is left as it is. The certificates are shown to
+ * connections that come from now on; those that are used are taken out of the struct. */
+void ocs_service_reload(struct ocs_service *service, const struct ocs_config *config,
+                        struct ocs_http_settings *settings, struct ocs_certificates *certificates);
 
 /* The addresses that are really bound, as logged. */
 const char *ocs_service_address(const struct ocs_service *service);

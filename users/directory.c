@@ -176,6 +176,7 @@ static const char *users_read(const struct users_ask *ask, struct ocs_ldap_socke
 		return NULL;
 	int ret = ocs_ldap_link_each(&link, ask->config, ask->filter, ask->attributes, users_entry,
 	                             &reading, error);
+	ocs_ldap_link_note(&link, ask->config, sockets, ret == 0 ? OCS_LDAP_DONE : OCS_LDAP_FAILED);
 	ocs_ldap_link_close(&link, sockets);
 	if (ret != 0)
 		return NULL;

@@ -205,11 +205,15 @@ class Slapd:
 
 
 class Relay:
-    """Bytes from a port of its own to another; each piece is held back for delay() seconds, or for good."""
+    """Bytes from a port of its own to another; each piece is held back for `delay` seconds, and questions with `lost` in
+    them for good."""
 
     def __init__(self, port):
         self.target = port
         self.delay = 0.0
+        self.lost = None
+        self.wanted = None
+        self.holding, self.released = threading.Event(), threading.Event()
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(64)
@@ -226,15 +230,29 @@ class Relay:
             except OSError:
                 return
             self.sockets += [near, far]
-            for a, b in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(a, b), daemon=True).start()
+            for a, b, asks in ((near, far, True), (far, near, False)):
+                threading.Thread(target=self._carry, args=(a, b, asks), daemon=True).start()
 
-    def _carry(self, source, sink):
+    def hold(self, wanted):
+        """Waits until there is an answer with that in it; it goes on at release()."""
+        self.wanted = wanted
+        if not self.holding.wait(LIMIT):
+            raise AssertionError(f"no answer with {wanted}")
+
+    def release(self):
+        self.released.set()
+
+    def _carry(self, source, sink, asks):
         try:
             while data := source.recv(65536):
                 if self.delay and self.closing.wait(self.delay):
                     return
-                sink.sendall(data)
+                if not asks and self.wanted is not None and self.wanted in data:
+                    self.wanted = None
+                    self.holding.set()
+                    self.released.wait()
+                if not asks or self.lost is None or self.lost not in data:
+                    sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass
@@ -251,5 +269,6 @@ class Relay:
 
     def close(self):
         self.closing.set()
+        self.released.set()
         self.listener.close()
         self.cut()

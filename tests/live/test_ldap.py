@@ -3,6 +3,9 @@
 """auth = ldap with a real slapd: who may log in, what it costs, and what happens while it is away."""
 
 import os
+import re
+import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,10 +17,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import certificates, mapihttp, paths
 from harness.case import ServiceTest
-from harness.client import Client, b64u, document, notification
+from harness.client import Client, b64u, document, notification, unb64
 from harness.daemon import Daemon
 from harness.wait import LIMIT, wait_until
-from ldap_rig import BLIND, BLIND_PASSWORD, FILTER, PEOPLE, SERVICE_PASSWORD, SSHA, Relay, Slapd, person, scram
+from ldap_rig import BLIND, BLIND_PASSWORD, FILTER, PEOPLE, SERVICE, SERVICE_PASSWORD, SSHA, Relay, Slapd, person, scram
 
 TRY = "ocsmanager-try"  # what the daemon itself asks for, to see whether there is an answer
 
@@ -178,6 +181,18 @@ class Logins(LdapTest):
         self.assertEqual(len(salts), 2)
         self.assertEqual({len(salt) for salt in salts}, {4})
 
+    def test_salts_do_not_tell_by_case_whether_there_is_an_account(self):
+        # "scram" has no hash for SSHA, and "jdoe" none for SCRAM
+        for name in "jdoe", "scram", "nobody":
+            self.assertEqual(self.c.challenge(name)[1], self.c.challenge(name.upper())[1], name)
+            self.assertEqual(self.scram_salt(name), self.scram_salt(name.upper()), name)
+
+    def scram_salt(self, name):
+        first = b64u(f"n,,n={name},r=abcdefghijklmnopqr".encode())
+        answer = self.c.request("POST", "/authenticate/token", document(f'<sasl mechanism="SCRAM-SHA-256">{first}</sasl>'))
+        self.assertEqual(answer.status, 200, answer)
+        return re.search(r",s=([^,]*),", unb64(answer.root.findtext("sasl")).decode()).group(1)
+
     def test_a_challenge_is_spent_by_its_answer(self):
         _, _, _, cookie = self.c.challenge("jdoe")
         self.wrong(self.c.answer_challenge(cookie, "00" * 20))
@@ -238,6 +253,52 @@ class Settings(LdapTest):
         self.refused(client.login_plain("Jdoe", "test"), 429, "TOO_MANY_ATTEMPTS")
         self.assertEqual(client.login_plain("unicode", "paßwört").status, 200)
 
+    def test_a_first_step_of_who_is_locked_asks_nothing(self):
+        slapd = self.slapd()
+        client = self.client(self.directory(slapd, limits={"failed_logins": "2"}), login=False)
+        for _ in range(2):
+            self.wrong(client.login_ssha("jdoe", "wrong"))
+        start = len(slapd.log())
+        self.refused(client.challenge("jdoe")[0], 429, "TOO_MANY_ATTEMPTS")
+        self.refused(client.login_scram("JDOE", "test"), 429, "TOO_MANY_ATTEMPTS")
+        self.assertEqual(client.challenge("limited")[0].status, 200)
+        self.assertEqual([what for what in slapd.operations(start) if "jdoe" in what.lower()], [])
+
+    def test_who_begins_logins_keeps_nobody_out(self):
+        slapd = self.slapd()
+        daemon = self.directory(slapd, connections="1", timeout="60", limits={"request_deadline": "100"},
+                                ini={"server:main": {"proxies": "127.0.0.1"}})
+        self.logs_in_by_ssha(daemon)
+        slapd.hang()
+        refused, ended = [], []
+
+        def begin(number):
+            with Client(daemon) as client:
+                answer = client.request("POST", "/authenticate/token", document("<login>jdoe</login>"),
+                                        {"Forwarded": f"for=192.0.2.{number % 2 + 1}"})
+                (ended if answer.status == 200 else refused).append(answer)
+
+        # one is asked for, 64 wait
+        threads = [threading.Thread(target=begin, args=(number,)) for number in range(80)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(refused) == 15, what=lambda: f"15 refusals, there are {len(refused)}")
+        other = threading.Thread(target=lambda: ended.append(self.logs_in_by_ssha(daemon)))
+        other.start()
+        wait_until(lambda: len(refused) == 16, what="one of those makes room")
+        slapd.go_on()
+        for thread in [*threads, other]:
+            thread.join(LIMIT)
+        self.assertEqual(len(ended), 64 + 1)
+        for answer in refused:
+            self.refused(answer, 503, "OVERLOADED")
+
+    def logs_in_by_ssha(self, daemon):
+        with Client(daemon) as client:
+            answer = client.login_ssha("jdoe", "test")
+            self.assertEqual(answer.status, 200, answer)
+            return answer
+
     def test_a_password_file(self):
         slapd = self.slapd()
         daemon = self.directory(slapd, start=False, bind_pw=None, bind_pw_file="ldap.secret")
@@ -258,6 +319,25 @@ class Settings(LdapTest):
         uris = f"ldap://127.0.0.1:{dead.port}, ldap://127.0.0.1:{slapd.port}"
         client = self.client(self.directory(slapd, host=uris), login=False)
         self.assertEqual(client.login_plain("jdoe", "test").status, 200)
+
+    def mute(self):
+        """The URL of a server that takes connections and answers nothing."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.addCleanup(listener.close)
+        return f"ldap://127.0.0.1:{listener.getsockname()[1]}"
+
+    def test_the_first_of_two_servers_takes_connections_only(self):
+        slapd = self.slapd()
+        uris = f"{self.mute()}, ldap://127.0.0.1:{slapd.port}"
+        daemon = self.directory(slapd, host=uris, timeout="1")
+        daemon.err.wait_text(f"the directory answers: ldap://127.0.0.1:{slapd.port}")
+        self.logs_in(self.client(daemon, login=False))
+
+    def test_the_first_of_two_servers_refuses_the_service(self):
+        slapd, other = self.slapd(), self.slapd()
+        other.modify(f"dn: {SERVICE}\nchangetype: modify\nreplace: userPassword\nuserPassword: another secret\n")
+        uris = f"ldap://127.0.0.1:{other.port}, ldap://127.0.0.1:{slapd.port}"
+        self.logs_in(self.client(self.directory(slapd, host=uris), login=False))
 
     def test_no_secret_is_logged(self):
         slapd = self.slapd()
@@ -299,6 +379,24 @@ class Settings(LdapTest):
         self.refused(client.newmail(self.next_message()), 401, "TOKEN_INVALID")
         self.assertEqual(client.login_ssha("openchange", "test").status, 200)
 
+    @unittest.skipUnless(os.geteuid() == 0, "a user of its own")
+    def test_a_reload_for_which_threads_are_missing_changes_nothing(self):
+        slapd = self.slapd()
+        user = 1000000 + secrets.randbelow(1000000)  # whose threads are counted: nobody else's in this machine
+        daemon = self.daemon(user=user)
+        before = len(os.listdir(f"/proc/{daemon.pid}/task"))
+
+        def allow(more):
+            subprocess.run(["prlimit", f"--pid={daemon.pid}", f"--nproc={before + more}:{before + 20}"], check=True,
+                           user=user, group=user, extra_groups=[])
+
+        allow(2)  # one for the directory, four that ask
+        self.assertIn("refused", daemon.reload(slapd.ini()))
+        self.reports(self.client(daemon))
+        allow(20)
+        self.assertIn("reloaded", daemon.reload(slapd.ini()))
+        self.logs_in(self.client(daemon, login=False))
+
     def test_a_reload_that_changes_nothing_keeps_what_is_known(self):
         slapd = self.slapd()
         daemon = self.directory(slapd)
@@ -337,6 +435,22 @@ class Tokens(LdapTest):
         self.assertEqual(client.login_plain("jdoe", "new secret").status, 200)
         self.reports(client)
 
+    def test_an_answer_that_is_older_than_a_login_is_not_believed(self):
+        slapd = self.slapd()
+        relay = self.relay(slapd.port)
+        daemon = self.directory(slapd, port=relay.port, timeout="60")
+        old, new = self.client(daemon, login=False), self.client(daemon, login=False)
+        self.assertEqual(old.login_plain("jdoe", "test").status, 200)
+        relay.hold(b"uid=jdoe")
+        slapd.set_password("jdoe", "new secret")
+        self.assertEqual(new.login_plain("jdoe", "new secret").status, 200)
+        start = len(slapd.log())
+        relay.release()
+        wait_until(lambda: self.reports(new) or any("uid=jdoe" in what for what in slapd.operations(start)),
+                   what="jdoe is asked for again")
+        self.reports(new)
+        self.ends(old)
+
     def test_survive_a_restart(self):
         slapd = self.slapd()
         daemon = self.directory(slapd)
@@ -362,6 +476,16 @@ class Tokens(LdapTest):
         again.token = client.token
         self.ends(again)
         daemon.err.wait_text("account jdoe is not in the directory")
+
+    def test_of_many_accounts_that_are_removed(self):
+        names = [f"u{number}" for number in range(40)]
+        slapd = self.slapd(ENTRIES + "".join(person(name, "userPassword: " + SSHA) for name in names))
+        daemon = self.directory(slapd)
+        client = self.client(daemon, login=False)
+        for name in names:
+            self.assertEqual(client.login_plain(name, "test").status, 200)
+        slapd.modify("\n".join(f"dn: uid={name},{PEOPLE}\nchangetype: delete\n" for name in names))
+        daemon.err.wait_text("more lines like this one in 10 s: account u")
 
     def test_stay_valid_while_the_directory_is_away(self):
         slapd = self.slapd()
@@ -490,6 +614,22 @@ class Away(LdapTest):
         relay.delay = 0
         relay.cut()
         self.logs_in(client)
+
+    def test_a_bind_without_an_answer_is_about_one_account(self):
+        slapd = self.slapd()
+        relay = self.relay(slapd.port)
+        daemon = self.directory(slapd, port=relay.port, timeout="2")
+        client = self.client(daemon, login=False)
+        self.logs_in(client)
+        relay.lost = f"uid=limited,{PEOPLE}".encode()  # which is in no search
+        for _ in range(2):
+            self.away(client.login_plain("limited", "test"))
+            self.assertEqual(client.login_plain("jdoe", "test").status, 200)
+        self.assertNotIn("the directory cannot be asked", daemon.operations("/status")[1])
+        self.assertNotIn("until it can", daemon.log())
+        self.assertIn("the password of limited", daemon.log())
+        relay.lost = None
+        self.assertEqual(client.login_plain("limited", "test").status, 200)
 
     def test_a_connection_that_ended_is_made_again(self):
         slapd = self.slapd()

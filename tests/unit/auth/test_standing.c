@@ -104,6 +104,23 @@ TEST(those_whose_tokens_have_ended_are_forgotten)
 	ck_assert(due == INT64_MAX);
 }
 
+TEST(whatever_is_said_of_a_name_is_told_apart)
+{
+	uint64_t told;
+
+	ck_assert_uint_eq(ocs_standing_told(&standing, "jdoe"), 0);
+	stands("jdoe", mac, 1000);
+	ck_assert_uint_eq(ocs_standing_told(&standing, "jdoe"), 0);
+	ocs_standing_set(&standing, "jdoe", mac, DAY, 61000, 1000);
+	told = ocs_standing_told(&standing, "jdoe");
+	ck_assert_uint_ne(told, 0);
+	stands("jdoe", mac, 1000);
+	ocs_standing_set(&standing, "other", mac, DAY, 61000, 1000);
+	ck_assert_uint_eq(ocs_standing_told(&standing, "jdoe"), told);
+	ocs_standing_set(&standing, "jdoe", mac, DAY, 61000, 1000);
+	ck_assert_uint_ne(ocs_standing_told(&standing, "jdoe"), told);
+}
+
 TEST(there_is_a_bound)
 {
 	char name[32];
@@ -116,4 +133,27 @@ TEST(there_is_a_bound)
 	ck_assert(stands("u0", mac, 1));
 	ck_assert(!stands("u0", other, 1));
 	ck_assert(stands(name, mac, 1));
+}
+
+TEST(who_is_gone_is_forgotten_last)
+{
+	char name[32];
+
+	for (int i = 0; i < OCS_STANDING_MAX; i++) {
+		snprintf(name, sizeof(name), "u%d", i);
+		ocs_standing_set(&standing, name, mac, DAY, i, i);
+	}
+	ocs_standing_set(&standing, "u7", NULL, 0, OCS_STANDING_MAX, OCS_STANDING_MAX);
+	ocs_standing_set(&standing, "new", mac, DAY, OCS_STANDING_MAX, OCS_STANDING_MAX);
+	ck_assert_uint_eq(ocs_standing_count(&standing), OCS_STANDING_MAX);
+	ck_assert(!stands("u7", mac, OCS_STANDING_MAX));
+	ck_assert(stands(name, other, OCS_STANDING_MAX)); /* it was forgotten */
+	ocs_standing_clear(&standing);
+	for (int i = 0; i < OCS_STANDING_MAX; i++) {
+		snprintf(name, sizeof(name), "u%d", i);
+		stands(name, mac, i);
+		ocs_standing_set(&standing, name, NULL, 0, i, i);
+	}
+	ocs_standing_set(&standing, "new", mac, DAY, OCS_STANDING_MAX, OCS_STANDING_MAX);
+	ck_assert_uint_eq(ocs_standing_count(&standing), OCS_STANDING_MAX);
 }
