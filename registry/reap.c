@@ -140,15 +140,17 @@ static bool is_dead(const struct ocs_registry *registry, uint64_t context,
                     struct ocs_reap_missing *missing)
 {
 	struct sockaddr_un address;
-	int fd, failure = 0;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), file, failure = 0;
 
-	if (ocs_registry_wake_address(registry, context, &address) != 0)
-		return false;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+	file = ocs_registry_wake_open(registry, context, &address);
+	if (file < 0)
+		failure = -file;
+	else if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
 		failure = errno;
+	if (file >= 0)
+		close(file);
 	close(fd);
 	if (failure == ENOENT) {
 		int locked = queue_list_locked(registry, context);

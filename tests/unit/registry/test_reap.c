@@ -334,6 +334,21 @@ LOOP_TEST(a_list_whose_queue_was_unsubscribed_goes_and_the_others_stay, 0, 2)
 	close(other);
 }
 
+TEST(a_link_to_a_socket_that_lives_is_no_context_that_lives)
+{
+	char path[300];
+	int fd = wake_socket(0x40);
+	struct sockaddr_un address;
+
+	snprintf(path, sizeof(path), "%s", rig_path("wake/0000000000000041.sock"));
+	ck_assert_int_eq(symlink("0000000000000040.sock", path), 0);
+	ck_assert(!ocs_reap_is_dead(registry, 0x40));
+	ck_assert(ocs_reap_is_dead(registry, 0x41));
+	ck_assert_int_eq(ocs_registry_wake_open(registry, 0x41, &address), -ECONNREFUSED);
+	ck_assert_int_eq(ocs_registry_wake_open(registry, 0x42, &address), -ENOENT);
+	close(fd);
+}
+
 LOOP_TEST(what_is_no_queue_list_stops_nobody_and_goes, 0, 2)
 {
 	const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
