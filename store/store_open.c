@@ -325,6 +325,17 @@ static int copy_records(struct ocs_store *store, const char *to)
 	return ret;
 }
 
+/* What others made of it concerns them no more. */
+static void make_private(const char *path)
+{
+	int fd;
+
+	if (ocs_shared_open(path, O_RDONLY, &fd) != 0)
+		return;
+	(void)fchmod(fd, 0600);
+	close(fd);
+}
+
 /* A corrupt file: moved aside, and what verifies of it, or nothing, in a new one. The new one is
  * whole before it takes the name, so that a killed process leaves one or the other there. On
  * failure the file is where it was, as it was. */
@@ -355,6 +366,7 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 		unlink(fresh);
 		return OCS_STORE_ERROR;
 	}
+	make_private(aside);
 	return open_existing(store, 0, error);
 }
 
