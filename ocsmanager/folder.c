@@ -66,36 +66,13 @@ int ocs_folder_look(const char *folder, uid_t uid, struct ocs_error *error)
 	return judge(folder, &st, uid, error);
 }
 
-/* The process that has it locked (flock), looked up by number: some file systems show another
- * device in /proc/locks than stat() does. 0: none. */
-static long flock_holder(ino_t wanted)
-{
-	FILE *locks = fopen("/proc/locks", "re");
-	char line[200];
-	long holder = 0;
-
-	while (locks != NULL && holder == 0 && fgets(line, sizeof(line), locks) != NULL) {
-		unsigned long long inode;
-		long pid;
-
-		/* "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF" */
-		if (sscanf(line, "%*s FLOCK %*s %*s %ld %*[0-9a-f]:%*[0-9a-f]:%llu", &pid,
-		           &inode) == 2 &&
-		    inode == wanted)
-			holder = pid;
-	}
-	if (locks != NULL)
-		fclose(locks);
-	return holder;
-}
-
 bool ocs_folder_locked(const char *folder)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	return snprintf(path, sizeof(path), "%s/private", folder) < (int)sizeof(path) &&
-	       lstat(path, &st) == 0 && flock_holder(st.st_ino) != 0;
+	       lstat(path, &st) == 0 && ocs_file_lock_holder(st.st_ino) != 0;
 }
 
 /* Without the sticky bit a member of the group can put a file in the place of any of ours. What may
@@ -316,7 +293,7 @@ static int lock_private(const char *path, int *fd_r, struct ocs_error *error)
 		*fd_r = fd; /* also on file systems that cannot */
 		return 0;
 	} else {
-		holder = flock_holder(st.st_ino);
+		holder = ocs_file_lock_holder(st.st_ino);
 		if (holder > 0)
 			ocs_error_set(error,
 			              "%s: another ocsmanager (pid %ld) serves this registry, or "
