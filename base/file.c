@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -94,6 +95,44 @@ int ocs_file_lock(int fd, unsigned wait_ms)
 			return -1;
 		nanosleep(&step, NULL);
 	}
+}
+
+long ocs_file_lock_holder(ino_t wanted)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	char line[200];
+	long holder = 0;
+
+	while (locks != NULL && holder == 0 && fgets(line, sizeof(line), locks) != NULL) {
+		unsigned long long inode;
+		long pid;
+
+		/* "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF" */
+		if (sscanf(line, "%*s FLOCK %*s %*s %ld %*[0-9a-f]:%*[0-9a-f]:%llu", &pid,
+		           &inode) == 2 &&
+		    inode == wanted)
+			holder = pid;
+	}
+	if (locks != NULL)
+		fclose(locks);
+	return holder;
+}
+
+int ocs_file_lock_error(int fd, const char *path, struct ocs_error *error)
+{
+	int why = errno;
+	struct stat st;
+	long holder =
+	        why == EWOULDBLOCK && fstat(fd, &st) == 0 ? ocs_file_lock_holder(st.st_ino) : 0;
+
+	if (holder > 0)
+		ocs_error_set(error, "%s: locked by process %ld", path, holder);
+	else if (why == EWOULDBLOCK)
+		ocs_error_set(error, "%s: locked by another process", path);
+	else
+		ocs_error_set(error, "%s: cannot lock: %s", path, strerror(why));
+	errno = why;
+	return -1;
 }
 
 int ocs_file_set_owner(int fd, const char *path, uid_t uid, gid_t gid)

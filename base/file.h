@@ -26,6 +26,12 @@ int ocs_file_sync_folder(const char *path);
 /* Locks the open file or folder (flock) against other processes and descriptors, or waits so long
  * for who has it: 0, or -1 with errno, EWOULDBLOCK if it is still locked then. */
 int ocs_file_lock(int fd, unsigned wait_ms);
+/* The process that has it locked so, looked up by the number of the file: some file systems show
+ * another device in /proc/locks than stat() does. 0: none. */
+long ocs_file_lock_holder(ino_t inode);
+/* The text for a lock that failed with the errno of now, and who has it; errno stays. -1. */
+struct ocs_error;
+int ocs_file_lock_error(int fd, const char *path, struct ocs_error *error);
 
 /* Gives a file away, unless it is theirs: as a service of systemd we may not, nor have to. The open
  * file with path "", else what stands at path from fd on, links not followed. -1: whoever has it.
@@ -34,7 +40,6 @@ int ocs_file_set_owner(int fd, const char *path, uid_t uid, gid_t gid);
 
 /* Whether that name still leads to the open file: 0, or -1 and whether it is gone or another one.
  */
-struct ocs_error;
 int ocs_file_present(int fd, const char *path, struct ocs_error *error);
 
 #endif

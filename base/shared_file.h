@@ -53,7 +53,8 @@ int ocs_shared_remove(const char *path);
 int ocs_shared_temporary(const char *path, const char *suffix, char out[PATH_MAX]);
 
 /* Makes a folder of ours with exactly that group and mode, if it is missing or foreign; corrects
- * one of our own. The mode has no S_ISGID, which a service of systemd may not set. *fd_r (NULL: not wanted): open for reading. 0, or a negative errno. */
+ * one of our own. The mode has no S_ISGID, which a service of systemd may not set. *fd_r (NULL: not
+ * wanted): open for reading. 0, or a negative errno. */
 int ocs_shared_folder(const char *path, gid_t gid, mode_t mode, int *fd_r);
 
 #endif

@@ -57,12 +57,18 @@ static int replica_listed(const char *path, uint16_t replica_id, struct ocs_erro
 
 static int replica_add(const char *path, uint16_t replica_id, struct ocs_error *error)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
 	char line[16];
-	int len, failed;
+	int fd, len, failed, ret;
 
-	if (fd < 0)
-		return ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (ocs_shared_is_junk(path))
+		(void)ocs_shared_remove(path);
+	ret = ocs_shared_open(path, O_WRONLY | O_APPEND, &fd);
+	if (ret == -ENOENT) {
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
+		ret = fd < 0 ? -errno : 0;
+	}
+	if (ret != 0)
+		return ocs_shared_refuse(path, ret, error);
 	len = snprintf(line, sizeof(line), "%u\n", replica_id);
 	failed = write(fd, line, (size_t)len) != len || fsync(fd) != 0;
 	close(fd);

@@ -394,9 +394,6 @@ static int seal_late(struct ocs_store *store, uint64_t *mark, struct ocs_error *
 	return ret;
 }
 
-/* After the first file is open: the others. A file that is there although the one before has no
- * seal was begun by a process that was killed, or that one is older than it: an old copy. Its marks
- * count all the same. */
 /* Whether the file after the newest is there, and the daemon's. */
 static bool next_is_there(struct ocs_index *index)
 {
@@ -415,6 +412,9 @@ static int read_mark(struct ocs_store *store, uint64_t *mark_r, struct ocs_error
 	return ret == OCS_STORE_MISSING || ret == OCS_STORE_DAMAGED ? OCS_STORE_OK : ret;
 }
 
+/* After the first file is open: the others. A file that is there although the one before has no
+ * seal was begun by a process that was killed, or that one is older than it: an old copy. Its marks
+ * count all the same. */
 int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *error)
 {
 	uint64_t mark, found;

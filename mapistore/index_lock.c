@@ -34,9 +34,8 @@ int ocs_index_lock_names(struct ocs_index *index, struct ocs_error *error)
 	if (ocs_file_lock(fd, WAIT_MS) != 0) {
 		int why = errno;
 
+		ocs_file_lock_error(fd, path, error);
 		close(fd);
-		ocs_error_set(error, "%s: cannot lock: %s", path,
-		              why == EWOULDBLOCK ? "another process holds it" : strerror(why));
 		return why == EWOULDBLOCK ? OCS_STORE_BUSY : OCS_STORE_ERROR;
 	}
 	index->names_lock = fd;

@@ -210,9 +210,8 @@ static int lock_once(const char *path, int *fd_r, struct ocs_error *error)
 	if (ocs_file_lock(*fd_r, ocs_index_mark_wait) == 0)
 		return OCS_STORE_OK;
 	why = errno;
+	ocs_file_lock_error(*fd_r, path, error);
 	close(*fd_r);
-	ocs_error_set(error, "%s: cannot lock: %s", path,
-	              why == EWOULDBLOCK ? "another process holds it" : strerror(why));
 	return why == EWOULDBLOCK ? OCS_STORE_BUSY : OCS_STORE_ERROR;
 }
 

@@ -61,14 +61,32 @@ int ocs_spill_folder(const char *folder, gid_t gid)
 	return ret;
 }
 
+/* Not where a link in the folder's place leads to. -1 with errno. */
+static int create_file(const char *path)
+{
+	char folder[PATH_MAX];
+	const char *file = strrchr(path, '/') + 1;
+	int dir, fd, why;
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(file - 1 - path), path);
+	dir = open(folder, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	fd = openat(dir, file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOATIME,
+	            0600);
+	why = errno;
+	close(dir);
+	errno = why;
+	return fd;
+}
+
 static int make_file(const struct ocs_spill_name *name, gid_t gid, int *fd_r)
 {
 	char path[PATH_MAX];
 	int fd = -1, ret = ocs_spill_path(name, path, sizeof(path));
 
 	for (int tries = 0; ret == 0 && fd < 0 && tries < 3; tries++) {
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW | O_NOATIME,
-		          0600);
+		fd = create_file(path);
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 			ret = ocs_spill_folder(name->folder, gid);
 		else if (fd < 0 && errno == EEXIST)

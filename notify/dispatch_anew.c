@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <talloc.h>
 
@@ -82,10 +83,13 @@ static bool add_sockets(struct ocs_dispatch *dispatch)
 static void call(const struct ocs_dispatch *dispatch, uint64_t context)
 {
 	struct sockaddr_un address;
+	int file = ocs_registry_wake_open(dispatch->registry, context, &address);
 
-	if (ocs_registry_wake_address(dispatch->registry, context, &address) == 0)
-		(void)sendto(dispatch->wake_socket, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
-		             (const struct sockaddr *)&address, sizeof(address));
+	if (file < 0)
+		return;
+	(void)sendto(dispatch->wake_socket, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
+	             (const struct sockaddr *)&address, sizeof(address));
+	close(file);
 }
 
 static bool is_registered(struct ocs_dispatch *dispatch, uint64_t context)

@@ -46,10 +46,11 @@ bool ocs_dispatch_datagram(struct ocs_dispatch *dispatch, uint64_t context, cons
                            size_t len)
 {
 	struct sockaddr_un address;
+	int file = ocs_registry_wake_open(dispatch->registry, context, &address), error;
 	bool sent;
 
-	if (ocs_registry_wake_address(dispatch->registry, context, &address) != 0)
-		return true;
+	if (file < 0)
+		return file != -EMFILE && file != -ENFILE && file != -ENOMEM;
 	sent = send_wake(dispatch->wake_socket, &address, data, len);
 	if (!sent && errno == EAGAIN) {
 		bool again = is_ours_full(dispatch->wake_socket);
@@ -57,8 +58,10 @@ bool ocs_dispatch_datagram(struct ocs_dispatch *dispatch, uint64_t context, cons
 		errno = EAGAIN;
 		sent = again && send_by_another(&address, data, len);
 	}
+	error = errno;
+	close(file);
 	if (!sent)
-		return errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM;
+		return error != EAGAIN && error != ENOBUFS && error != ENOMEM;
 	OCS_COUNT(dispatch, wakeups, 1);
 	return true;
 }

@@ -305,7 +305,7 @@ struct ocs_dispatch {
 	pthread_mutex_t cache_lock;
 	struct ocs_dispatch_cached *cache_folders, *cache_messages;
 
-	pthread_mutex_t lock; /* for the lists of jobs and stopping */
+	pthread_mutex_t lock; /* for the lists of jobs and stopping; no other is taken inside */
 	pthread_cond_t work, waiting,
 	        finished; /* for the store thread, the deadline thread, stop */
 	struct job *first;
@@ -416,7 +416,7 @@ void ocs_dispatch_spill_start(struct ocs_dispatch *dispatch);
 /* dispatch_owed.c, any thread but for the last. Whether somebody who may be the context is owed. */
 bool ocs_dispatch_owes(struct ocs_dispatch *dispatch, uint64_t context);
 /* The owner of the queue is woken later; that of a list of wakes, all of one context, later or now;
- * that context for all its lists. */
+ * that context for all its lists. The first and the last: of the store thread, or the start. */
 void ocs_dispatch_owe(struct ocs_dispatch *dispatch, struct dispatch_queue *queue);
 void ocs_dispatch_owe_wakes(struct ocs_dispatch *dispatch, const struct dispatch_wake *list,
                             size_t n);

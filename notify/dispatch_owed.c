@@ -155,6 +155,14 @@ static size_t try_again(struct ocs_dispatch *dispatch, struct dispatch_owed *owe
 
 /* ---- the rest ---- */
 
+/* owed_lock is not held, queues_lock may be. */
+static void tell_store_thread(struct ocs_dispatch *dispatch)
+{
+	pthread_mutex_lock(&dispatch->lock);
+	pthread_cond_signal(&dispatch->work);
+	pthread_mutex_unlock(&dispatch->lock);
+}
+
 bool ocs_dispatch_owes(struct ocs_dispatch *dispatch, uint64_t context)
 {
 	return atomic_load(&owed_of(dispatch, context)->any);
@@ -176,11 +184,16 @@ void ocs_dispatch_owe_all(struct ocs_dispatch *dispatch, uint64_t context)
 
 void ocs_dispatch_owe_end(struct ocs_dispatch *dispatch, struct dispatch_queue *queue)
 {
+	bool sooner = false;
+
 	pthread_mutex_lock(&dispatch->owed_lock);
 	if (queue->owed && !queue->gone)
-		(void)owe_all(dispatch, queue->context, ocs_clock_ns());
+		sooner = owe_all(dispatch, queue->context, ocs_clock_ns());
 	settle_queue(dispatch, queue);
 	pthread_mutex_unlock(&dispatch->owed_lock);
+	/* Whoever owes later on is not sooner than this, and does not tell it. */
+	if (sooner)
+		tell_store_thread(dispatch);
 }
 
 void ocs_dispatch_owe_wakes(struct ocs_dispatch *dispatch, const struct dispatch_wake *list,
@@ -204,11 +217,8 @@ void ocs_dispatch_owe_wakes(struct ocs_dispatch *dispatch, const struct dispatch
 	if (owed->tried + OWED_NS <= now)
 		(void)try_again(dispatch, owed, now);
 	pthread_mutex_unlock(&dispatch->owed_lock);
-	if (!sooner)
-		return;
-	pthread_mutex_lock(&dispatch->lock);
-	pthread_cond_signal(&dispatch->work);
-	pthread_mutex_unlock(&dispatch->lock);
+	if (sooner)
+		tell_store_thread(dispatch);
 }
 
 void ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch, uint64_t now)

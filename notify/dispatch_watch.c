@@ -228,9 +228,11 @@ static int try_space(const char *folder, uint64_t size, struct ocs_error *error)
 
 		if (snprintf(path, sizeof(path), "%s/.room", folder) >= (int)sizeof(path))
 			return 0;
-		fd = ocs_shared_remove(path) == 0
-		             ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
-		             : -1;
+		failure = ocs_shared_remove(path);
+		if (failure == 0)
+			fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		else
+			errno = -failure;
 		if (fd >= 0)
 			unlink(path);
 	}

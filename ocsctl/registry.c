@@ -62,17 +62,17 @@ static enum ocsctl_owner ask_socket(struct ocs_registry *registry, uint64_t cont
 {
 	enum ocsctl_owner state = OCSCTL_OWNER_UNKNOWN;
 	struct sockaddr_un address;
-	int fd;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), file;
 
-	if (ocs_registry_wake_address(registry, context, &address) < 0)
-		return state;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return state;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+	file = ocs_registry_wake_open(registry, context, &address);
+	if (file >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		state = OCSCTL_OWNER_ALIVE;
-	else if (errno == ENOENT || errno == ECONNREFUSED)
+	else if (file >= 0 ? errno == ECONNREFUSED : file == -ENOENT || file == -ECONNREFUSED)
 		state = OCSCTL_OWNER_DEAD;
+	if (file >= 0)
+		(void)close(file);
 	(void)close(fd);
 	return state;
 }

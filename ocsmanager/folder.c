@@ -66,36 +66,13 @@ int ocs_folder_look(const char *folder, uid_t uid, struct ocs_error *error)
 	return judge(folder, &st, uid, error);
 }
 
-/* The process that has it locked (flock), looked up by number: some file systems show another
- * device in /proc/locks than stat() does. 0: none. */
-static long flock_holder(ino_t wanted)
-{
-	FILE *locks = fopen("/proc/locks", "re");
-	char line[200];
-	long holder = 0;
-
-	while (locks != NULL && holder == 0 && fgets(line, sizeof(line), locks) != NULL) {
-		unsigned long long inode;
-		long pid;
-
-		/* "1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF" */
-		if (sscanf(line, "%*s FLOCK %*s %*s %ld %*[0-9a-f]:%*[0-9a-f]:%llu", &pid,
-		           &inode) == 2 &&
-		    inode == wanted)
-			holder = pid;
-	}
-	if (locks != NULL)
-		fclose(locks);
-	return holder;
-}
-
 bool ocs_folder_locked(const char *folder)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	return snprintf(path, sizeof(path), "%s/private", folder) < (int)sizeof(path) &&
-	       lstat(path, &st) == 0 && flock_holder(st.st_ino) != 0;
+	       lstat(path, &st) == 0 && ocs_file_lock_holder(st.st_ino) != 0;
 }
 
 /* Without the sticky bit a member of the group can put a file in the place of any of ours. What may
@@ -145,22 +122,60 @@ int ocs_folder_prepare(const char *folder, uid_t uid, gid_t gid, struct ocs_erro
 
 /* ---- what others have put in the places of the daemon's files ---- */
 
+/* The name without what the daemon adds where it makes a file that is to take the place of another,
+ * or keeps the one before. Exactly that: other people's backups lie here too. */
+static size_t plain_length(const char *name)
+{
+	static const char *const suffixes[] = {".new", ".fresh", ".other"};
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		size_t n = strlen(suffixes[i]);
+
+		if (len > n && strcmp(name + len - n, suffixes[i]) == 0)
+			return len - n;
+	}
+	return len;
+}
+
+static bool is_one_of(const char *name, size_t len, const char *const *names)
+{
+	for (; *names != NULL; names++)
+		if (strlen(*names) == len && memcmp(name, *names, len) == 0)
+			return true;
+	return false;
+}
+
+/* index.tdb, index.1.tdb and so on, id_mark.1, replica_ids. */
+static bool tells_identifiers(const char *name, size_t len)
+{
+	static const char *const names[] = {"index.tdb", "replica_ids", NULL};
+	bool index = strncmp(name, "index.", 6) == 0, mark = strncmp(name, "id_mark.", 8) == 0;
+	size_t head = index ? 6 : 8, tail = index ? 4 : 0, digits;
+
+	if (is_one_of(name, len, names))
+		return true;
+	if ((!index && !mark) || len <= head + tail)
+		return false;
+	digits = strspn(name + head, "0123456789");
+	return digits > 0 && head + digits + tail == len &&
+	       strncmp(name + head + digits, ".tdb", tail) == 0;
+}
+
 /* Whether what is not the daemon's gives way there: no folder `private`, which may be that of a
  * daemon of another user, and no file that may say which identifiers were given. */
 static bool gives_way(const char *name, mode_t mode)
 {
-	static const char *const names[] = {
-	        "registry.tdb", "index.tdb.",  "replica_ids.", "users.map", "ocsmanager.lock",
-	        "bind.sock",    "report.sock", "wake",         "spill",     "messages"};
+	static const char *const names[] = {"registry.tdb", "users.map",   "ocsmanager.lock",
+	                                    "bind.sock",    "report.sock", "wake",
+	                                    "spill",        "messages",    NULL};
+	size_t len = plain_length(name);
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(name, names[i], strlen(names[i])) == 0)
-			return strstr(name, ".not-ours.") == NULL;
 	if (strcmp(name, "private") == 0)
 		return !S_ISDIR(mode);
-	return (strncmp(name, "index.", 6) == 0 || strncmp(name, "id_mark.", 8) == 0 ||
-	        strcmp(name, "replica_ids") == 0) &&
-	       !S_ISREG(mode);
+	if (tells_identifiers(name, len))
+		return name[len] != '\0' || !S_ISREG(mode);
+	return is_one_of(name, len, names);
 }
 
 static bool is_in_the_way(const char *folder, const char *name, char path[PATH_MAX],
@@ -278,7 +293,7 @@ static int lock_private(const char *path, int *fd_r, struct ocs_error *error)
 		*fd_r = fd; /* also on file systems that cannot */
 		return 0;
 	} else {
-		holder = flock_holder(st.st_ino);
+		holder = ocs_file_lock_holder(st.st_ino);
 		if (holder > 0)
 			ocs_error_set(error,
 			              "%s: another ocsmanager (pid %ld) serves this registry, or "

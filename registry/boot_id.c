@@ -17,6 +17,7 @@
 
 #define BOOT_ID_SIZE OCS_BOOT_ID_SIZE
 #define HOLE_FROM    (64 * 1024 * 1024)
+#define HOLE_PARTS   64 /* looked at */
 
 static const char key_meta[] = {'M'};
 
@@ -90,13 +91,23 @@ int ocs_registry_boot_check(struct ocs_registry *registry, bool create, struct o
 }
 
 /* Made longer by somebody, so that it cannot grow any more: libtdb has room on the disk for what it
- * adds. Where the file system packs what is empty, a file made anew once more is all there is. */
+ * adds. Not by the blocks that it takes, which some file systems count later, and after packing. */
 static bool has_hole(const struct ocs_registry *registry)
 {
+	int fd = ocs_store_descriptor(registry->store), empty = 0;
 	struct stat st;
+	off_t part;
 
-	return fstat(ocs_store_descriptor(registry->store), &st) == 0 && st.st_size > HOLE_FROM &&
-	       st.st_blocks * 512 < st.st_size / 4;
+	if (fstat(fd, &st) != 0 || st.st_size <= HOLE_FROM)
+		return false;
+	part = st.st_size / HOLE_PARTS;
+	for (off_t i = 0; i < HOLE_PARTS; i++) {
+		off_t data = lseek(fd, i * part, SEEK_DATA);
+
+		if (data >= 0 ? data >= (i + 1) * part : errno == ENXIO)
+			empty++;
+	}
+	return empty > HOLE_PARTS / 4 * 3;
 }
 
 int ocs_registry_intact(struct ocs_registry *registry, struct ocs_error *error)

@@ -36,8 +36,9 @@
 #define CONTEXTS_MAX  64 /* dead ones that are removed */
 #define FILES_MAX     4096
 #define LIST_SIZE_MAX (16 * 1024 * 1024) /* a queue list, which is not longer */
-#define ROUNDS_KEPT   60   /* what is missing, where the files are too many for one round */
-#define BAD_LINES_MAX 1000 /* in one */
+#define ROUNDS_KEPT   60    /* what is missing, where the files are too many for one round */
+#define BAD_LINES_MAX 1000  /* in one */
+#define LINES_MAX     65536 /* of all lists: each may cost a few system calls */
 
 /* In one of so many rounds it is asked which queues are registered. */
 #define LISTS_ROUNDS 120
@@ -140,15 +141,17 @@ static bool is_dead(const struct ocs_registry *registry, uint64_t context,
                     struct ocs_reap_missing *missing)
 {
 	struct sockaddr_un address;
-	int fd, failure = 0;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), file, failure = 0;
 
-	if (ocs_registry_wake_address(registry, context, &address) != 0)
-		return false;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+	file = ocs_registry_wake_open(registry, context, &address);
+	if (file < 0)
+		failure = -file;
+	else if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
 		failure = errno;
+	if (file >= 0)
+		close(file);
 	close(fd);
 	if (failure == ENOENT) {
 		int locked = queue_list_locked(registry, context);
@@ -209,7 +212,9 @@ static FILE *open_queue_list(const char *path, struct stat *st)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	FILE *list = NULL;
 
-	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_size <= LIST_SIZE_MAX)
+	/* One with many names would be read as often. */
+	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink <= 1 &&
+	    st->st_size <= LIST_SIZE_MAX)
 		list = fdopen(fd, "r");
 	else if (fd >= 0 || errno == ELOOP || errno == ENXIO)
 		(void)ocs_shared_remove(path);
@@ -218,16 +223,18 @@ static FILE *open_queue_list(const char *path, struct stat *st)
 	return list;
 }
 
-/* It names queues; those that are its owner's are removed. */
+/* It names queues; those that are its owner's are removed. *lines: so many lines are read at most,
+ * and taken off. */
 static unsigned remove_listed(const struct ocs_registry *registry, FILE *list, uid_t owner,
-                              unsigned *left_r)
+                              unsigned *lines, unsigned *left_r)
 {
 	char line[OCS_QUEUE_NAME_MAX + 1];
 	unsigned removed = 0, bad = 0;
 
-	while (bad < BAD_LINES_MAX && fgets(line, sizeof(line), list) != NULL) {
+	while (bad<BAD_LINES_MAX && * lines> 0 && fgets(line, sizeof(line), list) != NULL) {
 		int gone;
 
+		--*lines;
 		line[strcspn(line, "\n")] = '\0';
 		if (!is_queue_name(line)) {
 			bad++;
@@ -241,19 +248,25 @@ static unsigned remove_listed(const struct ocs_registry *registry, FILE *list, u
 	return removed;
 }
 
-unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r)
+/* A list that could not be read through stays for the next time, unless it is longer than that. */
+static unsigned remove_files(const struct ocs_registry *registry, uint64_t context, unsigned *lines,
+                             unsigned *left_r)
 {
 	char path[PATH_MAX], fresh[PATH_MAX + 8];
 	struct sockaddr_un address;
-	unsigned removed = 0;
+	unsigned removed = 0, before = *lines;
 	FILE *list = NULL;
 	struct stat st;
 
+	if (before == 0)
+		return 0;
 	if (ocs_registry_queue_list_path(registry, context, path, sizeof(path)) == 0)
 		list = open_queue_list(path, &st);
 	if (list != NULL) {
-		removed = remove_listed(registry, list, st.st_uid, left_r);
+		removed = remove_listed(registry, list, st.st_uid, lines, left_r);
 		fclose(list);
+		if (*lines == 0 && before < LINES_MAX)
+			return removed;
 		unlink(path);
 		if (snprintf(fresh, sizeof(fresh), "%s.new", path) < (int)sizeof(fresh))
 			unlink(fresh);
@@ -261,6 +274,13 @@ unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, u
 	if (ocs_registry_wake_address(registry, context, &address) == 0)
 		(void)ocs_shared_remove(address.sun_path);
 	return removed;
+}
+
+unsigned ocs_reap_files(const struct ocs_registry *registry, uint64_t context, unsigned *left_r)
+{
+	unsigned lines = LINES_MAX;
+
+	return remove_files(registry, context, &lines, left_r);
 }
 
 static int remove_context(struct ocs_registry *registry, uint64_t id, const void *mem_ctx,
@@ -279,7 +299,7 @@ static int remove_context(struct ocs_registry *registry, uint64_t id, const void
 }
 
 static int reap_registered(struct ocs_registry *registry, uid_t owner,
-                           struct ocs_reap_missing *missing, const void *mem_ctx,
+                           struct ocs_reap_missing *missing, unsigned *lines, const void *mem_ctx,
                            ocs_reap_report_fn *report, void *arg, struct ocs_error *error)
 {
 	struct ocs_registry_context *list;
@@ -310,7 +330,7 @@ static int reap_registered(struct ocs_registry *registry, uid_t owner,
 			what.queues += gone > 0;
 			what.left += gone < 0;
 		}
-		what.queues += ocs_reap_files(registry, list[i].id, NULL);
+		what.queues += remove_files(registry, list[i].id, lines, NULL);
 		if (report != NULL)
 			report(arg, &what);
 	}
@@ -448,7 +468,7 @@ static void reap_lists(struct ocs_registry *registry, uid_t owner, struct ocs_re
 }
 
 static void reap_file(const struct ocs_registry *registry, int folder, const char *name,
-                      uid_t owner, struct ocs_reap_missing *missing)
+                      uid_t owner, struct ocs_reap_missing *missing, unsigned *lines)
 {
 	unsigned long long id;
 	struct stat st;
@@ -459,12 +479,12 @@ static void reap_file(const struct ocs_registry *registry, int folder, const cha
 	    (owner != OCS_REAP_ALL && st.st_uid != owner) || is_new(&st))
 		return;
 	if (is_dead(registry, id, missing))
-		ocs_reap_files(registry, id, NULL);
+		remove_files(registry, id, lines, NULL);
 }
 
 /* Files of contexts that died before they were registered, or half swept. */
 static void reap_files(const struct ocs_registry *registry, uid_t owner,
-                       struct ocs_reap_missing *missing)
+                       struct ocs_reap_missing *missing, unsigned *lines)
 {
 	size_t at = 0, from = missing != NULL ? missing->files_seen : 0;
 	char path[PATH_MAX];
@@ -475,9 +495,10 @@ static void reap_files(const struct ocs_registry *registry, uid_t owner,
 	            (int)sizeof(path) ||
 	    (folder = opendir(path)) == NULL)
 		return;
-	while ((entry = readdir(folder)) != NULL && (missing == NULL || at < from + FILES_MAX))
+	while ((entry = readdir(folder)) != NULL && *lines > 0 &&
+	       (missing == NULL || at < from + FILES_MAX))
 		if (at++ >= from)
-			reap_file(registry, dirfd(folder), entry->d_name, owner, missing);
+			reap_file(registry, dirfd(folder), entry->d_name, owner, missing, lines);
 	/* Some are gone since: a few are not looked at before the round after. */
 	if (missing != NULL)
 		missing->files_seen = entry != NULL ? at : 0;
@@ -488,15 +509,16 @@ int ocs_reap(struct ocs_registry *registry, uid_t owner, struct ocs_reap_missing
              ocs_reap_report_fn *report, void *arg, struct ocs_error *error)
 {
 	void *mem_ctx = talloc_new(NULL);
+	unsigned lines = LINES_MAX;
 	int ret;
 
 	if (mem_ctx == NULL)
 		return ocs_error_memory(error);
 	if (missing != NULL)
 		missing->round++;
-	ret = reap_registered(registry, owner, missing, mem_ctx, report, arg, error);
+	ret = reap_registered(registry, owner, missing, &lines, mem_ctx, report, arg, error);
 	if (ret == OCS_STORE_OK) {
-		reap_files(registry, owner, missing);
+		reap_files(registry, owner, missing, &lines);
 		reap_lists(registry, owner, missing);
 		if (missing != NULL)
 			forget_found(missing);

@@ -45,12 +45,18 @@ static int remake_fill(struct ocs_registry *registry, struct ocs_store *fresh, b
 static int take_place(const char *fresh, const char *path, struct ocs_error *error)
 {
 	char aside[PATH_MAX];
+	int ret;
 
 	/* The latest one for who wants to know what happened; many would fill the disk. What is not
 	 * ours tells nothing. */
-	if (snprintf(aside, sizeof(aside), "%s.other", path) >= (int)sizeof(aside) ||
-	    ocs_shared_clear(path) < 0 || ocs_shared_clear(aside) < 0 ||
-	    (rename(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0)
+	if (snprintf(aside, sizeof(aside), "%s.other", path) >= (int)sizeof(aside))
+		return ocs_error_set(error, "%s: %s", path, strerror(ENAMETOOLONG));
+	ret = ocs_shared_clear(path);
+	if (ret >= 0)
+		ret = ocs_shared_clear(aside);
+	if (ret < 0)
+		errno = -ret;
+	if (ret < 0 || (rename(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0)
 		return ocs_error_set(error, "%s: cannot put it in place: %s", fresh,
 		                     strerror(errno));
 	return OCS_STORE_OK;

@@ -46,12 +46,15 @@ static void wake_consumer(const struct ocs_registry *registry, uint64_t context,
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address;
+	int file = ocs_registry_wake_open(registry, context, &address);
 	uint8_t id[8];
 
 	ocs_put64(id, queue);
-	if (fd >= 0 && ocs_registry_wake_address(registry, context, &address) == 0)
+	if (fd >= 0 && file >= 0)
 		(void)sendto(fd, id, sizeof(id), MSG_NOSIGNAL, (struct sockaddr *)&address,
 		             sizeof(address));
+	if (file >= 0)
+		close(file);
 	if (fd >= 0)
 		close(fd);
 }

@@ -74,10 +74,12 @@ int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *er
 	if (stat(registry->folder, &folder) != 0)
 		return ocs_error_set(error, "%s: %s", registry->folder, strerror(errno));
 	ret = ocs_registry_wake_make(registry, &folder, error);
-	if (ret == OCS_STORE_OK)
-		close(old);
-	else
-		registry->wake_fd = old;
+	/* Under the number that other threads may be about to use. */
+	if (ret == OCS_STORE_OK && dup3(registry->wake_fd, old, O_CLOEXEC) < 0)
+		ret = ocs_error_set(error, "%s: %s", path, strerror(errno));
+	if (registry->wake_fd != old)
+		close(registry->wake_fd);
+	registry->wake_fd = old;
 	return ret;
 }
 
@@ -96,6 +98,27 @@ int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t cont
 		             "/proc/self/fd/%d/%016llx.sock", registry->wake_fd,
 		             (unsigned long long)context);
 	return n < 0 || (size_t)n >= sizeof(address->sun_path) ? -1 : 0;
+}
+
+int ocs_registry_wake_open(const struct ocs_registry *registry, uint64_t context,
+                           struct sockaddr_un *address)
+{
+	char name[32];
+	struct stat st;
+	int fd;
+
+	snprintf(name, sizeof(name), "%016llx.sock", (unsigned long long)context);
+	fd = openat(registry->wake_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+		close(fd);
+		return -ECONNREFUSED;
+	}
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d", fd);
+	return fd;
 }
 
 int ocs_registry_queue_list_path(const struct ocs_registry *registry, uint64_t context, char *path,

@@ -79,9 +79,11 @@ int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_loggin
 /* ---- store_lock.c ---- */
 
 /* All wait for ocs_store_wait_ms at most: OCS_STORE_OK, or OCS_STORE_BUSY with who holds the lock,
- * or OCS_STORE_ERROR. Outside a transaction, but for the commit's. */
+ * or OCS_STORE_ERROR, or OCS_STORE_CORRUPT where what the file is to be recovered from is wrong, as
+ * somebody may have written it. Outside a transaction, but for the commit's. */
 
-/* What tdb_open_ex() locks. fd: of the file, open for writing; closing it gives the lock back. */
+/* What tdb_open_ex() locks. fd: of the file, open for writing; closing it gives the lock back.
+ * OCS_STORE_CORRUPT: locked, but libtdb must not see it, which would recover it. */
 int ocs_store_lock_open(int fd, const char *path, struct ocs_error *error);
 /* What tdb_transaction_start_nonblock() locks, which then does not wait. */
 int ocs_store_lock_begin(struct ocs_store *store, unsigned wait_ms, struct ocs_error *error);

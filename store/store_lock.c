@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The locks of a store's file, waited for within a time. Touches the locks alone, and reads two
- * words of the file.
+ * The locks of a store's file, waited for within a time. Touches the locks alone, and reads what
+ * the file says of a recovery.
  *
  * Who may write the file may lock it, and a stopped process keeps its locks for ever; libtdb waits
  * for them as long. So what it is going to lock is locked before, by the same calls, without
@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -28,10 +29,18 @@
 #define RECORDS_AT     168
 #define TO_THE_END     0
 
+/* Of the header; what the version is in the other byte order. */
+#define VERSION_AT      32
+#define SWAPPED_VERSION __builtin_bswap32(0x26011967U + 6)
+
 /* Where the header says that the recovery area is, and the magic of one that is in use. */
 #define RECOVERY_AT       44
 #define RECOVERY_MAGIC_AT 20
 #define RECOVERY_MAGIC    0xf53bc0e7U
+#define RECOVERY_HEAD     24
+#define RECOVERY_SIZE_AT  12
+#define ELEMENT_HEAD      8
+#define ELEMENT_MIN       1024 /* libtdb saves whole pages, but for the last in the file */
 
 #define STEP_NS     20000
 #define STEP_MAX_NS 2000000
@@ -110,11 +119,6 @@ static void give(int fd, off_t start, off_t len)
 	(void)set_lock(fd, F_UNLCK, start, len);
 }
 
-int ocs_store_lock_open(int fd, const char *path, struct ocs_error *error)
-{
-	return take(fd, path, F_WRLCK, OPEN_AT, 1, end_of_wait(), error);
-}
-
 /* ---- a recovery, which libtdb does with the first lock that it takes ---- */
 
 /* Whether a process was killed in a commit, or somebody has written so. */
@@ -129,6 +133,61 @@ static bool needs_recovery(int fd)
 	       magic == RECOVERY_MAGIC;
 }
 
+/* What libtdb will write back: parts of the file, each with its place and length, in the order of
+ * their places, and four bytes. It believes the lengths: one that leads behind the record makes it
+ * write what is beside the record in its memory into the file, where others read it. */
+static bool is_recovery_sound(int fd)
+{
+	uint32_t head, size, part[2];
+	uint64_t at, end, place = 0;
+	bool last = false;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 ||
+	    ocs_file_read(fd, (uint8_t *)&head, sizeof(head), RECOVERY_AT) != sizeof(head) ||
+	    ocs_file_read(fd, (uint8_t *)&size, sizeof(size), (uint64_t)head + RECOVERY_SIZE_AT) !=
+	            sizeof(size))
+		return false;
+	at = (uint64_t)head + RECOVERY_HEAD;
+	end = at + size;
+	if (end > (uint64_t)st.st_size)
+		return false;
+	for (; at + ELEMENT_HEAD < end; at += ELEMENT_HEAD + part[1]) {
+		if (last || ocs_file_read(fd, (uint8_t *)part, sizeof(part), at) != sizeof(part) ||
+		    part[0] < place || part[1] == 0 || part[1] > end - at - ELEMENT_HEAD ||
+		    (uint64_t)part[0] + part[1] > (uint64_t)st.st_size)
+			return false;
+		place = (uint64_t)part[0] + part[1];
+		/* Not one for each byte of a large file. */
+		last = part[1] < ELEMENT_MIN;
+	}
+	return true;
+}
+
+/* No commit is under way: the caller has locked all records, or the opening. libtdb takes a file of
+ * the other byte order for what it is, and would find there what is not found here. */
+static int check_recovery(int fd, const char *path, struct ocs_error *error)
+{
+	uint32_t version;
+
+	if (ocs_file_read(fd, (uint8_t *)&version, sizeof(version), VERSION_AT) ==
+	            sizeof(version) &&
+	    version == SWAPPED_VERSION)
+		ocs_error_set(error, "%s: not a database file of this machine", path);
+	else if (needs_recovery(fd) && !is_recovery_sound(fd))
+		ocs_error_set(error, "%s: damaged (what it is to be recovered from)", path);
+	else
+		return OCS_STORE_OK;
+	return OCS_STORE_CORRUPT;
+}
+
+int ocs_store_lock_open(int fd, const char *path, struct ocs_error *error)
+{
+	int ret = take(fd, path, F_WRLCK, OPEN_AT, 1, end_of_wait(), error);
+
+	return ret == OCS_STORE_OK ? check_recovery(fd, path, error) : ret;
+}
+
 /* It wants all of the file then. Commits hold the area in use for a moment, with all locked: whose
  * lock is waited for here. */
 static int recover(struct ocs_store *store, uint64_t end, struct ocs_error *error)
@@ -140,6 +199,10 @@ static int recover(struct ocs_store *store, uint64_t end, struct ocs_error *erro
 	ret = take(fd, store->path, F_WRLCK, RECORDS_AT, TO_THE_END, end, error);
 	if (ret == OCS_STORE_OK)
 		ret = take(fd, store->path, F_WRLCK, OPEN_AT, 1, end, error);
+	if (ret == OCS_STORE_OK)
+		ret = check_recovery(fd, store->path, error);
+	if (ret == OCS_STORE_CORRUPT)
+		atomic_store(&store->damaged, true);
 	/* Any lock that it takes by itself does it; this one it gives back with the others. */
 	if (ret == OCS_STORE_OK && tdb_lockall_read_nonblock(store->tdb) == 0)
 		tdb_unlockall_read(store->tdb);
@@ -226,8 +289,11 @@ int ocs_store_lock_all(struct tdb_context *tdb, const char *path, struct ocs_err
 
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (tdb_lockall_read_nonblock(tdb) == 0)
+	ret = check_recovery(fd, path, error);
+	if (ret == OCS_STORE_OK && tdb_lockall_read_nonblock(tdb) == 0)
 		return OCS_STORE_OK;
 	give(fd, RECORDS_AT, TO_THE_END);
+	if (ret != OCS_STORE_OK)
+		return ret;
 	return ocs_error_set(error, "%s: cannot lock: %s", path, tdb_errorstr(tdb));
 }

@@ -227,7 +227,8 @@ static int look_at_place(struct ocs_store *store, bool create, struct ocs_error 
 		ret = ocs_shared_clear(store->path);
 		if (ret > 0)
 			return OCS_STORE_MISSING;
-		return ocs_error_set(error, "%s: cannot remove: %s", store->path, strerror(-ret));
+		return ocs_error_set(error, "%s: cannot remove: %s", store->path,
+		                     strerror(ret < 0 ? -ret : EAGAIN)); /* it changes */
 	default:
 		return ocs_shared_refuse(store->path, -ELOOP, error);
 	}
@@ -325,6 +326,17 @@ static int copy_records(struct ocs_store *store, const char *to)
 	return ret;
 }
 
+/* What others made of it concerns them no more. */
+static void make_private(const char *path)
+{
+	int fd;
+
+	if (ocs_shared_open(path, O_RDONLY, &fd) != 0)
+		return;
+	(void)fchmod(fd, 0600);
+	close(fd);
+}
+
 /* A corrupt file: moved aside, and what verifies of it, or nothing, in a new one. The new one is
  * whole before it takes the name, so that a killed process leaves one or the other there. On
  * failure the file is where it was, as it was. */
@@ -334,6 +346,7 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 	char *aside = talloc_asprintf(store, "%s.corrupt-%lld", store->path, (long long)time(NULL));
 	char fresh[PATH_MAX];
 	bool salvaged = false;
+	int cleared;
 
 	if (aside == NULL)
 		return ocs_error_memory(error);
@@ -347,14 +360,17 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 		unlink(fresh);
 		return OCS_STORE_CORRUPT;
 	}
-	if (ocs_shared_clear(aside) < 0 ||
-	    (link(store->path, aside) != 0 && rename(store->path, aside) != 0) ||
+	cleared = ocs_shared_clear(aside);
+	if (cleared < 0)
+		errno = -cleared;
+	if (cleared < 0 || (link(store->path, aside) != 0 && rename(store->path, aside) != 0) ||
 	    rename(fresh, store->path) != 0) {
 		ocs_error_set(error, "%s: damaged, and cannot be moved aside: %s", store->path,
 		              strerror(errno));
 		unlink(fresh);
 		return OCS_STORE_ERROR;
 	}
+	make_private(aside);
 	return open_existing(store, 0, error);
 }
 

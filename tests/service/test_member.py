@@ -70,7 +70,11 @@ class Case(ServiceTest):
         return self.d
 
     def owner(self, name):
-        return os.lstat(self.path(name)).st_uid
+        """None where the daemon is just replacing it."""
+        try:
+            return os.lstat(self.path(name)).st_uid
+        except FileNotFoundError:
+            return None
 
 
 class QueueLists(Case):
@@ -244,6 +248,18 @@ class Files(Case):
                 for name in ("spill", "messages", "wake", "ocsmanager.lock", "report.sock"):
                     self.assertEqual(self.owner(name), pwd.getpwnam(OWNER).pw_uid, name)
                 self.all_is_well()
+
+    def test_other_peoples_files_with_names_like_the_daemons_stay(self):
+        files = ("index.tdb.bak", "index.tdb.newer", "index.x.tdb", "id_mark.1.old", "replica_ids.2025", "users.map.old",
+                 "spillover.txt", "messages-of-today", "wake.log", "registry.tdb.gz")
+        links = ("index.html", "id_mark.txt", "index.1.tdb.bak")
+        makes = ("registry.tdb.other", "users.map.new", "index.tdb.new", "replica_ids.new")
+        self.restarted()
+        self.member.does(f"for n in {files + makes!r}: open(n, 'w').write('x')\n"
+                         f"for n in {links!r}: os.symlink('/etc/passwd', n)")
+        self.d.start()
+        self.assertEqual([n for n in files + links if not os.path.lexists(self.path(n))], [])
+        self.assertEqual([n for n in makes if os.path.lexists(self.path(n))], [])
 
     def test_the_next_file_of_the_index(self):
         """Any member can make index.1.tdb, as long as the index has one file."""

@@ -111,6 +111,22 @@ TEST(an_owner_is_told_of_all_its_lists_at_once_and_only_when_it_had_read_them)
 	ocs_spill_reader_close(&reader);
 }
 
+/* A member of the group makes it: that socket would be sent ids of its choice. */
+TEST(no_other_socket_is_sent_to_through_a_link)
+{
+	struct sockaddr_un address;
+	char aside[sizeof(address.sun_path) + 8];
+
+	ck_assert_int_eq(ocs_registry_wake_address(dispatch_registry, 1, &address), 0);
+	snprintf(aside, sizeof(aside), "%s.aside", address.sun_path);
+	ck_assert_int_eq(rename(address.sun_path, aside), 0);
+	ck_assert_int_eq(symlink(aside, address.sun_path), 0);
+	report(1);
+	ck_assert_str_eq(woken(false), "");
+	ck_assert_int_eq(unlink(address.sun_path), 0);
+	ck_assert_int_eq(rename(aside, address.sun_path), 0);
+}
+
 TEST(an_owner_that_could_not_be_woken_is_woken_later)
 {
 	struct sockaddr_un address;

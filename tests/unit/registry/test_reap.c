@@ -334,6 +334,21 @@ LOOP_TEST(a_list_whose_queue_was_unsubscribed_goes_and_the_others_stay, 0, 2)
 	close(other);
 }
 
+TEST(a_link_to_a_socket_that_lives_is_no_context_that_lives)
+{
+	char path[300];
+	int fd = wake_socket(0x40);
+	struct sockaddr_un address;
+
+	snprintf(path, sizeof(path), "%s", rig_path("wake/0000000000000041.sock"));
+	ck_assert_int_eq(symlink("0000000000000040.sock", path), 0);
+	ck_assert(!ocs_reap_is_dead(registry, 0x40));
+	ck_assert(ocs_reap_is_dead(registry, 0x41));
+	ck_assert_int_eq(ocs_registry_wake_open(registry, 0x41, &address), -ECONNREFUSED);
+	ck_assert_int_eq(ocs_registry_wake_open(registry, 0x42, &address), -ENOENT);
+	close(fd);
+}
+
 LOOP_TEST(what_is_no_queue_list_stops_nobody_and_goes, 0, 2)
 {
 	const struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
@@ -349,4 +364,68 @@ LOOP_TEST(what_is_no_queue_list_stops_nobody_and_goes, 0, 2)
 	reap(OCS_REAP_ALL);
 	reap(OCS_REAP_ALL);
 	ck_assert_int_eq(unlink(path), -1);
+}
+
+static void write_list(uint64_t context, int lines)
+{
+	char path[300], name[OCS_QUEUE_NAME_MAX];
+	FILE *list;
+
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, context, path, sizeof(path)), 0);
+	list = fopen(path, "w");
+	ck_assert_ptr_nonnull(list);
+	ck_assert_int_eq(ocs_queue_name_format(name, "nobody-has-it", 0, OCS_TABLE_OBJECT, 1), 0);
+	for (int i = 0; i < lines; i++)
+		fprintf(list, "%s\n", name);
+	ck_assert_int_eq(fclose(list), 0);
+	snprintf(path, sizeof(path), "wake/%016llx.queues", (unsigned long long)context);
+	age(path);
+}
+
+static int lists(void)
+{
+	int n = 0;
+
+	for (unsigned context = 0x50; context < 0x58; context++) {
+		char name[40];
+
+		snprintf(name, sizeof(name), "wake/%016x.queues", context);
+		n += access(rig_path(name), F_OK) == 0;
+	}
+	return n;
+}
+
+/* The store thread does it, and all senders wait. */
+TEST(only_so_many_lines_of_lists_are_read_in_one_round)
+{
+	for (unsigned context = 0x50; context < 0x58; context++)
+		write_list(context, 60000);
+	reap(OCS_REAP_ALL);
+	ck_assert_int_eq(lists(), 7);
+	for (int i = 0; i < 20 && lists() > 0; i++)
+		reap(OCS_REAP_ALL);
+	ck_assert_int_eq(lists(), 0);
+	/* One that is longer stands in nobody's way. */
+	write_list(0x50, 70000);
+	reap(OCS_REAP_ALL);
+	ck_assert_int_eq(lists(), 0);
+}
+
+TEST(a_list_with_many_names_is_none)
+{
+	struct ocs_registry_queue queue;
+	char path[300], other[300];
+	FILE *list;
+
+	close(make_context(0x60, "jdoe", geteuid(), &queue));
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 0x51, path, sizeof(path)), 0);
+	ck_assert_int_eq(ocs_registry_queue_list_path(registry, 0x52, other, sizeof(other)), 0);
+	list = fopen(path, "w");
+	fprintf(list, "%s\n", queue.name);
+	fclose(list);
+	ck_assert_int_eq(link(path, other), 0);
+	ck_assert_uint_eq(ocs_reap_files(registry, 0x51, NULL), 0);
+	ck_assert_int_eq(lists(), 1);
+	ck_assert(queue_exists(queue.name));
+	ck_assert_uint_eq(ocs_reap_files(registry, 0x52, NULL), 1);
 }

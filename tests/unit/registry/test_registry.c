@@ -525,3 +525,19 @@ TEST(the_wake_address_fits_however_deep_the_folder_is)
 	ck_assert_int_eq(ocs_registry_wake_address(registry, 5, &address), 0);
 	ck_assert_str_eq(address.sun_path, rig_path("wake/0000000000000005.sock"));
 }
+
+TEST(a_file_that_somebody_made_longer_is_damaged_and_one_that_is_large_is_not)
+{
+	const size_t size = 80 << 20;
+	uint8_t *bytes = malloc(size);
+	int fd = open(rig_path("registry.tdb"), O_WRONLY);
+
+	ck_assert_ptr_nonnull(bytes);
+	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
+	ck_assert_int_eq(ocs_registry_intact(registry, &rig_error), OCS_STORE_CORRUPT);
+	memset(bytes, 0x42, size);
+	ck_assert_int_eq(pwrite(fd, bytes, size / 2, (off_t)(size / 2)), (ssize_t)(size / 2));
+	ck_assert_ok(ocs_registry_intact(registry, &rig_error));
+	free(bytes);
+	close(fd);
+}
