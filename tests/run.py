@@ -50,8 +50,8 @@ TOGETHER = {
                             "test_rabbitmq_nodes", "test_rabbitmq_outbox"),
 }
 # The longest first, so that none of them is what all wait for at the end; then the rest of live, service, unit.
-LONGEST = ("live/rabbitmq_broken", "live/rabbitmq_whole", "live/test_rabbitmq_cluster.py", "live/test_dovecot_plugin.py",
-           "service/test_removed.py", "live/test_samba.py", "live/test_ldap.py", "live/test_dovecot_spool.py", "live/test_dovecot_amqp.py",
+LONGEST = ("service/test_member.py", "live/rabbitmq_broken", "live/rabbitmq_whole", "live/test_rabbitmq_cluster.py",
+           "live/test_dovecot_plugin.py", "service/test_removed.py", "live/test_ldap.py", "live/test_samba.py", "live/test_ldap.py", "live/test_dovecot_spool.py", "live/test_dovecot_amqp.py",
            "service/test_push.py", "service/test_ocsctl.py", "live/test_dovecot_owner.py", "tree/test_makefile.py",
            "service/test_lifecycle.py", "unit/mapistore/test_files")
 SANITIZER_FACTOR = 2
