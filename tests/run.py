@@ -51,7 +51,8 @@ TOGETHER = {
 }
 # The longest first, so that none of them is what all wait for at the end; then the rest of live, service, unit.
 LONGEST = ("service/test_member.py", "live/rabbitmq_broken", "live/rabbitmq_whole", "live/test_rabbitmq_cluster.py",
-           "live/test_dovecot_plugin.py", "service/test_removed.py", "live/test_ldap.py", "live/test_samba.py", "live/test_ldap.py", "live/test_dovecot_spool.py", "live/test_dovecot_amqp.py",
+           "live/test_dovecot_plugin.py", "service/test_removed.py", "live/test_ldap.py", "live/test_samba.py",
+           "live/test_dovecot_spool.py", "live/test_dovecot_amqp.py",
            "service/test_push.py", "service/test_ocsctl.py", "live/test_dovecot_owner.py", "tree/test_makefile.py",
            "service/test_lifecycle.py", "unit/mapistore/test_files")
 SANITIZER_FACTOR = 2

@@ -179,6 +179,8 @@ class Dc:
             f"lock directory = {self.folder}/lock", f"pid directory = {self.folder}/pid",
             f"ncalrpc dir = {self.folder}/ncalrpc", f"log file = {self.folder}/log",
             "log level = 1", "prefork children = 1",
+            # by default among those that outgoing connections get, where one address of a port may be taken already
+            "rpc server dynamic port range = 61000-65535",
             f"ocsmanager:registry = {self.registry}", "exchange_emsmdb:backend = sogo",
             *self.options, "",
         ]

@@ -123,7 +123,8 @@ TEST(no_other_socket_is_sent_to_through_a_link)
 	ck_assert_int_eq(symlink(aside, address.sun_path), 0);
 	report(1);
 	ck_assert_str_eq(woken(false), "");
-	ck_assert_int_eq(unlink(address.sun_path), 0);
+	/* the janitor may have removed what is no socket */
+	ck_assert(unlink(address.sun_path) == 0 || errno == ENOENT);
 	ck_assert_int_eq(rename(aside, address.sun_path), 0);
 }
 
