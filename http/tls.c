@@ -53,6 +53,8 @@ static char *read_public(const char *path, size_t *len_r, struct ocs_error *erro
 		return NULL;
 	}
 	file = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (file == NULL && fd >= 0)
+		close(fd); /* out of memory, which errno still says */
 	text = calloc(1, PEM_MAX + 1);
 
 	if (file == NULL || text == NULL)
