@@ -4,7 +4,7 @@
  * How a unit test is written. Each registers itself with the main() of unit.c, which gives them to
  * libcheck in the order of their lines: each runs in a process of its own, with ck_assert_...().
  *
- *     TESTS_HAVE(.setup = make_folder, .teardown = remove_folder, .timeout = 60);
+ *     TESTS_HAVE(.setup = make_folder, .teardown = remove_folder);
  *
  *     TEST(a_queue_is_full_when_its_bound_is_reached)
  *     {
@@ -32,7 +32,6 @@ struct unit_item {
 	const TTest *const *test; /* NULL: not a test */
 	int first, end;           /* of _i */
 	SFun setup, teardown;     /* before and after each test, in its process */
-	double timeout;           /* seconds for each; 0: libcheck's, which run.py sets */
 };
 
 void unit_register(struct unit_item *item);
@@ -54,7 +53,7 @@ void unit_register(struct unit_item *item);
 	UNIT_ITEM(name, .test = &name, .first = from, .end = to);                                  \
 	START_TEST(name)
 
-/* .setup, .teardown and .timeout, as above, of all tests from here to the next of these. */
+/* .setup and .teardown, as above, of all tests from here to the next of these. */
 #define TESTS_HAVE(...)      UNIT_HAVE(UNIT_NAMED(unit_have_, __LINE__), __VA_ARGS__)
 #define UNIT_HAVE(name, ...) UNIT_ITEM(name, __VA_ARGS__)
 

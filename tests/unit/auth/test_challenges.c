@@ -90,7 +90,7 @@ static void teardown(void)
 	ocs_challenges_free(challenges);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_challenge_is_taken_once_and_ends)
 {

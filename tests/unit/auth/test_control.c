@@ -33,7 +33,7 @@ static void teardown(void)
 	auth_teardown();
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(what_is_answered_can_be_read)
 {

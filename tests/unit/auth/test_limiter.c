@@ -85,7 +85,7 @@ static void teardown(void)
 	ocs_limiter_free(limiter);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(the_limit_is_reached_with_the_last_allowed_failure)
 {

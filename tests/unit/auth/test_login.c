@@ -5,7 +5,7 @@
 
 #include "base/peer.h"
 
-TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown, .timeout = 60);
+TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown);
 
 TEST(a_legacy_client_logs_in_and_its_token_is_good)
 {

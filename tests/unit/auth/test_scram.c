@@ -17,7 +17,7 @@ static void rfc_keys(struct ocs_scram_keys *keys)
 	ck_assert_int_eq(ocs_scram_keys_derive(keys, "pencil"), 0);
 }
 
-TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown, .timeout = 60);
+TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown);
 
 TEST(the_example_of_rfc_7677_verifies_with_our_keys)
 {

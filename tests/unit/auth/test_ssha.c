@@ -17,8 +17,6 @@ static void token_salt(uint8_t bytes[20])
 		bytes[i] = (uint8_t)(0xa0 + i);
 }
 
-TESTS_HAVE(.timeout = 30);
-
 TEST(the_worked_example_gives_its_login_token)
 {
 	uint8_t t[20], answer[20];

@@ -131,8 +131,6 @@ static void *reload(void *arg)
 	return NULL;
 }
 
-TESTS_HAVE(.timeout = 120);
-
 TEST(threads_log_in_check_log_out_and_reload_together)
 {
 	char private_folder[RIG_FOLDER_SIZE + 16];

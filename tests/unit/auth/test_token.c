@@ -88,7 +88,7 @@ static enum ocs_auth_result check(const char *token)
 	return ocs_auth_check_token(auth, token, NULL, account);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(no_flipped_bit_or_cut_or_longer_token_is_good)
 {

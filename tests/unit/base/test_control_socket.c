@@ -42,7 +42,7 @@ static void teardown(void)
 	rig_remove_folder();
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_question_gets_its_answer)
 {

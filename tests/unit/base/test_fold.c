@@ -13,8 +13,6 @@ static const char *fold(const char *text)
 	return ocs_fold(text, out, sizeof(out));
 }
 
-TESTS_HAVE(.timeout = 60);
-
 TEST(case_goes)
 {
 	static const char *const pairs[][2] = {

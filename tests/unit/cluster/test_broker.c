@@ -72,7 +72,7 @@ static const char *const good[] = {
         "amqp://a:b@one, amqps://a:b@two:5671/v ,amqp://a:b@three",
 };
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 20);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 LOOP_TEST(well_formed_uris_are_taken, 0, sizeof(good) / sizeof(*good))
 {

@@ -126,7 +126,7 @@ static void teardown(void)
 	ocs_link_status_destroy(&status);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 30);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(the_watch_cuts_a_round_and_not_the_setting_up)
 {

@@ -48,8 +48,6 @@ static void put(struct ocs_outbox *outbox)
 	ocs_outbox_put(outbox, message, done, NULL);
 }
 
-TESTS_HAVE(.timeout = 20);
-
 TEST(an_outbox_for_which_there_is_no_memory_does_not_start)
 {
 	struct ocs_outbox *outbox;

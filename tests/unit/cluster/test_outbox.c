@@ -203,7 +203,7 @@ static void wait_until_unwell(const char *text)
 	ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 20);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_message_waits_for_its_confirm_timeout_and_not_longer)
 {

@@ -5,7 +5,7 @@
 
 /* ---- reading and writing ---- */
 
-TESTS_HAVE(.setup = spool_setup, .teardown = spool_teardown, .timeout = 30);
+TESTS_HAVE(.setup = spool_setup, .teardown = spool_teardown);
 
 TEST(a_new_spool_is_empty_and_for_its_owner_alone)
 {

@@ -17,7 +17,7 @@ static void limit_files(rlim_t size)
 		abort();
 }
 
-TESTS_HAVE(.setup = spool_setup, .teardown = spool_teardown, .timeout = 30);
+TESTS_HAVE(.setup = spool_setup, .teardown = spool_teardown);
 
 LOOP_TEST(of_a_flush_that_failed_nothing_is_there_and_it_goes_on, 0, 4)
 {

@@ -23,7 +23,7 @@ static const struct ocs_link_settings *settings(void)
 	return ocs_config_link(config);
 }
 
-TESTS_HAVE(.setup = config_setup, .teardown = config_teardown, .timeout = 60);
+TESTS_HAVE(.setup = config_setup, .teardown = config_teardown);
 
 TEST(without_uri_there_is_no_link_and_nothing_to_set)
 {

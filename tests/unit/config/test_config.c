@@ -6,7 +6,7 @@
 
 #include "tests/unit/config/config_rig.h"
 
-TESTS_HAVE(.setup = config_setup, .teardown = config_teardown, .timeout = 60);
+TESTS_HAVE(.setup = config_setup, .teardown = config_teardown);
 
 TEST(the_lines_of_the_design_are_enough)
 {

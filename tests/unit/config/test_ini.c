@@ -4,7 +4,7 @@
 #include "config/ini.h"
 #include "tests/unit/config/config_rig.h"
 
-TESTS_HAVE(.setup = config_setup, .teardown = config_teardown, .timeout = 60);
+TESTS_HAVE(.setup = config_setup, .teardown = config_teardown);
 
 TEST(a_key_twice_or_a_section_twice_is_an_error)
 {

@@ -7,7 +7,7 @@
 #include "notify/dispatch.h"
 #include "tests/unit/config/config_rig.h"
 
-TESTS_HAVE(.setup = config_setup, .teardown = config_teardown, .timeout = 60);
+TESTS_HAVE(.setup = config_setup, .teardown = config_teardown);
 
 TEST(every_other_key_has_the_default_of_the_design)
 {

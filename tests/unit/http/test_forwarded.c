@@ -11,8 +11,6 @@
 #include "http/proxies.h"
 #include "tests/unit/unit.h"
 
-TESTS_HAVE(.timeout = 60);
-
 static struct ocs_http_hops hops;
 
 static const char *hop(unsigned i)

@@ -63,7 +63,7 @@ static bool lives(const struct named *named)
 	return ocsemsmdb_session_owner(server, named->handle) != NULL;
 }
 
-TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder, .timeout = 60);
+TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder);
 
 TEST(a_user_with_too_many_sessions_loses_the_one_not_used_for_longest)
 {

@@ -51,7 +51,7 @@ static uint32_t serve(struct ocsnotify *context)
 	return result;
 }
 
-TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder, .timeout = 60);
+TESTS_HAVE(.setup = emsmdb_setup, .teardown = rig_remove_folder);
 
 TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 {

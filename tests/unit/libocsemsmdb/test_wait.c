@@ -59,7 +59,7 @@ static unsigned parked(void)
 	return stats.parked;
 }
 
-TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 60);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(what_is_queued_already_ends_the_wait_at_once)
 {

@@ -44,7 +44,7 @@ static size_t registered_contexts(struct ocsnotify *context)
 	return n;
 }
 
-TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 60);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(a_missing_registry_is_told_from_a_broken_one)
 {

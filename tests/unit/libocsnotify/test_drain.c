@@ -98,7 +98,7 @@ static void expect_nothing(struct ocsnotify_session *from)
 	ck_assert_int_eq(ocsnotify_pending(from), 0);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_subscription_hears_of_what_it_asked_for_and_nothing_else)
 {

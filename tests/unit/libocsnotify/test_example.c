@@ -34,7 +34,7 @@ static int listen_as_a_client(uint8_t rgbCallbackAddress[28])
 	return fd;
 }
 
-TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 60);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(the_ten_lines_do_what_the_page_says)
 {

@@ -176,7 +176,7 @@ static void subscribe(uint32_t handle, uint16_t types, uint64_t folder, uint64_t
 	ck_assert_msg(ret == OCSNOTIFY_OK, "%d: %s", ret, ocsnotify_last_error(context));
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(subscriptions_and_events_have_the_servers_identifiers)
 {

@@ -102,7 +102,7 @@ static int delete_message(struct ocs_index *index)
 	               : ret;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_folder_is_found_and_not_made)
 {

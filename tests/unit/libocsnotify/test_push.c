@@ -125,7 +125,7 @@ static bool udp_received(int fd, int ms)
 	return true;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(the_descriptor_is_readable_on_news_and_not_while_something_waits)
 {
@@ -247,7 +247,7 @@ TEST(a_later_registration_replaces_the_earlier)
 	close(second);
 }
 
-TESTS_HAVE(.setup = setup_fast, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup_fast, .teardown = teardown);
 
 TEST(the_datagram_is_repeated_until_the_session_is_drained)
 {
@@ -271,7 +271,7 @@ TEST(the_datagram_is_repeated_until_the_session_is_drained)
 	close(fd);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_new_interval_of_the_daemon_is_taken_over)
 {

@@ -95,7 +95,7 @@ static void receive_all(struct client *client)
 	}
 }
 
-TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 120);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(a_queue_driven_past_full_while_it_is_drained_is_exact)
 {

@@ -24,7 +24,7 @@ static const char *seen_by(struct ocsnotify *context, const char *backend, const
 	return text;
 }
 
-TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 60);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(a_session_sees_a_store_until_it_ends)
 {

@@ -319,7 +319,7 @@ static void look_at_names(void)
 	}
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 LOOP_TEST(in_the_end_all_agree_and_no_client_hears_two_of_one, 0, RUNS)
 {

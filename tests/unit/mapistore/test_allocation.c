@@ -45,7 +45,7 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder);
 
 TEST(two_processes_allocating_at_once_get_different_identifiers)
 {

@@ -126,7 +126,7 @@ static void ck_names(struct ocs_index *index, uint64_t id, const char *user, con
 	talloc_free(ctx);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 200);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(the_names_of_a_mail_store_stand_once_however_deep_its_folders)
 {

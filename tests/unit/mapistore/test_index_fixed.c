@@ -18,7 +18,7 @@ static uint64_t fixed(void *arg, const struct ocs_folder_name *name)
 
 static char fixed_folder[] = "Shared/Team";
 
-TESTS_HAVE(.setup = index_setup, .teardown = index_teardown, .timeout = 60);
+TESTS_HAVE(.setup = index_setup, .teardown = index_teardown);
 
 TEST(a_fixed_fid_wins_and_leads_back)
 {

@@ -3,7 +3,7 @@
 /* The index names folders and messages, once and for all, both ways. */
 #include "tests/unit/mapistore/index_rig.h"
 
-TESTS_HAVE(.setup = index_setup, .teardown = index_teardown, .timeout = 60);
+TESTS_HAVE(.setup = index_setup, .teardown = index_teardown);
 
 /* ---- names ---- */
 

@@ -36,7 +36,7 @@ static void setup(void)
 	index_setup();
 }
 
-TESTS_HAVE(.setup = setup, .teardown = index_teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = index_teardown);
 
 TEST(the_first_identifier_is_counter_one_of_the_replica)
 {

@@ -227,7 +227,7 @@ static char *sorted(char *text)
 	return out;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = mark_teardown, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = mark_teardown);
 
 LOOP_TEST(any_index_is_sound_and_comes_back_as_it_was, 0, 4)
 {

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <syslog.h>
 
-TESTS_HAVE(.setup = mark_setup, .teardown = mark_teardown, .timeout = 200);
+TESTS_HAVE(.setup = mark_setup, .teardown = mark_teardown);
 
 TEST(an_older_copy_of_the_index_gives_no_identifier_again_and_says_so)
 {

@@ -9,8 +9,6 @@
 #include "mapistore/utf7.h"
 #include "tests/unit/unit.h"
 
-TESTS_HAVE(.timeout = 60);
-
 TEST(a_name_is_what_the_store_says)
 {
 	static const char *const good[] = {"a",        " ", " a ",  "\x7f",

@@ -106,7 +106,7 @@ static void fill(unsigned files)
 	} while (sizes.files < files);
 }
 
-TESTS_HAVE(.setup = mark_setup, .teardown = mark_teardown, .timeout = 120);
+TESTS_HAVE(.setup = mark_setup, .teardown = mark_teardown);
 
 /* Whatever else was lost: 0 nothing, 1 the index, 2 the mark, 3 both and the list of ids */
 LOOP_TEST(a_backup_knows_its_names_and_gives_no_identifier_again, 0, 4)

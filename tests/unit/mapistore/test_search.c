@@ -8,7 +8,7 @@
 
 #include "mapistore/agree.h"
 
-TESTS_HAVE(.setup = index_setup, .teardown = index_teardown, .timeout = 120);
+TESTS_HAVE(.setup = index_setup, .teardown = index_teardown);
 
 TEST(a_new_index_can_be_searched_at_once)
 {

@@ -6,8 +6,6 @@
 #include "mapistore/names.h"
 #include "mapistore/uri.h"
 
-TESTS_HAVE(.timeout = 60);
-
 TEST(good_templates_pass)
 {
 	static const char *const good[] = {"sogo://{user}@mail/{folder}/{message}",

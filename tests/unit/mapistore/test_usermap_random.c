@@ -189,7 +189,7 @@ static void teardown(void)
 	TALLOC_FREE(map);
 }
 
-TESTS_HAVE(.teardown = teardown, .timeout = 60);
+TESTS_HAVE(.teardown = teardown);
 
 TEST(a_map_finds_what_a_search_through_its_lines_finds)
 {

@@ -12,7 +12,7 @@
 
 #include "ocsnotify.h"
 
-TESTS_HAVE(.setup = list_setup, .teardown = list_teardown, .timeout = 120);
+TESTS_HAVE(.setup = list_setup, .teardown = list_teardown);
 
 TEST(entries_come_out_in_the_order_they_went_in_and_once)
 {

@@ -27,7 +27,7 @@ static void setup(void)
 	list_setup();
 }
 
-TESTS_HAVE(.setup = setup, .teardown = list_teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = list_teardown);
 
 static int append_fails(enum ocs_table table, uint32_t n, uint32_t max)
 {

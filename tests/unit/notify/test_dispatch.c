@@ -189,7 +189,7 @@ static void drop(const struct ocs_registry_queue *queue, mqd_t mq)
 	ocs_queue_unlink(queue->name);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_newmail_nobody_waits_for_is_accepted_and_indexed)
 {

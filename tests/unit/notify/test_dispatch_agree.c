@@ -154,7 +154,7 @@ static mqd_t start_with_queue(struct ocs_registry_queue *queue)
 	return mq;
 }
 
-TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 60);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown);
 
 TEST(what_has_no_identifier_here_takes_the_other_nodes)
 {

@@ -27,7 +27,7 @@ static enum ocs_status report(enum ocs_category category, const char *folder, co
 	return dispatch_report(&item).status;
 }
 
-TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 60);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown);
 
 TEST(each_session_hears_of_everything_on_its_own_queue)
 {

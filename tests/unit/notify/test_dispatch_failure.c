@@ -104,7 +104,7 @@ static void wait_for_the_index(void)
 	ck_assert(rig_wait_for(is_in_the_index, NULL));
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 LOOP_TEST(a_full_disk_refuses_and_the_repetition_comes_through_with_the_same_identifier, 0, 4)
 {

@@ -83,7 +83,7 @@ static void *submitter(void *arg)
 	return (void *)failures;
 }
 
-TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 240);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown);
 
 TEST(two_thousand_from_four_threads_arrive_each_once_and_in_order)
 {

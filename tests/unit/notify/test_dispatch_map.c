@@ -110,7 +110,7 @@ static const char both[] = "sogo\tjdoe\tTeam\talice\t00000000a11ce001\n"
                            "sogo\tjdoe\tOwn\talice\t-\n"
                            "sogo\tjdoe\tOwn\talice\t-\n";
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(everyone_who_sees_the_folder_hears_under_the_fid_it_has_there)
 {

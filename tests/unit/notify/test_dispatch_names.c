@@ -52,7 +52,7 @@ static int library(int in, int out)
 	return write(out, mids, sizeof(mids)) == sizeof(mids) ? 0 : 6;
 }
 
-TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 60);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown);
 
 TEST(a_message_has_one_mid_whoever_names_it_first)
 {

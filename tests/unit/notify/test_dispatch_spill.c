@@ -89,7 +89,7 @@ static unsigned take(int which)
 	return n;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = dispatch_teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = dispatch_teardown);
 
 /* ---- who is woken ---- */
 

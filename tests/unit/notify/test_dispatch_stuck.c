@@ -100,7 +100,7 @@ static bool is_ill(void *unused)
 	return !is_healthy(unused);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 LOOP_TEST(a_commit_is_refused_in_time_and_all_recovers_when_the_holder_goes_on_or_dies, 0, 2)
 {

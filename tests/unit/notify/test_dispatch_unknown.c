@@ -71,7 +71,7 @@ static void open_session(const char *user)
 	dispatch_close();
 }
 
-TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 60);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown);
 
 TEST(an_unknown_user_costs_nothing_unless_a_message_is_to_be_remembered)
 {

@@ -94,7 +94,7 @@ static struct ocs_spill_state state(int i)
 	return out;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(an_owner_is_told_of_all_its_lists_at_once_and_only_when_it_had_read_them)
 {

@@ -8,7 +8,7 @@
 
 #define REPORTS 40 /* more than a hash table takes before it grows */
 
-TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown, .timeout = 60);
+TESTS_HAVE(.setup = dispatch_setup, .teardown = dispatch_teardown);
 
 TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 {

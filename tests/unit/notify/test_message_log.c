@@ -6,7 +6,7 @@
 
 #include <sys/resource.h>
 
-TESTS_HAVE(.setup = log_setup, .teardown = log_teardown, .timeout = 60);
+TESTS_HAVE(.setup = log_setup, .teardown = log_teardown);
 
 TEST(what_is_put_is_known_at_once_and_in_the_index_after_apply)
 {

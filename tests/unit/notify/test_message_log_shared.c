@@ -5,7 +5,7 @@
 
 #include <sys/resource.h>
 
-TESTS_HAVE(.setup = log_setup, .teardown = log_teardown, .timeout = 60);
+TESTS_HAVE(.setup = log_setup, .teardown = log_teardown);
 
 /* As a library opens it, which may be done once in a process. */
 static int as_library(void (*fn)(struct ocs_index *library))

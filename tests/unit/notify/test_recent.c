@@ -54,7 +54,7 @@ static bool done(uint8_t n, uint64_t now)
 	return ocs_recent_done(recent, id, now, 60);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(an_id_is_done_within_the_window_only)
 {

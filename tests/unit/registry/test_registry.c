@@ -96,7 +96,7 @@ static size_t count_sessions(void)
 	return n;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(a_users_queues_come_back_as_they_were_put)
 {

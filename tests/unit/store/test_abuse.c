@@ -120,7 +120,7 @@ static int count_one(const void *key, size_t key_len, const uint8_t *data, size_
 	return 0;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 LOOP_TEST(a_file_that_is_cut_short_refuses_and_is_not_written_to, 0, 5)
 {

@@ -107,7 +107,7 @@ static off_t file_size(void)
 	return st.st_size;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(records_come_back_in_order_and_only_those_that_were_written)
 {

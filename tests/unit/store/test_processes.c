@@ -44,7 +44,7 @@ static int commit_once(int to_parent)
 	return 0;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder);
 
 TEST(another_process_sees_a_commit_and_the_sequence_number_change)
 {

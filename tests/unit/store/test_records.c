@@ -67,7 +67,7 @@ static int count_one(const void *key, size_t key_len, const uint8_t *data, size_
 	return 0;
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(records_survive_closing_and_opening)
 {

@@ -118,7 +118,7 @@ static void grow_together(void)
 	free(data);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder, .timeout = 60);
+TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder);
 
 TEST(every_record_is_kept_where_only_the_structure_is_damaged)
 {

@@ -20,7 +20,7 @@ xmlDocPtr xmlCtxtReadMemory(xmlParserCtxtPtr parser, const char *data, int len, 
 	return real(parser, data, len, url, encoding, options);
 }
 
-TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown, .timeout = 60);
+TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown);
 
 /* All that was read, as a text. */
 static const char *read_out(const char *document)

@@ -3,7 +3,7 @@
 /* Which documents are read at all: form, size, nesting, encoding, damage. */
 #include "tests/unit/xml/xml_rig.h"
 
-TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown, .timeout = 60);
+TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown);
 
 TEST(a_document_type_or_entity_is_forbidden)
 {

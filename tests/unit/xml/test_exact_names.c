@@ -3,7 +3,7 @@
 /* Names that are exact (xml:space), and the levels of a folder. */
 #include "tests/unit/xml/xml_rig.h"
 
-TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown, .timeout = 60);
+TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown);
 
 TEST(a_name_is_exact_where_xml_space_says_so)
 {

@@ -3,7 +3,7 @@
 /* The requests of a login. */
 #include "tests/unit/xml/xml_rig.h"
 
-TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown, .timeout = 60);
+TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown);
 
 static struct ocs_xml_auth *read_auth(const char *text)
 {

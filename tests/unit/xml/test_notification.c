@@ -3,7 +3,7 @@
 /* What a notification of a request may say, and what is refused of it. */
 #include "tests/unit/xml/xml_rig.h"
 
-TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown, .timeout = 60);
+TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown);
 
 TEST(a_notification_is_read_with_all_its_elements)
 {

@@ -3,7 +3,7 @@
 /* How replies and notifications are written. */
 #include "tests/unit/xml/xml_rig.h"
 
-TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown, .timeout = 60);
+TESTS_HAVE(.setup = xml_setup, .teardown = xml_teardown);
 
 static void written(struct ocs_xml_writer *writer, const char *content)
 {
