@@ -628,7 +628,12 @@ class Away(LdapTest):
         self.assertNotIn("the directory cannot be asked", daemon.operations("/status")[1])
         self.assertNotIn("until it can", daemon.log())
         self.assertIn("the password of limited", daemon.log())
+        before = relay.losses
+        for _ in range(10):  # it is tried now and then: each try takes a place from others for two seconds
+            self.away(client.login_plain("limited", "test"))
+        self.assertLess(relay.losses, before + 10)
         relay.lost = None
+        self.logs_in(client, "limited")
         self.assertEqual(client.login_plain("limited", "test").status, 200)
 
     def test_a_connection_that_ended_is_made_again(self):
