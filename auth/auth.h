@@ -86,9 +86,10 @@ struct ocs_auth_settings {
 	const char *backend;  /* [main] auth: "single", "file" or "ldap" */
 	const char *username; /* [auth:single] */
 	const char *password;
-	const char *config_file; /* where the password stands, for error texts; may be NULL */
+	const char *config_file; /* where these stand, for error texts; may be NULL */
 	unsigned password_line;
 	const char *file; /* [auth:file] file */
+	unsigned file_line;
 	struct ocs_auth_ldap_settings ldap;
 	const char *mechanisms; /* comma-separated; NULL: all */
 	const char

@@ -91,6 +91,7 @@ static void try_again(struct ocs_directory *directory, struct ocs_ldap_link *lin
 	ocs_directory_found_end(&found);
 	if (directory->away && !directory->interrupted) {
 		directory->away = false;
+		memset(directory->mute, 0, sizeof(directory->mute));
 		ocs_log(LOG_NOTICE, "the directory answers: %s", link->url);
 	}
 }

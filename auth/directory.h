@@ -6,8 +6,9 @@
  *
  * A directory that does not answer what the service asks is *away*: from then on the thread alone
  * tries, with pauses, and logins are told so at once, without waiting. Where only a bind with a
- * password has no answer, that login alone is told so. A name that is not there costs the same as a
- * wrong password: a search, a bind, and the time that both take for a name that is.
+ * password has no answer, that login alone is told so, and further ones of that entry for a pause.
+ * A name that is not there costs the same as a wrong password: a search, a bind, and the time that
+ * both take for a name that is.
  *
  * Who owns it: each view of the accounts that uses it holds it, and so does its thread, which ends
  * when no view does; the last one frees it. Any thread, unless said otherwise.

@@ -20,6 +20,15 @@ struct ocs_directory_seat {
 	bool taken;
 };
 
+/* An entry with which the last bind had no answer. */
+struct ocs_directory_mute {
+	uint64_t entry; /* a hash of its DN; 0: none */
+	int64_t try_at; /* steady */
+	unsigned pause_ms;
+};
+
+#define OCS_DIRECTORY_MUTE_MAX 16
+
 struct ocs_directory {
 	struct ocs_ldap_config *config;
 	struct ocs_auth_secret secret;
@@ -36,6 +45,7 @@ struct ocs_directory {
 	struct ocs_standing standing;
 	struct ocs_account_shape shape;
 	struct ocs_pace search_pace, password_pace;
+	struct ocs_directory_mute mute[OCS_DIRECTORY_MUTE_MAX];
 	bool away;
 	struct ocs_error why;
 	int64_t try_at; /* steady; when it is away */

@@ -81,6 +81,70 @@ enum ocs_directory_answer ocs_directory_find(struct ocs_directory *directory,
 	return there ? OCS_DIRECTORY_YES : OCS_DIRECTORY_NO;
 }
 
+/* ---- entries whose passwords the directory does not answer for ---- */
+
+#define PAUSE_MS     1000 /* between two tries, at first ... */
+#define PAUSE_MAX_MS 8000 /* ... and at last */
+
+static uint64_t entry_of(const struct ocs_directory *directory, const char *dn)
+{
+	uint8_t mac[OCS_AUTH_MAC_BYTES];
+	uint64_t entry;
+
+	ocs_auth_secret_mac(&directory->secret, "mute", dn, strlen(dn), mac);
+	memcpy(&entry, mac, sizeof(entry));
+	return entry == 0 ? 1 : entry;
+}
+
+/* Under the lock. NULL: it is not mute. */
+static struct ocs_directory_mute *find_mute(struct ocs_directory *directory, uint64_t entry)
+{
+	for (unsigned i = 0; i < OCS_DIRECTORY_MUTE_MAX; i++)
+		if (directory->mute[i].entry == entry)
+			return &directory->mute[i];
+	return NULL;
+}
+
+/* Of an entry that is mute one login at a time may wait for an answer, and now and then only: each
+ * keeps its seat until the time is over, and there are few. */
+static bool may_bind(struct ocs_directory *directory, uint64_t entry, int64_t deadline)
+{
+	struct ocs_directory_mute *mute;
+	bool may;
+
+	pthread_mutex_lock(&directory->lock);
+	mute = find_mute(directory, entry);
+	may = mute == NULL || mute->try_at <= (int64_t)ocs_clock_ms();
+	if (may && mute != NULL)
+		mute->try_at = deadline;
+	pthread_mutex_unlock(&directory->lock);
+	return may;
+}
+
+/* Past as many as are kept the one goes that would be tried first. */
+static void note_bind(struct ocs_directory *directory, uint64_t entry, bool answered)
+{
+	struct ocs_directory_mute *mute;
+
+	pthread_mutex_lock(&directory->lock);
+	mute = find_mute(directory, entry);
+	if (answered && mute != NULL)
+		*mute = (struct ocs_directory_mute){.entry = 0};
+	if (!answered && mute == NULL) {
+		mute = &directory->mute[0];
+		for (unsigned i = 1; i < OCS_DIRECTORY_MUTE_MAX; i++)
+			if (directory->mute[i].try_at < mute->try_at)
+				mute = &directory->mute[i];
+		*mute = (struct ocs_directory_mute){.entry = entry, .pause_ms = PAUSE_MS / 2};
+	}
+	if (!answered) {
+		if (mute->pause_ms < PAUSE_MAX_MS)
+			mute->pause_ms *= 2;
+		mute->try_at = (int64_t)ocs_clock_ms() + mute->pause_ms;
+	}
+	pthread_mutex_unlock(&directory->lock);
+}
+
 /* As RFC 4511, section 4.2 has it: prepared where that is possible. */
 static void prepare(const char *password, char out_r[OCS_HASH_PASSWORD_MAX + 1])
 {
@@ -104,12 +168,20 @@ enum ocs_directory_answer ocs_directory_password(struct ocs_directory *directory
 	if (ocs_directory_search(directory->config, &directory->sockets, &directory->secret,
 	                         &seat->service, name, seat->deadline, &found, &why) < 0)
 		return went_away(directory, &why);
+	uint64_t entry = found.there ? entry_of(directory, found.dn) : 0;
+	if (found.there && !may_bind(directory, entry, seat->deadline)) {
+		ocs_directory_found_end(&found);
+		explicit_bzero(account_r, sizeof(*account_r));
+		return OCS_DIRECTORY_AWAY;
+	}
 	prepare(password, prepared);
 	int right = ocs_directory_bind(directory->config, &directory->sockets, &seat->person,
 	                               found.there ? found.dn : directory->config->decoy, prepared,
 	                               seat->deadline, &why);
 	explicit_bzero(prepared, sizeof(prepared));
 	bool there = found.there;
+	if (there)
+		note_bind(directory, entry, right >= 0);
 	*account_r = found.account;
 	ocs_directory_found_end(&found);
 	if (right < 0) {

@@ -59,15 +59,19 @@ static int source_load_single(struct ocs_accounts *accounts,
 static int source_load_file(struct ocs_accounts *accounts, const struct ocs_auth_settings *settings,
                             const struct ocs_auth_secret *secret, struct ocs_error *error)
 {
-	char text[600];
+	char where[300] = "[auth:file]", text[900];
+	struct ocs_error why;
 
+	if (settings->config_file)
+		snprintf(where, sizeof(where), "%s:%u: [auth:file]", settings->config_file,
+		         settings->file_line);
 	if (!settings->file || !*settings->file)
-		return ocs_error_set(error, "[auth:file]: file is missing");
-	if (ocs_account_file_load(accounts, settings->file, secret, error) < 0)
-		return -1;
+		return ocs_error_set(error, "%s: file is missing", where);
+	if (ocs_account_file_load(accounts, settings->file, secret, &why) < 0)
+		return ocs_error_wrap(error, &why, "%s file: %s", where, why.text);
 	if (accounts->count == 0) {
-		snprintf(text, sizeof(text), "%.500s: holds no account: nobody can log in",
-		         settings->file);
+		snprintf(text, sizeof(text), "%s file: %.500s: holds no account: nobody can log in",
+		         where, settings->file);
 		report(settings, text);
 	}
 	return 0;

@@ -84,6 +84,8 @@ int ocs_file_sync_folder(const char *path)
 	return ret;
 }
 
+bool (*ocs_file_interrupted)(void);
+
 int ocs_file_lock(int fd, unsigned wait_ms)
 {
 	const struct timespec step = {.tv_nsec = 1000000};
@@ -93,6 +95,10 @@ int ocs_file_lock(int fd, unsigned wait_ms)
 			return 0;
 		if ((errno != EWOULDBLOCK && errno != EINTR) || i >= wait_ms)
 			return -1;
+		if (ocs_file_interrupted != NULL && ocs_file_interrupted()) {
+			errno = EWOULDBLOCK;
+			return -1;
+		}
 		nanosleep(&step, NULL);
 	}
 }

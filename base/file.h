@@ -7,6 +7,7 @@
 #ifndef OCS_BASE_FILE_H
 #define OCS_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,6 +23,10 @@ int ocs_file_append(int fd, const void *data, size_t len);
 /* Syncs the folder that path is in, so that a new name there outlives a power cut: 0, or -1 with
  * errno. */
 int ocs_file_sync_folder(const char *path);
+
+/* Whether this process is to end, so that nobody's lock is waited for any longer, here and in a
+ * store; NULL: never. Set before there are threads. */
+extern bool (*ocs_file_interrupted)(void);
 
 /* Locks the open file or folder (flock) against other processes and descriptors, or waits so long
  * for who has it: 0, or -1 with errno, EWOULDBLOCK if it is still locked then. */

@@ -25,6 +25,7 @@ struct ocs_auth_settings ocs_config_auth(const struct ocs_config *config,
 	        .config_file = config->path,
 	        .password_line = config->auth_single.password_line,
 	        .file = config->auth_file.file,
+	        .file_line = ocs_problem_line(config->ini, "auth:file", "file"),
 	        .ldap =
 	                {
 	                        .host = config->auth_ldap.host,

@@ -282,6 +282,10 @@ void ocs_config_check(struct ocs_config *config, const struct ocs_ini *ini,
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, "server:main", "tls_client_ca"),
 		                "[server:main] tls_client_ca needs tls_cert and tls_key");
+	if (config->server.tls_client_crl != NULL && config->server.tls_client_ca == NULL)
+		ocs_problem_add(problems, LOG_ERR,
+		                ocs_problem_line(ini, "server:main", "tls_client_crl"),
+		                "[server:main] tls_client_crl needs tls_client_ca");
 	if (config->server.tls_client_ca != NULL && config->main.auth == OCS_CONFIG_AUTH_LDAP)
 		ocs_problem_add(problems, LOG_ERR,
 		                ocs_problem_line(ini, "server:main", "tls_client_ca"),

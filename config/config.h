@@ -111,6 +111,7 @@ struct ocs_config {
 		const char *socket_group;       /* NULL: the daemon's */
 		const char *tls_cert, *tls_key; /* both or neither: NULL */
 		const char *tls_client_ca;      /* NULL: clients are not asked for certificates */
+		const char *tls_client_crl;     /* NULL: what is revoked is not known */
 		unsigned plain_http;            /* 0: beyond loopback TLS only */
 		const char *proxies;            /* comma-separated networks, checked; NULL: none */
 		unsigned proxy_header;          /* enum ocs_http_proxy_header */

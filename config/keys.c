@@ -272,6 +272,15 @@ const struct ocs_key ocs_keys[] = {
                  "as usual. What a proxy shows is nobody's. Not with auth = ldap. Not set: clients "
                  "are "
                  "not asked."},
+        {KEY("server:main", server, tls_client_crl, PATH), .example = "/etc/ocsmanager-clients.crl",
+         .reload = true,
+         .help = "Revocation lists (PEM), one of each certificate authority in tls_client_ca. A "
+                 "certificate that is in one fails in the handshake, and from a SIGHUP on that "
+                 "brings it, on open connections too; one of an authority that is not itself in "
+                 "tls_client_ca counts for nobody. Once the next update that a list announces is "
+                 "past, no certificate counts, since nobody knows what was revoked: who shows one "
+                 "then logs in like others. /healthz warns in the last quarter of its time. Not "
+                 "set: nothing is known to be revoked."},
         {KEY("server:main", server, plain_http, WORD), .fallback = "no", .words = yes_words,
          .help = "yes: host may be an address that others can reach though there is no tls_cert. "
                  "Everyone on the way can then read what is reported, and use the tokens they "

@@ -1,188 +1,31 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
-/* Reads certificates and keys, counts who uses them, exchanges them. Touches the files it is told,
- * and TLS sessions that have not begun. */
-#include "http/tls.h"
+/* Who uses which certificates and keys, their exchange, and what a session does with them. Touches
+ * the sockets of TLS sessions. */
+#include "http/tls_internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <gnutls/x509.h>
 
-#include "base/private_file.h"
-
-#define PEM_MAX   (256 * 1024)
+#define HOUR      3600
 #define DAY       86400
 #define SOON_DAYS 14 /* who renews automatically has done so by then */
-
-struct ocs_tls_keys {
-	atomic_uint references;
-	gnutls_certificate_credentials_t credentials;
-	time_t from, until; /* of the certificate */
-	char *issuers; /* PEM: of clients' certificates, which are asked for; NULL: they are not */
-	struct ocs_tls *tls; /* whose connections have them */
-};
+#define LAST_PART 4  /* of a list's time: then a new one should have come */
+#define CHAIN_MAX 16
 
 struct ocs_tls {
 	pthread_mutex_t lock;
 	struct ocs_tls_keys *keys;
 };
 
-/* A certificate is public, so only its key has to be a private file. malloc()ed; NULL on failure.
- */
-static char *read_public(const char *path, size_t *len_r, struct ocs_error *error)
+static bool doubt_certificate(const struct ocs_tls_keys *keys, time_t now, char *text, size_t size)
 {
-	/* a FIFO in its place must not hang a reload */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-	FILE *file;
-	char *text;
-	size_t len = 0;
-
-	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
-		close(fd);
-		ocs_error_set(error, "%s: not a regular file", path);
-		return NULL;
-	}
-	file = fd >= 0 ? fdopen(fd, "r") : NULL;
-	if (file == NULL && fd >= 0)
-		close(fd); /* out of memory, which errno still says */
-	text = calloc(1, PEM_MAX + 1);
-
-	if (file == NULL || text == NULL)
-		ocs_error_set(error, "%s: %s", path, strerror(errno));
-	else
-		len = fread(text, 1, PEM_MAX + 1, file);
-	if (file != NULL && text != NULL) {
-		if (ferror(file) != 0 || len == 0)
-			ocs_error_set(error, "%s: cannot read anything from it", path);
-		else if (len > PEM_MAX)
-			ocs_error_set(error, "%s: larger than %d bytes", path, PEM_MAX);
-	}
-	if (file != NULL)
-		fclose(file);
-	if (len == 0 || len > PEM_MAX) {
-		free(text);
-		return NULL;
-	}
-	*len_r = len;
-	return text;
-}
-
-static int take_times(struct ocs_tls_keys *keys, const char *path, const gnutls_datum_t *pem,
-                      struct ocs_error *error)
-{
-	gnutls_x509_crt_t *list = NULL;
-	unsigned count = 0;
-	int result = gnutls_x509_crt_list_import2(&list, &count, pem, GNUTLS_X509_FMT_PEM, 0);
-
-	if (result < 0 || count == 0)
-		return ocs_error_set(error, "%s: no certificate in it can be read (PEM)", path);
-	keys->from = gnutls_x509_crt_get_activation_time(list[0]);
-	keys->until = gnutls_x509_crt_get_expiration_time(list[0]);
-	for (unsigned i = 0; i < count; i++)
-		gnutls_x509_crt_deinit(list[i]);
-	gnutls_free(list);
-	return 0;
-}
-
-static int take_pair(struct ocs_tls_keys *keys, const struct ocs_tls_files *files,
-                     struct ocs_error *error)
-{
-	char *cert = NULL, *key = NULL;
-	size_t cert_len = 0, key_len = 0;
-	gnutls_datum_t cert_pem, key_pem;
-	int result = -1;
-
-	cert = read_public(files->cert, &cert_len, error);
-	if (cert == NULL || ocs_privfile_read(files->key, true, PEM_MAX, &key, &key_len, error) !=
-	                            OCS_PRIVFILE_OK) {
-		free(cert);
-		return -1;
-	}
-	cert_pem = (gnutls_datum_t){(unsigned char *)cert, (unsigned)cert_len};
-	key_pem = (gnutls_datum_t){(unsigned char *)key, (unsigned)key_len};
-	if (take_times(keys, files->cert, &cert_pem, error) == 0) {
-		result = gnutls_certificate_set_x509_key_mem2(
-		        keys->credentials, &cert_pem, &key_pem, GNUTLS_X509_FMT_PEM, NULL, 0);
-		if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-			ocs_error_set(error, "%s: not the key of the certificate in %s", files->key,
-			              files->cert);
-		else if (result < 0)
-			ocs_error_set(error,
-			              "%s: no key in it can be read (PEM, not encrypted): %s",
-			              files->key, gnutls_strerror(result));
-	}
-	free(cert);
-	ocs_privfile_wipe(key, key_len);
-	return result < 0 ? -1 : 0;
-}
-
-/* Called in the handshake of a connection, in its thread. */
-static int tls_verify_client(gnutls_session_t session)
-{
-	gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
-	                                 .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
-	unsigned count = 0, status = 0;
-
-	if (gnutls_certificate_get_peers(session, &count) == NULL || count == 0)
-		return 0; /* it has none */
-	return gnutls_certificate_verify_peers(session, &purpose, 1, &status) == 0 && status == 0
-	               ? 0
-	               : -1;
-}
-
-static int take_client_ca(struct ocs_tls_keys *keys, const char *path, struct ocs_error *error)
-{
-	gnutls_datum_t pem;
-	size_t len = 0;
-	char *text = read_public(path, &len, error);
-	int result;
-
-	if (text == NULL)
-		return -1;
-	pem = (gnutls_datum_t){(unsigned char *)text, (unsigned)len};
-	keys->issuers = text;
-	result =
-	        gnutls_certificate_set_x509_trust_mem(keys->credentials, &pem, GNUTLS_X509_FMT_PEM);
-	if (result <= 0)
-		return ocs_error_set(error, "%s: no certificate in it can be read (PEM)", path);
-	gnutls_certificate_set_verify_function(keys->credentials, tls_verify_client);
-	return 0;
-}
-
-int ocs_tls_keys_read(const struct ocs_tls_files *files, struct ocs_tls_keys **keys_r,
-                      struct ocs_error *error)
-{
-	struct ocs_tls_keys *keys = calloc(1, sizeof(*keys));
-
-	if (keys == NULL)
-		return ocs_error_memory(error);
-	atomic_store(&keys->references, 1);
-	if (gnutls_certificate_allocate_credentials(&keys->credentials) < 0) {
-		free(keys);
-		return ocs_error_memory(error);
-	}
-	if (take_pair(keys, files, error) != 0 ||
-	    (files->client_ca != NULL && take_client_ca(keys, files->client_ca, error) != 0)) {
-		ocs_tls_keys_release(keys);
-		return -1;
-	}
-	*keys_r = keys;
-	return 0;
-}
-
-bool ocs_tls_keys_doubt(const struct ocs_tls_keys *keys, char *text, size_t size)
-{
-	time_t now = time(NULL);
 	long days = (long)((keys->until - now) / DAY);
 
 	if (keys->until <= now)
@@ -197,12 +40,42 @@ bool ocs_tls_keys_doubt(const struct ocs_tls_keys *keys, char *text, size_t size
 	return true;
 }
 
+static bool lists_are_over(const struct ocs_tls_keys *keys, time_t now)
+{
+	return keys->lists_until != 0 && keys->lists_until <= now;
+}
+
+static bool doubt_lists(const struct ocs_tls_keys *keys, time_t now, char *text, size_t size)
+{
+	time_t left = keys->lists_until - now;
+	long hours = (long)(left / HOUR);
+
+	if (lists_are_over(keys, now))
+		snprintf(text, size,
+		         "a revocation list has expired: no client's certificate counts");
+	else if (keys->lists_until != 0 &&
+	         left < (keys->lists_until - keys->lists_from) / LAST_PART)
+		snprintf(text, size, "a revocation list expires in %ld %s", hours == 0 ? 1 : hours,
+		         hours <= 1 ? "hour" : "hours");
+	else
+		return false;
+	return true;
+}
+
+const char *ocs_tls_keys_doubt(const struct ocs_tls_keys *keys, char *text, size_t size)
+{
+	time_t now = time(NULL);
+
+	if (doubt_certificate(keys, now, text, size))
+		return "tls_cert";
+	return doubt_lists(keys, now, text, size) ? "tls_client_crl" : NULL;
+}
+
 void ocs_tls_keys_release(struct ocs_tls_keys *keys)
 {
 	if (keys == NULL || atomic_fetch_sub(&keys->references, 1) != 1)
 		return;
 	gnutls_certificate_free_credentials(keys->credentials);
-	free(keys->issuers);
 	free(keys);
 }
 
@@ -232,17 +105,16 @@ void ocs_tls_replace(struct ocs_tls *tls, struct ocs_tls_keys *keys)
 	ocs_tls_keys_release(old);
 }
 
-bool ocs_tls_issuers_stand(const struct ocs_tls_keys *keys)
+/* Those that are shown now, to be released. */
+static struct ocs_tls_keys *hold_now(struct ocs_tls *tls)
 {
-	const struct ocs_tls_keys *now;
-	bool stand;
+	struct ocs_tls_keys *keys;
 
-	pthread_mutex_lock(&keys->tls->lock);
-	now = keys->tls->keys;
-	stand = keys == now || (keys->issuers != NULL && now->issuers != NULL &&
-	                        strcmp(keys->issuers, now->issuers) == 0);
-	pthread_mutex_unlock(&keys->tls->lock);
-	return stand;
+	pthread_mutex_lock(&tls->lock);
+	keys = tls->keys;
+	atomic_fetch_add(&keys->references, 1);
+	pthread_mutex_unlock(&tls->lock);
+	return keys;
 }
 
 void ocs_tls_free(struct ocs_tls *tls)
@@ -254,30 +126,116 @@ void ocs_tls_free(struct ocs_tls *tls)
 	free(tls);
 }
 
-bool ocs_tls_doubt(struct ocs_tls *tls, char *text, size_t size)
+const char *ocs_tls_doubt(struct ocs_tls *tls, char *text, size_t size)
 {
-	bool doubt;
+	struct ocs_tls_keys *keys = hold_now(tls);
+	const char *key = ocs_tls_keys_doubt(keys, text, size);
 
-	pthread_mutex_lock(&tls->lock);
-	doubt = ocs_tls_keys_doubt(tls->keys, text, size);
-	pthread_mutex_unlock(&tls->lock);
-	return doubt;
+	ocs_tls_keys_release(keys);
+	return key;
+}
+
+/* ---- clients' certificates ---- */
+
+static void free_chain(gnutls_x509_crt_t *chain, unsigned n)
+{
+	while (n > 0)
+		gnutls_x509_crt_deinit(chain[--n]);
+}
+
+/* What the client has shown; 0: nothing, or what cannot be read. */
+static unsigned read_chain(gnutls_session_t session, gnutls_x509_crt_t chain[CHAIN_MAX])
+{
+	unsigned count = 0, n = 0;
+	const gnutls_datum_t *shown = gnutls_certificate_get_peers(session, &count);
+
+	if (shown == NULL || count > CHAIN_MAX)
+		return 0;
+	for (; n < count && gnutls_x509_crt_init(&chain[n]) == 0; n++)
+		if (gnutls_x509_crt_import(chain[n], &shown[n], GNUTLS_X509_FMT_DER) != 0) {
+			free_chain(chain, n + 1);
+			return 0;
+		}
+	if (n == count)
+		return n;
+	free_chain(chain, n);
+	return 0;
+}
+
+/* Each issuer that the file names has a list. One between it and the client's certificate may have
+ * none, so with lists it must be in the file itself. */
+static bool trusts(const struct ocs_tls_keys *keys, gnutls_session_t session)
+{
+	gnutls_typed_vdata_st purpose = {.type = GNUTLS_DT_KEY_PURPOSE_OID,
+	                                 .data = (unsigned char *)GNUTLS_KP_TLS_WWW_CLIENT};
+	gnutls_x509_crt_t chain[CHAIN_MAX], issuer;
+	unsigned n = read_chain(session, chain), status = 0;
+	gnutls_x509_trust_list_t trusted;
+	bool result;
+
+	if (n == 0)
+		return false;
+	gnutls_certificate_get_trust_list(keys->credentials, &trusted);
+	result = gnutls_x509_trust_list_verify_crt2(trusted, chain, n, &purpose, 1, 0, &status,
+	                                            NULL) == 0 &&
+	         status == 0 &&
+	         (!keys->lists ||
+	          gnutls_x509_trust_list_get_issuer(trusted, chain[0], &issuer, 0) == 0);
+	free_chain(chain, n);
+	return result;
+}
+
+bool ocs_tls_client_stands(const struct ocs_tls_keys *keys, gnutls_session_t session,
+                           uint64_t *stood)
+{
+	struct ocs_tls_keys *now = hold_now(keys->tls);
+	bool stands = now->asks && !lists_are_over(now, time(NULL));
+
+	if (stands && *stood != now->number) {
+		stands = trusts(now, session);
+		*stood = stands ? now->number : 0;
+	}
+	ocs_tls_keys_release(now);
+	return stands;
+}
+
+/* ---- sessions ---- */
+
+static _Thread_local uint64_t moved;
+
+static ssize_t tls_pull(gnutls_transport_ptr_t fd, void *data, size_t len)
+{
+	ssize_t n = recv((int)(intptr_t)fd, data, len, 0);
+
+	moved += n > 0 ? (uint64_t)n : 0;
+	return n;
+}
+
+static ssize_t tls_push(gnutls_transport_ptr_t fd, const void *data, size_t len)
+{
+	ssize_t n = send((int)(intptr_t)fd, data, len, MSG_NOSIGNAL);
+
+	moved += n > 0 ? (uint64_t)n : 0;
+	return n;
+}
+
+uint64_t ocs_tls_moved(void)
+{
+	return moved;
 }
 
 struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session)
 {
-	struct ocs_tls_keys *keys;
+	struct ocs_tls_keys *keys = hold_now(tls);
 
-	pthread_mutex_lock(&tls->lock);
-	keys = tls->keys;
-	atomic_fetch_add(&keys->references, 1);
-	pthread_mutex_unlock(&tls->lock);
 	if (gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, keys->credentials) != 0) {
 		ocs_tls_keys_release(keys);
 		return NULL;
 	}
-	if (keys->issuers != NULL)
+	if (keys->asks)
 		gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+	gnutls_transport_set_pull_function(session, tls_pull);
+	gnutls_transport_set_push_function(session, tls_push);
 	return keys;
 }
 

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -33,17 +34,19 @@ struct ocs_tls_files {
 	const char *client_ca; /* PEM: clients are asked for a certificate that leads back to one of
 	                          these, and may have none; one that does not fails in the
 	                          handshake. NULL: they are not asked */
+	const char *client_crl; /* PEM: what these have revoked, a list of each. A certificate in
+	                           one fails in the handshake. NULL: nobody knows */
 };
 
 /* Reads the files. The error begins with the name of the one that is to blame. The keys are the
  * caller's to release, or to hand on. */
 int ocs_tls_keys_read(const struct ocs_tls_files *files, struct ocs_tls_keys **keys_r,
                       struct ocs_error *error);
-/* Whether there is something to warn about, in words: it has expired, or soon will have, or is not
- * valid yet. */
-bool ocs_tls_keys_doubt(const struct ocs_tls_keys *keys, char *text, size_t size);
+/* Whether there is something to warn about, in words: certificate or revocation list have expired,
+ * or soon will have, or it is not valid yet. The key of the ini that names the file; NULL: no. */
+const char *ocs_tls_keys_doubt(const struct ocs_tls_keys *keys, char *text, size_t size);
 /* The same of those that are shown now. Any thread. */
-bool ocs_tls_doubt(struct ocs_tls *tls, char *text, size_t size);
+const char *ocs_tls_doubt(struct ocs_tls *tls, char *text, size_t size);
 /* Any thread; NULL is allowed. */
 void ocs_tls_keys_release(struct ocs_tls_keys *keys);
 
@@ -51,15 +54,21 @@ void ocs_tls_keys_release(struct ocs_tls_keys *keys);
 struct ocs_tls *ocs_tls_new(struct ocs_tls_keys *keys);
 /* Takes the keys over: connections that come from now on are shown them. Any thread. */
 void ocs_tls_replace(struct ocs_tls *tls, struct ocs_tls_keys *keys);
-/* Whether those who issue clients' certificates are still those of when a connection got its keys.
- * For the thread of the connection; the ocs_tls outlives it. */
-bool ocs_tls_issuers_stand(const struct ocs_tls_keys *keys);
+/* Whether the certificate that a client has shown is good by what is known now: a reload may have
+ * taken back its issuer, or brought a list with it; and past the time of a list nobody knows. keys:
+ * those of the connection, whose thread it is; the ocs_tls outlives it. *stood, 0 at first, is
+ * kept for the next time, which then costs next to nothing until the next reload. */
+bool ocs_tls_client_stands(const struct ocs_tls_keys *keys, gnutls_session_t session,
+                           uint64_t *stood);
 /* When its listeners have stopped. NULL is allowed. */
 void ocs_tls_free(struct ocs_tls *tls);
 
 /* A TLS session begins, before its handshake. The keys it was given, which the caller releases when
  * the session is gone; NULL: GnuTLS refuses them. */
 struct ocs_tls_keys *ocs_tls_begin(struct ocs_tls *tls, gnutls_session_t session);
+
+/* Bytes that sessions have taken from their sockets and given to them, in the thread that asks. */
+uint64_t ocs_tls_moved(void);
 
 /* What tells this session from any other (channel binding, RFC 5929 and 9266), as base64: "" where
  * it has none of that kind, as tls-unique of TLS 1.3 and, for its weakness, of TLS 1.2 without

@@ -39,7 +39,8 @@ static struct ocs_listener_settings listener_settings(struct mapihttp *server)
 int mapihttp_read_keys(const struct mapihttp *server, struct ocs_tls_keys **keys_r,
                        struct ocs_error *error)
 {
-	const struct ocs_tls_files files = {server->options->cert, server->options->key, NULL};
+	const struct ocs_tls_files files = {.cert = server->options->cert,
+	                                    .key = server->options->key};
 	char doubt[100];
 
 	*keys_r = NULL;
@@ -47,7 +48,7 @@ int mapihttp_read_keys(const struct mapihttp *server, struct ocs_tls_keys **keys
 		return 0;
 	if (ocs_tls_keys_read(&files, keys_r, error) != 0)
 		return -1;
-	if (ocs_tls_keys_doubt(*keys_r, doubt, sizeof(doubt)))
+	if (ocs_tls_keys_doubt(*keys_r, doubt, sizeof(doubt)) != NULL)
 		ocs_log(LOG_WARNING, "%s: %s", files.cert, doubt);
 	return 0;
 }

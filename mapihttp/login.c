@@ -20,13 +20,14 @@
 #include <uthash.h>
 
 #include "auth/locks.h"
+#include "auth/turns.h"
 #include "base/private_file.h"
 #include "mapihttp/mapihttp.h"
 
 #define THREADS        2
 #define REMEMBER_MS    (5 * 60 * 1000)
 #define REMEMBERED_MAX 4096
-#define QUEUE_MAX      1024
+#define QUEUE_MAX      256
 /* Bytes of user:password; what is longer is no account's. */
 #define CREDENTIALS_MAX 1024
 
@@ -42,6 +43,7 @@ struct job {
 	struct mapihttp_request *request; /* suspended until the job is done */
 	uint8_t digest[SHA256_DIGEST_SIZE];
 	struct sockaddr_storage peer;
+	struct ocs_turn turn;
 	char *message; /* the SASL PLAIN message, base64 */
 	size_t message_len;
 	struct ocs_auth_reply reply;
@@ -54,7 +56,7 @@ struct mapihttp_login {
 	int fd;               /* counts finished jobs */
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t wake;
-	struct job *waiting, *finished;
+	struct job *waiting, *finished; /* the oldest first */
 	unsigned n_waiting;
 	struct remembered *known;
 	uint64_t forgotten; /* how often all were */
@@ -145,10 +147,26 @@ static void work(struct mapihttp_login *login, struct job *job)
 		remember(login, job);
 }
 
+/* Under the lock. */
+static void finish(struct mapihttp_login *login, struct job *job)
+{
+	const uint64_t one = 1;
+
+	DL_APPEND(login->finished, job);
+	/* Fails only if 2^64 are uncounted. */
+	(void)!write(login->fd, &one, sizeof(one));
+}
+
+/* Under the lock. */
+static void take(struct mapihttp_login *login, struct job *job)
+{
+	DL_DELETE(login->waiting, job);
+	login->n_waiting--;
+}
+
 static void *login_worker(void *arg)
 {
 	struct mapihttp_login *login = arg;
-	const uint64_t one = 1;
 
 	pthread_mutex_lock(&login->lock);
 	for (;;) {
@@ -160,12 +178,9 @@ static void *login_worker(void *arg)
 			pthread_cond_wait(&login->wake, &login->lock);
 			continue;
 		}
-		DL_DELETE(login->waiting, job);
-		login->n_waiting--;
+		take(login, job);
 		work(login, job);
-		DL_APPEND(login->finished, job);
-		/* Fails only if 2^64 are uncounted. */
-		(void)!write(login->fd, &one, sizeof(one));
+		finish(login, job);
 	}
 	pthread_mutex_unlock(&login->lock);
 	return NULL;
@@ -291,6 +306,41 @@ static char *make_message(const uint8_t *credentials, size_t len, size_t *messag
 	return message;
 }
 
+/* Under the lock: the one that has to go. */
+static struct job *heaviest(const struct mapihttp_login *login)
+{
+	struct ocs_turn turns[QUEUE_MAX + 1];
+	struct job *job;
+	size_t n = 0, place;
+
+	DL_FOREACH(login->waiting, job)
+	{
+		turns[n++] = job->turn;
+	}
+	place = ocs_turns_heaviest(turns, n);
+	for (job = login->waiting; place > 0; place--)
+		job = job->next;
+	return job;
+}
+
+/* Under the lock. Whether there is room for it, which another one may have had to make. */
+static bool queue(struct mapihttp_login *login, struct job *job)
+{
+	struct job *displaced;
+
+	DL_APPEND(login->waiting, job);
+	if (++login->n_waiting <= QUEUE_MAX)
+		return true;
+	displaced = heaviest(login);
+	take(login, displaced);
+	if (displaced == job)
+		return false;
+	displaced->result = OCS_AUTH_OVERLOADED;
+	displaced->reply.retry_after = 1;
+	finish(login, displaced);
+	return true;
+}
+
 /* Under the lock: a job for the request, which is suspended with it, or why there is none. */
 static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp_request *request,
                                    const uint8_t *digest, const uint8_t *credentials, size_t len)
@@ -299,7 +349,7 @@ static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp
 	struct job *job;
 
 	request->retry_after = 1;
-	if (login->n_waiting >= QUEUE_MAX || login->stopping)
+	if (login->stopping)
 		return OCS_AUTH_OVERLOADED;
 	job = calloc(1, sizeof(*job));
 	if (job == NULL)
@@ -310,6 +360,9 @@ static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp
 		return OCS_AUTH_INTERNAL;
 	}
 	job->peer = request->http.peer->client.address;
+	ocs_peer_from((const struct sockaddr *)&job->peer, &job->turn.peer);
+	job->turn.spared =
+	        ocs_auth_spares(login->server->auth, (const struct sockaddr *)&job->peer);
 	/* Whoever is locked out takes no thread from others. */
 	result = ocs_auth_plain_look(login->server->auth, (const struct sockaddr *)&job->peer, true,
 	                             job->message, &job->reply);
@@ -320,10 +373,12 @@ static enum ocs_auth_result submit(struct mapihttp_login *login, struct mapihttp
 	}
 	job->request = request;
 	memcpy(job->digest, digest, sizeof(job->digest));
+	if (!queue(login, job)) {
+		free_job(job);
+		return OCS_AUTH_OVERLOADED;
+	}
 	MHD_suspend_connection(request->http.connection);
 	request->checking = true;
-	DL_APPEND(login->waiting, job);
-	login->n_waiting++;
 	pthread_cond_signal(&login->wake);
 	return OCS_AUTH_INVALID_CREDENTIALS; /* until it is checked */
 }

@@ -206,12 +206,16 @@ static void tick(struct mapihttp *server)
 }
 
 /* While the rest of a TLS handshake does not come libmicrohttpd says that it has something to do at
- * once, and has not: where a round without an event brought it no further, the next one waits. */
-#define SPIN_MS 5
+ * once, and has not. What it really has to do moves bytes, but for the rest of a record that GnuTLS
+ * has read, which takes a few rounds. After so many without an event and without a byte only an
+ * event can bring it further; it is asked now and then nevertheless. */
+#define STILL_ROUNDS 16
+#define STILL_MS     1000
 
-/* Milliseconds until something is due without an event; -1: never. idle: the last round had none.
- */
-static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t stop_due, bool idle)
+/* Milliseconds until something is due without an event; -1: never. still: rounds in which nothing
+ * happened. */
+static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t stop_due,
+                        unsigned still)
 {
 	uint64_t now = ocs_clock_ms(), due = server->tick_due, left;
 	MHD_UNSIGNED_LONG_LONG http;
@@ -222,8 +226,8 @@ static int next_timeout(struct mapihttp *server, uint64_t tags_due, uint64_t sto
 		due = stop_due;
 	left = due == UINT64_MAX ? UINT64_MAX : due > now ? due - now : 0;
 	if (MHD_get_timeout(server->listener.daemon, &http) == MHD_YES) {
-		if (idle && http < SPIN_MS)
-			http = SPIN_MS;
+		if (server->tls != NULL && still >= STILL_ROUNDS && http < STILL_MS)
+			http = STILL_MS;
 		if (http < left)
 			left = http;
 	}
@@ -292,13 +296,13 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 {
 	struct epoll_event events[EVENTS_MAX];
 	uint64_t tags_due = UINT64_MAX, stop_due = UINT64_MAX;
-	bool idle = false;
+	unsigned still = 0;
 
 	while (!server->stopping || (server->busy > 0 && ocs_clock_ms() < stop_due)) {
 		int n = epoll_wait(server->epoll, events, EVENTS_MAX,
-		                   next_timeout(server, tags_due, stop_due, idle));
+		                   next_timeout(server, tags_due, stop_due, still));
+		uint64_t moved = ocs_tls_moved();
 
-		idle = n == 0;
 		if (n < 0 && errno != EINTR)
 			return ocs_error_set(error, "epoll: %s", strerror(errno));
 		for (int i = 0; i < n; i++)
@@ -308,6 +312,7 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 		tags_due = mapihttp_wait_tags(server, ocs_clock_ms());
 		if (run_http(server) != 0)
 			return ocs_error_set(error, "libmicrohttpd failed");
+		still = n == 0 && ocs_tls_moved() == moved ? still + 1 : 0;
 		/* A request of this round may have been parked. */
 		if (tags_due == UINT64_MAX)
 			tags_due = mapihttp_wait_tags(server, 0);

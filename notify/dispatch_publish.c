@@ -9,6 +9,8 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "base/file.h"
+
 #define START_PATIENCE 10 /* seconds that the start waits for the registry's lock */
 
 /* At start: says whom it waits for, and gives up in the end. */
@@ -19,7 +21,7 @@ static int begin_patiently(struct ocs_dispatch *dispatch, struct ocs_error *erro
 	int ret = ocs_store_try_begin(store, error);
 
 	for (int i = 0; i < START_PATIENCE * 10 && ret == OCS_STORE_BUSY &&
-	                (ocs_store_interrupted == NULL || !ocs_store_interrupted());
+	                (ocs_file_interrupted == NULL || !ocs_file_interrupted());
 	     i++) {
 		if (i == 10)
 			ocs_dispatch_log(dispatch, LOG_WARNING, "%s: waiting", error->text);

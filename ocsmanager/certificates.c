@@ -21,6 +21,8 @@ static const char *to_blame(const struct ocs_tls_files *files, const char *text)
 {
 	if (begins_with(text, files->key))
 		return "tls_key";
+	if (begins_with(text, files->client_crl))
+		return "tls_client_crl";
 	return begins_with(text, files->client_ca) ? "tls_client_ca" : "tls_cert";
 }
 
@@ -30,6 +32,7 @@ static int read_pair(const struct ocs_config *config, const char *section,
 {
 	char what[100], text[PATH_MAX + 300];
 	struct ocs_error why = {.text = ""};
+	const char *key;
 
 	if (files->cert == NULL)
 		return 0;
@@ -40,10 +43,12 @@ static int read_pair(const struct ocs_config *config, const char *section,
 		                      ocs_problem_line(config->ini, section, name), section, name,
 		                      why.text);
 	}
-	if (report == NULL || !ocs_tls_keys_doubt(*keys_r, what, sizeof(what)))
+	key = report == NULL ? NULL : ocs_tls_keys_doubt(*keys_r, what, sizeof(what));
+	if (key == NULL)
 		return 0;
-	snprintf(text, sizeof(text), "%s:%u: [%s] tls_cert: %s: %s", config->path,
-	         ocs_problem_line(config->ini, section, "tls_cert"), section, files->cert, what);
+	snprintf(text, sizeof(text), "%s:%u: [%s] %s: %s: %s", config->path,
+	         ocs_problem_line(config->ini, section, key), section, key,
+	         strcmp(key, "tls_cert") == 0 ? files->cert : files->client_crl, what);
 	report(LOG_WARNING, text, arg);
 	return 0;
 }
@@ -51,10 +56,12 @@ static int read_pair(const struct ocs_config *config, const char *section,
 int ocs_certificates_read(const struct ocs_config *config, ocs_report_fn *report, void *arg,
                           struct ocs_certificates *out, struct ocs_error *error)
 {
-	const struct ocs_tls_files web = {config->server.tls_cert, config->server.tls_key,
-	                                  config->server.tls_client_ca};
-	const struct ocs_tls_files operations = {config->operations.tls_cert,
-	                                         config->operations.tls_key, NULL};
+	const struct ocs_tls_files web = {.cert = config->server.tls_cert,
+	                                  .key = config->server.tls_key,
+	                                  .client_ca = config->server.tls_client_ca,
+	                                  .client_crl = config->server.tls_client_crl};
+	const struct ocs_tls_files operations = {.cert = config->operations.tls_cert,
+	                                         .key = config->operations.tls_key};
 
 	*out = (struct ocs_certificates){NULL, NULL};
 	if (read_pair(config, "server:main", &web, report, arg, &out->web, error) == 0 &&

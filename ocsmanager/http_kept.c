@@ -80,18 +80,21 @@ static void read_names(struct ocs_http_request *request)
 bool ocs_http_kept_certified(struct ocs_http_request *request, char account[OCS_AUTH_NAME_SIZE])
 {
 	const struct ocs_http_connection *peer = request->http.peer;
+	const union MHD_ConnectionInfo *info;
 	const struct ocs_tls_names *names;
 
 	/* Whom a proxy asks for is not who it is. */
 	if (!peer->tls || peer->proxied)
 		return false;
-	/* A reload may have taken back who is trusted to say who somebody is. */
-	if (peer->keys == NULL || !ocs_tls_issuers_stand(peer->keys))
-		return false;
 	if (!request->kept->names_asked)
 		read_names(request);
 	names = request->kept->names;
 	if (names == NULL || names->until <= time(NULL))
+		return false;
+	info = MHD_get_connection_info(request->http.connection,
+	                               MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	if (info == NULL || peer->keys == NULL ||
+	    !ocs_tls_client_stands(peer->keys, info->tls_session, &request->kept->stood))
 		return false;
 	for (unsigned i = 0; i < names->n; i++) {
 		if (!ocs_auth_has_account(request->server->auth, names->list[i]))

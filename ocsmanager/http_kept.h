@@ -20,6 +20,7 @@ struct ocs_http_kept {
 	/* In the certificate that the client has shown; NULL: none, or nobody has asked. */
 	struct ocs_tls_names *names;
 	bool names_asked;
+	uint64_t stood; /* that certificate, by ocs_tls_client_stands() */
 	/* The last answer that could come again, with its body; NULL: none. */
 	struct MHD_Response *answer;
 	const char *body;

@@ -9,16 +9,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "auth/origin.h"
+#include "auth/turns.h"
 #include "base/clock.h"
-#include "base/peer.h"
 
 #define QUEUE_MAX 64 /* at 20 ms each and two threads: less than a second of waiting */
 
 struct place {
 	struct ocs_http_request *request;
-	struct ocs_peer peer;
-	bool spared; /* its address speaks for many */
+	struct ocs_turn turn;
 };
 
 struct ocs_http_workers {
@@ -126,40 +124,13 @@ void ocs_http_workers_stop(struct ocs_http_workers *workers)
 	free(workers);
 }
 
-/* How many of the queue come from where this one does, counted by that kind. */
-static unsigned share_of(const struct ocs_http_workers *workers, const struct place *of,
-                         enum ocs_origin_kind kind)
-{
-	size_t bytes = ocs_origin_bits(&of->peer, kind) / 8;
-	unsigned share = 0;
-
-	if (of->spared)
-		return 0;
-	for (unsigned i = 0; i < workers->count; i++) {
-		const struct place *one = &workers->queue[i];
-
-		share += !one->spared && one->peer.family == of->peer.family &&
-		         memcmp(one->peer.address, of->peer.address, bytes) == 0;
-	}
-	return share;
-}
-
-/* The youngest from the address that has most of the prefix that has most. */
 static unsigned heaviest(const struct ocs_http_workers *workers)
 {
-	unsigned found = 0, most = 0;
+	struct ocs_turn turns[QUEUE_MAX + 1];
 
-	for (unsigned i = 0; i < workers->count; i++) {
-		const struct place *one = &workers->queue[i];
-		unsigned weight = share_of(workers, one, OCS_ORIGIN_PREFIX) * (QUEUE_MAX + 2) +
-		                  share_of(workers, one, OCS_ORIGIN_ADDRESS);
-
-		if (weight < most)
-			continue;
-		most = weight;
-		found = i;
-	}
-	return found;
+	for (unsigned i = 0; i < workers->count; i++)
+		turns[i] = workers->queue[i].turn;
+	return (unsigned)ocs_turns_heaviest(turns, workers->count);
 }
 
 enum ocs_http_action ocs_http_workers_submit(struct ocs_http_workers *workers,
@@ -169,10 +140,10 @@ enum ocs_http_action ocs_http_workers_submit(struct ocs_http_workers *workers,
 	const struct sockaddr *client =
 	        (const struct sockaddr *)&request->http.peer->client.address;
 	struct place place = {.request = request,
-	                      .spared = ocs_auth_spares(request->server->auth, client)};
+	                      .turn = {.spared = ocs_auth_spares(request->server->auth, client)}};
 	struct ocs_http_request *displaced = NULL;
 
-	ocs_peer_from(client, &place.peer);
+	ocs_peer_from(client, &place.turn.peer);
 	request->work = work;
 	request->queued_at = (int64_t)ocs_clock_ms();
 	/* for the queue, which may be through with it before this returns */

@@ -3,8 +3,7 @@
 /*
  * A few threads for what takes too long for the threads of the connections: password hashing and
  * synced commits; and, of their own, so that others do not wait with them, logins that ask a
- * directory. The queue is bounded. In a full one the youngest of whoever has most in it, by prefix
- * and then by address, is OVERLOADED (auth/limiter.h has what they are, and who is spared).
+ * directory. The queue is bounded; who is OVERLOADED when it is full is auth/turns.h's.
  */
 #ifndef OCSMANAGER_HTTP_WORKERS_H
 #define OCSMANAGER_HTTP_WORKERS_H

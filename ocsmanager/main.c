@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/background.h"
+#include "base/file.h"
 #include "ocsmanager/check.h"
 #include "config/config.h"
 #include "ocsmanager/daemon.h"
@@ -29,7 +30,6 @@
 #include "ocsmanager/manager.h"
 #include "base/privilege.h"
 #include "base/plural.h"
-#include "store/store.h"
 #include "users/users.h"
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -275,7 +275,6 @@ static int start(struct ocs_config *config, const char *private_folder,
                  struct ocs_error *error)
 {
 	ocs_folder_clear(config->main.registry);
-	ocs_store_interrupted = is_told_to_end;
 	return ocs_daemon_start(config, private_folder, local, daemon_r, error);
 }
 
@@ -292,6 +291,7 @@ static int ocsmanager_run(struct ocs_config *config, struct ocs_error *error)
 
 	talloc_steal(memory, config);
 	block_signals(&signals);
+	ocs_file_interrupted = is_told_to_end;
 	log_limits(config);
 	if (ocs_check(config, true, ocs_log_report, NULL) < 0)
 		ocs_error_set(error, "%s: the daemon cannot start with it", config->path);

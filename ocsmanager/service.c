@@ -303,17 +303,18 @@ static void fill_workers(struct ocs_service *service)
 static void look_at_certificates(struct ocs_service *service)
 {
 	struct ocs_health *health = ocs_dispatch_health_of(service->server.dispatch);
-	const char *section = NULL;
+	const char *section = "server:main", *key = NULL;
 	char text[100];
 
-	if (service->web_tls != NULL && ocs_tls_doubt(service->web_tls, text, sizeof(text)))
-		section = "server:main";
-	else if (service->operations_tls != NULL &&
-	         ocs_tls_doubt(service->operations_tls, text, sizeof(text)))
+	if (service->web_tls != NULL)
+		key = ocs_tls_doubt(service->web_tls, text, sizeof(text));
+	if (key == NULL && service->operations_tls != NULL) {
 		section = "operations";
-	if (section != NULL)
+		key = ocs_tls_doubt(service->operations_tls, text, sizeof(text));
+	}
+	if (key != NULL)
 		ocs_health_set(health, OCS_HEALTH_CERTIFICATE, OCS_HEALTH_WARNING,
-		               "[%s] tls_cert: %s: renew it, then `ocsctl reload`", section, text);
+		               "[%s] %s: %s: renew it, then `ocsctl reload`", section, key, text);
 	else
 		ocs_health_set(health, OCS_HEALTH_CERTIFICATE, OCS_HEALTH_WELL, NULL);
 }

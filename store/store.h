@@ -112,13 +112,12 @@ void ocs_store_set_limit(struct ocs_store *store, uint64_t size_max);
 uint32_t ocs_store_seqnum(const struct ocs_store *store);
 
 /* How long a lock of a file is waited for, since whoever may write it may keep it locked. Then the
- * call ends with OCS_STORE_BUSY; and at once when ocs_store_interrupted() says that this process
- * is to end (NULL: never). Both are set before there are threads.
+ * call ends with OCS_STORE_BUSY; and at once when ocs_file_interrupted() says that this process is
+ * to end (base/file.h). Set before there are threads.
  * Where others change locks and the mark of a recovery at the same time, libtdb may find one to be
  * waited for after all, and waits without an end: for a recovery with the first lock that it takes,
  * and for all records when it repacks a file that a commit has made grow. */
 extern unsigned ocs_store_wait_ms;
-extern bool (*ocs_store_interrupted)(void);
 
 /* begin waits for the lock; try_begin returns OCS_STORE_BUSY instead. Transactions do not nest.
  * sync in commit: true returns only when the data are on the disk. A failed commit is cancelled.

@@ -46,7 +46,6 @@
 #define STEP_MAX_NS 2000000
 
 unsigned ocs_store_wait_ms = 10000;
-bool (*ocs_store_interrupted)(void);
 
 /* The process that keeps us from it, 0 if it cannot be said. */
 static pid_t holder_of(int fd, short type, off_t start, off_t len)
@@ -76,7 +75,7 @@ static bool wait_a_little(uint64_t end, long *step_ns)
 {
 	struct timespec step = {.tv_nsec = *step_ns};
 
-	if (ocs_clock_ns() >= end || (ocs_store_interrupted != NULL && ocs_store_interrupted()))
+	if (ocs_clock_ns() >= end || (ocs_file_interrupted != NULL && ocs_file_interrupted()))
 		return false;
 	nanosleep(&step, NULL);
 	*step_ns = *step_ns * 2 < STEP_MAX_NS ? *step_ns * 2 : STEP_MAX_NS;

@@ -4,6 +4,7 @@
 
 import os
 import subprocess
+import tempfile
 
 from .wait import LIMIT
 
@@ -46,24 +47,45 @@ rand_serial = yes
 default_md = sha256
 policy = names
 unique_subject = no
+default_crl_days = 2
 [names]
 commonName = supplied
 """
 
 
-def sign(folder, issuer, name, alternatives=None, expired=False):
-    """NAME.pem and NAME.key of a client in folder, issued by (certificate, key); alternatives: subjectAltName."""
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=LIMIT)
+
+
+PAST = "20010101000000Z", "20020101000000Z"
+
+
+def revoke(folder, issuer, *revoked, expired=False):
+    """A list of these certificates, as the issuer (certificate, key) would make it: its path."""
+    place = tempfile.mkdtemp(dir=folder)
+    config, crl = os.path.join(place, "conf"), os.path.join(place, "crl")
+    times = ["-crl_lastupdate", PAST[0], "-crl_nextupdate", PAST[1]] if expired else []
+    with open(config, "w", encoding="ascii") as f:
+        f.write(CA_CONFIG.format(place))
+    with open(os.path.join(place, "issued"), "w", encoding="ascii"):
+        pass
+    ca = "ca", "-config", config, "-cert", issuer[0], "-keyfile", issuer[1]
+    for certificate in revoked:
+        openssl(*ca, "-revoke", certificate)
+    openssl(*ca, "-gencrl", *times, "-out", crl)
+    return crl
+
+
+def sign(folder, issuer, name, alternatives=None, expired=False, authority=False):
+    """NAME.pem and NAME.key of a client in folder, issued by (certificate, key); alternatives: subjectAltName;
+    authority: it may issue others."""
     certificate, key, request, more, config = (os.path.join(folder, f"{name}.{end}")
                                                for end in ("pem", "key", "csr", "ext", "conf"))
-    times = ["-startdate", "20010101000000Z", "-enddate", "20020101000000Z"] if expired else ["-days", "2"]
-
-    def openssl(*words):
-        subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=LIMIT)
-
+    times = ["-startdate", PAST[0], "-enddate", PAST[1]] if expired else ["-days", "2"]
     openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
             "/CN=" + name, "-keyout", key, "-out", request)
     with open(more, "w", encoding="ascii") as f:
-        f.write("extendedKeyUsage=clientAuth\n")
+        f.write("basicConstraints=critical,CA:TRUE\n" if authority else "extendedKeyUsage=clientAuth\n")
         if alternatives:
             f.write(f"subjectAltName={alternatives}\n")
     with open(config, "w", encoding="ascii") as f:

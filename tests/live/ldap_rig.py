@@ -211,7 +211,7 @@ class Relay:
     def __init__(self, port):
         self.target = port
         self.delay = 0.0
-        self.lost = None
+        self.lost, self.losses = None, 0
         self.wanted = None
         self.holding, self.released = threading.Event(), threading.Event()
         self.listener = socket.socket()
@@ -253,6 +253,8 @@ class Relay:
                     self.released.wait()
                 if not asks or self.lost is None or self.lost not in data:
                     sink.sendall(data)
+                else:
+                    self.losses += 1
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             pass

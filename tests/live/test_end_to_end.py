@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from dovecot_config import NEW
 from rig import LDA, Dovecot
 
-from harness import hashes, paths
+from harness import certificates, hashes, paths
 from harness.case import ServiceTest
 from harness.wait import wait_until
 
@@ -94,6 +94,28 @@ class EndToEnd(ServiceTest):
         self.assertEqual(len(self.came(consumer, 10)), 10)
         mids = {e.mid for e in consumer.events() if e.flags == 0x8002}
         self.assertEqual(len(mids), 2)
+
+    def test_an_lmtp_delivery_over_tls(self):
+        """As doc/dovecot.md has it for a daemon on another host: https, and whom to trust."""
+        folder = tempfile.mkdtemp(prefix="ocs-tls-")
+        self.addCleanup(shutil.rmtree, folder)
+        os.chmod(folder, 0o755)
+        cert, key = certificates.make(folder, "ours", alternative="IP:127.0.0.1")
+        other = certificates.make(folder, "other", alternative="IP:127.0.0.1")
+        self.d.overrides["server:main"].update({"tls_cert": cert, "tls_key": key})
+        self.d.write_ini()
+        self.d.restart()
+        url = f"https://127.0.0.1:{self.d.port}"
+        dovecot = self.dovecot(settings={"ocsmanager_url": url, "ocsmanager_ca": cert})
+        consumer = self.listen(("newmail",))
+        dovecot.deliver("alice")
+        self.assertEqual(self.kinds(consumer, 1), [("newmail", 0x8002)])
+        dovecot.stop()
+        told = self.d.metrics().get("ocsmanager_notifications_total")
+        dovecot = self.dovecot(wait=False, settings={"ocsmanager_url": url, "ocsmanager_ca": other[0]})
+        dovecot.deliver("alice")
+        dovecot.wait_log("waiting to be reported")
+        self.assertEqual(self.d.metrics().get("ocsmanager_notifications_total"), told)
 
     def test_an_lmtp_delivery_to_two_users(self):
         dovecot = self.dovecot()

@@ -110,7 +110,8 @@ class Check(ConfigTest):
                 ("server:main", "keepalive_timeout", "0"), ("server:main", "tls_cert", "/x"),
                 ("server:main", "plain_http", "maybe"), ("server:main", "proxy_header", "Via"),
                 ("server:main", "proxies", "0.0.0.0/0"), ("server:main", "proxies", "proxy"),
-                ("server:main", "tls_key", "/x"), ("server:main", "tls_client_ca", "/x"), ("operations", "port", "http"),
+                ("server:main", "tls_key", "/x"), ("server:main", "tls_client_ca", "/x"),
+                ("server:main", "tls_client_crl", "/x"), ("operations", "port", "http"),
                 ("limits", "failed_logins", "0"), ("limits", "failure_window", "1.5"),
                 ("limits", "request_deadline", "0"), ("limits", "connections_per_address", "0"),
                 ("limits", "pending_challenges", "0"), ("mqueue", "max_messages", "0"),
@@ -406,7 +407,7 @@ class Shipped(ConfigTest):
 
     def test_every_default_can_be_written_out(self):
         text = re.sub(r"^#(\w+ = )", r"\1", self.read("ocsmanager.ini"), flags=re.M)
-        text = re.sub(r"^(user|group|file|map|openchangedb|secret_file|socket|socket_group|ca_file|cert_file|key_file|tls_cert|tls_key|tls_client_ca|bind_pw_file) = .*\n", "", text, flags=re.M)
+        text = re.sub(r"^(user|group|file|map|openchangedb|secret_file|socket|socket_group|ca_file|cert_file|key_file|tls_cert|tls_key|tls_client_ca|tls_client_crl|bind_pw_file) = .*\n", "", text, flags=re.M)
         text = text.replace("{SSHA}...", SSHA).replace("threads = 0", "threads = 4")
         text = text.replace("#[backend:NAME]", "[backend:sogo]")
         text = text.replace("#[account:NAME]", "[account:openchange]")

@@ -5,6 +5,8 @@
 
 import os
 import re
+import select
+import signal
 import struct
 import sys
 import time
@@ -12,9 +14,9 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from harness import hashes  # noqa: E402
 from harness.case import ServiceTest  # noqa: E402
 from harness.daemon import ACCOUNT, PASSWORD, Daemon, ini_text  # noqa: E402
-from harness.hashes import ssha  # noqa: E402
 from harness.mapihttp import DN, MapiClient, Server, raw_connection, raw_request  # noqa: E402
 
 # From MS-OXCMAPIHTTP 2.2.4. An account's name has no space, so Jane Dow is Jane.Dow here.
@@ -245,7 +247,7 @@ class LimitsOfAUser(MapiTest):
     def setUpClass(cls):
         cls.shared = Daemon(cls.ini)
         cls.addClassCleanup(cls.shared.close)
-        cls.shared.write("accounts", f"anne:{ssha('a')}\nbert:{ssha('b')}\n", 0o600)
+        cls.shared.write("accounts", f"anne:{hashes.ssha('a')}\nbert:{hashes.ssha('b')}\n", 0o600)
         cls.shared.start()
         cls.server = Server(cls.shared, *cls.options)
         cls.addClassCleanup(cls.server.stop)
@@ -302,7 +304,7 @@ class Sessions(MapiTest):
     def setUpClass(cls):
         cls.shared = Daemon(cls.ini)
         cls.addClassCleanup(cls.shared.close)
-        cls.shared.write("accounts", f"anne:{ssha('a')}\nbert:{ssha('b')}\n", 0o600)
+        cls.shared.write("accounts", f"anne:{hashes.ssha('a')}\nbert:{hashes.ssha('b')}\n", 0o600)
         cls.shared.start()
         cls.server = Server(cls.shared)
         cls.addClassCleanup(cls.server.stop)
@@ -450,20 +452,80 @@ class Guessing(MapiTest):
         self.assertEqual(self.server.err.text().count("locked: logins as"), 1)
 
 
+class Queue(MapiTest):
+    """Logins wait for one of two threads, here about a second each."""
+
+    ini = {"auth:single": {"password": hashes.crypt(PASSWORD, "$6$rounds=1000000$abcdefgh")},
+           "server:main": {"proxies": "127.0.0.1"}, "limits": {"failed_logins": "1000000"}}
+
+    def ask(self, address, password):
+        client = self.mapi(password=password)
+        client.send("PING", b"", changes={"Forwarded": f"for={address};proto=https"})
+        return client
+
+    @staticmethod
+    def is_answered(client, seconds=0):
+        return bool(select.select([client.connection.sock], [], [], seconds)[0])
+
+    def test_whoever_fills_it_keeps_nobody_else_out(self):
+        def refused_at_once():
+            asked.append(self.ask("192.0.2.1", f"wrong {len(asked)}"))
+            # the loop has seen it when it has answered the next one
+            self.refused(self.mapi().request("PING", changes={"Authorization": None}), 8, 401)
+            return self.is_answered(asked[-1])
+
+        asked = []
+        while not refused_at_once():
+            self.assertLess(len(asked), 1000)
+        owner = self.ask("198.51.100.1", PASSWORD)
+        self.refused(self.mapi().request("PING", changes={"Authorization": None}), 8, 401)
+        self.assertFalse(self.is_answered(owner))
+        refused = asked[-1].receive()
+        self.assertEqual((refused.status, refused.code), (503, 1))
+        self.assertGreaterEqual(int(refused.headers["Retry-After"]), 1)
+
+
 class Reload(MapiTest):
     def test_sighup_reads_the_accounts_again_and_forgets_passwords(self):
-        import signal
         client = self.connected()
         path = self.shared.ini
         old = ini_text(self.shared.overrides)
         self.addCleanup(self.shared.write_ini)
         with open(path, "w", encoding="utf-8") as f:
-            f.write(old.replace("{SSHA}V5vA8_OePf6KFdlcDlVNSaq-G90BAgME", ssha("new")))
+            f.write(old.replace("{SSHA}V5vA8_OePf6KFdlcDlVNSaq-G90BAgME", hashes.ssha("new")))
         self.server.process.send_signal(signal.SIGHUP)
         self.server.err.wait_text("reloaded the accounts")
         self.refused(client.ping(), 8, 401)
         client.password = "new"
         self.assertEqual(client.ping().code, 0)
+
+
+class ReloadDuringALogin(MapiTest):
+    def load(self, password, rounds, meanwhile=None):
+        """An ini with this password, which costs that much to check."""
+        account = {"password": hashes.crypt(password, f"$6$rounds={rounds}$abcdefgh")}
+        with open(self.shared.ini, "w", encoding="utf-8") as f:
+            f.write(ini_text({"auth:single": account}))
+        start = len(self.server.err.snapshot())
+        self.server.process.send_signal(signal.SIGHUP)
+        self.server.err.wait_text("reloaded the accounts", start=start)
+
+    def is_checked_during_a_reload(self, client, rounds):
+        """False: it was checked before, or only after."""
+        self.load("old", rounds)
+        client.send("PING", b"")
+        # the login is at work when the loop has answered another request
+        self.refused(self.mapi().request("PING", changes={"Authorization": None}), 8, 401)
+        self.load("new", 1000)
+        before = select.select([client.connection.sock], [], [], 0)[0]
+        return client.receive().status == 200 and not before
+
+    def test_a_password_that_is_checked_during_a_reload_is_not_remembered(self):
+        client, rounds = self.mapi(password="old"), 200_000
+        client.connection.connect()
+        while not self.is_checked_during_a_reload(client, rounds):
+            rounds *= 2
+        self.refused(client.ping(), 8, 401)
 
 
 class Expiry(MapiTest):

@@ -355,6 +355,61 @@ class Tls(WaitTest):
         for _, attributes in answer.cookies.values():
             self.assertIn("secure", attributes)
 
+    def wake_ups(self):
+        """How often the loop has slept until now."""
+        with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as f:
+            return int(re.search(r"(?m)^voluntary_ctxt_switches:\s+(\d+)", f.read()).group(1))
+
+    def test_a_handshake_that_does_not_go_on_wakes_nobody_up(self):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        hello = self.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        with self.assertRaises(ssl.SSLWantReadError):
+            hello.do_handshake()
+        data = outgoing.read()
+        waiting = self.logged_on(context=self.context()).wait()
+        waiting.tag()
+        halves = []
+        for size in 1, 5, 50, len(data) - 1, len(data):  # of the last one the handshake has begun
+            halves.append(raw_connection(self.server))
+            self.addCleanup(halves[-1].close)
+            halves[-1].sendall(data[:size])
+        for _ in range(4):  # one each 150 ms, by the server's clock
+            waiting.tag()
+        before = self.wake_ups()
+        for _ in range(20):
+            waiting.tag()
+        self.assertLess(self.wake_ups() - before, 60)  # one each; where it looks every 5 ms they are hundreds
+        halves[2].sendall(data[50:])
+        self.assertTrue(halves[2].recv(1))  # and what comes late is answered
+
+    def test_many_small_records_at_once_are_read_without_further_events(self):
+        raw, incoming, outgoing = raw_connection(self.server), ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.addCleanup(raw.close)
+        tls = self.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+
+        def until_done(step, *arguments):
+            while True:
+                try:
+                    return step(*arguments)
+                except ssl.SSLWantReadError:
+                    raw.sendall(outgoing.read())
+                    incoming.write(raw.recv(65536))
+        until_done(tls.do_handshake)
+        request = raw_request(self.mapi(context=self.context()), "PING", b"x" * 60_000)
+        for at in range(0, len(request), 50):
+            tls.write(request[at:at + 50])
+        self.assertIn(b"X-ResponseCode: 13", until_done(tls.read, 65536))  # it has no cookie
+
+    def test_many_connections_that_ask_at_once_are_all_answered(self):
+        clients = []
+        for number in 127, 128, 129:
+            while len(clients) < number:
+                clients.append(self.mapi(context=self.context()))
+                clients[-1].connection.connect()
+            for client in clients:
+                client.send("PING", b"")
+            self.assertEqual([client.receive().code for client in clients], [13] * number)  # they have no cookie
+
     def test_the_certificate_is_the_one_given(self):
         with self.assertRaises(ssl.SSLCertVerificationError):
             self.mapi(context=ssl.create_default_context()).connect()

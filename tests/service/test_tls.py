@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import tempfile
 import threading
 import time
 import unittest
@@ -16,57 +15,16 @@ import unittest
 from harness import certificates, metrics, paths
 from harness.case import ServiceTest, SharedDaemonTest
 from harness.client import XML_TYPE, Answer, document, notification
-from harness.daemon import ACCOUNT, PASSWORD, SSHA
+from harness.daemon import PASSWORD
 from harness.netns import Network
 from harness.raw import Raw
+from harness.tls import ADDRESS, TlsFiles, der_of, place, trusting
 from harness.wait import LIMIT, wait_until
-
-ADDRESS = "127.0.0.1"
-
-
-def trusting(*paths_of_certificates):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for path in paths_of_certificates:
-        context.load_verify_locations(path)
-    return context
 
 
 def shown_to(connection):
     """The certificate that an http.client connection was shown."""
     return connection.sock.getpeercert(True)
-
-
-def der_of(path):
-    with open(path, encoding="ascii") as f:
-        return ssl.PEM_cert_to_DER_cert(f.read())
-
-
-def place(pair, cert, key):
-    """Where the daemon reads them, as a tool that renews certificates would."""
-    for source, target in zip(pair, (cert, key)):
-        shutil.copy(source, target + ".new")
-        os.chmod(target + ".new", 0o600)
-        os.rename(target + ".new", target)
-
-
-class TlsFiles:
-    """Certificates `first` and `second`; those in use are what `cert` and `key` name."""
-
-    @classmethod
-    def make(cls):
-        folder = tempfile.TemporaryDirectory(prefix="ocstls")
-        cls.addClassCleanup(folder.cleanup)
-        os.chmod(folder.name, 0o755)
-        cls.folder = folder.name
-        cls.first = certificates.make(cls.folder, "first", 100, "IP:" + ADDRESS)
-        cls.second = certificates.make(cls.folder, "second", 100, "IP:" + ADDRESS)
-        cls.cert, cls.key = os.path.join(cls.folder, "cert"), os.path.join(cls.folder, "key")
-        place(cls.first, cls.cert, cls.key)
-        cls.context = trusting(cls.first[0], cls.second[0])
-
-    @classmethod
-    def keys(cls, **more):
-        return {"tls_cert": cls.cert, "tls_key": cls.key, **more}
 
 
 class Serving(TlsFiles, SharedDaemonTest):
@@ -190,6 +148,26 @@ class Serving(TlsFiles, SharedDaemonTest):
             pass
 
 
+class Many(TlsFiles, ServiceTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.make()
+        super().setUpClass()
+
+    def test_many_connections_that_ask_at_once_are_all_answered(self):
+        """With epoll, a thread of libmicrohttpd 0.9.75 stalls where 128 are ready together."""
+        d = self.daemon({"server:main": self.keys(keepalive_timeout="3600"), "limits": {"request_deadline": "300"}})
+        connections = []
+        for number in 127, 128, 129:
+            while len(connections) < number:
+                connections.append(self.client(d, login=False, context=self.context).connection)
+                connections[-1].connect()
+            for connection in connections:
+                connection.request("GET", "/authenticate")
+            answers = [connection.getresponse() for connection in connections]
+            self.assertEqual([(answer.status, bool(answer.read())) for answer in answers], [(200, True)] * number)
+
+
 class Exchange(TlsFiles, ServiceTest):
     @classmethod
     def setUpClass(cls):
@@ -227,7 +205,8 @@ class Exchange(TlsFiles, ServiceTest):
                  "no key in it": lambda: spoil(self.key, "nothing\n"),
                  "is too open": lambda: os.chmod(self.key, 0o644),
                  "No such file": lambda: os.unlink(self.key),
-                 "tls_cert: " + self.cert + ": No such": lambda: os.unlink(self.cert)}
+                 "tls_cert: " + self.cert + ": No such": lambda: os.unlink(self.cert),
+                 "not a regular file": lambda: (os.unlink(self.cert), os.mkfifo(self.cert))}
         for words, spoils in cases.items():
             with self.subTest(words):
                 place(self.second, self.cert, self.key)
@@ -460,104 +439,6 @@ class Binding(TlsFiles, SharedDaemonTest):
         client = self.client(proxied, login=False, context=self.context)
         self.assertNotIn("SCRAM-SHA-256-PLUS", self.offered(client))
         self.accepted(self.client(self.shared, login=False, context=self.context).login_scram())
-
-
-class ClientCertificates(TlsFiles, SharedDaemonTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.make()
-        cls.issuer = certificates.make(cls.folder, "issuer", 100)
-        cls.stranger = certificates.make(cls.folder, "stranger", 100)
-        cls.overrides = {"server:main": cls.keys(tls_client_ca=cls.issuer[0]),
-                         "main": {"auth": "file"}, "auth:file": {"file": cls.folder + "/accounts"},
-                         "account:carol@example.org": {"backends": "other"}, "backend:other": {
-                             "uri": "other://{user}/{folder}/{message}"}}
-        cls.accounts("alice", "bob.example.org", "carol@example.org", ACCOUNT)
-        super().setUpClass()
-
-    @classmethod
-    def accounts(cls, *names):
-        with open(cls.folder + "/accounts", "w", encoding="ascii") as f:
-            f.writelines(f"{name}:{SSHA}\n" for name in names)
-        os.chmod(cls.folder + "/accounts", 0o600)
-
-    def showing(self, name, alternatives=None, issuer=None, **more):
-        """A client that shows a certificate of that common name."""
-        pair = certificates.sign(self.folder, issuer or self.issuer, name, alternatives, **more)
-        context = trusting(self.first[0])
-        context.load_cert_chain(*pair)
-        return self.client(self.shared, login=False, context=context)
-
-    def report(self, client, **more):
-        return client.put(notification("newmail", message=os.urandom(6).hex(), **more), token=None)
-
-    def test_a_certificate_is_an_account(self):
-        self.accepted(self.report(self.showing("alice")), "nosubscriber")
-        self.accepted(self.report(self.showing("x", "DNS:bob.example.org")), "nosubscriber")
-        client = self.showing("nobody", "DNS:nowhere,email:carol@example.org")
-        self.refused(self.report(client), 403, "ACCESS_FORBIDDEN")
-        self.accepted(self.report(client, backend="other"), "nosubscriber")
-
-    def test_alternative_names_come_before_the_common_one(self):
-        client = self.showing("alice", "email:carol@example.org")
-        self.refused(self.report(client), 403, "ACCESS_FORBIDDEN")
-
-    def test_issuers_that_are_not_trusted_any_more_are_so_on_open_connections_too(self):
-        d = self.daemon(self.overrides)
-        pair = certificates.sign(self.folder, self.issuer, "alice")
-        context = trusting(self.first[0])
-        context.load_cert_chain(*pair)
-        client = self.client(d, login=False, context=context)
-        self.accepted(self.report(client), "nosubscriber")
-        self.addCleanup(place, self.first, self.cert, self.key)
-        place(self.second, self.cert, self.key)  # the daemon's own certificate is another matter
-        d.reload(says="reloaded ")
-        self.accepted(self.report(client), "nosubscriber")
-        d.overrides = {**self.overrides, "server:main": self.keys(tls_client_ca=self.stranger[0])}
-        d.write_ini()
-        d.reload(says="reloaded ")
-        self.refused(self.report(client), 401, "TOKEN_INVALID")
-
-    def test_a_token_counts_instead(self):
-        client = self.showing("carol@example.org")
-        self.assertEqual(client.login_ssha("alice").status, 200)
-        self.accepted(client.newmail("certificate-1"), "nosubscriber")
-        self.refused(client.put(notification(message="1"), token="x"), 401, "TOKEN_INVALID")
-
-    def test_a_certificate_of_nobody_is_no_account(self):
-        self.refused(self.report(self.showing("nobody")), 401, "TOKEN_INVALID")
-        self.refused(self.report(self.showing("Alice")), 401, "TOKEN_INVALID")
-        client = self.client(self.shared, login=False, context=self.context)
-        self.refused(self.report(client), 401, "TOKEN_INVALID")
-        self.assertEqual(client.login_ssha().status, 200)
-
-    def test_a_certificate_that_cannot_be_trusted_ends_the_handshake(self):
-        with self.assertRaises((ssl.SSLError, ConnectionError)):
-            self.report(self.showing("alice", issuer=self.stranger))
-        with self.assertRaises((ssl.SSLError, ConnectionError)):
-            self.report(self.showing("alice", expired=True))
-        server = certificates.make(self.folder, "alice-alone", 100)
-        context = trusting(self.first[0])
-        context.load_cert_chain(*server)
-        with self.assertRaises((ssl.SSLError, ConnectionError)):
-            self.report(self.client(self.shared, login=False, context=context))
-
-    def test_who_loses_the_account_loses_it_on_an_open_connection(self):
-        client = self.showing("alice")
-        self.accepted(self.report(client))
-        self.accounts("bob.example.org", "carol@example.org", ACCOUNT)
-        self.addCleanup(self.shared.reload, None, "reloaded ")
-        self.addCleanup(self.accounts, "alice", "bob.example.org", "carol@example.org", ACCOUNT)
-        self.shared.reload(says="reloaded ")
-        self.refused(self.report(client), 401, "TOKEN_INVALID")
-
-    def test_what_a_proxy_shows_is_nobodys(self):
-        overrides = {name: dict(keys) for name, keys in self.overrides.items()}
-        overrides["server:main"]["proxies"] = ADDRESS
-        self.shared, shared = self.daemon(overrides), self.shared
-        client = self.showing("alice")
-        self.shared = shared
-        self.refused(self.report(client), 401, "TOKEN_INVALID")
 
 
 class Ocsctl(TlsFiles, ServiceTest):

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <tdb.h>
 
+#include "base/file.h"
 #include "mapistore/agree.h"
 #include "mapistore/index_internal.h"
 #include "mapistore/index_tools.h"
@@ -579,4 +580,25 @@ TEST(the_lock_of_the_mark_is_not_waited_for_without_end)
 	ocs_index_cancel(mark_index);
 	close(fd);
 	put("anna", "INBOX", "1");
+}
+
+static bool told_to_end(void)
+{
+	return true;
+}
+
+TEST(who_is_told_to_end_does_not_wait_for_the_mark)
+{
+	struct ocs_folder_name folder = folder_of("anna", "INBOX");
+	struct ocs_index_folder found;
+	int fd = open(mark_in(mark_here, "id_mark.1"), O_RDWR);
+
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ocs_index_mark_wait = 1000000000;
+	ocs_file_interrupted = told_to_end;
+	ck_assert_ok(ocs_index_begin(mark_index, &rig_error));
+	ck_assert_int_eq(ocs_index_folder(mark_index, &folder, true, &found, &rig_error),
+	                 OCS_STORE_BUSY);
+	ocs_index_cancel(mark_index);
+	close(fd);
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <talloc.h>
 
+#include "base/file.h"
 #include "tests/unit/rig.h"
 
 #define WAIT_MS 20
@@ -253,7 +254,7 @@ static bool told_to_end(void)
 TEST(who_is_told_to_end_waits_no_longer)
 {
 	ocs_store_wait_ms = 1000000000;
-	ocs_store_interrupted = told_to_end;
+	ocs_file_interrupted = told_to_end;
 	hold(&whole);
 	is_busy(begin());
 	is_busy(fetch());
