@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
+
 #define LINE_MAX_TEXT 2048
 
 static bool to_stderr = true;
@@ -60,49 +62,6 @@ void ocs_log_close(void)
 	to_stderr = true;
 }
 
-/* Length of a valid UTF-8 sequence of two or more bytes that is no C1 control, else 0. */
-static size_t utf8_length(const unsigned char *p)
-{
-	size_t len = p[0] >= 0xc2 && p[0] < 0xe0   ? 2
-	             : (p[0] & 0xf0) == 0xe0       ? 3
-	             : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-	                                           : 0;
-
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) ||
-	    (p[0] == 0xf0 && p[1] < 0x90))
-		return 0;
-	/* U+2028 and U+2029 break lines in some viewers. */
-	if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9))
-		return 0;
-	return len;
-}
-
-static size_t log_escape(const char *text, char *out, size_t size)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	size_t used = 0;
-
-	while (*p != '\0') {
-		size_t len = *p >= ' ' && *p < 0x7f ? 1 : utf8_length(p);
-
-		if (used + 4 >= size)
-			break;
-		if (len == 0) {
-			used += (size_t)snprintf(out + used, size - used, "\\x%02x", *p++);
-			continue;
-		}
-		memcpy(out + used, p, len);
-		used += len;
-		p += len;
-	}
-	out[used] = '\0';
-	return used;
-}
-
 static void write_stderr(int priority, const char *line, size_t len)
 {
 	struct timespec now;
@@ -142,7 +101,7 @@ void ocs_log_text(int priority, const char *text)
 
 	if (priority > atomic_load_explicit(&least, memory_order_relaxed))
 		return;
-	size_t len = log_escape(text, line, sizeof(line));
+	size_t len = ocs_utf8_show(text, line, sizeof(line));
 	if (to_stderr)
 		write_stderr(priority, line, len);
 	else

@@ -3,9 +3,9 @@
 /*
  * The daemon's log: the one place that logs. To stderr with a time (foreground), else to syslog(3).
  *
- * Any thread. One call is one line: control characters and bytes that are not ASCII text or UTF-8
- * come out as \xHH, so that a name from outside cannot forge a line. Callers never pass a password
- * or token.
+ * Any thread. One call is one line: what is not to be shown as it is (base/utf8.h) comes out as
+ * \xHH, so that a name from outside can neither forge a line nor change how one reads. Callers
+ * never pass a password or token.
  */
 #ifndef OCS_BASE_LOG_H
 #define OCS_BASE_LOG_H

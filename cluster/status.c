@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
+
 void ocs_link_status_init(struct ocs_link_status *status)
 {
 	memset(status, 0, sizeof(*status));
@@ -30,8 +32,9 @@ enum ocs_link_state ocs_link_status_set(struct ocs_link_status *status,
 	connection->state = state;
 	if (state != before || connection->since == 0)
 		connection->since = ocs_clock_ms();
-	snprintf(connection->peer, sizeof(connection->peer), "%s", peer != NULL ? peer : "");
-	snprintf(connection->text, sizeof(connection->text), "%s", text != NULL ? text : "");
+	/* They may be a broker's words, and go to pages. */
+	ocs_utf8_show(peer != NULL ? peer : "", connection->peer, sizeof(connection->peer));
+	ocs_utf8_show(text != NULL ? text : "", connection->text, sizeof(connection->text));
 	pthread_mutex_unlock(&status->lock);
 	return before;
 }

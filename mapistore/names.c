@@ -149,17 +149,6 @@ const char *ocs_folder_translate(const char *name, const struct ocs_folder_style
 	return ocs_folder_fault(out);
 }
 
-/* How many bytes at p make one character that is seen as it is; 0: escape the byte. */
-static size_t seen(const char *p)
-{
-	unsigned char c = (unsigned char)p[0];
-	size_t len = ocs_utf8_sequence(p);
-
-	if (c < 0x20 || c == 0x7f || (c == 0xc2 && len == 2 && (unsigned char)p[1] < 0xa0))
-		return 0;
-	return len;
-}
-
 static bool needs_quotes(const char *name)
 {
 	size_t len = strlen(name), n;
@@ -168,7 +157,7 @@ static bool needs_quotes(const char *name)
 	    strstr(name, "  ") != NULL)
 		return true;
 	for (; *name != '\0'; name += n) {
-		n = seen(name);
+		n = ocs_utf8_seen(name);
 		if (n == 0)
 			return true;
 	}
@@ -185,7 +174,7 @@ char *ocs_name_show(const char *name, char *out, size_t size)
 	}
 	out[used++] = '"';
 	while (*name != '\0' && used + 6 < size) {
-		size_t n = seen(name);
+		size_t n = ocs_utf8_seen(name);
 
 		if (n == 0) {
 			used += (size_t)snprintf(out + used, size - used, "\\x%02x",

@@ -64,8 +64,8 @@ struct ocs_folder_name {
 };
 
 /* A name as people are shown it: as it is, or, where something would not be seen (white space at an
- * end, two blanks in a row, control characters, bytes that are no UTF-8) or a quote begins it, in
- * double quotes, with `\"`, `\\` and `\xHH`. What does not fit is cut. Returns out. */
+ * end, two blanks in a row, what base/utf8.h does not show) or a quote begins it, in double quotes,
+ * with `\"`, `\\` and `\xHH`. What does not fit is cut. Returns out. */
 #define OCS_NAME_SHOWN_SIZE (4 * OCS_NAME_MAX + 3)
 char *ocs_name_show(const char *name, char *out, size_t size);
 

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #define MEMORY_CALM_MS 2000
 #define MEMORY_TRIAL   (1024 * 1024) /* more than any thread has left over */
@@ -94,12 +95,13 @@ void ocs_health_set(struct ocs_health *health, enum ocs_health_source source,
                     enum ocs_health_state state, const char *format, ...)
 {
 	struct ocs_health_report now = {.state = state}, before;
+	char text[sizeof(now.text)];
 	va_list args;
 
 	if (format != NULL && state != OCS_HEALTH_WELL) {
 		va_start(args, format);
-		if (vsnprintf(now.text, sizeof(now.text), format, args) < 0)
-			now.text[0] = '\0';
+		if (vsnprintf(text, sizeof(text), format, args) >= 0)
+			ocs_utf8_show(text, now.text, sizeof(now.text));
 		va_end(args);
 	}
 	pthread_mutex_lock(&health->lock);

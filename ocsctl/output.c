@@ -18,11 +18,17 @@
 
 #include <talloc.h>
 
+#include "base/utf8.h"
+
 __attribute__((format(printf, 1, 0))) static void vsay(const char *format, va_list arguments)
 {
-	fputs("ocsctl: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	char text[4096], shown[sizeof(text)];
+
+	/* It may say what a server said. */
+	if (vsnprintf(text, sizeof(text), format, arguments) < 0)
+		text[0] = '\0';
+	ocs_utf8_show(text, shown, sizeof(shown));
+	fprintf(stderr, "ocsctl: %s\n", shown);
 }
 
 void ocsctl_error(const char *format, ...)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <talloc.h>
 
+#include "base/utf8.h"
 #include "mapistore/names.h"
 
 #define COLUMNS_MAX 16
@@ -23,30 +24,16 @@ struct ocsctl_table {
 	char **cells; /* rows x columns, NULL where memory ran out */
 };
 
-/* C0 and DEL in one byte, C1 in the two of UTF-8: how many bytes, 0 if it is none. */
-static unsigned control_bytes(const char *text)
-{
-	unsigned char c = (unsigned char)text[0], next;
-
-	if (c < 0x20 || c == 0x7f)
-		return 1;
-	next = (unsigned char)text[1];
-	return c == 0xc2 && next >= 0x80 && next < 0xa0 ? 2 : 0;
-}
-
-/* What ocsctl_print_safe() takes on the screen; a continuation byte of UTF-8 takes nothing. */
+/* What ocsctl_print_safe() takes on the screen. */
 static size_t shown_width(const char *text)
 {
 	size_t width = 0;
 
 	while (*text != '\0') {
-		unsigned control = control_bytes(text);
+		size_t len = ocs_utf8_seen(text);
 
-		if (control > 0)
-			width += 4;
-		else if (((unsigned char)*text & 0xc0) != 0x80)
-			width++;
-		text += control > 0 ? control : 1;
+		width += len > 0 ? 1 : 4;
+		text += len > 0 ? len : 1;
 	}
 	return width;
 }
@@ -54,13 +41,13 @@ static size_t shown_width(const char *text)
 void ocsctl_print_safe(const char *text)
 {
 	while (*text != '\0') {
-		unsigned control = control_bytes(text);
+		size_t len = ocs_utf8_seen(text);
 
-		if (control > 0)
-			printf("\\x%02x", (unsigned char)text[control - 1]);
+		if (len > 0)
+			fwrite(text, 1, len, stdout);
 		else
-			putchar((unsigned char)*text);
-		text += control > 0 ? control : 1;
+			printf("\\x%02x", (unsigned char)*text);
+		text += len > 0 ? len : 1;
 	}
 }
 

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "base/utf8.h"
+
 static uint64_t seconds_since(uint64_t since)
 {
 	uint64_t now = ocs_clock_ms();
@@ -16,13 +18,18 @@ static uint64_t seconds_since(uint64_t since)
 
 void ocs_operations_escaped(FILE *out, const char *text)
 {
-	for (; *text != '\0'; text++) {
+	while (*text != '\0') {
+		size_t len = ocs_utf8_seen(text);
+
 		if (*text == '<')
 			fputs("&lt;", out);
 		else if (*text == '&')
 			fputs("&amp;", out);
+		else if (len > 0)
+			fwrite(text, 1, len, out);
 		else
-			fputc(*text, out);
+			fprintf(out, "\\x%02x", (unsigned char)*text);
+		text += len > 0 ? len : 1;
 	}
 }
 

@@ -861,10 +861,10 @@ class Notify(CtlTest):
         self.assertEqual(len(fake.bodies), 1)
 
     def test_error_of_a_whole_batch_is_that_of_each_and_cannot_drive_the_terminal(self):
-        fake = self.fake((503, '<error code="503" name="OVERLOADED">b\u00fc\x7fsy&#155;</error>'))
+        fake = self.fake((503, '<error code="503" name="OVERLOADED">b\u00fc\x7fsy&#155;&#x202e;</error>'))
         result = self.notify_fake(fake, notification(message="1"), notification(message="2"),
                                   expect=1)
-        self.assertEqual(result.out.count("refused: 503 OVERLOADED: b\u00fc\\x7fsy\\x9b\n"), 2)
+        self.assertEqual(result.out.count("refused: 503 OVERLOADED: b\u00fc\\x7fsy\\xc2\\x9b\\xe2\\x80\\xae\n"), 2)
 
 
 class FakeService:
