@@ -103,7 +103,8 @@ struct ocs_limiter_net {
 	unsigned bits; /* at most 32; IPv6: 64 */
 };
 
-/* Reads ADDRESS or ADDRESS/BITS; of IPv6 no more than 64 bits count. -1: it is neither. */
+/* Reads ADDRESS or ADDRESS/BITS; of IPv6 no more than 64 bits count, and ::ffff:1.2.3.4/120 is
+ * 1.2.3.4/24. -1: it is neither, or the address has fewer bits. */
 int ocs_limiter_net_parse(const char *text, struct ocs_limiter_net *net);
 /* Forgets failures: with both NULL all; else those of the account, and those that refuse logins
  * from any address of the net. Returns how many locks that ended. */

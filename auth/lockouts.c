@@ -98,25 +98,30 @@ int ocs_limiter_net_parse(const char *text, struct ocs_limiter_net *net)
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	unsigned most;
+	unsigned width = 128, before = 0; /* bits of the form of the text; so many say nothing */
 
 	if (len >= sizeof(address))
 		return -1;
 	memcpy(address, text, len);
 	address[len] = '\0';
-	if (inet_pton(AF_INET, address, &in.sin_addr) == 1)
+	if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
+		width = 32;
 		ocs_peer_from((const struct sockaddr *)&in, &net->peer);
-	else if (inet_pton(AF_INET6, address, &in6.sin6_addr) == 1)
+	} else if (inet_pton(AF_INET6, address, &in6.sin6_addr) == 1) {
+		before = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) ? 96 : 0;
 		ocs_peer_from((const struct sockaddr *)&in6, &net->peer);
-	else
+	} else {
 		return -1;
+	}
 	most = ocs_origin_bits(&net->peer, OCS_ORIGIN_ADDRESS);
 	net->bits = most;
 	if (slash) {
 		char *end;
 		unsigned long bits = strtoul(slash + 1, &end, 10);
 
-		if (slash[1] < '0' || slash[1] > '9' || *end || bits > 128)
+		if (slash[1] < '0' || slash[1] > '9' || *end || bits > width || bits < before)
 			return -1;
+		bits -= before;
 		net->bits = bits < most ? (unsigned)bits : most;
 	}
 	return 0;

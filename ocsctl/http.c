@@ -22,6 +22,7 @@ struct ocsctl_http {
 	CURL *curl;
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
+	bool nobody; /* the last request found nobody listening */
 	char *body;
 	size_t len;
 };
@@ -144,6 +145,11 @@ static bool prepare(struct ocsctl_http *http, const char *method, const char *ur
 	       curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK;
 }
 
+bool ocsctl_http_nobody(const struct ocsctl_http *http)
+{
+	return http->nobody;
+}
+
 int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char *url,
                         const char *body, size_t len, struct ocsctl_reply *reply,
                         struct ocs_error *error)
@@ -152,9 +158,11 @@ int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char
 
 	http->len = 0;
 	http->error[0] = '\0';
+	http->nobody = false;
 	if (!prepare(http, method, url, body, len))
 		return ocs_error_set(error, "%s: cannot prepare the request", url);
 	code = curl_easy_perform(http->curl);
+	http->nobody = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
 	if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
 		return refuse_pin(url, error);
 	if (code != CURLE_OK)

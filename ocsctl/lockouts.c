@@ -29,6 +29,7 @@ struct lockouts {
 	json_t *list; /* with --json, else NULL */
 	struct ocsctl_table *table;
 	unsigned answered, failed;
+	bool no_daemon;       /* ocsmanager does not run, and so locks nobody */
 	size_t count, listed; /* locked; of those, told */
 };
 
@@ -62,6 +63,28 @@ static void add_one(struct lockouts *all, const char *program, const struct ocs_
 	                 failures, until, left, program);
 }
 
+/* Nobody answers at its socket: it does not run, or runs without, which is a failure. That
+ * ocsmapihttp runs nothing else tells. */
+static void miss_one(struct lockouts *all, size_t n, const char *folder)
+{
+	struct ocsctl_daemon daemon;
+
+	if (n != 0)
+		return;
+	ocsctl_daemon_find(all->ctl->config, &daemon);
+	all->no_daemon = daemon.pid == 0 && daemon.why[0] == '\0';
+	if (all->no_daemon)
+		return;
+	if (daemon.pid != 0)
+		ocsctl_error("%s: cannot ask %s, which runs (process %d): nobody answers at "
+		             "its " OCS_CONTROL_FILE,
+		             folder, servers[n].program, daemon.pid);
+	else
+		ocsctl_error("%s: cannot see whether %s runs: %s", folder, servers[n].program,
+		             daemon.why);
+	all->failed++;
+}
+
 /* The question, put to one of them. Only who is there and does not answer has failed. */
 static void ask_one(struct lockouts *all, size_t n, const char *question)
 {
@@ -74,8 +97,10 @@ static void ask_one(struct lockouts *all, size_t n, const char *question)
 	int result;
 
 	if (folder == NULL || ocs_control_ask(folder, question, &answer, &len) != 0) {
-		if (folder != NULL && (errno == ENOENT || errno == ECONNREFUSED))
+		if (folder != NULL && (errno == ENOENT || errno == ECONNREFUSED)) {
+			miss_one(all, n, folder);
 			return;
+		}
 		ocsctl_error("%s: cannot ask %s: %s%s", folder != NULL ? folder : "?", program,
 		             folder != NULL ? strerror(errno) : "out of memory",
 		             errno == EACCES ? " (root and its user may)" : "");
@@ -106,7 +131,10 @@ static int print_list(struct lockouts *all)
 		        "{s:O, s:I}", "lockouts", all->list, "left_out",
 		        (json_int_t)(all->count > all->listed ? all->count - all->listed : 0)));
 	if (all->count == 0) {
-		puts("nobody is locked out");
+		/* Of who did not answer nothing is known. */
+		if (all->failed == 0)
+			puts(all->no_daemon ? "nobody is locked out; ocsmanager does not run"
+			                    : "nobody is locked out");
 		return OCSCTL_OK;
 	}
 	ocsctl_table_print(all->table);

@@ -333,7 +333,7 @@ static int log_in(struct job *job)
 	job->token = ocsctl_login(&job->login, ctl, &error);
 	if (job->token == NULL) {
 		ocsctl_error("%s", error.text);
-		if (job->login.status == 0)
+		if (ocsctl_http_nobody(job->login.http))
 			ocsctl_error("cannot reach the daemon at %s: does it run there? `ocsctl "
 			             "status` tells; start it, or give its address with --url",
 			             job->login.url);

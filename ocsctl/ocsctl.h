@@ -90,7 +90,7 @@ struct ocsctl_table *ocsctl_table_new(const void *mem_ctx, const char *const *he
 /* One string for each column (NULL shows as nothing); copied. */
 void ocsctl_table_row(struct ocsctl_table *table, ...);
 void ocsctl_table_print(const struct ocsctl_table *table);
-/* To stdout with control characters made visible: the text is not the terminal's to obey. */
+/* To stdout, as of base/utf8.h: the text is not the terminal's to obey. */
 void ocsctl_print_safe(const char *text);
 /* A name as people are shown it: as of ocs_name_show(); on mem_ctx, "?" when out of memory. */
 const char *ocsctl_name(const void *mem_ctx, const char *name);
@@ -147,5 +147,7 @@ char *ocsctl_pin(const void *mem_ctx, const char *cert, struct ocs_error *error)
 int ocsctl_http_request(struct ocsctl_http *http, const char *method, const char *url,
                         const char *body, size_t len, struct ocsctl_reply *reply,
                         struct ocs_error *error);
+/* Whether the last request got no answer because nobody listens there. */
+bool ocsctl_http_nobody(const struct ocsctl_http *http);
 
 #endif

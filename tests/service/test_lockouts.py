@@ -100,7 +100,7 @@ class Shown(LockTest):
 
     def test_what_is_no_account_and_no_address_is_refused(self):
         daemon = self.daemon()
-        for what in ("a b", "1.2.3.4/x", "x" * 200, "x" * 2000, "a\nlockouts clear"):
+        for what in ("a b", "1.2.3.4/x", "1.2.3.4/33", "2001:db8::/129", "x" * 200, "x" * 2000, "a\nlockouts clear"):
             with self.subTest(what[:20]):
                 self.assertTrue(self.lockouts(daemon, "--clear", what, expect=1).stderr)
         self.lockouts(daemon, "--clear", "", expect=2)
@@ -115,6 +115,21 @@ class Shown(LockTest):
         self.lockouts(daemon)
         daemon.terminate()
         self.assertIn("no daemon serves", self.lockouts(daemon, "--clear", expect=1).stderr)
+
+    def test_of_a_daemon_that_cannot_be_asked_nothing_is_said_to_be_none(self):
+        """Whether ocsmapihttp answers or nobody does."""
+        daemon = self.daemon()
+        os.unlink(os.path.join(daemon.registry, "private", "control.sock"))
+        for with_mapi in (False, True):
+            if with_mapi:
+                self.addCleanup(Server(daemon).stop)
+            for words in ((), ("--json",), ("--clear",)):
+                said = self.lockouts(daemon, *words, expect=1)
+                self.assertIn(f"cannot ask ocsmanager, which runs (process {daemon.pid})", said.stderr)
+                self.assertNotIn("nobody is locked", said.stdout)
+                self.assertNotIn("no daemon serves", said.stderr)
+        daemon.terminate()
+        self.assertEqual(self.lockouts(daemon).stdout, "nobody is locked out; ocsmanager does not run\n")
 
     def test_nobody_but_the_admin_may_ask(self):
         daemon = self.daemon()

@@ -490,6 +490,7 @@ class Ocsctl(TlsFiles, ServiceTest):
             status, said = self.notify("--url", url, *more)
             self.assertEqual(status, 1)
             self.assertIn("certificate", said)
+            self.assertNotIn("does it run there?", said)
         self.assertEqual(self.notify("--url", url.replace(ADDRESS, "localhost"), "--ca",
                                      self.first[0])[0], 1)
 

@@ -596,7 +596,11 @@ TEST(what_is_no_address_is_refused)
 	                                  "192.0.2",
 	                                  "192.0.2.1/",
 	                                  "1.2.3.4/x",
+	                                  "1.2.3.4/33",
 	                                  "1.2.3.4/129",
+	                                  "2001:db8::1/129",
+	                                  "::ffff:192.0.2.1/95",
+	                                  "::ffff:192.0.2.1/129",
 	                                  "1.2.3.4/-1",
 	                                  "::g",
 	                                  "1.2.3.4/8 ",
@@ -609,5 +613,9 @@ TEST(what_is_no_address_is_refused)
 	ck_assert_int_eq(ocs_limiter_net_parse("2001:db8::1/128", &net), 0);
 	ck_assert_uint_eq(net.bits, 64);
 	ck_assert_int_eq(ocs_limiter_net_parse("::ffff:192.0.2.1", &net), 0);
+	ck_assert_uint_eq(net.bits, 32);
+	ck_assert_int_eq(ocs_limiter_net_parse("::ffff:192.0.2.1/120", &net), 0);
+	ck_assert_uint_eq(net.bits, 24);
+	ck_assert_int_eq(ocs_limiter_net_parse("192.0.2.1/32", &net), 0);
 	ck_assert_uint_eq(net.bits, 32);
 }
