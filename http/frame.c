@@ -92,11 +92,13 @@ void ocs_http_target_look(struct ocs_http_target *target, const char *address)
 	const char *c;
 
 	target->fault = NULL;
+	target->arguments = 1;
 	for (c = address; *c != '\0'; c++) {
 		int high = *c == '%' ? hex_digit(c[1]) : -1;
 		int low = high >= 0 ? hex_digit(c[2]) : -1;
 		int byte = low >= 0 ? high * 16 + low : (unsigned char)*c;
 
+		target->arguments += *c == '&';
 		if (byte < 0x20 || byte == 0x7f)
 			target->fault = "the address has a control character";
 		else if (*c == ' ' && target->fault == NULL)

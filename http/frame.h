@@ -26,10 +26,16 @@
  * ocs_http_cookie(). */
 int ocs_http_strictness(void);
 
+/* Nobody here reads arguments of an address, but libmicrohttpd takes memory of the connection for
+ * each. 0.9.75 goes on reading when there is no more, having said that it will not: such a
+ * connection would wait for its deadline. */
+#define OCS_HTTP_ARGUMENTS_MAX 100
+
 /* The address of a request line, looked at before libmicrohttpd decodes it in place. */
 struct ocs_http_target {
 	const char *fault; /* NULL: none; a text for people */
 	uintptr_t end;     /* where its string ends */
+	size_t arguments;  /* as libmicrohttpd will count them, or more */
 };
 
 void ocs_http_target_look(struct ocs_http_target *target, const char *address);

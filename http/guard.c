@@ -46,7 +46,13 @@ struct ocs_http_guard {
 static const struct ocs_refusal timeout = {
         .code = 408, .name = "REQUEST_TIMEOUT", .text = "the request took too long"};
 
-static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *connection, int phase)
+static const struct ocs_refusal arguments = {
+        .code = 400, .name = "MALFORMED_REQUEST", .text = "the address has too many arguments"};
+
+/* Ends it past libmicrohttpd, unless it is in another phase by now; refusal NULL: nothing is said.
+ */
+static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *connection, int phase,
+                   const struct ocs_refusal *refusal)
 {
 	char peer[OCS_HTTP_PEER_SIZE], sender[OCS_HTTP_PEER_SIZE] = "?";
 
@@ -54,14 +60,15 @@ static void expire(struct ocs_http_guard *guard, struct ocs_http_connection *con
 		return;
 	ocs_http_format_peer(connection, peer);
 	ocs_http_format_sender(connection, sender);
-	if (phase == OCS_HTTP_SENDING) {
+	if (refusal == NULL) {
 		ocs_log_budgeted(LOG_NOTICE, "answer not read", sender,
 		                 "%s: the answer was not read in time", peer);
 	} else {
-		ocs_http_send_refusal(connection, &timeout);
-		atomic_fetch_add(&guard->settings.counters->timeouts, 1);
-		ocs_log_budgeted(LOG_NOTICE, "REQUEST_TIMEOUT", sender,
-		                 "%s: refused: 408 REQUEST_TIMEOUT", peer);
+		ocs_http_send_refusal(connection, refusal);
+		if (refusal == &timeout)
+			atomic_fetch_add(&guard->settings.counters->timeouts, 1);
+		ocs_log_budgeted(LOG_NOTICE, refusal->name, sender, "%s: refused: %d %s: %s", peer,
+		                 refusal->code, refusal->name, refusal->text);
 	}
 	/* libmicrohttpd sees the end of the connection and closes it. ENOTCONN: it is gone. */
 	(void)shutdown(connection->fd, SHUT_RDWR);
@@ -138,7 +145,7 @@ static void sweep(struct ocs_http_guard *guard)
 		else if (phase == OCS_HTTP_READING || phase == OCS_HTTP_SENDING)
 			late = now - since >= deadline;
 		if (late)
-			expire(guard, c, phase);
+			expire(guard, c, phase, phase == OCS_HTTP_SENDING ? NULL : &timeout);
 		else if (waiting && is_gone(c->fd))
 			(void)shutdown(c->fd, SHUT_RDWR);
 	}
@@ -346,6 +353,8 @@ void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
 	ocs_http_target_look(&connection->target, address);
 	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
 	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : ocs_http_now());
+	if (connection->target.arguments > OCS_HTTP_ARGUMENTS_MAX)
+		expire(connection->guard, connection, OCS_HTTP_READING, &arguments);
 }
 
 bool ocs_http_work(struct ocs_http_connection *connection)

@@ -49,7 +49,7 @@ enum ocs_http_phase {
 	OCS_HTTP_READING, /* reading headers and body */
 	OCS_HTTP_WORKING, /* at work on it: dispatch and the workers have deadlines of their own */
 	OCS_HTTP_SENDING,
-	OCS_HTTP_EXPIRED, /* the sweeper ended it */
+	OCS_HTTP_EXPIRED, /* ended by the sweeper, or as its first line came */
 };
 
 /* Who asks: http/client.h. */
@@ -136,7 +136,7 @@ void ocs_http_guard_client(struct ocs_http_connection *connection,
 /* Whether its client has more connections than one may have. */
 bool ocs_http_guard_crowded(const struct ocs_http_connection *connection);
 
-/* A request line was read, with this address in it. */
+/* A request line was read, with this address in it; with too many arguments it is refused here. */
 void ocs_http_begin(struct ocs_http_connection *connection, const char *address);
 /* The request is complete. false: it came too late, the connection is being ended. */
 bool ocs_http_work(struct ocs_http_connection *connection);
