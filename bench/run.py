@@ -36,6 +36,9 @@ import time
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 import limits
+from attacks import measure_attacks
+from attacks import rows as attack_rows
+from attacks import SECONDS as ATTACK_SECONDS
 from cluster import measure_cluster
 from directory import measure_directory
 from figures import Figures
@@ -79,6 +82,8 @@ PARTS = (
     Part("search", "searches of the identifier index", measure_search, lambda bench: 20 + URIS / 12000),
     Part("directory", "failed logins with auth = ldap, by names that a slapd has and has not", measure_directory,
          lambda bench: 60, alone=True),
+    Part("attacks", "a good client while the web service is attacked, one attack after the other", measure_attacks,
+         lambda bench: 10 + len(attack_rows()) * (1.5 * ATTACK_SECONDS + 1), alone=True),
     Part("growth", "10, 1,000 and 100,000 sessions and users, memory of a subscription", measure_growth,
          seconds_expected, alone=True),
     Part("volume", "an index of a million messages, spill lists of a gigabyte", measure_volume, volume_seconds, alone=True),

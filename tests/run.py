@@ -47,7 +47,7 @@ PYTHON_LIMIT = 1800
 # Modules that are one job, one process: they share a broker, whose start costs nine seconds of CPU.
 TOGETHER = {
     "live/rabbitmq_broken": ("test_rabbitmq_faults", "test_rabbitmq_bindings", "test_rabbitmq_spool"),
-    "live/rabbitmq_whole": ("test_rabbitmq_dead", "test_rabbitmq_ingest", "test_rabbitmq_manual",
+    "live/rabbitmq_whole": ("test_rabbitmq_dead", "test_rabbitmq_hostile", "test_rabbitmq_ingest", "test_rabbitmq_manual",
                             "test_rabbitmq_nodes", "test_rabbitmq_outbox"),
 }
 # The longest first, so that none of them is what all wait for at the end; then the rest of live, service, unit.

@@ -9,8 +9,8 @@ from .wait import LIMIT
 
 
 class Raw:
-    def __init__(self, daemon, limit=LIMIT):
-        self.socket = socket.create_connection((daemon.host, daemon.port), limit)
+    def __init__(self, daemon, limit=LIMIT, source=None):
+        self.socket = socket.create_connection((daemon.host, daemon.port), limit, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
