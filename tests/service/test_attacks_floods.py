@@ -24,7 +24,7 @@ class Floods(AttackTest):
 class Slow(AttackTest):
     """The deadline is that of the good client's requests too, so it is as long as a busy machine may take for one."""
 
-    overrides = {"limits": {"request_deadline": "5"}}
+    overrides = {"limits": {"request_deadline": "10"}}
 
 
 if __name__ == "__main__":
