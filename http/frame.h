@@ -27,8 +27,7 @@
 int ocs_http_strictness(void);
 
 /* Nobody here reads arguments of an address, but libmicrohttpd takes memory of the connection for
- * each. 0.9.75 goes on reading when there is no more, having said that it will not: such a
- * connection would wait for its deadline. */
+ * each, and where there is no more, 0.9.75 ends it without an answer. */
 #define OCS_HTTP_ARGUMENTS_MAX 100
 
 /* The address of a request line, looked at before libmicrohttpd decodes it in place. */
