@@ -349,7 +349,8 @@ const struct ocs_key ocs_keys[] = {
          .max = 1000000000, .reload = true, .help = "The same over all queues."},
         {KEY("mqueue", mqueue, descriptors, NUMBER), .fallback = "16384", .min = 1, .max = 1000000,
          .reload = true,
-         .help = "Queues and spill lists the daemon keeps open. Less where the limit of file "
+         .help = "Queues and spill lists the daemon keeps open, with the sockets by which it wakes "
+                 "MAPI servers. Less where the limit of file "
                  "descriptors (LimitNOFILE=) is too low for this and connection_limit."},
 
         {KEY("push", push, interval, NUMBER), .fallback = "60", .min = 1, .max = 86400,
