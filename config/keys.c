@@ -113,7 +113,7 @@ const struct ocs_key ocs_keys[] = {
                  "then. MAPI servers must be restarted with it."},
         {KEY("main", main, index_limit, NUMBER), .fallback = "16384", .min = 8, .max = 65536,
          .reload = true,
-         .help = "MiB that the files of the identifier index (index.tdb, from 1,024 MiB on also "
+         .help = "MiB that the files of the identifier index (index.tdb, past 32 MiB also "
                  "index.1.tdb and so on) may have together; 1,024 hold about 7 million messages. "
                  "From half of it there is a warning; past it new messages and folders are "
                  "refused, everything known goes on."},
@@ -358,7 +358,8 @@ const struct ocs_key ocs_keys[] = {
          .max = 1000000000, .reload = true, .help = "The same over all queues."},
         {KEY("mqueue", mqueue, descriptors, NUMBER), .fallback = "16384", .min = 1, .max = 1000000,
          .reload = true,
-         .help = "Queues and spill lists the daemon keeps open. Less where the limit of file "
+         .help = "Queues and spill lists the daemon keeps open, with the sockets by which it wakes "
+                 "MAPI servers. Less where the limit of file "
                  "descriptors (LimitNOFILE=) is too low for this and connection_limit."},
 
         {KEY("push", push, interval, NUMBER), .fallback = "60", .min = 1, .max = 86400,

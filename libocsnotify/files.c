@@ -27,8 +27,11 @@ static int socket_open(struct ocsnotify *context, struct ocs_error *error)
 	struct stat st;
 	int fd;
 
-	if (context->wake >= 0)
+	/* Shut first: a forked child may have it too, and what is sent to it would be lost. */
+	if (context->wake >= 0) {
+		(void)shutdown(context->wake, SHUT_RDWR);
 		close(context->wake);
+	}
 	context->wake = -1;
 	if (ocs_registry_wake_address(shared->registry, context->r.id, &address) != 0)
 		return ocs_error_set(error, "%s: path too long for a socket", shared->path);

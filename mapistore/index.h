@@ -87,8 +87,8 @@ struct ocs_store *ocs_index_store(struct ocs_index *index); /* its newest file *
 /* A record that the daemon writes to see whether the disk has room again; it means nothing. */
 #define OCS_INDEX_KEY_TRY "try"
 
-/* A file that is larger than this is followed by a new one: far enough from the 3 GiB that the
- * store refuses at for what a single transaction can hold, and still quick to check at start. */
+/* A file that is larger than this, or than suits its hash chains, is followed by a new one: far
+ * enough from the 3 GiB that the store refuses at for what a single transaction can hold. */
 #define OCS_INDEX_FILE_MAX (1ULL << 30)
 /* All files together, until ocs_index_set_limits(). */
 #define OCS_INDEX_SIZE_MAX (16ULL << 30)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /*
- * The files of the identifier index: index.tdb, and when that is as large as a file may be,
- * index.1.tdb and so on.
+ * The files of the identifier index: index.tdb, and when that is as large as a file of so many
+ * hash chains may be, index.1.tdb and so on.
  *
  * Only the newest file is ever written, so that a transaction is one file's and whole or not at
  * all. What an older file says holds until a newer one has a record of the same key; a deletion of
@@ -229,19 +229,30 @@ uint64_t ocs_index_newest(const char *folder, char path[PATH_MAX])
 	return mark;
 }
 
+unsigned ocs_index_chains(const struct ocs_index *index, unsigned n)
+{
+	static const unsigned chains[] = {OCS_INDEX_HASH, 1048573, 2097143}; /* primes */
+	unsigned i = n < 2 ? n : 2;
+
+	while (i > 0 && index->file_max <= (uint64_t)chains[i - 1] * OCS_INDEX_CHAIN_MAX)
+		i--;
+	return chains[i];
+}
+
 /* A sealed file is never written, so what was whole once is whole; its records have checksums. The
  * others are checked, which takes the longer the larger they are. */
 int ocs_index_open_file(struct ocs_index *index, const char *path, gid_t gid,
                         struct ocs_store **store_r, struct ocs_error *error)
 {
+	unsigned chains = ocs_index_chains(index, index->store != NULL ? index->n_sealed + 1 : 0);
 	bool salvaged = false;
-	int ret = ocs_store_open(path, OCS_INDEX_HASH, 0, 0, (gid_t)-1, store_r, NULL, error);
+	int ret = ocs_store_open(path, chains, 0, 0, (gid_t)-1, store_r, NULL, error);
 
 	if (index->owner &&
 	    (ret == OCS_STORE_CORRUPT || (ret == OCS_STORE_OK && !ocs_index_sealed(*store_r)))) {
 		ocs_store_close(*store_r);
-		ret = ocs_store_open(path, OCS_INDEX_HASH, OCS_STORE_CHECK | OCS_STORE_SALVAGE,
-		                     0660, gid, store_r, &salvaged, error);
+		ret = ocs_store_open(path, chains, OCS_STORE_CHECK | OCS_STORE_SALVAGE, 0660, gid,
+		                     store_r, &salvaged, error);
 		index->salvaged = index->salvaged || salvaged;
 	}
 	if (ret == OCS_STORE_OK)
@@ -296,8 +307,8 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 	else if (stat(index->folder, &st) != 0)
 		ret = ocs_error_set(error, "%s: %s", index->folder, strerror(errno));
 	else
-		ret = ocs_store_open(path, OCS_INDEX_LATER_HASH, OCS_STORE_CREATE, 0660, st.st_gid,
-		                     &next, NULL, error);
+		ret = ocs_store_open(path, ocs_index_chains(index, index->n_sealed + 1),
+		                     OCS_STORE_CREATE, 0660, st.st_gid, &next, NULL, error);
 	talloc_free(path);
 	if (ret == OCS_STORE_OK && mark == 0)
 		ret = ocs_error_set(error, "the high-water mark is damaged");
@@ -321,8 +332,10 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 
 bool ocs_index_wants_file(const struct ocs_index *index)
 {
+	uint64_t most = (uint64_t)ocs_store_chains(index->store) * OCS_INDEX_CHAIN_MAX;
+
 	return index->owner && index->n_sealed + 1 < OCS_INDEX_FILES_MAX &&
-	       ocs_store_size(index->store) >= index->file_max;
+	       ocs_store_size(index->store) >= (most < index->file_max ? most : index->file_max);
 }
 
 /* In the open transaction of the newest file. Tried once a second where it fails. */

@@ -13,11 +13,13 @@
 #include "mapistore/pending.h"
 #include "mapistore/index_mark.h"
 
-/* Chains of the first file, and of the later ones, which come only when there is much. A
- * transaction reads the heads of all of them. */
-#define OCS_INDEX_HASH       131071
-#define OCS_INDEX_LATER_HASH 524287
-#define OCS_INDEX_FILES_MAX  64
+/* Chains of the first file. Later ones have more, see ocs_index_chains(). */
+#define OCS_INDEX_HASH      131071
+#define OCS_INDEX_FILES_MAX 64
+/* Bytes of a file for each of its chains: two to three records. A record is found by reading
+ * through its chain, so that a file with more in it is slow; one with more chains has a cost of its
+ * own, since each transaction reads the heads of all. */
+#define OCS_INDEX_CHAIN_MAX 256
 
 #define OCS_INDEX_NOTES 6
 
@@ -136,6 +138,8 @@ bool ocs_index_readable(struct ocs_store *store);
 /* Opens a file; the owner has it checked, and salvaged if need be. */
 int ocs_index_open_file(struct ocs_index *index, const char *path, gid_t gid,
                         struct ocs_store **store_r, struct ocs_error *error);
+/* How many chains file n is made with: the first are for small indexes. */
+unsigned ocs_index_chains(const struct ocs_index *index, unsigned n);
 /* After the first one is open. */
 int ocs_index_open_others(struct ocs_index *index, gid_t gid, struct ocs_error *error);
 /* index_look.c: remembers the list of replica ids. 0 or -1. */

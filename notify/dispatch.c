@@ -71,8 +71,7 @@ static void dispatch_free(struct ocs_dispatch *dispatch)
 	ocs_sequence_close(dispatch->sequence);
 	ocs_recent_close(dispatch->recent);
 	ocs_message_log_close(dispatch->message_log);
-	if (dispatch->wake_socket >= 0)
-		close(dispatch->wake_socket);
+	ocs_dispatch_wake_sockets_free(dispatch);
 	talloc_free(dispatch->config);
 	pthread_mutex_destroy(&dispatch->config_lock);
 	pthread_mutex_destroy(&dispatch->queues_lock);
@@ -138,9 +137,6 @@ static int open_parts(struct ocs_dispatch *dispatch, struct ocs_error *error)
 		        folder, ids.skipped, ocs_plural(ids.skipped, "id", "ids"), messages.skipped,
 		        ocs_plural(messages.skipped, "message", "messages"));
 	talloc_free(folder);
-	dispatch->wake_socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (dispatch->wake_socket < 0)
-		return ocs_error_set(error, "cannot create a socket: %s", strerror(errno));
 	return 0;
 }
 
@@ -203,7 +199,7 @@ int ocs_dispatch_start(const char *folder, struct ocs_registry *registry, struct
 	(void)ocs_clock_condition(&dispatch->work);
 	(void)ocs_clock_condition(&dispatch->waiting);
 	(void)ocs_clock_condition(&dispatch->finished);
-	dispatch->wake_socket = -1;
+	ocs_dispatch_wake_sockets_init(dispatch);
 	dispatch->registry = registry;
 	dispatch->index = index;
 	dispatch->log = log;

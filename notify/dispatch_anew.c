@@ -13,10 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include <talloc.h>
 
@@ -80,16 +77,11 @@ static bool add_sockets(struct ocs_dispatch *dispatch)
 }
 
 /* An empty datagram: look at what you have registered. */
-static void call(const struct ocs_dispatch *dispatch, uint64_t context)
+static void call(struct ocs_dispatch *dispatch, uint64_t context)
 {
-	struct sockaddr_un address;
-	int file = ocs_registry_wake_open(dispatch->registry, context, &address);
+	const uint8_t nothing[1] = {0};
 
-	if (file < 0)
-		return;
-	(void)sendto(dispatch->wake_socket, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL,
-	             (const struct sockaddr *)&address, sizeof(address));
-	close(file);
+	(void)ocs_dispatch_datagram(dispatch, context, nothing, 0);
 }
 
 static bool is_registered(struct ocs_dispatch *dispatch, uint64_t context)

@@ -51,6 +51,7 @@ void ocs_dispatch_queues_close_idle(struct ocs_dispatch *dispatch)
 
 	if (now > IDLE_NS)
 		close_some(dispatch, now - IDLE_NS, false);
+	ocs_dispatch_wake_sockets_close(dispatch, true);
 }
 
 /* Makes room: closes the less recently used half of what is open. */
@@ -82,7 +83,11 @@ void ocs_dispatch_descriptors_room(struct ocs_dispatch *dispatch, bool failed)
 	unsigned limit = config->settings.descriptors;
 
 	ocs_dispatch_config_put(dispatch, config);
-	if (failed || __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) >= limit)
+	if (failed)
+		ocs_dispatch_wake_sockets_close(dispatch, false);
+	if (failed || __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) +
+	                              atomic_load(&dispatch->open_wake_sockets) >=
+	                      limit)
 		close_older_half(dispatch);
 }
 

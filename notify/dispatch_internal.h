@@ -31,9 +31,9 @@
  *   dispatch_spill.c    what the kernel queues did not take, into spill lists
  *   dispatch_wake.c     which of their owners are woken
  *   dispatch_owed.c     wake-ups that did not reach
- *   dispatch_datagram.c one wake-up
  *   dispatch_descriptors.c
  *                       how many files of queues and lists are open
+ *   dispatch_datagram.c one wake-up
  *   dispatch_cache.c    identifiers in memory, for the fast path
  *   dispatch_core.c     settings, log, the registry's state
  *
@@ -259,6 +259,16 @@ struct dispatch_owed {
 	uint64_t tried;                /* when it was last tried */
 };
 
+/* A socket of ours, connected to that of a context: see dispatch_datagram.c. */
+#define OCS_DISPATCH_WAKE_SOCKETS 256
+struct dispatch_wake_socket {
+	pthread_rwlock_t lock; /* to write it opens and closes; no other lock but that of the
+	                          settings is taken inside */
+	uint64_t context;
+	int fd;           /* -1: not open */
+	atomic_bool used; /* since the idle ones were closed last */
+};
+
 struct ocs_dispatch {
 	char *folder;
 	struct ocs_registry *registry;
@@ -277,7 +287,6 @@ struct ocs_dispatch {
 	struct dispatch_sessions *sessions; /* NULL: not read yet (store thread) */
 	struct dispatch_agree *agree;       /* NULL: nothing to settle; changed under cache_lock */
 	bool unknown_full;                  /* it was said (store thread) */
-	int wake_socket;
 
 	pthread_mutex_t config_lock;
 	struct dispatch_config *config;
@@ -295,6 +304,8 @@ struct ocs_dispatch {
 	uint64_t *owed_all; /* contexts whose lists are all to be looked at (malloc) */
 	size_t n_owed_all;
 	atomic_uint_fast64_t next_owed; /* when the store thread tries again; UINT64_MAX: never */
+	struct dispatch_wake_socket wake_sockets[OCS_DISPATCH_WAKE_SOCKETS];
+	atomic_uint open_wake_sockets;
 
 	pthread_mutex_t visit_lock; /* held during a visit */
 	ocs_dispatch_visit_fn *visit;
@@ -430,6 +441,11 @@ void ocs_dispatch_wake_owed(struct ocs_dispatch *dispatch, uint64_t now);
  * or looks at all its lists once it has another. */
 bool ocs_dispatch_datagram(struct ocs_dispatch *dispatch, uint64_t context, const uint8_t *data,
                            size_t len);
+/* Their sockets, all or those not used since the last time; they are opened again as needed. Any
+ * lock but theirs and that of the settings may be held. */
+void ocs_dispatch_wake_sockets_close(struct ocs_dispatch *dispatch, bool idle);
+void ocs_dispatch_wake_sockets_init(struct ocs_dispatch *dispatch);
+void ocs_dispatch_wake_sockets_free(struct ocs_dispatch *dispatch);
 
 /* dispatch_resolve.c. Store thread. */
 struct resolve {

@@ -60,21 +60,13 @@ int ocsctl_registry_open(struct ocsctl *ctl, struct ocs_registry **registry_r)
 /* Connecting tells whether somebody has the socket, and wakes nobody. */
 static enum ocsctl_owner ask_socket(struct ocs_registry *registry, uint64_t context)
 {
-	enum ocsctl_owner state = OCSCTL_OWNER_UNKNOWN;
-	struct sockaddr_un address;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), file;
+	int fd = ocs_registry_wake_connect(registry, context);
 
 	if (fd < 0)
-		return state;
-	file = ocs_registry_wake_open(registry, context, &address);
-	if (file >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		state = OCSCTL_OWNER_ALIVE;
-	else if (file >= 0 ? errno == ECONNREFUSED : file == -ENOENT || file == -ECONNREFUSED)
-		state = OCSCTL_OWNER_DEAD;
-	if (file >= 0)
-		(void)close(file);
+		return fd == -ENOENT || fd == -ECONNREFUSED ? OCSCTL_OWNER_DEAD
+		                                            : OCSCTL_OWNER_UNKNOWN;
 	(void)close(fd);
-	return state;
+	return OCSCTL_OWNER_ALIVE;
 }
 
 const struct ocsctl_context *ocsctl_context_of(const struct ocsctl_view *view, uint64_t id)

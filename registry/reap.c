@@ -140,25 +140,16 @@ static int queue_list_locked(const struct ocs_registry *registry, uint64_t conte
 static bool is_dead(const struct ocs_registry *registry, uint64_t context,
                     struct ocs_reap_missing *missing)
 {
-	struct sockaddr_un address;
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), file, failure = 0;
+	int fd = ocs_registry_wake_connect(registry, context);
 
-	if (fd < 0)
-		return false;
-	file = ocs_registry_wake_open(registry, context, &address);
-	if (file < 0)
-		failure = -file;
-	else if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-		failure = errno;
-	if (file >= 0)
-		close(file);
-	close(fd);
-	if (failure == ENOENT) {
+	if (fd >= 0)
+		close(fd);
+	if (fd == -ENOENT) {
 		int locked = queue_list_locked(registry, context);
 
 		return locked < 0 ? missing_long(missing, context) : locked == 0;
 	}
-	return failure == ECONNREFUSED;
+	return fd == -ECONNREFUSED;
 }
 
 bool ocs_reap_is_dead(const struct ocs_registry *registry, uint64_t context)

@@ -226,11 +226,9 @@ int ocs_registry_wake_folder(struct ocs_registry *registry, struct ocs_error *er
 /* The address of a context's socket. -1 if the folder's path is too long for a socket address. */
 int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t context,
                               struct sockaddr_un *address);
-/* The same to send or connect to: that of the socket itself, since members of the group may put a
- * link to any other socket there. Returns a descriptor that the address is good with, to be closed,
- * or -errno: -ENOENT, or -ECONNREFUSED as if nobody listened, where it is no socket. */
-int ocs_registry_wake_open(const struct ocs_registry *registry, uint64_t context,
-                           struct sockaddr_un *address);
+/* A socket that is connected to it, by which nobody is woken yet, to be closed; or -errno: -ENOENT;
+ * -ECONNREFUSED, nobody has it, also where what has the name is none: no link is followed. */
+int ocs_registry_wake_connect(const struct ocs_registry *registry, uint64_t context);
 /* A datagram to it carries ids of queues, 8 bytes each (little-endian), whose spill lists have
  * something to read, or OCS_REGISTRY_WAKE_ALL: all are to be looked at; or nothing: the registry
  * was made anew and lacks this context. */

@@ -44,19 +44,14 @@ int ocs_registry_spill_each(const struct ocs_registry *registry, uint64_t contex
 
 static void wake_consumer(const struct ocs_registry *registry, uint64_t context, uint64_t queue)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address;
-	int file = ocs_registry_wake_open(registry, context, &address);
+	int fd = ocs_registry_wake_connect(registry, context);
 	uint8_t id[8];
 
+	if (fd < 0)
+		return;
 	ocs_put64(id, queue);
-	if (fd >= 0 && file >= 0)
-		(void)sendto(fd, id, sizeof(id), MSG_NOSIGNAL, (struct sockaddr *)&address,
-		             sizeof(address));
-	if (file >= 0)
-		close(file);
-	if (fd >= 0)
-		close(fd);
+	(void)send(fd, id, sizeof(id), MSG_NOSIGNAL);
+	close(fd);
 }
 
 int ocs_registry_spill_clear(const struct ocs_registry *registry, uint64_t context, uint64_t queue,

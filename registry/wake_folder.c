@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,25 +101,35 @@ int ocs_registry_wake_address(const struct ocs_registry *registry, uint64_t cont
 	return n < 0 || (size_t)n >= sizeof(address->sun_path) ? -1 : 0;
 }
 
-int ocs_registry_wake_open(const struct ocs_registry *registry, uint64_t context,
-                           struct sockaddr_un *address)
+/* By a descriptor of the socket itself: members of the group may put a link to any other socket
+ * there. 0 or an errno. */
+static int connect_to(int fd, int file)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat st;
+
+	if (fstat(file, &st) != 0 || !S_ISSOCK(st.st_mode))
+		return ECONNREFUSED;
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno;
+}
+
+int ocs_registry_wake_connect(const struct ocs_registry *registry, uint64_t context)
 {
 	char name[32];
-	struct stat st;
-	int fd;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), file, error;
 
-	snprintf(name, sizeof(name), "%016llx.sock", (unsigned long long)context);
-	fd = openat(registry->wake_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
-		close(fd);
-		return -ECONNREFUSED;
-	}
-	memset(address, 0, sizeof(*address));
-	address->sun_family = AF_UNIX;
-	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d", fd);
-	return fd;
+	snprintf(name, sizeof(name), "%016llx.sock", (unsigned long long)context);
+	file = openat(registry->wake_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	error = file < 0 ? errno : connect_to(fd, file);
+	if (file >= 0)
+		close(file);
+	if (error == 0)
+		return fd;
+	close(fd);
+	return -error;
 }
 
 int ocs_registry_queue_list_path(const struct ocs_registry *registry, uint64_t context, char *path,

@@ -313,14 +313,22 @@ static int check_chain(struct ocs_store *store, TDB_DATA key, struct ocs_error *
 	return ocs_store_error(store, "read", error);
 }
 
-/* In place of what is there. A larger one takes another place: the one before goes. */
+/* In place of what is there. A larger one takes another place: the one before goes. To replace what
+ * is not there libtdb looks for it twice, through the whole chain. */
 static int replace(struct ocs_store *store, TDB_DATA key, const TDB_DATA *parts, int n,
                    const char *what, struct ocs_error *error)
 {
-	if (tdb_exists(store->tdb, key) && check_chain(store, key, error) != OCS_STORE_OK)
+	bool there;
+
+	ocs_store_forget_error(store);
+	there = tdb_exists(store->tdb, key);
+	if (!there && complained(store))
+		return ocs_store_error(store, what, error);
+	if (there && check_chain(store, key, error) != OCS_STORE_OK)
 		return OCS_STORE_ERROR;
 	ocs_store_forget_error(store);
-	if (tdb_storev(store->tdb, key, parts, n, TDB_REPLACE) != 0 || complained(store))
+	if (tdb_storev(store->tdb, key, parts, n, there ? TDB_REPLACE : TDB_INSERT) != 0 ||
+	    complained(store))
 		return ocs_store_error(store, what, error);
 	return OCS_STORE_OK;
 }

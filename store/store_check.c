@@ -5,8 +5,9 @@
  * reading.
  *
  * Without a map libtdb reads each of 131,071 chain heads by a system call: a fifth of a second of
- * every start, on an empty file. So a file that is small enough is read through as a copy in
- * memory, which can be mapped: nobody else can cut it short.
+ * every start, on an empty file, and seconds where there are a million records. So a file that is
+ * small enough is read through as a copy in memory, which can be mapped: nobody else can cut it
+ * short.
  */
 #include "store/store_internal.h"
 
@@ -19,10 +20,22 @@
 
 #include "base/file.h"
 
-#define COPIED_MAX (32 * 1024 * 1024)
+/* What is checked at a start may be larger, where that is a small part of the memory there is. */
+#define CHECKED_MAX  (320 * 1024 * 1024)
+#define CHECKED_PART 8
+
+static off_t checked_max(void)
+{
+	int64_t part = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / CHECKED_PART;
+
+	return part < OCS_STORE_COPIED_MAX ? OCS_STORE_COPIED_MAX
+	       : part < CHECKED_MAX        ? part
+	                                   : CHECKED_MAX;
+}
 
 /* OCS_STORE_OK, OCS_STORE_BUSY or OCS_STORE_ERROR. */
-static int copy_file(struct tdb_context *tdb, bool locks, int to, struct ocs_error *error)
+static int copy_file(struct tdb_context *tdb, bool locks, off_t max, int to,
+                     struct ocs_error *error)
 {
 	struct stat st;
 	off_t at = 0;
@@ -30,7 +43,7 @@ static int copy_file(struct tdb_context *tdb, bool locks, int to, struct ocs_err
 
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (fstat(tdb_fd(tdb), &st) != 0 || st.st_size > COPIED_MAX)
+	if (fstat(tdb_fd(tdb), &st) != 0 || st.st_size > max)
 		ret = -1;
 	while (ret == 0 && at < st.st_size)
 		if (sendfile(to, tdb_fd(tdb), &at, (size_t)(st.st_size - at)) <= 0)
@@ -40,7 +53,7 @@ static int copy_file(struct tdb_context *tdb, bool locks, int to, struct ocs_err
 	return ret;
 }
 
-int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
+int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks, off_t max,
                           const struct tdb_logging_context *logging, struct tdb_context **copy_r,
                           struct ocs_error *error)
 {
@@ -53,7 +66,7 @@ int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
 	if (fd < 0)
 		return OCS_STORE_OK;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	ret = copy_file(tdb, locks, fd, error);
+	ret = copy_file(tdb, locks, max, fd, error);
 	if (ret == OCS_STORE_OK)
 		*copy_r = tdb_open_ex(path, 0, flags, O_RDONLY, 0, NULL, NULL);
 	close(fd);
@@ -139,7 +152,7 @@ int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_loggin
                     struct ocs_error *error)
 {
 	struct tdb_context *copy;
-	int ret = ocs_store_copy_mapped(tdb, locks, logging, &copy, error);
+	int ret = ocs_store_copy_mapped(tdb, locks, checked_max(), logging, &copy, error);
 
 	if (ret != OCS_STORE_OK)
 		return ret;

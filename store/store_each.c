@@ -63,7 +63,8 @@ static int read_all(struct ocs_store *store, struct each *each, struct ocs_error
 	int ret;
 
 	if (!store->in_transaction && !store->alone &&
-	    ocs_store_copy_mapped(store->tdb, locks, &logging, &copy, error) != OCS_STORE_OK)
+	    ocs_store_copy_mapped(store->tdb, locks, OCS_STORE_COPIED_MAX, &logging, &copy,
+	                          error) != OCS_STORE_OK)
 		return each->ret = OCS_STORE_BUSY;
 	if (copy == NULL)
 		return locks ? read_chains(store, each, error)

@@ -58,9 +58,10 @@ void ocs_store_forget_error(struct ocs_store *store);
 /* After what was not found: `missing` if the file is whole, else an error. */
 int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_error *error);
 /* A copy of the file in memory, for who reads it through: to be closed with tdb_close(). NULL where
- * that cannot be had: the file is too large or needs a recovery, /proc or the memory is missing.
- * OCS_STORE_OK, or OCS_STORE_BUSY. locks: as below. */
-int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks,
+ * that cannot be had: the file is larger than max or needs a recovery, /proc or the memory is
+ * missing. OCS_STORE_OK, or OCS_STORE_BUSY. locks: as below. */
+#define OCS_STORE_COPIED_MAX (32 * 1024 * 1024)
+int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks, off_t max,
                           const struct tdb_logging_context *logging, struct tdb_context **copy_r,
                           struct ocs_error *error);
 /* Whether others may write to it, so that it has to be locked to be read as one. */

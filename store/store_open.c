@@ -66,12 +66,14 @@ static int open_locked(struct ocs_store *store, const char *path, struct tdb_con
 /* libtdb allocates the area it recovers from outside of any recovery: killed in that moment, it
  * leaves a file that works and fails the check. So the area is made while nobody can see the file,
  * larger than all but the largest transactions need it: those that fill a table of 131,071 chains
- * touch half a megabyte of it, and the 8,192 messages that the daemon writes at once lie on
- * 600 pages more. The first transaction decides: the area is a hundred times as large as the pages
- * that it changes, and one record changes three at most (its chain, the list of the free, itself).
- * So it needs neither large records nor the free space that they would leave behind. */
+ * touch half a megabyte of it, those of more chains as much more, and the 8,192 messages that the
+ * daemon writes at once lie on 600 pages more. The first transaction decides: the area is a hundred
+ * times as large as the pages that it changes, and one record changes three at most (its chain, the
+ * list of the free, itself). So it needs neither large records nor the free space that they would
+ * leave behind. */
 #define LARGE_HASH    100000
-#define LARGE_RECORDS 6            /* 3.3 MB */
+#define LARGE_RECORDS 6 /* 3.3 MB; and one for so many more chains: */
+#define LARGE_MORE    (128 * 1024)
 #define LARGE_ROOM    (512 * 1024) /* 1.3 MB */
 #define RECORDS       1            /* 0.8 MB */
 #define ROOM          (256 * 1024) /* 0.6 MB */
@@ -114,12 +116,14 @@ static int make_room(struct tdb_context *tdb, size_t size)
 	return ret == 0 ? tdb_delete(tdb, area_key(text, 0)) : ret;
 }
 
-static int make_recovery_area(struct tdb_context *tdb, bool large)
+static int make_recovery_area(struct tdb_context *tdb, unsigned hash_size)
 {
+	bool large = hash_size >= LARGE_HASH;
+	unsigned more = large ? (hash_size - LARGE_HASH) / LARGE_MORE : 0;
 	int ret;
 
 	tdb_add_flags(tdb, TDB_NOSYNC);
-	ret = make_area(tdb, large ? LARGE_RECORDS : RECORDS);
+	ret = make_area(tdb, large ? LARGE_RECORDS + (int)more : RECORDS);
 	if (ret == 0)
 		ret = make_room(tdb, large ? LARGE_ROOM : ROOM);
 	tdb_remove_flags(tdb, TDB_NOSYNC);
@@ -143,7 +147,7 @@ static int make_file(struct ocs_store *store, const char *path, unsigned hash_si
 		unlink(path);
 		return OCS_STORE_ERROR;
 	}
-	if (make_recovery_area(tdb, hash_size >= LARGE_HASH) != 0) {
+	if (make_recovery_area(tdb, hash_size) != 0) {
 		/* "Not there" is no reason not to store it: the file could not grow. */
 		if (store->os_error == 0 && tdb_error(tdb) == TDB_ERR_NOEXIST)
 			store->os_error = ENOSPC;

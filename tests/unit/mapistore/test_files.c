@@ -8,7 +8,7 @@
 
 #include "mapistore/index.h"
 
-#define SMALL (8 << 20) /* a fresh file has five */
+#define SMALL (13 << 19) /* 6.5 MiB; a fresh file has five */
 
 static struct ocs_index *idx;
 static uint64_t highest; /* counter given so far */
@@ -325,6 +325,54 @@ TEST(a_file_begun_by_a_process_that_was_killed_is_taken_up)
 	ck_assert_uint_eq(sizes.files, 2);
 	ck_assert_uint_ne(message(idx, &inbox, 499), 0);
 	add_messages(&inbox, 500, 510);
+}
+
+static int store_put_record(const void *key, size_t key_len, const uint8_t *data, size_t len,
+                            void *arg)
+{
+	return ocs_store_put(arg, key, key_len, data, len, &rig_error);
+}
+
+/* index.tdb, as one that has outgrown its chains. */
+static void make_few_chains(void)
+{
+	struct ocs_store *from, *to;
+
+	ck_assert_ok(ocs_store_open(rig_path("index.tdb"), 0, OCS_STORE_READ_ONLY, 0, (gid_t)-1,
+	                            &from, NULL, &rig_error));
+	ck_assert_ok(ocs_store_open(rig_path("few.tdb"), 1009, OCS_STORE_CREATE, 0660, (gid_t)-1,
+	                            &to, NULL, &rig_error));
+	ck_assert_ok(ocs_store_begin(to, &rig_error));
+	ck_assert_ok(ocs_store_each(from, -1, store_put_record, to, &rig_error));
+	ck_assert_ok(ocs_store_commit(to, true, &rig_error));
+	ocs_store_close(from);
+	ocs_store_close(to);
+	ck_assert_int_eq(rename(rig_path("few.tdb"), strdupa(rig_path("index.tdb"))), 0);
+}
+
+TEST(a_file_with_few_chains_is_followed_by_one_with_more)
+{
+	struct ocs_index_folder inbox = folder_of(idx, "jdoe", "INBOX", true);
+	struct ocs_index_sizes sizes;
+	uint64_t third;
+
+	add_messages(&inbox, 0, 5);
+	third = message(idx, &inbox, 3);
+	ocs_index_close(idx);
+	make_few_chains();
+	idx = open_as(true);
+	ocs_index_set_limits(idx, OCS_INDEX_FILE_MAX, 0);
+	ck_assert_uint_eq(ocs_store_chains(ocs_index_store(idx)), 1009);
+	add_messages(&inbox, 5, 10);
+	ocs_index_sizes(idx, &sizes);
+	ck_assert_uint_eq(sizes.files, 2);
+	ck_assert_uint_gt(ocs_store_chains(ocs_index_store(idx)), 1000000);
+	ck_assert(!ocs_index_wants_file(idx));
+	ck_assert_uint_eq(message(idx, &inbox, 3), third);
+	ck_assert_uint_ne(message(idx, &inbox, 9), 0);
+	reopen();
+	ck_assert_uint_eq(message(idx, &inbox, 3), third);
+	ck_assert_uint_ne(message(idx, &inbox, 9), 0);
 }
 
 TEST(an_older_copy_of_the_first_file_gives_no_identifier_again)

@@ -176,6 +176,29 @@ TEST(many_stopped_owners_keep_no_wake_up_from_another)
 		close(owners[i]);
 }
 
+TEST(few_sockets_stay_open_where_descriptors_are_few_and_idle_ones_do_not)
+{
+	struct sockaddr_un address;
+	int owners[3];
+
+	dispatch_descriptors = 8;
+	dispatch_start();
+	for (uint64_t i = 0; i < 3; i++) {
+		ck_assert_int_eq(ocs_registry_wake_address(dispatch_registry, 100 + i, &address),
+		                 0);
+		owners[i] = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		ck_assert_int_eq(bind(owners[i], (struct sockaddr *)&address, sizeof(address)), 0);
+		ck_assert(ocs_dispatch_datagram(dispatch, 100 + i, (const uint8_t *)"", 0));
+		ck_assert_int_eq(recv(owners[i], &address, sizeof(address), 0), 0);
+	}
+	ck_assert_uint_eq(dispatch->open_wake_sockets, 2);
+	ocs_dispatch_wake_sockets_close(dispatch, true);
+	ocs_dispatch_wake_sockets_close(dispatch, true);
+	ck_assert_uint_eq(dispatch->open_wake_sockets, 0);
+	for (int i = 0; i < 3; i++)
+		close(owners[i]);
+}
+
 TEST(a_queue_that_is_remembered_again_wakes_whoever_waits)
 {
 	struct sockaddr_un address;

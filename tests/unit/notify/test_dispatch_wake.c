@@ -128,6 +128,46 @@ TEST(no_other_socket_is_sent_to_through_a_link)
 	ck_assert_int_eq(rename(aside, address.sun_path), 0);
 }
 
+/* A cleaner of folders has removed the name, and nobody looks it up again. */
+TEST(an_owner_is_woken_by_the_socket_that_it_was_woken_by_before)
+{
+	struct ocs_spill_reader reader;
+	struct sockaddr_un address;
+
+	ocs_spill_reader_init(&reader);
+	report(1);
+	ck_assert_str_eq(woken(false), "1 2 ");
+	ck_assert_uint_eq(take_all(0, &reader), 1);
+	ck_assert_int_eq(ocs_registry_wake_address(dispatch_registry, 1, &address), 0);
+	ck_assert_int_eq(unlink(address.sun_path), 0);
+	report(1);
+	ck_assert_str_eq(woken(false), "1 ");
+	ocs_spill_reader_close(&reader);
+}
+
+/* 0: the old one is closed; 1: it is shut, and somebody still has it, as a child of the owner. */
+LOOP_TEST(an_owner_that_has_another_socket_is_woken_there, 0, 2)
+{
+	struct ocs_spill_reader reader;
+	struct sockaddr_un address;
+	int old = wake;
+
+	ocs_spill_reader_init(&reader);
+	report(1);
+	ck_assert_str_eq(woken(false), "1 2 ");
+	ck_assert_uint_eq(take_all(0, &reader), 1);
+	ck_assert_int_eq(ocs_registry_wake_address(dispatch_registry, 1, &address), 0);
+	ck_assert_int_eq(unlink(address.sun_path), 0);
+	wake = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(_i == 0 ? close(old) : shutdown(old, SHUT_RDWR), 0);
+	ck_assert_int_eq(bind(wake, (const struct sockaddr *)&address, sizeof(address)), 0);
+	report(1);
+	ck_assert_str_eq(woken(false), "1 ");
+	if (_i == 1)
+		close(old);
+	ocs_spill_reader_close(&reader);
+}
+
 TEST(an_owner_that_could_not_be_woken_is_woken_later)
 {
 	struct sockaddr_un address;

@@ -338,14 +338,13 @@ TEST(a_link_to_a_socket_that_lives_is_no_context_that_lives)
 {
 	char path[300];
 	int fd = wake_socket(0x40);
-	struct sockaddr_un address;
 
 	snprintf(path, sizeof(path), "%s", rig_path("wake/0000000000000041.sock"));
 	ck_assert_int_eq(symlink("0000000000000040.sock", path), 0);
 	ck_assert(!ocs_reap_is_dead(registry, 0x40));
 	ck_assert(ocs_reap_is_dead(registry, 0x41));
-	ck_assert_int_eq(ocs_registry_wake_open(registry, 0x41, &address), -ECONNREFUSED);
-	ck_assert_int_eq(ocs_registry_wake_open(registry, 0x42, &address), -ENOENT);
+	ck_assert_int_eq(ocs_registry_wake_connect(registry, 0x41), -ECONNREFUSED);
+	ck_assert_int_eq(ocs_registry_wake_connect(registry, 0x42), -ENOENT);
 	close(fd);
 }
 

@@ -297,8 +297,24 @@ static uint32_t record_at(const uint8_t *file, size_t len, const char *key)
 	ck_abort_msg("%s", key);
 }
 
+/* A new record in the chain of another one. */
+static int put_beside(const char *key)
+{
+	TDB_DATA k = {.dptr = (unsigned char *)(uintptr_t)key, .dsize = strlen(key)};
+	unsigned chain = tdb_jenkins_hash(&k) % CHAINS;
+	char other[16];
+
+	for (int i = 0;; i++) {
+		TDB_DATA o = {.dptr = (unsigned char *)other};
+
+		o.dsize = (size_t)snprintf(other, sizeof(other), "new%d", i);
+		if (tdb_jenkins_hash(&o) % CHAINS == chain)
+			return ocs_store_put(store, other, o.dsize, "x", 1, &rig_error);
+	}
+}
+
 /* libtdb frees the same dead record again and again, and the free one beside it grows each time. */
-LOOP_TEST(a_chain_that_leads_back_to_itself_is_refused, 0, 3)
+LOOP_TEST(a_chain_that_leads_back_to_itself_is_refused, 0, 4)
 {
 	char key[16], larger[2000];
 	uint32_t at;
@@ -324,6 +340,8 @@ LOOP_TEST(a_chain_that_leads_back_to_itself_is_refused, 0, 3)
 			ck_assert_int_ne(
 			        ocs_store_put(store, key, strlen(key), larger, 2000, &rig_error),
 			        0);
+		else if (_i == 2)
+			ck_assert_int_ne(put_beside(key), 0);
 		else
 			ck_assert_int_ne(ocs_store_quarantine(store, key, strlen(key), &rig_error),
 			                 0);
@@ -500,15 +518,19 @@ TEST(past_its_limit_a_store_is_full_and_deletions_go_on)
 }
 
 /* The area stays where it was made: transactions as large as the daemon's find it large enough. */
-TEST(a_fresh_file_takes_little_and_has_room_to_recover_from_a_large_transaction)
+LOOP_TEST(a_fresh_file_takes_little_and_has_room_to_recover_from_a_large_transaction, 0, 3)
 {
+	static const struct {
+		unsigned chains;
+		uint64_t bytes;
+	} files[] = {{131071, 5300000}, {1048573, 13000000}, {2097143, 22000000}};
 	struct ocs_store *fresh;
 	uint64_t size;
 	char data[30];
 
-	ck_assert_ok(ocs_store_open(rig_path("fresh.tdb"), 131071, OCS_STORE_CREATE, 0660,
+	ck_assert_ok(ocs_store_open(rig_path("fresh.tdb"), files[_i].chains, OCS_STORE_CREATE, 0660,
 	                            (gid_t)-1, &fresh, NULL, &rig_error));
-	ck_assert_uint_lt(ocs_store_size(fresh), 5300000);
+	ck_assert_uint_lt(ocs_store_size(fresh), files[_i].bytes);
 	memset(data, 'x', sizeof(data));
 	for (int round = 0; round < 2; round++) {
 		/* Made, and then all changed at once: from here on there is something to lose. */
