@@ -51,6 +51,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include <uthash.h>
 
@@ -325,6 +326,9 @@ struct ocs_dispatch {
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
 	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply, last_index;
 	uint64_t last_agree;
+	/* The folder of the lists when all that are open had their names, and nothing has changed
+	 * in it while that was looked up; st_nlink 0: not known (store thread). */
+	struct stat named;
 	uint64_t next_build; /* of what searches of the index need */
 	bool builds;
 	uint32_t seqnum_seen; /* of the registry (store thread) */
