@@ -13,8 +13,8 @@
 
 #include "base/bytes.h"
 
-#define FOLDERS_MAX  65536
-#define MESSAGES_MAX 65536
+#define FOLDERS_MAX  262144
+#define MESSAGES_MAX 262144
 #define KEY_MAX      (4 * (OCS_NAME_MAX + 1))
 
 struct ocs_dispatch_cached {

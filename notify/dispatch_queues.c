@@ -19,7 +19,7 @@
 
 #include "mqueue/queue.h"
 
-#define SNAPSHOTS_MAX 65536
+#define SNAPSHOTS_MAX 131072
 /* That are kept in memory; a record of a user can name thousands, which only says so. */
 #define QUEUES_MAX 500000
 

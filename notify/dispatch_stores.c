@@ -10,7 +10,7 @@
 
 #include <talloc.h>
 
-#define STORES_MAX 65536
+#define STORES_MAX 131072
 #define KEY_MAX    (2 * OCS_NAME_MAX + 2)
 
 struct dispatch_store {

@@ -256,13 +256,18 @@ enum { SUBSCRIBED, ENDED, DONE };
 
 static atomic_int mends;
 
-/* In the store thread, which alone may, and which mends by itself too: not in between. */
+/* In the store thread, which alone may, and which mends by itself too: not in between. Removed is
+ * what has its name as far as is known, so that no list is looked at until something changes. */
 static void mend(void *arg, struct ocs_registry *registry)
 {
 	struct ocs_registry_user user = {.user = (char *)"jdoe"};
 	struct ocs_error error;
 
 	if (atomic_load(&mends) != SUBSCRIBED && atomic_load(&mends) != ENDED)
+		return;
+	if (ocs_dispatch_spill_mend(arg, &error) != 0)
+		abort();
+	if (dispatch->named.st_nlink == 0)
 		return;
 	if (unlink(list_path(0)) != 0)
 		abort();
