@@ -13,6 +13,7 @@
 #   INI_GROUP                   group that may read the installed ini; without it, and without DESTDIR, that of [main] user in it
 #   DEPS=no                     check, demo and bench install no missing package
 #   PART                        parts of `make bench`, separated by commas
+#   CYCLES, NOTIFICATIONS, HOURS, SEED, MINUTES, SESSIONS   of `make check-long`
 #
 # What a file was built with is part of its state: with other flags or paths it is built again.
 
@@ -189,7 +190,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits user
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
+.PHONY: all tests deps check check-plain check-fast check-long demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
 all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made $(if $(HAVE_SYSTEMD),$(BUILD)/ocsmanager.service)
 
 # Unit tests themselves gain nothing from optimization, and were a third of what it costs. Whoever says how to
@@ -358,6 +359,17 @@ check-plain: needed
 # The same as it is, while working.
 check-fast: all tests
 	$(PYTHON) tests/run.py $(BUILD)
+
+# Hours: kills under load until there were CYCLES and NOTIFICATIONS, or HOURS have passed; then a crowd of SESSIONS for
+# MINUTES. It ends in tables for doc/reliability.md.
+CYCLES        ?= 5000
+NOTIFICATIONS ?= 1000000
+MINUTES       ?= 60
+SESSIONS      ?= 10000
+check-long: needed
+	$(MAKE) WERROR=1 BUILD=$(BUILD) all $(BUILD)/tests/filtered $(BUILD)/tests/syscalls $(BUILD)/bench/waits $(BUILD)/bench/storm
+	$(PYTHON) tests/long/storm.py --cycles $(CYCLES) --notifications $(NOTIFICATIONS) $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED)) $(BUILD)
+	$(PYTHON) tests/long/crowd.py --sessions $(SESSIONS) --minutes $(MINUTES) $(BUILD)
 
 demo demo-outlook demo-cluster: needed
 	@mkdir -p $(BUILD)
