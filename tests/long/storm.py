@@ -6,7 +6,7 @@
     tests/long/storm.py [--cycles N] [--notifications N] [--hours H] [--seed S] [--round R] BUILD
 
 Goes on until so many cycles are done and so many notifications acknowledged, or so many hours have passed. A round is
-some cycles on an empty registry: four on one daemon, then one on two that a RabbitMQ joins, of which every tenth cycle
+some cycles on an empty registry: four on one daemon, then one on two that a RabbitMQ joins, of which every fifth cycle
 kills the broker too. Each round has a seed of its own, made of that of the run: --round R repeats one alone. What
 tests/harness/storm.py promises is checked after each cycle; the first fault ends the run, with its seed and the logs.
 
@@ -24,8 +24,8 @@ from collections import Counter
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-ALONE, JOINED = 100, 50       # cycles of a round
-JOINED_EVERY, BROKER_EVERY = 5, 10
+ALONE, JOINED = 50, 25         # cycles of a round
+JOINED_EVERY, BROKER_EVERY = 5, 5
 INDEX_EVERY = 10              # cycles: ocsctl reads all of the index, and there is more of it each time
 KINDS_ALONE = ("daemon", "daemon", "consumer", "both")
 
