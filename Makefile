@@ -312,7 +312,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)
 	@$(SAY) "  LINK    $@" && $(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # ---- what service tests run beside the daemon ----
-TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(filter-out tests/tools/clock.c,$(wildcard tests/tools/*.c)))
 # What is a host of the library links what hosts link.
 $(BUILD)/tests/mapi_host: $(BUILD)/libocsnotify.a
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
@@ -320,6 +320,9 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
 # What the unit lets the daemon call: for tests/tools/filtered.c.
 $(BUILD)/tests/syscalls: tests/tools/syscalls dist/ocsmanager.service
 	@$(SAY) "  LIST    $@" && tests/tools/syscalls dist/ocsmanager.service >$@.new && sed 's/^mode [0-9]* //' $@.new >$@.any-mode && mv $@.new $@
+# Preloaded; never under a sanitizer, which the program may be.
+$(BUILD)/tests/clock.so: tests/tools/clock.c $(BUILD)/flags
+	@$(SAY) "  LINK    $@" && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CPPFLAGS) -fvisibility=hidden $(CFLAGS) $(WERRORS) -fPIC -shared $(LDFLAGS) -o $@ $< && $(LAX)
 # ---- a client made of Samba's library, for the live tests ----
 PEER_PKGS := dcerpc samba-credentials samba-hostconfig tevent talloc ndr
 $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
@@ -327,7 +330,7 @@ $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
 	    $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEER_PKGS) 2>/dev/null)) \
 	    $(CPPFLAGS) $(CFLAGS) $(WERRORS) $(LDFLAGS) -o $@ $< $(shell $(PKG_CONFIG) --libs $(PEER_PKGS) 2>/dev/null) \
 	    -ldcerpc-binding -lsamba-errors && $(LAX)
-tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/tests/syscalls $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
+tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/tests/clock.so $(BUILD)/tests/syscalls $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
