@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import pwd
+import signal
 import subprocess
 import sys
 import time
@@ -95,7 +96,8 @@ class Crowd:
 
     def report(self, waits, rate, seconds):
         if waits.returncode != 0:
-            raise BenchError(f"the MAPI server failed ({waits.returncode}): {self.rig.log('waits.err')[-2000:]}")
+            raise BenchError(f"the MAPI server failed ({waits.returncode}): {self.rig.log('waits.err')[-2000:]}"
+                             f"{self.rig.log('waits.out')}")
         found = json.loads(self.rig.log("waits.out"))
         wake = found["wake"]
         logins = sum(l["logins"] for l in self.logins)
@@ -142,6 +144,7 @@ def main():
         os.setgroups([])
         os.setgid(nobody.pw_gid)
         os.setuid(nobody.pw_uid)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         with Rig(arguments.build) as rig:
             rig.start_daemon()
