@@ -13,6 +13,7 @@
 #   INI_GROUP                   group that may read the installed ini; without it, and without DESTDIR, that of [main] user in it
 #   DEPS=no                     check, demo and bench install no missing package
 #   PART                        parts of `make bench`, separated by commas
+#   CYCLES, NOTIFICATIONS, HOURS, SEED, MINUTES, SESSIONS   of `make check-long`
 #
 # What a file was built with is part of its state: with other flags or paths it is built again.
 
@@ -189,7 +190,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits user
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-plain check-fast demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
+.PHONY: all tests deps check check-plain check-fast check-long demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
 all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made $(if $(HAVE_SYSTEMD),$(BUILD)/ocsmanager.service)
 
 # Unit tests themselves gain nothing from optimization, and were a third of what it costs. Whoever says how to
@@ -311,7 +312,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)
 	@$(SAY) "  LINK    $@" && $(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 # ---- what service tests run beside the daemon ----
-TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(wildcard tests/tools/*.c))
+TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(filter-out tests/tools/clock.c,$(wildcard tests/tools/*.c)))
 # What is a host of the library links what hosts link.
 $(BUILD)/tests/mapi_host: $(BUILD)/libocsnotify.a
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
@@ -319,6 +320,9 @@ $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
 # What the unit lets the daemon call: for tests/tools/filtered.c.
 $(BUILD)/tests/syscalls: tests/tools/syscalls dist/ocsmanager.service
 	@$(SAY) "  LIST    $@" && tests/tools/syscalls dist/ocsmanager.service >$@.new && sed 's/^mode [0-9]* //' $@.new >$@.any-mode && mv $@.new $@
+# Preloaded; never under a sanitizer, which the program may be.
+$(BUILD)/tests/clock.so: tests/tools/clock.c $(BUILD)/flags
+	@$(SAY) "  LINK    $@" && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CPPFLAGS) -fvisibility=hidden $(CFLAGS) $(WERRORS) -fPIC -shared $(LDFLAGS) -o $@ $< && $(LAX)
 # ---- a client made of Samba's library, for the live tests ----
 PEER_PKGS := dcerpc samba-credentials samba-hostconfig tevent talloc ndr
 $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
@@ -326,7 +330,7 @@ $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
 	    $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEER_PKGS) 2>/dev/null)) \
 	    $(CPPFLAGS) $(CFLAGS) $(WERRORS) $(LDFLAGS) -o $@ $< $(shell $(PKG_CONFIG) --libs $(PEER_PKGS) 2>/dev/null) \
 	    -ldcerpc-binding -lsamba-errors && $(LAX)
-tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/tests/syscalls $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
+tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/tests/clock.so $(BUILD)/tests/syscalls $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o
@@ -358,6 +362,17 @@ check-plain: needed
 # The same as it is, while working.
 check-fast: all tests
 	$(PYTHON) tests/run.py $(BUILD)
+
+# Hours: kills under load until there were CYCLES and NOTIFICATIONS, or HOURS have passed; then a crowd of SESSIONS for
+# MINUTES. It ends in tables for doc/reliability.md.
+CYCLES        ?= 5000
+NOTIFICATIONS ?= 1000000
+MINUTES       ?= 60
+SESSIONS      ?= 10000
+check-long: needed
+	$(MAKE) WERROR=1 BUILD=$(BUILD) all $(BUILD)/tests/filtered $(BUILD)/tests/syscalls $(BUILD)/bench/waits $(BUILD)/bench/storm
+	$(PYTHON) tests/long/storm.py --cycles $(CYCLES) --notifications $(NOTIFICATIONS) $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED)) $(BUILD)
+	$(PYTHON) tests/long/crowd.py --sessions $(SESSIONS) --minutes $(MINUTES) $(BUILD)
 
 demo demo-outlook demo-cluster: needed
 	@mkdir -p $(BUILD)

@@ -31,8 +31,11 @@ static int load(const char *path, struct ocs_auth_secret *secret, struct ocs_err
 	if (len == OCS_AUTH_SECRET_BYTES)
 		ocs_auth_secret_set(secret, (const uint8_t *)data);
 	else
-		rc = ocs_error_set(error, "%s: wrong size %zu, a secret is %d random bytes", path,
-		                   len, OCS_AUTH_SECRET_BYTES);
+		rc = ocs_error_set(
+		        error,
+		        "%s: wrong size %zu, a secret is %d random bytes: put back what "
+		        "it was, or remove it for a new one, with which all log in again",
+		        path, len, OCS_AUTH_SECRET_BYTES);
 	ocs_privfile_wipe(data, len);
 	return rc;
 }

@@ -36,6 +36,7 @@
 #define LAST_MS      5000 /* after the last answer, for what is still on its way */
 #define ANSWER_MS    10000
 #define SESSIONS_MAX 20000
+#define KINDS_MAX    5 /* of events that a session can subscribe to */
 #define REPLY        65536
 #define NOTIFY_LEN   38 /* of a RopNotify of new mail, class IPM.Note */
 
@@ -51,6 +52,7 @@ struct bench {
 	struct ocsemsmdb *server;
 	struct slot *slots;
 	unsigned count;
+	unsigned kinds;           /* subscriptions of each */
 	unsigned *woken, n_woken; /* numbers of slots whose waits have ended */
 	uint64_t wakes, empty_wakes, events, errors;
 	struct bench_samples samples;
@@ -61,7 +63,7 @@ struct bench {
 	uint64_t first; /* number of the first mail */
 	int http, done; /* done: an eventfd */
 	atomic_bool sender_done;
-	_Atomic uint64_t sent, send_errors;
+	_Atomic uint64_t sent, send_errors, sending; /* sending: nanoseconds */
 };
 
 static void wait_done(void *call, uint32_t flags, uint32_t result, void *arg)
@@ -99,22 +101,36 @@ static int execute(struct slot *slot, const uint8_t *rops, size_t rops_len, cons
 	return (out[8] | out[9] << 8) - 2;
 }
 
-/* RopLogon to the own mailbox and RopRegisterNotification of new mail in the whole store. */
-static int subscribe(struct slot *slot)
+/* RopRegisterNotification for the whole store; the handle of the logon is the first. */
+static int subscribe_kind(struct slot *slot, uint32_t logon, uint8_t kind)
 {
-	static const uint8_t log_on[] = "\xfe\0\0\x01\0\0\0\x01\0\0\0\0\x04\0/cn";
-	static const uint8_t subscription[] = {0x29, 0, 0, 1, 0x02, 0x00, 1};
-	uint32_t handles[2] = {0xffffffff, 0xffffffff};
+	const uint8_t subscription[] = {0x29, 0, 0, 1, kind, 0x00, 1};
+	const uint32_t handles[2] = {logon, 0xffffffff};
 	uint8_t out[OCSEMSMDB_EXT_MAX];
 
-	if (execute(slot, log_on, sizeof(log_on), handles, 1, out, &handles[0]) < 6 ||
-	    memcmp(out + 12, "\0\0\0", 4) != 0)
-		return -1;
-	handles[1] = 0xffffffff;
 	return execute(slot, subscription, sizeof(subscription), handles, 2, out, NULL) == 6 &&
 	                       memcmp(out + 12, "\0\0\0", 4) == 0
 	               ? 0
 	               : -1;
+}
+
+/* RopLogon to the own mailbox, then new mail, and of the other kinds of events as many as are
+ * wanted: the mails that are reported are events of the first kind alone. */
+static int subscribe(struct slot *slot, unsigned kinds)
+{
+	static const uint8_t log_on[] = "\xfe\0\0\x01\0\0\0\x01\0\0\0\0\x04\0/cn";
+	static const uint8_t kind[KINDS_MAX] = {0x02, 0x04, 0x08, 0x10, 0x20};
+	const uint32_t none = 0xffffffff;
+	uint8_t out[OCSEMSMDB_EXT_MAX];
+	uint32_t logon;
+
+	if (execute(slot, log_on, sizeof(log_on), &none, 1, out, &logon) < 6 ||
+	    memcmp(out + 12, "\0\0\0", 4) != 0)
+		return -1;
+	for (unsigned i = 0; i < kinds; i++)
+		if (subscribe_kind(slot, logon, kind[i]) != 0)
+			return -1;
+	return 0;
 }
 
 /* The idle call; how many RopNotify it brought. */
@@ -227,7 +243,7 @@ static void *run_sender(void *arg)
 {
 	struct bench *bench = arg;
 	char *reply = malloc(REPLY);
-	uint64_t next = bench->first, due = bench_now();
+	uint64_t next = bench->first, began = bench_now(), due = began;
 	const uint64_t one = 1;
 
 	while (reply != NULL && next < bench->first + bench->mails) {
@@ -247,6 +263,7 @@ static void *run_sender(void *arg)
 		atomic_fetch_add(&bench->sent, next - begin);
 	}
 	free(reply);
+	atomic_store(&bench->sending, bench_now() - began);
 	atomic_store(&bench->sender_done, true);
 	if (write(bench->done, &one, sizeof(one)) != sizeof(one))
 		atomic_fetch_add(&bench->send_errors, 1);
@@ -306,7 +323,7 @@ static int open_sessions(struct bench *bench, const char *prefix)
 		snprintf(user, sizeof(user), "%s%0*u", prefix, BENCH_USER_DIGITS, i);
 		error = ocsemsmdb_connect(bench->server, &caller, &connect, &connected,
 		                          &slot->session);
-		if (error != 0 || subscribe(slot) != 0) {
+		if (error != 0 || subscribe(slot, bench->kinds) != 0) {
 			fprintf(stderr,
 			        "waits: %s: no session or subscription (%08" PRIx32 "): %s\n", user,
 			        error, ocsnotify_last_error(bench->context));
@@ -353,23 +370,25 @@ static void print(struct bench *bench, uint64_t memory)
 	ocsemsmdb_get_stats(bench->server, &stats);
 	printf("{\"sessions\":%u,\"parked\":%u,\"sent\":%" PRIu64 ",\"events\":%" PRIu64
 	       ",\"missed\":%" PRId64 ",\"wakes\":%" PRIu64 ",\"empty_wakes\":%" PRIu64
-	       ",\"errors\":%" PRIu64 ",\"bytes_a_session\":%" PRIu64 ",\"wake\":{",
+	       ",\"errors\":%" PRIu64 ",\"bytes_a_session\":%" PRIu64
+	       ",\"seconds\":%.3f,\"wake\":{",
 	       stats.sessions, stats.parked, sent, bench->events,
 	       (int64_t)sent - (int64_t)bench->events, bench->wakes, bench->empty_wakes,
-	       bench->errors + atomic_load(&bench->send_errors), memory / bench->count);
+	       bench->errors + atomic_load(&bench->send_errors), memory / bench->count,
+	       (double)atomic_load(&bench->sending) / (double)SECOND);
 	bench_samples_print(&bench->samples);
 	puts("}}");
 }
 
 int main(int argc, char **argv)
 {
-	static struct bench bench = {.count = 1000, .mails = 3000, .rate = 400};
+	static struct bench bench = {.count = 1000, .kinds = 1, .mails = 3000, .rate = 400};
 	struct bench_shape shape = {.batch = 1, .messages = 1};
 	const char *registry = NULL, *prefix = NULL, *template_file = NULL;
 	uint64_t memory;
 	int option, result = -1;
 
-	while ((option = getopt(argc, argv, "b:f:n:o:p:r:R:u:U:")) != -1) {
+	while ((option = getopt(argc, argv, "b:f:n:o:p:r:R:s:u:U:")) != -1) {
 		switch (option) {
 		case 'b':
 			shape.batch = (unsigned)strtoul(optarg, NULL, 10);
@@ -392,6 +411,9 @@ int main(int argc, char **argv)
 		case 'R':
 			bench.rate = (unsigned)strtoul(optarg, NULL, 10);
 			break;
+		case 's':
+			bench.kinds = (unsigned)strtoul(optarg, NULL, 10);
+			break;
 		case 'u':
 			bench.count = (unsigned)strtoul(optarg, NULL, 10);
 			break;
@@ -404,10 +426,11 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!registry || !prefix || !bench.port || !template_file || bench.count == 0 ||
-	    bench.count > SESSIONS_MAX || shape.batch == 0) {
+	    bench.count > SESSIONS_MAX || bench.kinds == 0 || bench.kinds > KINDS_MAX ||
+	    shape.batch == 0) {
 		fputs("usage: waits -r REGISTRY -U USER-PREFIX -p PORT -f TEMPLATE [-u SESSIONS]\n"
-		      "             [-n MAILS] [-R PER-SECOND, 0: one after the other] [-b "
-		      "BATCH]\n",
+		      "             [-s SUBSCRIPTIONS OF EACH] [-n MAILS] [-b BATCH]\n"
+		      "             [-R PER-SECOND, 0: one after the other]\n",
 		      stderr);
 		return 2;
 	}
@@ -424,6 +447,7 @@ int main(int argc, char **argv)
 		if (open_sessions(&bench, prefix) == 0 &&
 		    (bench.http = bench_connect("127.0.0.1", bench.port)) >= 0) {
 			memory = resident() - memory;
+			fputs("waits: all are parked\n", stderr);
 			result = waits_run(&bench);
 			print(&bench, memory);
 		}

@@ -31,6 +31,12 @@
 #define AT_SLOT_LEN   12
 #define AT_SLOT_ENTRY 16
 
+/* Slots behind one that is no entry's that are looked at, by a daemon that starts: who made them
+ * may be a stranger. And by a reader, each time that it finds nothing: more than a page of the disk
+ * has. */
+#define SCAN_MAX  65536
+#define LATER_MAX 64
+
 static const uint8_t magic[4] = {'O', 'C', 'S', 'P'};
 
 _Static_assert(AT_SLOT_ENTRY + OCS_ENTRY_SIZE_MAX <= OCS_SPILL_SLOT_SIZE, "a slot takes an entry");
@@ -213,9 +219,49 @@ static uint64_t entries_max(int fd, const struct ocs_spill_header *header)
 	return n;
 }
 
+/* The number after the last entry from number `from` up to `end`; `from` if there is none. */
+static int after_last(int fd, const struct ocs_spill_header *header, uint64_t from, uint64_t end,
+                      uint64_t *tail_r)
+{
+	uint8_t slots[LATER_MAX * OCS_SPILL_SLOT_SIZE];
+	uint64_t count;
+
+	*tail_r = from;
+	for (uint64_t n = from; n < end; n += count) {
+		uint64_t at = ocs_spill_slot_at(header, n);
+		ssize_t size;
+		size_t len;
+
+		/* as many as stand side by side */
+		count = header->slots - (at - OCS_SPILL_SLOTS_AT) / OCS_SPILL_SLOT_SIZE;
+		if (count > end - n)
+			count = end - n;
+		if (count > sizeof(slots) / OCS_SPILL_SLOT_SIZE)
+			count = sizeof(slots) / OCS_SPILL_SLOT_SIZE;
+		size = ocs_file_read(fd, slots, count * OCS_SPILL_SLOT_SIZE, at);
+		if (size < 0)
+			return -errno;
+		for (size_t i = 0; i * OCS_SPILL_SLOT_SIZE < (size_t)size; i++)
+			if (ocs_spill_slot_get(slots + i * OCS_SPILL_SLOT_SIZE,
+			                       (size_t)size - i * OCS_SPILL_SLOT_SIZE, n + i,
+			                       &len) != NULL)
+				*tail_r = n + i + 1;
+	}
+	return 0;
+}
+
+int ocs_spill_later(int fd, const struct ocs_spill_header *header, uint64_t number)
+{
+	uint64_t tail, from = number + 1;
+	uint64_t count = header->slots - 1 < LATER_MAX ? header->slots - 1 : LATER_MAX;
+	int ret = after_last(fd, header, from, from + count, &tail);
+
+	return ret != 0 ? ret : tail > from;
+}
+
 int ocs_spill_tail(int fd, const struct ocs_spill_header *header, uint64_t *tail_r)
 {
-	uint64_t low = header->first, high = header->first + entries_max(fd, header);
+	uint64_t low = header->first, end = header->first + entries_max(fd, header), high = end;
 
 	/* All from the first to the last are there, none after it: that one is missing. */
 	while (low < high) {
@@ -229,6 +275,6 @@ int ocs_spill_tail(int fd, const struct ocs_spill_header *header, uint64_t *tail
 		else
 			high = middle;
 	}
-	*tail_r = low;
-	return 0;
+	/* That one may be damaged, with others behind it: their numbers are not given again. */
+	return after_last(fd, header, low, end - low > SCAN_MAX ? low + SCAN_MAX : end, tail_r);
 }

@@ -53,6 +53,9 @@ size_t ocs_spill_slot_len(size_t entry_len);
 const uint8_t *ocs_spill_slot_get(const uint8_t *slot, size_t size, uint64_t number, size_t *len_r);
 /* 1: the entry is there; 0 or a negative errno. */
 int ocs_spill_has(int fd, const struct ocs_spill_header *header, uint64_t number);
+/* Whether one of the next entries is there, though that number may not be. 1, 0 or a negative
+ * errno. */
+int ocs_spill_later(int fd, const struct ocs_spill_header *header, uint64_t number);
 uint64_t ocs_spill_slot_at(const struct ocs_spill_header *header, uint64_t number);
 /* The number after the last entry. */
 int ocs_spill_tail(int fd, const struct ocs_spill_header *header, uint64_t *tail_r);

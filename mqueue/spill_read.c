@@ -138,15 +138,18 @@ static int reader_place(struct ocs_spill_reader *reader, const struct ocs_spill_
 	return 0;
 }
 
-/* Number n is not there. Whether the next one is, and n still not, so that it never will be; what
- * is half written was not yet when the next one was begun. 1, 0 or a negative errno. */
+/* Number n is not there. Whether a later one is, and n still not, so that it never will be; what is
+ * half written was not yet when the next one was begun. far: more than the next one is looked at,
+ * which may read the file once more. 1, 0 or a negative errno. */
 static int is_damaged(struct window *window, int fd, const struct ocs_spill_header *header,
-                      uint64_t n)
+                      uint64_t n, bool far)
 {
 	const uint8_t *entry;
 	size_t len;
 	int ret = entry_get(window, fd, header, n + 1, &entry, &len);
 
+	if (ret == 0 && far)
+		ret = ocs_spill_later(fd, header, n);
 	if (ret == 1)
 		ret = ocs_spill_has(fd, header, n);
 	else
@@ -190,7 +193,9 @@ static int take_pass(struct ocs_spill_reader *reader, ocs_spill_each_fn *each, v
 		ret = reader_place(reader, &header, read);
 	for (uint32_t n = 0; ret == 0 && pass->each == 0 && n < header.slots && n < PASS_MAX; n++) {
 		ret = entry_get(&window, reader->fd, &header, reader->number, &entry, &len);
-		if (ret == 0 && is_damaged(&window, reader->fd, &header, reader->number) == 1) {
+		/* a reader that finds nothing has time: there may be a gap of several entries */
+		if (ret == 0 && is_damaged(&window, reader->fd, &header, reader->number,
+		                           each != NULL && pass->taken == 0) == 1) {
 			ret = was_dropped(reader, &window, &header);
 			if (ret == 0) {
 				reader->number++;

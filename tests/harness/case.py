@@ -9,6 +9,7 @@ import unittest
 from .client import Client, logged_in
 from .consumer import Consumer
 from .daemon import Daemon
+from .load import Load
 from .raw import Raw
 from .udp import Udp
 
@@ -37,6 +38,14 @@ class ServiceTest(unittest.TestCase):
         consumer = Consumer(daemon, user, tables, **more)
         self.addCleanup(consumer.close)
         return consumer
+
+    def loads(self, daemon, count, name="m", **more):
+        """So many senders at full speed, until the end of the test; no two of their numbers are the same."""
+        loads = [Load(daemon, prefix=f"{name}{n}-", first=n * 10 ** 6, pause=0, **more) for n in range(count)]
+        for load in loads:
+            self.addCleanup(load.stop)
+            load.start()
+        return loads
 
     def raw(self, daemon, **more):
         raw = Raw(daemon, **more)

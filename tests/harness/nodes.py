@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (C) 2026 the OCSManager developers
-"""Nodes (ocsmanager daemons) joined by a broker, load on them, and the base of the tests of it."""
+"""Nodes (ocsmanager daemons) joined by a broker, and the base of the tests of it."""
 
-import threading
-import time
 from collections import Counter
 
 from . import rabbit
 from .case import ServiceTest
-from .client import Client
 from .daemon import Daemon
+from .load import Load
 from .wait import LIMIT, wait_until
 
 # Short times, so that what a fault costs is seen soon.
@@ -71,83 +69,6 @@ class Node(Daemon):
         except AssertionError as problem:
             raise AssertionError(f"{problem}: {self.states()} {self.operations('/healthz')}\n"
                                  f"{self.log()[-3000:]}") from None
-        return self
-
-
-class Load:
-    """PUTs of newmail with ids at a node, one after the other, from a thread, until stop(). Each
-    is about a message of its own for user; message and id are `prefix` and a number, which is in
-    messageFlags too: by that a subscriber's events are told apart.
-
-        accepted   numbers answered 200, in order
-        refused    {number: (HTTP status, Retry-After)}
-        broken     {number: exception}: the connection was lost; nobody knows
-        slowest    seconds of the slowest answer
-    """
-
-    def __init__(self, node, user="jdoe", prefix="m", first=0, pause=0.01, limit=LIMIT):
-        self.first = first
-        self.node, self.user, self.prefix, self.pause = node, user, prefix, pause
-        self.accepted, self.refused, self.broken = [], {}, {}
-        self.slowest, self.sent = 0.0, 0
-        self._limit, self._stopping, self._token = limit, threading.Event(), None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self):
-        with Client(self.node) as client:
-            answer = client.login_ssha()
-            assert answer.status == 200, answer
-            self._token = client.token
-        self._thread.start()
-        return self
-
-    def _run(self):
-        client = None
-        while not self._stopping.is_set():
-            number = self.first + self.sent
-            start = time.monotonic()
-            try:
-                if client is None:
-                    client = Client(self.node, timeout=self._limit)
-                    client.token = self._token
-                answer = client.newmail(f"{self.prefix}{number}", id=f"{self.prefix}{number}",
-                                        user=self.user, messageFlags=number)
-            except Exception as problem:  # pylint: disable=broad-except
-                self.broken[number] = problem
-                if client:
-                    client.close()
-                client = None
-                time.sleep(0.05)
-            else:
-                self.slowest = max(self.slowest, time.monotonic() - start)
-                if answer.status == 200:
-                    self.accepted.append(number)
-                else:
-                    self.refused[number] = (answer.status, answer.headers.get("Retry-After"))
-                    # refusing is quick: without a pause nothing is left for a broker that starts
-                    self._stopping.wait(0.05)
-            self.sent += 1
-            self._stopping.wait(self.pause)
-        if client:
-            client.close()
-
-    def wait_accepted(self, more, limit=LIMIT):
-        """Until that many more are accepted."""
-        goal = len(self.accepted) + more
-        wait_until(lambda: len(self.accepted) >= goal, limit,
-                   f"{more} more accepted (of {self.sent} sent {len(self.accepted)} were, "
-                   f"{len(self.refused)} refused, {len(self.broken)} broken)")
-
-    def wait_refused(self, more, limit=LIMIT):
-        goal = len(self.refused) + more
-        wait_until(lambda: len(self.refused) >= goal, limit, f"{more} more refused")
-
-    def stop(self):
-        self._stopping.set()
-        if self._thread.ident is None:
-            return self
-        self._thread.join(self._limit + 5)
-        assert not self._thread.is_alive(), "a PUT hangs"
         return self
 
 

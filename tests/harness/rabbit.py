@@ -37,7 +37,7 @@ except ImportError as problem:
 
 PROGRAMS = "/usr/lib/rabbitmq/bin"
 USER, PASSWORD = "ocsnode", "a/secret:of %the@node"  # what must be encoded in a URI is in it
-START_LIMIT = 90.0
+START_LIMIT = LIMIT
 QUEUE_AGE = 3.0  # seconds; see kill()
 
 # Rows as rabbitmqctl --formatter json prints them. {rows}: an expression.

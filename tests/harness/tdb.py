@@ -30,6 +30,7 @@ def _library():
                  "tdb_transaction_commit"):
         getattr(tdb, name).argtypes = [ctypes.c_void_p]
     tdb.tdb_store.argtypes = [ctypes.c_void_p, Data, Data, ctypes.c_int]
+    tdb.tdb_check.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
     tdb.tdb_traverse_read.argtypes = [ctypes.c_void_p, TRAVERSE, ctypes.c_void_p]
     return tdb
 
@@ -60,6 +61,10 @@ class Tdb:
         if self.lib.tdb_traverse_read(self.handle, callback, None) < 0:
             raise OSError("tdb_traverse_read")
         return found
+
+    def sound(self):
+        """Whether libtdb finds nothing wrong with its structure."""
+        return self.lib.tdb_check(self.handle, None, None) == 0
 
     def store(self, *records):
         """Keys and values by turns, in one transaction."""

@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from harness import paths
+from harness import disk, paths
 from harness.case import ROOT, ServiceTest
 from harness.client import notification
 from harness.wait import LIMIT, wait_until
@@ -89,30 +89,11 @@ class HealthTest(ServiceTest):
 
 @unittest.skipUnless(ROOT, "mounts")
 class FullDisk(HealthTest):
-    def small_disk(self, megabytes):
-        """A daemon whose registry is a small file system of its own."""
-        d = self.daemon(start=False)
-        os.mkdir(d.registry, 0o3770)
-        os.chmod(d.registry, 0o3770)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=3770", "tmpfs",
-                        d.registry], check=True)
-        self.addCleanup(subprocess.run, ["umount", "-l", d.registry], check=True)
-        return d
-
-    def fill(self):
-        path = os.path.join(self.d.registry, "filler")
-        with open(path, "wb", buffering=0) as f:
-            try:
-                while True:
-                    f.write(bytes(4096))
-            except OSError:
-                pass
-        return path
-
     def begin(self):
         self.manager = Manager()
         self.addCleanup(self.manager.close)
-        self.d = self.small_disk(64)
+        self.d = self.daemon(start=False)
+        self.disk = disk.memory(self, self.d.registry, 64)
         self.d.env = {"NOTIFY_SOCKET": self.manager.path}
         self.d.start()
         self.c = self.client(self.d)
@@ -121,7 +102,7 @@ class FullDisk(HealthTest):
 
     def test_a_full_disk_is_known_with_the_first_refusal_and_over_without_a_request(self):
         self.begin()
-        filler = self.fill()
+        filler = self.disk.fill()
         for n in range(100):  # what is allocated already takes a few more
             answer = self.c.newmail(f"x{n}" + "y" * 900)
             if answer.status != 200:
@@ -139,7 +120,7 @@ class FullDisk(HealthTest):
 
     def test_a_full_disk_is_known_before_anybody_is_refused(self):
         self.begin()
-        filler = self.fill()
+        filler = self.disk.fill()
         self.unwell_everywhere("No space left", "store")
         self.assertEqual(self.d.metrics().get("ocsmanager_notifications_total", result="refused"),
                          0)

@@ -3,22 +3,20 @@
 """Start, reload, stop, sudden death."""
 
 import grp
-import http.client
-import itertools
 import os
 import random
 import signal
 import subprocess
 import sys
-import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness import paths, queues
 from harness.case import ROOT, ServiceTest, unprivileged
-from harness.client import Client, logged_in, notification
+from harness.client import notification
 from harness.daemon import STOP_LIMIT
+from harness.storm import Storm
 from harness.wait import LIMIT, wait_until
 
 
@@ -110,31 +108,11 @@ class Stopping(ServiceTest):
         for number in (signal.SIGTERM, signal.SIGINT):
             d = self.daemon()
             self.consumer(d, tables=("newmail", "object"))
-            going, counts = True, []
-
-            def load(name):
-                count = 0
-                with logged_in(d) as c:
-                    while going:
-                        try:
-                            answer = c.put(*[notification("newmail", message=f"{name}-{count}-{n}")
-                                             for n in range(10)])
-                        except (OSError, Exception):
-                            break
-                        if answer.status != 200:
-                            break
-                        count += 1
-                counts.append(count)
-            threads = [threading.Thread(target=load, args=(n,)) for n in range(8)]
-            for t in threads:
-                t.start()
+            loads = self.loads(d, 8, batch=10)
             wait_until(lambda: d.metrics().get("ocsmanager_notifications_received_total") > 200)
             d.process.send_signal(number)
             self.assertEqual(d.wait_exit(STOP_LIMIT), 0)
-            going = False
-            for t in threads:
-                t.join()
-            self.assertGreater(sum(counts), 0)
+            self.assertGreater(sum(len(load.stop().accepted) for load in loads), 0)
 
     def test_idle_and_half_open_connections_do_not_hold_it(self):
         d = self.daemon()
@@ -203,25 +181,12 @@ class Reloading(ServiceTest):
 
     def test_under_load_no_request_is_lost(self):
         d = self.daemon()
-        bad, going = [], True
-
-        def load(name):
-            with logged_in(d) as c:
-                n = 0
-                while going:
-                    answer = c.newmail(f"{name}-{n}")
-                    n += 1
-                    if answer.status != 200:
-                        bad.append(answer)
-        threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
-        for t in threads:
-            t.start()
+        loads = self.loads(d, 4)
         for n in range(10):
             d.reload({"server:main": {"max_batch": str(100 + n)}}, says="reloaded")
-        going = False
-        for t in threads:
-            t.join()
-        self.assertEqual(bad, [])
+        for load in loads:
+            load.stop()
+            self.assertEqual((load.refused, load.broken), ({}, {}))
 
 
 class SuddenDeath(ServiceTest):
@@ -292,44 +257,15 @@ class SuddenDeath(ServiceTest):
             with self.subTest(point):
                 self.killed_at(point, replaces=True)
 
-    def test_killed_at_any_moment_of_a_load_it_starts_again_and_knows_what_it_accepted(self):
-        d = self.daemon()
-        consumer = self.consumer(d)
-        token, accepted = self.client(d).token, []
-        for round_ in range(15):
-            stop = threading.Event()
-
-            def load(name):
-                with Client(d) as c:
-                    for n in itertools.count():
-                        batch = [f"{round_}-{name}-{n}-{k}" * 4 for k in range(10)]
-                        try:
-                            answer = c.put(*[notification("newmail", message=m) for m in batch],
-                                           token=token)
-                        except (OSError, http.client.HTTPException):
-                            return
-                        if answer.status == 200:
-                            accepted.extend(batch)
-                        if stop.is_set():
-                            return
-            threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
-            for t in threads:
-                t.start()
-            before, more = len(accepted), random.randrange(40, 400)
-            wait_until(lambda: len(accepted) >= before + more)
-            d.kill()
-            stop.set()
-            for t in threads:
-                t.join()
-            d.start()
-        c = self.client(d)
-        for start in range(0, len(accepted), 100):
-            answer = c.put(*[notification("newmail", message=m)
-                             for m in accepted[start:start + 100]])
-            self.assertEqual(set(self.accepted(answer).statuses), {"duplicate"})
-        self.accepted(c.newmail("end", messageClass="IPM.End"), "queued")
-        consumer.wait_event(lambda e: e["message_class"] == "IPM.End")
-        self.assertGreaterEqual(len({e.mid for e in consumer.events()}), len(accepted) + 1)
+    def test_a_storm_of_kills_loses_doubles_and_damages_nothing(self):
+        seed = random.randrange(10 ** 6)
+        rng, d = random.Random(seed), self.daemon()
+        storm = Storm(rng, [d], [(d, d, "ann"), (d, d, "bob")])
+        self.addCleanup(storm.abandon)
+        with self.subTest(seed=seed):
+            for _ in range(15):
+                storm.cycle(rng.choice(("daemon", "consumer", "both")))
+            storm.close(known=10 ** 6)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,35 @@ TEST(a_damaged_entry_is_passed_over_and_counted)
 	ck_assert_str_eq(list_take(), "4 ");
 }
 
+/* 1 to 40 entries in the middle of 100, where the search for the last one comes by, and the daemon
+ * started again before they are read. The others are had, and what comes later, before or after. */
+LOOP_TEST(damaged_entries_cost_no_other_one_whenever_the_daemon_is_started_again, 0, 80)
+{
+	const uint32_t first = 51, n_damaged = 1 + (uint32_t)_i / 2;
+	char expected[400] = "", got[sizeof(list_got)];
+
+	for (uint32_t n = 1; n <= 100; n++)
+		list_append(n, 200);
+	for (uint32_t n = first; n < first + n_damaged; n++)
+		write_at(512 + (off_t)(n - 1) * 256 + 30, 0xff);
+	for (uint32_t n = 1; n <= 102; n++)
+		if (n < first || n >= first + n_damaged)
+			snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected),
+			         "%u ", n);
+	list_start_again();
+	ck_assert_uint_eq(list_state().count, 100);
+	if (_i % 2 == 0)
+		list_append(101, 200);
+	snprintf(got, sizeof(got), "%s", list_take());
+	snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s", list_take());
+	if (_i % 2 == 1)
+		list_append(101, 200);
+	list_append(102, 200);
+	snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s", list_take());
+	ck_assert_str_eq(got, expected);
+	ck_assert_uint_eq(list_reader.damaged, n_damaged);
+}
+
 TEST(a_last_entry_that_is_damaged_keeps_no_later_one_back)
 {
 	list_append(1, 100);
