@@ -62,6 +62,7 @@ class Target:
         self.name, self.build, self.seconds = name, build, seconds
         self.program, self.learned = f"{build}/fuzz/{name}", f"{build}/corpus/{name}"
         self.log = f"{build}/{name}.log"
+        self.limits = [*LIMITS, f"-artifact_prefix={build}/found/{name}-"]
         os.makedirs(self.learned, exist_ok=True)
         os.makedirs(f"{build}/found", exist_ok=True)
         open(self.log, "wb").close()
@@ -71,9 +72,8 @@ class Target:
 
     def fuzz(self):
         before = set(self.finds())
-        self.status, self.cpu = run([self.program, *LIMITS, f"-max_total_time={self.seconds}", "-print_final_stats=1",
-                                     f"-artifact_prefix={self.build}/found/{self.name}-", self.learned, *ours(self.name)],
-                                    self.log, env=NO_PROFILE)
+        self.status, self.cpu = run([self.program, *self.limits, f"-max_total_time={self.seconds}", "-print_final_stats=1",
+                                     self.learned, *ours(self.name)], self.log, env=NO_PROFILE)
         self.runs = told(self.log, r"stat::number_of_executed_units: (\d+)") or told(self.log, r"#(\d+)\s")
         self.edges = told(self.log, r" cov: (\d+)")
         self.found = len(set(self.finds()) - before) + (self.status != 0 and set(self.finds()) == before)
@@ -81,7 +81,7 @@ class Target:
     def lines(self):
         """Covered and all, of its files."""
         profile = f"{self.build}/{self.name}.profile"
-        run([self.program, *LIMITS, "-runs=0", self.learned, *ours(self.name)], self.log,
+        run([self.program, *self.limits, "-runs=0", self.learned, *ours(self.name)], self.log,
             env={**os.environ, "LLVM_PROFILE_FILE": profile + ".raw"})
         subprocess.run(["llvm-profdata", "merge", "-o", profile, profile + ".raw"], check=True)
         os.unlink(profile + ".raw")
@@ -94,7 +94,7 @@ class Target:
     def merge(self):
         with tempfile.TemporaryDirectory() as folder:
             # edges alone, not how often: else there are ten times as many
-            status, _ = run([self.program, *LIMITS, "-set_cover_merge=1", "-use_counters=0", folder, *ours(self.name),
+            status, _ = run([self.program, *self.limits, "-set_cover_merge=1", "-use_counters=0", folder, *ours(self.name),
                              self.learned], self.log, env=NO_PROFILE)
             if status != 0:
                 sys.exit(f"{self.log}: the merge failed")
