@@ -98,8 +98,10 @@ class Target:
                              self.learned], self.log, env=NO_PROFILE)
             if status != 0:
                 sys.exit(f"{self.log}: the merge failed")
-            shutil.rmtree(f"{FUZZ}/corpus/{self.name}", ignore_errors=True)
-            os.makedirs(f"{FUZZ}/corpus/{self.name}")
+            os.makedirs(f"{FUZZ}/corpus/{self.name}", exist_ok=True)
+            for name in os.listdir(f"{FUZZ}/corpus/{self.name}"):
+                if re.fullmatch("[0-9a-f]{16}", name):  # what found something has a name, and stays
+                    os.unlink(f"{FUZZ}/corpus/{self.name}/{name}")
             room, files = ROOM, sorted((os.path.getsize(os.path.join(folder, n)), n) for n in os.listdir(folder))
             for size, name in files[:FILES]:
                 room -= size
