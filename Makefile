@@ -14,6 +14,7 @@
 #   DEPS=no                     check, demo and bench install no missing package
 #   PART                        parts of `make bench`, separated by commas
 #   CYCLES, NOTIFICATIONS, HOURS, SEED, MINUTES, SESSIONS   of `make check-long`
+#   TARGET, TIME                targets of `make fuzz` (all), seconds for each
 #
 # What a file was built with is part of its state: with other flags or paths it is built again.
 
@@ -305,7 +306,7 @@ $(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=call
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
 FUZZ_TESTS := $(FUZZ_NAMES:%=$(BUILD)/tests/test_fuzz_%)
 FUZZERS    := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
-FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(BUILD)/obj/mapihttp/body.o $(BUILD)/obj/plugins/dovecot/spool_record.o $(call libs,libocsemsmdb config auth cluster libocsnotify xml http notify registry users mapistore ropnotify mqueue store base)
+FUZZ_OBJS  := $(BUILD)/obj/fuzz/fake_notify.o $(patsubst %,$(BUILD)/obj/%.o,mapihttp/body ocsctl/xml plugins/dovecot/spool_record) $(call libs,libocsemsmdb config auth cluster libocsnotify xml http notify registry users mapistore ropnotify mqueue store base)
 $(FUZZ_TESTS): $(BUILD)/tests/test_fuzz_%: $(BUILD)/obj/fuzz/fuzz_%.o $(BUILD)/obj/fuzz/driver.o $(FUZZ_OBJS)
 	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS)
 $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/fuzz_%.o $(FUZZ_OBJS)
@@ -383,15 +384,19 @@ demo demo-outlook demo-cluster: needed
 compile_commands.json: FORCE
 	@$(MAKE) -Bn --no-print-directory all tests $(BENCHES) | tools/compile-commands >$@
 
-# With clang's libFuzzer, TIME seconds for each target; what it finds and learns stays in build-fuzz.
-TIME ?= 60
-fuzz:
-	$(MAKE) CC=clang BUILD=build-fuzz SANITIZE=fuzzer-no-link,address,undefined OPT='-O1 -g' $(FUZZ_NAMES:%=build-fuzz/fuzz/%)
-	@for name in $(FUZZ_NAMES); do \
-	    mkdir -p build-fuzz/corpus/$$name && echo "== $$name, $(TIME) s" && \
-	    build-fuzz/fuzz/$$name -max_total_time=$(TIME) -max_len=4096 -print_final_stats=0 -verbosity=0 \
-	        -artifact_prefix=build-fuzz/found-$$name- build-fuzz/corpus/$$name || exit 1; \
-	done
+# With clang's libFuzzer and llvm's tools (packages clang and llvm): TIME seconds for each target, or for TARGET alone
+# (several: between blanks), and what came of it (fuzz/run.py). What it finds and learns stays in build-fuzz.
+TIME   ?= 60
+TARGET ?= $(FUZZ_NAMES)
+.PHONY: build-fuzz fuzz-merge
+build-fuzz:
+	@$(MAKE) --no-print-directory BUILD=$@ CC=$(if $(findstring clang,$(CC)),'$(CC)',clang) \
+	    SANITIZE=fuzzer-no-link,address,undefined OPT='-O1 -g1 -fprofile-instr-generate -fcoverage-mapping' $(TARGET:%=$@/fuzz/%)
+fuzz: build-fuzz
+	$(PYTHON) fuzz/run.py --seconds $(TIME) $(TARGET)
+# The inputs in fuzz/corpus anew, from them and from what was learned.
+fuzz-merge: build-fuzz
+	$(PYTHON) fuzz/run.py --merge $(TARGET)
 
 # PART=NAME[,NAME...]: only these parts; bench/run.py --help lists them.
 bench: needed all $(BENCHES)

@@ -136,10 +136,12 @@ enum ocs_auth_result ocs_scram_start(struct ocs_sasl *sasl, bool plus,
 	char bytes[OCS_SCRAM_MESSAGE_MAX];
 	size_t len;
 
-	if (decode(client_first, bytes, sizeof(bytes), &len) < 0 || memchr(bytes, '\0', len))
+	/* an empty one libgsasl does not look at, and waits for another */
+	if (decode(client_first, bytes, sizeof(bytes), &len) < 0 || len == 0 ||
+	    memchr(bytes, '\0', len))
 		return OCS_AUTH_INVALID_PARAMETER;
 	/* libgsasl takes a demand for channel binding here and fails it one step later */
-	if (!plus && len > 0 && bytes[0] == 'p')
+	if (!plus && bytes[0] == 'p')
 		return OCS_AUTH_INVALID_PARAMETER;
 	struct ocs_scram *scram = calloc(1, sizeof(*scram));
 	int rc = scram ? gsasl_server_start(sasl->gsasl,

@@ -107,6 +107,11 @@ static size_t bytes_of(const char *hex, uint8_t *out)
 	return len;
 }
 
+static unsigned cost(void)
+{
+	return &fuzz_cost == NULL ? 1 : fuzz_cost;
+}
+
 static int run_file(const char *path, unsigned long count)
 {
 	uint8_t data[INPUT_MAX];
@@ -119,17 +124,14 @@ static int run_file(const char *path, unsigned long count)
 	}
 	len = fread(data, 1, sizeof(data), file);
 	(void)fclose(file);
-	mutate(data, len, count);
+	mutate(data, len, (count + cost() - 1) / cost());
 	return 0;
 }
 
 /* Those of the target itself; whether it has any. */
 static int run_own(unsigned long count)
 {
-	if (&fuzz_cost == NULL)
-		count *= TEXT_SHARE;
-	else
-		count = count * TEXT_SHARE / fuzz_cost;
+	count = count * TEXT_SHARE / cost();
 	for (size_t i = 0; fuzz_texts != NULL && fuzz_texts[i] != NULL; i++)
 		mutate((const uint8_t *)fuzz_texts[i], strlen(fuzz_texts[i]), count);
 	for (size_t i = 0; fuzz_blobs != NULL && fuzz_blobs[i].len > 0; i++)
@@ -161,7 +163,7 @@ int main(int argc, char **argv)
 	if (!run_own(count))
 		run_vectors(count);
 	for (int i = first; i < argc; i++)
-		if (run_file(argv[i], count * CHOICES) != 0)
+		if (run_file(argv[i], count) != 0)
 			return 2;
 	/* As libcheck sums up, for who reads its programs. */
 	printf("100%%: Checks: 1, Failures: 0, Errors: 0 (%lu inputs)\n", runs);

@@ -17,7 +17,10 @@
 
 #define FUZZ_UNUSED __attribute__((unused))
 
-const unsigned fuzz_cost = 8;
+#ifndef FUZZ_COST
+#define FUZZ_COST 8
+#endif
+const unsigned fuzz_cost = FUZZ_COST;
 
 static char fuzz_folder_path[128];
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: libocsnotify/submit_answer.c */
 /* Fuzz target: the answer to what a MAPI server reports. */
 #include <string.h>
 

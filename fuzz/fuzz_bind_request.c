@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: registry/bind_request.c */
 /* Fuzz target: packets of bind requests and their replies. What is taken is what would be sent. */
 #include <string.h>
 

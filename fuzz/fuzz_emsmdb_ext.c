@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: libocsemsmdb/ext.c libocsemsmdb/lz77.c */
 /*
  * RPC_HEADER_EXT and DIRECT2: the input, without its first byte, as a chain of extended buffers;
  * and as a compressed payload by itself, whose size the first byte gives.

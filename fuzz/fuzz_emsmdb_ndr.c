@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: libocsemsmdb/ndr.c libocsemsmdb/rpc.c libocsemsmdb/wait.c */
 /*
  * The stubs: the first byte chooses the call (low bits) and whether the stub's handle becomes that
  * of a session (bit 3) so that what is behind it is reached; the rest is the stub.

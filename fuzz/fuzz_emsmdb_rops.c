@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers:
+ * libocsemsmdb/request.c libocsemsmdb/execute.c libocsemsmdb/append.c libocsemsmdb/mailbox.c
+ * libocsemsmdb/mailbox_objects.c libocsemsmdb/mailbox_rops.c */
 /*
  * The ROP buffer: the first byte chooses the version (low bits) and the room of the response, the
  * rest is a RopsList (behind a RopLogon and four handles) or, with bit 4, a whole rgbIn.

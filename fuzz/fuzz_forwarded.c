@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: http/forwarded.c */
 /* Fuzz target: the headers in which proxies say for whom they ask, most of which clients wrote. */
 #include <stdlib.h>
 #include <string.h>

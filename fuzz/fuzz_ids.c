@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: notify/ids.c */
 /* Fuzz target: identifiers as nodes tell them. What is decoded is encoded to the same bytes. */
 #include <string.h>
 #include <talloc.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: cluster/inbox_document.c */
 /* Fuzz target: bodies of RabbitMQ messages. The first byte chooses the content type (of a text: `0`
  * XML, `1` JSON, `2` none). */
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mapistore/index_text.c */
 /* Fuzz target: a line of the index as text. What is read is written again as a line that says the
  * same. */
 #include <string.h>

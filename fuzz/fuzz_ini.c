@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: config/ini.c */
 /* Fuzz target: the reader of ini files. Whatever is in one, names and values are clean and found.
  */
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mapihttp/body.c */
 /* Request bodies of MAPI over HTTP: the first byte chooses the request, the rest is its body. */
 #include "fuzz/fuzz.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mapistore/index_mark.c */
 /* Fuzz target: the mark of the identifiers. Any member of the registry's group can write it, so the
  * checksums hold for the input: its first byte says which parts are sealed again. The rest are the
  * two slots, 56 bytes each, and who uses the registry. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: cluster/message.c */
 /* Fuzz target: messages as the spool keeps them. What is unpacked is packed to the same bytes. */
 #include <string.h>
 #include <talloc.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: notify/message_log.c notify/recent.c notify/sequence.c mapistore/pending.c */
 /*
  * Fuzz target: the records of the message log, ids and the mark in their journals. The first byte
  * chooses the journal (of a text: `0` the message log, `1` ids, `2` mark), then come the records,

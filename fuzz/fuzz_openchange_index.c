@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mapistore/openchange_index.c */
 /* Fuzz target: a record of OpenChange's indexing.tdb; the key ends at the first line end. */
 #include <string.h>
 

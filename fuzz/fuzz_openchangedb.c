@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: users/openchangedb.c */
 /* Fuzz target: records of an openchange.ldb, here as LDIF, which libldb turns into what it finds in
  * a file. */
 #include <stdarg.h>

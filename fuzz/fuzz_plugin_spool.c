@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: plugins/dovecot/spool_record.c */
 /*
  * Fuzz target: a file of the Dovecot plugin's spool, and its lock file. The first byte chooses what
  * the rest is:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mqueue/entry.c mqueue/name.c */
 /* Fuzz target: entries of a message queue, and names of queues. What is taken is what would be
  * written. */
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: registry/reap.c */
 /*
  * Fuzz target: a queue list, which a MAPI server leaves and the daemon reads when that is dead. The
  * input is the file. Whatever it says, it goes, and the queue of another group that it may name

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers:
+ * store/journal.c store/journal_reader.c store/record.c cluster/spool.c cluster/spool_cursor.c
+ * cluster/spool_read.c cluster/spool_look.c */
 /*
  * Fuzz target: files of journals and of the spool. The first byte chooses what the rest is (of a
  * text):

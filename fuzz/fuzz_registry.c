@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers:
+ * registry/record.c registry/contexts.c registry/sessions.c registry/users.c registry/settings.c */
 /*
  * Fuzz target: records of the registry, which every MAPI server may write. The input is records:
  * kind (a letter of registry.h; `s` for the settings), length 16, data; all are of one context, one

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mapistore/search_pattern.c mapistore/search_postings.c */
 /* Fuzz target: patterns of searches, and the blocks and heads of the lists that they go by, which
  * any member of the registry's group can write. The first byte chooses. */
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mqueue/spill.c mqueue/spill_file.c mqueue/spill_read.c */
 /*
  * Fuzz target: the file of a spill list, which every MAPI server may write. The input: a byte of
  * bits; with bit 0 six numbers of 8 bytes for a header, with bit 1 how far it was read and with bit

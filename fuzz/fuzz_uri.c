@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mapistore/uri.c mapistore/uri_parse.c mapistore/uri_folder.c mapistore/uri_text.c */
 /* Fuzz target: URIs and their templates. A template, a line feed, a URI. */
 #include <string.h>
 

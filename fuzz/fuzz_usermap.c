@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: mapistore/usermap.c mapistore/usermap_text.c mapistore/usermap_look.c */
 /* Fuzz target: the user map. It is read from a file, here one in memory. */
 #include <stdio.h>
 #include <sys/mman.h>

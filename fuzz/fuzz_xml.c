@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
+/* Covers: xml/xml_read.c xml/xml_sax.c xml/xml_common.c xml/xml_write.c */
 /* Fuzz target: bodies of the web service. What is accepted can be written, and is then read back as
  * the same. */
 #include <stdlib.h>

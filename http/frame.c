@@ -93,6 +93,7 @@ void ocs_http_target_look(struct ocs_http_target *target, const char *address)
 
 	target->fault = NULL;
 	target->arguments = 1;
+	target->start = (uintptr_t)address;
 	for (c = address; *c != '\0'; c++) {
 		int high = *c == '%' ? hex_digit(c[1]) : -1;
 		int low = high >= 0 ? hex_digit(c[2]) : -1;
@@ -121,6 +122,9 @@ static void frame_begin(struct ocs_http_frame *frame, const struct ocs_http_targ
 		blame(frame, "the version is not HTTP/1.1 or HTTP/1.0");
 	else
 		frame->version_1_0 = version[7] == '0';
+	/* 0.9.75 passes over any number of spaces. */
+	if (frame->watched && target->start != (uintptr_t)method + strlen(method) + 1)
+		blame(frame, "the first line has an extra space");
 	/* A NUL in the address ends its string before the space. */
 	if (frame->fault == NULL && target->end + 1 != (uintptr_t)version)
 		blame(frame, "the address has a control character");

@@ -10,8 +10,9 @@
  * answers 400 and ends the connection.
  *
  * libmicrohttpd 0.9.75 tells nothing about line ends, but leaves the lines where they were read and
- * puts NULs over their ends, so their distances tell. Later versions refuse them themselves when
- * they are told to be strict; 0.9.75 is not, since its own refusals are ill-formed.
+ * puts NULs over their ends, so their distances tell; only a line that ends with NUL LF looks as
+ * one that ended with CR LF. Later versions refuse them themselves when they are told to be strict;
+ * 0.9.75 is not, since its own refusals are ill-formed.
  */
 #ifndef OCS_HTTP_FRAME_H
 #define OCS_HTTP_FRAME_H
@@ -32,9 +33,9 @@ int ocs_http_strictness(void);
 
 /* The address of a request line, looked at before libmicrohttpd decodes it in place. */
 struct ocs_http_target {
-	const char *fault; /* NULL: none; a text for people */
-	uintptr_t end;     /* where its string ends */
-	size_t arguments;  /* as libmicrohttpd will count them, or more */
+	const char *fault;    /* NULL: none; a text for people */
+	uintptr_t start, end; /* of its string */
+	size_t arguments;     /* as libmicrohttpd will count them, or more */
 };
 
 void ocs_http_target_look(struct ocs_http_target *target, const char *address);

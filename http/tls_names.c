@@ -32,18 +32,16 @@ static void add_alternatives(gnutls_x509_crt_t certificate, struct ocs_tls_names
 	}
 }
 
-void ocs_tls_names_read(gnutls_session_t session, struct ocs_tls_names *names)
+void ocs_tls_names_parse(const gnutls_datum_t *der, struct ocs_tls_names *names)
 {
-	unsigned count = 0;
-	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
 	gnutls_x509_crt_t certificate;
 	char name[OCS_TLS_NAME_SIZE];
 	size_t len = sizeof(name);
 
 	memset(names, 0, sizeof(*names));
-	if (chain == NULL || count == 0 || gnutls_x509_crt_init(&certificate) < 0)
+	if (gnutls_x509_crt_init(&certificate) < 0)
 		return;
-	if (gnutls_x509_crt_import(certificate, &chain[0], GNUTLS_X509_FMT_DER) == 0) {
+	if (gnutls_x509_crt_import(certificate, der, GNUTLS_X509_FMT_DER) == 0) {
 		names->until = gnutls_x509_crt_get_expiration_time(certificate);
 		add_alternatives(certificate, names);
 		if (gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0,
@@ -51,4 +49,14 @@ void ocs_tls_names_read(gnutls_session_t session, struct ocs_tls_names *names)
 			add(names, name, len);
 	}
 	gnutls_x509_crt_deinit(certificate);
+}
+
+void ocs_tls_names_read(gnutls_session_t session, struct ocs_tls_names *names)
+{
+	unsigned count = 0;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+
+	memset(names, 0, sizeof(*names));
+	if (chain != NULL && count > 0)
+		ocs_tls_names_parse(&chain[0], names);
 }

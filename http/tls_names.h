@@ -21,5 +21,7 @@ struct ocs_tls_names {
 
 /* After the handshake. Zero names: the client has shown no certificate. */
 void ocs_tls_names_read(gnutls_session_t session, struct ocs_tls_names *names);
+/* The same of a certificate (DER). Zero names: it is none, or has none. */
+void ocs_tls_names_parse(const gnutls_datum_t *der, struct ocs_tls_names *names);
 
 #endif

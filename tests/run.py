@@ -343,7 +343,7 @@ class Job:
 
 
 def unit_tests(build):
-    """(name, program, source) of each unit test, and of each fuzz target, which runs as one."""
+    """(name, command, source) of each unit test, and of each fuzz target, which runs as one, with the inputs of the tree."""
     folder = os.path.join(build, "tests")
     if not os.path.isdir(folder):
         raise SystemExit(f"{folder} is missing: build first")
@@ -351,12 +351,15 @@ def unit_tests(build):
                           glob.glob(os.path.join(folder, "test_fuzz_*"))):
         name = os.path.relpath(program, os.path.join(folder, "unit"))
         source = os.path.join(HERE, "unit", name + ".c")
+        inputs = []
         if name.startswith(".."):
             name = os.path.basename(program)
-            source = os.path.join(os.path.dirname(HERE), "fuzz", name[len("test_"):] + ".c")
+            fuzz = os.path.join(os.path.dirname(HERE), "fuzz")
+            source = os.path.join(fuzz, name[len("test_"):] + ".c")
+            inputs = sorted(glob.glob(os.path.join(fuzz, "corpus", name[len("test_fuzz_"):], "*")))
         # a program whose source is gone was left by an earlier build
         if os.path.exists(source) and os.access(program, os.X_OK):
-            yield f"unit/{name}", program, source
+            yield f"unit/{name}", [program, *inputs], source
 
 
 def order(job):
@@ -397,8 +400,8 @@ def find_jobs(build, kinds, pattern, first, last):
     slow = SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
     jobs = []
     if "unit" in kinds:
-        for name, program, source in unit_tests(build):
-            jobs.append(Job(build, name, [source], [program], UNIT_LIMIT * slow, False))
+        for name, command, source in unit_tests(build):
+            jobs.append(Job(build, name, [source], command, UNIT_LIMIT * slow, False))
     for kind in ("tree", "service", "live"):
         folder = os.path.join(HERE, kind)
         if kind not in kinds or (kind == "tree" and not first) or (kind == "live" and not last):

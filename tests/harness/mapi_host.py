@@ -23,11 +23,13 @@ class HostError(Exception):
 
 
 class MapiHost:
-    def __init__(self, daemon):
+    """wrapper: words before the program's; more: of Popen()."""
+
+    def __init__(self, daemon, wrapper=(), **more):
         self.warnings = []
         self.process = subprocess.Popen(
-            [paths.program("tests/mapi_host"), daemon.registry], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True)
+            [*wrapper, paths.program("tests/mapi_host"), daemon.registry], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True, **more)
 
     def close(self):
         self.process.stdin.close()

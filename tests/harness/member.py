@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+from . import hostile
 from .wait import LIMIT
 
 # What programs of members begin with: the registry folder, libtdb, and stopping with all that is held.
@@ -33,10 +34,18 @@ class Member:
         self.uid = pwd.getpwnam(user).pw_uid
         self.held = []
 
+    def _run(self, *words, **more):
+        return subprocess.Popen([sys.executable, *words], user=self.uid, group=self.gid, extra_groups=[],
+                                stdin=subprocess.DEVNULL, **more)
+
     def _start(self, code, **more):
-        head = _HEAD.format(tests=_TESTS, registry=self.registry)
-        return subprocess.Popen([sys.executable, "-c", head + code], user=self.uid, group=self.gid,
-                                extra_groups=[], stdin=subprocess.DEVNULL, **more)
+        return self._run("-c", _HEAD.format(tests=_TESTS, registry=self.registry) + code, **more)
+
+    def writes(self, *words):
+        """Starts harness/hostile.py with these words."""
+        process = self._run(hostile.__file__, self.registry, *words, stdout=subprocess.PIPE)
+        self.held.append(process)
+        return process
 
     def does(self, code):
         """Runs it to its end; it must not fail."""

@@ -8,6 +8,7 @@ it is continued it lets go and ends."""
 import ctypes
 import os
 import signal
+import struct
 import subprocess
 import sys
 
@@ -77,6 +78,20 @@ class Tdb:
                 raise OSError("tdb_store")
         if self.lib.tdb_transaction_commit(self.handle) != 0:
             raise OSError("tdb_transaction_commit")
+
+
+def _jenkins(data):
+    library = ctypes.CDLL("libtdb.so.1")
+    library.tdb_jenkins_hash.argtypes = [ctypes.POINTER(Data)]
+    library.tdb_jenkins_hash.restype = ctypes.c_uint
+    buffer = ctypes.create_string_buffer(data, len(data))
+    return library.tdb_jenkins_hash(ctypes.byref(Data(ctypes.addressof(buffer), len(data))))
+
+
+def record(key, data):
+    """A record as store/store.c makes one: it verifies."""
+    h = _jenkins(key)
+    return struct.pack("<BI", 1, ((h << 7 | h >> 25) & 0xffffffff) ^ _jenkins(data)) + data
 
 
 class StoppedHolder:

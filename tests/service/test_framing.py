@@ -67,6 +67,7 @@ LINES = {
 # The whole first line; the rest is right.
 FIRST_LINES = {
     "a bare LF": b"POST /authenticate/logout HTTP/1.1\n",
+    "two spaces before the address": b"POST  /authenticate/logout HTTP/1.1\r\n",
     "two words too many": b"POST /authenticate/logout x HTTP/1.1\r\n",
     "no version": b"POST /authenticate/logout\r\n",
     "another version": b"POST /authenticate/logout HTTP/2.0\r\n",

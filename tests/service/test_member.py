@@ -32,11 +32,11 @@ def sparse(path, size):
 @unittest.skipUnless(ROOT, "needs three users, so root")
 class Case(ServiceTest):
     users = 0
+    limits = {"limits": {"request_deadline": "2"}}
 
     def setUp(self):
         self.gid = grp.getgrnam(GROUP).gr_gid
-        self.d = self.daemon({"main": {"auth": "single", "registry": "run", "user": OWNER, "group": GROUP},
-                              "limits": {"request_deadline": "2"}})
+        self.d = self.daemon({"main": {"auth": "single", "registry": "run", "user": OWNER, "group": GROUP}, **self.limits})
         os.chmod(self.d.ini, 0o644)
         self.begin()
 
@@ -576,19 +576,8 @@ def tried(what, path):
         self.d.terminate()
 
 
-# A record as store/store.c makes one.
-RECORD = """
-def jenkins(data):
-    lib = ctypes.CDLL("libtdb.so.1")
-    from harness.tdb import Data
-    lib.tdb_jenkins_hash.argtypes = [ctypes.POINTER(Data)]
-    lib.tdb_jenkins_hash.restype = ctypes.c_uint
-    buffer = ctypes.create_string_buffer(data, len(data))
-    return lib.tdb_jenkins_hash(ctypes.byref(Data(ctypes.addressof(buffer), len(data))))
-def record(key, data):
-    h = jenkins(key)
-    return struct.pack("<BI", 1, ((h << 7 | h >> 25) & 0xffffffff) ^ jenkins(data)) + data
-"""
+# For programs of members.
+RECORD = "from harness.tdb import record\n"
 
 
 class Plain:
