@@ -105,15 +105,16 @@ int ocs_registry_wake_open(const struct ocs_registry *registry, uint64_t context
 {
 	char name[32];
 	struct stat st;
-	int fd;
+	int fd, ret;
 
 	snprintf(name, sizeof(name), "%016llx.sock", (unsigned long long)context);
 	fd = openat(registry->wake_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+	ret = fstat(fd, &st) != 0 ? -errno : S_ISSOCK(st.st_mode) ? 0 : -ECONNREFUSED;
+	if (ret != 0) {
 		close(fd);
-		return -ECONNREFUSED;
+		return ret;
 	}
 	memset(address, 0, sizeof(*address));
 	address->sun_family = AF_UNIX;
