@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -304,13 +305,38 @@ CALL(OPEN, int, -1, timerfd_create, (int clock, int flags), (clock, flags))
 CALL(OPEN, int, -1, inotify_init1, (int flags), (flags))
 CALL(OPEN, int, -1, inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask))
 CALL(OPEN, int, -1, epoll_create1, (int flags), (flags))
-CALL(OPEN, int, -1, epoll_ctl, (int fd, int op, int of, struct epoll_event *event),
-     (fd, op, of, event))
+/* Only adding can fail, for want of memory or watches; libmicrohttpd ends the process where another
+ * operation does. */
+EXPORTED(int, epoll_ctl, (int fd, int operation, int of, struct epoll_event *event))
+{
+	REAL(int, epoll_ctl, (int fd, int operation, int of, struct epoll_event *event));
+
+	if (operation == EPOLL_CTL_ADD && fails(CALLS_OPEN, CALLER))
+		return -1;
+	return next(fd, operation, of, event);
+}
 CALL(OPEN, int, -1, dup, (int fd), (fd))
 
-CALL(READ, ssize_t, -1, read, (int fd, void *data, size_t len), (fd, data, len))
-CALL(READ, ssize_t, -1, __read_chk, (int fd, void *data, size_t len, size_t size),
-     (fd, data, len, size))
+/* Counters that wake a thread never fail, and libmicrohttpd would wait for ever. */
+static bool is_file(int fd)
+{
+	struct stat st;
+
+	return syscall(SYS_fstat, fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+EXPORTED(ssize_t, read, (int fd, void *data, size_t len))
+{
+	REAL(ssize_t, read, (int fd, void *data, size_t len));
+
+	return is_file(fd) && fails(CALLS_READ, CALLER) ? -1 : next(fd, data, len);
+}
+EXPORTED(ssize_t, __read_chk, (int fd, void *data, size_t len, size_t size))
+{
+	REAL(ssize_t, __read_chk, (int fd, void *data, size_t len, size_t size));
+
+	return is_file(fd) && fails(CALLS_READ, CALLER) ? -1 : next(fd, data, len, size);
+}
 CALL64(READ, ssize_t, -1, pread, (int fd, void *data, size_t len, off_t at), (fd, data, len, at))
 
 /* Half of it; a few bytes are written whole or not at all. */
@@ -320,6 +346,8 @@ CALL64(READ, ssize_t, -1, pread, (int fd, void *data, size_t len, off_t at), (fd
 	{                                                                                          \
 		REAL(ssize_t, name, parameters);                                                   \
                                                                                                    \
+		if (atomic_load(&calls->kind) < 0 || !is_file(fd))                                 \
+			return next whole;                                                         \
 		if (fails(CALLS_WRITE, CALLER))                                                    \
 			return -1;                                                                 \
 		if (len > least && fails(CALLS_SHORT, CALLER))                                     \

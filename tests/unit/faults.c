@@ -13,9 +13,6 @@
 /* An operation that never passes has a fault of its own. */
 #define POINTS_MAX 20000
 
-/* Of a kind, so many are tried, spread over all that there are; or all, with OCS_TEST_LONG. */
-#define POINTS_TRIED 24
-
 int faults_descriptors(void)
 {
 	DIR *folder = opendir("/proc/self/fd");
@@ -60,7 +57,7 @@ static bool try_one(const struct faults_operation *operation, enum calls_kind ki
 	              last);
 	if (operation->after != NULL)
 		operation->after(result, failed);
-	ck_assert_msg(faults_descriptors() <= before || !failed,
+	ck_assert_msg(faults_descriptors() <= before + operation->cached || !failed,
 	              "%s, %s: a descriptor is left (%d)", operation->name, last, result);
 	return failed;
 }
@@ -87,11 +84,12 @@ unsigned faults_each_of(const struct faults_operation *operation, enum calls_kin
 	/* Those that are to be tried again would be for ever; and no disk writes half of all. */
 	bool once = operation->without_all || kind == CALLS_WAIT || kind == CALLS_RANDOM ||
 	            kind == CALLS_SHORT;
+	int wanted = operation->points > 0 ? operation->points : FAULTS_POINTS;
 	int count = count_points(operation, kind), step = 1;
 	unsigned points = 0;
 
 	if (getenv("OCS_TEST_LONG") == NULL)
-		step += count / UNIT_SOME_OF(POINTS_TRIED);
+		step += count / UNIT_SOME_OF(wanted);
 	for (int lasts = 0; count > 0 && lasts <= (once ? 0 : 1); lasts++)
 		for (int n = lasts; try_one(operation, kind, n, lasts != 0); n += step << lasts) {
 			ck_assert_int_lt(n, POINTS_MAX);

@@ -10,6 +10,9 @@
 
 #include "tests/faults/calls.h"
 
+/* Of a kind, spread over all that there are; with OCS_TEST_LONG it is all of them. */
+#define FAULTS_POINTS 24
+
 struct faults_operation {
 	const char *name;
 	/* What comes before each try and after it, without faults; may be NULL. After a fault it
@@ -20,6 +23,8 @@ struct faults_operation {
 	/* Kinds that it need not survive by passing: a bit of 1 << kind each; 0: all are tried. */
 	unsigned spared;
 	bool without_all; /* one alone is enough: not all from the nth on */
+	int cached;       /* so many descriptors may be open from then on */
+	int points;       /* of a kind, so many of them; 0: FAULTS_POINTS */
 };
 
 /* What failed last, for messages; and whether removing a name could not help failing too. */

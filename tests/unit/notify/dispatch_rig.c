@@ -134,7 +134,10 @@ void dispatch_done(void *owner, const struct ocs_result *results, size_t n)
 	struct dispatch_waiter *waiter = owner;
 
 	pthread_mutex_lock(&waiter->lock);
-	waiter->result = results[n - 1];
+	if (n > 0)
+		waiter->result = results[n - 1];
+	else
+		ocs_result_refuse(&waiter->result, 500, "INTERNAL", "out of memory");
 	waiter->done = true;
 	pthread_cond_signal(&waiter->cond);
 	pthread_mutex_unlock(&waiter->lock);
