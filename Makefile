@@ -286,7 +286,8 @@ $(SAMBA_PLUGIN): $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a p
 FAULT_OBJS := $(patsubst %.c,$(BUILD)/obj-faults/%.o,$(shell grep -l '^#include "base/fault_point.h"' */*.c))
 $(BUILD)/obj-faults/%.o: %.c $(BUILD)/flags
 	@$(SAY) "  CC      $< (faults)" && $(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
-$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify http registry users auth mapistore mqueue store base)
+$(BUILD)/ocsmanager-faults: private LINK += -rdynamic
+$(BUILD)/ocsmanager-faults: $(BUILD)/obj/tests/faults/calls.o $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify http registry users auth mapistore mqueue store base)
 	@$(SAY) "  LINK    $@" && $(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- unit tests: each a program of its own; main() and what several of them share are in unit.a ----
@@ -299,8 +300,13 @@ CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/unit.a $(LIB_ALL)
 	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
 
-# What a failed allocation leaves: in these tests malloc and calloc can be told to fail.
-$(BUILD)/tests/unit/%/test_memory: private LINK += -Wl,--wrap=malloc,--wrap=calloc
+# What a failed call leaves: in these tests, and in a daemon, each can be told to fail. Its own object, not in an
+# archive, or every program would have it; and its names are the C library's for the other libraries too.
+CALLS := $(BUILD)/obj/tests/faults/calls.o
+$(BUILD)/obj/tests/faults/%.o: private OWN_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(OWN_CFLAGS))
+FAULT_TESTS := $(filter %/test_memory %/test_faults,$(UNIT_TESTS))
+$(FAULT_TESTS): $(CALLS)
+$(FAULT_TESTS): private LINK += -rdynamic
 
 # ---- fuzz targets: each runs a corpus and deterministic mutations of it, as a test ----
 FUZZ_NAMES := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))

@@ -117,7 +117,12 @@ static int move_aside(const char *path)
 
 int ocs_shared_remove(const char *path)
 {
-	if (unlink(path) == 0 || errno == ENOENT || rmdir(path) == 0 || errno == ENOENT)
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	/* No folder, so it can be removed where it is, if not now: nobody would find it aside. */
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (rmdir(path) == 0 || errno == ENOENT)
 		return 0;
 	return move_aside(path);
 }

@@ -47,9 +47,15 @@ static int queue_list_append(int fd, const char *name)
 	size_t len = (size_t)snprintf(line, sizeof(line), "%s\n", name);
 	struct ocs_shield shield;
 	ssize_t written;
+	struct stat st;
 
 	ocs_shield_up(&shield);
 	written = write(fd, line, len);
+	/* What there was room for would be one line with the next name, so that nobody found that
+	 * queue by it. */
+	if (written > 0 && written != (ssize_t)len &&
+	    (fstat(fd, &st) != 0 || ftruncate(fd, st.st_size - written) != 0))
+		(void)!write(fd, "\n", 1);
 	ocs_shield_down(&shield);
 	return written == (ssize_t)len ? 0 : -1;
 }

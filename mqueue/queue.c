@@ -93,8 +93,10 @@ int ocs_queue_verify(mqd_t queue, uid_t owner, gid_t group, ino_t *inode, char *
 	struct stat st;
 
 	if (fstat(queue, &st) < 0) {
-		snprintf(why, size, "it cannot be looked at: %s", strerror(errno));
-		return -EPERM;
+		int error = errno;
+
+		snprintf(why, size, "it cannot be looked at: %s", strerror(error));
+		return -error;
 	}
 	if (st.st_uid != owner)
 		snprintf(why, size, "it belongs to uid %u, not to uid %u who registered it",

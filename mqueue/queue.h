@@ -31,8 +31,8 @@ int ocs_queue_receive(mqd_t queue, void *buffer, size_t size, size_t *len_r);
 int ocs_queue_state(mqd_t queue, struct ocs_queue_state *out);
 /* A name that was free for a moment can be another user's by the next opening. Whether the open
  * queue is one that `owner` made for `group` ((gid_t)-1: any): its owner, its group, closed to all
- * others, and the one that *inode tells (0: not known yet; then it is set). 0, or -EPERM with why
- * in words. */
+ * others, and the one that *inode tells (0: not known yet; then it is set). 0, -EPERM if not, or
+ * what kept us from looking, with why in words. */
 int ocs_queue_verify(mqd_t queue, uid_t owner, gid_t group, ino_t *inode, char *why, size_t size);
 /* Whether the queue's name is gone: the descriptor then only keeps its memory charged. */
 bool ocs_queue_unlinked(mqd_t queue);

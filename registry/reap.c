@@ -118,8 +118,15 @@ static void forget_found(struct ocs_reap_missing *missing)
 	}
 }
 
-/* Of a context without a socket: 1 if its queue list is locked, so that it lives, 0 if it is not,
- * -1 if there is none. */
+/* Whether what has failed so may work the next time: nobody is there, or may not, says no more. */
+static bool is_passing(int error)
+{
+	return error != ENOENT && error != ENOTDIR && error != ELOOP && error != ENXIO &&
+	       error != EACCES && error != EPERM;
+}
+
+/* Of a context without a socket: 1 if its queue list is locked, so that it lives, or that cannot be
+ * told now, 0 if it is not, -1 if there is none. */
 static int queue_list_locked(const struct ocs_registry *registry, uint64_t context)
 {
 	char path[PATH_MAX];
@@ -129,7 +136,7 @@ static int queue_list_locked(const struct ocs_registry *registry, uint64_t conte
 		return -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
-		return -1;
+		return is_passing(errno) ? 1 : -1;
 	locked = flock(fd, LOCK_SH | LOCK_NB) != 0;
 	close(fd);
 	return locked;
@@ -159,10 +166,14 @@ bool ocs_reap_is_dead(const struct ocs_registry *registry, uint64_t context)
 
 /* ---- what they left ---- */
 
-static bool is_queue_name(const char *name)
+/* The system was short of something. */
+#define NOT_NOW (-2)
+
+/* 1 or 0; NOT_NOW: there is no memory to tell. */
+static int is_queue_name(const char *name)
 {
 	struct ocs_queue_name *parsed = malloc(sizeof(*parsed));
-	bool is = parsed != NULL && ocs_queue_name_parse(name, parsed) == 0;
+	int is = parsed == NULL ? NOT_NOW : ocs_queue_name_parse(name, parsed) == 0;
 
 	free(parsed);
 	return is;
@@ -170,30 +181,35 @@ static bool is_queue_name(const char *name)
 
 /* Unlinks a queue of that user and the registry's group, or empties it where that is not allowed
  * (the folder of queues is sticky). Returns 1 if it was there and is gone, 0 if it was gone before,
- * -1 if it is left. A queue of somebody else's under that name is not touched: gone before. */
+ * -1 if it is left, NOT_NOW if it is to be tried again. A queue of somebody else's under that name
+ * is not touched: gone before. */
 static int remove_queue(const struct ocs_registry *registry, const char *name, uid_t owner)
 {
 	char buffer[8192], why[160];
 	ino_t inode = 0;
 	mqd_t queue;
 	size_t len;
-	int ret = is_queue_name(name) ? ocs_queue_open_read(name, &queue) : -ENOENT;
+	int ret = is_queue_name(name);
 
+	if (ret <= 0)
+		return ret;
+	ret = ocs_queue_open_read(name, &queue);
 	if (ret == 0) {
 		int gone;
 
-		if (ocs_queue_verify(queue, owner, registry->gid, &inode, why, sizeof(why)) != 0) {
+		ret = ocs_queue_verify(queue, owner, registry->gid, &inode, why, sizeof(why));
+		if (ret != 0) {
 			ocs_queue_close(queue);
-			return 0;
+			return ret == -EPERM ? 0 : NOT_NOW;
 		}
 		gone = ocs_queue_unlink(name);
 		while (gone != 0 && ocs_queue_receive(queue, buffer, sizeof(buffer), &len) == 0)
 			;
 		ocs_queue_close(queue);
-		return gone == 0 ? 1 : -1;
+		return gone == 0 ? 1 : is_passing(-gone) ? NOT_NOW : -1;
 	}
 	/* Not readable for us: then it is not open to the registry's group, so none of ours. */
-	return ret == -ENOENT || ret == -EACCES ? 0 : -1;
+	return is_passing(-ret) ? NOT_NOW : 0;
 }
 
 /* The queue list at that path, or NULL; what has its name and is none goes. st: of the list. */
@@ -203,9 +219,12 @@ static FILE *open_queue_list(const char *path, struct stat *st)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	FILE *list = NULL;
 
+	if (fd >= 0 && fstat(fd, st) != 0) {
+		close(fd);
+		return NULL;
+	}
 	/* One with many names would be read as often. */
-	if (fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink <= 1 &&
-	    st->st_size <= LIST_SIZE_MAX)
+	if (fd >= 0 && S_ISREG(st->st_mode) && st->st_nlink <= 1 && st->st_size <= LIST_SIZE_MAX)
 		list = fdopen(fd, "r");
 	else if (fd >= 0 || errno == ELOOP || errno == ENXIO)
 		(void)ocs_shared_remove(path);
@@ -215,9 +234,9 @@ static FILE *open_queue_list(const char *path, struct stat *st)
 }
 
 /* It names queues; those that are its owner's are removed. *lines: so many lines are read at most,
- * and taken off. */
+ * and taken off. *again_r: not all of them could be, now. */
 static unsigned remove_listed(const struct ocs_registry *registry, FILE *list, uid_t owner,
-                              unsigned *lines, unsigned *left_r)
+                              unsigned *lines, unsigned *left_r, bool *again_r)
 {
 	char line[OCS_QUEUE_NAME_MAX + 1];
 	unsigned removed = 0, bad = 0;
@@ -227,15 +246,17 @@ static unsigned remove_listed(const struct ocs_registry *registry, FILE *list, u
 
 		--*lines;
 		line[strcspn(line, "\n")] = '\0';
-		if (!is_queue_name(line)) {
+		if (is_queue_name(line) == 0) {
 			bad++;
 			continue;
 		}
 		gone = remove_queue(registry, line, owner);
 		removed += gone > 0;
+		*again_r |= gone == NOT_NOW;
 		if (gone < 0 && left_r != NULL)
 			(*left_r)++;
 	}
+	*again_r |= ferror(list) != 0;
 	return removed;
 }
 
@@ -247,6 +268,7 @@ static unsigned remove_files(const struct ocs_registry *registry, uint64_t conte
 	struct sockaddr_un address;
 	unsigned removed = 0, before = *lines;
 	FILE *list = NULL;
+	bool again = false;
 	struct stat st;
 
 	if (before == 0)
@@ -254,9 +276,9 @@ static unsigned remove_files(const struct ocs_registry *registry, uint64_t conte
 	if (ocs_registry_queue_list_path(registry, context, path, sizeof(path)) == 0)
 		list = open_queue_list(path, &st);
 	if (list != NULL) {
-		removed = remove_listed(registry, list, st.st_uid, lines, left_r);
+		removed = remove_listed(registry, list, st.st_uid, lines, left_r, &again);
 		fclose(list);
-		if (*lines == 0 && before < LINES_MAX)
+		if (again || (*lines == 0 && before < LINES_MAX))
 			return removed;
 		unlink(path);
 		if (snprintf(fresh, sizeof(fresh), "%s.new", path) < (int)sizeof(fresh))
@@ -311,7 +333,11 @@ static int reap_registered(struct ocs_registry *registry, uid_t owner,
 		/* Before its record and its files are gone; of one nobody vouches for they are
 		 * left. */
 		removed++;
-		known = ocs_registry_context_uid(registry, list[i].id, &uid, NULL) == OCS_STORE_OK;
+		ret = ocs_registry_context_uid(registry, list[i].id, &uid, error);
+		known = ret == OCS_STORE_OK;
+		/* Nobody says whose it is; or that cannot be told now. */
+		if (!known && ret != OCS_STORE_MISSING)
+			break;
 		ret = remove_context(registry, list[i].id, mem_ctx, &queues, &n_queues, error);
 		if (ret != OCS_STORE_OK)
 			break;

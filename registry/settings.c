@@ -197,17 +197,20 @@ int ocs_registry_template_get(struct ocs_registry *registry, const void *mem_ctx
 	*template_r = NULL;
 	if (ret != OCS_STORE_OK)
 		return ret;
+	ret = OCS_STORE_MISSING;
 	/* What is fetched has a NUL behind it. */
 	end = (const char *)data + len;
-	for (p = (const char *)data; p < end && *template_r == NULL;) {
+	for (p = (const char *)data; p < end && ret == OCS_STORE_MISSING;) {
 		const char *template = p + strlen(p) + 1;
 
 		if (template >= end)
 			break;
-		if (strcmp(p, backend) == 0 && is_template(p, template))
+		if (strcmp(p, backend) == 0 && is_template(p, template)) {
 			*template_r = talloc_strdup(mem_ctx, template);
+			ret = *template_r != NULL ? OCS_STORE_OK : ocs_error_memory(error);
+		}
 		p = template + strlen(template) + 1;
 	}
 	talloc_free(data);
-	return *template_r != NULL ? OCS_STORE_OK : OCS_STORE_MISSING;
+	return ret;
 }

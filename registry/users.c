@@ -71,21 +71,21 @@ int ocs_registry_user_decode(const uint8_t *data, size_t len, struct ocs_registr
 
 	user->n_queues = 0;
 	if (len < 2)
-		return -1;
+		return OCS_STORE_DAMAGED;
 	n = ocs_get16(p);
 	p += 2;
 	if (n > OCS_USER_QUEUES_MAX || n * QUEUE_HEADER > len)
-		return -1;
+		return OCS_STORE_DAMAGED;
 	user->queues = talloc_zero_array(user, struct ocs_registry_queue, n);
 	if (user->queues == NULL)
-		return -1;
+		return OCS_STORE_ERROR;
 	for (size_t i = 0; i < n; i++)
 		if (queue_decode(&p, end, &user->queues[i]) != 0)
-			return -1;
+			return OCS_STORE_DAMAGED;
 	if (p != end)
-		return -1;
+		return OCS_STORE_DAMAGED;
 	user->n_queues = n;
-	return 0;
+	return OCS_STORE_OK;
 }
 
 static struct ocs_registry_user *user_new(const void *mem_ctx, const char *name)
@@ -114,9 +114,12 @@ int ocs_registry_user_get(struct ocs_registry *registry, const void *mem_ctx, co
 	if (user == NULL)
 		return ocs_error_memory(error);
 	ret = ocs_registry_fetch(registry, user, key, key_len, &data, &len, error);
-	if (ret == OCS_STORE_OK && ocs_registry_user_decode(data, len, user) != 0) {
-		user->n_queues = 0;
-		ret = ocs_registry_reject(registry, key, key_len, error);
+	if (ret == OCS_STORE_OK) {
+		ret = ocs_registry_user_decode(data, len, user);
+		if (ret == OCS_STORE_ERROR)
+			(void)ocs_error_memory(error);
+		else if (ret == OCS_STORE_DAMAGED)
+			ret = ocs_registry_reject(registry, key, key_len, error);
 	}
 	if (ret != OCS_STORE_OK && ret != OCS_STORE_MISSING) {
 		talloc_free(user);
@@ -185,21 +188,22 @@ static int registry_each_user(const void *key, size_t key_len, const uint8_t *da
 	struct walk *walk = arg;
 	void *mem_ctx;
 	char *name;
-	int ret = 0;
+	int ret;
 
 	if (data == NULL || key_len < 2)
 		return 0;
+	/* On a context of its own: what each() steals from there is its own. */
 	mem_ctx = talloc_new(NULL);
 	name = talloc_strndup(mem_ctx, (const char *)key + 1, key_len - 1);
-	user = name == NULL ? NULL : user_new(mem_ctx, name);
-	walk->no_memory = user == NULL;
-	if (walk->no_memory) {
-		talloc_free(mem_ctx);
-		return OCS_STORE_ERROR;
-	}
-	/* On a context of its own: what each() steals from there is its own. */
-	if (ocs_registry_user_decode(data, len, user) == 0)
+	user = mem_ctx == NULL || name == NULL ? NULL : user_new(mem_ctx, name);
+	ret = user == NULL ? OCS_STORE_ERROR : ocs_registry_user_decode(data, len, user);
+	walk->no_memory = ret == OCS_STORE_ERROR;
+	if (ret == OCS_STORE_OK)
 		ret = walk->each(user, walk->arg);
+	else if (ret == OCS_STORE_DAMAGED)
+		ret = 0;
+	if (mem_ctx == NULL)
+		talloc_free(name);
 	talloc_free(mem_ctx);
 	return ret;
 }

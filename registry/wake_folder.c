@@ -108,7 +108,9 @@ static int connect_to(int fd, int file)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat st;
 
-	if (fstat(file, &st) != 0 || !S_ISSOCK(st.st_mode))
+	if (fstat(file, &st) != 0)
+		return errno;
+	if (!S_ISSOCK(st.st_mode))
 		return ECONNREFUSED;
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", file);
 	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno;

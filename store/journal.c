@@ -275,8 +275,10 @@ int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)
 	if (fd < 0 || ocs_file_write(fd, journal->buffer, len, 0) != 0 || fdatasync(fd) != 0 ||
 	    rename(fresh, journal->path) != 0) {
 		ocs_error_set(error, "%s: cannot replace: %s", journal->path, strerror(errno));
-		if (fd >= 0)
+		if (fd >= 0) {
 			close(fd);
+			unlink(fresh); /* a full disk needs the room */
+		}
 		talloc_free(fresh);
 		return -1;
 	}

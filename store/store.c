@@ -110,11 +110,24 @@ int ocs_store_try_begin(struct ocs_store *store, struct ocs_error *error)
 	return store_begin(store, 0, error);
 }
 
+/* libtdb calls a commit done too of which it could not take the mark of a recovery away: with the
+ * next lock that anybody takes the file is what it was before. */
+static bool will_be_undone(const struct ocs_store *store, uint32_t seqnum_before)
+{
+	uint32_t seqnum;
+
+	return ocs_store_needs_recovery(store) || ocs_store_header(store, &seqnum) != 0 ||
+	       seqnum == seqnum_before;
+}
+
 int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error)
 {
 	struct ocs_shield shield;
+	uint32_t before = 0;
 	int ret = check_before_write(store, error);
 
+	if (ret == OCS_STORE_OK && ocs_store_header(store, &before) != 0)
+		ret = ocs_error_set(error, "%s: cannot read: %s", store->path, strerror(errno));
 	if (ret == OCS_STORE_OK && store->in_transaction)
 		ret = ocs_store_lock_commit(store, error);
 	if (ret != OCS_STORE_OK) {
@@ -129,6 +142,8 @@ int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error
 	ocs_store_forget_error(store);
 	ocs_shield_up(&shield);
 	ret = ocs_store_tdb_commit(store->tdb);
+	if (ret == 0 && complained(store) && will_be_undone(store, before))
+		ret = -1;
 	ocs_store_lock_end(store);
 	ocs_shield_down(&shield);
 	return ret == 0 ? OCS_STORE_OK : ocs_store_error(store, "commit", error);
@@ -212,7 +227,7 @@ int ocs_store_parse(struct ocs_store *store, TDB_DATA key,
 	int ret = lock ? ocs_store_lock_key(store, key, error) : OCS_STORE_OK;
 
 	if (ret != OCS_STORE_OK)
-		return OCS_STORE_BUSY;
+		return ret == OCS_STORE_ERROR ? OCS_STORE_NO_LOCK : OCS_STORE_BUSY;
 	ret = tdb_parse_record(store->tdb, key, parser, arg);
 	if (lock)
 		tdb_chainunlock_read(store->tdb, key);
@@ -259,6 +274,8 @@ int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_err
 		return missing;
 	if (found == OCS_STORE_BUSY)
 		return found;
+	if (found == OCS_STORE_NO_LOCK)
+		return OCS_STORE_ERROR;
 	if (complained(store))
 		return ocs_store_error(store, "read", error);
 	atomic_store(&store->damaged, true);
@@ -283,6 +300,8 @@ int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *ke
 	ret = ocs_store_parse(store, k, store_fetch_parse, &fetch, error);
 	if (ret == OCS_STORE_BUSY)
 		return ret;
+	if (ret == OCS_STORE_NO_LOCK)
+		return OCS_STORE_ERROR;
 	if (ret == -1 && tdb_error(store->tdb) == TDB_ERR_NOEXIST)
 		return ocs_store_check_missing(store, OCS_STORE_MISSING, error);
 	if (ret == NO_MEMORY)

@@ -158,7 +158,12 @@ int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_loggin
 		return ret;
 	if (copy == NULL)
 		return check_in_place(tdb, locks, logging, error);
-	ret = tdb_check(copy, NULL, NULL) == 0 ? OCS_STORE_OK : OCS_STORE_CORRUPT;
+	if (tdb_check(copy, NULL, NULL) == 0)
+		ret = OCS_STORE_OK;
+	else if (tdb_error(copy) == TDB_ERR_OOM)
+		ret = ocs_error_memory_of(error, tdb_name(tdb));
+	else
+		ret = OCS_STORE_CORRUPT;
 	tdb_close(copy);
 	return ret;
 }
@@ -177,6 +182,8 @@ int ocs_store_whole(struct ocs_store *store, struct ocs_error *error)
 	ret = ocs_store_check(store->tdb, ocs_store_has_locks(store), &logging, error);
 	if (ret != OCS_STORE_CORRUPT)
 		return ret;
+	if (ocs_store_failed_by_system(store, store->tdb))
+		return ocs_store_error(store, "check", error);
 	ocs_error_set(error, "the file is damaged (%s)",
 	              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
 	ocs_store_forget_error(store);

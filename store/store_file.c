@@ -41,28 +41,41 @@ void ocs_store_log(struct tdb_context *tdb, enum tdb_debug_level level, const ch
 
 int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error *error)
 {
-	bool is_it_still = store->tdb == NULL || ocs_store_usable(store, error) == OCS_STORE_OK;
+	int ret = store->tdb == NULL ? OCS_STORE_OK : ocs_store_usable(store, error);
+	bool is_it_still = ret == OCS_STORE_OK;
 
 	/* A lookup that met what cannot be ends as one that found nothing, but for what it said. */
 	if (is_it_still && store->os_error == 0 && store->tdb != NULL &&
 	    (tdb_error(store->tdb) == TDB_ERR_CORRUPT ||
 	     (tdb_error(store->tdb) == TDB_ERR_NOEXIST && store->log[0] != '\0')))
 		atomic_store(&store->damaged, true);
-	if (is_it_still && store->os_error != 0)
+	if (is_it_still)
+		ocs_store_explain(store, what, error);
+	ocs_store_forget_error(store);
+	/* Where that cannot be told now, it is an error like any other. */
+	return is_it_still ? OCS_STORE_ERROR : ret;
+}
+
+void ocs_store_explain(const struct ocs_store *store, const char *what, struct ocs_error *error)
+{
+	if (store->os_error != 0)
 		ocs_error_set(error, "%s: cannot %s: %s", store->path, what,
 		              strerror(store->os_error));
-	else if (is_it_still)
+	else
 		ocs_error_set(error, "%s: cannot %s: %s%s%s", store->path, what,
 		              store->tdb != NULL ? tdb_errorstr(store->tdb) : "libtdb failed",
 		              store->log[0] != '\0' ? ": " : "", store->log);
-	if (is_it_still && error != NULL)
+	if (error != NULL)
 		/* libtdb keeps the code of an earlier failure where the system's says why. */
 		error->no_memory =
 		        store->os_error != 0
 		                ? store->os_error == ENOMEM
 		                : store->tdb != NULL && tdb_error(store->tdb) == TDB_ERR_OOM;
-	ocs_store_forget_error(store);
-	return is_it_still ? OCS_STORE_ERROR : OCS_STORE_CORRUPT;
+}
+
+bool ocs_store_failed_by_system(const struct ocs_store *store, struct tdb_context *tdb)
+{
+	return store->os_error != 0 || tdb_error(tdb) == TDB_ERR_OOM;
 }
 
 void ocs_store_forget_error(struct ocs_store *store)
@@ -75,6 +88,15 @@ void ocs_store_forget_error(struct ocs_store *store)
 }
 
 /* ---- whether it is the file that was opened ---- */
+
+bool ocs_store_is_header(const uint8_t header[OCS_STORE_HEADER])
+{
+	static const char magic[] = "TDB file\n";
+	const uint32_t version = OCS_STORE_VERSION;
+
+	return memcmp(header, magic, sizeof(magic)) == 0 &&
+	       memcmp(header + OCS_VERSION_OFFSET, &version, sizeof(version)) == 0;
+}
 
 int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r)
 {
@@ -96,10 +118,12 @@ int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r)
 int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error)
 {
 	uint64_t known = atomic_load(&store->size);
+	bool is_it_still;
 	uint32_t seqnum;
 	struct stat st;
 
-	if (ocs_store_header(store, &seqnum) != 0 && errno != EPROTO)
+	is_it_still = ocs_store_header(store, &seqnum) == 0;
+	if (!is_it_still && errno != EPROTO)
 		return ocs_error_set(error, "%s: cannot read: %s", store->path, strerror(errno));
 	if (fstat(tdb_fd(store->tdb), &st) != 0)
 		return ocs_error_set(error, "%s: %s", store->path, strerror(errno));
@@ -111,7 +135,7 @@ int ocs_store_usable(const struct ocs_store *store, struct ocs_error *error)
 	}
 	/* A garbled length makes libtdb write far behind the end, and grow by a tenth of that next.
 	 */
-	if (ocs_store_header(store, &seqnum) != 0 || (uint64_t)st.st_size > OCS_STORE_SIZE_MAX) {
+	if (!is_it_still || (uint64_t)st.st_size > OCS_STORE_SIZE_MAX) {
 		ocs_error_set(error, "%s: overwritten while in use", store->path);
 		return OCS_STORE_CORRUPT;
 	}

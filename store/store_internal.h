@@ -24,10 +24,14 @@
 
 /* The part of a TDB header that says which file this is: magic, version, hash size, and after two
  * words that change (recovery area, sequence number) the check of the hash and the features. */
-#define OCS_STORE_HEADER   68
-#define OCS_SEQNUM_OFFSET  48
-#define OCS_CHANGES_OFFSET 44
-#define OCS_CHANGES_SIZE   8
+#define OCS_STORE_HEADER 68
+/* All of it: the hash table follows. */
+#define OCS_STORE_HEADER_ALL 168
+#define OCS_VERSION_OFFSET   32
+#define OCS_STORE_VERSION    (0x26011967U + 6)
+#define OCS_SEQNUM_OFFSET    48
+#define OCS_CHANGES_OFFSET   44
+#define OCS_CHANGES_SIZE     8
 /* What stands before the data of a record: version, checksum. */
 #define OCS_STORE_RECORD 5
 
@@ -54,7 +58,13 @@ int ocs_store_header(const struct ocs_store *store, uint32_t *seqnum_r);
 /* The text of what libtdb failed at last; returns OCS_STORE_ERROR, or OCS_STORE_CORRUPT if the file
  * is not what it was. */
 int ocs_store_error(struct ocs_store *store, const char *what, struct ocs_error *error);
+/* The text alone. */
+void ocs_store_explain(const struct ocs_store *store, const char *what, struct ocs_error *error);
+/* Whether that was for want of memory or an error of the system: it says nothing about the file. */
+bool ocs_store_failed_by_system(const struct ocs_store *store, struct tdb_context *tdb);
 void ocs_store_forget_error(struct ocs_store *store);
+/* Whether a file that begins so is a database of this machine. */
+bool ocs_store_is_header(const uint8_t header[OCS_STORE_HEADER]);
 /* After what was not found: `missing` if the file is whole, else an error. */
 int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_error *error);
 /* A copy of the file in memory, for who reads it through: to be closed with tdb_close(). NULL where
@@ -66,7 +76,9 @@ int ocs_store_copy_mapped(struct tdb_context *tdb, bool locks, off_t max,
                           struct ocs_error *error);
 /* Whether others may write to it, so that it has to be locked to be read as one. */
 bool ocs_store_has_locks(const struct ocs_store *store);
-/* tdb_parse_record(), with the lock for it: OCS_STORE_BUSY, or what that gives. */
+/* tdb_parse_record(), with the lock for it: OCS_STORE_BUSY; or that the lock could not be had for
+ * another reason, which is no -1, as that is libtdb's; or what that gives. */
+#define OCS_STORE_NO_LOCK (-101)
 int ocs_store_parse(struct ocs_store *store, TDB_DATA key,
                     int (*parser)(TDB_DATA key, TDB_DATA record, void *arg), void *arg,
                     struct ocs_error *error);
@@ -83,6 +95,8 @@ int ocs_store_check(struct tdb_context *tdb, bool locks, const struct tdb_loggin
  * or OCS_STORE_ERROR, or OCS_STORE_CORRUPT where what the file is to be recovered from is wrong, as
  * somebody may have written it. Outside a transaction, but for the commit's. */
 
+/* Whether the next lock of libtdb's undoes what the last commit did. */
+bool ocs_store_needs_recovery(const struct ocs_store *store);
 /* What tdb_open_ex() locks. fd: of the file, open for writing; closing it gives the lock back.
  * OCS_STORE_CORRUPT: locked, but libtdb must not see it, which would recover it. */
 int ocs_store_lock_open(int fd, const char *path, struct ocs_error *error);

@@ -26,12 +26,11 @@
 
 #define OPEN_AT        0
 #define TRANSACTION_AT 8
-#define RECORDS_AT     168
+#define RECORDS_AT     OCS_STORE_HEADER_ALL
 #define TO_THE_END     0
 
-/* Of the header; what the version is in the other byte order. */
-#define VERSION_AT      32
-#define SWAPPED_VERSION __builtin_bswap32(0x26011967U + 6)
+/* What the version is in the other byte order. */
+#define SWAPPED_VERSION __builtin_bswap32(OCS_STORE_VERSION)
 
 /* Where the header says that the recovery area is, and the magic of one that is in use. */
 #define RECOVERY_AT       44
@@ -132,6 +131,11 @@ static bool needs_recovery(int fd)
 	       magic == RECOVERY_MAGIC;
 }
 
+bool ocs_store_needs_recovery(const struct ocs_store *store)
+{
+	return needs_recovery(tdb_fd(store->tdb));
+}
+
 /* What libtdb will write back: parts of the file, each with its place and length, in the order of
  * their places, and four bytes. It believes the lengths: one that leads behind the record makes it
  * write what is beside the record in its memory into the file, where others read it. */
@@ -168,12 +172,19 @@ static bool is_recovery_sound(int fd)
 static int check_recovery(int fd, const char *path, struct ocs_error *error)
 {
 	uint32_t version;
+	bool swapped, sound;
 
-	if (ocs_file_read(fd, (uint8_t *)&version, sizeof(version), VERSION_AT) ==
-	            sizeof(version) &&
-	    version == SWAPPED_VERSION)
+	errno = 0;
+	swapped = ocs_file_read(fd, (uint8_t *)&version, sizeof(version), OCS_VERSION_OFFSET) ==
+	                  sizeof(version) &&
+	          version == SWAPPED_VERSION;
+	sound = !needs_recovery(fd) || is_recovery_sound(fd);
+	/* What could not be read is not what somebody wrote. */
+	if (errno != 0)
+		return ocs_error_set(error, "%s: cannot read: %s", path, strerror(errno));
+	if (swapped)
 		ocs_error_set(error, "%s: not a database file of this machine", path);
-	else if (needs_recovery(fd) && !is_recovery_sound(fd))
+	else if (!sound)
 		ocs_error_set(error, "%s: damaged (what it is to be recovered from)", path);
 	else
 		return OCS_STORE_OK;

@@ -61,18 +61,22 @@ static int look_once(const char *path, const void *key, size_t key_len,
 	struct tdb_logging_context logging = {.log_fn = store_look_log, .log_private = &look};
 	int flags = TDB_SEQNUM | TDB_INCOMPATIBLE_HASH | TDB_NOMMAP | TDB_NOLOCK;
 	struct tdb_context *tdb = tdb_open_ex(path, 0, flags, O_RDONLY, 0, &logging, NULL);
-	int ret = OCS_STORE_OK;
+	int ret;
 
 	if (tdb == NULL && strstr(look.log, "read only") != NULL)
 		return OCS_STORE_BUSY; /* the next one to open it ends a transaction of a killed one
 		                        */
-	if (tdb == NULL && (errno == EACCES || errno == EPERM || errno == EMFILE))
+	if (tdb == NULL && (errno == EACCES || errno == EPERM || errno == EMFILE ||
+	                    errno == ENFILE || errno == ENOMEM))
 		return ocs_error_set(error, "%s: cannot open: %s", path, strerror(errno));
 	if (tdb == NULL) {
 		ocs_error_set(error, "%s: not a database file (%s)", path, strerror(errno));
 		return OCS_STORE_CORRUPT;
 	}
-	if (ocs_store_check(tdb, false, &logging, NULL) != OCS_STORE_OK) {
+	ret = ocs_store_check(tdb, false, &logging, error);
+	if (ret == OCS_STORE_CORRUPT && tdb_error(tdb) == TDB_ERR_OOM)
+		ret = ocs_error_memory_of(error, path);
+	if (ret == OCS_STORE_CORRUPT) {
 		ocs_error_set(error, "%s: damaged (%s)", path,
 		              look.log[0] != '\0' ? look.log : tdb_errorstr(tdb));
 		/* What cannot be read through cannot be salvaged. */

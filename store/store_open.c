@@ -116,7 +116,8 @@ static int make_room(struct tdb_context *tdb, size_t size)
 	return ret == 0 ? tdb_delete(tdb, area_key(text, 0)) : ret;
 }
 
-static int make_recovery_area(struct tdb_context *tdb, unsigned hash_size)
+static int make_recovery_area(const struct ocs_store *store, struct tdb_context *tdb,
+                              unsigned hash_size)
 {
 	bool large = hash_size >= LARGE_HASH;
 	unsigned more = large ? (hash_size - LARGE_HASH) / LARGE_MORE : 0;
@@ -127,7 +128,7 @@ static int make_recovery_area(struct tdb_context *tdb, unsigned hash_size)
 	if (ret == 0)
 		ret = make_room(tdb, large ? LARGE_ROOM : ROOM);
 	tdb_remove_flags(tdb, TDB_NOSYNC);
-	return ret;
+	return store->log[0] != '\0' ? -1 : ret;
 }
 
 /* Makes an empty file under that name, whatever was there before. */
@@ -139,6 +140,7 @@ static int make_file(struct ocs_store *store, const char *path, unsigned hash_si
 
 	if (unlink(path) != 0 && errno != ENOENT)
 		return ocs_error_set(error, "%s: cannot remove: %s", path, strerror(errno));
+	ocs_store_forget_error(store);
 	tdb = open_tdb(store, path, hash_size, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (tdb == NULL) {
 		ocs_error_set(error, "%s: cannot create: %s", path,
@@ -147,7 +149,7 @@ static int make_file(struct ocs_store *store, const char *path, unsigned hash_si
 		unlink(path);
 		return OCS_STORE_ERROR;
 	}
-	if (make_recovery_area(tdb, hash_size) != 0) {
+	if (make_recovery_area(store, tdb, hash_size) != 0) {
 		/* "Not there" is no reason not to store it: the file could not grow. */
 		if (store->os_error == 0 && tdb_error(tdb) == TDB_ERR_NOEXIST)
 			store->os_error = ENOSPC;
@@ -245,12 +247,52 @@ static int check_file(struct ocs_store *store, int flags, struct ocs_error *erro
 
 	if (ret == OCS_STORE_OK)
 		return ret;
-	if (ret == OCS_STORE_CORRUPT)
+	if (ret == OCS_STORE_CORRUPT && ocs_store_failed_by_system(store, store->tdb)) {
+		ocs_store_explain(store, "check", error);
+		ret = OCS_STORE_ERROR;
+	} else if (ret == OCS_STORE_CORRUPT) {
 		ocs_error_set(error, "%s: damaged (%s)", store->path,
 		              store->log[0] != '\0' ? store->log : tdb_errorstr(store->tdb));
+	}
 	tdb_close(store->tdb);
 	store->tdb = NULL;
 	return ret;
+}
+
+/* Why libtdb did not open it: a database that cannot be opened now is no garbage, though libtdb may
+ * give the same error for both. */
+static int open_failed(struct ocs_store *store, int why, struct ocs_error *error)
+{
+	uint8_t header[OCS_STORE_HEADER_ALL];
+	bool is_database;
+	ssize_t n = -1;
+	int fd, ret;
+
+	if (store->os_error != 0)
+		why = store->os_error;
+	ret = ocs_shared_open(store->path, O_RDONLY, &fd);
+	if (ret == 0) {
+		n = ocs_file_read(fd, header, sizeof(header), 0);
+		ret = n < 0 ? -errno : 0;
+		close(fd);
+	}
+	is_database = n == (ssize_t)sizeof(header) && ocs_store_is_header(header);
+	if (ret == 0 && !is_database) {
+		ocs_error_set(error, "%s: not a database file (%s)", store->path, strerror(why));
+		return OCS_STORE_CORRUPT;
+	}
+	/* With these it tells of what it has read. */
+	if (ret == 0 && (why == 0 || why == EINVAL)) {
+		ocs_error_set(error, "%s: not a database file of this kind (%s)", store->path,
+		              store->log[0] != '\0' ? store->log : strerror(EINVAL));
+		return OCS_STORE_CORRUPT;
+	}
+	if (ret != 0)
+		why = -ret;
+	if (why == ENOMEM)
+		return ocs_error_memory_of(error, store->path);
+	return ocs_error_set(error, "%s: cannot open: %s", store->path,
+	                     why == EBUSY ? "open in this process already" : strerror(why));
 }
 
 static int open_existing(struct ocs_store *store, int flags, struct ocs_error *error)
@@ -266,19 +308,8 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 		ret = open_locked(store, store->path, &store->tdb, error);
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (store->tdb == NULL) {
-		int saved = errno;
-
-		if (saved == EACCES || saved == EPERM || saved == EBUSY || saved == ENOMEM ||
-		    saved == EMFILE || saved == ENFILE || saved == EROFS) {
-			ocs_error_set(error, "%s: cannot open: %s", store->path,
-			              saved == EBUSY ? "open in this process already"
-			                             : strerror(saved));
-			return OCS_STORE_ERROR;
-		}
-		ocs_error_set(error, "%s: not a database file (%s)", store->path, strerror(saved));
-		return OCS_STORE_CORRUPT;
-	}
+	if (store->tdb == NULL)
+		return open_failed(store, errno, error);
 	if ((flags & OCS_STORE_CHECK) != 0)
 		ret = check_file(store, flags, error);
 	if (ret != OCS_STORE_OK || take_header(store) == 0)
@@ -308,21 +339,45 @@ static int store_salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA 
 	return salvage->failed;
 }
 
-/* Copies every record that verifies from the store's file, which is closed, into another. */
-static int copy_records(struct ocs_store *store, const char *to)
+/* Whether it could be read through; salvage->failed: it says nothing about that. */
+static bool read_through(struct ocs_store *store, struct tdb_context *from, struct salvage *salvage)
+{
+	if (ocs_store_lock_all(from, store->path, NULL) != OCS_STORE_OK)
+		return false;
+	if (tdb_transaction_start(salvage->into) != 0) {
+		salvage->failed = true;
+		return false;
+	}
+	ocs_store_forget_error(store);
+	if (tdb_traverse_read(from, store_salvage_record, salvage) >= 0 && !salvage->failed) {
+		/* Of one that it complained in nobody knows whether it will be undone. */
+		salvage->failed =
+		        tdb_transaction_commit(salvage->into) != 0 || store->log[0] != '\0';
+		return !salvage->failed;
+	}
+	salvage->failed = salvage->failed || ocs_store_failed_by_system(store, from);
+	tdb_transaction_cancel(salvage->into);
+	return false;
+}
+
+/* Copies every record that verifies from the store's file, which is closed, into another.
+ * OCS_STORE_CORRUPT: that cannot be; OCS_STORE_ERROR: not now. */
+static int copy_records(struct ocs_store *store, const char *to, struct ocs_error *error)
 {
 	struct salvage salvage = {.into = open_tdb(store, to, 0, O_RDWR, 0)};
-	struct tdb_context *from;
-	int ret = -1;
+	struct tdb_context *from = NULL;
+	int ret = OCS_STORE_CORRUPT;
 
-	if (open_locked(store, store->path, &from, NULL) == OCS_STORE_OK && from != NULL &&
-	    salvage.into != NULL && ocs_store_lock_all(from, store->path, NULL) == OCS_STORE_OK &&
-	    tdb_transaction_start(salvage.into) == 0) {
-		if (tdb_traverse_read(from, store_salvage_record, &salvage) >= 0 && !salvage.failed)
-			ret = tdb_transaction_commit(salvage.into);
-		else
-			tdb_transaction_cancel(salvage.into);
-	}
+	salvage.failed = salvage.into == NULL;
+	if (!salvage.failed && open_locked(store, store->path, &from, NULL) == OCS_STORE_OK &&
+	    from != NULL && read_through(store, from, &salvage))
+		ret = OCS_STORE_OK;
+	if (salvage.failed)
+		ret = ocs_error_set(
+		        error, "%s: damaged, and what is whole of it cannot be copied: %s",
+		        store->path,
+		        store->os_error != 0 ? strerror(store->os_error) : "out of memory or room");
+	ocs_store_forget_error(store);
 	if (from != NULL)
 		tdb_close(from);
 	if (salvage.into != NULL)
@@ -350,7 +405,7 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 	char *aside = talloc_asprintf(store, "%s.corrupt-%lld", store->path, (long long)time(NULL));
 	char fresh[PATH_MAX];
 	bool salvaged = false;
-	int cleared;
+	int cleared, ret;
 
 	if (aside == NULL)
 		return ocs_error_memory(error);
@@ -358,8 +413,14 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 		return ocs_error_set(error, "%s: %s", store->path, strerror(errno));
 	if (make_file(store, fresh, hash_size, mode, gid, error) != OCS_STORE_OK)
 		return OCS_STORE_ERROR;
-	if ((flags & OCS_STORE_SALVAGE) != 0)
-		salvaged = copy_records(store, fresh) == 0;
+	if ((flags & OCS_STORE_SALVAGE) != 0) {
+		ret = copy_records(store, fresh, error);
+		if (ret == OCS_STORE_ERROR) {
+			unlink(fresh);
+			return ret;
+		}
+		salvaged = ret == OCS_STORE_OK;
+	}
 	if (!salvaged && (flags & OCS_STORE_MOVE_CORRUPT) == 0) {
 		unlink(fresh);
 		return OCS_STORE_CORRUPT;

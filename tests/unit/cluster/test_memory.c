@@ -7,7 +7,7 @@
 #include <talloc.h>
 
 #include "cluster/outbox.h"
-#include "tests/unit/memory.h"
+#include "tests/faults/calls.h"
 #include "tests/unit/unit.h"
 
 static struct ocs_link_settings settings = {
@@ -58,14 +58,14 @@ TEST(an_outbox_for_which_there_is_no_memory_does_not_start)
 		struct ocs_error error = {.text = ""};
 		int ret;
 
-		memory_fail_after((int)failed);
+		calls_fail(CALLS_OWN_MEMORY, (int)failed, false);
 		ret = ocs_outbox_start(&settings, NULL, &status, log_it, &outbox, &error);
 		if (ret == 0)
 			break;
-		ck_assert(memory_has_failed());
+		ck_assert(calls_have_failed());
 		ck_assert(error.no_memory);
 	}
-	(void)memory_has_failed();
+	(void)calls_have_failed();
 	ck_assert_uint_eq(failed, 2); /* the outbox, its window */
 	ck_assert_int_eq(ocs_outbox_stop(outbox), 0);
 	ocs_link_status_destroy(&status);
@@ -80,10 +80,10 @@ TEST(a_message_for_which_there_is_no_memory_fails_alone)
 	ck_assert_int_eq(ocs_outbox_start(&settings, NULL, &status, log_it, &outbox, NULL), 0);
 	/* The thread that connects may be the one whose allocation fails. */
 	while (without_memory == 0) {
-		memory_fail_after(0);
+		calls_fail(CALLS_OWN_MEMORY, 0, false);
 		put(outbox);
 		puts++;
-		(void)memory_has_failed();
+		(void)calls_have_failed();
 	}
 	put(outbox);
 	ck_assert_uint_eq(without_memory, 1);

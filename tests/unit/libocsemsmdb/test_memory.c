@@ -2,7 +2,7 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* A MAPI server lives on when its memory is out: each allocation fails once, each is an error. */
 #include "tests/unit/libocsemsmdb/emsmdb_rig.h"
-#include "tests/unit/memory.h"
+#include "tests/faults/calls.h"
 
 #define TABLES 40 /* more than a hash table takes before it grows */
 
@@ -61,9 +61,9 @@ TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 	for (;; n++) {
 		uint32_t result;
 
-		memory_fail_after(n);
+		calls_fail(CALLS_OWN_MEMORY, n, false);
 		result = serve(context);
-		if (!memory_has_failed()) {
+		if (!calls_have_failed()) {
 			ck_assert_uint_eq(result, 0);
 			break;
 		}

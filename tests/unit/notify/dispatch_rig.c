@@ -134,13 +134,17 @@ void dispatch_done(void *owner, const struct ocs_result *results, size_t n)
 	struct dispatch_waiter *waiter = owner;
 
 	pthread_mutex_lock(&waiter->lock);
-	waiter->result = results[n - 1];
+	if (n > 0)
+		waiter->result = results[n - 1];
+	else
+		ocs_result_refuse(&waiter->result, 500, "INTERNAL", "out of memory");
 	waiter->done = true;
 	pthread_cond_signal(&waiter->cond);
 	pthread_mutex_unlock(&waiter->lock);
 }
 
-void dispatch_submit(struct dispatch_waiter *waiter, const struct ocs_notification *item)
+struct ocs_request *dispatch_request(struct dispatch_waiter *waiter,
+                                     const struct ocs_notification *item)
 {
 	struct ocs_request *request = talloc_zero(NULL, struct ocs_request);
 	struct ocs_notification *copy = talloc_memdup(request, item, sizeof(*item));
@@ -154,7 +158,12 @@ void dispatch_submit(struct dispatch_waiter *waiter, const struct ocs_notificati
 	request->done = dispatch_done;
 	request->owner = waiter;
 	waiter->done = false;
-	ocs_dispatch_submit(dispatch, request);
+	return request;
+}
+
+void dispatch_submit(struct dispatch_waiter *waiter, const struct ocs_notification *item)
+{
+	ocs_dispatch_submit(dispatch, dispatch_request(waiter, item));
 }
 
 struct ocs_result dispatch_wait(struct dispatch_waiter *waiter)

@@ -56,6 +56,9 @@ struct dispatch_waiter {
 	}
 
 void dispatch_done(void *owner, const struct ocs_result *results, size_t n);
+/* To be submitted. */
+struct ocs_request *dispatch_request(struct dispatch_waiter *waiter,
+                                     const struct ocs_notification *item);
 void dispatch_submit(struct dispatch_waiter *waiter, const struct ocs_notification *item);
 struct ocs_result dispatch_wait(struct dispatch_waiter *waiter);
 struct ocs_result dispatch_report(const struct ocs_notification *item);

@@ -3,7 +3,7 @@
 /* The daemon lives on when its memory is out: each allocation fails once while something is
  * reported; then it is reported again, which succeeds, and arrives. */
 #include "tests/unit/notify/dispatch_rig.h"
-#include "tests/unit/memory.h"
+#include "tests/faults/calls.h"
 #include "ocsnotify.h"
 
 #define REPORTS 40 /* more than a hash table takes before it grows */
@@ -33,11 +33,11 @@ TEST(each_allocation_that_fails_is_an_error_and_the_next_try_succeeds)
 			/* One alone often hits what can be done without, and tables grow after it.
 			 */
 			if (round % 2 == 0)
-				memory_fail_from(n);
+				calls_fail(CALLS_OWN_MEMORY, n, true);
 			else
-				memory_fail_after(n);
+				calls_fail(CALLS_OWN_MEMORY, n, false);
 			result = dispatch_report(&event);
-			has_failed = memory_has_failed();
+			has_failed = calls_have_failed();
 			failed += has_failed;
 			if (result.status == OCS_STATUS_REFUSED) {
 				refused++;
