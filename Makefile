@@ -8,6 +8,7 @@
 #   OPT                         CFLAGS where none are given (-O2 -g)
 #   WERROR=1                    warnings are errors
 #   SANITIZE                    address,undefined or thread
+#   PLUGIN_SANITIZE=1           that for the Dovecot plugin too; a plain Dovecot can then load it with libasan preloaded only
 #   WITH_DOVECOT, WITH_SAMBA, WITH_SYSTEMD: auto (where its headers are), yes or no
 #   DESTDIR, PREFIX, LIBDIR, SYSCONFDIR, LOCALSTATEDIR, DOVECOTDIR, SAMBADIR, UNITDIR: where things go
 #   INI_GROUP                   group that may read the installed ini; without it, and without DESTDIR, that of [main] user in it
@@ -255,20 +256,21 @@ MAN3    := $(sort $(PRODUCTS) $(shell sed -nE 's/^(|[A-Za-z][^$(PAREN)]*[ *])(oc
 $(BUILD)/man/made: $(HEADERS) doc/integration.md tools/man-pages
 	@echo "  MAN     $(@D)" && rm -rf $(@D) && $(PYTHON) tools/man-pages $(@D) $(HEADERS) && touch $@
 
-# ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; never under a sanitizer, since the
-# program that loads it is not ----
+# ---- the Dovecot plugin: Dovecot's headers, of Dovecot nothing to link; under a sanitizer only with PLUGIN_SANITIZE,
+# since the program that loads it is not, and must preload the sanitizer then ----
 # Of the files named after a version of Dovecot, those of the one installed; the module with the settings
 # is compiled alone.
 SETTINGS_SRCS := plugins/dovecot/settings_module_24.c plugins/dovecot/settings_24.c
 PLUGIN_ALL    := $(filter-out plugins/dovecot/settings_module_24.c,$(wildcard plugins/dovecot/*.c))
 PLUGIN_SRCS   := $(filter-out %_23.c %_24.c,$(PLUGIN_ALL)) $(filter %_$(DOVECOT_SERIES).c,$(PLUGIN_ALL))
 PLUGIN_CC      = $(CC) -std=gnu11 -DHAVE_CONFIG_H -D_GNU_SOURCE -isystem /usr/include/dovecot $(PATHS) $(CPPFLAGS) \
-    $(filter-out -Wformat=2 -Wvla,$(WARN)) -fstack-protector-strong -fvisibility=hidden $(CFLAGS) $(WERRORS) \
-    -fPIC -shared -Wl,-z,relro,-z,now $(LDFLAGS)
-$(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/paths $(BUILD)/sources
+    $(filter-out -Wformat=2 -Wvla,$(WARN)) -fvisibility=hidden $(if $(PLUGIN_SANITIZE),$(HARDEN),-fstack-protector-strong) \
+    $(CFLAGS) $(WERRORS) -fPIC -shared -Wl,-z,relro,-z,now $(LDFLAGS)
+$(eval $(call stamp,plugin-flags,$(if $(PLUGIN_SANITIZE),sanitized)))
+$(PLUGIN): $(PLUGIN_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/plugin-flags $(BUILD)/paths $(BUILD)/sources
 	$(if $(FOUND_DOVECOT),,$(error WITH_DOVECOT=yes: Dovecot's headers (dovecot-dev) are missing))
 	@$(SAY) "  PLUGIN  $@" && $(PLUGIN_CC) -o $@ $(PLUGIN_SRCS) -lexpat -lidn && $(LAX)
-$(BUILD)/libocsmanager_settings.so: $(SETTINGS_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/paths
+$(BUILD)/libocsmanager_settings.so: $(SETTINGS_SRCS) $(wildcard plugins/dovecot/*.h) $(BUILD)/flags $(BUILD)/plugin-flags $(BUILD)/paths
 	@$(SAY) "  PLUGIN  $@" && $(PLUGIN_CC) -o $@ $(SETTINGS_SRCS) && $(LAX)
 
 # ---- the Samba plugin: one module that brings our libraries along and exports one symbol ----
@@ -386,6 +388,8 @@ demo demo-outlook demo-cluster: needed
 	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
 	@$(PYTHON) demo/$(subst -,_,$@).py $(BUILD)
 
+include tools/watch/watch.mk
+
 # For clangd and other tools that ask how a file is compiled.
 compile_commands.json: FORCE
 	@$(MAKE) -Bn --no-print-directory all tests $(BENCHES) | tools/compile-commands >$@
@@ -457,6 +461,6 @@ uninstall:
 	rm -f $(foreach entry,$(INSTALLED),$(DESTDIR)$(lastword $(subst :, ,$(entry)))) $(PRODUCTS:%=$(DESTDIR)$(LIBDIR)/lib%.so)
 
 clean:
-	rm -rf $(BUILD) build build-asan build-tsan build-clang
+	rm -rf $(BUILD) build build-asan build-asan-plugin build-tsan build-clang build-coverage build-analyze
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -52,7 +52,12 @@ int ocs_auth_b64_decode(const char *text, size_t text_len, uint8_t *bytes, size_
 		/* the bits after the last byte must be zero, or two texts would mean the same */
 		if (i + 1 == text_len && rest != 0 && (value & (rest == 2 ? 15 : 3)) != 0)
 			return -1;
-		char c = value == 62 ? '+' : value == 63 ? '/' : text[i];
+		char c = text[i];
+
+		if (value == 62)
+			c = '+';
+		else if (value == 63)
+			c = '/';
 		int n = base64_decode_single(&ctx, bytes + used, c);
 		if (n < 0)
 			return -1;

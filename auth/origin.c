@@ -19,9 +19,9 @@ static void fold(const char *account, char out[OCS_AUTH_NAME_SIZE])
 {
 	size_t i = 0;
 
-	for (; account[i] && i < OCS_AUTH_NAME_MAX; i++)
-		out[i] = account[i] >= 'A' && account[i] <= 'Z' ? (char)(account[i] + 32)
-		                                                : account[i];
+	for (; i < OCS_AUTH_NAME_MAX && account[i]; i++)
+		out[i] = (char)(account[i] >= 'A' && account[i] <= 'Z' ? account[i] + 32
+		                                                       : account[i]);
 	out[i] = '\0';
 }
 

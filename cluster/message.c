@@ -159,7 +159,7 @@ uint8_t *ocs_message_pack(const void *mem_ctx, const struct ocs_message *message
 struct reader {
 	const uint8_t *p;
 	size_t left;
-	bool bad;
+	bool bad, no_memory;
 };
 
 static const uint8_t *take(struct reader *reader, size_t len)
@@ -195,7 +195,7 @@ static const char *take_text(struct reader *reader, const void *mem_ctx, size_t 
 	}
 	text = talloc_strndup(mem_ctx, (const char *)p, len);
 	if (text == NULL)
-		reader->bad = true;
+		reader->bad = reader->no_memory = true;
 	return text;
 }
 
@@ -210,7 +210,7 @@ static void unpack_keys(struct reader *reader, struct ocs_message *message)
 	}
 	keys = talloc_array(message, const char *, n + 1);
 	if (keys == NULL) {
-		reader->bad = true;
+		reader->bad = reader->no_memory = true;
 		return;
 	}
 	for (uint32_t i = 0; i < n && !reader->bad; i++)
@@ -252,7 +252,10 @@ struct ocs_message *ocs_message_unpack(const void *mem_ctx, const uint8_t *data,
 	ids = take(&reader, message->ids_len);
 	if (reader.bad || reader.left != 0 || message->ids_len > OCS_IDS_ENCODED_MAX) {
 		talloc_free(message);
-		ocs_error_set(error, "not a message of this program");
+		if (reader.no_memory)
+			ocs_error_memory(error);
+		else
+			ocs_error_set(error, "not a message of this program");
 		return NULL;
 	}
 	memcpy(message->id, id, strlen(id) + 1);

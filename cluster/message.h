@@ -69,8 +69,8 @@ struct ocs_message *ocs_message_new_ids(const void *mem_ctx, const char *node,
                                         const struct ocs_notification *notification,
                                         const struct ocs_ids_list *list);
 
-/* For the spool: one block of bytes, and back. pack: a talloc array. unpack: -1 with error if it is
- * not what pack makes (every length is checked). */
+/* For the spool: one block of bytes, and back. pack: a talloc array. unpack: NULL with error if it
+ * is not what pack makes (every length is checked), or out of memory, which the error says. */
 uint8_t *ocs_message_pack(const void *mem_ctx, const struct ocs_message *message, size_t *len_r);
 struct ocs_message *ocs_message_unpack(const void *mem_ctx, const uint8_t *data, size_t len,
                                        struct ocs_error *error);

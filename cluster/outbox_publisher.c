@@ -72,14 +72,13 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 {
 	struct ocs_outbox_item *item = NULL;
 	struct ocs_message *message;
-	struct ocs_error error;
+	struct ocs_error error = {.text = ""};
 	uint64_t number;
 	uint8_t *data;
 	size_t len;
 
 	*more_r = ocs_spool_read(outbox->spool, NULL, &data, &len, &number, &error);
 	if (*more_r == 1) {
-		outbox->spool_last = number;
 		message = ocs_message_unpack(NULL, data, len, &error);
 		talloc_free(data);
 		item = message != NULL ? ocs_outbox_item_new(message) : NULL;
@@ -88,6 +87,12 @@ static struct ocs_outbox_item *read_record(struct ocs_outbox *outbox, int *more_
 		} else if (message != NULL) {
 			ocs_error_memory(&error);
 			talloc_free(message);
+		}
+		if (item == NULL && error.no_memory) {
+			ocs_spool_unread(outbox->spool);
+			*more_r = -1;
+		} else {
+			outbox->spool_last = number;
 		}
 	}
 	if (*more_r != 0 && item == NULL)

@@ -51,6 +51,9 @@ enum ocs_spool_result ocs_spool_flush(struct ocs_spool *spool, struct ocs_error 
  */
 int ocs_spool_read(struct ocs_spool *spool, const void *mem_ctx, uint8_t **data_r, size_t *len_r,
                    uint64_t *number_r, struct ocs_error *error);
+/* The record that was read last comes again: there was no memory to do anything with it. Before
+ * anything else is done with the spool by this thread, who alone reads and confirms. */
+void ocs_spool_unread(struct ocs_spool *spool);
 /* The reading position back to the oldest unconfirmed record: after a lost connection. */
 void ocs_spool_rewind(struct ocs_spool *spool);
 /* Every record up to this number is confirmed: forgotten, its segment removed once all of it is. */

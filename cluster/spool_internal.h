@@ -53,6 +53,7 @@ struct ocs_spool {
 
 	struct ocs_spool_cursor oldest, reader; /* the first unconfirmed record; the next to read */
 	uint64_t returned;                      /* by ocs_spool_read(), since opening or rewind */
+	uint64_t read_at, returned_before; /* where that record begins; what was returned then */
 	uint64_t given_up; /* no record up to this one is there past `returned`; 0: not so */
 	uint64_t passed;   /* the highest number that the reader ever came past */
 	uint64_t damaged;

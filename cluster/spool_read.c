@@ -133,6 +133,7 @@ static int read_next(struct ocs_spool *spool, const void *mem_ctx, uint8_t **dat
 		if (data == NULL)
 			return ocs_error_memory(error);
 		sound = ocs_spool_cursor_data(spool, &spool->reader, record, data, error);
+		spool->read_at = spool->reader.offset;
 		if (sound >= 0)
 			ocs_spool_cursor_step(&spool->reader, record);
 		if (sound == 1) {
@@ -159,6 +160,7 @@ int ocs_spool_read(struct ocs_spool *spool, const void *mem_ctx, uint8_t **data_
 		spool->reader.next = record.number + 1;
 		if (spool->passed < record.number)
 			spool->passed = record.number;
+		spool->returned_before = spool->returned;
 		spool->returned = record.number;
 		*len_r = record.len;
 		*number_r = record.number;
@@ -169,4 +171,13 @@ int ocs_spool_read(struct ocs_spool *spool, const void *mem_ctx, uint8_t **data_
 	}
 	pthread_mutex_unlock(&spool->lock);
 	return ret;
+}
+
+void ocs_spool_unread(struct ocs_spool *spool)
+{
+	pthread_mutex_lock(&spool->lock);
+	ocs_spool_cursor_set(&spool->reader, spool->reader.segment, spool->read_at,
+	                     spool->returned);
+	spool->returned = spool->returned_before;
+	pthread_mutex_unlock(&spool->lock);
 }

@@ -163,7 +163,7 @@ static void write_requests(FILE *out, const struct ocs_metrics *metrics)
 	for (size_t i = 0; i < OCS_METRICS_CODES; i++) {
 		char code[12];
 
-		if (codes[i] == 0 && i < OCS_METRICS_CODES - 1)
+		if (i < OCS_METRICS_CODES - 1 && codes[i] == 0)
 			continue;
 		snprintf(code, sizeof(code), "%u", codes[i]);
 		labelled(out, "requests_total", "code", codes[i] == 0 ? "other" : code,
@@ -171,7 +171,7 @@ static void write_requests(FILE *out, const struct ocs_metrics *metrics)
 	}
 	head(out, "refusals_total", "counter", "Requests and notifications refused, by name.");
 	for (size_t i = 0; i < OCS_METRICS_REFUSALS; i++) {
-		if (refusals[i] == NULL && i < OCS_METRICS_REFUSALS - 1)
+		if (i < OCS_METRICS_REFUSALS - 1 && refusals[i] == NULL)
 			continue;
 		labelled(out, "refusals_total", "name", refusals[i] == NULL ? "OTHER" : refusals[i],
 		         get(&metrics->refusals[i]) +

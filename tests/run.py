@@ -3,7 +3,7 @@
 # Copyright (C) 2026 the OCSManager developers
 """Runs every test against one or more build folders: what `make check` calls.
 
-    tests/run.py [-j JOBS] [-k PATTERN] [--unit|--tree|--service|--live] BUILD...
+    tests/run.py [-j JOBS] [-k PATTERN]... [--unit|--tree|--service|--live] [--under WORDS] BUILD...
 
 A job is one unit test program (BUILD/tests/unit/MODULE/test_*, libcheck; BUILD/tests/test_fuzz_*) or one Python
 module of tests/tree, tests/service or tests/live (or those of TOGETHER), which finds the build folder in the environment variable OCS_BUILD. Each job
@@ -27,6 +27,7 @@ import os
 import queue
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -57,13 +58,14 @@ LONGEST = ("service/test_member.py", "live/rabbitmq_broken", "live/rabbitmq_whol
            "service/test_push.py", "service/test_ocsctl.py", "live/test_dovecot_owner.py", "tree/test_makefile.py",
            "service/test_lifecycle.py", "unit/mapistore/test_files")
 SANITIZER_FACTOR = 2
+UNDER_FACTOR = 10
 
 PR_SET_CHILD_SUBREAPER = 36
 
 CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
 RAN_LINE = re.compile(r"^Ran (\d+) tests? in", re.M)
 ENDED_LINE = re.compile(r"^(?:OK|FAILED)(?: \((.*)\))?$", re.M)
-SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|runtime error:)")
+SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:)")
 
 libc = ctypes.CDLL(None, use_errno=True)
 output_lock = threading.Lock()
@@ -396,12 +398,12 @@ class Spare:
         return False
 
 
-def find_jobs(build, kinds, pattern, first, last):
-    slow = SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
+def find_jobs(build, kinds, patterns, under, first, last):
+    slow = UNDER_FACTOR if under else SANITIZER_FACTOR if "san" in os.path.basename(build) else 1
     jobs = []
     if "unit" in kinds:
         for name, command, source in unit_tests(build):
-            jobs.append(Job(build, name, [source], command, UNIT_LIMIT * slow, False))
+            jobs.append(Job(build, name, [source], [*under, *command], UNIT_LIMIT * slow, False))
     for kind in ("tree", "service", "live"):
         folder = os.path.join(HERE, kind)
         if kind not in kinds or (kind == "tree" and not first) or (kind == "live" and not last):
@@ -415,7 +417,8 @@ def find_jobs(build, kinds, pattern, first, last):
             paths = [os.path.join(folder, module + ".py") for module in modules]
             command = [sys.executable, "-X", "faulthandler", os.path.join(HERE, "harness", "main.py"), *paths]
             jobs.append(Job(build, name, paths, command, PYTHON_LIMIT * slow, True))
-    return [j for j in jobs if not pattern or any(fnmatch.fnmatch(name, f"*{pattern}*") for name in (j.name, *j.sources))]
+    return [j for j in jobs if not patterns or any(fnmatch.fnmatch(name, f"*{pattern}*")
+                                                   for pattern in patterns for name in (j.name, *j.sources))]
 
 
 def main():
@@ -423,7 +426,10 @@ def main():
     parser.add_argument("builds", nargs="*", default=["build"], metavar="BUILD")
     parser.add_argument("-j", "--jobs", type=int, help="jobs at a time (cores + 2, and up to twice as many "
                         "while the cores are idle: most jobs wait)")
-    parser.add_argument("-k", "--pattern", help="only jobs whose name contains it (a glob): unit/store, store/test_journal, test_http")
+    parser.add_argument("-k", "--pattern", dest="patterns", action="append",
+                        help="only jobs whose name contains it (a glob), or one of these: unit/store, store/test_journal, test_http")
+    parser.add_argument("--under", type=shlex.split, default=[], metavar="WORDS",
+                        help="what runs a unit test's program: 'valgrind --error-exitcode=9'")
     for kind in KINDS:
         parser.add_argument(f"--{kind}", dest="kinds", action="append_const", const=kind,
                             help=f"only {kind} tests")
@@ -431,7 +437,7 @@ def main():
 
     jobs = []
     for build in arguments.builds:
-        jobs += find_jobs(os.path.abspath(build), arguments.kinds or KINDS, arguments.pattern,
+        jobs += find_jobs(os.path.abspath(build), arguments.kinds or KINDS, arguments.patterns, arguments.under,
                           build == arguments.builds[0], build == arguments.builds[-1])
     jobs.sort(key=order)
     if not jobs:

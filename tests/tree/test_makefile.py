@@ -166,7 +166,7 @@ class State(MakefileTest):
 
     def test_a_library_forgets_a_source_that_is_gone(self):
         tree = self.folder + "/tree"
-        for name in "base", "store", "include":  # what store/ may use, and what make reads
+        for name in "base", "store", "include", "tools":  # what store/ may use, and what make reads
             shutil.copytree(f"{TREE}/{name}", f"{tree}/{name}")
         shutil.copy(TREE + "/Makefile", tree)
         with open(tree + "/store/gone.c", "w", encoding="ascii") as f:

@@ -116,6 +116,39 @@ TEST(what_is_not_known_is_not_written)
 	talloc_free(mem_ctx);
 }
 
+/* Deprecated, but how else would talloc fail. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+static void limit_memory(const void *mem_ctx, size_t bytes)
+{
+	ck_assert_int_eq(talloc_set_memlimit(mem_ctx, bytes), 0);
+}
+#pragma GCC diagnostic pop
+
+TEST(without_memory_a_block_is_not_taken_for_a_broken_one)
+{
+	struct ocs_notification in = full();
+	void *mem_ctx = talloc_new(NULL);
+	unsigned failed = 0;
+	size_t len;
+	uint8_t *data = ocs_message_pack(mem_ctx, make(mem_ctx, &in, 2), &len);
+
+	for (size_t limit = 64;; limit += 64, failed++) {
+		void *little = talloc_new(NULL);
+		struct ocs_message *got;
+
+		limit_memory(little, limit);
+		rig_error = (struct ocs_error){.text = ""};
+		got = ocs_message_unpack(little, data, len, &rig_error);
+		talloc_free(little);
+		if (got != NULL)
+			break;
+		ck_assert_msg(rig_error.no_memory, "%zu bytes: %s", limit, rig_error.text);
+	}
+	ck_assert_uint_gt(failed, 5);
+	talloc_free(mem_ctx);
+}
+
 TEST(a_block_unpacks_to_the_same_message)
 {
 	struct ocs_notification in = full();

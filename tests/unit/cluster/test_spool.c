@@ -79,6 +79,24 @@ TEST(what_is_confirmed_is_forgotten_also_after_a_restart)
 	ck_assert_uint_eq(spool_number, 11);
 }
 
+TEST(what_could_not_be_used_is_read_again)
+{
+	char text[100];
+
+	spool_fill(1, 3, sizeof(text), 3);
+	ck_assert_uint_eq(spool_get_numbered(sizeof(text)), 1);
+	ck_assert_uint_eq(spool_get_numbered(sizeof(text)), 2);
+	ocs_spool_unread(spool);
+	ocs_spool_confirm(spool, 1);
+	ck_assert_uint_eq(spool_get_numbered(sizeof(text)), 2);
+	ocs_spool_unread(spool);
+	ck_assert_uint_eq(spool_get_numbered(sizeof(text)), 2);
+	ck_assert_uint_eq(spool_get_numbered(sizeof(text)), 3);
+	spool_expect_nothing();
+	ocs_spool_confirm(spool, 3);
+	ck_assert(ocs_spool_empty(spool));
+}
+
 TEST(after_a_rewind_comes_what_is_not_confirmed_and_only_that)
 {
 	spool_fill(1, 10, 100, 3);
