@@ -59,7 +59,7 @@ static void nobody_is_refused(int result, bool failed)
 	ck_assert_msg(strstr(auth_reported, "secret") == NULL, "%s", auth_reported);
 }
 
-TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown, .timeout = 300);
+TESTS_HAVE(.setup = auth_setup, .teardown = auth_teardown);
 
 TEST(a_token_stands_or_is_ended_whatever_fails)
 {

@@ -103,7 +103,7 @@ static void setup(void)
 	snprintf(folder, sizeof(folder), "%s/spool", rig_folder);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder);
 
 TEST(what_was_flushed_is_read_whatever_fails)
 {

@@ -84,7 +84,7 @@ static void nothing_is_left(int result, bool failed)
 	ck_assert_msg(host_count_wake_files() == 0, "%s: a file is left", faults_last());
 }
 
-TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder, .timeout = 120);
+TESTS_HAVE(.setup = host_setup, .teardown = rig_remove_folder);
 
 TEST(a_context_and_its_subscriptions_leave_nothing_whatever_fails)
 {
@@ -184,7 +184,7 @@ static void teardown_session(void)
 	rig_remove_folder();
 }
 
-TESTS_HAVE(.setup = setup_session, .teardown = teardown_session, .timeout = 120);
+TESTS_HAVE(.setup = setup_session, .teardown = teardown_session);
 
 TEST(each_event_comes_once_whatever_fails_while_it_is_taken)
 {

@@ -148,7 +148,7 @@ static void setup(void)
 	ck_assert_int_eq(mkdir(rig_path("private"), 0700), 0);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder, .timeout = 300);
+TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder);
 
 TEST(an_identifier_stays_what_it_is_whatever_fails)
 {

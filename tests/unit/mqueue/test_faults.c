@@ -77,7 +77,7 @@ static void setup(void)
 	ocs_spill_reader_init(&list_reader);
 }
 
-TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = rig_remove_folder);
 
 TEST(each_entry_of_a_spill_list_is_read_once_whatever_fails)
 {

@@ -173,7 +173,7 @@ static void teardown(void)
 	rig_remove_folder();
 }
 
-TESTS_HAVE(.setup = setup, .teardown = teardown, .timeout = 120);
+TESTS_HAVE(.setup = setup, .teardown = teardown);
 
 TEST(what_the_dead_left_goes_whatever_fails)
 {

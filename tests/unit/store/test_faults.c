@@ -97,7 +97,7 @@ static void record_is_there(int result, bool failed)
 	ck_assert_uint_eq(count_files(""), 1);
 }
 
-TESTS_HAVE(.setup = rig_make_folder, .teardown = rig_remove_folder, .timeout = 120);
+TESTS_HAVE(.setup = rig_make_folder, .teardown = rig_remove_folder);
 
 TEST(a_committed_record_is_there_whatever_fails)
 {
