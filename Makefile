@@ -288,8 +288,7 @@ $(SAMBA_PLUGIN): $(SAMBA_OBJS) $(BUILD)/libocsemsmdb.a $(BUILD)/libocsnotify.a p
 FAULT_OBJS := $(patsubst %.c,$(BUILD)/obj-faults/%.o,$(shell grep -l '^#include "base/fault_point.h"' */*.c))
 $(BUILD)/obj-faults/%.o: %.c $(BUILD)/flags
 	@$(SAY) "  CC      $< (faults)" && $(COMPILE) -DOCS_TEST_FAULTS -c -o $@ $< && $(LAX)
-$(BUILD)/ocsmanager-faults: private LINK += -rdynamic
-$(BUILD)/ocsmanager-faults: $(BUILD)/obj/tests/faults/calls.o $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify http registry users auth mapistore mqueue store base)
+$(BUILD)/ocsmanager-faults: $(DAEMON_OBJS) $(FAULT_OBJS) $(call libs,ocsmanager config cluster xml notify http registry users auth mapistore mqueue store base)
 	@$(SAY) "  LINK    $@" && $(LINK) -pie -o $@ $^ $(LIBS)
 
 # ---- unit tests: each a program of its own; main() and what several of them share are in unit.a ----
@@ -305,7 +304,8 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/unit.a $(LIB_ALL
 # What a failed call leaves: in these tests, and in a daemon, each can be told to fail. Its own object, not in an
 # archive, or every program would have it; and its names are the C library's for the other libraries too.
 CALLS := $(BUILD)/obj/tests/faults/calls.o
-$(BUILD)/obj/tests/faults/%.o: private OWN_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2,$(OWN_CFLAGS))
+# ASan asks for memory before its own is there.
+$(BUILD)/obj/tests/faults/%.o: private OWN_CFLAGS := $(filter-out -D_FORTIFY_SOURCE=2 -fsanitize=%,$(OWN_CFLAGS))
 FAULT_TESTS := $(filter %/test_memory %/test_faults,$(UNIT_TESTS))
 $(FAULT_TESTS): $(CALLS)
 $(FAULT_TESTS): private LINK += -rdynamic

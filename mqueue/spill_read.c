@@ -138,9 +138,27 @@ static int reader_place(struct ocs_spill_reader *reader, const struct ocs_spill_
 	return 0;
 }
 
+/* Whether an entry behind number n is in the window. */
+static bool has_later(const struct window *window, const struct ocs_spill_header *header,
+                      uint64_t n)
+{
+	for (uint64_t later = n + 1; later - n < header->slots; later++) {
+		uint64_t at = ocs_spill_slot_at(header, later);
+		size_t len;
+
+		if (at < window->at || at >= window->at + window->len)
+			return false;
+		if (ocs_spill_slot_get(window->data + (at - window->at),
+		                       window->len - (size_t)(at - window->at), later,
+		                       &len) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* Number n is not there. Whether a later one is, and n still not, so that it never will be; what is
- * half written was not yet when the next one was begun. far: more than the next one is looked at,
- * which may read the file once more. 1, 0 or a negative errno. */
+ * half written was not yet when the next one was begun. far: more than what one reading has is
+ * looked at, by another. 1, 0 or a negative errno. */
 static int is_damaged(struct window *window, int fd, const struct ocs_spill_header *header,
                       uint64_t n, bool far)
 {
@@ -148,6 +166,8 @@ static int is_damaged(struct window *window, int fd, const struct ocs_spill_head
 	size_t len;
 	int ret = entry_get(window, fd, header, n + 1, &entry, &len);
 
+	if (ret == 0)
+		ret = has_later(window, header, n);
 	if (ret == 0 && far)
 		ret = ocs_spill_later(fd, header, n);
 	if (ret == 1)
@@ -177,8 +197,9 @@ struct pass {
 };
 
 /* One pass over what is there; no more than a ring holds, however much comes meanwhile, nor than
- * PASS_MAX. */
-static int take_pass(struct ocs_spill_reader *reader, ocs_spill_each_fn *each, void *arg,
+ * PASS_MAX. far: who was told that there is something, and finds nothing, looks behind gaps that
+ * are long. */
+static int take_pass(struct ocs_spill_reader *reader, ocs_spill_each_fn *each, void *arg, bool far,
                      struct pass *pass)
 {
 	struct ocs_spill_header header;
@@ -193,9 +214,8 @@ static int take_pass(struct ocs_spill_reader *reader, ocs_spill_each_fn *each, v
 		ret = reader_place(reader, &header, read);
 	for (uint32_t n = 0; ret == 0 && pass->each == 0 && n < header.slots && n < PASS_MAX; n++) {
 		ret = entry_get(&window, reader->fd, &header, reader->number, &entry, &len);
-		/* a reader that finds nothing has time: there may be a gap of several entries */
 		if (ret == 0 && is_damaged(&window, reader->fd, &header, reader->number,
-		                           each != NULL && pass->taken == 0) == 1) {
+		                           far && pass->taken == 0) == 1) {
 			ret = was_dropped(reader, &window, &header);
 			if (ret == 0) {
 				reader->number++;
@@ -230,11 +250,11 @@ static int publish(const struct ocs_spill_reader *reader)
 }
 
 /* Whether there is something: 1, 0 or a negative errno. */
-static int look_ahead(const struct ocs_spill_reader *reader)
+static int look_ahead(const struct ocs_spill_reader *reader, bool far)
 {
 	struct ocs_spill_reader ahead = *reader;
 	struct pass pass;
-	int ret = take_pass(&ahead, NULL, NULL, &pass);
+	int ret = take_pass(&ahead, NULL, NULL, far, &pass);
 
 	return ret != 0 ? ret : pass.taken;
 }
@@ -248,7 +268,7 @@ int ocs_spill_take(struct ocs_spill_reader *reader, const struct ocs_spill_name 
 
 	if (ret != 0)
 		return ret == -ENOENT ? 0 : ret;
-	ret = take_pass(reader, each, arg, &pass);
+	ret = take_pass(reader, each, arg, true, &pass);
 	/* Also where it could not be written the last time, or somebody else has written it. */
 	if (pass.taken > 0 || (ret == 0 && pass.unmarked)) {
 		int marked = publish(reader);
@@ -259,7 +279,7 @@ int ocs_spill_take(struct ocs_spill_reader *reader, const struct ocs_spill_name 
 	}
 	if (ret != 0 || pass.each != 0)
 		return ret != 0 ? ret : pass.each;
-	ret = look_ahead(reader);
+	ret = look_ahead(reader, false);
 	if (ret != 0 || pass.taken > 0 || !was_open || !ocs_spill_reader_is_old(reader, name))
 		return ret;
 	return ocs_spill_take(reader, name, each, arg);
@@ -272,7 +292,7 @@ int ocs_spill_waiting(struct ocs_spill_reader *reader, const struct ocs_spill_na
 
 	if (ret != 0)
 		return ret == -ENOENT ? 0 : ret;
-	found = look_ahead(reader);
+	found = look_ahead(reader, true);
 	return found == 0 && was_open && ocs_spill_reader_is_old(reader, name)
 	               ? ocs_spill_waiting(reader, name)
 	               : found;

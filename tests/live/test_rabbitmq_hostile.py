@@ -72,7 +72,7 @@ class Hostile(IngestTest):
     def setUp(self):
         super().setUp()
         self.node_a = self.listening()
-        self.heard = self.consumer(self.node_a)
+        self.listener = self.consumer(self.node_a)
 
     def publish_encoded(self, table, body):
         """pika does not do what it is asked here by itself."""
@@ -88,7 +88,7 @@ class Hostile(IngestTest):
         for number, more in enumerate(PROPERTIES.values()):
             self.publish(document(newmail(2 * number)), **more)
             self.publish(document(newmail(2 * number + 1)))
-        self.wait_heard(self.heard, range(2 * len(PROPERTIES)))
+        self.wait_heard(self.listener, range(2 * len(PROPERTIES)))
         self.wait_done(self.node_a, 2 * len(PROPERTIES))
         self.assertEqual(self.mq.count(DEAD) or 0, 0)
         self.assertNotIn("\u202e", self.node_a.log())
@@ -98,7 +98,7 @@ class Hostile(IngestTest):
         for number, more in enumerate(PROPERTIES.values()):
             self.publish("hello", **more)
             self.publish(document(newmail(number)))
-        self.wait_heard(self.heard, range(len(PROPERTIES)))
+        self.wait_heard(self.listener, range(len(PROPERTIES)))
         for letter in self.letters(len(PROPERTIES)):
             self.assertRegex(letter.headers["ocs-reason"], "^(400|415) ")
             self.assertEqual((letter.headers["ocs-account"], letter.headers["ocs-node"]), ("anonymous", "a"))
@@ -109,7 +109,7 @@ class Hostile(IngestTest):
             self.publish_encoded(table, document(newmail(3 * number)))
             self.publish_encoded(table, "hello")
             self.publish(document(newmail(3 * number + 1)))
-        self.wait_heard(self.heard, [n for number in range(len(TABLES)) for n in (3 * number, 3 * number + 1)])
+        self.wait_heard(self.listener, [n for number in range(len(TABLES)) for n in (3 * number, 3 * number + 1)])
         wait_until(lambda: self.mq.count(DEAD) == len(TABLES), what="the dead letters")
 
 

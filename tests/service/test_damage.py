@@ -113,9 +113,9 @@ class Damage(ServiceTest):
         answer = self.c.put(*(notification(message=f"m{n}", id=f"id{n}" if ids else None) for n in numbers))
         self.assertEqual(set(self.accepted(answer).statuses), {"duplicate"}, ids)
 
-    def damaged(self, *names, loses=(), refuses=(), without=()):
+    def damaged(self, *names, loses=(), refuses=()):
         """loses: of "waiting", "ids", "names" what the files hold. refuses: with which harms it does not start."""
-        for what, harm in ((w, h) for w, h in HARMS.items() if w not in without):
+        for what, harm in HARMS.items():
             with self.subTest(files=names, harm=what):
                 waiting, refused = self.life(names, harm)
                 # of a database only where it is used, not where it is free
@@ -150,8 +150,7 @@ class Damage(ServiceTest):
         self.damaged("private/recent.log", "private/recent.old.log", loses=("ids",))
 
     def test_the_spill_lists(self):
-        """Not with changed bits: later entries can be held up by them still (doc/reliability.md)."""
-        self.damaged("spill/*", loses=("waiting",), without=("bits",))
+        self.damaged("spill/*", loses=("waiting",))
 
 
 if __name__ == "__main__":

@@ -359,7 +359,8 @@ class Developer(MakefileTest):
 
     def test_unit_tests_are_optimized_where_that_is_said(self):
         def optimized(*words):
-            lines = [line for line in self.plan("tests", *words) if " -c " in line]
+            # tests/faults stands in for the C library, and is built without its wrappers
+            lines = [line for line in self.plan("tests", *words) if " -c " in line and "/obj/tests/faults/" not in line]
             return {kind: {tuple(re.findall(r"(?<= )-(?:O\S+|D_FORTIFY_SOURCE=2)", line)) for line in lines
                            if ("/obj/tests/unit/" in line) == (kind == "unit")} for kind in ("unit", "ours")}
 

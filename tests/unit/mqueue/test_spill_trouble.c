@@ -166,6 +166,16 @@ LOOP_TEST(damaged_entries_cost_no_other_one_whenever_the_daemon_is_started_again
 	ck_assert_uint_eq(list_reader.damaged, n_damaged);
 }
 
+/* Who has a queue as well looks first whether there is something. */
+LOOP_TEST(a_gap_hides_nothing_from_who_only_looks, 1, 40)
+{
+	for (uint32_t n = 1; n <= 41; n++)
+		list_append(n, 200);
+	for (int n = 1; n <= _i; n++)
+		write_at(512 + (off_t)(n - 1) * 256 + 30, 0xff);
+	ck_assert_int_eq(ocs_spill_waiting(&list_reader, &list_name), 1);
+}
+
 TEST(a_last_entry_that_is_damaged_keeps_no_later_one_back)
 {
 	list_append(1, 100);
