@@ -124,6 +124,7 @@ static bool may_bind(struct ocs_directory *directory, uint64_t entry, int64_t de
 /* Past as many as are kept the one goes that would be tried first. */
 static void note_bind(struct ocs_directory *directory, uint64_t entry, bool answered)
 {
+	int64_t now = (int64_t)ocs_clock_ms();
 	struct ocs_directory_mute *mute;
 
 	pthread_mutex_lock(&directory->lock);
@@ -137,10 +138,11 @@ static void note_bind(struct ocs_directory *directory, uint64_t entry, bool answ
 				mute = &directory->mute[i];
 		*mute = (struct ocs_directory_mute){.entry = entry, .pause_ms = PAUSE_MS / 2};
 	}
-	if (!answered) {
+	/* One step for all that were tried at once. */
+	if (!answered && mute->try_at <= now) {
 		if (mute->pause_ms < PAUSE_MAX_MS)
 			mute->pause_ms *= 2;
-		mute->try_at = (int64_t)ocs_clock_ms() + mute->pause_ms;
+		mute->try_at = now + mute->pause_ms;
 	}
 	pthread_mutex_unlock(&directory->lock);
 }

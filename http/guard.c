@@ -353,8 +353,12 @@ void ocs_http_begin(struct ocs_http_connection *connection, const char *address)
 	ocs_http_target_look(&connection->target, address);
 	atomic_fetch_add_explicit(&connection->requests, 1, memory_order_relaxed);
 	enter_since(connection, OCS_HTTP_READING, first != 0 ? first : ocs_http_now());
-	if (connection->target.arguments > OCS_HTTP_ARGUMENTS_MAX)
-		expire(connection->guard, connection, OCS_HTTP_READING, &arguments);
+	if (connection->target.arguments > OCS_HTTP_ARGUMENTS_MAX) {
+		connection->target.fault = arguments.text;
+		/* Over TLS only libmicrohttpd can answer, as far as it has memory for them. */
+		if (!connection->tls)
+			expire(connection->guard, connection, OCS_HTTP_READING, &arguments);
+	}
 }
 
 bool ocs_http_work(struct ocs_http_connection *connection)

@@ -162,12 +162,23 @@ static int check_lists(const struct ocs_tls_files *files, const struct lists *li
 			                     files->client_crl, i + 1, files->client_ca);
 	}
 	for (unsigned j = 0; j < issuers->n; j++) {
-		bool found = gnutls_x509_crt_get_ca_status(issuers->list[j], NULL) == 0;
+		unsigned found = 0;
 
-		for (unsigned i = 0; i < lists->n && !found; i++)
-			found = is_issued_by(lists->list[i], issuers->list[j]);
-		if (!found)
+		for (unsigned i = 0; i < lists->n; i++)
+			found += is_issued_by(lists->list[i], issuers->list[j]);
+		if (found == 0 && gnutls_x509_crt_get_ca_status(issuers->list[j], NULL) != 0)
 			return ocs_error_set(error, "%s: no list in it is by issuer %u in %s",
+			                     files->client_crl, j + 1, files->client_ca);
+		/* The older one would end before the other. */
+		if (found > 1)
+			return ocs_error_set(error,
+			                     "%s: more than one list in it is by issuer %u in %s",
+			                     files->client_crl, j + 1, files->client_ca);
+		/* GnuTLS does not look up those that it trusts. */
+		if (gnutls_x509_crt_check_revocation(issuers->list[j], lists->list,
+		                                     (int)lists->n) == 1)
+			return ocs_error_set(error,
+			                     "%s: issuer %u in %s is revoked: take it out of there",
 			                     files->client_crl, j + 1, files->client_ca);
 	}
 	return 0;

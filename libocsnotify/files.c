@@ -27,8 +27,10 @@ static int socket_open(struct ocsnotify *context, struct ocs_error *error)
 	struct stat st;
 	int fd;
 
-	/* Shut first: a forked child may have it too, and what is sent to it would be lost. */
+	/* Shut first: a forked child may have it too, and what is sent to it would be lost. And
+	 * taken from the set, in which it would stay with the child's, and always be ready. */
 	if (context->wake >= 0) {
+		(void)epoll_ctl(context->epoll, EPOLL_CTL_DEL, context->wake, NULL);
 		(void)shutdown(context->wake, SHUT_RDWR);
 		close(context->wake);
 	}

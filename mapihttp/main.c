@@ -207,9 +207,10 @@ static void tick(struct mapihttp *server)
 
 /* While the rest of a TLS handshake does not come libmicrohttpd says that it has something to do at
  * once, and has not. What it really has to do moves bytes, but for the rest of a record that GnuTLS
- * has read, which takes a few rounds. After so many without an event and without a byte only an
- * event can bring it further; it is asked now and then nevertheless. */
-#define STILL_ROUNDS 16
+ * has read, of which it takes 128 bytes a round where memory is short. After so many without an
+ * event and without a byte only an event can bring it further; it is asked now and then
+ * nevertheless. */
+#define STILL_ROUNDS 160
 #define STILL_MS     1000
 
 /* Milliseconds until something is due without an event; -1: never. still: rounds in which nothing
@@ -312,7 +313,9 @@ static int mapihttp_run(struct mapihttp *server, int signals, struct ocs_error *
 		tags_due = mapihttp_wait_tags(server, ocs_clock_ms());
 		if (run_http(server) != 0)
 			return ocs_error_set(error, "libmicrohttpd failed");
-		still = n == 0 && ocs_tls_moved() == moved ? still + 1 : 0;
+		/* What was resumed is written with the next round. */
+		still = n == 0 && !server->resumed && ocs_tls_moved() == moved ? still + 1 : 0;
+		server->resumed = false;
 		/* A request of this round may have been parked. */
 		if (tags_due == UINT64_MAX)
 			tags_due = mapihttp_wait_tags(server, 0);

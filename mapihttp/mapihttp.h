@@ -78,6 +78,7 @@ struct mapihttp {
 	struct ocs_http_proxies *proxies; /* of the ini; NULL: none is believed */
 	struct ocs_tls *tls;              /* NULL: without */
 	bool stopping;
+	bool resumed;                    /* a connection, since the loop looked last */
 	uint8_t rops[OCSEMSMDB_EXT_MAX]; /* the answer of the Execute at work */
 };
 

@@ -42,8 +42,10 @@ static void suspend(struct mapihttp_request *request)
 
 static void resume(struct mapihttp_request *request)
 {
-	if (request->suspended)
+	if (request->suspended) {
 		MHD_resume_connection(request->http.connection);
+		request->server->resumed = true;
+	}
 	request->suspended = false;
 }
 

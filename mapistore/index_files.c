@@ -330,12 +330,20 @@ static int begin_file(struct ocs_index *index, struct ocs_error *error)
 	return ret;
 }
 
+/* Bytes of a file that has no record yet: heads of chains, and what it is recovered from. */
+#define NEXT_MAX (32ULL << 20)
+
 bool ocs_index_wants_file(const struct ocs_index *index)
 {
 	uint64_t most = (uint64_t)ocs_store_chains(index->store) * OCS_INDEX_CHAIN_MAX;
+	uint64_t size = ocs_store_size(index->store);
 
-	return index->owner && index->n_sealed + 1 < OCS_INDEX_FILES_MAX &&
-	       ocs_store_size(index->store) >= (most < index->file_max ? most : index->file_max);
+	/* From the third on they are as large as may be, or there could be too many. And what the
+	 * next one has from its beginning must be allowed. */
+	if (index->n_sealed >= 2 || most > index->file_max ||
+	    index->sealed_bytes + size + NEXT_MAX >= atomic_load(&index->size_max))
+		most = index->file_max;
+	return index->owner && index->n_sealed + 1 < OCS_INDEX_FILES_MAX && size >= most;
 }
 
 /* In the open transaction of the newest file. Tried once a second where it fails. */

@@ -259,15 +259,31 @@ int ocs_spill_later(int fd, const struct ocs_spill_header *header, uint64_t numb
 	return ret != 0 ? ret : tail > from;
 }
 
+/* Whether the slot of that number has a whole entry of an earlier round, so that nothing was
+ * damaged there: what follows a tail is long where the list was once. */
+static int was_used(int fd, const struct ocs_spill_header *header, uint64_t number)
+{
+	uint8_t slot[OCS_SPILL_SLOT_SIZE];
+	size_t len;
+	ssize_t n = ocs_file_read(fd, slot, sizeof(slot), ocs_spill_slot_at(header, number));
+
+	if (n < 0)
+		return -errno;
+	return n >= 8 && ocs_get64(slot) < number &&
+	       ocs_spill_slot_get(slot, (size_t)n, ocs_get64(slot), &len) != NULL;
+}
+
 int ocs_spill_tail(int fd, const struct ocs_spill_header *header, uint64_t *tail_r)
 {
 	uint64_t low = header->first, end = header->first + entries_max(fd, header), high = end;
+	uint64_t scan;
+	int ret;
 
 	/* All from the first to the last are there, none after it: that one is missing. */
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
-		int ret = ocs_spill_has(fd, header, middle);
 
+		ret = ocs_spill_has(fd, header, middle);
 		if (ret < 0)
 			return ret;
 		if (ret > 0)
@@ -276,5 +292,9 @@ int ocs_spill_tail(int fd, const struct ocs_spill_header *header, uint64_t *tail
 			high = middle;
 	}
 	/* That one may be damaged, with others behind it: their numbers are not given again. */
-	return after_last(fd, header, low, end - low > SCAN_MAX ? low + SCAN_MAX : end, tail_r);
+	ret = was_used(fd, header, low);
+	if (ret < 0)
+		return ret;
+	scan = ret > 0 ? LATER_MAX : SCAN_MAX;
+	return after_last(fd, header, low, end - low > scan ? low + scan : end, tail_r);
 }

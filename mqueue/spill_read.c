@@ -279,7 +279,8 @@ int ocs_spill_take(struct ocs_spill_reader *reader, const struct ocs_spill_name 
 	}
 	if (ret != 0 || pass.each != 0)
 		return ret != 0 ? ret : pass.each;
-	ret = look_ahead(reader, false);
+	/* What is behind a long gap nobody tells of again. */
+	ret = look_ahead(reader, pass.taken > 0);
 	if (ret != 0 || pass.taken > 0 || !was_open || !ocs_spill_reader_is_old(reader, name))
 		return ret;
 	return ocs_spill_take(reader, name, each, arg);

@@ -56,7 +56,8 @@
 #include <uthash.h>
 
 /* Shorter chains than uthash makes by itself: with a hundred thousand users each link of one is a
- * miss of the cache. Half the time of a look-up, for at most 80 bytes an entry. */
+ * miss of the cache. Half the time of a look-up in a table of that size, for about 80 bytes an
+ * entry. */
 #undef HASH_BKT_CAPACITY_THRESH
 #define HASH_BKT_CAPACITY_THRESH 6U
 
@@ -267,7 +268,7 @@ struct dispatch_owed {
 };
 
 /* A socket of ours, connected to that of a context: see dispatch_datagram.c. */
-#define OCS_DISPATCH_WAKE_SOCKETS 256
+#define OCS_DISPATCH_WAKE_SOCKETS 1024
 struct dispatch_wake_socket {
 	pthread_rwlock_t lock; /* to write it opens and closes; no other lock but that of the
 	                          settings is taken inside */

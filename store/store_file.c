@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -75,6 +76,12 @@ void ocs_store_explain(const struct ocs_store *store, const char *what, struct o
 
 bool ocs_store_failed_by_system(const struct ocs_store *store, struct tdb_context *tdb)
 {
+	static const char asked[] = "malloc failed len=";
+	const char *len = strstr(store->log, asked);
+
+	/* More than there is in the file is the file's fault. */
+	if (len != NULL && strtoull(len + strlen(asked), NULL, 10) > tdb_map_size(tdb))
+		return false;
 	return store->os_error != 0 || tdb_error(tdb) == TDB_ERR_OOM;
 }
 

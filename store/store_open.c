@@ -71,7 +71,9 @@ static int open_locked(struct ocs_store *store, const char *path, struct tdb_con
  * times as large as the pages that it changes, and one record changes three at most (its chain, the
  * list of the free, itself). So it needs neither large records nor the free space that they would
  * leave behind. */
-#define LARGE_HASH    100000
+#define LARGE_HASH 100000
+/* Twice what we ever make. */
+#define CHAINS_MAX    (4U << 20)
 #define LARGE_RECORDS 6 /* 3.3 MB; and one for so many more chains: */
 #define LARGE_MORE    (128 * 1024)
 #define LARGE_ROOM    (512 * 1024) /* 1.3 MB */
@@ -282,7 +284,7 @@ static int open_failed(struct ocs_store *store, int why, struct ocs_error *error
 		return OCS_STORE_CORRUPT;
 	}
 	/* With these it tells of what it has read. */
-	if (ret == 0 && (why == 0 || why == EINVAL)) {
+	if (ret == 0 && (why == 0 || why == EINVAL || why == ENOSYS)) {
 		ocs_error_set(error, "%s: not a database file of this kind (%s)", store->path,
 		              store->log[0] != '\0' ? store->log : strerror(EINVAL));
 		return OCS_STORE_CORRUPT;
@@ -310,6 +312,13 @@ static int open_existing(struct ocs_store *store, int flags, struct ocs_error *e
 		return ret;
 	if (store->tdb == NULL)
 		return open_failed(store, errno, error);
+	/* libtdb takes memory for each. */
+	if ((unsigned)tdb_hash_size(store->tdb) - 1 >= CHAINS_MAX) {
+		ocs_error_set(error, "%s: damaged (its number of hash chains)", store->path);
+		tdb_close(store->tdb);
+		store->tdb = NULL;
+		return OCS_STORE_CORRUPT;
+	}
 	if ((flags & OCS_STORE_CHECK) != 0)
 		ret = check_file(store, flags, error);
 	if (ret != OCS_STORE_OK || take_header(store) == 0)
@@ -339,29 +348,33 @@ static int store_salvage_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA 
 	return salvage->failed;
 }
 
-/* Whether it could be read through; salvage->failed: it says nothing about that. */
-static bool read_through(struct ocs_store *store, struct tdb_context *from, struct salvage *salvage)
+/* Whether it could be read through: OCS_STORE_CORRUPT, not; OCS_STORE_BUSY. salvage->failed: what
+ * is returned says nothing about that. */
+static int read_through(struct ocs_store *store, struct tdb_context *from, struct salvage *salvage,
+                        struct ocs_error *error)
 {
-	if (ocs_store_lock_all(from, store->path, NULL) != OCS_STORE_OK)
-		return false;
+	int ret = ocs_store_lock_all(from, store->path, error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
 	if (tdb_transaction_start(salvage->into) != 0) {
 		salvage->failed = true;
-		return false;
+		return OCS_STORE_CORRUPT;
 	}
 	ocs_store_forget_error(store);
 	if (tdb_traverse_read(from, store_salvage_record, salvage) >= 0 && !salvage->failed) {
 		/* Of one that it complained in nobody knows whether it will be undone. */
 		salvage->failed =
 		        tdb_transaction_commit(salvage->into) != 0 || store->log[0] != '\0';
-		return !salvage->failed;
+		return OCS_STORE_OK;
 	}
 	salvage->failed = salvage->failed || ocs_store_failed_by_system(store, from);
 	tdb_transaction_cancel(salvage->into);
-	return false;
+	return OCS_STORE_CORRUPT;
 }
 
 /* Copies every record that verifies from the store's file, which is closed, into another.
- * OCS_STORE_CORRUPT: that cannot be; OCS_STORE_ERROR: not now. */
+ * OCS_STORE_CORRUPT: that cannot be; OCS_STORE_BUSY, OCS_STORE_ERROR: not now. */
 static int copy_records(struct ocs_store *store, const char *to, struct ocs_error *error)
 {
 	struct salvage salvage = {.into = open_tdb(store, to, 0, O_RDWR, 0)};
@@ -369,9 +382,15 @@ static int copy_records(struct ocs_store *store, const char *to, struct ocs_erro
 	int ret = OCS_STORE_CORRUPT;
 
 	salvage.failed = salvage.into == NULL;
-	if (!salvage.failed && open_locked(store, store->path, &from, NULL) == OCS_STORE_OK &&
-	    from != NULL && read_through(store, from, &salvage))
-		ret = OCS_STORE_OK;
+	if (!salvage.failed) {
+		ret = open_locked(store, store->path, &from, error);
+		if (ret == OCS_STORE_OK && from == NULL)
+			ret = open_failed(store, errno, error);
+		else if (ret == OCS_STORE_OK && (unsigned)tdb_hash_size(from) - 1 >= CHAINS_MAX)
+			ret = OCS_STORE_CORRUPT;
+		else if (ret == OCS_STORE_OK)
+			ret = read_through(store, from, &salvage, error);
+	}
 	if (salvage.failed)
 		ret = ocs_error_set(
 		        error, "%s: damaged, and what is whole of it cannot be copied: %s",
@@ -415,7 +434,7 @@ static int replace_corrupt(struct ocs_store *store, unsigned hash_size, int flag
 		return OCS_STORE_ERROR;
 	if ((flags & OCS_STORE_SALVAGE) != 0) {
 		ret = copy_records(store, fresh, error);
-		if (ret == OCS_STORE_ERROR) {
+		if (ret != OCS_STORE_OK && ret != OCS_STORE_CORRUPT) {
 			unlink(fresh);
 			return ret;
 		}

@@ -287,9 +287,10 @@ class Job:
                 os.killpg(process.pid, signal.SIGKILL)
                 ended(process.pid, 60)
             self.cpu = cpu_seconds(process.pid)
-            status = process.wait() if in_time else None
-            process.wait()
-            running.discard(process.pid)
+            with starting:  # it has ended, or was killed: no waiting
+                status = process.wait() if in_time else None
+                process.wait()
+                running.discard(process.pid)
         self.seconds = time.monotonic() - start
         with open(log, encoding="utf-8", errors="replace") as f:
             self.output = f.read()

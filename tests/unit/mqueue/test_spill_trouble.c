@@ -166,6 +166,22 @@ LOOP_TEST(damaged_entries_cost_no_other_one_whenever_the_daemon_is_started_again
 	ck_assert_uint_eq(list_reader.damaged, n_damaged);
 }
 
+/* One wake-up, and one that reads until there is no more, as the library does. */
+LOOP_TEST(a_gap_amid_entries_keeps_none_back, 1, 41)
+{
+	char expected[400] = "";
+
+	for (uint32_t n = 1; n <= 60; n++)
+		list_append(n, 200);
+	for (int n = 15; n < 15 + _i; n++)
+		write_at(512 + (off_t)(n - 1) * 256 + 30, 0xff);
+	for (int n = 1; n <= 60; n++)
+		if (n < 15 || n >= 15 + _i)
+			snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected),
+			         "%d ", n);
+	ck_assert_str_eq(list_take(), expected);
+}
+
 /* Who has a queue as well looks first whether there is something. */
 LOOP_TEST(a_gap_hides_nothing_from_who_only_looks, 1, 40)
 {

@@ -167,7 +167,8 @@ TEST(a_record_that_does_not_verify_is_left_behind)
 	ocs_store_close(store);
 }
 
-/* 0: garbage, 1: cut short, 2: an empty file, 3: its chains lead nowhere */
+/* 0: garbage, 1: cut short, 2: an empty file, 3: its chains lead nowhere, 4: locks of a kind that
+ * libtdb does not know, 5: more chains than there is memory for */
 static void spoil(int how)
 {
 	uint8_t garbage[4096];
@@ -179,11 +180,15 @@ static void spoil(int how)
 		ck_assert_int_eq(truncate(path, 8192), 0);
 	else if (how == 2)
 		ck_assert_int_eq(truncate(path, 0), 0);
-	else
+	else if (how == 3)
 		overwrite(CHAINS, garbage, sizeof(garbage) - CHAINS);
+	else if (how == 4)
+		overwrite(40, garbage, 4);
+	else
+		overwrite(36, (const uint32_t[]){700000000}, 4);
 }
 
-LOOP_TEST(what_cannot_be_read_through_stays_where_it_is, 0, 4)
+LOOP_TEST(what_cannot_be_read_through_stays_where_it_is, 0, 6)
 {
 	struct ocs_store *store;
 	size_t len, len_after;
@@ -206,7 +211,7 @@ LOOP_TEST(what_cannot_be_read_through_stays_where_it_is, 0, 4)
 	free(after);
 }
 
-LOOP_TEST(soft_state_that_cannot_be_read_through_starts_empty, 0, 4)
+LOOP_TEST(soft_state_that_cannot_be_read_through_starts_empty, 0, 6)
 {
 	struct ocs_store *store;
 	bool moved = false;
