@@ -25,8 +25,6 @@ MINIMAL = {
     "operations": {"port": "0"},
 }
 
-STOP_LIMIT = 10.0  # seconds: twice what is promised, for a machine that has other things to do
-
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSanitizer")
 
 
@@ -155,7 +153,7 @@ class Daemon:
         self.history += self.err.text() + "\n"
         self.process = None
 
-    def terminate(self, limit=STOP_LIMIT):
+    def terminate(self, limit=LIMIT):
         """SIGTERM: must end with 0 in time."""
         if self.process is None:
             return

@@ -342,8 +342,9 @@ class Folders(Case):
 
     def test_a_folder_of_wake_up_sockets_of_somebody_else(self):
         self.d.start()
+        self.member.does("os.mkdir('other'); os.chmod('other', 0o777)")
         subprocess.run(["rm", "-rf", self.path("wake")], check=True)
-        self.member.does("os.mkdir('wake'); os.chmod('wake', 0o777)")
+        os.rename(self.path("other"), self.path("wake"))  # over an empty one too, which the daemon may have made
         wait_until(lambda: self.owner("wake") == pwd.getpwnam(OWNER).pw_uid, what="the daemon replaces it")
         self.all_is_well()
 

@@ -26,7 +26,7 @@ def opened(data):
                     raws.append(stack.enter_context(target.raw(number % 2)))
                     Target.send(raws[-1], data)
             for raw in raws:
-                with contextlib.suppress(ConnectionError):
+                with contextlib.suppress(OSError):  # ENOTCONN has no class of its own
                     raw.socket.shutdown(socket.SHUT_WR)
             for raw in raws:
                 yield Target.answer(raw)
