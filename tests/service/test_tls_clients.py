@@ -247,6 +247,29 @@ class Revocation(Clients, ServiceTest):
         self.assertEqual(status, 1, said)
         self.assertIn("tls_client_crl needs tls_client_ca", said)
 
+    def test_a_revoked_issuer_is_not_trusted_and_none_has_two_lists(self):
+        """GnuTLS looks up no certificate that it trusts itself."""
+        between = certificates.sign(self.folder, self.issuer, "between", authority=True)
+        both = self.joined("both", self.issuer[0], between[0])
+        lists = {"issuer 2 in .*/both is revoked": ((self.issuer, between[0]), (between,)),
+                 "more than one list in it is by issuer 1": ((self.issuer,), (self.issuer,), (between,))}
+        for words, made in lists.items():
+            with self.subTest(words):
+                crl = self.joined("lists", *(certificates.revoke(self.folder, *one) for one in made))
+                status, said = self.check(self.daemon(
+                    {"server:main": self.keys(tls_client_ca=both, tls_client_crl=crl)}, start=False))
+                self.assertEqual(status, 1, said)
+                self.assertRegex(said, "tls_client_crl: .*" + words)
+
+    def joined(self, name, *paths):
+        """One file of these."""
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="ascii") as out:
+            for one in paths:
+                with open(one, encoding="ascii") as f:
+                    out.write(f.read())
+        return path
+
     def test_an_issuer_between_that_has_no_list_vouches_for_nobody(self):
         between = certificates.sign(self.folder, self.issuer, "between", authority=True)
         alice = certificates.sign(self.folder, between, "alice-between", "DNS:alice")
