@@ -192,7 +192,7 @@ BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits user
 
 # Objects that only a test or a bench needs are kept all the same.
 .SECONDARY:
-.PHONY: all tests deps check check-plain check-fast check-long demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
+.PHONY: all tests deps check check-plain check-live check-fast check-long demo demo-outlook demo-cluster bench fuzz install uninstall clean format check-format FORCE
 all: $(PROGRAMS) $(LIBRARIES) $(if $(HAVE_DOVECOT),$(PLUGIN) $(PLUGIN_SETTINGS)) $(if $(HAVE_SAMBA),$(SAMBA_PLUGIN)) $(BUILD)/man/made $(if $(HAVE_SYSTEMD),$(BUILD)/ocsmanager.service)
 
 # Unit tests themselves gain nothing from optimization, and were a third of what it costs. Whoever says how to
@@ -367,6 +367,11 @@ check: needed
 check-plain: needed
 	$(MAKE) WERROR=1 BUILD=build all tests
 	$(PYTHON) tests/run.py build
+
+# What is left of check-plain after check: real servers, without the sanitizers.
+check-live: needed
+	$(MAKE) WERROR=1 BUILD=build all tests
+	$(PYTHON) tests/run.py --live build
 
 # The same as it is, while working.
 check-fast: all tests

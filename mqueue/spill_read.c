@@ -105,6 +105,8 @@ static int reader_open(struct ocs_spill_reader *reader, const struct ocs_spill_n
 {
 	int ret = reader->fd >= 0 ? 0 : ocs_spill_open_file(name, O_RDWR, &reader->fd);
 
+	if (ret == -EROFS) /* what is there can be read */
+		ret = ocs_spill_open_file(name, O_RDONLY, &reader->fd);
 	return ret == -ELOOP || ret == -EPERM || (ret == -EACCES && is_foreign(name)) ? -ENOENT
 	                                                                              : ret;
 }
@@ -241,12 +243,18 @@ static int take_pass(struct ocs_spill_reader *reader, ocs_spill_each_fn *each, v
 	return ret;
 }
 
-static int publish(const struct ocs_spill_reader *reader)
+static int publish(struct ocs_spill_reader *reader)
 {
 	uint8_t data[OCS_SPILL_READ_SIZE];
 
 	ocs_spill_read_put(data, reader->number);
-	return ocs_file_write(reader->fd, data, sizeof(data), 0) != 0 ? -errno : 0;
+	if (ocs_file_write(reader->fd, data, sizeof(data), 0) == 0)
+		return 0;
+	if (errno != EBADF)
+		return -errno;
+	/* Open for reading alone; the disk may be mended when it is opened anew. */
+	ocs_spill_reader_close(reader);
+	return -EROFS;
 }
 
 /* Whether there is something: 1, 0 or a negative errno. */

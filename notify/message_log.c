@@ -45,8 +45,9 @@ struct ocs_message_log {
 	char *shared;     /* the folder where the group reads the journal; NULL: nowhere */
 	bool unshared;    /* it reads an older one there, since the newer could not be linked */
 	gid_t gid;
-	bool broken; /* the table is not what the file says */
-	bool starts; /* the file may be a later one than the index */
+	bool broken;          /* the table is not what the file says */
+	struct ocs_error why; /* it is */
+	bool starts;          /* the file may be a later one than the index */
 	unsigned homeless;
 };
 
@@ -232,7 +233,7 @@ int ocs_message_log_get(struct ocs_message_log *log, uint64_t series, const char
 	if (log->broken)
 		ocs_message_log_revert(log);
 	if (log->broken)
-		return ocs_error_set(error, "%s: cannot be read", log->path);
+		return ocs_error_pass(error, &log->why);
 	found = message_log_find(log, series, message_id);
 	if (found == NULL)
 		return ocs_index_message(log->index, series, message_id, out, error);
@@ -312,9 +313,9 @@ void ocs_message_log_revert(struct ocs_message_log *log)
 	forget_all(log);
 	/* Without the table nothing is looked up, added or applied: the next apply would take what
 	 * the file alone knows out of it. */
-	log->broken =
-	        ocs_journal_discard(log->journal) != 0 ||
-	        ocs_journal_open(log->path, message_log_replay, log, &journal, NULL, NULL) != 0;
+	log->broken = ocs_journal_discard(log->journal, &log->why) != 0 ||
+	              ocs_journal_open(log->path, message_log_replay, log, &journal, NULL,
+	                               &log->why) != 0;
 	if (log->broken)
 		return;
 	ocs_journal_close(log->journal);

@@ -127,7 +127,7 @@ void ocs_recent_revert(struct ocs_recent *recent)
 	forget_all(recent);
 	/* What cannot be read is forgotten: a repeated report then comes through, which is better
 	 * than one that never did being taken for a repetition. */
-	if (ocs_journal_discard(recent->journal) == 0)
+	if (ocs_journal_discard(recent->journal, NULL) == 0)
 		(void)load(recent, NULL, NULL);
 }
 

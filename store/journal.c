@@ -253,12 +253,14 @@ int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *
 	return 0;
 }
 
-int ocs_journal_discard(struct ocs_journal *journal)
+int ocs_journal_discard(struct ocs_journal *journal, struct ocs_error *error)
 {
 	journal->len = 0;
 	if (journal->torn)
 		journal->torn = ftruncate(journal->fd, (off_t)journal->size) != 0;
-	return journal->torn ? -1 : 0;
+	return journal->torn ? ocs_error_set(error, "%s: cannot take back what is half written: %s",
+	                                     journal->path, strerror(errno))
+	                     : 0;
 }
 
 int ocs_journal_restart(struct ocs_journal *journal, struct ocs_error *error)

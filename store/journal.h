@@ -43,7 +43,7 @@ int ocs_journal_add(struct ocs_journal *journal, const void *data, size_t len,
 int ocs_journal_write(struct ocs_journal *journal, bool sync, struct ocs_error *error);
 /* Drops what was collected, and of the file what a failed write left behind its end. -1: that
  * cannot be cut off now; who opens the file would take it for records. */
-int ocs_journal_discard(struct ocs_journal *journal);
+int ocs_journal_discard(struct ocs_journal *journal, struct ocs_error *error);
 
 /* Replaces the file by one that holds only what is collected now, synced: for when the rest is kept
  * elsewhere. On failure either file is there, whole: the old one, or, if only syncing its folder

@@ -213,6 +213,12 @@ static int take_header(struct ocs_store *store)
 	return -1;
 }
 
+static int too_large(const struct ocs_store *store, struct ocs_error *error)
+{
+	ocs_error_set(error, "%s: not a database file (too large)", store->path);
+	return OCS_STORE_CORRUPT;
+}
+
 /* Whether what has the name can be the file. create: what is not ours gives way to one of ours. */
 static int look_at_place(struct ocs_store *store, bool create, struct ocs_error *error)
 {
@@ -223,8 +229,7 @@ static int look_at_place(struct ocs_store *store, bool create, struct ocs_error 
 	case OCS_SHARED_FILE:
 		if ((uint64_t)st.st_size <= OCS_STORE_SIZE_MAX)
 			return OCS_STORE_OK;
-		ocs_error_set(error, "%s: not a database file (too large)", store->path);
-		return OCS_STORE_CORRUPT;
+		return too_large(store, error);
 	case OCS_SHARED_MISSING:
 	case OCS_SHARED_UNKNOWN:
 		ocs_error_set(error, "%s: %s", store->path, strerror(errno));
@@ -266,6 +271,7 @@ static int check_file(struct ocs_store *store, int flags, struct ocs_error *erro
 static int open_failed(struct ocs_store *store, int why, struct ocs_error *error)
 {
 	uint8_t header[OCS_STORE_HEADER_ALL];
+	struct stat st = {0};
 	bool is_database;
 	ssize_t n = -1;
 	int fd, ret;
@@ -274,10 +280,13 @@ static int open_failed(struct ocs_store *store, int why, struct ocs_error *error
 		why = store->os_error;
 	ret = ocs_shared_open(store->path, O_RDONLY, &fd);
 	if (ret == 0) {
-		n = ocs_file_read(fd, header, sizeof(header), 0);
+		n = fstat(fd, &st) != 0 ? -1 : ocs_file_read(fd, header, sizeof(header), 0);
 		ret = n < 0 ? -errno : 0;
 		close(fd);
 	}
+	/* libtdb says EIO of a size that it cannot count. */
+	if (ret == 0 && (uint64_t)st.st_size > OCS_STORE_SIZE_MAX)
+		return too_large(store, error);
 	is_database = n == (ssize_t)sizeof(header) && ocs_store_is_header(header);
 	if (ret == 0 && !is_database) {
 		ocs_error_set(error, "%s: not a database file (%s)", store->path, strerror(why));

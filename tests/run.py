@@ -63,6 +63,8 @@ UNDER_FACTOR = 10
 PR_SET_CHILD_SUBREAPER = 36
 
 CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
+# what says in a job's output that a test failed
+FAILURE_LINE = re.compile(r"^(?:(?:FAIL|ERROR): .+|.+:\d+:[FE]:.+|(?:AssertionError|\w+Error): .+)$", re.M)
 RAN_LINE = re.compile(r"^Ran (\d+) tests? in", re.M)
 ENDED_LINE = re.compile(r"^(?:OK|FAILED)(?: \((.*)\))?$", re.M)
 SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:)")
@@ -345,6 +347,12 @@ class Job:
             say(f"         {note}")
 
 
+    def failures(self):
+        """A line for each, and for why."""
+        lines = FAILURE_LINE.findall(self.output)[:20] if self.failed else []
+        return [line[:300] for line in (*lines, *self.notes)]
+
+
 def unit_tests(build):
     """(name, command, source) of each unit test, and of each fuzz target, which runs as one, with the inputs of the tree."""
     folder = os.path.join(build, "tests")
@@ -507,6 +515,10 @@ def main():
     say("The slowest:")
     for job in sorted(jobs, key=lambda job: -job.seconds)[:10]:
         say(f"{job.seconds:7.1f} s, {job.cpu:6.1f} s of CPU  {job.title}")
+    for job in jobs:
+        if job.failed:
+            say(f"FAILED {job.title}: {job.failed}")
+            say("\n".join("       " + line for line in job.failures()))
     say(f"{len(jobs)} jobs, up to {jobs_at_most} at a time, in {time.monotonic() - start:.0f} s with "
         f"{sum(job.cpu for job in jobs):.0f} s of CPU")
     say(f"{sum(job.passed for job in jobs)} passed, {failed} failed")

@@ -21,6 +21,7 @@ class Load:
 
         accepted   numbers answered 200 and not refused, in order
         refused    {number: (HTTP status, Retry-After)}, the last one
+        refusals   how often one was, the same ones too
         broken     {number: exception}: the connection was lost; nobody knows
         slowest    seconds of the slowest answer
         sent       how many numbers are done with; next: the first that is not
@@ -30,7 +31,7 @@ class Load:
         self.first, self.batch = first, batch
         self.node, self.user, self.prefix, self.pause = node, user, prefix, pause
         self.accepted, self.refused, self.broken = [], {}, {}
-        self.slowest, self.sent, self.requests = 0.0, 0, 0
+        self.slowest, self.sent, self.requests, self.refusals = 0.0, 0, 0, 0
         self._ids, self._again = ids, again
         self._limit, self._stopping, self._token = limit, threading.Event(), None
         self._client = None
@@ -70,6 +71,7 @@ class Load:
             return False
         self.slowest = max(self.slowest, time.monotonic() - start)
         self.refused.update((n, (answer.status, answer.headers.get("Retry-After"))) for n in refused)
+        self.refusals += len(refused)
         if not self._again or not refused:
             self.accepted.extend(n for n in numbers if n not in refused)
         return not refused
@@ -98,8 +100,8 @@ class Load:
                            f"{len(self.refused)} refused, {len(self.broken)} broken)")
 
     def wait_refused(self, more, limit=LIMIT):
-        goal = len(self.refused) + more
-        wait_until(lambda: len(self.refused) >= goal, limit, f"{more} more refused")
+        goal = self.refusals + more
+        wait_until(lambda: self.refusals >= goal, limit, f"{more} more refused")
 
     def stop(self):
         self._stopping.set()

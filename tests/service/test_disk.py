@@ -111,6 +111,18 @@ class Disk(ServiceTest):
         self.accepted(client.newmail("after", messageFlags=1), "queued")
         consumer.wait_events(1)
 
+    def test_a_list_that_nobody_has_opened_before_it_broke(self):
+        self.begin(disk.device, 48)
+        self.events = self.consumer(self.d, tables=("newmail",))
+        self.events.stop()
+        client = self.client(self.d)
+        for n in range(30):  # of which a queue takes ten
+            self.accepted(client.newmail(str(n), messageFlags=n), "queued")
+        self.disk.fail()
+        self.events.go_on()
+        wait_until(lambda: len(self.numbers()) >= 30, what="all are heard")
+        self.assertEqual(self.numbers(), list(range(30)))
+
 
 if __name__ == "__main__":
     unittest.main()

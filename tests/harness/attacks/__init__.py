@@ -13,6 +13,7 @@ from ..hammer import head
 from ..raw import Raw
 from ..wait import wait_until
 
+PAUSE = 0.02  # seconds, of the good client
 ATTACKER = "127.66.6.6"  # an address, and prefix, of its own on loopback
 NAME = re.compile(rb'<error code="\d+" name="(\w+)"')
 
@@ -99,8 +100,8 @@ class Target:
 
 
 class GoodClient:
-    """Reports, one notification after the other, and now and then logs in on a new connection, in a thread. Each answer
-    must be right. patient: no connection may be free for the moment; then it comes again, as the protocol page says.
+    """Reports, some fifty notifications a second, and now and then logs in on a new connection, in a thread. Not as
+    many as it can: what the daemon remembers of them counts as memory of the attack. Each answer must be right. patient: no connection may be free for the moment; then it comes again, as the protocol page says.
     What it has stays, whoever else comes."""
 
     RENEWED = 25  # requests of one connection
@@ -162,3 +163,4 @@ class GoodClient:
             if answer.status != 200 or answer.results != [(name, "nosubscriber", 0, None)]:
                 self._failed(answer)
             self.answered += 1
+            self.ending.wait(PAUSE)

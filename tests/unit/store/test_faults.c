@@ -161,7 +161,7 @@ static int add_and_write(struct ocs_journal *journal)
 	if (ret == 0)
 		ret = ocs_journal_write(journal, true, &rig_error);
 	else
-		(void)ocs_journal_discard(journal);
+		(void)ocs_journal_discard(journal, NULL);
 	wanted[n] = ret == 0;
 	return ret;
 }

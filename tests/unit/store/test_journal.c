@@ -120,7 +120,7 @@ TEST(records_come_back_in_order_and_only_those_that_were_written)
 	ck_assert_uint_eq(damage.cut, 0);
 	ck_assert_uint_eq(damage.skipped, 0);
 	add("discarded");
-	ck_assert_int_eq(ocs_journal_discard(journal), 0);
+	ck_assert_int_eq(ocs_journal_discard(journal, NULL), 0);
 	write_it("four");
 	ck_assert_int_eq(ocs_journal_write(journal, true, &rig_error), 0);
 	ck_assert_str_eq(reopen(), "one two three four ");
@@ -403,9 +403,9 @@ TEST(what_a_failed_write_could_not_take_back_does_not_come_back)
 	add("two.");
 	ck_assert_int_eq(ocs_journal_write(journal, true, &rig_error), -1);
 	/* Nor may anybody open it in the meantime. */
-	ck_assert_int_eq(ocs_journal_discard(journal), -1);
+	ck_assert_int_eq(ocs_journal_discard(journal, NULL), -1);
 	cuts_fail = false;
-	ck_assert_int_eq(ocs_journal_discard(journal), 0);
+	ck_assert_int_eq(ocs_journal_discard(journal, NULL), 0);
 	ck_assert_int_eq(file_size(), size);
 	write_it("two.");
 	ck_assert_str_eq(reopen(), "one two. ");
