@@ -105,7 +105,7 @@ static uint64_t *list_segments(struct ocs_spool *spool, size_t *n_r, struct ocs_
 		talloc_free(numbers);
 		return NULL;
 	}
-	while (numbers != NULL && (entry = readdir(folder)) != NULL) {
+	while (numbers != NULL && (errno = 0, entry = readdir(folder)) != NULL) {
 		if (!segment_number(entry->d_name, &number))
 			continue;
 		if (*n_r == talloc_array_length(numbers)) {
@@ -119,11 +119,16 @@ static uint64_t *list_segments(struct ocs_spool *spool, size_t *n_r, struct ocs_
 		}
 		numbers[(*n_r)++] = number;
 	}
-	closedir(folder);
-	if (numbers == NULL)
+	/* One that is not seen would be lost. */
+	if (numbers == NULL) {
 		ocs_error_memory(error);
-	else
+	} else if (errno != 0) {
+		ocs_error_set(error, "%s: cannot read: %s", spool->folder, strerror(errno));
+		TALLOC_FREE(numbers);
+	} else {
 		qsort(numbers, *n_r, sizeof(*numbers), by_number);
+	}
+	closedir(folder);
 	return numbers;
 }
 

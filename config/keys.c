@@ -269,9 +269,9 @@ const struct ocs_key ocs_keys[] = {
                  "alternative names (e-mail addresses, host names) and the common name of its "
                  "subject; a token, where it sends one, counts instead. A certificate of any other "
                  "issuer, or one that has expired, fails in the handshake; who shows none logs in "
-                 "as usual. What a proxy shows is nobody's. Not with auth = ldap. Not set: clients "
-                 "are "
-                 "not asked."},
+                 "as usual. What a proxy shows is nobody's. Not with auth = ldap. An issuer that "
+                 "another one here has revoked is refused: take it out. Not set: clients are not "
+                 "asked."},
         {KEY("server:main", server, tls_client_crl, PATH), .example = "/etc/ocsmanager-clients.crl",
          .reload = true,
          .help = "Revocation lists (PEM), one of each certificate authority in tls_client_ca. A "

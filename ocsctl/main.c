@@ -397,6 +397,18 @@ static void take_word(struct ocsctl *ctl, size_t n, const char *argument, unsign
 	*given |= words[n].given;
 }
 
+/* Of jansson: lists that lack something are worse than none. */
+static void *alloc_or_end(size_t size)
+{
+	void *memory = malloc(size);
+
+	if (memory == NULL) {
+		ocsctl_error("out of memory");
+		exit(OCSCTL_FAILED);
+	}
+	return memory;
+}
+
 int main(int argc, char **argv)
 {
 	struct option options[WORDS + 4];
@@ -407,6 +419,7 @@ int main(int argc, char **argv)
 
 	if (ctl == NULL)
 		return OCSCTL_FAILED;
+	json_set_alloc_funcs(alloc_or_end, free);
 	ocs_users_begin();
 	ctl->ini = DEFAULT_INI;
 	make_options(options);

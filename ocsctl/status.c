@@ -5,6 +5,7 @@
  * the kernel's limits are.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,8 +131,10 @@ static long count_system_queues(void)
 		(void)closedir(folder);
 		return -1;
 	}
-	while ((entry = readdir(folder)) != NULL)
+	while ((errno = 0, entry = readdir(folder)) != NULL)
 		n += entry->d_name[0] != '.';
+	if (errno != 0)
+		n = -1;
 	(void)closedir(folder);
 	return n;
 }

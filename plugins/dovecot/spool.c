@@ -12,6 +12,7 @@
 #include "spool_record.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -151,7 +152,7 @@ int ocs_spool_range(int dir, struct ocs_spool_range *range_r)
 		i_close_fd(&fd);
 		return -1;
 	}
-	while ((entry = readdir(names)) != NULL) {
+	while ((errno = 0, entry = readdir(names)) != NULL) {
 		uint64_t number;
 
 		if (strlen(entry->d_name) != NAME_LENGTH ||
@@ -162,6 +163,11 @@ int ocs_spool_range(int dir, struct ocs_spool_range *range_r)
 		if (number > range_r->last)
 			range_r->last = number;
 		range_r->count++;
+	}
+	if (errno != 0) {
+		ocs_spool_error("readdir", "");
+		(void)closedir(names);
+		return -1;
 	}
 	(void)closedir(names);
 	return 0;
