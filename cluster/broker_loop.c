@@ -52,6 +52,8 @@ static enum ocs_broker_result read_frames(struct ocs_broker_loop *loop, bool *mo
 			*more_r = false;
 			break;
 		}
+		if (status == AMQP_STATUS_BAD_AMQP_DATA && loop->calls->unreadable != NULL)
+			loop->calls->unreadable(loop->arg);
 		result = ocs_broker_status(loop->broker, status, "reading", error);
 		if (result == OCS_BROKER_OK)
 			result = take_frame(loop, &frame, error);

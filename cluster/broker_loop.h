@@ -36,6 +36,9 @@ struct ocs_broker_loop_calls {
 	                               struct ocs_error *error);
 	/* May be NULL: loop->blocked has changed; the broker asks for no more, or no longer. */
 	enum ocs_broker_result (*blocked)(void *arg, struct ocs_error *error);
+	/* May be NULL: librabbitmq cannot decode what came; the connection is given up, but can
+	 * still be written to. */
+	void (*unreadable)(void *arg);
 	/* The connection is about to be closed, or there was none to be had. */
 	void (*lost)(void *arg, enum ocs_broker_result why);
 	/* May be NULL: woken while there is no connection. */

@@ -115,6 +115,7 @@ const struct ocs_broker_loop_calls ocs_inbox_calls = {
         .set_up = set_up,
         .frame = ocs_inbox_frame,
         .turn = turn,
+        .unreadable = ocs_inbox_unreadable,
         .lost = lost,
         .offline = offline,
         .under_way = under_way,

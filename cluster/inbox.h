@@ -4,7 +4,7 @@
  * What comes in from the broker: the ingest queue, shared with the other nodes, and this node's own
  * queue. One thread with a connection of its own. A message is acknowledged when it is done, put
  * into the dead-letter queue (confirmed) when it can never succeed, and tried again when the
- * registry or the broker was away; it is never just dropped.
+ * registry or the broker was away; it is never just dropped, but for what cannot be decoded.
  *
  * Bodies: the XML of PUT /notification (text/xml, application/xml; a token in it does not matter),
  * the JSON of the older Dovecot plugin (application/json, see the protocol). Without a content type
@@ -31,7 +31,9 @@
  *
  * A message that kills its consumer must not do so for ever: one delivered three times before is
  * handled alone, and one delivered twenty times is a dead letter, without being looked at, when it
- * is the first on its connection (what lay behind the killer in those deliveries is not).
+ * is the first on its connection (what lay behind the killer in those deliveries is not). One whose
+ * properties librabbitmq cannot decode ends the connection; the second time it is rejected: it goes
+ * where a dead-letter exchange of the queue sends it, or nowhere.
  */
 #ifndef OCS_CLUSTER_INBOX_H
 #define OCS_CLUSTER_INBOX_H

@@ -274,6 +274,8 @@ uint64_t ocs_inbox_next_due(const struct ocs_inbox *inbox);
 
 enum ocs_broker_result ocs_inbox_frame(void *inbox, const amqp_frame_t *frame,
                                        struct ocs_error *error);
+/* What came cannot be decoded; the connection ends. */
+void ocs_inbox_unreadable(void *inbox);
 
 /* ---- inbox_consumer.c ---- */
 

@@ -210,6 +210,29 @@ static enum ocs_broker_result read_method(struct ocs_inbox *inbox, const amqp_fr
 	}
 }
 
+/* librabbitmq 0.15 decodes no headers that are nested more than 100 deep, so nobody will ever read
+ * this message by it; left in the queue it would end each connection, and all behind it would wait.
+ * Only at the second time: once it may have been the network. */
+void ocs_inbox_unreadable(void *arg)
+{
+	struct ocs_inbox *inbox = arg;
+
+	for (int i = 0; i < INBOX_CONSUMERS; i++) {
+		const struct inbox_consumer *consumer = &inbox->consumers[i];
+		const struct inbox_message *message = consumer->reading.message;
+
+		if (message == NULL || !consumer->reading.header || !message->redelivered ||
+		    amqp_basic_reject(ocs_broker_connection(inbox->loop.broker),
+		                      consumer->channel.number, message->tag, 0) != AMQP_STATUS_OK)
+			continue;
+		ocs_log_to(inbox->log, LOG_ERR,
+		           "RabbitMQ: consume: a message of queue %.100s, routing key %s, is "
+		           "rejected: librabbitmq cannot decode its properties; the queue's "
+		           "dead-letter exchange has it, if a policy names one",
+		           consumer->queue, message->key);
+	}
+}
+
 enum ocs_broker_result ocs_inbox_frame(void *inbox, const amqp_frame_t *frame,
                                        struct ocs_error *error)
 {

@@ -64,7 +64,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 CHECK_LINE = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
 # what says in a job's output that a test failed
-FAILURE_LINE = re.compile(r"^(?:(?:FAIL|ERROR): .+|.+:\d+:[FE]:.+|(?:AssertionError|\w+Error): .+)$", re.M)
+FAILURE_LINE = re.compile(r"^(?:(?:FAIL|ERROR): .+|.+:-?\d+:[FES]:.+|SUMMARY: \w+Sanitizer.+|(?:AssertionError|\w+Error): .+)$", re.M)
 RAN_LINE = re.compile(r"^Ran (\d+) tests? in", re.M)
 ENDED_LINE = re.compile(r"^(?:OK|FAILED)(?: \((.*)\))?$", re.M)
 SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:)")
@@ -518,7 +518,8 @@ def main():
     for job in jobs:
         if job.failed:
             say(f"FAILED {job.title}: {job.failed}")
-            say("\n".join("       " + line for line in job.failures()))
+            for line in job.failures():
+                say("       " + line)
     say(f"{len(jobs)} jobs, up to {jobs_at_most} at a time, in {time.monotonic() - start:.0f} s with "
         f"{sum(job.cpu for job in jobs):.0f} s of CPU")
     say(f"{sum(job.passed for job in jobs)} passed, {failed} failed")

@@ -109,8 +109,14 @@ class Hostile(IngestTest):
             self.publish_encoded(table, document(newmail(3 * number)))
             self.publish_encoded(table, "hello")
             self.publish(document(newmail(3 * number + 1)))
-        self.wait_heard(self.listener, [n for number in range(len(TABLES)) for n in (3 * number, 3 * number + 1)])
-        wait_until(lambda: self.mq.count(DEAD) == len(TABLES), what="the dead letters")
+        self.wait_heard(self.listener, [3 * number + 1 for number in range(len(TABLES))])
+        # From 0.14 on librabbitmq decodes no more than 100 levels; those are rejected.
+        def ends():
+            heard = [event["message_flags"] for event in self.listener.events()]
+            return (sum(3 * number in heard for number in range(len(TABLES))), self.mq.count(DEAD),
+                    self.node_a.log().count("is rejected: librabbitmq cannot decode"))
+        done, dead, rejected = wait_until(lambda: (lambda e: e if sum(e) >= 2 * len(TABLES) else None)(ends()), what=ends)
+        self.assertIn((done, dead, rejected), [(len(TABLES), len(TABLES), 0), (1, 1, 4)])
 
 
 if __name__ == "__main__":
