@@ -267,7 +267,7 @@ static char *read_all(const char *path, struct ocs_ini *ini, size_t *len_r, cons
 		*wrong_r = strerror(errno);
 	if (fd >= 0)
 		close(fd);
-	if (*wrong_r != NULL)
+	if (len < 0)
 		return NULL;
 	ini->others_can_read = (st.st_mode & S_IROTH) != 0;
 	*len_r = (size_t)len;

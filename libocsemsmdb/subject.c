@@ -72,7 +72,8 @@ static unsigned subjects_max(const struct ocsemsmdb_settings *settings)
 	               : settings->handles_max;
 }
 
-static uint32_t subject_add(struct ocsemsmdb_session *session, const struct emsmdb_subject *wanted)
+static uint32_t subject_add(struct ocsemsmdb_session *session, const struct emsmdb_subject *wanted,
+                            struct emsmdb_subject **added_r)
 {
 	struct emsmdb_subject *subject;
 
@@ -89,29 +90,29 @@ static uint32_t subject_add(struct ocsemsmdb_session *session, const struct emsm
 		free(subject);
 		return OCSEMSMDB_EC_SERVER_OOM;
 	}
+	*added_r = subject;
 	return OCSEMSMDB_EC_NONE;
 }
 
 static uint32_t subject_subscribe(struct ocsemsmdb_session *session,
                                   const struct ocs_rop_register *rop, uint32_t handle)
 {
-	struct emsmdb_subject subject = {
+	const struct emsmdb_subject wanted = {
 	        .handle = handle, .logon_id = rop->logon_id, .subscribed = true};
+	struct emsmdb_subject *subject;
 	uint32_t result;
 
 	if (rop->reserved != 0 || (!rop->whole_store && rop->folder_id == 0))
 		return OCSEMSMDB_EC_INVALID_PARAM;
-	result = subject_add(session, &subject);
+	result = subject_add(session, &wanted, &subject);
 	if (result != OCSEMSMDB_EC_NONE)
 		return result;
 	result = emsmdb_mapi_error(ocsnotify_subscribe(session->notify, handle, rop->logon_id,
 	                                               rop->types, rop->whole_store, rop->folder_id,
 	                                               rop->message_id));
 	if (result != OCSEMSMDB_EC_NONE) {
-		struct emsmdb_subject *added = subject_find(session, handle);
-
-		added->subscribed = false;
-		remove_subject(session, added);
+		subject->subscribed = false;
+		remove_subject(session, subject);
 	}
 	return result;
 }
@@ -150,26 +151,27 @@ uint32_t ocsemsmdb_table_opened(struct ocsemsmdb_session *session, uint32_t hand
                                 uint8_t logon_id, enum ocsnotify_table table, uint64_t folder_id,
                                 uint8_t table_flags)
 {
-	struct emsmdb_subject subject = {
+	struct emsmdb_subject wanted = {
 	        .handle = handle,
 	        .logon_id = logon_id,
 	        .is_table = true,
 	        .table = table,
 	        .folder_id = folder_id,
 	};
+	struct emsmdb_subject *subject;
 	uint32_t result;
 
 	if ((table_flags & OCSEMSMDB_TABLE_NO_NOTIFICATIONS) != 0)
 		return OCSEMSMDB_EC_NONE;
 	/* It shows folders at any depth; libocsnotify knows children or all. */
 	if (table == OCSNOTIFY_HIERARCHY_TABLE && (table_flags & TABLE_DEPTH) != 0)
-		subject.folder_id = 0;
-	result = subject_add(session, &subject);
+		wanted.folder_id = 0;
+	result = subject_add(session, &wanted, &subject);
 	if (result != OCSEMSMDB_EC_NONE || session->server->settings.view_needed)
 		return result;
-	result = table_start(session, subject_find(session, handle));
+	result = table_start(session, subject);
 	if (result != OCSEMSMDB_EC_NONE)
-		remove_subject(session, subject_find(session, handle));
+		remove_subject(session, subject);
 	return result;
 }
 

@@ -303,7 +303,7 @@ static int walk(struct ocs_index *index, const struct ocs_folder_name *whose, ch
 	char *component = path, *slash;
 	int ret;
 
-	*place = (struct place){.whose = whose};
+	*place = (struct place){.whose = whose, .name = component};
 	ret = root_fid(index, whose, create, &place->parent_fid, error);
 	if (ret == OCS_STORE_OK)
 		ret = top_node(index, place, create, &place->top, error);
@@ -496,11 +496,12 @@ int ocs_index_folder_rename(struct ocs_index *index, const struct ocs_folder_nam
 		uint64_t series = moved.series;
 
 		ret = make_folder(index, &to, new_path, 0, &fresh, error);
+		if (ret != OCS_STORE_OK)
+			return ret;
 		moved.series = fresh.series;
 		moved.has_uid_validity = false;
 		fresh.series = series;
-		if (ret == OCS_STORE_OK)
-			ret = ocs_index_series_put(index, fresh.series, fresh.fid, error);
+		ret = ocs_index_series_put(index, fresh.series, fresh.fid, error);
 		if (ret == OCS_STORE_OK)
 			ret = ocs_index_series_put(index, moved.series, moved.fid, error);
 		if (ret == OCS_STORE_OK)

@@ -54,7 +54,7 @@ static int entry_get(struct window *window, int fd, const struct ocs_spill_heade
 	if (at < window->at || at + OCS_SPILL_SLOT_SIZE > window->at + WINDOW_SIZE) {
 		int ret = window_read(window, fd, at, WINDOW_SIZE);
 
-		if (ret != 0)
+		if (ret < 0)
 			return ret;
 	}
 	if (at >= window->at + window->len)

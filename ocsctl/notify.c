@@ -100,6 +100,13 @@ static int add_file(struct job *job, const char *path)
 
 /* ---- the requests ---- */
 
+/* What the service says, whoever it is: of what is no number 0, of what is too large the largest.
+ */
+static json_int_t number_of(const char *text)
+{
+	return strtoll(text, NULL, 10);
+}
+
 /* What happened to one notification, for people or as a member of the JSON list. */
 static void report(struct job *job, const struct item *item, const struct ocsctl_xml_result *result)
 {
@@ -119,9 +126,10 @@ static void report(struct job *job, const struct item *item, const struct ocsctl
 		if (id != NULL)
 			json_object_set_new(object, "id", ocsctl_json_text(id));
 		if (result->queues != NULL)
-			json_object_set_new(object, "queues", json_integer(atoi(result->queues)));
+			json_object_set_new(object, "queues",
+			                    json_integer(number_of(result->queues)));
 		if (refused) {
-			json_object_set_new(object, "code", json_integer(atoi(code)));
+			json_object_set_new(object, "code", json_integer(number_of(code)));
 			json_object_set_new(object, "name", ocsctl_json_text(name));
 			json_object_set_new(object, "text", ocsctl_json_text(text));
 		}

@@ -826,10 +826,10 @@ class Notify(CtlTest):
         self.addCleanup(fake.close)
         return fake
 
-    def notify_fake(self, fake, *notifications, expect=0):
+    def notify_fake(self, fake, *notifications, expect=0, words=()):
         daemon = self.daemon(start=False)
         file = daemon.write("one.xml", f"<ocsmanager>{''.join(notifications)}</ocsmanager>")
-        return self.ctl(daemon, "notify", "--url", fake.url + "/", "--mechanism", "plain",
+        return self.ctl(daemon, "notify", *words, "--url", fake.url + "/", "--mechanism", "plain",
                         "--password-file", self.password_file(daemon), file, expect=expect)
 
     def test_token_that_runs_out_is_renewed(self):
@@ -854,6 +854,15 @@ class Notify(CtlTest):
                                       expect=1)
             self.assertIn("HTTP", result.err)
             self.assertIn("2 of 2", result.err)
+
+    def test_numbers_of_any_size(self):
+        for said, shown in ("5000000000", 5000000000), ("1" * 30, 2**63 - 1), ("many", 0):
+            fake = self.fake((200, f'<notification status="queued" queues="{said}"/>'
+                                   f'<notification status="refused"><error code="{said}" name="N">t</error>'
+                                   "</notification>"))
+            results = self.notify_fake(fake, notification(message="1"), notification(message="2"),
+                                       expect=1, words=["--json"]).json
+            self.assertEqual([results[0]["queues"], results[1]["code"]], [shown, shown])
 
     def test_redirect_is_not_followed(self):
         fake = self.fake((307, ""))

@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -95,8 +96,37 @@ class Analyze(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn("no such option", out)
 
+    def test_a_tool_that_hangs_is_a_failure_and_ends_with_all_that_it_started(self):
+        self.analyze.LIMIT = 0.2
+        self.analyze.TOOLS = {"tool": lambda *_: ["sh", "-c", "sleep 60 & wait"]}
+        self.assertEqual(self.analyze.said("tool", "a/b.c", [])[1], 124)
+
+    def test_what_is_not_understood_is_not_lost(self):
+        status, out = self.run_on("a/b.c:7:3: warning: it leaks. In two lines:\nhere [leak]\n")
+        self.assertEqual(status, 1)
+        self.assertIn("not understood: a/b.c:7:3: warning: it leaks.", out)
+
     def test_headers_of_packages_are_not_ours(self):
         self.assertEqual(self.run_on("/usr/include/x.h:1:1: warning: it leaks [leak]\n")[0], 0)
+
+    def test_promises_go_before_every_file_but_those_that_keep_them(self):
+        for tool in (self.analyze.gcc, self.analyze.clang_tidy):
+            self.assertIn(self.analyze.PROMISES, tool("a/b.c", []))
+            self.assertNotIn(self.analyze.PROMISES, tool(self.analyze.PROMISED_BY[0], []))
+
+    def test_promises_are_kept(self):
+        analyze = load("analyze")
+        with open(os.path.join(TREE, analyze.PROMISES), encoding="utf-8") as f:
+            promised = set(re.findall(r"^#define (\w+)\(\.\.\.\) .*; -1; \}\)$", f.read(), re.M))
+        self.assertIn("ocs_error_set", promised)
+        kept = set()
+        for file in analyze.PROMISED_BY:
+            with open(os.path.join(TREE, file), encoding="utf-8") as f:
+                for name, body in re.findall(r"^int (\w+)\([^{]*\)\n\{\n(.*?)^\}", f.read(), re.M | re.S):
+                    returned = re.findall(r"\breturn (-1|\w+)\b", body)
+                    if returned and all(what == "-1" or what in promised for what in returned):
+                        kept.add(name)
+        self.assertEqual(promised - kept, set())
 
     def test_the_list_in_the_tree_has_reasons(self):
         self.assertTrue(load("analyze").read_known())
