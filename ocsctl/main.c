@@ -447,7 +447,7 @@ int main(int argc, char **argv)
 	ctl->operands = argv + optind;
 	status = ocsctl_run(ctl, given, help);
 	talloc_free(ctl);
-	if (fflush(stdout) != 0 && status == OCSCTL_OK) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == OCSCTL_OK) {
 		ocsctl_error("cannot write the result: %s", strerror(errno));
 		status = OCSCTL_FAILED;
 	}

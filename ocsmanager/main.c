@@ -85,10 +85,10 @@ static int parse_options(int argc, char **argv, struct options *options)
 			return EXIT_FINE;
 		case PRINT_INI:
 			ocs_config_print_ini(stdout);
-			return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+			return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_FINE : EXIT_FAILED;
 		case PRINT_MAN:
 			ocs_config_print_man(stdout);
-			return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+			return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_FINE : EXIT_FAILED;
 		default:
 			fputs(usage_text, stderr);
 			return EXIT_USAGE;
@@ -120,7 +120,7 @@ static int test_config(const struct ocs_config *config, const char *path)
 	else
 		printf("%s: valid, with %u %s\n", path, warnings,
 		       ocs_plural(warnings, "warning", "warnings"));
-	return fflush(stdout) == 0 ? EXIT_FINE : EXIT_FAILED;
+	return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_FINE : EXIT_FAILED;
 }
 
 /* File descriptors 0 to 2 exist, so that no queue or file can end up as one of them. */
