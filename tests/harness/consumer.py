@@ -143,7 +143,7 @@ class Consumer:
 
     def kill(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(LIMIT)
         self._ended()
 
     def _ended(self):
@@ -164,7 +164,7 @@ class Consumer:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(signal.SIGTERM)
             try:
-                status = self.process.wait(10)
+                status = self.process.wait(LIMIT)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

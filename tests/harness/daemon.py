@@ -171,7 +171,7 @@ class Daemon:
 
     def kill(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(LIMIT)
         self._ended()
 
     def restart(self):

@@ -135,7 +135,7 @@ class Home:
 
     def close(self):
         self.epmd.kill()
-        self.epmd.wait(10)
+        self.epmd.wait(LIMIT)
         self._port.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -310,10 +310,10 @@ class Broker:
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(how)
         try:
-            self.process.wait(30)
+            self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(LIMIT)
         self.process.stdin.close()
         self.process = None
         # its helpers (erl_child_setup, inet_gethost) end when its pipes close
@@ -508,8 +508,8 @@ class Amqp:
     def __init__(self, host, port, vhost, user=USER, password=PASSWORD):
         self.connection = pika.BlockingConnection(pika.ConnectionParameters(
             host=host, port=port, virtual_host=vhost, heartbeat=0,
-            credentials=pika.PlainCredentials(user, password), blocked_connection_timeout=10,
-            socket_timeout=5, stack_timeout=10))
+            credentials=pika.PlainCredentials(user, password), blocked_connection_timeout=LIMIT,
+            socket_timeout=LIMIT, stack_timeout=LIMIT))
         self._open()
 
     def _open(self):

@@ -112,11 +112,11 @@ class StoppedHolder:
 
     def go_on(self):
         self.process.send_signal(signal.SIGCONT)
-        self.process.wait(10)
+        self.process.wait()
 
     def kill(self):
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait()
 
     def close(self):
         if self.process.poll() is None:

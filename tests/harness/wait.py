@@ -76,7 +76,7 @@ class Lines:
             self.changed.notify_all()
 
     def join(self):
-        self._thread.join(5)
+        self._thread.join(LIMIT)
         self._pipe.close()
 
     def text(self):

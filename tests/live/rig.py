@@ -310,7 +310,7 @@ class Dovecot:
         if clean and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(15)
+                self.process.wait(LIMIT)
             except subprocess.TimeoutExpired:
                 pass
         # the session we made: workers that outlive the master, if any
@@ -318,7 +318,7 @@ class Dovecot:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.process.wait(5)
+        self.process.wait(LIMIT)
         self.process = None
         # A master that is killed while it holds this lock leaves it behind, and the next one on the same folder
         # waits for it, up to a minute, with its ports open and nobody behind them.

@@ -236,14 +236,14 @@ class Dc:
             return
         self.terminate()
         try:
-            status = self.process.wait(10)
+            status = self.process.wait(LIMIT)
         except subprocess.TimeoutExpired:
             status = "not ended by SIGTERM"
         try:  # the session we made: workers that outlive the first process
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.process.wait(5)
+        self.process.wait(LIMIT)
         self.process = None
         self.out.join()
         assert status in (0, 1, 127, -signal.SIGTERM), f"{status}:\n{self.log()[-3000:]}"

@@ -217,7 +217,7 @@ class Deliveries(IngestTest):
         self.publish(document(newmail(1)), message_id="one")
         node.env = {"OCS_FAULT_KILL": point}
         node.start(ready=False)
-        node.process.wait(20)
+        node.process.wait(LIMIT)
         node.kill()
         node.env = {}
         node.start().wait_linked()

@@ -376,9 +376,12 @@ class Ends(SambaTest):
         for client in clients:
             client.subscribe()
         waits = [self.parked(client) for client in clients]
+        [worker] = {session["pid"] for session in self.sessions()}
         self.dc.terminate()
         self.assertEqual([wait.result() for wait in waits], [EXITING] * 3)
         self.dc.process.wait(LIMIT)
+        # the first process does not wait for it
+        wait_until(lambda: not os.path.exists(f"/proc/{worker}"), what="the worker has ended")
         self.assertEqual(self.sessions(), [])
 
     def test_parked_waits_are_told_that_samba_ends(self):

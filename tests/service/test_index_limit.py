@@ -140,7 +140,7 @@ class Abuse(ServiceTest):
             self.assertTrue((consumer.process.poll() is None))
         stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(LIMIT)
         self.assertTrue(d.alive() and (consumer.process.poll() is None))
         with open(path, "r+b") as f:  # as it was
             f.write(whole)

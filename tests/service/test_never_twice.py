@@ -314,7 +314,7 @@ class Copies(Identifiers):
             os.close(slave)
             os.write(master, text)
             process.stderr.read()
-            self.assertEqual(process.wait(30), expect)
+            self.assertEqual(process.wait(LIMIT), expect)
         os.close(master)
 
     def test_a_moved_registry_goes_on(self):

@@ -95,10 +95,10 @@ class InstallPackages(unittest.TestCase):
             wait_until(lambda: os.path.exists(self.path("policy-says")), what="apt-get runs")
             process.send_signal(number)
             if number == signal.SIGKILL:
-                process.wait(15)
+                process.wait(LIMIT)
                 self.assertTrue(os.path.exists(self.policy), "apt-get still runs")
             os.unlink(self.path("hold"))
-            process.wait(15)
+            process.wait(LIMIT)
             self.assertNotEqual(process.returncode, 0)
             wait_until(lambda: not os.path.exists(self.policy), what=f"{number!r}: the policy is gone")
             os.unlink(self.path("policy-says"))
