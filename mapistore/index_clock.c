@@ -5,7 +5,8 @@
  * is of an earlier time, or gone, what was given since is still below it. No state.
  *
  * 48 bits of 64 a millisecond last until 2159; 64,000 identifiers a second, as a mean since the
- * daemon was started, are more than it gives. A clock that is behind takes nothing away: the marks
+ * daemon was started, are more than it gives or throws away (RANGE_FIRST in
+ * notify/dispatch_message.c). A clock that is behind takes nothing away: the marks
  * count too. One that is ahead costs the numbers of that time, and the floor as long as it is
  * ahead; one beyond 2150 would use them up, and is not believed.
  */

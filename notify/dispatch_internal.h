@@ -336,6 +336,7 @@ struct ocs_dispatch {
 	struct ocs_sequence *sequence;
 	atomic_uint_fast64_t busy_since; /* CLOCK_MONOTONIC ns, 0: idle; of the store thread */
 	uint64_t range_next, range_left; /* reserved identifiers (store thread) */
+	unsigned range_size;             /* of the next reservation; 0: none yet */
 	uint64_t last_sync, last_janitor, last_gone, last_change, last_apply, last_index;
 	uint64_t last_agree;
 	/* The folder of the lists when all that are open had their names, and nothing has changed

@@ -12,7 +12,11 @@
 
 #include "base/bytes.h"
 
-#define RANGE 16384 /* identifiers reserved at once, so that most notifications reserve none */
+/* Identifiers reserved at once, so that most notifications reserve none: few at first, then twice
+ * as many each time. What is left of them when the daemon ends is lost; many at each of many starts
+ * would run ahead of the clock, which alone keeps a new registry from giving them again. */
+#define RANGE_FIRST 256
+#define RANGE_MAX   16384
 
 int ocs_dispatch_need_transaction(struct resolve *resolve)
 {
@@ -49,11 +53,14 @@ static int new_id(struct resolve *resolve, uint64_t *id_r)
 	struct ocs_dispatch *dispatch = resolve->dispatch;
 
 	if (dispatch->range_left == 0) {
+		unsigned n = dispatch->range_size == 0 ? RANGE_FIRST : dispatch->range_size;
+
 		if (ocs_dispatch_need_transaction(resolve) != 0 ||
-		    ocs_index_reserve(dispatch->index, RANGE, &dispatch->range_next,
-		                      &resolve->error) != OCS_STORE_OK)
+		    ocs_index_reserve(dispatch->index, n, &dispatch->range_next, &resolve->error) !=
+		            OCS_STORE_OK)
 			return -1;
-		dispatch->range_left = RANGE;
+		dispatch->range_left = n;
+		dispatch->range_size = n < RANGE_MAX ? 2 * n : n;
 	}
 	*id_r = dispatch->range_next;
 	dispatch->range_next = ocs_index_id_next(dispatch->range_next);

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import unittest
+from collections import Counter
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -50,8 +51,11 @@ class Identifiers(ServiceTest):
         self.mids += got
 
     def ck_distinct(self):
-        twice = len(self.mids) - len(set(self.mids))
-        self.assertEqual(twice, 0, f"{twice} of {len(self.mids)} MIDs were given twice")
+        twice = {mid for mid, count in Counter(self.mids).items() if count > 1}
+        places = [(self.mids.index(mid), len(self.mids) - 1 - self.mids[::-1].index(mid), f"{mid:016x}")
+                  for mid in sorted(twice)[:1] + sorted(twice)[-1:]]
+        starts = [f"{self.mids[n]:016x}" for n in range(0, len(self.mids), BATCH)]
+        self.assertFalse(twice, f"{len(twice)} of {len(self.mids)} MIDs were given twice: {places}; each {BATCH}th: {starts}")
 
     def ctl(self, d, *words, expect=0, wrapper=()):
         done = subprocess.run([*wrapper, paths.program("ocsctl"), "-c", d.ini, *words], stdin=subprocess.DEVNULL,

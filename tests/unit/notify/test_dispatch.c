@@ -15,6 +15,8 @@
 #include <talloc.h>
 
 #include "mapistore/index.h"
+#include "mapistore/index_internal.h"
+#include "mapistore/index_mark.h"
 #include "mqueue/queue.h"
 #include "notify/dispatch.h"
 #include "registry/registry.h"
@@ -213,6 +215,45 @@ TEST(a_newmail_nobody_waits_for_is_accepted_and_indexed)
 	start();
 	submit(&mail, 1);
 	ck_assert_int_eq(waiter.results[0].status, OCS_STATUS_DUPLICATE);
+}
+
+static int64_t no_clock(void)
+{
+	return 0;
+}
+
+/* The clock alone keeps a registry that was lost from giving identifiers again, and it counts 64 a
+ * millisecond: what a start throws away must be fewer than pass while it starts. */
+TEST(a_start_throws_few_identifiers_away)
+{
+	uint64_t first = 0, last = 0, one, many;
+	int64_t (*clock)(void) = ocs_index_clock;
+
+	ocs_index_clock = no_clock;
+	for (int i = 0; i < 20; i++) {
+		struct ocs_notification mail = event(OCS_NEWMAIL, "INBOX", "");
+		char name[16];
+
+		stop();
+		start();
+		snprintf(name, sizeof(name), "%d.eml", i);
+		mail.message_id = name;
+		submit(&mail, 1);
+		ck_assert_int_eq(waiter.results[0].status, OCS_STATUS_NOSUBSCRIBER);
+		ocs_dispatch_stop(dispatch);
+		ck_assert_int_eq(ocs_index_begin(idx, &error), OCS_STORE_OK);
+		ck_assert_int_eq(ocs_index_reserve(idx, 1, &last, &error), OCS_STORE_OK);
+		ck_assert_int_eq(ocs_index_commit(idx, &error), OCS_STORE_OK);
+		first = i == 0 ? last : first;
+		ocs_index_close(idx);
+		ocs_registry_close(registry);
+		start();
+	}
+	ocs_index_clock = clock;
+	one = ocs_index_counter_of(first);
+	many = ocs_index_counter_of(last);
+	ck_assert_uint_gt(many, one);
+	ck_assert_uint_lt(many - one, 19 * 512);
 }
 
 TEST(a_newmail_fans_out_to_each_table)
