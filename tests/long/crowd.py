@@ -86,15 +86,18 @@ class Crowd:
         print(f"all are in after {time.monotonic() - begin:.0f} s; {rate:,} mails a second for {self.minutes:g} minutes",
               flush=True)
         begin, number = time.monotonic(), 0
-        while waits.poll() is None:
-            next_ = time.monotonic() + SAMPLE
+        end = begin + self.minutes * 60  # then it only closes its sessions
+        while waits.poll() is None and time.monotonic() < end:
+            next_ = min(time.monotonic() + SAMPLE, end)
             self.storms(number)
             number += 1
-            if waits.poll() is None:
+            if time.monotonic() < end:
                 self.sample(waits)
             while waits.poll() is None and time.monotonic() < next_:
                 time.sleep(0.1)
-        return self.report(waits, rate, time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        waits.wait()
+        return self.report(waits, rate, seconds)
 
     def report(self, waits, rate, seconds):
         if waits.returncode != 0:
