@@ -264,8 +264,10 @@ int ocs_store_lock_key(struct ocs_store *store, TDB_DATA key, struct ocs_error *
 	int ret = recover(store, end, error);
 	long step = STEP_NS;
 
-	/* By libtdb's own call, so that looking the key up locks nothing more. */
-	while (ret == OCS_STORE_OK && tdb_chainlock_read_nonblock(store->tdb, key) != 0) {
+	/* By libtdb's own call, so that looking the key up locks nothing more. In a file that was
+	 * cut short it fails without a word in errno. */
+	while (ret == OCS_STORE_OK &&
+	       (errno = 0, tdb_chainlock_read_nonblock(store->tdb, key)) != 0) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return ocs_error_set(error, "%s: cannot lock: %s", store->path,
 			                     tdb_errorstr(store->tdb));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Copyright (C) 2026 the OCSManager developers */
 /* Locks that another process keeps for ever: every call ends, and says who has it. */
-#include "store/store.h"
+#include "store/store_internal.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -271,4 +271,16 @@ TEST(a_file_made_longer_is_found_damaged_at_once)
 	ck_assert_int_eq(truncate(path, 1LL << 40), 0);
 	ck_assert_int_eq(ocs_store_open(path, 131, 0, 0600, (gid_t)-1, &store, NULL, &rig_error),
 	                 OCS_STORE_CORRUPT);
+}
+
+/* Cut short between the look at its size and the lock: libtdb cannot read the area of recoveries
+ * then, and says nothing in errno. Nobody has a lock that could be waited for. */
+TEST(a_file_cut_short_is_no_file_that_somebody_has_locked)
+{
+	TDB_DATA key = {.dptr = (unsigned char *)"key", .dsize = 3};
+
+	ocs_store_wait_ms = 3600000;
+	ck_assert_int_eq(truncate(path, 4096), 0);
+	errno = EAGAIN; /* of an earlier call */
+	ck_assert_int_eq(ocs_store_lock_key(store, key, &rig_error), OCS_STORE_ERROR);
 }
