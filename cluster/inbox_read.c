@@ -210,7 +210,7 @@ static enum ocs_broker_result read_method(struct ocs_inbox *inbox, const amqp_fr
 	}
 }
 
-/* librabbitmq 0.15 decodes no headers that are nested more than 100 deep, so nobody will ever read
+/* From 0.14 on librabbitmq decodes no headers nested more than 100 deep, so nobody will ever read
  * this message by it; left in the queue it would end each connection, and all behind it would wait.
  * Only at the second time: once it may have been the network. */
 void ocs_inbox_unreadable(void *arg)
