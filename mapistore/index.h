@@ -181,6 +181,11 @@ int ocs_index_message_gone(struct ocs_index *index, uint64_t series, const char 
 int ocs_index_lock_names(struct ocs_index *index, struct ocs_error *error);
 void ocs_index_unlock_names(struct ocs_index *index);
 
+/* Between them what is looked up costs a fraction: see ocs_store_hold(). What was called missing is
+ * so only if release says OK. */
+void ocs_index_hold(struct ocs_index *index);
+int ocs_index_release(struct ocs_index *index, struct ocs_error *error);
+
 /* (transaction) n identifiers at once, the first in *first_r, the others by ocs_index_id_next. What
  * a killed process had taken is never given again, nor is what was taken in a transaction that was
  * cancelled. OCS_STORE_CORRUPT: the high-water mark of the file is damaged. */

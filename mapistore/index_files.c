@@ -93,6 +93,26 @@ int ocs_index_delete(struct ocs_index *index, const void *key, size_t key_len,
 	return ocs_store_put(index->store, key, key_len, "", 0, error);
 }
 
+void ocs_index_hold(struct ocs_index *index)
+{
+	ocs_store_hold(index->store);
+	for (unsigned i = 0; i < index->n_sealed; i++)
+		ocs_store_hold(index->sealed[i]);
+}
+
+int ocs_index_release(struct ocs_index *index, struct ocs_error *error)
+{
+	int ret = ocs_store_release(index->store, error);
+
+	for (unsigned i = 0; i < index->n_sealed; i++) {
+		int sealed =
+		        ocs_store_release(index->sealed[i], ret == OCS_STORE_OK ? error : NULL);
+
+		ret = ret == OCS_STORE_OK ? sealed : ret;
+	}
+	return ret;
+}
+
 /* ---- the seal and the mark ---- */
 
 /* A seal that does not verify is one: nothing else has its key. */

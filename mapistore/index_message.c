@@ -27,6 +27,12 @@ static size_t message_key(uint8_t key[9 + NAME_MAX_], uint64_t series, const cha
 	return 9 + len;
 }
 
+static void name_key(uint8_t key[9], uint64_t id)
+{
+	key[0] = 'I';
+	ocs_put64(key + 1, id);
+}
+
 static int recorded_message(struct ocs_index *index, uint64_t series, const char *message_id,
                             struct ocs_index_message *out, struct ocs_error *error)
 {
@@ -126,16 +132,21 @@ int ocs_index_message(struct ocs_index *index, uint64_t series, const char *mess
 	return OCS_STORE_OK;
 }
 
-/* The way back, which stays when the message goes. */
+/* The way back, which stays when the message goes. What was there is not looked up: nearly always
+ * nothing, and the search may hear of a name twice. */
 static int message_name_put(struct ocs_index *index, uint64_t series, const char *message_id,
                             uint64_t mid, struct ocs_error *error)
 {
-	uint8_t name[8 + NAME_MAX_];
+	uint8_t key[9], record[9 + NAME_MAX_];
 	size_t len = strnlen(message_id, NAME_MAX_);
 
-	ocs_put64(name, series);
-	memcpy(name + 8, message_id, len);
-	return ocs_index_name_put(index, mid, OCS_KIND_MESSAGE, name, 8 + len, error);
+	name_key(key, mid);
+	record[0] = OCS_KIND_MESSAGE;
+	ocs_put64(record + 1, series);
+	memcpy(record + 9, message_id, len);
+	if (ocs_layer_note_message(index, mid, series, message_id) != 0)
+		return ocs_error_memory(error);
+	return ocs_index_put(index, key, sizeof(key), record, 9 + len, error);
 }
 
 int ocs_index_message_put(struct ocs_index *index, const struct ocs_index_folder *folder,
@@ -241,28 +252,17 @@ bool ocs_index_series_unknown(struct ocs_index *index, uint64_t series)
 	return ocs_index_series_get(index, series, &fid, &retired, NULL) == OCS_STORE_MISSING;
 }
 
-static void name_key(uint8_t key[9], uint64_t id)
-{
-	key[0] = 'I';
-	ocs_put64(key + 1, id);
-}
-
-/* What the search must know of a new name, or another one. */
+/* What the search must know of a folder's new name, or another one. */
 static int note_name(struct ocs_index *index, uint64_t id, const uint8_t *record, size_t len,
                      const uint8_t *old, size_t old_len)
 {
 	bool known = old != NULL && old_len == len && memcmp(old + 1, record + 1, len - 1) == 0;
-	char message_id[NAME_MAX_ + 1];
 	uint8_t kind = record[0];
 
 	if (known || kind == OCS_KIND_ROOT || kind == OCS_KIND_TOP || kind == OCS_KIND_ALIAS)
 		return 0;
 	/* What was an alias is called as before, and so is what lies below it. */
-	if (kind != OCS_KIND_MESSAGE)
-		return ocs_layer_note_folder(index, id, old != NULL && old[0] != OCS_KIND_ALIAS);
-	memcpy(message_id, record + 9, len - 9);
-	message_id[len - 9] = '\0';
-	return ocs_layer_note_message(index, id, ocs_get64(record + 1), message_id);
+	return ocs_layer_note_folder(index, id, old != NULL && old[0] != OCS_KIND_ALIAS);
 }
 
 int ocs_index_name_put(struct ocs_index *index, uint64_t id, char kind, const void *data,

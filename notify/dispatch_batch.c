@@ -186,7 +186,7 @@ static int lock_names(struct group *group, struct ocs_error *error)
 	return ret == OCS_STORE_OK ? 0 : -1;
 }
 
-static int resolve_items(struct group *group, struct resolve *resolve)
+static int find_identifiers(struct group *group, struct resolve *resolve)
 {
 	for (size_t i = 0; i < group->n; i++) {
 		struct item *item = group->items[i];
@@ -220,7 +220,20 @@ static int resolve_items(struct group *group, struct resolve *resolve)
 		if (item->result->status == OCS_STATUS_REFUSED)
 			forget_known(group->jobs[i], item);
 	}
-	if (commit_index(group, &resolve->error) != 0)
+	return 0;
+}
+
+static int resolve_items(struct group *group, struct resolve *resolve)
+{
+	struct ocs_index *index = group->dispatch->index;
+	int ret;
+
+	ocs_index_hold(index);
+	ret = find_identifiers(group, resolve);
+	/* Of a file that was cut short meanwhile nothing is known to be missing. */
+	if (ocs_index_release(index, ret == 0 ? &resolve->error : NULL) != OCS_STORE_OK)
+		ret = -1;
+	if (ret != 0 || commit_index(group, &resolve->error) != 0)
 		return -1;
 	for (size_t i = 0; i < group->n; i++)
 		remember_folders(group->dispatch, group->items[i]);

@@ -443,8 +443,11 @@ static int restart(struct ocs_message_log *log, struct ocs_error *error)
 static int to_index(struct ocs_message_log *log, struct ocs_error *error)
 {
 	struct message *entry, *next;
-	int ret = ocs_index_begin(log->index, error);
+	int ret;
 
+	/* The transaction is the newest file's. */
+	ocs_index_hold(log->index);
+	ret = ocs_index_begin(log->index, error);
 	HASH_ITER(hh, log->table, entry, next)
 	if (ret == OCS_STORE_OK && waits(entry))
 		ret = apply_one(log, entry, error);
@@ -452,6 +455,8 @@ static int to_index(struct ocs_message_log *log, struct ocs_error *error)
 	     gone = gone->next)
 		ret = ocs_index_message_gone(log->index, gone->series, gone->message_id, gone->mid,
 		                             error);
+	if (ocs_index_release(log->index, ret == OCS_STORE_OK ? error : NULL) != OCS_STORE_OK)
+		ret = OCS_STORE_ERROR;
 	if (ret == OCS_STORE_OK)
 		ret = ocs_index_commit(log->index, error);
 	if (ret == OCS_STORE_OK)

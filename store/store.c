@@ -81,8 +81,10 @@ static int check_before_write(struct ocs_store *store, struct ocs_error *error)
 static int store_begin(struct ocs_store *store, unsigned wait_ms, struct ocs_error *error)
 {
 	struct ocs_shield shield;
-	int ret = check_before_write(store, error);
+	int ret = ocs_store_release(store, error);
 
+	if (ret == OCS_STORE_OK)
+		ret = check_before_write(store, error);
 	if (ret == OCS_STORE_OK)
 		ret = ocs_store_lock_begin(store, wait_ms, error);
 	if (ret != OCS_STORE_OK)
@@ -223,7 +225,7 @@ int ocs_store_parse(struct ocs_store *store, TDB_DATA key,
                     int (*parser)(TDB_DATA key, TDB_DATA record, void *arg), void *arg,
                     struct ocs_error *error)
 {
-	bool lock = !store->in_transaction && ocs_store_has_locks(store);
+	bool lock = !store->in_transaction && !store->held && ocs_store_has_locks(store);
 	int ret = lock ? ocs_store_lock_key(store, key, error) : OCS_STORE_OK;
 
 	if (ret != OCS_STORE_OK)
@@ -283,6 +285,49 @@ int ocs_store_check_missing(struct ocs_store *store, int missing, struct ocs_err
 	return OCS_STORE_CORRUPT;
 }
 
+/* ---- many fetches with one lock ---- */
+
+void ocs_store_hold(struct ocs_store *store)
+{
+	store->together = ocs_store_has_locks(store);
+}
+
+static int take_hold(struct ocs_store *store, struct ocs_error *error)
+{
+	int ret = ocs_store_lock_records(store, error);
+
+	store->held = ret == OCS_STORE_OK;
+	return ret;
+}
+
+/* What the first fetch would have looked at, and each that found nothing. */
+int ocs_store_release(struct ocs_store *store, struct ocs_error *error)
+{
+	int ret = OCS_STORE_OK;
+	uint32_t seqnum;
+
+	store->together = false;
+	if (!store->held)
+		return OCS_STORE_OK;
+	if (store->missed) {
+		ocs_store_forget_error(store);
+		ret = ocs_store_header(store, &seqnum) != 0
+		              ? ocs_store_error(store, "read", error)
+		              : ocs_store_check_missing(store, OCS_STORE_OK, error);
+	}
+	store->held = store->missed = false;
+	tdb_unlockall_read(store->tdb);
+	return ret;
+}
+
+static int missing(struct ocs_store *store, struct ocs_error *error)
+{
+	if (!store->held || complained(store))
+		return ocs_store_check_missing(store, OCS_STORE_MISSING, error);
+	store->missed = true;
+	return OCS_STORE_MISSING;
+}
+
 int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *key, size_t key_len,
                     uint8_t **data_r, size_t *len_r, struct ocs_error *error)
 {
@@ -294,8 +339,13 @@ int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *ke
 	*data_r = NULL;
 	*len_r = 0;
 	ocs_store_forget_error(store);
+	if (store->together && !store->held && !store->in_transaction) {
+		ret = take_hold(store, error);
+		if (ret != OCS_STORE_OK)
+			return ret;
+	}
 	/* A hole where the file was cut short and written again looks like an empty one. */
-	if (!store->alone && ocs_store_header(store, &seqnum) != 0)
+	if (!store->alone && !store->held && ocs_store_header(store, &seqnum) != 0)
 		return ocs_store_error(store, "read", error);
 	ret = ocs_store_parse(store, k, store_fetch_parse, &fetch, error);
 	if (ret == OCS_STORE_BUSY)
@@ -303,7 +353,7 @@ int ocs_store_fetch(struct ocs_store *store, const void *mem_ctx, const void *ke
 	if (ret == OCS_STORE_NO_LOCK)
 		return OCS_STORE_ERROR;
 	if (ret == -1 && tdb_error(store->tdb) == TDB_ERR_NOEXIST)
-		return ocs_store_check_missing(store, OCS_STORE_MISSING, error);
+		return missing(store, error);
 	if (ret == NO_MEMORY)
 		return ocs_error_memory_of(error, store->path);
 	if (ret == OCS_STORE_DAMAGED)
@@ -332,22 +382,22 @@ static int check_chain(struct ocs_store *store, TDB_DATA key, struct ocs_error *
 	return ocs_store_error(store, "read", error);
 }
 
-/* In place of what is there. A larger one takes another place: the one before goes. To replace what
- * is not there libtdb looks for it twice, through the whole chain. */
+/* In place of what is there, if anything is. A larger one takes another place: the one before goes.
+ * Told to replace what is not there libtdb would look for it twice, through the whole chain. */
 static int replace(struct ocs_store *store, TDB_DATA key, const TDB_DATA *parts, int n,
                    const char *what, struct ocs_error *error)
 {
-	bool there;
+	int ret;
 
 	ocs_store_forget_error(store);
-	there = tdb_exists(store->tdb, key);
-	if (!there && complained(store))
-		return ocs_store_error(store, what, error);
-	if (there && check_chain(store, key, error) != OCS_STORE_OK)
-		return OCS_STORE_ERROR;
-	ocs_store_forget_error(store);
-	if (tdb_storev(store->tdb, key, parts, n, there ? TDB_REPLACE : TDB_INSERT) != 0 ||
-	    complained(store))
+	ret = tdb_storev(store->tdb, key, parts, n, TDB_INSERT);
+	if (ret != 0 && !complained(store) && tdb_error(store->tdb) == TDB_ERR_EXISTS) {
+		if (check_chain(store, key, error) != OCS_STORE_OK)
+			return OCS_STORE_ERROR;
+		ocs_store_forget_error(store);
+		ret = tdb_storev(store->tdb, key, parts, n, TDB_REPLACE);
+	}
+	if (ret != 0 || complained(store))
 		return ocs_store_error(store, what, error);
 	return OCS_STORE_OK;
 }

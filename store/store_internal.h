@@ -40,6 +40,9 @@ struct ocs_store {
 	char *path;
 	bool in_transaction;
 	bool alone;                       /* OCS_STORE_ALONE: it stays what it is */
+	bool together;                    /* ocs_store_hold() */
+	bool held;                        /* the lock of all records is held for it */
+	bool missed;                      /* under that a record was not found */
 	uint8_t header[OCS_STORE_HEADER]; /* as it was at open */
 	atomic_uint_fast64_t size;        /* of the file when last looked at: it never shrinks */
 	atomic_bool damaged;              /* libtdb has met what cannot be */
@@ -114,6 +117,8 @@ int ocs_store_lock_chain(struct ocs_store *store, unsigned n, struct ocs_error *
 void ocs_store_unlock_chain(struct ocs_store *store, unsigned n);
 /* tdb_lockall_read(); tdb_unlockall_read() gives it back. */
 int ocs_store_lock_all(struct tdb_context *tdb, const char *path, struct ocs_error *error);
+/* The same for reading records: what a killed process left undone is mended before. */
+int ocs_store_lock_records(struct ocs_store *store, struct ocs_error *error);
 
 bool ocs_store_verify(const void *key, size_t key_len, const uint8_t *record, size_t size);
 

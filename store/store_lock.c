@@ -258,16 +258,21 @@ void ocs_store_lock_lost(struct ocs_store *store)
 	give(tdb_fd(store->tdb), OPEN_AT, TO_THE_END);
 }
 
-int ocs_store_lock_key(struct ocs_store *store, TDB_DATA key, struct ocs_error *error)
+/* By libtdb's own call, so that looking a key up locks nothing more. NULL: all records. */
+static int lock_nonblock(struct ocs_store *store, const TDB_DATA *key)
+{
+	return key != NULL ? tdb_chainlock_read_nonblock(store->tdb, *key)
+	                   : tdb_lockall_read_nonblock(store->tdb);
+}
+
+static int lock_to_read(struct ocs_store *store, const TDB_DATA *key, struct ocs_error *error)
 {
 	uint64_t end = end_of_wait();
 	int ret = recover(store, end, error);
 	long step = STEP_NS;
 
-	/* By libtdb's own call, so that looking the key up locks nothing more. In a file that was
-	 * cut short it fails without a word in errno. */
-	while (ret == OCS_STORE_OK &&
-	       (errno = 0, tdb_chainlock_read_nonblock(store->tdb, key)) != 0) {
+	/* In a file that was cut short it fails without a word in errno. */
+	while (ret == OCS_STORE_OK && (errno = 0, lock_nonblock(store, key)) != 0) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return ocs_error_set(error, "%s: cannot lock: %s", store->path,
 			                     tdb_errorstr(store->tdb));
@@ -276,6 +281,16 @@ int ocs_store_lock_key(struct ocs_store *store, TDB_DATA key, struct ocs_error *
 			           error);
 	}
 	return ret;
+}
+
+int ocs_store_lock_key(struct ocs_store *store, TDB_DATA key, struct ocs_error *error)
+{
+	return lock_to_read(store, &key, error);
+}
+
+int ocs_store_lock_records(struct ocs_store *store, struct ocs_error *error)
+{
+	return lock_to_read(store, NULL, error);
 }
 
 int ocs_store_lock_chain(struct ocs_store *store, unsigned n, struct ocs_error *error)
