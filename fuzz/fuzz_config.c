@@ -62,9 +62,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const parts[] = {"main", "rabbitmq", NULL};
 	struct ocs_config *config = NULL, *part = NULL;
 	const char *path = fuzz_path("ini");
-	char *text = talloc_strndup(NULL, (const char *)data, size);
-	void *arg = only_passwords(text) ? NULL : text;
+	char *text = talloc_zero_size(NULL, size + 1);
+	void *arg;
 
+	/* What stands behind a NUL is in the ini too. */
+	for (size_t i = 0; i < size; i++)
+		text[i] = data[i] != '\0' ? (char)data[i] : ' ';
+	arg = only_passwords(text) ? NULL : text;
 	fuzz_write_file(path, data, size);
 	errors = 0;
 	if (ocs_config_load(path, NULL, report, arg, &config) == 0)

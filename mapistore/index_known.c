@@ -27,12 +27,13 @@ static int split(const uint8_t *data, size_t from, size_t len, const char **part
 	return 0;
 }
 
+/* Nobody has an empty name: such a record is not ours. */
 static int take_store(const char *const part[3], struct ocs_index_known *out)
 {
 	out->user = part[0];
 	out->backend = part[1];
 	out->backend_user = part[2];
-	return 0;
+	return out->user[0] != '\0' ? 0 : -1;
 }
 
 int ocs_index_known_parse(const uint8_t *data, size_t len, struct ocs_index_known *out)
@@ -47,7 +48,7 @@ int ocs_index_known_parse(const uint8_t *data, size_t len, struct ocs_index_know
 	switch (out->kind) {
 	case OCS_KIND_ROOT:
 		out->user = (const char *)data + 1;
-		return 0;
+		return out->user[0] != '\0' ? 0 : -1;
 	case OCS_KIND_TOP:
 		return split(data, 1, len, part, 3) == 0 ? take_store(part, out) : -1;
 	case OCS_KIND_PLACE:
@@ -56,19 +57,19 @@ int ocs_index_known_parse(const uint8_t *data, size_t len, struct ocs_index_know
 		out->parent = ocs_get64(data + 1);
 		out->top = ocs_get64(data + 9);
 		out->name = (const char *)data + 17;
-		return 0;
+		return out->name[0] != '\0' ? 0 : -1;
 	case OCS_KIND_FOLDER:
 		if (len < 9 || split(data, 9, len, part, 4) != 0)
 			return -1;
 		out->parent = ocs_get64(data + 1);
 		out->name = part[3];
-		return take_store(part, out);
+		return out->name[0] != '\0' ? take_store(part, out) : -1;
 	case OCS_KIND_MESSAGE:
 		if (len <= 9)
 			return -1;
 		out->series = ocs_get64(data + 1);
 		out->name = (const char *)data + 9;
-		return 0;
+		return out->name[0] != '\0' ? 0 : -1;
 	case OCS_KIND_ALIAS:
 		if (len != 9)
 			return -1;

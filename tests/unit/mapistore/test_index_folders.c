@@ -395,6 +395,26 @@ TEST(a_damaged_folder_record_is_set_aside_and_the_folder_starts_afresh)
 	ck_assert_uint_eq(index_found.fid, other);
 }
 
+/* Any MAPI server may write one. */
+TEST(a_record_with_an_empty_name_leads_nowhere)
+{
+	static const char *const records[] = {
+	        "R", "T\0sogo\0john", "f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", "M\0\0\0\0\0\0\0\1",
+	        "F\0\0\0\0\0\0\0\0\0sogo\0john\0x"};
+	static const size_t lengths[] = {1, 11, 17, 9, 21};
+	uint64_t fid = index_make("Work");
+	uint8_t key[9] = {'I'};
+
+	ocs_put64(key + 1, fid);
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		ck_assert_ok(ocs_index_begin(index_db, &rig_error));
+		ck_assert_ok(ocs_store_put(ocs_index_store(index_db), key, sizeof(key), records[i],
+		                           lengths[i], &rig_error));
+		ck_assert_ok(ocs_index_commit(index_db, &rig_error));
+		ck_assert_str_eq(index_name_of(fid), "");
+	}
+}
+
 /* ---- case = fold ---- */
 
 TEST(with_fold_folders_that_differ_in_case_are_one_and_shown_as_first_said)
