@@ -131,9 +131,15 @@ static void read_request(struct request *request)
 	const char *line;
 
 	memset(request, 0, sizeof(*request));
-	/* Empty lines before a request are passed over. */
-	while (at < seen.size && (seen.data[at] == '\r' || seen.data[at] == '\n'))
-		at++;
+	/* Empty lines before a request are passed over, and as such, where lines are only watched,
+	 * what begins with a NUL. */
+	while (at < seen.size && (seen.data[at] == '\r' || seen.data[at] == '\n' ||
+	                          (seen.data[at] == '\0' && seen.frame.watched))) {
+		const char *end = memchr(seen.data + at, '\n', seen.size - at);
+
+		FUZZ_CHECK(seen.data[at] != '\0' || end != NULL);
+		at = seen.data[at] != '\0' ? at + 1 : (size_t)(end - seen.data) + 1;
+	}
 	line = next_line(&at, &len);
 	read_first(request, line, len);
 	for (line = next_line(&at, &len); len > 0; line = next_line(&at, &len))

@@ -11,7 +11,8 @@
  *
  * libmicrohttpd 0.9.75 tells nothing about line ends, but leaves the lines where they were read and
  * puts NULs over their ends, so their distances tell; only a line that ends with NUL LF looks as
- * one that ended with CR LF. Later versions refuse them themselves when they are told to be strict;
+ * one that ended with CR LF, and one before a request that begins with a NUL is passed over as if
+ * it were empty. Later versions refuse them themselves when they are told to be strict;
  * 0.9.75 is not, since its own refusals are ill-formed.
  */
 #ifndef OCS_HTTP_FRAME_H
