@@ -2,9 +2,8 @@
 /* Copyright (C) 2026 the OCSManager developers */
 /* Whatever is done to the file of an open store: the process lives, the fault is said, and what is
  * read is right or an error. */
-#include "tests/unit/rig.h"
+#include "tests/unit/store/filled_rig.h"
 
-#include <dirent.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -14,140 +13,48 @@
 
 #include "store/fault.h"
 
-#define RECORDS 400
-#define CHAINS  1009
-
-static char path[256];
-static struct ocs_store *store;
-
-static void put(const char *key, const char *data)
-{
-	ck_assert_ok(ocs_store_begin(store, &rig_error));
-	ck_assert_ok(ocs_store_put(store, key, strlen(key), data, strlen(data), &rig_error));
-	ck_assert_ok(ocs_store_commit(store, true, &rig_error));
-}
-
-static void fill(void)
-{
-	ck_assert_ok(ocs_store_begin(store, &rig_error));
-	for (int i = 0; i < RECORDS; i++) {
-		char key[16], data[512];
-
-		snprintf(key, sizeof(key), "K%d", i);
-		memset(data, 'a' + i % 26, sizeof(data));
-		ck_assert_ok(ocs_store_put(store, key, strlen(key), data, sizeof(data), NULL));
-	}
-	ck_assert_ok(ocs_store_commit(store, true, &rig_error));
-}
-
-static void setup(void)
-{
-	rig_make_folder();
-	snprintf(path, sizeof(path), "%s", rig_path("test.tdb"));
-	ck_assert_ok(ocs_store_open(path, CHAINS, OCS_STORE_CREATE, 0660, (gid_t)-1, &store, NULL,
-	                            &rig_error));
-	fill();
-}
-
-static void teardown(void)
-{
-	ocs_store_close(store);
-	rig_remove_folder();
-}
-
-/* Every operation: none may end the process. Returns how many records were read, all of them right.
- */
-static int use_it(void)
-{
-	int good = 0;
-
-	for (int i = 0; i < RECORDS; i++) {
-		char key[16];
-		uint8_t *data;
-		size_t len;
-
-		snprintf(key, sizeof(key), "K%d", i);
-		if (ocs_store_fetch(store, NULL, key, strlen(key), &data, &len, &rig_error) == 0) {
-			ck_assert_uint_eq(len, 512);
-			ck_assert_int_eq(data[511], 'a' + i % 26);
-			good++;
-		}
-		talloc_free(data);
-	}
-	(void)ocs_store_seqnum(store);
-	(void)ocs_store_size(store);
-	(void)ocs_store_lock_holder(store);
-	if (ocs_store_begin(store, &rig_error) == 0) {
-		(void)ocs_store_put(store, "new", 3, "x", 1, &rig_error);
-		(void)ocs_store_delete(store, "K1", 2, &rig_error);
-		(void)ocs_store_quarantine(store, "K2", 2, &rig_error);
-		(void)ocs_store_commit(store, true, &rig_error);
-	}
-	(void)ocs_store_sync(store, &rig_error);
-	return good;
-}
-
-static void overwrite(off_t at, const void *data, size_t len)
-{
-	int fd = open(path, O_WRONLY);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(pwrite(fd, data, len, at), (ssize_t)len);
-	close(fd);
-}
-
 static void ck_refused(const char *why)
 {
 	uint8_t *data;
 	size_t len;
 
-	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_eq(ocs_store_usable(filled_store, &rig_error), OCS_STORE_CORRUPT);
 	ck_assert_msg(strstr(rig_error.text, why) != NULL, "%s", rig_error.text);
-	ck_assert_ptr_nonnull(strstr(rig_error.text, path));
-	ck_assert_int_eq(ocs_store_begin(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_ptr_nonnull(strstr(rig_error.text, filled_path));
+	ck_assert_int_eq(ocs_store_begin(filled_store, &rig_error), OCS_STORE_CORRUPT);
 	ck_assert_msg(strstr(rig_error.text, why) != NULL, "%s", rig_error.text);
-	ck_assert_int_eq(ocs_store_fetch(store, NULL, "none", 4, &data, &len, &rig_error),
+	ck_assert_int_eq(ocs_store_fetch(filled_store, NULL, "none", 4, &data, &len, &rig_error),
 	                 OCS_STORE_CORRUPT);
 }
 
-static int count_one(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
-{
-	(void)key;
-	(void)key_len;
-	(void)data;
-	(void)len;
-	(void)arg;
-	return 0;
-}
-
-TESTS_HAVE(.setup = setup, .teardown = teardown);
+TESTS_HAVE(.setup = filled_setup, .teardown = filled_teardown);
 
 LOOP_TEST(a_file_that_is_cut_short_refuses_and_is_not_written_to, 0, 5)
 {
 	static const off_t cuts[] = {0, 30, 100, 4096, 40000};
 	struct stat st;
 
-	ck_assert_int_eq(truncate(path, cuts[_i]), 0);
-	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_eq(truncate(filled_path, cuts[_i]), 0);
+	ck_assert_int_eq(ocs_store_usable(filled_store, &rig_error), OCS_STORE_CORRUPT);
 	ck_assert_ptr_nonnull(strstr(rig_error.text, "cut short while in use"));
-	ck_assert_int_eq(ocs_store_begin(store, &rig_error), OCS_STORE_CORRUPT);
-	ck_assert_int_lt(use_it(), RECORDS);
-	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(ocs_store_begin(filled_store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_lt(filled_use(), FILLED_RECORDS);
+	ck_assert_int_eq(stat(filled_path, &st), 0);
 	ck_assert_int_eq(st.st_size, cuts[_i]);
 }
 
 TEST(a_hole_where_the_file_was_is_not_taken_for_an_empty_one)
 {
 	struct stat st;
-	uint32_t seqnum = ocs_store_seqnum(store);
+	uint32_t seqnum = ocs_store_seqnum(filled_store);
 
-	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(truncate(path, 0), 0);
-	ck_assert_int_eq(truncate(path, st.st_size), 0);
+	ck_assert_int_eq(stat(filled_path, &st), 0);
+	ck_assert_int_eq(truncate(filled_path, 0), 0);
+	ck_assert_int_eq(truncate(filled_path, st.st_size), 0);
 	ck_refused("overwritten while in use");
-	ck_assert_uint_ne(ocs_store_seqnum(store), seqnum);
-	ck_assert_uint_ne(ocs_store_seqnum(store), ocs_store_seqnum(store));
-	ck_assert_int_eq(use_it(), 0);
+	ck_assert_uint_ne(ocs_store_seqnum(filled_store), seqnum);
+	ck_assert_uint_ne(ocs_store_seqnum(filled_store), ocs_store_seqnum(filled_store));
+	ck_assert_int_eq(filled_use(), 0);
 }
 
 /* What another process was committing makes the file as long as it was; the header is there. */
@@ -158,23 +65,24 @@ LOOP_TEST(what_was_cut_off_and_grew_again_is_damaged_and_not_missing, 1, 60)
 	size_t len;
 	int good = 0;
 
-	put("always", "there");
-	ck_assert(ocs_store_set_anchor(store, "always", 6));
-	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_int_eq(truncate(path, st.st_size * _i / 60), 0);
-	ck_assert_int_eq(truncate(path, st.st_size), 0);
-	for (int i = 0; i < RECORDS; i++) {
+	filled_put("always", "there");
+	ck_assert(ocs_store_set_anchor(filled_store, "always", 6));
+	ck_assert_int_eq(stat(filled_path, &st), 0);
+	ck_assert_int_eq(truncate(filled_path, st.st_size * _i / 60), 0);
+	ck_assert_int_eq(truncate(filled_path, st.st_size), 0);
+	for (int i = 0; i < FILLED_RECORDS; i++) {
 		char key[16];
 		int ret;
 
 		snprintf(key, sizeof(key), "K%d", i);
-		ret = ocs_store_fetch(store, NULL, key, strlen(key), &data, &len, &rig_error);
+		ret = ocs_store_fetch(filled_store, NULL, key, strlen(key), &data, &len,
+		                      &rig_error);
 		ck_assert_msg(ret != OCS_STORE_MISSING, "%s", key);
 		good += ret == OCS_STORE_OK;
 		talloc_free(data);
 	}
-	ck_assert_int_lt(good, RECORDS);
-	ck_assert_int_ne(ocs_store_each(store, -1, count_one, NULL, &rig_error), 0);
+	ck_assert_int_lt(good, FILLED_RECORDS);
+	ck_assert_int_ne(filled_each(), 0);
 }
 
 TEST(what_is_missing_from_a_whole_file_is_missing)
@@ -182,15 +90,15 @@ TEST(what_is_missing_from_a_whole_file_is_missing)
 	uint8_t *data;
 	size_t len;
 
-	ck_assert(!ocs_store_set_anchor(store, "always", 6));
-	ck_assert_int_eq(ocs_store_fetch(store, NULL, "none", 4, &data, &len, &rig_error),
+	ck_assert(!ocs_store_set_anchor(filled_store, "always", 6));
+	ck_assert_int_eq(ocs_store_fetch(filled_store, NULL, "none", 4, &data, &len, &rig_error),
 	                 OCS_STORE_MISSING);
-	put("always", "there");
-	ck_assert(ocs_store_set_anchor(store, "always", 6));
-	ck_assert_int_eq(ocs_store_fetch(store, NULL, "none", 4, &data, &len, &rig_error),
+	filled_put("always", "there");
+	ck_assert(ocs_store_set_anchor(filled_store, "always", 6));
+	ck_assert_int_eq(ocs_store_fetch(filled_store, NULL, "none", 4, &data, &len, &rig_error),
 	                 OCS_STORE_MISSING);
-	ck_assert_ok(ocs_store_each(store, -1, count_one, NULL, &rig_error));
-	ck_assert(!ocs_store_damaged(store));
+	ck_assert_ok(filled_each());
+	ck_assert(!ocs_store_damaged(filled_store));
 }
 
 TEST(garbage_in_place_refuses)
@@ -199,18 +107,18 @@ TEST(garbage_in_place_refuses)
 
 	for (size_t i = 0; i < sizeof(garbage); i++)
 		garbage[i] = (uint8_t)rand();
-	overwrite(0, garbage, sizeof(garbage));
+	filled_overwrite(0, garbage, sizeof(garbage));
 	ck_refused("overwritten while in use");
-	ck_assert_int_eq(use_it(), 0);
+	ck_assert_int_eq(filled_use(), 0);
 }
 
 TEST(a_file_that_is_larger_than_any_store_refuses)
 {
-	ck_assert_int_eq(truncate(path, OCS_STORE_SIZE_MAX), 0);
-	ck_assert_ok(ocs_store_usable(store, &rig_error));
-	ck_assert_int_eq(truncate(path, OCS_STORE_SIZE_MAX + 1), 0);
-	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
-	ck_assert_int_eq(ocs_store_begin(store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_eq(truncate(filled_path, OCS_STORE_SIZE_MAX), 0);
+	ck_assert_ok(ocs_store_usable(filled_store, &rig_error));
+	ck_assert_int_eq(truncate(filled_path, OCS_STORE_SIZE_MAX + 1), 0);
+	ck_assert_int_eq(ocs_store_usable(filled_store, &rig_error), OCS_STORE_CORRUPT);
+	ck_assert_int_eq(ocs_store_begin(filled_store, &rig_error), OCS_STORE_CORRUPT);
 	ck_assert_ptr_nonnull(strstr(rig_error.text, "overwritten while in use"));
 }
 
@@ -224,7 +132,7 @@ TEST(another_database_copied_over_it_refuses)
 	                            &other, NULL, &rig_error));
 	ocs_store_close(other);
 	data = rig_read_file(rig_path("other.tdb"), &len);
-	overwrite(0, data, len);
+	filled_overwrite(0, data, len);
 	ck_refused("overwritten while in use");
 	free(data);
 }
@@ -234,34 +142,34 @@ TEST(an_older_copy_in_place_is_read_as_what_it_is)
 {
 	uint32_t seqnum;
 	size_t len;
-	uint8_t *backup = rig_read_file(path, &len), *data;
+	uint8_t *backup = rig_read_file(filled_path, &len), *data;
 
-	put("later", "x");
-	seqnum = ocs_store_seqnum(store);
-	ck_assert_int_eq(truncate(path, 0), 0);
-	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
-	overwrite(0, backup, len / 2);
-	ck_assert_int_eq(ocs_store_usable(store, &rig_error), OCS_STORE_CORRUPT);
-	overwrite(0, backup, len);
-	ck_assert_ok(ocs_store_usable(store, &rig_error));
-	ck_assert_uint_ne(ocs_store_seqnum(store), seqnum);
-	ck_assert_int_eq(ocs_store_fetch(store, NULL, "later", 5, &data, &len, &rig_error),
+	filled_put("later", "x");
+	seqnum = ocs_store_seqnum(filled_store);
+	ck_assert_int_eq(truncate(filled_path, 0), 0);
+	ck_assert_int_eq(ocs_store_usable(filled_store, &rig_error), OCS_STORE_CORRUPT);
+	filled_overwrite(0, backup, len / 2);
+	ck_assert_int_eq(ocs_store_usable(filled_store, &rig_error), OCS_STORE_CORRUPT);
+	filled_overwrite(0, backup, len);
+	ck_assert_ok(ocs_store_usable(filled_store, &rig_error));
+	ck_assert_uint_ne(ocs_store_seqnum(filled_store), seqnum);
+	ck_assert_int_eq(ocs_store_fetch(filled_store, NULL, "later", 5, &data, &len, &rig_error),
 	                 OCS_STORE_MISSING);
-	ck_assert_int_eq(use_it(), RECORDS);
+	ck_assert_int_eq(filled_use(), FILLED_RECORDS);
 	free(backup);
 }
 
 TEST(a_deleted_file_goes_on_for_who_has_it_open)
 {
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(use_it(), RECORDS);
+	ck_assert_int_eq(unlink(filled_path), 0);
+	ck_assert_int_eq(filled_use(), FILLED_RECORDS);
 }
 
 /* The header stays, so only libtdb and the checksums stand against it. */
 TEST(scattered_garbage_never_ends_the_process_and_is_never_returned)
 {
 	size_t len;
-	uint8_t *whole = rig_read_file(path, &len);
+	uint8_t *whole = rig_read_file(filled_path, &len);
 
 	srand(4711);
 	for (int round = 0; round < 60; round++) {
@@ -271,13 +179,14 @@ TEST(scattered_garbage_never_ends_the_process_and_is_never_returned)
 
 			for (size_t b = 0; b < n; b++)
 				garbage[b] = (uint8_t)rand();
-			overwrite(168 + rand() % (off_t)(len - 168 - sizeof(garbage)), garbage, n);
+			filled_overwrite(168 + rand() % (off_t)(len - 168 - sizeof(garbage)),
+			                 garbage, n);
 		}
-		(void)use_it();
-		overwrite(0, whole, len);
-		ocs_store_cancel(store);
+		(void)filled_use();
+		filled_overwrite(0, whole, len);
+		ocs_store_cancel(filled_store);
 	}
-	ck_assert_int_gt(use_it(), RECORDS - 3);
+	ck_assert_int_gt(filled_use(), FILLED_RECORDS - 3);
 	free(whole);
 }
 
@@ -286,7 +195,7 @@ TEST(scattered_garbage_never_ends_the_process_and_is_never_returned)
 static uint32_t record_at(const uint8_t *file, size_t len, const char *key)
 {
 	TDB_DATA k = {.dptr = (unsigned char *)(uintptr_t)key, .dsize = strlen(key)};
-	size_t head = 168 + 4 * (1 + tdb_jenkins_hash(&k) % CHAINS);
+	size_t head = 168 + 4 * (1 + tdb_jenkins_hash(&k) % FILLED_CHAINS);
 	uint32_t at;
 
 	for (memcpy(&at, file + head, 4); at != 0; memcpy(&at, file + at, 4)) {
@@ -301,15 +210,15 @@ static uint32_t record_at(const uint8_t *file, size_t len, const char *key)
 static int put_beside(const char *key)
 {
 	TDB_DATA k = {.dptr = (unsigned char *)(uintptr_t)key, .dsize = strlen(key)};
-	unsigned chain = tdb_jenkins_hash(&k) % CHAINS;
+	unsigned chain = tdb_jenkins_hash(&k) % FILLED_CHAINS;
 	char other[16];
 
 	for (int i = 0;; i++) {
 		TDB_DATA o = {.dptr = (unsigned char *)other};
 
 		o.dsize = (size_t)snprintf(other, sizeof(other), "new%d", i);
-		if (tdb_jenkins_hash(&o) % CHAINS == chain)
-			return ocs_store_put(store, other, o.dsize, "x", 1, &rig_error);
+		if (tdb_jenkins_hash(&o) % FILLED_CHAINS == chain)
+			return ocs_store_put(filled_store, other, o.dsize, "x", 1, &rig_error);
 	}
 }
 
@@ -323,32 +232,34 @@ LOOP_TEST(a_chain_that_leads_back_to_itself_is_refused, 0, 4)
 
 	memset(larger, 'x', sizeof(larger));
 	for (int i = 10; i < 60; i += 5) {
-		ck_assert_ok(ocs_store_begin(store, &rig_error));
+		ck_assert_ok(ocs_store_begin(filled_store, &rig_error));
 		for (int k = i - 1; k <= i + 1; k += 2) { /* free ones on both sides */
 			snprintf(key, sizeof(key), "K%d", k);
-			ck_assert_ok(ocs_store_delete(store, key, strlen(key), &rig_error));
+			ck_assert_ok(ocs_store_delete(filled_store, key, strlen(key), &rig_error));
 		}
-		ck_assert_ok(ocs_store_commit(store, true, &rig_error));
+		ck_assert_ok(ocs_store_commit(filled_store, true, &rig_error));
 		snprintf(key, sizeof(key), "K%d", i);
-		file = rig_read_file(path, &len);
+		file = rig_read_file(filled_path, &len);
 		at = record_at(file, len, key);
-		overwrite((off_t)at, &at, sizeof(at));
-		ck_assert_ok(ocs_store_begin(store, &rig_error));
+		filled_overwrite((off_t)at, &at, sizeof(at));
+		ck_assert_ok(ocs_store_begin(filled_store, &rig_error));
 		if (_i == 0)
-			ck_assert_int_ne(ocs_store_delete(store, key, strlen(key), &rig_error), 0);
-		else if (_i == 1)
 			ck_assert_int_ne(
-			        ocs_store_put(store, key, strlen(key), larger, 2000, &rig_error),
-			        0);
+			        ocs_store_delete(filled_store, key, strlen(key), &rig_error), 0);
+		else if (_i == 1)
+			ck_assert_int_ne(ocs_store_put(filled_store, key, strlen(key), larger, 2000,
+			                               &rig_error),
+			                 0);
 		else if (_i == 2)
 			ck_assert_int_ne(put_beside(key), 0);
 		else
-			ck_assert_int_ne(ocs_store_quarantine(store, key, strlen(key), &rig_error),
-			                 0);
-		ck_assert_ptr_nonnull(strstr(rig_error.text, path));
-		ocs_store_cancel(store);
-		ck_assert(ocs_store_damaged(store));
-		overwrite((off_t)at, file + at, sizeof(at));
+			ck_assert_int_ne(
+			        ocs_store_quarantine(filled_store, key, strlen(key), &rig_error),
+			        0);
+		ck_assert_ptr_nonnull(strstr(rig_error.text, filled_path));
+		ocs_store_cancel(filled_store);
+		ck_assert(ocs_store_damaged(filled_store));
+		filled_overwrite((off_t)at, file + at, sizeof(at));
 		free(file);
 	}
 }
@@ -356,11 +267,11 @@ LOOP_TEST(a_chain_that_leads_back_to_itself_is_refused, 0, 4)
 /* A process that uses the file while another one does everything above to it. */
 static int use_on_and_on(int to_parent)
 {
-	if (ocs_store_open(path, 0, 0, 0, (gid_t)-1, &store, NULL, &rig_error) != 0 ||
+	if (ocs_store_open(filled_path, 0, 0, 0, (gid_t)-1, &filled_store, NULL, &rig_error) != 0 ||
 	    write(to_parent, "r", 1) != 1)
 		return 1;
 	while (access(rig_path("stop"), F_OK) != 0)
-		(void)use_it();
+		(void)filled_use();
 	return 0;
 }
 
@@ -371,26 +282,26 @@ TEST(a_process_in_the_middle_of_its_work_lives_through_all_of_it)
 	uint8_t *whole, byte, garbage[4096];
 	int fd;
 
-	ocs_store_close(store);
-	store = NULL;
+	ocs_store_close(filled_store);
+	filled_store = NULL;
 	rig_child_fork(&child, use_on_and_on);
 	rig_child_go(&child);
 	ck_assert_int_eq(read(child.from, &byte, 1), 1);
-	whole = rig_read_file(path, &len);
+	whole = rig_read_file(filled_path, &len);
 	memset(garbage, 0x5a, sizeof(garbage));
 	for (int round = 0; round < 300; round++) {
 		switch (round % 4) {
 		case 0:
-			ck_assert_int_eq(truncate(path, rand() % (off_t)len), 0);
+			ck_assert_int_eq(truncate(filled_path, rand() % (off_t)len), 0);
 			break;
 		case 1:
-			overwrite(rand() % (off_t)len, garbage, sizeof(garbage));
+			filled_overwrite(rand() % (off_t)len, garbage, sizeof(garbage));
 			break;
 		case 2:
-			ck_assert_int_eq(truncate(path, 0), 0);
+			ck_assert_int_eq(truncate(filled_path, 0), 0);
 			break;
 		default:
-			overwrite(0, whole, len);
+			filled_overwrite(0, whole, len);
 		}
 		ck_assert_int_eq(waitpid(child.pid, NULL, WNOHANG), 0);
 	}
@@ -412,11 +323,12 @@ static void grow_until_it_fails(int *ret)
 		char key[16];
 
 		snprintf(key, sizeof(key), "N%d", i);
-		ck_assert_ok(ocs_store_begin(store, &rig_error));
-		*ret = ocs_store_put(store, key, strlen(key), data, sizeof(data), &rig_error);
+		ck_assert_ok(ocs_store_begin(filled_store, &rig_error));
+		*ret = ocs_store_put(filled_store, key, strlen(key), data, sizeof(data),
+		                     &rig_error);
 		if (*ret == 0)
-			*ret = ocs_store_commit(store, false, &rig_error);
-		ocs_store_cancel(store);
+			*ret = ocs_store_commit(filled_store, false, &rig_error);
+		ocs_store_cancel(filled_store);
 		if (*ret != 0)
 			return;
 	}
@@ -442,15 +354,15 @@ TEST(a_full_disk_is_called_so)
 	                 OCS_STORE_ERROR);
 	ck_assert_msg(strstr(rig_error.text, strerror(ENOSPC)) != NULL, "%s", rig_error.text);
 	ck_assert_int_ne(access(rig_path("disk/large.tdb.new"), F_OK), 0);
-	ocs_store_close(store);
+	ocs_store_close(filled_store);
 	ck_assert_ok(ocs_store_open(rig_path("disk/small.tdb"), 1009, OCS_STORE_CREATE, 0660,
-	                            (gid_t)-1, &store, NULL, &rig_error));
-	fill();
+	                            (gid_t)-1, &filled_store, NULL, &rig_error));
+	filled_write();
 	grow_until_it_fails(&ret);
 	ck_assert_int_eq(ret, OCS_STORE_ERROR);
 	ck_assert_msg(strstr(rig_error.text, strerror(ENOSPC)) != NULL, "%s", rig_error.text);
-	ck_assert_ok(ocs_store_usable(store, &rig_error));
-	ck_assert_int_eq(use_it(), RECORDS);
+	ck_assert_ok(ocs_store_usable(filled_store, &rig_error));
+	ck_assert_int_eq(filled_use(), FILLED_RECORDS);
 	ck_assert_int_eq(umount2(rig_path("disk"), MNT_DETACH), 0);
 }
 
@@ -483,18 +395,19 @@ TEST(a_full_disk_is_called_so_at_every_step)
 
 TEST(a_limit_on_the_size_of_files_is_an_error_and_no_signal)
 {
-	struct rlimit limit = {.rlim_cur = ocs_store_size(store) + 4096, .rlim_max = RLIM_INFINITY};
+	struct rlimit limit = {.rlim_cur = ocs_store_size(filled_store) + 4096,
+	                       .rlim_max = RLIM_INFINITY};
 	struct sigaction action;
 	sigset_t pending;
 	int ret;
 
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	limit.rlim_cur = ocs_store_size(store) + 4096;
+	limit.rlim_cur = ocs_store_size(filled_store) + 4096;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	grow_until_it_fails(&ret);
 	ck_assert_int_eq(ret, OCS_STORE_ERROR);
 	ck_assert_msg(strstr(rig_error.text, strerror(EFBIG)) != NULL, "%s", rig_error.text);
-	ck_assert_int_eq(use_it(), RECORDS);
+	ck_assert_int_eq(filled_use(), FILLED_RECORDS);
 	/* Nothing of it is left in the host. */
 	ck_assert_int_eq(sigaction(SIGXFSZ, NULL, &action), 0);
 	ck_assert(action.sa_handler == SIG_DFL);
@@ -508,13 +421,13 @@ TEST(past_its_limit_a_store_is_full_and_deletions_go_on)
 {
 	int ret;
 
-	ocs_store_set_limit(store, ocs_store_size(store) + 100000);
+	ocs_store_set_limit(filled_store, ocs_store_size(filled_store) + 100000);
 	grow_until_it_fails(&ret);
 	ck_assert_int_eq(ret, OCS_STORE_FULL);
 	ck_assert_ptr_nonnull(strstr(rig_error.text, "full"));
-	ck_assert_int_eq(use_it(), RECORDS);
-	ocs_store_set_limit(store, OCS_STORE_SIZE_MAX);
-	put("more", "x");
+	ck_assert_int_eq(filled_use(), FILLED_RECORDS);
+	ocs_store_set_limit(filled_store, OCS_STORE_SIZE_MAX);
+	filled_put("more", "x");
 }
 
 /* The area stays where it was made: transactions as large as the daemon's find it large enough. */
@@ -550,141 +463,4 @@ LOOP_TEST(a_fresh_file_takes_little_and_has_room_to_recover_from_a_large_transac
 			ck_assert_uint_eq(ocs_store_size(fresh), size);
 	}
 	ocs_store_close(fresh);
-}
-
-/* ---- what libtdb would recover from ---- */
-
-struct recovery {
-	uint32_t next, len, size_before, data_len, hash, magic;
-	uint32_t place, part_len; /* the first part */
-	uint8_t more[8];
-};
-
-/* 0: a part that is longer than the record; 1: one that leads behind the end of the file; 2: a
- * record that does; 3: a part of nothing; 4: parts of one byte. */
-static struct recovery forged(int i)
-{
-	struct recovery forged = {.len = 4096, .magic = 0xf53bc0e7, .data_len = 16};
-
-	forged.place = 4096;
-	forged.part_len = i == 0 ? 0x10000 : i == 1 ? 8 : i == 3 ? 0 : 1;
-	if (i == 1)
-		forged.place = 0x40000000;
-	if (i == 2)
-		forged.data_len = 0x40000000;
-	if (i == 4)
-		forged.data_len = 28;
-	return forged;
-}
-
-static uint8_t *forge_recovery(int i, size_t *len_r)
-{
-	const struct recovery record = forged(i);
-	struct stat st;
-	uint32_t at;
-
-	ck_assert_int_eq(stat(path, &st), 0);
-	at = (uint32_t)st.st_size;
-	ck_assert_int_eq(truncate(path, st.st_size + 8192), 0);
-	overwrite((off_t)at, &record, sizeof(record));
-	overwrite(44, &at, sizeof(at));
-	return rig_read_file(path, len_r);
-}
-
-static void ck_unchanged(const char *file, const uint8_t *before, size_t len_before)
-{
-	size_t len;
-	uint8_t *now = rig_read_file(file, &len);
-
-	ck_assert_uint_eq(len, len_before);
-	ck_assert_int_eq(memcmp(now, before, len), 0);
-	free(now);
-}
-
-/* libtdb would write what is in the memory of this process into a file that others read. */
-LOOP_TEST(a_forged_recovery_is_not_done_by_who_has_the_file_open, 0, 5)
-{
-	size_t len;
-	uint8_t *before = forge_recovery(_i, &len);
-
-	ck_assert_int_eq(ocs_store_begin(store, &rig_error), OCS_STORE_CORRUPT);
-	ck_assert_ptr_nonnull(strstr(rig_error.text, "recovered"));
-	ck_assert(ocs_store_damaged(store));
-	ck_assert_int_eq(use_it(), 0);
-	ck_assert_int_ne(ocs_store_each(store, -1, count_one, NULL, &rig_error), 0);
-	ck_unchanged(path, before, len);
-	free(before);
-}
-
-LOOP_TEST(a_forged_recovery_is_not_done_by_who_opens_the_file, 0, 5)
-{
-	char aside[300] = "";
-	size_t len;
-	uint8_t *before = forge_recovery(_i, &len);
-	struct dirent *entry;
-	struct stat st;
-	bool moved;
-	DIR *dir;
-
-	ocs_store_close(store);
-	ck_assert_int_eq(ocs_store_open(path, CHAINS, 0, 0660, (gid_t)-1, &store, NULL, &rig_error),
-	                 OCS_STORE_CORRUPT);
-	ck_unchanged(path, before, len);
-	ck_assert_ok(ocs_store_open(path, CHAINS, OCS_STORE_CREATE | OCS_STORE_MOVE_CORRUPT, 0660,
-	                            (gid_t)-1, &store, &moved, &rig_error));
-	ck_assert(moved);
-	dir = opendir(rig_folder);
-	while ((entry = readdir(dir)) != NULL)
-		if (strstr(entry->d_name, ".corrupt-") != NULL)
-			snprintf(aside, sizeof(aside), "%s", rig_path(entry->d_name));
-	closedir(dir);
-	ck_unchanged(aside, before, len);
-	ck_assert_int_eq(stat(aside, &st), 0);
-	ck_assert_uint_eq(st.st_mode & 0777, 0600);
-	free(before);
-}
-
-static int end_in_the_middle(struct tdb_context *tdb)
-{
-	_exit(tdb_transaction_prepare_commit(tdb) == 0 ? 0 : 1);
-}
-
-TEST(what_a_killed_process_left_is_recovered_by_who_opens_the_file)
-{
-	uint32_t at, magic;
-	size_t len;
-	uint8_t *file;
-	pid_t child;
-	int status;
-
-	ocs_store_close(store);
-	child = fork();
-	if (child == 0) {
-		if (ocs_store_open(path, CHAINS, 0, 0660, (gid_t)-1, &store, NULL, NULL) != 0)
-			_exit(2);
-		ocs_store_tdb_commit = end_in_the_middle;
-		fill();
-		_exit(3);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert_int_eq(status, 0);
-	file = rig_read_file(path, &len);
-	memcpy(&at, file + 44, sizeof(at));
-	memcpy(&magic, file + at + 20, sizeof(magic));
-	free(file);
-	ck_assert_uint_eq(magic, 0xf53bc0e7);
-	ck_assert_ok(ocs_store_open(path, CHAINS, OCS_STORE_CHECK, 0660, (gid_t)-1, &store, NULL,
-	                            &rig_error));
-	ck_assert_int_eq(use_it(), RECORDS);
-}
-
-TEST(a_file_of_the_other_byte_order_is_none)
-{
-	uint32_t version = __builtin_bswap32(0x26011967U + 6);
-
-	ocs_store_close(store);
-	overwrite(32, &version, sizeof(version));
-	ck_assert_int_eq(ocs_store_open(path, CHAINS, 0, 0660, (gid_t)-1, &store, NULL, &rig_error),
-	                 OCS_STORE_CORRUPT);
-	ck_assert_ptr_nonnull(strstr(rig_error.text, "of this machine"));
 }
