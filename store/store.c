@@ -383,21 +383,22 @@ static int check_chain(struct ocs_store *store, TDB_DATA key, struct ocs_error *
 }
 
 /* In place of what is there, if anything is. A larger one takes another place: the one before goes.
- * Told to replace what is not there libtdb would look for it twice, through the whole chain. */
+ * To replace what is not there libtdb looks for it twice, through the whole chain; to insert it, it
+ * purges what is dead in the chain even where looking for it has met that leading back. */
 static int replace(struct ocs_store *store, TDB_DATA key, const TDB_DATA *parts, int n,
                    const char *what, struct ocs_error *error)
 {
-	int ret;
+	bool there;
 
 	ocs_store_forget_error(store);
-	ret = tdb_storev(store->tdb, key, parts, n, TDB_INSERT);
-	if (ret != 0 && !complained(store) && tdb_error(store->tdb) == TDB_ERR_EXISTS) {
-		if (check_chain(store, key, error) != OCS_STORE_OK)
-			return OCS_STORE_ERROR;
-		ocs_store_forget_error(store);
-		ret = tdb_storev(store->tdb, key, parts, n, TDB_REPLACE);
-	}
-	if (ret != 0 || complained(store))
+	there = tdb_exists(store->tdb, key);
+	if (!there && complained(store))
+		return ocs_store_error(store, what, error);
+	if (there && check_chain(store, key, error) != OCS_STORE_OK)
+		return OCS_STORE_ERROR;
+	ocs_store_forget_error(store);
+	if (tdb_storev(store->tdb, key, parts, n, there ? TDB_REPLACE : TDB_INSERT) != 0 ||
+	    complained(store))
 		return ocs_store_error(store, what, error);
 	return OCS_STORE_OK;
 }

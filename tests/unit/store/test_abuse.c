@@ -264,6 +264,47 @@ LOOP_TEST(a_chain_that_leads_back_to_itself_is_refused, 0, 4)
 	}
 }
 
+/* Before anything is put into the chain: libtdb purges what is dead in it first. */
+LOOP_TEST(a_dead_record_that_leads_back_is_not_purged_without_an_end, 0, 6)
+{
+	static const uint32_t dead = 0xfee1dead;
+	char key[16];
+	uint8_t *file;
+	uint32_t at, first;
+	size_t len;
+
+	for (int i = 10; i < 60; i += 5) {
+		ck_assert_ok(ocs_store_begin(filled_store, &rig_error));
+		for (int k = i - 1; k <= i + 1; k += 2) { /* free ones on both sides */
+			snprintf(key, sizeof(key), "K%d", k);
+			ck_assert_ok(ocs_store_delete(filled_store, key, strlen(key), &rig_error));
+		}
+		snprintf(key, sizeof(key), "K%d", i);
+		if (_i >= 2)
+			for (int k = 0; k < _i - 1; k++)
+				ck_assert_ok(put_beside(key));
+		ck_assert_ok(ocs_store_commit(filled_store, true, &rig_error));
+		file = rig_read_file(filled_path, &len);
+		at = record_at(file, len, key);
+		first = at;
+		if (_i % 2 == 1) {
+			TDB_DATA k = {.dptr = (unsigned char *)key, .dsize = strlen(key)};
+
+			memcpy(&first, file + 168 + 4 * (1 + tdb_jenkins_hash(&k) % FILLED_CHAINS),
+			       4);
+		}
+		filled_overwrite((off_t)at, &first, sizeof(first));
+		filled_overwrite((off_t)at + 20, &dead, sizeof(dead));
+		ck_assert_ok(ocs_store_begin(filled_store, &rig_error));
+		ck_assert_int_ne(put_beside(key), 0);
+		ck_assert_ptr_nonnull(strstr(rig_error.text, filled_path));
+		ocs_store_cancel(filled_store);
+		ck_assert(ocs_store_damaged(filled_store));
+		filled_overwrite(0, file, len);
+		free(file);
+	}
+}
+
 /* A process that uses the file while another one does everything above to it. */
 static int use_on_and_on(int to_parent)
 {
