@@ -223,17 +223,29 @@ static int find_identifiers(struct group *group, struct resolve *resolve)
 	return 0;
 }
 
-static int resolve_items(struct group *group, struct resolve *resolve)
+/* Of a file that was cut short meanwhile nothing is known to be missing: what ended because
+ * something was has not. */
+static int find_together(struct group *group, struct resolve *resolve)
 {
 	struct ocs_index *index = group->dispatch->index;
+	bool looked_at[GROUP_MAX];
 	int ret;
 
+	for (size_t i = 0; i < group->n; i++)
+		looked_at[i] = group->items[i]->state == ITEM_NEW;
 	ocs_index_hold(index);
 	ret = find_identifiers(group, resolve);
-	/* Of a file that was cut short meanwhile nothing is known to be missing. */
 	if (ocs_index_release(index, ret == 0 ? &resolve->error : NULL) != OCS_STORE_OK)
 		ret = -1;
-	if (ret != 0 || commit_index(group, &resolve->error) != 0)
+	for (size_t i = 0; i < group->n && ret != 0; i++)
+		if (looked_at[i])
+			group->items[i]->state = ITEM_NEW;
+	return ret;
+}
+
+static int resolve_items(struct group *group, struct resolve *resolve)
+{
+	if (find_together(group, resolve) != 0 || commit_index(group, &resolve->error) != 0)
 		return -1;
 	for (size_t i = 0; i < group->n; i++)
 		remember_folders(group->dispatch, group->items[i]);

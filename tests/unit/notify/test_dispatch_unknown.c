@@ -162,3 +162,34 @@ TEST(refuse_answers_422_for_all_but_who_has_an_identifier_or_an_alias)
 	ck_assert_int_eq(report("jd", OCS_NEWMAIL, "1").status, OCS_STATUS_DUPLICATE);
 	ck_assert(!has_identifier("invented"));
 }
+
+/* ---- an index that was cut short and has grown again: nothing of it is missing ---- */
+
+static void punch(const char *file)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(rig_path(file), &st), 0);
+	ck_assert_int_eq(truncate(rig_path(file), 168), 0);
+	ck_assert_int_eq(truncate(rig_path(file), st.st_size), 0);
+}
+
+TEST(whom_a_hole_in_the_index_hides_is_not_refused_for_good)
+{
+	const struct ocs_folder_name root = {"known", "", "", ""};
+	struct ocs_index_folder folder;
+	struct ocs_result result;
+
+	dispatch_open();
+	ck_assert_ok(ocs_index_begin(dispatch_index, &rig_error));
+	ck_assert_ok(ocs_index_folder(dispatch_index, &root, true, &folder, &rig_error));
+	ck_assert_ok(ocs_index_commit(dispatch_index, &rig_error));
+	dispatch_close();
+	start(true, 0);
+	ck_assert_int_eq(report("known", OCS_MODIFIED, NULL).status, OCS_STATUS_NOSUBSCRIBER);
+	punch("index.tdb");
+	result = report("known", OCS_NEWMAIL, "1");
+	ck_assert_int_eq(result.status, OCS_STATUS_REFUSED);
+	ck_assert_str_eq(result.refusal.name, "REGISTRY_UNAVAILABLE");
+	ck_assert_int_eq(result.refusal.code, 503);
+}
