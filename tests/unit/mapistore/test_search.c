@@ -43,6 +43,50 @@ TEST(names_in_lists_are_found_as_those_that_wait)
 	search_check_many(15);
 }
 
+/* What is put again is noted again: in the tail, in the lists, or in both. */
+LOOP_TEST(a_message_that_is_put_again_and_again_is_found_once, 0, 4)
+{
+	static const unsigned tails[] = {OCS_LAYER_TAIL, 60, 1, 7};
+	const struct ocs_folder_name name = {"user1", "sogo", "jdoe1@x", "INBOX"};
+	const struct ocs_list_key key = {1, 'o', 0};
+	struct ocs_index_folder folder;
+	struct ocs_index_message message = {0};
+	struct ocs_layer_head head;
+	struct ocs_list_key of = key;
+	struct ocs_list *list;
+	uint64_t mid;
+
+	ocs_layer_tail_max = tails[_i];
+	search_begin();
+	folder = search_make_folder(&name);
+	mid = search_put_message(&folder, "mail-1");
+	search_put_message(&folder, "mail-2");
+	search_commit();
+	for (int i = 0; i < 200; i++) {
+		search_begin();
+		for (int k = 0; k <= i % 3; k++) {
+			message = (struct ocs_index_message){.mid = mid, .announced = k % 2};
+			ck_assert_ok(ocs_index_message_put(index_db, &folder, "mail-1", &message,
+			                                   &rig_error));
+		}
+		search_commit();
+		ck_assert_ok(ocs_layer_head_get(index_db, &head, &rig_error));
+		ck_assert_int_eq(head.state, OCS_LAYER_READY);
+		ck_assert_uint_lt(head.tail_count, ocs_layer_tail_max + 3);
+	}
+	search_look_up_all();
+	search_check_pattern("*mail-*", NULL, true);
+	search_check_pattern("*", NULL, true);
+	search_check_pattern("sogo://jdoe1%40x:*", "user1", false);
+	ck_assert_uint_eq(search_all((struct ocs_index_query){.pattern = "*mail-*", .limit = 1}), 2);
+	ck_assert_ok(ocs_layer_head_get(index_db, &head, &rig_error));
+	of.generation = head.generation;
+	of.number = ocs_postings_number(folder.fid);
+	ck_assert_ok(ocs_list_open(index_db, index_db, &of, &list, &rig_error));
+	ck_assert_uint_le(ocs_list_count(list), 2);
+	talloc_free(list);
+}
+
 /* ---- what an index of before has, and one that is damaged ---- */
 
 static void build(void)
