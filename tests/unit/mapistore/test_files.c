@@ -559,3 +559,95 @@ TEST(the_limit_of_all_files_is_told_to_who_asks)
 	ocs_index_set_limits(idx, 0, 100ULL * SMALL);
 	ck_assert(!ocs_index_full(idx));
 }
+
+/* ---- one lock for many lookups ---- */
+
+/* Whether another process could lock all records of every file now. */
+static bool others_may_write(void)
+{
+	int status;
+	pid_t child = fork();
+
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		const struct flock lock = {
+		        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
+		char name[32] = "index.tdb";
+		int fd, n = 0;
+
+		while ((fd = open(rig_path(name), O_RDWR)) >= 0) {
+			if (fcntl(fd, F_SETLK, &lock) != 0)
+				_exit(1);
+			snprintf(name, sizeof(name), "index.%d.tdb", ++n);
+		}
+		_exit(n > 0 ? 0 : 2);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_ne(WEXITSTATUS(status), 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+TEST(a_file_that_is_begun_while_all_are_held_leaves_no_lock)
+{
+	struct ocs_index_folder folder = folder_of(idx, "jdoe", "INBOX", true);
+	unsigned n = fill_until(&folder, 0, 2);
+	struct ocs_index_sizes sizes;
+	uint64_t first;
+
+	ck_assert_uint_ne(message(idx, &folder, 1), 0);
+	do {
+		struct ocs_index_message one = {.announced = true};
+		char name[900];
+
+		ocs_index_hold(idx);
+		ck_assert_uint_ne(message(idx, &folder, 1), 0);
+		ck_assert_uint_eq(message(idx, &folder, n), 0);
+		ck_assert(!others_may_write());
+		ck_assert_ok(ocs_index_begin(idx, &rig_error));
+		ck_assert_uint_eq(message(idx, &folder, n), 0);
+		ck_assert_ok(ocs_index_reserve(idx, 200, &first, &rig_error));
+		for (unsigned i = 0; i < 200; i++, first = ocs_index_id_next(first)) {
+			one.mid = first;
+			snprintf(name, sizeof(name), "%0800u", n++);
+			ck_assert_ok(ocs_index_message_put(idx, &folder, name, &one, &rig_error));
+		}
+		ck_assert_ok(ocs_index_release(idx, &rig_error));
+		ck_assert_ok(ocs_index_commit(idx, &rig_error));
+		ck_assert(others_may_write());
+		ocs_index_sizes(idx, &sizes);
+	} while (sizes.files < 4);
+	ocs_index_hold(idx);
+	ck_assert_uint_ne(message(idx, &folder, n - 1), 0);
+	ck_assert_ok(ocs_index_begin(idx, &rig_error));
+	ocs_index_cancel(idx);
+	ck_assert_ok(ocs_index_release(idx, &rig_error));
+	ck_assert(others_may_write());
+	ocs_index_hold(idx);
+	ck_assert_uint_ne(message(idx, &folder, 1), 0);
+	reopen();
+	ck_assert(others_may_write());
+	ck_assert_uint_ne(message(idx, &folder, n - 1), 0);
+}
+
+/* What an older file says counts no more than what a newer one lacks. */
+TEST(what_a_newer_file_hides_is_not_taken_from_an_older_one)
+{
+	struct ocs_index_folder folder = folder_of(idx, "jdoe", "INBOX", true);
+	struct stat st;
+
+	(void)fill_until(&folder, 0, 2);
+	ck_assert_ok(ocs_index_begin(idx, &rig_error));
+	ck_assert_ok(ocs_index_message_delete(idx, folder.series, "none", 0, &rig_error));
+	ck_assert_ok(ocs_index_folder_delete(
+	        idx, &(struct ocs_folder_name){"jdoe", "sogo", "jdoe", "INBOX"}, &rig_error));
+	ck_assert_ok(ocs_index_commit(idx, &rig_error));
+	ck_assert(!is_known(idx, "jdoe", "INBOX"));
+	ck_assert_int_eq(stat(rig_path("index.1.tdb"), &st), 0);
+	ck_assert_int_eq(truncate(rig_path("index.1.tdb"), 168), 0);
+	ck_assert_int_eq(truncate(rig_path("index.1.tdb"), st.st_size), 0);
+	ocs_index_hold(idx);
+	(void)is_known(idx, "jdoe", "INBOX");
+	ck_assert_int_ne(ocs_index_release(idx, &rig_error), OCS_STORE_OK);
+	ck_assert(others_may_write());
+}

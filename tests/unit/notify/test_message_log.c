@@ -4,6 +4,8 @@
  * later, whoever is killed in between. */
 #include "tests/unit/notify/message_log_rig.h"
 
+#include "mapistore/index_layer.h"
+
 #include <sys/resource.h>
 
 TESTS_HAVE(.setup = log_setup, .teardown = log_teardown);
@@ -391,3 +393,30 @@ TEST(a_damaged_record_costs_that_message_alone)
 }
 
 /* ---- what libraries see of it ---- */
+
+/* Its records are applied once more each time, to the same end. */
+TEST(a_journal_that_cannot_be_written_anew_does_not_let_the_index_grow)
+{
+	struct ocs_layer_head head;
+	uint64_t size = 0;
+	char id[16];
+
+	ocs_layer_tail_max = 100;
+	for (unsigned i = 0; i < 90; i++) {
+		snprintf(id, sizeof(id), "mail-%u", i);
+		log_put(id, i, true);
+	}
+	log_flush();
+	ck_assert_int_eq(mkdir(rig_path("messages.log.new"), 0700), 0);
+	for (int i = 0; i < 40; i++) {
+		ck_assert_int_ne(ocs_message_log_apply(message_log, &rig_error), 0);
+		ck_assert_ok(ocs_layer_head_get(log_index, &head, &rig_error));
+		ck_assert_uint_lt(head.tail_count, ocs_layer_tail_max);
+		if (i == 20)
+			size = ocs_store_size(ocs_index_store(log_index));
+	}
+	ck_assert_uint_eq(ocs_store_size(ocs_index_store(log_index)), size);
+	ck_assert_int_eq(rmdir(rig_path("messages.log.new")), 0);
+	log_apply();
+	ck_assert_str_eq(log_indexed("mail-7"), "7!");
+}
