@@ -437,7 +437,7 @@ int ocs_index_lookup(struct ocs_index *index, const void *mem_ctx, uint64_t id,
 	if (ret == OCS_STORE_MISSING && pending != NULL &&
 	    ocs_pending_name(pending, id, &series, &message_id))
 		ret = message_step(index, mem_ctx, id, series, message_id, &fid, out, error);
-	else if (ret == OCS_STORE_OK && len > 9 && data[0] == OCS_KIND_MESSAGE)
+	else if (ret == OCS_STORE_OK && len > 9 && data[0] == OCS_KIND_MESSAGE && data[9] != '\0')
 		ret = message_step(index, mem_ctx, id, ocs_get64(data + 1), (const char *)data + 9,
 		                   &fid, out, error);
 	talloc_free(data);

@@ -32,7 +32,7 @@ static int store_each_record(struct tdb_context *tdb, TDB_DATA key, TDB_DATA rec
 static int read_chain(struct ocs_store *store, unsigned n, struct each *each,
                       struct ocs_error *error)
 {
-	bool locks = !store->in_transaction && ocs_store_has_locks(store);
+	bool locks = !store->in_transaction && !store->held && ocs_store_has_locks(store);
 	int ret;
 
 	if (locks && ocs_store_lock_chain(store, n, error) != OCS_STORE_OK)

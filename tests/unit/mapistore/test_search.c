@@ -78,7 +78,8 @@ LOOP_TEST(a_message_that_is_put_again_and_again_is_found_once, 0, 4)
 	search_check_pattern("*mail-*", NULL, true);
 	search_check_pattern("*", NULL, true);
 	search_check_pattern("sogo://jdoe1%40x:*", "user1", false);
-	ck_assert_uint_eq(search_all((struct ocs_index_query){.pattern = "*mail-*", .limit = 1}), 2);
+	ck_assert_uint_eq(search_all((struct ocs_index_query){.pattern = "*mail-*", .limit = 1}),
+	                  2);
 	ck_assert_ok(ocs_layer_head_get(index_db, &head, &rig_error));
 	of.generation = head.generation;
 	of.number = ocs_postings_number(folder.fid);

@@ -182,3 +182,77 @@ TEST(who_finds_it_locked_is_told_and_may_try_again)
 	close(ready[0]);
 	close(ready[1]);
 }
+
+/* libtdb locks the chains part by part where one of them is locked. */
+LOOP_TEST(what_could_not_be_locked_as_a_whole_is_not_locked_in_part, 0, 6)
+{
+	static const off_t at[] = {168,   172, 168 + 4 * 60, 168 + 4 * CHAINS - 4, 168 + 4 * CHAINS,
+	                           100000};
+	int ready[2], status;
+	pid_t child;
+	char byte;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		const struct flock lock = {
+		        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at[_i], .l_len = 1};
+		int fd = open(path, O_RDWR);
+
+		if (fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0 && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+	ocs_store_hold(store);
+	ck_assert_int_eq(fetch("K7"), OCS_STORE_BUSY);
+	ck_assert_int_eq(fetch("none"), OCS_STORE_BUSY);
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(others_may(F_WRLCK));
+	ck_assert_ok(ocs_store_release(store, &rig_error));
+	ck_assert(others_may(F_WRLCK));
+	ck_assert_ok(ocs_store_begin(store, &rig_error));
+	ocs_store_cancel(store);
+	ck_assert(others_may(F_WRLCK));
+	close(ready[0]);
+	close(ready[1]);
+}
+
+/* What reads all of the file takes the same lock once more. */
+TEST(a_copy_and_a_check_meanwhile_leave_it_held)
+{
+	int to = open(rig_path("copy"), O_RDWR | O_CREAT, 0600);
+
+	ck_assert_int_ge(to, 0);
+	ocs_store_hold(store);
+	ck_assert_ok(fetch("K7"));
+	ck_assert_ok(ocs_store_copy(store, to, &rig_error));
+	ck_assert(!others_may(F_WRLCK));
+	ck_assert_ok(ocs_store_whole(store, &rig_error));
+	ck_assert(!others_may(F_WRLCK));
+	ck_assert_ok(ocs_store_release(store, &rig_error));
+	ck_assert(others_may(F_WRLCK));
+	close(to);
+}
+
+static int nothing(const void *key, size_t key_len, const uint8_t *data, size_t len, void *arg)
+{
+	(void)key;
+	(void)key_len;
+	(void)data;
+	(void)len;
+	(void)arg;
+	return 0;
+}
+
+TEST(a_chain_that_is_read_meanwhile_leaves_it_held)
+{
+	ocs_store_hold(store);
+	ck_assert_ok(fetch("K7"));
+	for (unsigned n = 0; n < ocs_store_chains(store); n++)
+		ck_assert_ok(ocs_store_each_in_chain(store, n, nothing, NULL, &rig_error));
+	ck_assert(!others_may(F_WRLCK));
+	ck_assert_ok(ocs_store_release(store, &rig_error));
+}
