@@ -202,7 +202,7 @@ static int read_message(struct search *search, const void *mem_ctx, uint64_t mid
 	}
 	if (ret != OCS_STORE_OK)
 		return ret;
-	if (len <= 9 || data[0] != OCS_KIND_MESSAGE)
+	if (len <= 9 || data[0] != OCS_KIND_MESSAGE || data[9] == '\0')
 		return OCS_STORE_MISSING;
 	*series_r = ocs_get64(data + 1);
 	*message_id_r = (char *)data + 9; /* fetch has put a NUL behind it */
