@@ -140,8 +140,8 @@ int ocs_store_delete(struct ocs_store *store, const void *key, size_t key_len,
                      struct ocs_error *error);
 
 /* Between them fetches that are not in a transaction share one lock of the file, which the first
- * one takes, so that each costs a fraction. Others may read meanwhile; commits wait: not for long,
- * and with no other lock taken within. What was called missing is so only if release says OK:
+ * one takes, so that each costs a fraction. Others may read meanwhile; commits wait, also for what
+ * is waited for within: let it be little. What was called missing is so only if release says OK:
  * OCS_STORE_CORRUPT, or ERROR, where the file is not whole. begin() releases before, and fails for
  * the same. Neither nests; release without hold does nothing. */
 void ocs_store_hold(struct ocs_store *store);
