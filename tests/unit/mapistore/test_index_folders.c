@@ -415,6 +415,24 @@ TEST(a_record_with_an_empty_name_leads_nowhere)
 	}
 }
 
+TEST(a_message_whose_name_is_empty_leads_nowhere)
+{
+	uint64_t mid;
+	uint8_t key[9] = {'I'}, record[10] = {'M'};
+
+	index_make("Work");
+	mid = index_put_message("Work", "1");
+	ck_assert_str_ne(index_name_of(mid), "");
+	ck_assert_int_eq(index_find("Work"), 0);
+	ocs_put64(key + 1, mid);
+	ocs_put64(record + 1, index_found.series);
+	ck_assert_ok(ocs_index_begin(index_db, &rig_error));
+	ck_assert_ok(ocs_store_put(ocs_index_store(index_db), key, sizeof(key), record,
+	                           sizeof(record), &rig_error));
+	ck_assert_ok(ocs_index_commit(index_db, &rig_error));
+	ck_assert_str_eq(index_name_of(mid), "");
+}
+
 /* ---- case = fold ---- */
 
 TEST(with_fold_folders_that_differ_in_case_are_one_and_shown_as_first_said)
@@ -476,22 +494,4 @@ TEST(a_folder_from_before_fold_keeps_its_fid_when_only_its_case_changes)
 	ck_assert_uint_eq(index_found.fid, fid);
 	ck_assert_ok(index_find("Work/Plans"));
 	ck_assert_uint_eq(index_found.fid, below);
-}
-
-TEST(a_message_whose_name_is_empty_leads_nowhere)
-{
-	uint64_t mid;
-	uint8_t key[9] = {'I'}, record[10] = {'M'};
-
-	index_make("Work");
-	mid = index_put_message("Work", "1");
-	ck_assert_str_ne(index_name_of(mid), "");
-	ck_assert_int_eq(index_find("Work"), 0);
-	ocs_put64(key + 1, mid);
-	ocs_put64(record + 1, index_found.series);
-	ck_assert_ok(ocs_index_begin(index_db, &rig_error));
-	ck_assert_ok(ocs_store_put(ocs_index_store(index_db), key, sizeof(key), record,
-	                           sizeof(record), &rig_error));
-	ck_assert_ok(ocs_index_commit(index_db, &rig_error));
-	ck_assert_str_eq(index_name_of(mid), "");
 }

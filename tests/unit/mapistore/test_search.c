@@ -88,6 +88,27 @@ LOOP_TEST(a_message_that_is_put_again_and_again_is_found_once, 0, 4)
 	talloc_free(list);
 }
 
+TEST(a_message_whose_name_became_empty_is_not_found)
+{
+	const struct ocs_folder_name name = {"user1", "sogo", "jdoe1@x", "INBOX"};
+	uint8_t key[9] = {'I'}, record[10] = {'M'};
+	struct ocs_index_folder folder;
+
+	search_begin();
+	folder = search_make_folder(&name);
+	ocs_put64(key + 1, search_put_message(&folder, "mail-1"));
+	search_put_message(&folder, "mail-2");
+	search_commit();
+	ocs_put64(record + 1, folder.series);
+	search_begin();
+	ck_assert_ok(ocs_store_put(ocs_index_store(index_db), key, sizeof(key), record,
+	                           sizeof(record), &rig_error));
+	search_commit();
+	ck_assert_uint_eq(search_all((struct ocs_index_query){
+	                          .pattern = "sogo://*", .deleted = true, .limit = 5}),
+	                  2); /* the folder, mail-2 */
+}
+
 /* ---- what an index of before has, and one that is damaged ---- */
 
 static void build(void)
