@@ -138,7 +138,7 @@ static void away(const char *reason, unsigned int at_least_msecs)
 /* kept: the events that were waiting when the answer came, those it is about included */
 static void answered(unsigned int kept)
 {
-	unsigned int lost;
+	unsigned int kept_earlier, lost;
 
 	report.backoff_msecs = 0;
 	report.quick_retry_used = FALSE;
@@ -147,11 +147,12 @@ static void answered(unsigned int kept)
 	if (report.away_since == 0)
 		return;
 	ocs_keep_answered();
+	kept_earlier = ocs_keep_count(TRUE);
 	lost = ocs_waiting_lost(TRUE);
 	i_info("ocsmanager: %s answers again after %lld s: %s kept, %s reported as modified, %s "
 	       "lost",
 	       report.url, (long long)(ioloop_time - report.away_since),
-	       counted(I_MAX(kept, ocs_keep_count(TRUE)), "event was", "events were"),
+	       counted(I_MAX(kept, kept_earlier), "event was", "events were"),
 	       counted(ocs_waiting_folders(), "folder is", "folders are"),
 	       counted(lost, "event was", "events were"));
 	report.away_since = 0;

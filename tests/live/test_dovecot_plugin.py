@@ -408,6 +408,15 @@ class Faults(Deliveries):
         self.assertEqual([int(n["messageID"]) for n in got], list(range(1, 25)))
         self.dovecot.wait_log("answers again")
 
+    def test_the_log_says_how_many_were_kept(self):
+        self.setup(events="newmail")
+        self.server.stop()
+        self.deliver_many(1)
+        self.dovecot.wait_log("1 event is waiting to be reported")
+        self.server.start()
+        self.accepted(1)
+        self.assertIn(" s: 1 event was kept, 0 folders ", self.dovecot.wait_log("answers again"))
+
     def test_a_server_that_hangs(self):
         self.outage(lambda r: HANG, tries=3)
 
