@@ -326,7 +326,9 @@ TEST_TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(filter-out tests/too
 $(BUILD)/tests/mapi_host: $(BUILD)/libocsnotify.a
 $(TEST_TOOLS): $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o
 	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(if $(filter %.a,$^),$(HOST_LIBS)) $(if $(filter %/filtered,$@),-lseccomp) -lpthread
-# What the unit lets the daemon call: for tests/tools/filtered.c.
+# What the unit lets the daemon call: for tests/tools/filtered.c. Under it run the daemons of the tests' harness, which
+# demo-cluster and bench use too.
+FILTER := $(BUILD)/tests/filtered $(BUILD)/tests/syscalls
 $(BUILD)/tests/syscalls: tests/tools/syscalls dist/ocsmanager.service
 	@$(SAY) "  LIST    $@" && tests/tools/syscalls dist/ocsmanager.service >$@.new && sed 's/^mode [0-9]* //' $@.new >$@.any-mode && mv $@.new $@
 # Preloaded; never under a sanitizer, which the program may be.
@@ -384,13 +386,13 @@ NOTIFICATIONS ?= 1000000
 MINUTES       ?= 60
 SESSIONS      ?= 10000
 check-long: needed
-	$(MAKE) WERROR=1 BUILD=$(BUILD) all $(BUILD)/tests/filtered $(BUILD)/tests/syscalls $(BUILD)/bench/waits $(BUILD)/bench/storm
+	$(MAKE) WERROR=1 BUILD=$(BUILD) all $(FILTER) $(BUILD)/bench/waits $(BUILD)/bench/storm
 	$(PYTHON) tests/long/storm.py --cycles $(CYCLES) --notifications $(NOTIFICATIONS) $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED)) $(BUILD)
 	$(PYTHON) tests/long/crowd.py --sessions $(SESSIONS) --minutes $(MINUTES) $(BUILD)
 
 demo demo-outlook demo-cluster: needed
 	@mkdir -p $(BUILD)
-	@$(MAKE) --no-print-directory BUILD=$(BUILD) all >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
+	@$(MAKE) --no-print-directory BUILD=$(BUILD) all $(if $(filter demo-cluster,$@),$(FILTER)) >$(BUILD)/demo.log 2>&1 || { cat $(BUILD)/demo.log; exit 1; }
 	@$(PYTHON) demo/$(subst -,_,$@).py $(BUILD)
 
 include tools/watch/watch.mk
@@ -414,7 +416,7 @@ fuzz-merge: build-fuzz
 	$(PYTHON) fuzz/run.py --merge $(TARGET)
 
 # PART=NAME[,NAME...]: only these parts; bench/run.py --help lists them.
-bench: needed all $(BENCHES)
+bench: needed all $(FILTER) $(BENCHES)
 	OCS_BUILD=$(BUILD) $(PYTHON) bench/run.py $(if $(PART),--part '$(PART)')
 
 SOURCES_TO_FORMAT = $(wildcard */*.[ch] plugins/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])

@@ -369,6 +369,12 @@ class Developer(MakefileTest):
         for words in (["OPT=-O2"], ["CFLAGS=-O2"]):
             self.assertEqual(optimized(*words), {"unit": {both}, "ours": {both}})
 
+    def test_what_the_harness_starts_daemons_under_is_built_where_it_is_used(self):
+        for goal in ("demo-cluster", "bench", "check-long", "tests"):
+            plan = self.run_make("-n", goal, "DEPS=no", "PYTHON=true").stdout
+            for name in ("filtered", "syscalls"):
+                self.assertRegex(plan, rf"{re.escape(self.build)}/tests/{name}\b", goal)
+
     def test_demo_removes_nothing_beside_its_output(self):
         self.built()
         beside = self.build + ".log"
