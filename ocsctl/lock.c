@@ -38,6 +38,13 @@ int ocsctl_lock_registry(struct ocsctl *ctl)
 	/* No daemon has used the folder yet. */
 	if (fd < 0 && errno == ENOENT)
 		fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		ocsctl_error(
+		        "there is no registry in %s: it is made when ocsmanager starts for the "
+		        "first time",
+		        folder);
+		return -1;
+	}
 	if (fd < 0) {
 		ocsctl_error("%s: %s", path, strerror(errno));
 		return -1;

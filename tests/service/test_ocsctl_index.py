@@ -5,6 +5,7 @@
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import threading
@@ -298,6 +299,16 @@ class Import(Index):
                             "0x2d00000000000001": "sogo://jdoe:jdoe@mail/folderINBOX/"})
         self.refused(d, file, says="no [backend:NAME] uri reads sogo://jdoe@calendar/personal/")
         self.assertEqual(self.json(d, "index", "import", file, "--leave-out")["left_out"], 1)
+
+    def test_without_a_registry_it_says_how_one_comes(self):
+        d = self.daemon(SOGO)
+        d.terminate()
+        file = self.tdb(d, {"0x2d00000000000001": "sogo://jdoe:jdoe@mail/folderINBOX/"})
+        shutil.rmtree(d.registry)
+        for words in (("import", file, "--dry-run"), ("restore", "--empty"), ("adopt", "--yes")):
+            with self.subTest(words[0]):
+                self.assertIn("it is made when ocsmanager starts for the first time",
+                              self.ctl(d, "index", *words, expect=1).stderr)
 
     def test_openchange_records_that_are_none(self):
         d = self.daemon(SOGO)
