@@ -103,9 +103,13 @@ int ocsctl_reload(struct ocsctl *ctl)
 		return OCSCTL_FAILED;
 	}
 	path = talloc_asprintf(ctl, "%s/private/reload", ctl->config->main.registry);
-	if (path == NULL || read_outcome(path, before) != 0) {
-		ocsctl_error("%s: %s", path != NULL ? path : "?",
-		             path != NULL ? strerror(errno) : "out of memory");
+	if (path == NULL) {
+		ocsctl_error("out of memory");
+		return OCSCTL_FAILED;
+	}
+	if (read_outcome(path, before) != 0) {
+		ocsctl_error("%s: %s%s", path, strerror(errno),
+		             errno == EACCES ? " (root and the daemon's user may)" : "");
 		return OCSCTL_FAILED;
 	}
 	if (kill(daemon.pid, SIGHUP) != 0) {

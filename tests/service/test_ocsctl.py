@@ -234,6 +234,17 @@ class Status(CtlTest):
         result = self.as_stranger(daemon, "notify", daemon.path("one.xml"))
         self.assertIn("cannot be seen", result.err)
 
+    def test_a_member_who_may_not_reload_is_told_who_may(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become somebody else")
+        daemon = self.daemon()
+        os.chmod(daemon.ini, 0o644)
+        done = subprocess.run([paths.program("ocsctl"), "-c", daemon.ini, "reload"], capture_output=True, text=True,
+                              timeout=LIMIT, check=False, cwd="/", user="nobody",
+                              group=os.stat(daemon.registry).st_gid, extra_groups=[])
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("Permission denied (root and the daemon's user may)", done.stderr)
+
     def test_a_queue_that_may_not_be_looked_into_is_not_empty(self):
         """A member of the registry's group may read the registry; this queue is not the group's."""
         if os.geteuid() != 0:
