@@ -146,9 +146,14 @@ int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error
 	ret = ocs_store_tdb_commit(store->tdb);
 	if (ret == 0 && complained(store) && will_be_undone(store, before))
 		ret = -1;
+	if (ret != 0) {
+		ret = ocs_store_error(store, "commit", error);
+		/* libtdb keeps it open when the last sync fails, and begins no other one then. */
+		(void)tdb_transaction_cancel(store->tdb);
+	}
 	ocs_store_lock_end(store);
 	ocs_shield_down(&shield);
-	return ret == 0 ? OCS_STORE_OK : ocs_store_error(store, "commit", error);
+	return ret;
 }
 
 void ocs_store_cancel(struct ocs_store *store)

@@ -107,6 +107,53 @@ TEST(a_committed_record_is_there_whatever_fails)
 	ck_assert_uint_gt(faults_each(&operation), UNIT_SOME_OF(100));
 }
 
+/* ---- a database that stays open ---- */
+
+static struct ocs_store *kept;
+
+static int commit_once(void)
+{
+	uint8_t data[8];
+	int ret = ocs_store_begin(kept, &rig_error);
+
+	if (ret != OCS_STORE_OK)
+		return ret;
+	ocs_put64(data, ++written);
+	ret = ocs_store_put(kept, "key", 3, data, sizeof(data), &rig_error);
+	if (ret != OCS_STORE_OK) {
+		ocs_store_cancel(kept);
+		return ret;
+	}
+	ret = ocs_store_commit(kept, true, &rig_error);
+	if (ret == OCS_STORE_OK)
+		acknowledged = written;
+	return ret;
+}
+
+static void the_next_commit_passes(int result, bool failed)
+{
+	uint64_t value;
+
+	(void)result;
+	(void)failed;
+	ck_assert_ok(fetch(kept, &value));
+	ck_assert_uint_ge(value, acknowledged);
+	ck_assert_msg(commit_once() == OCS_STORE_OK, "%s: %s", faults_last(), rig_error.text);
+	ck_assert_ok(fetch(kept, &value));
+	ck_assert_uint_eq(value, written);
+}
+
+TEST(the_next_commit_passes_whatever_failed_in_the_last)
+{
+	static const struct faults_operation operation = {
+	        .name = "a commit", .after = the_next_commit_passes, .run = commit_once};
+
+	ck_assert_ok(open_store(&kept));
+	ck_assert_int_eq(commit_once(), 0);
+	ck_assert_uint_gt(faults_each(&operation), UNIT_SOME_OF(20));
+	ocs_store_close(kept);
+}
+
 static void remove_database(void)
 {
 	unlink(rig_path("x.tdb"));
