@@ -22,6 +22,7 @@
 struct done {
 	uint8_t id_hash[16];
 	uint64_t at;       /* seconds since 1970 */
+	unsigned round;    /* of flushes: that of now was not flushed */
 	UT_hash_handle hh; /* uthash keeps the order of insertion */
 };
 
@@ -29,6 +30,8 @@ struct ocs_recent {
 	char *path, *old_path;
 	struct ocs_journal *journal;
 	uint64_t since; /* of the newer journal's first record, 0: empty */
+	unsigned round;
+	bool moved; /* the newer journal that is open has the older one's name */
 	struct done *done;
 };
 
@@ -46,6 +49,7 @@ static int remember(struct ocs_recent *recent, const uint8_t id_hash[16], uint64
 		memcpy(done->id_hash, id_hash, 16);
 	}
 	done->at = at;
+	done->round = recent->round;
 	HASH_ADD(hh, recent->done, id_hash, 16, done);
 	if (done->hh.tbl == NULL) {
 		talloc_free(done);
@@ -98,6 +102,7 @@ static int load(struct ocs_recent *recent, struct ocs_journal_damage *damage,
 		return -1;
 	ocs_journal_close(recent->journal);
 	recent->journal = journal;
+	recent->round++;
 	return 0;
 }
 
@@ -120,15 +125,6 @@ int ocs_recent_open(const char *folder, struct ocs_recent **recent_r,
 	}
 	*recent_r = recent;
 	return 0;
-}
-
-void ocs_recent_revert(struct ocs_recent *recent)
-{
-	forget_all(recent);
-	/* What cannot be read is forgotten: a repeated report then comes through, which is better
-	 * than one that never did being taken for a repetition. */
-	if (ocs_journal_discard(recent->journal, NULL) == 0)
-		(void)load(recent, NULL, NULL);
 }
 
 void ocs_recent_close(struct ocs_recent *recent)
@@ -171,19 +167,48 @@ int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_
 	return remember(recent, id_hash, now) == 0 ? 0 : ocs_error_memory(error);
 }
 
+static int open_newer(struct ocs_recent *recent, struct ocs_error *error)
+{
+	struct ocs_journal *journal;
+	int ret = ocs_journal_open(recent->path, recent_replay, recent, &journal, NULL, error);
+
+	recent->round++; /* what was read is written */
+	if (ret != 0)
+		return -1;
+	ocs_journal_close(recent->journal);
+	recent->journal = journal;
+	recent->moved = false;
+	return 0;
+}
+
 /* The newer journal becomes the older one; what that held is out of the window. */
 static int change_over(struct ocs_recent *recent, struct ocs_error *error)
 {
-	struct ocs_journal *journal;
-
 	if (rename(recent->path, recent->old_path) != 0)
 		return ocs_error_set(error, "%s: cannot rename: %s", recent->path, strerror(errno));
 	recent->since = 0;
-	if (ocs_journal_open(recent->path, recent_replay, recent, &journal, NULL, error) != 0)
-		return -1; /* the open one goes on, under its new name, until revert */
-	ocs_journal_close(recent->journal);
-	recent->journal = journal;
-	return 0;
+	recent->moved = true;
+	return open_newer(recent, error);
+}
+
+/* Not by reading the files: when that fails too, as it does where descriptors are missing, ids that
+ * were acknowledged would be forgotten. */
+void ocs_recent_revert(struct ocs_recent *recent)
+{
+	struct done *done, *next;
+
+	HASH_ITER(hh, recent->done, done, next)
+	{
+		if (done->round != recent->round)
+			continue;
+		HASH_DELETE(hh, recent->done, done);
+		talloc_free(done);
+	}
+	/* What is half written is tried again to be taken back before the next write. */
+	(void)ocs_journal_discard(recent->journal, NULL);
+	/* Until then the open one goes on, under its new name. */
+	if (recent->moved)
+		(void)open_newer(recent, NULL);
 }
 
 int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
@@ -200,6 +225,7 @@ int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
 	}
 	if (ocs_journal_write(recent->journal, false, error) != 0)
 		return -1;
+	recent->round++;
 	if (recent->since != 0 && !within(recent->since, now, window))
 		return change_over(recent, error);
 	return 0;
@@ -233,6 +259,7 @@ static int write_again(struct ocs_recent *recent)
 
 	if (ocs_journal_rewrite(recent->journal, add_all, recent, NULL) != 0)
 		return -1;
+	recent->moved = false;
 	recent->since = recent->done != NULL ? recent->done->at : 0;
 	if (ocs_journal_open(recent->old_path, recent_ignore, NULL, &older, NULL, NULL) != 0)
 		return -1;

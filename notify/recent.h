@@ -33,7 +33,7 @@ int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_
                    struct ocs_error *error);
 int ocs_recent_flush(struct ocs_recent *recent, uint64_t now, unsigned window,
                      struct ocs_error *error);
-/* Back to what is in the files: after a failure. */
+/* What was added since the last flush is forgotten: after a failure. */
 void ocs_recent_revert(struct ocs_recent *recent);
 
 /* If one of its files is missing or was replaced, all ids are written again: 1 with the error

@@ -140,24 +140,63 @@ TEST(garbage_does_not_stop_the_start)
 	ck_assert(done(1, 1000));
 }
 
-TEST(a_change_over_that_fails_is_made_up_for_after_the_revert)
+static struct rlimit descriptors;
+
+/* None can be opened, until all_can(). */
+static void none_can_be_opened(void)
 {
-	struct rlimit limit, none;
+	struct rlimit none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &descriptors), 0);
+	none = descriptors;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+static void all_can(void)
+{
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &descriptors), 0);
+}
+
+TEST(a_revert_forgets_what_was_not_flushed_alone_whatever_can_be_opened)
+{
+	add(1, 1000);
+	flush(1000);
+	add(2, 1001);
+	none_can_be_opened();
+	ocs_recent_revert(recent);
+	all_can();
+	ck_assert(done(1, 1010));
+	ck_assert(!done(2, 1010));
+	add(3, 1002);
+	flush(1002);
+	ck_assert(done(1, 1010) && !done(2, 1010) && done(3, 1010));
+	reopen();
+	ck_assert(done(1, 1010) && !done(2, 1010) && done(3, 1010));
+	ocs_recent_revert(recent); /* what was read is written */
+	ck_assert(done(1, 1010) && !done(2, 1010) && done(3, 1010));
+}
+
+/* By the first revert or by the next one. */
+LOOP_TEST(a_change_over_that_fails_is_made_up_for_after_the_revert, 0, 2)
+{
 	int ret;
 
 	add(1, 1000);
 	flush(1000);
 	add(2, 1059);
-	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	none = limit;
-	none.rlim_cur = 0; /* the new file cannot be opened */
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	none_can_be_opened(); /* the new file */
 	ret = ocs_recent_flush(recent, 1070, 60, &rig_error);
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (_i == 1)
+		ocs_recent_revert(recent);
+	all_can();
 	ck_assert_int_eq(ret, -1);
 	ocs_recent_revert(recent);
 	add(3, 1070);
 	flush(1070);
+	ck_assert_int_eq(access(rig_path("recent.log"), F_OK), 0);
+	ocs_recent_revert(recent);
+	ck_assert(done(2, 1080) && done(3, 1080));
 	reopen();
 	ck_assert(done(2, 1080));
 	ck_assert(done(3, 1080));
