@@ -275,15 +275,27 @@ static void forgive(struct loader *loader)
 	}
 }
 
+/* Takes none: whoever starts us would be told nothing. */
+static void report_memory(const char *path, ocs_report_fn *report, void *arg)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%.400s: out of memory", path);
+	if (report != NULL)
+		report(LOG_ERR, text, arg);
+}
+
 static void report_all(struct loader *loader, const char *path, ocs_report_fn *report, void *arg)
 {
 	struct ocs_problems *problems = loader->problems;
 
-	if (problems->lost)
-		ocs_problem_add(problems, LOG_ERR, 0, "out of memory");
 	if (problems->n > 1)
 		qsort(problems->list, problems->n, sizeof(problems->list[0]), by_line);
 	forgive(loader);
+	if (problems->lost) {
+		problems->errors++;
+		report_memory(path, report, arg);
+	}
 	if (report == NULL)
 		return;
 	for (size_t i = 0; i < problems->n; i++) {
@@ -342,8 +354,10 @@ static int load_and_report(const char *path, const void *mem_ctx, const char *co
 	int result = -1;
 
 	loader.config = talloc_zero(mem_ctx, struct ocs_config);
-	if (loader.config == NULL)
+	if (loader.config == NULL) {
+		report_memory(path, report, arg);
 		return -1;
+	}
 	loader.config->rabbitmq = talloc_zero(loader.config, struct ocs_link_settings);
 	loader.problems = talloc_zero(loader.config, struct ocs_problems);
 	if (loader.config->rabbitmq != NULL && loader.problems != NULL) {
@@ -353,6 +367,8 @@ static int load_and_report(const char *path, const void *mem_ctx, const char *co
 		report_all(&loader, path, report, arg);
 		result = loader.problems->errors == 0 ? 0 : -1;
 		talloc_free(loader.problems);
+	} else {
+		report_memory(path, report, arg);
 	}
 	if (result == 0)
 		*config_r = loader.config;
