@@ -332,8 +332,11 @@ FILTER := $(BUILD)/tests/filtered $(BUILD)/tests/syscalls
 $(BUILD)/tests/syscalls: tests/tools/syscalls dist/ocsmanager.service
 	@$(SAY) "  LIST    $@" && tests/tools/syscalls dist/ocsmanager.service >$@.new && sed 's/^mode [0-9]* //' $@.new >$@.any-mode && mv $@.new $@
 # Preloaded; never under a sanitizer, which the program may be.
-$(BUILD)/tests/clock.so: tests/tools/clock.c $(BUILD)/flags
-	@$(SAY) "  LINK    $@" && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CPPFLAGS) -fvisibility=hidden $(CFLAGS) $(WERRORS) -fPIC -shared $(LDFLAGS) -o $@ $< && $(LAX)
+PRELOADED := $(BUILD)/tests/clock.so $(BUILD)/tests/calls.so
+$(BUILD)/tests/clock.so: tests/tools/clock.c
+$(BUILD)/tests/calls.so: tests/faults/calls.c tests/faults/calls.h
+$(PRELOADED): $(BUILD)/flags
+	@$(SAY) "  LINK    $@" && $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(CPPFLAGS) -fvisibility=hidden $(CFLAGS) $(WERRORS) -fPIC -shared $(LDFLAGS) -o $@ $(filter %.c,$^) && $(LAX)
 # ---- a client made of Samba's library, for the live tests ----
 PEER_PKGS := dcerpc samba-credentials samba-hostconfig tevent talloc ndr
 $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
@@ -341,7 +344,7 @@ $(BUILD)/tests/samba_peer: tests/live/samba_peer.c $(BUILD)/flags
 	    $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PEER_PKGS) 2>/dev/null)) \
 	    $(CPPFLAGS) $(CFLAGS) $(WERRORS) $(LDFLAGS) -o $@ $< $(shell $(PKG_CONFIG) --libs $(PEER_PKGS) 2>/dev/null) \
 	    -ldcerpc-binding -lsamba-errors && $(LAX)
-tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(BUILD)/tests/clock.so $(BUILD)/tests/syscalls $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
+tests: $(UNIT_TESTS) $(FUZZ_TESTS) $(TEST_TOOLS) $(PRELOADED) $(BUILD)/tests/syscalls $(BUILD)/ocsmanager-faults $(if $(HAVE_SAMBA),$(BUILD)/tests/samba_peer)
 
 # ---- bench ----
 $(BUILD)/bench/amqp_bare $(BUILD)/bench/amqp_drain: $(BUILD)/obj/bench/amqp.o

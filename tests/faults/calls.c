@@ -168,11 +168,16 @@ const char *calls_name(enum calls_kind kind)
 
 __attribute__((constructor)) static void calls_begin(void)
 {
-	const char *path = getenv("OCS_FAULT_CALLS");
-	int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	const char *path = getenv("OCS_FAULT_CALLS"), *program = getenv("OCS_FAULT_PROGRAM");
+	int fd = -1;
 	void *frames[2];
 	void *shared = MAP_FAILED;
 
+	if (program != NULL && strcmp(program, program_invocation_short_name) != 0)
+		return;
+
+	if (path != NULL)
+		fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0) {
 		shared = mmap(NULL, sizeof(*calls), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		close(fd);

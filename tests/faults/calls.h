@@ -6,9 +6,9 @@
  * those count that come from the program itself, or from the libraries that do its work for it:
  * libtalloc, libtdb, librabbitmq, libmicrohttpd, and of memory what the C library takes for them.
  *
- * Who tests the daemon does it from outside: with the environment variable OCS_FAULT_CALLS the
- * structure below is that file, of sizeof(struct calls), mapped; tests/harness/faults.py is the
- * other end.
+ * Who tests the daemon does it from outside, with calls.so preloaded: the structure below is the
+ * file that the environment variable OCS_FAULT_CALLS names, of sizeof(struct calls), mapped, in the
+ * program that OCS_FAULT_PROGRAM names; tests/harness/faults.py is the other end.
  */
 #ifndef OCS_FAULTS_CALLS_H
 #define OCS_FAULTS_CALLS_H
