@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <link.h>
 #include <mqueue.h>
 #include <poll.h>
+#include <pwd.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -187,7 +189,10 @@ __attribute__((constructor)) static void calls_begin(void)
 		_exit(3);
 	}
 	traced = getenv("OCS_FAULT_TRACE") != NULL;
-	(void)backtrace(frames, 2); /* which takes memory the first time */
+	/* Which take memory the first time, and the C library crashes without. */
+	(void)backtrace(frames, 2);
+	(void)getgrgid(0);
+	(void)getpwuid(0);
 	dl_iterate_phdr(add_object, NULL);
 	if (path == NULL)
 		return;
