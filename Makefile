@@ -187,7 +187,8 @@ PLUGIN       := $(BUILD)/lib90_ocsmanager_plugin.so
 DOVECOT_SERIES := $(shell sed -n 's/^.define DOVECOT_ABI_VERSION "2[.]\([0-9]*\).*/2\1/p' /usr/include/dovecot/config.h 2>/dev/null)
 PLUGIN_SETTINGS := $(if $(filter 24,$(DOVECOT_SERIES)),$(BUILD)/libocsmanager_settings.so)
 SAMBA_PLUGIN := $(BUILD)/ocsmanager_samba.so
-UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
+# That of the Dovecot plugin needs Dovecot's library.
+UNIT_TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(filter-out $(if $(HAVE_DOVECOT),,tests/unit/dovecot/%),$(wildcard tests/unit/*/test_*.c)))
 BENCHES      := $(patsubst %,$(BUILD)/bench/%,load bare drain latency waits users search crowd storm amqp_bare amqp_drain)
 
 # Objects that only a test or a bench needs are kept all the same.
@@ -300,6 +301,15 @@ $(BUILD)/lib/unit.a: $(UNIT_SHARED:%.c=$(BUILD)/obj/%.o) $(BUILD)/unit-shared
 CHECK_LIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/lib/unit.a $(LIB_ALL)
 	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $^ $(LIBS) $(CHECK_LIBS)
+
+# The plugin's spool, with what it needs of Dovecot: that is one library.
+DOVECOT_TEST := $(BUILD)/tests/unit/dovecot/test_faults
+SPOOL_OBJS   := $(patsubst %,$(BUILD)/obj-dovecot/%.o,spool spool_read spool_record)
+$(SPOOL_OBJS): $(BUILD)/obj-dovecot/%.o: plugins/dovecot/%.c $(BUILD)/flags
+	@$(SAY) "  CC      $< (for its test)" && $(COMPILE) -c -o $@ $< && $(LAX)
+$(SPOOL_OBJS) $(BUILD)/obj/tests/unit/dovecot/test_faults.o: MORE_CPPFLAGS += -DHAVE_CONFIG_H -isystem /usr/include/dovecot
+$(DOVECOT_TEST): $(BUILD)/obj/tests/unit/dovecot/test_faults.o $(SPOOL_OBJS) $(BUILD)/lib/unit.a $(call libs,store base)
+	@$(SAY) "  LINK    $@" && $(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(CHECK_LIBS) -L/usr/lib/dovecot -Wl,-rpath,/usr/lib/dovecot -ldovecot
 
 # What a failed call leaves: in these tests, and in a daemon, each can be told to fail. Its own object, not in an
 # archive, or every program would have it; and its names are the C library's for the other libraries too.
