@@ -275,7 +275,7 @@ static void forgive(struct loader *loader)
 	}
 }
 
-/* Takes none: whoever starts us would be told nothing. */
+/* Takes no memory: else whoever starts us would be told nothing. */
 static void report_memory(const char *path, ocs_report_fn *report, void *arg)
 {
 	char text[512];

@@ -224,7 +224,7 @@ static int find_identifiers(struct group *group, struct resolve *resolve)
 }
 
 /* Of a file that was cut short meanwhile nothing is known to be missing: what ended because
- * something was has not. */
+ * something was has not, and with it all of the group. */
 static int find_together(struct group *group, struct resolve *resolve)
 {
 	struct ocs_index *index = group->dispatch->index;

@@ -29,7 +29,7 @@ struct done {
 struct ocs_recent {
 	char *path, *old_path;
 	struct ocs_journal *journal;
-	uint64_t since; /* of the newer journal's first record, 0: empty */
+	uint64_t since; /* not after the newer journal's first record, 0: empty */
 	unsigned round;
 	bool moved; /* the newer journal that is open has the older one's name */
 	struct done *done;
@@ -170,8 +170,10 @@ int ocs_recent_add(struct ocs_recent *recent, const uint8_t id_hash[16], uint64_
 static int open_newer(struct ocs_recent *recent, struct ocs_error *error)
 {
 	struct ocs_journal *journal;
-	int ret = ocs_journal_open(recent->path, recent_replay, recent, &journal, NULL, error);
+	int ret;
 
+	recent->since = 0;
+	ret = ocs_journal_open(recent->path, recent_replay, recent, &journal, NULL, error);
 	recent->round++; /* what was read is written */
 	if (ret != 0)
 		return -1;
@@ -186,7 +188,6 @@ static int change_over(struct ocs_recent *recent, struct ocs_error *error)
 {
 	if (rename(recent->path, recent->old_path) != 0)
 		return ocs_error_set(error, "%s: cannot rename: %s", recent->path, strerror(errno));
-	recent->since = 0;
 	recent->moved = true;
 	return open_newer(recent, error);
 }

@@ -148,7 +148,8 @@ int ocs_store_commit(struct ocs_store *store, bool sync, struct ocs_error *error
 		ret = -1;
 	if (ret != 0) {
 		ret = ocs_store_error(store, "commit", error);
-		/* libtdb keeps it open when the last sync fails, and begins no other one then. */
+		/* libtdb keeps it open when the last sync fails, and begins no other one then. What
+		 * it has written by then stays. */
 		(void)tdb_transaction_cancel(store->tdb);
 	}
 	ocs_store_lock_end(store);

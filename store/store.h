@@ -120,7 +120,8 @@ uint32_t ocs_store_seqnum(const struct ocs_store *store);
 extern unsigned ocs_store_wait_ms;
 
 /* begin waits for the lock; try_begin returns OCS_STORE_BUSY instead. Transactions do not nest.
- * sync in commit: true returns only when the data are on the disk. A failed commit is cancelled.
+ * sync in commit: true returns only when the data are on the disk. A failed commit is cancelled;
+ * where its last sync failed, what it wrote stays.
  * cancel without a transaction is allowed and does nothing. */
 int ocs_store_begin(struct ocs_store *store, struct ocs_error *error);
 int ocs_store_try_begin(struct ocs_store *store, struct ocs_error *error);

@@ -63,4 +63,5 @@ class Faults:
         return dict(zip(self.kinds, seen))
 
     def close(self):
+        self.over()
         self._map.close()

@@ -110,11 +110,11 @@ def frames(stream):
 
 
 def reset(pair):
-    """The other end gets ECONNRESET, not an end."""
+    """The other ends get ECONNRESET: nothing is sent before the close, after which there is nobody to send the rest."""
     for end in pair:
         try:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            end.shutdown(socket.SHUT_RDWR)
+            end.shutdown(socket.SHUT_RD)  # who reads here wakes up
         except OSError:
             pass
         end.close()

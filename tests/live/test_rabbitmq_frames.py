@@ -60,17 +60,18 @@ class EachFrame(RabbitTest):
     def each(self, operation):
         self.frames.count()
         self.all_is_well(operation(), "nothing is cut")
-        tried, cuts = 0, self.frames.cuts
+        tried, begin = 0, self.frames.cuts
         for direction, count in dict(self.frames.seen).items():
+            before = self.frames.cuts
             for n in points(count):
                 half = tried % 2 == 1
                 self.frames.cut(direction, n, half)
                 self.all_is_well(operation(), f"{direction} {n}{', half of it' if half else ''}")
                 self.frames.over()
                 tried += 1
-        self.assertGreater(self.frames.cuts - cuts, 0, f"of {tried}")
+            self.assertGreater(self.frames.cuts, before, f"none of {count} frames {direction}")
         if "OCS_FAULT_REPORT" in os.environ:
-            print(f"{self.id()}: {self.frames.cuts - cuts} of {tried} were cut", flush=True)
+            print(f"{self.id()}: {self.frames.cuts - begin} of {tried} were cut", flush=True)
 
     def test_while_mails_pass(self):
         self.each(self.mails)
