@@ -69,7 +69,7 @@ def demo(folder, cleanup):
     ear = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     cleanup.append(ear.close)
     ear.bind(("127.0.0.1", 0))
-    ear.settimeout(15)
+    ear.settimeout(60)
     address = f"127.0.0.1:{ear.getsockname()[1]}"
     tables = ("newmail", "object", "contents", "hierarchy")
     consumer, events, notes = spawn([

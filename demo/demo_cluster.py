@@ -51,7 +51,7 @@ class Ear:
         cleanup.append(self.consumer.close)
         self.heard = 0
 
-    def next(self, count, limit=30):
+    def next(self, count, limit=60):
         """[(bytes, when)] of the next RopNotify responses."""
         goal = self.heard + count
         self.consumer.out.wait(lambda lines: len(lines) >= goal, limit,

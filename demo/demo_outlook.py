@@ -27,7 +27,7 @@ from harness import mapihttp
 from harness.ropnotify import decode
 
 USER, USER_PASSWORD = "alice", "Passw0rd.1"
-LIMIT = 20
+LIMIT = 60
 
 
 class Later:

@@ -43,7 +43,7 @@ class ManualTest(unittest.TestCase):
                 self.assertEqual((sorted(told - known), sorted(known - told)), ([], []))
 
     def test_synopsis(self):
-        """Every option that is no question about the program itself stands in the synopsis too."""
+        """Every option without a letter that is no question about the program itself stands in the synopsis too."""
         for program in ("ocsmapihttp", "ocsconsumer"):
             with self.subTest(program=program):
                 page = page_of(program)
