@@ -4,12 +4,10 @@
  * the lock is no longer held than it must be. */
 #include "store/store_internal.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <talloc.h>
 
+#include "tests/unit/lock_rig.h"
 #include "tests/unit/rig.h"
 
 #define CHAINS  131
@@ -66,20 +64,7 @@ static int fetch(const char *key)
 /* Whether another process could lock all records so now. */
 static bool others_may(short type)
 {
-	int status;
-	pid_t child = fork();
-
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		const struct flock lock = {
-		        .l_type = type, .l_whence = SEEK_SET, .l_start = 168, .l_len = 0};
-		int fd = open(path, O_RDWR);
-
-		_exit(fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0 ? 0 : 1);
-	}
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	ck_assert(WIFEXITED(status));
-	return WEXITSTATUS(status) == 0;
+	return lock_is_free(path, type, OCS_STORE_HEADER_ALL, 0);
 }
 
 /* Cut off among the heads of its chains, and as long as before. */
@@ -155,32 +140,14 @@ LOOP_TEST(a_transaction_ends_the_hold_and_is_not_begun_on_what_was_only_hidden, 
 
 TEST(who_finds_it_locked_is_told_and_may_try_again)
 {
-	int ready[2], status;
-	pid_t child;
-	char byte;
+	pid_t holder = lock_held(path, F_WRLCK, OCS_STORE_HEADER_ALL, 0);
 
-	ck_assert_int_eq(pipe(ready), 0);
-	child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		const struct flock lock = {
-		        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 168, .l_len = 0};
-		int fd = open(path, O_RDWR);
-
-		if (fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0 && write(ready[1], "x", 1) == 1)
-			pause();
-		_exit(1);
-	}
-	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
 	ocs_store_hold(store);
 	ck_assert_int_eq(fetch("K7"), OCS_STORE_BUSY);
-	kill(child, SIGKILL);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	lock_let_go(holder);
 	ck_assert_ok(fetch("K7"));
 	ck_assert_ok(ocs_store_release(store, &rig_error));
 	ck_assert(others_may(F_WRLCK));
-	close(ready[0]);
-	close(ready[1]);
 }
 
 /* libtdb locks the chains part by part where one of them is locked. */
@@ -188,36 +155,18 @@ LOOP_TEST(what_could_not_be_locked_as_a_whole_is_not_locked_in_part, 0, 6)
 {
 	static const off_t at[] = {168,   172, 168 + 4 * 60, 168 + 4 * CHAINS - 4, 168 + 4 * CHAINS,
 	                           100000};
-	int ready[2], status;
-	pid_t child;
-	char byte;
+	pid_t holder = lock_held(path, F_WRLCK, at[_i], 1);
 
-	ck_assert_int_eq(pipe(ready), 0);
-	child = fork();
-	ck_assert_int_ge(child, 0);
-	if (child == 0) {
-		const struct flock lock = {
-		        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = at[_i], .l_len = 1};
-		int fd = open(path, O_RDWR);
-
-		if (fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0 && write(ready[1], "x", 1) == 1)
-			pause();
-		_exit(1);
-	}
-	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
 	ocs_store_hold(store);
 	ck_assert_int_eq(fetch("K7"), OCS_STORE_BUSY);
 	ck_assert_int_eq(fetch("none"), OCS_STORE_BUSY);
-	kill(child, SIGKILL);
-	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	lock_let_go(holder);
 	ck_assert(others_may(F_WRLCK));
 	ck_assert_ok(ocs_store_release(store, &rig_error));
 	ck_assert(others_may(F_WRLCK));
 	ck_assert_ok(ocs_store_begin(store, &rig_error));
 	ocs_store_cancel(store);
 	ck_assert(others_may(F_WRLCK));
-	close(ready[0]);
-	close(ready[1]);
 }
 
 /* What reads all of the file takes the same lock once more. */

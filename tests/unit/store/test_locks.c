@@ -9,6 +9,7 @@
 #include <talloc.h>
 
 #include "base/file.h"
+#include "tests/unit/lock_rig.h"
 #include "tests/unit/rig.h"
 
 #define WAIT_MS 20
@@ -43,8 +44,7 @@ static void let_go(void)
 {
 	if (holder == 0)
 		return;
-	kill(holder, SIGKILL);
-	ck_assert_int_eq(waitpid(holder, NULL, 0), holder);
+	lock_let_go(holder);
 	holder = 0;
 }
 
@@ -60,25 +60,7 @@ TESTS_HAVE(.setup = locks_setup, .teardown = locks_teardown);
 
 static void hold(const struct range *range)
 {
-	const struct flock lock = {.l_type = range->type,
-	                           .l_whence = SEEK_SET,
-	                           .l_start = range->start,
-	                           .l_len = range->len};
-	int ready[2], fd;
-	char byte;
-
-	ck_assert_int_eq(pipe(ready), 0);
-	holder = fork();
-	ck_assert_int_ge(holder, 0);
-	if (holder == 0) {
-		fd = open(path, O_RDWR);
-		if (fcntl(fd, F_SETLK, &lock) == 0 && write(ready[1], "x", 1) == 1)
-			pause();
-		_exit(1);
-	}
-	ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	close(ready[1]);
+	holder = lock_held(path, range->type, range->start, range->len);
 }
 
 static void is_busy(int ret)
