@@ -26,11 +26,11 @@ static void close_some(struct ocs_dispatch *dispatch, uint64_t before, bool gone
 		    (!gone || ocs_queue_unlinked(queue->descriptor))) {
 			ocs_queue_close(queue->descriptor);
 			queue->descriptor = (mqd_t)-1;
-			dispatch->open_descriptors--;
+			atomic_fetch_sub(&dispatch->open_descriptors, 1);
 		}
 		if (!gone && queue->spill.fd >= 0) {
 			ocs_spill_close(&queue->spill);
-			dispatch->open_descriptors--;
+			atomic_fetch_sub(&dispatch->open_descriptors, 1);
 		}
 		/* What is closed is not the oldest that is open. */
 		if (queue->descriptor == (mqd_t)-1 && queue->spill.fd < 0)
@@ -59,7 +59,7 @@ static void close_older_half(struct ocs_dispatch *dispatch)
 {
 	struct dispatch_queue *queue, *next;
 	uint64_t oldest = UINT64_MAX, now = ocs_clock_ns();
-	unsigned open = __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED);
+	unsigned open = atomic_load(&dispatch->open_descriptors);
 
 	pthread_mutex_lock(&dispatch->queues_lock);
 	HASH_ITER(hh, dispatch->queues, queue, next)
@@ -73,7 +73,7 @@ static void close_older_half(struct ocs_dispatch *dispatch)
 	if (oldest < now)
 		close_some(dispatch, oldest + (now - oldest) / 2, false);
 	/* The oldest may be in use at this moment, or have no descriptor. */
-	if (__atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) >= open)
+	if (atomic_load(&dispatch->open_descriptors) >= open)
 		close_some(dispatch, now, false);
 }
 
@@ -85,15 +85,13 @@ void ocs_dispatch_descriptors_room(struct ocs_dispatch *dispatch, bool failed)
 	ocs_dispatch_config_put(dispatch, config);
 	if (failed)
 		ocs_dispatch_wake_sockets_close(dispatch, false);
-	if (failed || __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) +
-	                              atomic_load(&dispatch->open_wake_sockets) >=
-	                      limit)
+	if (failed ||
+	    atomic_load(&dispatch->open_descriptors) + atomic_load(&dispatch->open_wake_sockets) >=
+	            limit)
 		close_older_half(dispatch);
 }
 
 void ocs_dispatch_descriptors_count(struct ocs_dispatch *dispatch, int n)
 {
-	pthread_mutex_lock(&dispatch->queues_lock);
-	dispatch->open_descriptors += (unsigned)n;
-	pthread_mutex_unlock(&dispatch->queues_lock);
+	atomic_fetch_add(&dispatch->open_descriptors, (unsigned)n);
 }

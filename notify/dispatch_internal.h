@@ -304,7 +304,7 @@ struct ocs_dispatch {
 	struct dispatch_queue *queues;
 	struct dispatch_snapshot *snapshots;
 	struct dispatch_store *stores;
-	unsigned open_descriptors;
+	atomic_uint open_descriptors;
 	atomic_int_fast64_t spilled; /* entries that wait in the lists that are known */
 	atomic_uint_fast64_t recounted;
 	pthread_mutex_t owed_lock;                        /* the last one to be taken; for these: */

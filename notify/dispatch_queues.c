@@ -32,7 +32,7 @@ static void queue_unref(struct ocs_dispatch *dispatch, struct dispatch_queue *qu
 	HASH_DEL(dispatch->queues, queue);
 	if (queue->descriptor != (mqd_t)-1) {
 		ocs_queue_close(queue->descriptor);
-		dispatch->open_descriptors--;
+		atomic_fetch_sub(&dispatch->open_descriptors, 1);
 	}
 	ocs_dispatch_spill_end(dispatch, queue);
 	pthread_mutex_destroy(&queue->lock);

@@ -163,7 +163,7 @@ void ocs_dispatch_spill_end(struct ocs_dispatch *dispatch, struct dispatch_queue
 
 	atomic_fetch_sub(&dispatch->spilled, (int64_t)queue->counted);
 	if (queue->spill.fd >= 0)
-		dispatch->open_descriptors--;
+		atomic_fetch_sub(&dispatch->open_descriptors, 1);
 	ocs_spill_close(&queue->spill);
 	ocs_dispatch_owe_end(dispatch, queue);
 	/* Its owner may have removed it, and this daemon made it again since. */

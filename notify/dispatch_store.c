@@ -30,12 +30,12 @@
 /* lock is held; waits for work, at most until the next housekeeping. */
 static size_t take_jobs(struct ocs_dispatch *dispatch, struct job **jobs)
 {
-	uint64_t most = dispatch->builds     ? BUILD_NS
-	                : dispatch->unsynced ? SYNC_NS
-	                : __atomic_load_n(&dispatch->open_descriptors, __ATOMIC_RELAXED) > 0 ||
-	                                atomic_load(&dispatch->visited)
-	                        ? GONE_NS
-	                        : IDLE_NS;
+	uint64_t most =
+	        dispatch->builds     ? BUILD_NS
+	        : dispatch->unsynced ? SYNC_NS
+	        : atomic_load(&dispatch->open_descriptors) > 0 || atomic_load(&dispatch->visited)
+	                ? GONE_NS
+	                : IDLE_NS;
 	uint64_t end = ocs_clock_ns() + most;
 	size_t n = 0;
 
